@@ -1,0 +1,81 @@
+"""What an agent is (its spec), what it is given (a turn) and what it gives back (an output)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from llm_orc.auth.access import Access
+from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.base import ReplyObserver, StopReason, Usage
+
+if TYPE_CHECKING:
+    from llm_orc.errors import LlmOrcError
+
+Requires = Literal["all", "any", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model an agent asked for: a profile's name, or a provider with or without a model."""
+
+    profile: str | None = None
+    provider: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent as its author wrote it. `None` means: as the profile says, else the provider's default."""
+
+    name: str
+    model: ModelRef = ModelRef(profile="default")
+    system_prompt: str | None = None
+    depends_on: tuple[str, ...] = ()
+    requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
+    temperature: float | None = None
+    max_tokens: int | None = None
+    options: dict[str, JsonValue] = field(default_factory=dict)
+    timeout_s: float | None = None
+    fallback_model_profile: str | None = None
+    output_format: Literal["text", "json"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOutput:
+    """A finished answer and everything its reader may want to know about how it came."""
+
+    text: str
+    model: str
+    access: Access
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None  # None: the price is not known; 0.0: nothing is charged for this call
+    stop_reason: StopReason = "end_turn"
+    request_id: str = ""
+
+
+class AgentObserver(ReplyObserver, Protocol):
+    """Watches one agent: a model's text and retries, and which model it is."""
+
+    def calling(self, model: str, access: Access) -> None:
+        """The first call is about to be made, with this model over this access."""
+        ...
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        """The model before failed with `because`; this one takes over. Text so far is void."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTurn:
+    """One execution of one agent: the engine's whole request to the outside world."""
+
+    agent: AgentSpec
+    prompt: str
+    observer: AgentObserver
+
+
+class CallAgent(Protocol):
+    """The engine's one seam: direct in an interactive run, a durable step in a batch."""
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput: ...

@@ -1,0 +1,1 @@
+"""What one can do: run, resume, check, look back. Knows no terminal, colour or command line."""

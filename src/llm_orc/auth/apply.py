@@ -1,0 +1,58 @@
+"""The seam "authorise this request": what a transport asks of a credential, whatever its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.errors import CredentialRefused
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from llm_orc.auth.secret import Secret
+
+
+class Authoriser(Protocol):
+    """Puts a credential on a request. Called for every attempt, so a token may change between two of them."""
+
+    origin: str
+    """`scheme://host[:port]` that this credential belongs to; the transport sends it nowhere else."""
+
+    async def authorise(self, headers: MutableMapping[str, str]) -> None:
+        """Add the header that proves who we are."""
+        ...
+
+    async def renew(self, refused: CredentialRefused) -> bool:
+        """After a 401: get a fresh credential. True if the same request is worth one more try."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoCredential:
+    """A server that asks for nothing: Ollama and other local ones."""
+
+    origin: str
+
+    async def authorise(self, headers: MutableMapping[str, str]) -> None:
+        return
+
+    async def renew(self, refused: CredentialRefused) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyHeader:
+    """An API key in the header its provider wants, e.g. `x-api-key: …` or `Authorization: Bearer …`."""
+
+    origin: str
+    header: str
+    key: Secret = field(repr=False)
+    scheme: str = ""  # "Bearer" for RFC 6750; empty where the bare key is the value
+
+    async def authorise(self, headers: MutableMapping[str, str]) -> None:
+        key = self.key.reveal()
+        headers[self.header] = f"{self.scheme} {key}" if self.scheme else key
+
+    async def renew(self, refused: CredentialRefused) -> bool:
+        return False

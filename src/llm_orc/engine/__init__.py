@@ -1,0 +1,1 @@
+"""Plan and execute. Knows no YAML, provider, file or screen."""

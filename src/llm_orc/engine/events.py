@@ -1,0 +1,142 @@
+"""The facts that can happen in a run. Every view, record and result is a reader of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from llm_orc.agents.base import AgentOutput
+from llm_orc.auth.access import Access
+
+RunStatus = Literal["completed", "completed_with_errors", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """An error as data: what `LlmOrcError` says, without its traceback."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    exit_code: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """`resumed` lists the agents whose answers an earlier try of the same run already has."""
+
+    at: float  # Unix seconds, like every `at`
+    run_id: str
+    ensemble: str
+    agents: tuple[str, ...]
+    task: str
+    sandbox: bool = False
+    resumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStarted:
+    at: float
+    agent: str
+    model: str
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDelta:
+    """A piece of the answer as it comes: provisional, never journaled."""
+
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRetrying:
+    """Try number `attempt` starts in `delay_s`; the text streamed so far is void."""
+
+    at: float
+    agent: str
+    attempt: int
+    delay_s: float
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSwitched:
+    """Another model or way in takes over, as the configuration allows; text streamed so far is void."""
+
+    at: float
+    agent: str
+    model: str
+    access: Access
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFinished:
+    at: float
+    agent: str
+    duration_s: float
+    output: AgentOutput
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFailed:
+    at: float
+    agent: str
+    duration_s: float
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSkipped:
+    """Not run, because the agents in `because` gave no answer."""
+
+    at: float
+    agent: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    at: float
+    status: RunStatus
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopped:
+    """The run ended before its agents did, with their answers kept: Ctrl-C, a time limit."""
+
+    at: float
+    error: ErrorInfo
+
+
+RecordedEvent = (
+    RunStarted
+    | AgentStarted
+    | AgentRetrying
+    | AgentSwitched
+    | AgentFinished
+    | AgentFailed
+    | AgentSkipped
+    | RunFinished
+    | RunStopped
+)
+RunEvent = RecordedEvent | AgentDelta
+
+
+class EventSink(Protocol):
+    """Where the engine puts events, in order. What a sink passes on is durable already, except deltas."""
+
+    def post(self, event: RecordedEvent) -> None:
+        """Take the event; it becomes durable, and is then shown, soon."""
+        ...
+
+    async def commit(self, event: RecordedEvent) -> None:
+        """Take the event and return when it is durable and shown."""
+        ...
+
+    def delta(self, event: AgentDelta) -> None:
+        """Show the event after all those taken before it; it is not kept."""
+        ...

@@ -1,0 +1,1 @@
+"""YAML to a valid, frozen `Ensemble`. Runs nothing and touches no network."""

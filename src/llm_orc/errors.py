@@ -1,0 +1,274 @@
+"""Every error a user can meet, each with a stable code, the next thing to do, and its family's exit code.
+
+LlmOrcError                              error                     exit 1
+├─ InputError                            input                          2   the task text or file we were given
+├─ EnsembleError                         ensemble                       3   the YAML, or what it names
+│  ├─ EnsembleNotFound                   ensemble_not_found
+│  ├─ EnsembleInvalid                    ensemble_invalid                   every problem at once
+│  └─ EnsembleCycle                      ensemble_cycle                     shows the circle
+├─ SettingsError                         settings                       3
+│  ├─ ProfileNotFound                    profile_not_found
+│  └─ NotTrusted                         not_trusted                        a project file set what only the user may
+├─ AuthError                             auth                           4
+│  ├─ NotLoggedIn                        not_logged_in                      no credential where one is needed
+│  ├─ MeteredNotAllowed                  metered_not_allowed                nobody agreed to pay per token
+│  ├─ CredentialRefused                  credential_refused                 401 or 403 from the provider
+│  └─ AccessNotSupported                 access_not_supported               a way in that this version does not offer
+├─ ProviderError                         provider                       5
+│  ├─ ProviderUnreachable                provider_unreachable
+│  ├─ ProviderOverloaded                 provider_overloaded                5xx, 529
+│  ├─ RateLimited                        rate_limited
+│  ├─ RequestRejected                    request_rejected                   400, 413, 422: sending it again won't help
+│  │  ├─ ModelNotFound                   model_not_found
+│  │  └─ PromptTooLarge                  prompt_too_large
+│  ├─ ContentRefused                     content_refused                    the model or its filter declined
+│  ├─ ReplyUnreadable                    reply_unreadable
+│  │  └─ ReplyCut                        reply_cut                          the stream ended before the answer did
+│  └─ ReplyTimedOut                      reply_timed_out
+├─ RunError                              run                            1
+│  ├─ AgentTimedOut                      agent_timed_out
+│  ├─ RunTimedOut                        run_timed_out
+│  ├─ RunNotFound                        run_not_found
+│  ├─ RunNotResumable                    run_not_resumable
+│  └─ RunInterrupted                     interrupted                  130
+└─ StorageError                          storage                        1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class LlmOrcError(Exception):
+    """Base of all: `message` says what happened and to what, `hint` is the next thing to type."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(LlmOrcError):
+    """The task we were given can't be used: too large, not text, given twice, or missing."""
+
+    code = "input"
+    exit_code = 2
+
+
+# --- the YAML, or what it names ---------------------------------------------------------------------------
+
+
+class EnsembleError(LlmOrcError):
+    code = "ensemble"
+    exit_code = 3
+
+
+class EnsembleNotFound(EnsembleError):
+    code = "ensemble_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file. `line` and `column` count from 1; 0 means the file as a whole."""
+
+    message: str
+    file: Path | None = None
+    line: int = 0
+    column: int = 0
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return self.message
+        at = f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}"
+        return f"{at}: {self.message}"
+
+
+class EnsembleInvalid(EnsembleError):
+    """Carries every problem found, in file order."""
+
+    code = "ensemble_invalid"
+
+    def __init__(self, message: str, *, problems: Sequence[Problem] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+
+class EnsembleCycle(EnsembleInvalid):
+    """Agents wait for each other; `cycle` names them in order, the first again at the end."""
+
+    code = "ensemble_cycle"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cycle: Sequence[str] = (),
+        problems: Sequence[Problem] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, problems=problems, hint=hint)
+        self.cycle = tuple(cycle)
+
+
+# --- settings ---------------------------------------------------------------------------------------------
+
+
+class SettingsError(LlmOrcError):
+    code = "settings"
+    exit_code = 3
+
+
+class ProfileNotFound(SettingsError):
+    code = "profile_not_found"
+
+
+class NotTrusted(SettingsError):
+    code = "not_trusted"
+
+
+# --- access -----------------------------------------------------------------------------------------------
+
+
+class AuthError(LlmOrcError):
+    code = "auth"
+    exit_code = 4
+
+
+class NotLoggedIn(AuthError):
+    code = "not_logged_in"
+
+
+class MeteredNotAllowed(AuthError):
+    code = "metered_not_allowed"
+
+
+class CredentialRefused(AuthError):
+    """The provider answered 401 or 403; `status` is which, `provider_message` its own words."""
+
+    code = "credential_refused"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int = 401, provider_message: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.provider_message = provider_message
+
+
+class AccessNotSupported(AuthError):
+    code = "access_not_supported"
+
+
+# --- the service ------------------------------------------------------------------------------------------
+
+
+class ProviderError(LlmOrcError):
+    """The provider failed or said no. `status` is the HTTP status (0: none came), `provider_message` its words.
+
+    `is_transient` is true where the same request may succeed later; `retry_after_s` is the provider's own wish.
+    """
+
+    code = "provider"
+    exit_code = 5
+    is_transient: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int = 0,
+        provider_message: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.provider_message = provider_message
+        self.retry_after_s = retry_after_s
+
+
+class ProviderUnreachable(ProviderError):
+    code = "provider_unreachable"
+    is_transient = True
+
+
+class ProviderOverloaded(ProviderError):
+    code = "provider_overloaded"
+    is_transient = True
+
+
+class RateLimited(ProviderError):
+    code = "rate_limited"
+    is_transient = True
+
+
+class RequestRejected(ProviderError):
+    code = "request_rejected"
+
+
+class ModelNotFound(RequestRejected):
+    code = "model_not_found"
+
+
+class PromptTooLarge(RequestRejected):
+    code = "prompt_too_large"
+
+
+class ContentRefused(ProviderError):
+    code = "content_refused"
+
+
+class ReplyUnreadable(ProviderError):
+    code = "reply_unreadable"
+
+
+class ReplyCut(ReplyUnreadable):
+    code = "reply_cut"
+    is_transient = True
+
+
+class ReplyTimedOut(ProviderError):
+    code = "reply_timed_out"
+
+
+# --- runs -------------------------------------------------------------------------------------------------
+
+
+class RunError(LlmOrcError):
+    code = "run"
+
+
+class AgentTimedOut(RunError):
+    code = "agent_timed_out"
+
+
+class RunTimedOut(RunError):
+    code = "run_timed_out"
+
+
+class RunNotFound(RunError):
+    code = "run_not_found"
+
+
+class RunNotResumable(RunError):
+    code = "run_not_resumable"
+
+
+class RunInterrupted(RunError):
+    code = "interrupted"
+    exit_code = 130
+
+
+class StorageError(LlmOrcError):
+    """A file or database of ours can't be read or written; the message has its path."""
+
+    code = "storage"

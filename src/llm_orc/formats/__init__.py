@@ -1,0 +1,1 @@
+"""Events and results in, text out. Prints nothing."""

@@ -1,0 +1,81 @@
+"""What every model looks like from above: a request in, a reply out, and someone who watches it come."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from llm_orc.jsontypes import JsonValue
+
+if TYPE_CHECKING:
+    from llm_orc.errors import LlmOrcError
+
+Role = Literal["user", "assistant"]
+StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them. `input_tokens` includes those read from and written to its cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None  # only where the provider itself states it
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call. `options` go into the provider's request body as they are."""
+
+    messages: tuple[Message, ...]
+    system_prompt: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    json_output: bool = False
+    options: dict[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer. `model` is the one that the provider says answered."""
+
+    text: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    stop_reason: StopReason = "end_turn"
+    request_id: str = ""
+
+
+class ReplyObserver(Protocol):
+    """Watches one call. Both methods return at once and raise nothing."""
+
+    def text(self, piece: str) -> None:
+        """A piece of the answer came. Provisional until the reply is returned."""
+        ...
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        """The try failed with `error`; number `attempt` (from 2) starts in `delay_s`. Text so far is void."""
+        ...
+
+
+class ModelInterface(ABC):
+    """A model behind some access. `name` is the model's id at `provider`."""
+
+    provider: str
+    name: str
+
+    @abstractmethod
+    async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
+        """Return the model's answer; stream it to `observer` while it comes, where there is one.
+
+        Retries what is transient. Raises `ProviderError`, or `AuthError` where access was refused.
+        """

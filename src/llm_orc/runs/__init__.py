@@ -1,0 +1,1 @@
+"""The durable record of runs. Knows not how events are made, nor how they are shown."""

@@ -1,0 +1,264 @@
+"""Fold events into the state of a run and, at its end, its result. Pure: no file, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, assert_never
+
+from llm_orc.auth.access import Access
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentFinished,
+    AgentRetrying,
+    AgentSkipped,
+    AgentStarted,
+    AgentSwitched,
+    ErrorInfo,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    RunStopped,
+)
+from llm_orc.providers.base import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llm_orc.agents.base import AgentOutput
+    from llm_orc.engine.events import RunEvent
+
+AgentStatus = Literal["completed", "failed", "skipped"]
+AgentPhase = Literal["waiting", "running", "retrying", "completed", "failed", "skipped"]
+
+
+@dataclass(slots=True)
+class AgentState:
+    """One agent as it stands. `streamed` is the provisional text of the present try."""
+
+    name: str
+    phase: AgentPhase = "waiting"
+    model: str | None = None
+    access: Access | None = None
+    started_at: float | None = None
+    duration_s: float | None = None
+    attempts: int = 0
+    streamed: list[str] = field(default_factory=list)
+    output: AgentOutput | None = None
+    error: ErrorInfo | None = None
+    because: tuple[str, ...] = ()
+    switched_from: list[ErrorInfo] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResult:
+    """How one agent ended. `error` is set when it failed, `because` when it was skipped."""
+
+    name: str
+    status: AgentStatus
+    response: str | None
+    model: str | None
+    access: Access | None
+    usage: Usage
+    cost_usd: float | None
+    stop_reason: str | None
+    started_at: float | None
+    duration_s: float | None
+    attempts: int
+    error: ErrorInfo | None = None
+    because: tuple[str, ...] = ()
+    switched_from: tuple[ErrorInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Calls that were answered, and their sum. `cost_usd` is None where a price is not known."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The whole run at its end. `error` says why it stopped early, where it did."""
+
+    run_id: str
+    ensemble: str
+    status: RunStatus
+    task: str
+    agents: tuple[AgentResult, ...]
+    started_at: float
+    duration_s: float
+    sandbox: bool = False
+    recorded: bool = True
+    error: ErrorInfo | None = None
+
+    def __getitem__(self, agent: str) -> AgentResult:
+        """Return one agent's result by its name; raises KeyError."""
+        for result in self.agents:
+            if result.name == agent:
+                return result
+        raise KeyError(agent)
+
+    @property
+    def total(self) -> Spend:
+        return spend(self.agents)
+
+    @property
+    def by_billing(self) -> dict[str, Spend]:
+        """What was spent, by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
+        sources = dict.fromkeys(str(a.access.billing) for a in self.agents if a.access)
+        return {
+            source: spend(a for a in self.agents if a.access and a.access.billing == source) for source in sources
+        }
+
+    @property
+    def exit_code(self) -> int:
+        """0 completed, and nothing else; where all failures are of one family, that family's code, else 1."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.status == "completed":
+            return 0
+        codes = {a.error.exit_code for a in self.agents if a.error is not None}
+        return codes.pop() if self.status == "failed" and len(codes) == 1 else 1
+
+
+def spend(agents: Iterable[AgentResult]) -> Spend:
+    calls = tokens_in = tokens_out = 0
+    cost: float | None = 0.0
+    for agent in agents:
+        if agent.status != "completed":
+            continue
+        calls += 1
+        tokens_in += agent.usage.input_tokens
+        tokens_out += agent.usage.output_tokens
+        cost = None if cost is None or agent.cost_usd is None else cost + agent.cost_usd
+    return Spend(calls, tokens_in, tokens_out, cost)
+
+
+class RunState:
+    """What is known of a run after the events so far. Feed it with `apply`, in order."""
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.agents: dict[str, AgentState] = {}
+        self.finished: RunFinished | None = None
+        self.stopped: RunStopped | None = None
+        self.last_at: float = 0.0
+
+    def apply(self, event: RunEvent) -> None:
+        if isinstance(event, AgentDelta):
+            self.agents[event.agent].streamed.append(event.text)
+            return
+        self.last_at = event.at
+        match event:
+            case RunStarted():
+                self._start(event)
+            case RunFinished():
+                self.finished = event
+            case RunStopped():
+                self.stopped = event
+            case _:
+                self._agent_event(self.agents[event.agent], event)
+
+    def _start(self, event: RunStarted) -> None:
+        if self.started is None:
+            self.started = event
+        self.finished = self.stopped = None
+        kept = set(event.resumed)
+        for name in event.agents:
+            if name not in kept or name not in self.agents:
+                self.agents[name] = AgentState(name)
+
+    def _agent_event(
+        self,
+        state: AgentState,
+        event: AgentStarted | AgentRetrying | AgentSwitched | AgentFinished | AgentFailed | AgentSkipped,
+    ) -> None:
+        match event:
+            case AgentStarted():
+                state.phase, state.model, state.access = "running", event.model, event.access
+                state.started_at, state.attempts = event.at, 1
+            case AgentRetrying():
+                state.phase = "retrying"
+                state.attempts += 1
+                state.error = event.error
+                state.streamed.clear()
+            case AgentSwitched():
+                state.phase, state.model, state.access = "running", event.model, event.access
+                state.attempts += 1
+                state.switched_from.append(event.error)
+                state.streamed.clear()
+            case AgentFinished():
+                state.phase, state.output, state.error = "completed", event.output, None
+                state.model, state.access = event.output.model, event.output.access
+                state.duration_s = event.duration_s
+                state.streamed.clear()
+            case AgentFailed():
+                state.phase, state.error, state.duration_s = "failed", event.error, event.duration_s
+                state.streamed.clear()
+            case AgentSkipped():
+                state.phase, state.because = "skipped", event.because
+            case _:
+                assert_never(event)
+
+    @property
+    def outputs(self) -> dict[str, AgentOutput]:
+        """The answers that exist, by agent: what a resumed run need not ask for again."""
+        return {name: a.output for name, a in self.agents.items() if a.output is not None}
+
+    def result(self, *, recorded: bool = True) -> RunResult:
+        """Return the run as it stands; an agent that has not ended counts as skipped. Needs a `RunStarted`."""
+        if self.started is None:
+            raise ValueError("no run has started")
+        error = self.stopped.error if self.stopped else None
+        agents = tuple(self._agent_result(a, error) for a in self.agents.values())
+        return RunResult(
+            run_id=self.started.run_id,
+            ensemble=self.started.ensemble,
+            status=self.finished.status if self.finished else run_status(agents),
+            task=self.started.task,
+            agents=agents,
+            started_at=self.started.at,
+            duration_s=self.finished.duration_s if self.finished else self.last_at - self.started.at,
+            sandbox=self.started.sandbox,
+            recorded=recorded,
+            error=error,
+        )
+
+    @staticmethod
+    def _agent_result(state: AgentState, stopped: ErrorInfo | None) -> AgentResult:
+        status: AgentStatus
+        match state.phase:
+            case "completed" | "failed" | "skipped":
+                status = state.phase
+                error = state.error
+            case _:
+                status, error = "skipped", stopped
+        output = state.output
+        return AgentResult(
+            name=state.name,
+            status=status,
+            response=output.text if output else None,
+            model=state.model,
+            access=state.access,
+            usage=output.usage if output else Usage(),
+            cost_usd=output.cost_usd if output else None,
+            stop_reason=output.stop_reason if output else None,
+            started_at=state.started_at,
+            duration_s=state.duration_s,
+            attempts=state.attempts,
+            error=error,
+            because=state.because,
+            switched_from=tuple(state.switched_from),
+        )
+
+
+def run_status(agents: Iterable[AgentResult]) -> RunStatus:
+    """`completed`: every agent; `failed`: none; anything between: `completed_with_errors`."""
+    statuses = {a.status for a in agents}
+    if statuses <= {"completed"}:
+        return "completed"
+    return "completed_with_errors" if "completed" in statuses else "failed"

@@ -1,0 +1,1 @@
+"""Configuration: read, merged, and every value's origin known. Knows no credential."""

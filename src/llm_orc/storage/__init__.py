@@ -1,0 +1,1 @@
+"""Files, locks and SQLite: mechanics only. Must not know what it stores."""

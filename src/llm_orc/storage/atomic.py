@@ -1,0 +1,51 @@
+"""Write a file whole or not at all, for its owner's eyes only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from llm_orc.errors import StorageError
+
+
+def make_private_directory(path: Path) -> None:
+    """Create `path` with mode 0700 where it does not exist; parents get the user's usual mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as e:
+        raise StorageError(f"can't create the folder `{path}`: {e.strerror or e}") from e
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, mode 0600, flushed to the disk; a crash leaves the old file or the new one.
+
+    Raises `StorageError`; the old file is then as it was.
+    """
+    make_private_directory(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+    except OSError as e:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StorageError(f"can't write `{path}`: {e.strerror or e}") from e
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the rename itself durable; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

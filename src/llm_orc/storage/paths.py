@@ -1,0 +1,47 @@
+"""Where the user's files live on each platform. Nothing is created here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME = "llm-orc"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """`config` holds what the user writes, `state` what we write, `cache` what may be deleted at any time."""
+
+    config: Path
+    state: Path
+    cache: Path
+
+    @property
+    def runs_database(self) -> Path:
+        return self.state / "runs.sqlite"
+
+
+def user_paths(environ: Mapping[str, str], platform: str, home: Path) -> Paths:
+    """Return the user's folders; `platform` is `sys.platform`.
+
+    Linux and macOS follow the XDG base directory specification, as `gh` and `uv` do; a relative XDG value is
+    ignored, as it demands. Windows has settings under %APPDATA% and the rest under %LOCALAPPDATA%.
+    """
+    if platform == "win32":
+        roaming = Path(environ.get("APPDATA") or home / "AppData" / "Roaming") / _NAME
+        local = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / _NAME
+        return Paths(config=roaming, state=local / "state", cache=local / "cache")
+
+    def xdg(variable: str, default: str) -> Path:
+        value = environ.get(variable, "")
+        return (Path(value) if value.startswith("/") else home / default) / _NAME
+
+    return Paths(
+        config=xdg("XDG_CONFIG_HOME", ".config"),
+        state=xdg("XDG_STATE_HOME", ".local/state"),
+        cache=xdg("XDG_CACHE_HOME", ".cache"),
+    )
