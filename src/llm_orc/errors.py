@@ -1,47 +1,47 @@
 """Every error a user can meet, each with a stable code, the next thing to do, and its family's exit code.
 
-LlmOrcError                              error                     exit 1
-├─ InputError                            input                          2   the task text or file we were given
-├─ EnsembleError                         ensemble                       3   the YAML, or what it names
-│  ├─ EnsembleNotFound                   ensemble_not_found
-│  ├─ EnsembleInvalid                    ensemble_invalid                   every problem at once
-│  └─ EnsembleCycle                      ensemble_cycle                     shows the circle
-├─ SettingsError                         settings                       3
-│  ├─ ProfileNotFound                    profile_not_found
-│  └─ NotTrusted                         not_trusted                        a project file set what only the user may
-├─ AuthError                             auth                           4
-│  ├─ NotLoggedIn                        not_logged_in                      no credential where one is needed
-│  ├─ MeteredNotAllowed                  metered_not_allowed                nobody agreed to pay per token
-│  ├─ CredentialRefused                  credential_refused                 401 or 403 from the provider
-│  └─ AccessNotSupported                 access_not_supported               a way in that this version does not offer
-├─ ProviderError                         provider                       5
-│  ├─ ProviderUnreachable                provider_unreachable
-│  ├─ ProviderOverloaded                 provider_overloaded                5xx, 529
-│  ├─ RateLimited                        rate_limited
-│  ├─ RequestRejected                    request_rejected                   400, 413, 422: sending it again won't help
-│  │  ├─ ModelNotFound                   model_not_found
-│  │  └─ PromptTooLarge                  prompt_too_large
-│  ├─ ContentRefused                     content_refused                    the model or its filter declined
-│  ├─ ReplyUnreadable                    reply_unreadable
-│  │  └─ ReplyCut                        reply_cut                          the stream ended before the answer did
-│  └─ ReplyTimedOut                      reply_timed_out
-├─ RunError                              run                            1
-│  ├─ AgentTimedOut                      agent_timed_out
-│  ├─ RunTimedOut                        run_timed_out
-│  ├─ RunNotFound                        run_not_found
-│  ├─ RunNotResumable                    run_not_resumable
-│  └─ RunInterrupted                     interrupted                  130
-└─ StorageError                          storage                        1
+LlmOrcError                   error                     exit 1
+├─ InputError                 input                          2  the task text or file we were given
+├─ EnsembleError              ensemble                       3  the YAML, or what it names
+│  ├─ EnsembleNotFound        ensemble_not_found
+│  └─ EnsembleInvalid         ensemble_invalid                  every problem at once
+│     └─ EnsembleCycle        ensemble_cycle                    shows the circle
+├─ SettingsError              settings                       3
+│  ├─ ProfileNotFound         profile_not_found
+│  └─ NotTrusted              not_trusted                       a project file set what only its user may
+├─ AuthError                  auth                           4
+│  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
+│  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
+│  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
+│  └─ AccessNotSupported      access_not_supported              a way in that this version does not offer
+├─ ProviderError              provider                       5
+│  ├─ ProviderUnreachable     provider_unreachable
+│  ├─ ProviderOverloaded      provider_overloaded               5xx, 529
+│  ├─ RateLimited             rate_limited
+│  ├─ RequestRejected         request_rejected                  400, 422: sending it again won't help
+│  │  ├─ ModelNotFound        model_not_found
+│  │  └─ PromptTooLarge       prompt_too_large
+│  ├─ ContentRefused          content_refused                   the model or its filter declined
+│  ├─ ReplyUnreadable         reply_unreadable
+│  │  └─ ReplyCut             reply_cut                         the stream ended before the answer did
+│  └─ ReplyTimedOut           reply_timed_out
+├─ RunError                   run                            1
+│  ├─ AgentTimedOut           agent_timed_out
+│  ├─ RunTimedOut             run_timed_out
+│  ├─ RunNotFound             run_not_found
+│  ├─ RunNotResumable         run_not_resumable
+│  └─ RunInterrupted          interrupted                  130
+└─ StorageError               storage                        1
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class LlmOrcError(Exception):

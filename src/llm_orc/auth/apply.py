@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.errors import CredentialRefused
+from llm_orc.auth.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from llm_orc.auth.secret import Secret
+    from llm_orc.errors import CredentialRefused
 
 
 class Authoriser(Protocol):

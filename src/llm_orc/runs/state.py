@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from llm_orc.agents.base import AgentOutput
 from llm_orc.auth.access import Access
 from llm_orc.engine.events import (
     AgentDelta,
@@ -25,7 +26,6 @@ from llm_orc.providers.base import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llm_orc.agents.base import AgentOutput
     from llm_orc.engine.events import RunEvent
 
 AgentStatus = Literal["completed", "failed", "skipped"]

@@ -1,1 +1,1 @@
-"""Pretend providers on loopback, for tests, rehearsals and machines with no access. Every answer says it is canned."""
+"""Pretend providers on loopback, for tests, rehearsals and machines without access: every answer is canned."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from llm_orc.jsontypes import JsonValue
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
 DialectName = Literal["anthropic", "openai-chat", "openai-responses", "gemini"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def make_private_directory(path: Path) -> None:
