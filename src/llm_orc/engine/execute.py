@@ -1,0 +1,194 @@
+"""Run a plan: each agent starts the moment its own inputs are there; what happens goes to the sink as events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.agents.base import AgentTurn
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentFinished,
+    AgentRetrying,
+    AgentSkipped,
+    AgentStarted,
+    AgentSwitched,
+    ErrorInfo,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from llm_orc.engine.inputs import prompt_for
+from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.agents.base import AgentOutput, AgentSpec, CallAgent
+    from llm_orc.auth.access import Access
+    from llm_orc.engine.events import EventSink, RunStatus
+    from llm_orc.engine.plan import Plan
+
+_LAST_WORDS_S = 5.0  # how long a cancelled run may take to record that it was
+
+
+class Clock(Protocol):
+    """`now` is Unix seconds, for people; `monotonic` is for durations."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+
+
+async def execute(
+    plan: Plan,
+    task: str,
+    call: CallAgent,
+    sink: EventSink,
+    *,
+    run_id: str,
+    clock: Clock,
+    max_concurrent: int,
+    timeout_s: float | None = None,
+    done: Mapping[str, AgentOutput] | None = None,
+    sandbox: bool = False,
+) -> None:
+    """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
+
+    An agent that fails takes no other down: those that need it are skipped, or run with what there is where their
+    `requires` says so. The last event is `RunFinished`, or `RunStopped` where `timeout_s` ended the run or the
+    task was cancelled (the cancellation then goes on). Raises nothing of the agents' own.
+    """
+    execution = _Execution(plan, task, call, sink, clock=clock, max_concurrent=max_concurrent, done=done or {})
+    began = clock.monotonic()
+    await sink.commit(
+        RunStarted(clock.now(), run_id, plan.ensemble, plan.names, task, sandbox, resumed=tuple(execution.done))
+    )
+    limit = asyncio.timeout(timeout_s)
+    try:
+        async with limit:
+            await execution.run()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        error: LlmOrcError = RunTimedOut(f"the run took longer than its limit of {timeout_s:g} s")
+        await sink.commit(RunStopped(clock.now(), error_info(error)))
+    except asyncio.CancelledError:
+        error = RunInterrupted("the run was interrupted")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await sink.commit(RunStopped(clock.now(), error_info(error)))
+        raise
+    else:
+        await sink.commit(RunFinished(clock.now(), execution.status, clock.monotonic() - began))
+
+
+def error_info(error: LlmOrcError) -> ErrorInfo:
+    return ErrorInfo(error.code, error.message, error.hint, error.exit_code)
+
+
+class _Execution:
+    """The moving parts of one run: who waits for whom, and how many are under way."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        task: str,
+        call: CallAgent,
+        sink: EventSink,
+        *,
+        clock: Clock,
+        max_concurrent: int,
+        done: Mapping[str, AgentOutput],
+    ) -> None:
+        self.plan, self.task, self.call, self.sink, self.clock = plan, task, call, sink, clock
+        self.specs = {spec.name: spec for spec in plan.order}
+        self.done = {name: output for name, output in done.items() if name in self.specs}
+        self.answers = {name: output.text for name, output in self.done.items()}
+        self.missing = {spec.name: len(spec.depends_on) for spec in plan.order}
+        self.ready: deque[AgentSpec] = deque()
+        self.free = max_concurrent
+        self.group: asyncio.TaskGroup
+
+    @property
+    def status(self) -> RunStatus:
+        if len(self.answers) == len(self.specs):
+            return "completed"
+        return "completed_with_errors" if self.answers else "failed"
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as self.group:
+            for spec in self.plan.order:
+                if not spec.depends_on and spec.name not in self.done:
+                    self.ready.append(spec)
+            for name in self.done:
+                self._release(name)
+            self._start_ready()
+
+    def _release(self, name: str) -> None:
+        """`name` has ended: whoever waited for it alone may go."""
+        for dependant in self.plan.dependants[name]:
+            self.missing[dependant] -= 1
+            if self.missing[dependant] == 0 and dependant not in self.done:
+                self.ready.append(self.specs[dependant])
+
+    def _start_ready(self) -> None:
+        while self.ready and self.free > 0:
+            spec = self.ready.popleft()
+            if self._may_run(spec):
+                self.free -= 1
+                self.group.create_task(self._run_agent(spec))
+            else:
+                because = tuple(name for name in spec.depends_on if name not in self.answers)
+                self.sink.post(AgentSkipped(self.clock.now(), spec.name, because))
+                self._release(spec.name)
+
+    def _may_run(self, spec: AgentSpec) -> bool:
+        match spec.requires:
+            case "all":
+                return all(name in self.answers for name in spec.depends_on)
+            case "any":
+                return not spec.depends_on or any(name in self.answers for name in spec.depends_on)
+            case "none":
+                return True
+
+    async def _run_agent(self, spec: AgentSpec) -> None:
+        clock = self.clock
+        began = clock.monotonic()
+        turn = AgentTurn(spec, prompt_for(spec, self.task, self.answers), _Observer(spec.name, self.sink, clock))
+        ended: AgentFinished | AgentFailed
+        try:
+            output = await self.call(turn)
+        except LlmOrcError as e:
+            ended = AgentFailed(clock.now(), spec.name, clock.monotonic() - began, error_info(e))
+        else:
+            ended = AgentFinished(clock.now(), spec.name, clock.monotonic() - began, output)
+        await self.sink.commit(ended)
+        if isinstance(ended, AgentFinished):
+            self.answers[spec.name] = ended.output.text
+        self.free += 1
+        self._release(spec.name)
+        self._start_ready()
+
+
+class _Observer:
+    """Turns what an agent's call tells us into events. One for each agent."""
+
+    __slots__ = ("agent", "clock", "sink")
+
+    def __init__(self, agent: str, sink: EventSink, clock: Clock) -> None:
+        self.agent, self.sink, self.clock = agent, sink, clock
+
+    def calling(self, model: str, access: Access) -> None:
+        self.sink.post(AgentStarted(self.clock.now(), self.agent, model, access))
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self.sink.post(AgentSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
+
+    def text(self, piece: str) -> None:
+        self.sink.delta(AgentDelta(self.agent, piece))
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self.sink.post(AgentRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))

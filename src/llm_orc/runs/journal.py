@@ -1,0 +1,279 @@
+"""Every run's events in one SQLite file, appended only, written by one thread in group commits."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llm_orc.errors import StorageError
+from llm_orc.storage.sqlite import open_database, storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        ensemble TEXT NOT NULL,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        status TEXT NOT NULL,
+        agents INTEGER NOT NULL,
+        finished INTEGER NOT NULL DEFAULT 0,
+        cost_usd REAL,
+        sandbox INTEGER NOT NULL,
+        recipe BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_by_start ON runs (started_at);
+    CREATE TABLE events (
+        run INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) STRICT
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run's row before its first event. `recipe` is all that is needed to go on with it, as JSON."""
+
+    run_id: str
+    ensemble: str
+    started_at: float
+    agents: int
+    sandbox: bool
+    recipe: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as it is listed. `status` is `open` until the run has ended or was stopped in good order."""
+
+    run_id: str
+    ensemble: str
+    started_at: float
+    ended_at: float | None
+    status: str
+    agents: int
+    finished: int
+    cost_usd: float | None
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfTry:
+    """What the run's row says from now on; `status` `interrupted` leaves the run unfinished."""
+
+    run_id: str
+    status: str
+    ended_at: float
+    finished: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Events of one run to append, in order, with the row's new end where the try is over."""
+
+    run_id: str
+    first_seq: int
+    events: Sequence[tuple[str, bytes]]  # kind, body
+    end: EndOfTry | None
+    written: Callable[[StorageError | None], None]  # called in the writer thread after the commit, or its failure
+
+
+_INSERT_EVENT = "INSERT INTO events (run, seq, kind, body) VALUES (?, ?, ?, ?)"
+_COLUMNS = "run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox"
+
+
+class Journal:
+    """The file and its writer thread. Reading methods block; call them off the event loop where it matters."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises `StorageError`."""
+        self.path = path
+        self._reader = open_database(path, _MIGRATIONS)
+        self._reading = threading.Lock()
+        self._queue: queue.SimpleQueue[Entries | None] = queue.SimpleQueue()
+        self._numbers: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+
+    def close(self) -> None:
+        """Write what is queued, then let go of the file."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+        self._reader.close()
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def begin(self, run: NewRun) -> None:
+        """Add a run before its first event. Raises `StorageError`: a full disk is known before money is spent."""
+        self._start_writer()
+        self._change(
+            "INSERT INTO runs (run_id, ensemble, started_at, status, agents, sandbox, recipe)"
+            " VALUES (?, ?, ?, 'open', ?, ?, ?)",
+            [run.run_id, run.ensemble, run.started_at, run.agents, run.sandbox, run.recipe],
+        )
+
+    def go_on(self, run_id: str) -> None:
+        """Open a run again that had been stopped. Raises `StorageError`."""
+        self._start_writer()
+        self._change("UPDATE runs SET status = 'open' WHERE run_id = ?", [run_id])
+
+    def append(self, entries: Entries) -> None:
+        """Queue `entries` of a run that was begun or gone on with; `entries.written` is called once they are kept."""
+        self._queue.put(entries)
+
+    def _start_writer(self) -> None:
+        if self._thread is None:
+            connection = open_database(self.path, _MIGRATIONS)
+            self._thread = threading.Thread(
+                target=self._write_all, args=(connection,), name="llm-orc-journal", daemon=True
+            )
+            self._thread.start()
+
+    def _write_all(self, connection: sqlite3.Connection) -> None:
+        try:
+            closing = False
+            while not closing:
+                group = [self._queue.get()]
+                while not self._queue.empty():
+                    group.append(self._queue.get())
+                closing = None in group
+                self._write_group(connection, [entries for entries in group if entries is not None])
+        finally:
+            connection.close()
+
+    def _write_group(self, connection: sqlite3.Connection, group: list[Entries]) -> None:
+        failure: StorageError | None = None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for entries in group:
+                self._write(connection, entries)
+            connection.execute("COMMIT")
+        except sqlite3.Error as e:
+            failure = storage_error(self.path, e)
+            failure.__cause__ = e
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        for entries in group:
+            entries.written(failure)
+
+    def _write(self, connection: sqlite3.Connection, entries: Entries) -> None:
+        number = self._number(connection, entries.run_id)
+        connection.executemany(
+            _INSERT_EVENT,
+            [(number, seq, kind, body) for seq, (kind, body) in enumerate(entries.events, entries.first_seq)],
+        )
+        if (end := entries.end) is not None:
+            connection.execute(
+                "UPDATE runs SET status = ?, ended_at = ?, finished = ?, cost_usd = ? WHERE number = ?",
+                (end.status, end.ended_at, end.finished, end.cost_usd, number),
+            )
+
+    def _number(self, connection: sqlite3.Connection, run_id: str) -> int:
+        number = self._numbers.get(run_id)
+        if number is None:
+            row = connection.execute("SELECT number FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise sqlite3.IntegrityError(f"run {run_id} was deleted while it was going on")
+            number = self._numbers[run_id] = row[0]
+        return int(number)
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def runs(self, *, limit: int | None = None, ensemble: str | None = None) -> list[RunRow]:
+        """Return runs, the newest first."""
+        where, values = ("WHERE ensemble = ?", [ensemble]) if ensemble is not None else ("", [])
+        rows = self._read(
+            f"SELECT {_COLUMNS} FROM runs {where} ORDER BY started_at DESC, number DESC LIMIT ?",  # noqa: S608
+            [*values, -1 if limit is None else limit],
+        )
+        return [_row(r) for r in rows]
+
+    def newest_unfinished(self) -> Iterator[str]:
+        """Yield the ids of runs that have not ended, the newest first."""
+        rows = self._read(
+            "SELECT run_id FROM runs WHERE status IN ('open', 'interrupted') ORDER BY started_at DESC, number DESC"
+        )
+        return (r[0] for r in rows)
+
+    def find(self, text: str) -> list[str]:
+        """Return the ids that are `text`, or begin or end with it: what a person may type of one."""
+        exact = self._read("SELECT run_id FROM runs WHERE run_id = ?", [text])
+        rows = exact or self._read(
+            "SELECT run_id FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
+            " OR substr(run_id, -length(?1)) = ?1 ORDER BY started_at DESC",
+            [text],
+        )
+        return [r[0] for r in rows]
+
+    def run(self, run_id: str) -> tuple[RunRow, bytes] | None:
+        """Return a run's row and its recipe, or None."""
+        rows = self._read(f"SELECT {_COLUMNS}, recipe FROM runs WHERE run_id = ?", [run_id])  # noqa: S608
+        return (_row(rows[0]), rows[0][-1]) if rows else None
+
+    def events(self, run_id: str) -> list[tuple[int, str, bytes]]:
+        """Return a run's events as (seq, kind, body), in order."""
+        rows = self._read(
+            "SELECT seq, kind, body FROM events JOIN runs ON run = number WHERE run_id = ? ORDER BY seq", [run_id]
+        )
+        return [(seq, kind, body) for seq, kind, body in rows]
+
+    def finished_agents(self, run_id: str) -> int:
+        """Count the agents with an answer in a run that is still going on."""
+        rows = self._read(
+            "SELECT count(*) FROM events JOIN runs ON run = number WHERE run_id = ? AND kind = 'agent_finished'",
+            [run_id],
+        )
+        return int(rows[0][0])
+
+    # --- forgetting ---------------------------------------------------------------------------------------
+
+    def delete(self, run_ids: Sequence[str]) -> int:
+        """Delete runs with their events; returns how many there were."""
+        with self._reading:
+            try:
+                deleted = self._reader.executemany(
+                    "DELETE FROM runs WHERE run_id = ?", [(run_id,) for run_id in run_ids]
+                ).rowcount
+                self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as e:
+                raise storage_error(self.path, e) from e
+        return deleted
+
+    def older_than(self, at: float) -> list[str]:
+        """Return the ids of ended runs that started before `at` (Unix seconds)."""
+        rows = self._read("SELECT run_id FROM runs WHERE started_at < ? AND status <> 'open'", [at])
+        return [r[0] for r in rows]
+
+    def _read(self, sql: str, values: Sequence[str | float] = ()) -> list[tuple[Any, ...]]:
+        with self._reading:
+            try:
+                return self._reader.execute(sql, values).fetchall()
+            except sqlite3.Error as e:
+                raise storage_error(self.path, e) from e
+
+    def _change(self, sql: str, values: Sequence[str | float | bytes]) -> None:
+        with self._reading:
+            try:
+                self._reader.execute(sql, values)
+            except sqlite3.Error as e:
+                raise storage_error(self.path, e) from e
+
+
+def _row(values: tuple[Any, ...]) -> RunRow:
+    run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox = values[:9]
+    return RunRow(run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, bool(sandbox))

@@ -1,0 +1,138 @@
+"""Write each event, then pass it on: whatever anybody has seen of a run is already durable."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+from llm_orc.engine.events import AgentDelta, AgentFinished, RunFinished, RunStopped
+from llm_orc.runs.journal import EndOfTry, Entries
+from llm_orc.runs.wire import encode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.engine.events import RecordedEvent, RunEvent
+    from llm_orc.errors import StorageError
+    from llm_orc.runs.journal import Journal
+
+
+class DirectSink:
+    """For runs that keep no record: events are shown as they come."""
+
+    failure: StorageError | None = None
+
+    def __init__(self, show: Callable[[RunEvent], None]) -> None:
+        self._show = show
+        self.delta: Callable[[AgentDelta], None] = show
+
+    def post(self, event: RecordedEvent) -> None:
+        self._show(event)
+
+    async def commit(self, event: RecordedEvent) -> None:
+        self._show(event)
+
+
+class Recorder:
+    """The sink of a recorded run. Keeps one batch at the journal; what comes meanwhile is the next batch.
+
+    Where the journal fails in the middle (a full disk), the run goes on unrecorded, so that the answers still
+    reach standard output; `failure` then says why.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: str,
+        show: Callable[[RunEvent], None],
+        *,
+        next_seq: int = 0,
+        finished: int = 0,
+        cost_usd: float | None = 0.0,
+    ) -> None:
+        """`next_seq`, `finished` and `cost_usd` carry on from an earlier try of the same run."""
+        self.failure: StorageError | None = None
+        self._journal, self._run_id, self._show = journal, run_id, show
+        self._loop = asyncio.get_running_loop()
+        self._line: deque[RunEvent] = deque()  # not yet shown, in order
+        self._batch: list[tuple[str, bytes]] = []  # not yet given to the journal
+        self._end: EndOfTry | None = None
+        self._writing = 0  # events at the journal
+        self._seq, self._finished, self._cost = next_seq, finished, cost_usd
+        self._flushing = False
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()  # (seq that must be durable, who waits)
+
+    def post(self, event: RecordedEvent) -> None:
+        if self.failure is not None:
+            self._show(event)
+            return
+        self._line.append(event)
+        self._batch.append(encode_event(event))
+        self._count(event)
+        if not self._flushing and not self._writing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    async def commit(self, event: RecordedEvent) -> None:
+        self.post(event)
+        if self.failure is None:
+            written: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.append((self._seq + self._writing + len(self._batch), written))
+            await written
+
+    def delta(self, event: AgentDelta) -> None:
+        if self._line:
+            self._line.append(event)
+        else:
+            self._show(event)
+
+    def _count(self, event: RecordedEvent) -> None:
+        """Keep what the run's row says of it, so that lists need not read events."""
+        if isinstance(event, AgentFinished):
+            self._finished += 1
+            cost = event.output.cost_usd
+            self._cost = None if cost is None or self._cost is None else self._cost + cost
+        elif isinstance(event, RunFinished):
+            self._end = EndOfTry(self._run_id, event.status, event.at, self._finished, self._cost)
+        elif isinstance(event, RunStopped):
+            self._end = EndOfTry(self._run_id, "interrupted", event.at, self._finished, self._cost)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._writing, batch, end = len(self._batch), self._batch, self._end
+        self._batch, self._end = [], None
+        self._journal.append(Entries(self._run_id, self._seq, batch, end, self._written_in_thread))
+
+    def _written_in_thread(self, failure: StorageError | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._written, failure)
+
+    def _written(self, failure: StorageError | None) -> None:
+        shown = self._writing
+        self._seq += shown
+        self._writing = 0
+        if failure is not None:
+            self.failure = failure
+            shown += len(self._batch)
+            self._batch.clear()
+        self._show_next(shown)
+        self._wake(None if failure is not None else self._seq)
+        if self._batch:
+            self._flush()
+
+    def _show_next(self, events: int) -> None:
+        """Show that many recorded events, with the deltas between them and those that follow."""
+        line = self._line
+        while line and (events or isinstance(line[0], AgentDelta)):
+            event = line.popleft()
+            if not isinstance(event, AgentDelta):
+                events -= 1
+            self._show(event)
+
+    def _wake(self, durable: int | None) -> None:
+        while self._waiters and (durable is None or self._waiters[0][0] <= durable):
+            _, waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,49 @@
+"""Events and recipes to and from their stored form: JSON of the frozen dataclasses, by kind."""
+
+from __future__ import annotations
+
+import msgspec
+
+from llm_orc.engine.events import (
+    AgentFailed,
+    AgentFinished,
+    AgentRetrying,
+    AgentSkipped,
+    AgentStarted,
+    AgentSwitched,
+    RecordedEvent,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from llm_orc.errors import StorageError
+
+KINDS: dict[type[RecordedEvent], str] = {
+    RunStarted: "run_started",
+    AgentStarted: "agent_started",
+    AgentRetrying: "agent_retrying",
+    AgentSwitched: "agent_switched",
+    AgentFinished: "agent_finished",
+    AgentFailed: "agent_failed",
+    AgentSkipped: "agent_skipped",
+    RunFinished: "run_finished",
+    RunStopped: "run_stopped",
+}
+_encode = msgspec.json.Encoder().encode
+_decoders = {kind: msgspec.json.Decoder(cls) for cls, kind in KINDS.items()}
+
+
+def encode_event(event: RecordedEvent) -> tuple[str, bytes]:
+    """Return the event's kind and its body."""
+    return KINDS[type(event)], _encode(event)
+
+
+def decode_event(kind: str, body: bytes) -> RecordedEvent:
+    """Raises `StorageError` where the record is damaged or of a kind that this release does not know."""
+    try:
+        return _decoders[kind].decode(body)
+    except (KeyError, msgspec.MsgspecError) as e:
+        raise StorageError(
+            f"the record holds an event `{kind}` that can't be read: {e}",
+            hint="Was it written by a newer release? Upgrade: pip install --upgrade llm-orc",
+        ) from e

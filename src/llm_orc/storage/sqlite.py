@@ -1,0 +1,85 @@
+"""Open an embedded database: private, in WAL mode, and brought to the newest schema."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import StorageError
+from llm_orc.storage.atomic import make_private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+    """Return a connection in autocommit mode, for one thread at a time.
+
+    `migrations[n]` is the SQL script from schema version n to n + 1. The file is created with mode 0600, and
+    SQLite gives its -wal and -shm files the same. WAL with synchronous=NORMAL: a killed process loses nothing that
+    was committed; only a power cut may take the last commits (never the database).
+
+    Raises `StorageError` where the file is no database, is damaged, can't be written, or is of a newer release.
+    """
+    make_private_directory(path.parent)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as e:
+        raise storage_error(path, e) from e
+    try:
+        _prepare(connection, path, migrations)
+    except sqlite3.Error as e:
+        connection.close()
+        raise storage_error(path, e) from e
+    except StorageError:
+        connection.close()
+        raise
+    return connection
+
+
+def storage_error(path: Path, error: Exception) -> StorageError:
+    """Say in our words what SQLite or the system said of `path`."""
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return StorageError(
+            f"`{path}` is not a database of ours, or is damaged: {error}",
+            hint="Move the file away to start a new one; nothing in it was changed.",
+        )
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StorageError(
+        f"can't use the database `{path}`: {said}",
+        hint="Free some space or mend the permissions. `--no-record` runs without it.",
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(migrations):
+        raise StorageError(
+            f"`{path}` is of a newer release of llm-orc (schema {version}; this one knows {len(migrations)})",
+            hint="Upgrade: pip install --upgrade llm-orc",
+        )
+    if version == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again under the write lock: another process may have migrated in between.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for script in migrations[version:]:
+            for statement in script.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {max(version, len(migrations))}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
