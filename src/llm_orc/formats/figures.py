@@ -1,0 +1,66 @@
+"""Numbers as people read them: tokens, seconds, dollars, and who pays."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+
+if TYPE_CHECKING:
+    from llm_orc.runs.state import Spend
+
+
+def tokens(count: int) -> str:
+    return f"{count:,}"
+
+
+def seconds(duration_s: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`: never more figures than one takes in."""
+    if duration_s < 9.95:
+        return f"{max(duration_s, 0):.1f} s"
+    whole = round(duration_s)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def dollars(cost_usd: float | None) -> str:
+    """Two significant figures below a cent, cents above; `price unknown` is never shown as nothing."""
+    if cost_usd is None:
+        return "price unknown"
+    if cost_usd == 0:
+        return "$0"
+    if cost_usd >= 0.01:
+        return f"${cost_usd:,.2f}"
+    if cost_usd < 0.000001:
+        return "<$0.000001"
+    digits = 1 - math.floor(math.log10(cost_usd))
+    return f"${cost_usd:.{digits}f}"
+
+
+def charge(billing: Billing | str | None, cost_usd: float | None) -> str:
+    """Return who pays and, where it is per call, how much: `metered $0.0031`, `subscription`, `local`."""
+    if billing is None:
+        return ""
+    if billing == Billing.METERED:
+        return f"metered {dollars(cost_usd)}"
+    return str(billing)
+
+
+def spent(spend: Spend) -> str:
+    calls = count(spend.calls, "call")
+    return f"{calls}, {tokens(spend.input_tokens)} tokens in, {tokens(spend.output_tokens)} out"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 agent`, `2 agents`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def moment(unix_s: float) -> str:
+    """Return an RFC 3339 time in UTC with milliseconds: `2026-11-03T09:30:00.250Z`."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,115 @@
+"""Events as they happen, one JSON object a line. `agent_delta` is provisional: a retry makes it void."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentFinished,
+    AgentRetrying,
+    AgentSkipped,
+    AgentStarted,
+    AgentSwitched,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from llm_orc.formats.figures import moment
+from llm_orc.formats.format import EventFormat
+from llm_orc.formats.json_values import access_value, error_info_value, error_value, line, output_values
+
+if TYPE_CHECKING:
+    from llm_orc.engine.events import RecordedEvent, RunEvent
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.jsontypes import JsonValue
+
+
+def event_line(event: RunEvent) -> str:
+    """Return the event as one line of JSON, `type` first."""
+    if isinstance(event, AgentDelta):
+        return line({"type": "agent_delta", "provisional": True, "agent": event.agent, "text": event.text})
+    return line(_event_values(event))
+
+
+def error_line(error: LlmOrcError) -> str:
+    """Return the line that stands for a run which ended with no result."""
+    return line({"type": "error", "error": error_value(error)})
+
+
+def _event_values(event: RecordedEvent) -> dict[str, JsonValue]:
+    if isinstance(event, RunStarted | RunFinished | RunStopped):
+        return _run_values(event)
+    return _agent_values(event)
+
+
+def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonValue]:
+    match event:
+        case RunStarted():
+            return {
+                "type": "run_started",
+                "at": moment(event.at),
+                "run_id": event.run_id,
+                "ensemble": event.ensemble,
+                "sandbox": event.sandbox,
+                "agents": list(event.agents),
+                "input": event.task,
+                "resumed": list(event.resumed),
+            }
+        case RunFinished():
+            at = moment(event.at)
+            return {"type": "run_finished", "at": at, "status": event.status, "duration_s": event.duration_s}
+        case RunStopped():
+            return {"type": "run_stopped", "at": moment(event.at), "error": error_info_value(event.error)}
+        case _:
+            assert_never(event)
+
+
+def _agent_values(
+    event: AgentStarted | AgentRetrying | AgentSwitched | AgentFinished | AgentFailed | AgentSkipped,
+) -> dict[str, JsonValue]:
+    common: dict[str, JsonValue] = {"at": moment(event.at), "agent": event.agent}
+    match event:
+        case AgentStarted():
+            return {
+                "type": "agent_started",
+                **common,
+                "model": event.model,
+                "access": access_value(event.access),
+            }
+        case AgentRetrying():
+            return {
+                "type": "agent_retrying",
+                **common,
+                "attempt": event.attempt,
+                "delay_s": event.delay_s,
+                "error": error_info_value(event.error),
+            }
+        case AgentSwitched():
+            return {
+                "type": "agent_switched",
+                **common,
+                "model": event.model,
+                "access": access_value(event.access),
+                "error": error_info_value(event.error),
+            }
+        case AgentFinished():
+            return {
+                "type": "agent_finished",
+                **common,
+                "duration_s": event.duration_s,
+                **output_values(event.output),
+            }
+        case AgentFailed():
+            error = error_info_value(event.error)
+            return {"type": "agent_failed", **common, "duration_s": event.duration_s, "error": error}
+        case AgentSkipped():
+            return {"type": "agent_skipped", **common, "because": list(event.because)}
+        case _:
+            assert_never(event)
+
+
+FORMAT = EventFormat(
+    name="jsonl", summary="the events as they happen, one JSON object a line", event=event_line, error=error_line
+)

@@ -1,0 +1,84 @@
+"""A result, or the failure in its place, as one JSON document; `run_result.schema.json` describes both."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from llm_orc.formats.figures import moment
+from llm_orc.formats.format import ResultFormat
+from llm_orc.formats.json_values import access_value, document, error_info_value, error_value, usage_value
+
+if TYPE_CHECKING:
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.runs.state import AgentResult, RunResult, Spend
+
+SCHEMA_VERSION = 1  # a key may be added under the same number; nothing is renamed or removed
+
+
+def as_json(result: RunResult) -> str:
+    return document(result_value(result))
+
+
+def error_json(error: LlmOrcError) -> str:
+    return document({"error": error_value(error)})
+
+
+def schema() -> str:
+    """Return the published JSON Schema (draft 2020-12) of all that this format writes."""
+    return files("llm_orc.formats").joinpath("run_result.schema.json").read_text(encoding="utf-8")
+
+
+def result_value(result: RunResult) -> JsonValue:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": result.run_id,
+        "ensemble": result.ensemble,
+        "status": result.status,
+        "sandbox": result.sandbox,
+        "recorded": result.recorded,
+        "input": result.task,
+        "started_at": moment(result.started_at),
+        "duration_s": result.duration_s,
+        "results": {agent.name: _agent_value(agent) for agent in result.agents},
+        "totals": {
+            **_spend_values(result.total),
+            "by_billing": {billing: _spend_values(spend) for billing, spend in result.by_billing.items()},
+        },
+        "error": error_info_value(result.error),
+    }
+
+
+def _agent_value(agent: AgentResult) -> JsonValue:
+    return {
+        "status": agent.status,
+        "response": agent.response,
+        "error": error_info_value(agent.error),
+        "skipped_because": list(agent.because) if agent.status == "skipped" else None,
+        "model": agent.model,
+        "access": access_value(agent.access),
+        "usage": usage_value(agent.usage),
+        "cost_usd": agent.cost_usd,
+        "stop_reason": agent.stop_reason,
+        "timing": {
+            "started_at": None if agent.started_at is None else moment(agent.started_at),
+            "duration_s": agent.duration_s,
+        },
+        "attempts": agent.attempts,
+        "switched_from": [error_info_value(error) for error in agent.switched_from],
+    }
+
+
+def _spend_values(spend: Spend) -> dict[str, JsonValue]:
+    return {
+        "calls": spend.calls,
+        "input_tokens": spend.input_tokens,
+        "output_tokens": spend.output_tokens,
+        "cost_usd": spend.cost_usd,
+    }
+
+
+FORMAT = ResultFormat(
+    name="json", summary="one JSON document, also for a failure", result=as_json, error=error_json
+)

@@ -1,0 +1,92 @@
+"""Our types as JSON values: the field names that the published schema promises."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import EnsembleInvalid
+
+if TYPE_CHECKING:
+    from llm_orc.agents.base import AgentOutput
+    from llm_orc.auth.access import Access
+    from llm_orc.engine.events import ErrorInfo
+    from llm_orc.errors import LlmOrcError, Problem
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import Usage
+
+_indented = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2)
+_compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+# What json leaves raw, and a terminal, an encoder or a line splitter trips on; all of it is only ever in strings.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def document(value: JsonValue) -> str:
+    """Return one indented JSON document with a final newline; safe to print in a terminal."""
+    return _safe(_indented.encode(value)) + "\n"
+
+
+def line(value: JsonValue) -> str:
+    """Return one line of JSON without its newline; safe to print in a terminal."""
+    return _safe(_compact.encode(value))
+
+
+def _safe(encoded: str) -> str:
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", encoded)
+
+
+def access_value(access: Access | None) -> JsonValue:
+    if access is None:
+        return None
+    return {
+        "provider": access.provider,
+        "method": access.method,
+        "billing": str(access.billing),
+        "source": access.source,
+        "endpoint": access.endpoint,
+    }
+
+
+def usage_value(usage: Usage) -> JsonValue:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+    }
+
+
+def output_values(output: AgentOutput) -> dict[str, JsonValue]:
+    return {
+        "response": output.text,
+        "model": output.model,
+        "access": access_value(output.access),
+        "usage": usage_value(output.usage),
+        "cost_usd": output.cost_usd,
+        "stop_reason": output.stop_reason,
+    }
+
+
+def error_info_value(error: ErrorInfo | None) -> JsonValue:
+    if error is None:
+        return None
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+def error_value(error: LlmOrcError) -> JsonValue:
+    value: dict[str, JsonValue] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, EnsembleInvalid):
+        value["problems"] = [problem_value(problem) for problem in error.problems]
+    return value
+
+
+def problem_value(problem: Problem) -> JsonValue:
+    return {
+        "message": problem.message,
+        "file": str(problem.file) if problem.file else None,
+        "line": problem.line or None,
+        "column": problem.column or None,
+        "hint": problem.hint,
+    }

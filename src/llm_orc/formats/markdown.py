@@ -1,0 +1,79 @@
+"""A result as a Markdown report: task, answers under their agents' names, and a table of what they took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.formats.figures import charge, moment, seconds, tokens
+from llm_orc.formats.format import ResultFormat
+from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, total_figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from llm_orc.runs.state import AgentResult, RunResult
+
+
+def as_markdown(result: RunResult) -> str:
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: RunResult) -> Iterator[str]:
+    yield from (f"# {result.ensemble}", "")
+    if result.sandbox:
+        yield from (f"> **{SANDBOX_NOTE}**", "")
+    yield from (*_quoted(result.task), "")
+    for agent in result.agents:
+        yield from _section(agent)
+    yield from ("## Summary", "")
+    yield from _table(result)
+    yield from ("", f"- Total: {'; '.join(total_figures(result))}")
+    yield f"- Run: `{result.run_id}`, started {moment(result.started_at)}" + _not_recorded(result)
+    if result.error is not None:
+        yield f"- Stopped: {' '.join(error_lines(result.error))}"
+    yield f"- Status: {result.status}" + (" (sandbox)" if result.sandbox else "")
+
+
+def _not_recorded(result: RunResult) -> str:
+    return "" if result.recorded else ", not recorded"
+
+
+def _section(agent: AgentResult) -> Iterator[str]:
+    yield from (f"## {agent.name}" + ("" if agent.status == "completed" else f" ({agent.status})"), "")
+    if agent.response is None:
+        yield from _quoted("\n".join(no_answer(agent)))
+    else:
+        yield agent.response.rstrip("\n")
+    yield ""
+
+
+def _quoted(text: str) -> list[str]:
+    return [f"> {line}".rstrip() for line in text.rstrip("\n").split("\n")]
+
+
+def _table(result: RunResult) -> Iterator[str]:
+    yield "| agent | status | model | tokens in | tokens out | time | cost |"
+    yield "| --- | --- | --- | ---: | ---: | ---: | --- |"
+    for agent in result.agents:
+        billing = agent.access.billing if agent.access and agent.status == "completed" else None
+        yield _row(
+            agent.name,
+            agent.status,
+            agent.model or "",
+            tokens(agent.usage.input_tokens),
+            tokens(agent.usage.output_tokens),
+            "" if agent.duration_s is None else seconds(agent.duration_s),
+            charge(billing, agent.cost_usd),
+        )
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(_escaped(cells))} |"
+
+
+def _escaped(cells: Iterable[str]) -> Iterator[str]:
+    for cell in cells:
+        yield " ".join(cell.split()).replace("|", "\\|")
+
+
+FORMAT = ResultFormat(name="markdown", summary="a report: task, answers, and a table", result=as_markdown)

@@ -1,0 +1,58 @@
+"""What the formats for people say in the same words: canned answers, missing answers, what was spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.formats.figures import charge, count, dollars, seconds, spent, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.engine.events import ErrorInfo
+    from llm_orc.runs.state import AgentResult, RunResult
+
+SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
+
+
+def no_answer(agent: AgentResult) -> Iterator[str]:
+    """Yield the lines that stand where a failed or skipped agent's answer would."""
+    if agent.because:
+        names = ", ".join(f"`{name}`" for name in agent.because)
+        yield f"Skipped: there is no answer from {names}."
+    elif agent.error is not None:
+        yield from error_lines(agent.error)
+    else:
+        yield "Skipped: the run ended before its turn."
+
+
+def error_lines(error: ErrorInfo) -> Iterator[str]:
+    yield f"{error.code}: {error.message}"
+    if error.hint:
+        yield f"hint: {error.hint}"
+
+
+def agent_figures(agent: AgentResult) -> list[str]:
+    """Return model, tokens, time and who pays, as far as there are any; one part each."""
+    parts = [agent.model] if agent.model else []
+    if agent.status == "completed":
+        parts.append(f"{tokens(agent.usage.input_tokens)} tokens in, {tokens(agent.usage.output_tokens)} out")
+    if agent.duration_s is not None:
+        parts.append(seconds(agent.duration_s))
+    if agent.attempts > 1:
+        parts.append(count(agent.attempts, "try").replace("trys", "tries"))
+    if agent.access is not None and agent.status == "completed":
+        parts.append(charge(agent.access.billing, agent.cost_usd))
+    if agent.stop_reason == "max_tokens":
+        parts.append("cut at max_tokens")
+    return parts
+
+
+def total_figures(result: RunResult) -> list[str]:
+    """Return calls and tokens, the time, and the cost by who pays it; one part each."""
+    parts = [spent(result.total), seconds(result.duration_s)]
+    for billing, spend in result.by_billing.items():
+        if spend.calls:
+            cost = f" {dollars(spend.cost_usd)}" if billing == "metered" else ""
+            parts.append(f"{billing}{cost} ({count(spend.calls, 'call')})")
+    return parts

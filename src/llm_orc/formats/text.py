@@ -1,0 +1,51 @@
+"""A result as plain text for people: the answers, then what they took, then `Status: …` as the last line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.formats.format import ResultFormat
+from llm_orc.formats.sentences import SANDBOX_NOTE, agent_figures, error_lines, no_answer, total_figures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.runs.state import AgentResult, RunResult
+
+
+def as_text(result: RunResult) -> str:
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: RunResult) -> Iterator[str]:
+    if result.sandbox:
+        yield from (SANDBOX_NOTE, "")
+    for agent in result.agents:
+        yield from _section(agent)
+    yield from _summary(result)
+    if result.error is not None:
+        yield from error_lines(result.error)
+    yield f"Run: {result.run_id}" + ("" if result.recorded else " (not recorded)")
+    yield f"Status: {result.status}"
+
+
+def _section(agent: AgentResult) -> Iterator[str]:
+    yield f"=== {agent.name}" + ("" if agent.status == "completed" else f" ({agent.status})")
+    yield ""
+    if agent.response is None:
+        yield from no_answer(agent)
+    else:
+        yield agent.response.rstrip("\n")
+    yield ""
+
+
+def _summary(result: RunResult) -> Iterator[str]:
+    yield "=== Summary"
+    yield ""
+    names = max((len(agent.name) for agent in result.agents), default=0)
+    for agent in result.agents:
+        yield f"{agent.name:<{names}}  {agent.status:<9}  {' · '.join(agent_figures(agent))}".rstrip()
+    yield from ("", f"Total: {' · '.join(total_figures(result))}")
+
+
+FORMAT = ResultFormat(name="text", summary="the answers, and a summary at the end", result=as_text)

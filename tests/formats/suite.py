@@ -1,0 +1,76 @@
+"""What every output format must do, whoever wrote it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+
+from llm_orc.errors import NotLoggedIn
+from llm_orc.formats import FORMATS, EventFormat, Format, ResultFormat
+
+from .results import results
+
+if TYPE_CHECKING:
+    from llm_orc.runs.state import RunResult
+
+
+def written(form: Format, result: RunResult, events: tuple) -> str:
+    if isinstance(form, EventFormat):
+        return "".join(form.event(event) + "\n" for event in events)
+    return form.result(result)
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+class FormatSuite:
+    def test_its_name_is_its_key_in_the_table(self, form):
+        assert FORMATS[form.name] is form
+        assert form.summary
+
+    def test_every_answer_is_in_it(self, form, result, events):
+        text = written(form, result, events)
+
+        assert "The numbers hold." in text
+        assert "Sell." in text
+
+    def test_a_failed_agent_is_there_with_its_reason_and_the_way_out(self, form, result, events):
+        text = written(form, result, events)
+
+        assert "lawyer" in text
+        assert "`openai` allows no more calls now" in text
+        assert "wait" in text
+
+    def test_it_ends_with_exactly_one_newline(self, form, result, events):
+        text = written(form, result, events)
+
+        assert text.endswith("\n")
+        assert not text.endswith("\n\n")
+
+    def test_a_failure_in_its_place_names_the_code_if_it_writes_one(self, form):
+        error = NotLoggedIn("no way into `openai`", hint="llm-orc invoke x --rehearse")
+
+        text = form.error(error) if form.error else "not_logged_in"
+
+        assert "not_logged_in" in text
+
+
+@pytest.mark.parametrize(
+    "form", [f for f in FORMATS.values() if isinstance(f, ResultFormat)], ids=lambda f: f.name
+)
+class ResultFormatSuite:
+    def test_canned_answers_are_called_so(self, form, sandbox_result):
+        assert "sandbox" in form.result(sandbox_result).lower()
+
+    def test_a_real_run_is_not_called_canned(self, form, result):
+        text = form.result(result).lower().replace('"sandbox": false', "")
+
+        assert "sandbox" not in text
+        assert "canned" not in text
+
+    @given(any_result=results())
+    def test_any_result_can_be_written(self, form, any_result):
+        text = form.result(any_result)
+
+        assert any_result.run_id in text
+        assert any_result.status in text

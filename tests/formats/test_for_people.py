@@ -1,0 +1,117 @@
+"""Text and Markdown: what a person reads, and what a shell script greps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from llm_orc.engine.events import ErrorInfo
+from llm_orc.formats.figures import charge, dollars, seconds
+from llm_orc.formats.markdown import as_markdown
+from llm_orc.formats.printable import one_line, printable
+from llm_orc.formats.text import as_text
+
+from .results import anything, results
+
+
+@given(results())
+def test_text_ends_with_the_status(result):
+    assert as_text(result).split("\n")[-2:] == [f"Status: {result.status}", ""]
+
+
+def test_the_summary_says_what_each_agent_took_and_who_pays(result):
+    lines = as_text(result).splitlines()
+
+    assert (
+        "analyst   completed  some-model · 1,204 tokens in, 310 out · 3.2 s · 2 tries · metered $0.0031" in lines
+    )
+    assert "marketer  completed  some-model · 1,204 tokens in, 310 out · 2.5 s · 2 tries · local" in lines
+    assert "lawyer    failed     some-model · 3.5 s" in lines
+    assert "chair     skipped" in lines
+    assert "Total: 2 calls, 2,408 tokens in, 620 out · 3.8 s · metered $0.0031 (1 call) · local (1 call)" in lines
+
+
+def test_text_says_why_an_answer_is_missing(result):
+    text = as_text(result)
+
+    assert "=== lawyer (failed)\n\nrate_limited: `openai` allows no more calls now\nhint: wait\n" in text
+    assert "=== chair (skipped)\n\nSkipped: there is no answer from `lawyer`.\n" in text
+
+
+def test_text_of_a_stopped_run_says_what_stopped_it(result):
+    stopped = replace(result, error=ErrorInfo("interrupted", "stopped by Ctrl-C", "llm-orc resume run-1", 130))
+
+    assert "interrupted: stopped by Ctrl-C\nhint: llm-orc resume run-1\nRun: run-1\n" in as_text(stopped)
+
+
+def test_an_answer_cut_at_the_limit_is_marked(result):
+    cut = replace(result, agents=(replace(result["analyst"], stop_reason="max_tokens"),))
+
+    assert "cut at max_tokens" in as_text(cut)
+
+
+def test_a_run_that_was_not_kept_says_so(result):
+    assert "Run: run-1 (not recorded)" in as_text(replace(result, recorded=False))
+
+
+def test_a_markdown_table_survives_pipes_in_names(result):
+    strange = replace(result, agents=(replace(result["analyst"], model="a|b\nc"),))
+
+    row = next(line for line in as_markdown(strange).splitlines() if line.startswith("| analyst"))
+
+    assert row == "| analyst | completed | a\\|b c | 1,204 | 310 | 3.2 s | metered $0.0031 |"
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "words"),
+    [
+        (0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (7620, "2 h 07 min"),
+    ],
+)
+def test_seconds_read_as_people_say_them(duration_s, words):
+    assert seconds(duration_s) == words
+
+
+@pytest.mark.parametrize(
+    ("cost_usd", "words"),
+    [
+        (None, "price unknown"),
+        (0.0, "$0"),
+        (1234.5, "$1,234.50"),
+        (0.01, "$0.01"),
+        (0.0031, "$0.0031"),
+        (0.00002, "$0.000020"),
+        (0.0000001, "<$0.000001"),
+    ],
+)
+def test_small_costs_are_not_rounded_to_nothing(cost_usd, words):
+    assert dollars(cost_usd) == words
+
+
+def test_a_subscription_is_not_shown_as_a_price():
+    assert charge("subscription", 0.0) == "subscription"
+    assert charge("metered", None) == "metered price unknown"
+
+
+def test_an_escape_sequence_is_shown_and_not_sent():
+    assert (
+        printable("\x1b]0;owned\x07 and \x9b31m\r\nnext\tcolumn")
+        == "\\x1b]0;owned\\x07 and \\x9b31m\nnext\tcolumn"
+    )
+
+
+@given(anything)
+def test_printable_text_has_no_control_character_but_newline_and_tab(text):
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in printable(text) if c not in "\n\t")
+
+
+@given(anything)
+def test_one_line_is_one_line(text):
+    assert len(one_line(text).splitlines()) <= 1

@@ -1,0 +1,11 @@
+"""The shared suite, run over the table of formats."""
+
+from .suite import FormatSuite, ResultFormatSuite
+
+
+class TestFormats(FormatSuite):
+    pass
+
+
+class TestResultFormats(ResultFormatSuite):
+    pass
