@@ -1,0 +1,194 @@
+"""The agent that is a language model: which models it may use, in order, and one turn of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from llm_orc.agents.base import AgentOutput
+from llm_orc.errors import (
+    AgentTimedOut,
+    AuthError,
+    ContentRefused,
+    ModelNotFound,
+    PromptTooLarge,
+    ProviderError,
+    RequestRejected,
+)
+from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.base import ModelInterface, Usage
+from collections.abc import Callable
+from llm_orc.auth.access import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from llm_orc.agents.base import AgentSpec, AgentTurn
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.settings.model import ModelProfile
+
+NamedBy = Literal["ensemble", "user", "project", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model with its parameters, as an agent, a profile or both name it. Holds no secret.
+
+    `provider` None means: the best access there is; `model` None: the provider's default. `named_by` tells whose
+    words name the provider: nobody's, where it is found, and `project` where a file does that is not trusted.
+    """
+
+    provider: str | None
+    model: str | None
+    named_by: NamedBy
+    profile: str | None = None
+    system_prompt: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    options: dict[str, JsonValue] = field(default_factory=dict)
+    json_output: bool = False
+    timeout_s: float | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    api_key_file: str | None = None
+    cost_per_token: float | None = None
+
+
+def choose_models(
+    spec: AgentSpec, profile_of: Callable[[str], ModelProfile], *, project_trusted: bool
+) -> tuple[ModelChoice, ...]:
+    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `ProfileNotFound`."""
+    choices = []
+    if spec.model.profile is None:
+        choices.append(_own_choice(spec))
+        fallback = spec.fallback_model_profile
+    else:
+        profile = profile_of(spec.model.profile)
+        choices.append(_from_profile(spec, profile, project_trusted))
+        fallback = spec.fallback_model_profile or profile.fallback_model_profile
+    seen = {spec.model.profile}
+    while fallback is not None and fallback not in seen:
+        seen.add(fallback)
+        profile = profile_of(fallback)
+        choices.append(_from_profile(spec, profile, project_trusted))
+        fallback = profile.fallback_model_profile
+    return tuple(choices)
+
+
+def _own_choice(spec: AgentSpec) -> ModelChoice:
+    return ModelChoice(
+        provider=spec.model.provider,
+        model=spec.model.model,
+        named_by="ensemble",
+        system_prompt=spec.system_prompt,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        options=spec.options,
+        json_output=spec.output_format == "json",
+        timeout_s=spec.timeout_s,
+    )
+
+
+def _from_profile(spec: AgentSpec, profile: ModelProfile, project_trusted: bool) -> ModelChoice:
+    """What the agent says itself wins over the profile."""
+    named_by: NamedBy = "user"
+    if profile.provider is None:
+        named_by = "nobody"
+    elif profile.origin.layer == "project" and not project_trusted:
+        named_by = "project"
+    return replace(
+        _own_choice(spec),
+        provider=profile.provider,
+        model=profile.model,
+        named_by=named_by,
+        profile=profile.name,
+        system_prompt=spec.system_prompt if spec.system_prompt is not None else profile.system_prompt,
+        temperature=spec.temperature if spec.temperature is not None else profile.temperature,
+        max_tokens=spec.max_tokens or profile.max_tokens,
+        options={**profile.options, **spec.options},
+        timeout_s=spec.timeout_s or profile.timeout_s,
+        base_url=profile.base_url,
+        api_key_env=profile.api_key_env,
+        api_key_file=None if profile.api_key_file is None else str(profile.api_key_file),
+        cost_per_token=profile.cost_per_token,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that is ready to be called, and what a call of it costs."""
+
+    choice: ModelChoice
+    model: ModelInterface
+    access: Access
+    cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: not known
+
+
+class LlmCaller:
+    """Calls agents' models: the first that works, in the order that the configuration allows."""
+
+    def __init__(self, candidates: Mapping[str, Sequence[Candidate]]) -> None:
+        """`candidates` holds at least one for each agent."""
+        self._candidates = candidates
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        candidates = self._candidates[turn.agent.name]
+        failure: LlmOrcError | None = None
+        for candidate, is_last in _with_last(candidates):
+            if failure is None:
+                turn.observer.calling(candidate.model.name, candidate.access)
+            else:
+                turn.observer.switched(candidate.model.name, candidate.access, failure)
+            try:
+                return await _ask(candidate, turn)
+            except (ProviderError, AuthError, AgentTimedOut) as e:
+                if is_last or not _another_may_do_better(e):
+                    raise
+                failure = e
+        raise AssertionError("an agent has no model")
+
+
+def _with_last(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, bool]]:
+    last = len(candidates) - 1
+    return ((candidate, i == last) for i, candidate in enumerate(candidates))
+
+
+def _another_may_do_better(error: LlmOrcError) -> bool:
+    """A bad request stays bad and a refusal is an answer; a missing model or a full context is neither."""
+    if isinstance(error, (ModelNotFound, PromptTooLarge)):
+        return True
+    return not isinstance(error, (RequestRejected, ContentRefused))
+
+
+async def _ask(candidate: Candidate, turn: AgentTurn) -> AgentOutput:
+    choice = candidate.choice
+    request = ModelRequest(
+        messages=(Message("user", turn.prompt),),
+        system_prompt=choice.system_prompt,
+        temperature=choice.temperature,
+        max_tokens=choice.max_tokens,
+        json_output=choice.json_output,
+        options=choice.options,
+    )
+    limit = asyncio.timeout(choice.timeout_s)
+    try:
+        async with limit:
+            reply = await candidate.model.reply(request, turn.observer)
+    except TimeoutError as e:
+        if not limit.expired():
+            raise
+        raise AgentTimedOut(
+            f"agent `{turn.agent.name}` took longer than its limit of {choice.timeout_s:g} s",
+            hint="Raise `timeout_seconds` of the agent or its profile.",
+        ) from e
+    return AgentOutput(
+        text=reply.text,
+        model=reply.model,
+        access=candidate.access,
+        usage=reply.usage,
+        cost_usd=candidate.cost_usd(reply.model, reply.usage),
+        stop_reason=reply.stop_reason,
+        request_id=reply.request_id,
+    )

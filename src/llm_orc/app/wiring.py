@@ -1,0 +1,84 @@
+"""The one place where parts are chosen and joined: surroundings and settings in, an `App` out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.ensembles.library import Library
+from llm_orc.settings.load import load_settings
+from llm_orc.settings.model import Settings
+from llm_orc.settings.trust import TrustStore
+from llm_orc.storage.paths import Paths, user_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.runs.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the process finds around it. Its `repr` hides the environment, which may hold keys."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    platform: str  # `sys.platform`
+    home: Path
+    cwd: Path
+
+    @classmethod
+    def here(cls) -> Surroundings:
+        return cls(environ=dict(os.environ), platform=sys.platform, home=Path.home(), cwd=Path.cwd())
+
+
+class SystemClock:
+    """Real time."""
+
+    @staticmethod
+    def now() -> float:
+        return time.time()
+
+    @staticmethod
+    def monotonic() -> float:
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that the functions of this room work with. Nothing is open yet."""
+
+    surroundings: Surroundings
+    paths: Paths
+    settings: Settings
+    library: Library
+    trust: TrustStore
+    clock: SystemClock = field(default_factory=SystemClock)
+
+    def open_journal(self) -> Journal:
+        """Open the record of runs; the caller closes it. Raises `StorageError`."""
+        from llm_orc.runs.journal import Journal  # noqa: PLC0415 - sqlite3 only where runs are recorded or read
+
+        return Journal(self.paths.runs_database)
+
+    def new_run_id(self) -> str:
+        """Return an id that sorts by time and is unique: UTC second and 24 random bits."""
+        return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self.clock.now()))}-{secrets.token_hex(3)}"
+
+
+def open_app(surroundings: Surroundings, flags: Mapping[str, JsonValue] | None = None) -> App:
+    """Read the settings and join the parts. Raises `SettingsError` with every problem of every file."""
+    paths = user_paths(surroundings.environ, surroundings.platform, surroundings.home)
+    settings = load_settings(paths, surroundings.cwd, surroundings.environ, flags)
+    return App(
+        surroundings=surroundings,
+        paths=paths,
+        settings=settings,
+        library=Library.around(surroundings.cwd, paths.config),
+        trust=TrustStore(paths.config / "trust.json"),
+    )

@@ -1,0 +1,78 @@
+"""Where a credential comes from: a place that the configuration names, or one of the usual variables."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.secret import Secret
+from llm_orc.errors import NotLoggedIn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Mapping, Sequence
+
+_LARGEST_KEY_FILE = 64 * 1024  # bytes; anything larger is some other file
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """An API key, where it was found in words, and whether the user's configuration named that place."""
+
+    secret: Secret = field(repr=False)
+    source: str
+    named: bool
+
+
+def find_api_key(
+    environ: Mapping[str, str],
+    *,
+    usual: Sequence[str],
+    variable: str | None = None,
+    file: Path | None = None,
+) -> FoundKey | None:
+    """Return the key, or None where there is none.
+
+    `file` and `variable` are places that configuration names: they win over the `usual` variables, and it is an
+    error (`NotLoggedIn`) when such a place holds nothing.
+    """
+    if file is not None:
+        return FoundKey(_read_key_file(file), f"key file {file}", named=True)
+    if variable is not None:
+        if not (value := environ.get(variable, "").strip()):
+            raise NotLoggedIn(
+                f"the configuration takes an API key from the environment variable `{variable}`, which is not set",
+                hint=f"export {variable}=…",
+            )
+        return FoundKey(Secret(value), f"environment variable {variable}", named=True)
+    for name in usual:
+        if value := environ.get(name, "").strip():
+            return FoundKey(Secret(value), f"environment variable {name}", named=False)
+    return None
+
+
+def _read_key_file(path: Path) -> Secret:
+    try:
+        # Not blocking, so that a pipe or a device named by mistake can't hang us.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise NotLoggedIn(f"the key file `{path}` is not a regular file")
+            if os.name != "nt" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise NotLoggedIn(
+                    f"the key file `{path}` can be read by others (mode {stat.S_IMODE(mode):04o})",
+                    hint=f"chmod 600 {path}",
+                )
+            data = file.read(_LARGEST_KEY_FILE + 1)
+    except OSError as e:
+        raise NotLoggedIn(f"can't read the key file `{path}`: {e.strerror or e}") from e
+    try:
+        key = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        key = ""
+    if not key or len(data) > _LARGEST_KEY_FILE or len(key.split()) != 1:
+        raise NotLoggedIn(f"the key file `{path}` does not hold one API key, alone on its line")
+    return Secret(key)

@@ -1,0 +1,85 @@
+"""Go on with a run: its recipe and the answers it has, from the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.agents.llm import ModelChoice
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import RunNotFound, RunNotResumable
+from llm_orc.runs.state import RunState
+from llm_orc.runs.wire import decode_event
+from llm_orc.engine.events import RecordedEvent
+from llm_orc.runs.journal import RunRow
+
+if TYPE_CHECKING:
+    from llm_orc.runs.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that shapes a run's answers, fixed when it starts: a changed YAML changes no run that is under way."""
+
+    ensemble: Ensemble
+    task: str
+    choices: dict[str, tuple[ModelChoice, ...]]
+    allow_metered: bool = False
+    rehearsal: bool = False
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run as the journal has it. `next_seq` is where its next event goes."""
+
+    row: RunRow
+    recipe: Recipe
+    events: tuple[RecordedEvent, ...]
+    next_seq: int
+
+    @property
+    def state(self) -> RunState:
+        state = RunState()
+        for event in self.events:
+            state.apply(event)
+        return state
+
+
+def encode_recipe(recipe: Recipe) -> bytes:
+    return msgspec.json.encode(recipe)
+
+
+def load_run(journal: Journal, run_id: str) -> RecordedRun:
+    """Return the run with exactly this id. Raises `RunNotFound`, `RunNotResumable`, `StorageError`."""
+    found = journal.run(run_id)
+    if found is None:
+        raise RunNotFound(f"there is no run `{run_id}`", hint="llm-orc runs list")
+    row, recipe = found
+    stored = journal.events(run_id)
+    try:
+        decoded = msgspec.json.decode(recipe, type=Recipe)
+    except msgspec.MsgspecError as e:
+        raise RunNotResumable(f"the recipe of run `{run_id}` can't be read: {e}") from e
+    events = tuple(decode_event(kind, body) for _, kind, body in stored)
+    return RecordedRun(row, decoded, events, next_seq=stored[-1][0] + 1 if stored else 0)
+
+
+def find_run(journal: Journal, text: str) -> str:
+    """Return the id of the run that `text` names: an id, the beginning or end of one, or `last`.
+
+    Raises `RunNotFound` where there is none or more than one.
+    """
+    if text == "last":
+        newest = journal.runs(limit=1)
+        if not newest:
+            raise RunNotFound("there is no run yet", hint="llm-orc invoke ENSEMBLE")
+        return newest[0].run_id
+    ids = journal.find(text)
+    if len(ids) == 1:
+        return ids[0]
+    if not ids:
+        raise RunNotFound(f"there is no run `{text}`", hint="llm-orc runs list")
+    raise RunNotFound(f"`{text}` fits {len(ids)} runs: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")
