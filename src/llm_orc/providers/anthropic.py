@@ -1,0 +1,220 @@
+"""Anthropic Messages, `POST /v1/messages` (https://platform.claude.com/docs/en/api/messages)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.providers.dialect import (
+    Dialect,
+    Draft,
+    ProviderWords,
+    StreamDecoder,
+    Target,
+    WireRequest,
+    decode,
+    decode_event,
+    excerpt,
+)
+from llm_orc.providers.failures import from_status
+from llm_orc.providers.text import one_line
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.transport import Answer
+
+_VERSION = "2023-06-01"
+_JSON_ONLY = "Answer with one valid JSON document and nothing else: no prose before or after it, no code fence."
+_HEADERS = {"anthropic-version": _VERSION, "content-type": "application/json", "accept": "application/json"}
+_STOP_REASONS: dict[str, StopReason] = {
+    "end_turn": "end_turn",
+    "max_tokens": "max_tokens",
+    "model_context_window_exceeded": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+}
+# An error event in a stream has a type and no status (https://platform.claude.com/docs/en/api/errors).
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+# The API demands a limit. What each generation allows, capped where an answer would take minutes.
+_MAX_TOKENS = (("claude-3-5", 8192), ("claude-3-7", 16384), ("claude-3", 4096), ("claude-2", 4096), ("claude", 16384))
+
+
+def default_max_tokens(model: str) -> int:
+    """The limit for an agent that sets none; other makers' models behind this dialect get 8192."""
+    return next((limit for start, limit in _MAX_TOKENS if start in model), 8192)
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class _Block(msgspec.Struct):
+    type: str
+    text: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block]
+    id: str = ""
+    model: str = ""
+    stop_reason: str | None = None
+    usage: _Usage | None = None
+
+
+class _Error(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+class _Delta(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+    stop_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    """Every event of a stream; fields that a type lacks stay empty."""
+
+    type: str
+    delta: _Delta | None = None
+    message: _Message | None = None
+    content_block: _Block | None = None
+    usage: _Usage | None = None
+    error: _Error | None = None
+
+
+_read_message = msgspec.json.Decoder(_Message, strict=False)
+_read_event = msgspec.json.Decoder(_Event, strict=False)
+_read_error = msgspec.json.Decoder(_ErrorBody, strict=False)
+
+
+class Anthropic(Dialect):
+    name = "anthropic"
+    reserved = frozenset({"model", "messages", "stream", "system"})
+
+    def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
+        body: dict[str, JsonValue] = {
+            "model": target.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "max_tokens": request.max_tokens or default_max_tokens(target.model),
+        }
+        system = request.system_prompt
+        if request.json_output:  # there is no JSON mode to switch on
+            system = f"{system}\n\n{_JSON_ONLY}" if system else _JSON_ONLY
+        if system:
+            body["system"] = system
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if stream:
+            body["stream"] = True
+        return WireRequest("/v1/messages", _HEADERS, self.merge(body, request.options, target))
+
+    def read(self, answer: Answer, target: Target) -> Reply:
+        message = decode(_read_message, answer, target)
+        draft = Draft(target, is_complete=True)
+        draft.pieces = [block.text for block in message.content if block.type == "text"]
+        _begin(draft, message)
+        return draft.reply(answer)
+
+    def decoder(self, target: Target) -> StreamDecoder:
+        return _Stream(target)
+
+    def words(self, body: bytes) -> ProviderWords:
+        try:
+            error = _read_error.decode(body).error
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ProviderWords(excerpt(body))
+        return _words(error)
+
+
+class _Stream(StreamDecoder):
+    __slots__ = ()
+
+    def _take(self, data: bytes) -> None:
+        draft = self._draft
+        event = decode_event(_read_event, data, draft.target)
+        if event.type == "content_block_delta":
+            if event.delta is not None and event.delta.type == "text_delta":
+                draft.pieces.append(event.delta.text)
+            return
+        self._take_frame(event)
+
+    def _take_frame(self, event: _Event) -> None:
+        """Everything but the text: a stream has a handful of these."""
+        draft = self._draft
+        if event.type == "message_start" and event.message is not None:
+            _begin(draft, event.message)
+        elif event.type == "content_block_start" and event.content_block is not None:
+            if event.content_block.type == "text" and event.content_block.text:
+                draft.pieces.append(event.content_block.text)
+        elif event.type == "message_delta":
+            if event.delta is not None:
+                _stop(draft, event.delta.stop_reason)
+            if event.usage is not None:
+                draft.usage = _usage(event.usage, draft.usage)
+        elif event.type == "message_stop":
+            draft.is_complete = True
+        elif event.type == "error":
+            error = event.error or _Error()
+            raise from_status(_STATUSES.get(error.type, 500), _words(error), draft.target, {})
+
+
+def _begin(draft: Draft, message: _Message) -> None:
+    draft.model = message.model
+    draft.request_id = message.id
+    _stop(draft, message.stop_reason)
+    if message.usage is not None:
+        draft.usage = _usage(message.usage, Usage())
+
+
+def _stop(draft: Draft, reason: str | None) -> None:
+    if reason is None:
+        return
+    draft.stop = reason
+    draft.stop_reason = _STOP_REASONS.get(reason, "other")
+    if reason == "refusal":
+        draft.refusal = ""
+
+
+def _usage(wire: _Usage, before: Usage) -> Usage:
+    """Anthropic counts cache reads and writes beside `input_tokens`; a stream's later counts are totals."""
+    read = before.cache_read_tokens if wire.cache_read_input_tokens is None else wire.cache_read_input_tokens
+    written = (
+        before.cache_write_tokens if wire.cache_creation_input_tokens is None else wire.cache_creation_input_tokens
+    )
+    plain = wire.input_tokens
+    if plain is None:
+        plain = before.input_tokens - before.cache_read_tokens - before.cache_write_tokens
+    return Usage(
+        input_tokens=plain + read + written,
+        output_tokens=before.output_tokens if wire.output_tokens is None else wire.output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+    )
+
+
+def _words(error: _Error) -> ProviderWords:
+    return ProviderWords(one_line(error.message), kind=one_line(error.type, 60))

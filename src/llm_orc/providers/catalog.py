@@ -1,0 +1,285 @@
+"""The table of providers, and how a row of it becomes an endpoint and a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from llm_orc.auth.access import Billing
+from llm_orc.errors import AccessNotSupported, SettingsError
+from llm_orc.providers.anthropic import Anthropic
+from llm_orc.providers.claude import ClaudeModel
+from llm_orc.providers.endpoint import Endpoint, check_base_url, check_transport_security, origin_of
+from llm_orc.providers.gemini import Gemini
+from llm_orc.providers.model import HttpModel
+from llm_orc.providers.openai_chat import OpenAIChat
+from llm_orc.providers.openai_responses import OpenAIResponses
+from llm_orc.settings.model import DialectName, ProviderSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.auth.apply import Authoriser
+    from llm_orc.providers.base import ModelInterface
+    from llm_orc.providers.dialect import Dialect
+    from llm_orc.providers.transport import Transport
+
+CredentialNeed = Literal["required", "optional", "none"]
+_COMPATIBLE = "openai-compatible"
+_LIST_LIMIT_S = 2.0
+_KEY_HEADERS = {"anthropic": ("x-api-key", ""), "gemini": ("x-goog-api-key", "")}
+_DIALECTS: dict[DialectName, Dialect] = {
+    "anthropic": Anthropic(),
+    "openai-chat": OpenAIChat(),
+    "openai-responses": OpenAIResponses(),
+    "gemini": Gemini(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """One provider: what it speaks, where it lives, what credential it wants and who pays."""
+
+    name: str
+    title: str
+    dialect: DialectName
+    base_url: str | None  # None: the user's configuration must say
+    credential: CredentialNeed = "required"
+    key_header: str = "Authorization"
+    key_scheme: str = "Bearer"  # empty: the bare key is the header's value
+    api_key_env: tuple[str, ...] = ()  # the first that is set counts
+    billing: Billing = Billing.METERED
+    default_model: str | None = None
+    keys_at: str = ""  # the page where a user gets a key
+    unavailable: str = ""  # why this version can't use it, and what to use instead
+
+
+_PROVIDERS: tuple[ProviderSpec, ...] = (
+    ProviderSpec(
+        name="anthropic-api",
+        title="Anthropic API",
+        dialect="anthropic",
+        base_url="https://api.anthropic.com",
+        key_header="x-api-key",
+        key_scheme="",
+        api_key_env=("ANTHROPIC_API_KEY",),
+        default_model="claude-sonnet-5-5",
+        keys_at="https://platform.claude.com/settings/keys",
+    ),
+    ProviderSpec(
+        name="openai",
+        title="OpenAI API",
+        dialect="openai-responses",
+        base_url="https://api.openai.com/v1",
+        api_key_env=("OPENAI_API_KEY",),
+        default_model="gpt-5.5",
+        keys_at="https://platform.openai.com/api-keys",
+    ),
+    ProviderSpec(
+        name="google-gemini",
+        title="Google Gemini API",
+        dialect="gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        key_header="x-goog-api-key",
+        key_scheme="",
+        api_key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        default_model="gemini-3.8-flash",
+        keys_at="https://aistudio.google.com/apikey",
+    ),
+    ProviderSpec(
+        name="openrouter",
+        title="OpenRouter",
+        dialect="openai-chat",
+        base_url="https://openrouter.ai/api/v1",
+        api_key_env=("OPENROUTER_API_KEY",),
+        default_model="openrouter/auto",
+        keys_at="https://openrouter.ai/settings/keys",
+    ),
+    ProviderSpec(
+        name="ollama",
+        title="Ollama on this machine",
+        dialect="openai-chat",
+        base_url="http://127.0.0.1:11434/v1",
+        credential="none",
+        billing=Billing.LOCAL,
+    ),
+    ProviderSpec(
+        name=_COMPATIBLE,
+        title="A server that speaks OpenAI's Chat Completions",
+        dialect="openai-chat",
+        base_url=None,
+        credential="optional",
+    ),
+    ProviderSpec(
+        name="anthropic-claude-pro-max",
+        title="Claude Pro or Max subscription",
+        dialect="anthropic",
+        base_url=None,
+        billing=Billing.SUBSCRIPTION,
+        unavailable="Claude subscriptions come with a later release; use `anthropic-api` with an API key.",
+    ),
+    ProviderSpec(
+        name="claude-cli",
+        title="Claude Code's own command",
+        dialect="anthropic",
+        base_url=None,
+        billing=Billing.SUBSCRIPTION,
+        unavailable="The `claude` command comes with a later release; use `anthropic-api` with an API key.",
+    ),
+    ProviderSpec(
+        name="codex-cli",
+        title="OpenAI Codex' own command",
+        dialect="openai-responses",
+        base_url=None,
+        billing=Billing.SUBSCRIPTION,
+        unavailable="The `codex` command comes with a later release; use `openai` with an API key.",
+    ),
+)
+PROVIDERS: Mapping[str, ProviderSpec] = {spec.name: spec for spec in _PROVIDERS}
+
+
+def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSpec:
+    """Return the row for `name`, with what `settings` say of it put in.
+
+    `openai-compatible/<scope>` is a compatible server of that name; a provider that only `settings` know
+    needs `base_url` and `dialect`. Raises `SettingsError` for a name that nobody knows.
+    """
+    own = settings.get(name)
+    spec = PROVIDERS.get(name)
+    if spec is None and name.startswith(f"{_COMPATIBLE}/"):
+        spec = replace(PROVIDERS[_COMPATIBLE], name=name)
+        own = own or settings.get(_COMPATIBLE)
+    if spec is None and own is not None:
+        spec = _user_defined(own)
+    if spec is None:
+        raise _unknown(name, settings)
+    return spec if own is None else _with_settings(spec, own)
+
+
+def endpoint_of(
+    spec: ProviderSpec,
+    settings: Mapping[str, ProviderSettings],
+    base_url: str | None = None,
+    *,
+    has_credential: bool | None = None,
+) -> Endpoint:
+    """Return the checked address of `spec`; a profile's `base_url` comes before all others.
+
+    `has_credential` None: as the row demands. Raises `AccessNotSupported` for a row that this version can't
+    use, `SettingsError` where the address is missing, unusable, or plain http where that isn't safe.
+    """
+    if spec.unavailable:
+        raise AccessNotSupported(f"Provider `{spec.name}` is not supported yet.", hint=spec.unavailable)
+    address = base_url or spec.base_url
+    if not address:
+        raise SettingsError(
+            f"Provider `{spec.name}` needs to know where its server is.",
+            hint=f"Set `providers.{spec.name}.base_url` in config.yaml, like `http://127.0.0.1:8000/v1`.",
+        )
+    clean = check_base_url(address, spec.name)
+    if spec.dialect == "anthropic":
+        clean = clean.removesuffix("/v1")  # the dialect's paths begin with it
+    own = settings.get(spec.name)
+    endpoint = Endpoint(
+        provider=spec.name,
+        dialect=spec.dialect,
+        base_url=clean,
+        origin=origin_of(clean),
+        headers={} if own is None else dict(own.headers),
+        key_hint=_key_hint(spec),
+    )
+    needs = spec.credential == "required" if has_credential is None else has_credential
+    check_transport_security(endpoint, has_credential=needs)
+    return endpoint
+
+
+def billing_of(spec: ProviderSpec, endpoint: Endpoint) -> Billing:
+    """Who pays for a call: a compatible server on this machine costs nothing."""
+    if spec.credential == "optional" and endpoint.is_loopback:
+        return Billing.LOCAL
+    return spec.billing
+
+
+def build_model(
+    endpoint: Endpoint,
+    model: str,
+    authoriser: Authoriser,
+    http: Transport,
+    *,
+    max_retries: int = 4,
+    stream: bool = False,
+) -> ModelInterface:
+    """Return the model at `endpoint`. Raises `AuthError` where `authoriser` belongs to another origin."""
+    kind = ClaudeModel if endpoint.dialect == "anthropic" else HttpModel
+    dialect = _DIALECTS[endpoint.dialect]
+    return kind(endpoint, model, dialect, authoriser, http, max_retries=max_retries, stream=stream)
+
+
+async def list_models(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:
+    """Ask a server that needs no credential which models it has, within two seconds.
+
+    Raises `TransportError` where none answers; an answer that is no list of models is an empty one.
+    """
+    path = {"anthropic": "/v1/models", "gemini": "/v1beta/models"}.get(endpoint.dialect, "/models")
+    answer = await http.send("GET", endpoint.base_url + path, dict(endpoint.headers), limit_s=_LIST_LIMIT_S)
+    try:
+        listed = msgspec.json.decode(answer.body, type=_Models) if answer.status == 200 else _Models()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    return tuple(model.id or model.name.removeprefix("models/") for model in (listed.data or listed.models or []))
+
+
+class _Model(msgspec.Struct):
+    id: str = ""
+    name: str = ""
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model] | None = None
+    models: list[_Model] | None = None
+
+
+def _user_defined(own: ProviderSettings) -> ProviderSpec:
+    if own.base_url is None or own.dialect is None:
+        missing = "base_url" if own.base_url is None else "dialect"
+        raise SettingsError(
+            f"Provider `{own.name}` has no `{missing}`.",
+            hint=f"Set `providers.{own.name}.{missing}` in config.yaml (dialects: {', '.join(_DIALECTS)}).",
+        )
+    return ProviderSpec(
+        name=own.name,
+        title=own.name,
+        dialect=own.dialect,
+        base_url=own.base_url,
+        credential="required" if own.api_key_env or own.api_key_file else "optional",
+    )
+
+
+def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
+    dialect = own.dialect or spec.dialect
+    if dialect != spec.dialect or spec.name not in PROVIDERS:
+        header, scheme = _KEY_HEADERS.get(dialect, ("Authorization", "Bearer"))
+        spec = replace(spec, dialect=dialect, key_header=header, key_scheme=scheme)
+    return replace(
+        spec,
+        base_url=own.base_url or spec.base_url,
+        api_key_env=(own.api_key_env,) if own.api_key_env else spec.api_key_env,
+        default_model=own.default_model or spec.default_model,
+        billing=Billing(own.billing) if own.billing else spec.billing,
+    )
+
+
+def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:
+    known = sorted({*PROVIDERS, *settings})
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"Known are: {', '.join(known)}."
+    return SettingsError(f"There is no provider `{name}`.", hint=hint)
+
+
+def _key_hint(spec: ProviderSpec) -> str:
+    names = " or ".join(spec.api_key_env) or f"`providers.{spec.name}.api_key_env`"
+    where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
+    return f"Check the key in {names}{where}."

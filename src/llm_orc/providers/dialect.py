@@ -1,0 +1,222 @@
+"""A wire dialect: how one request and its answer look in bytes. No I/O here, and no provider's name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
+
+import msgspec
+
+from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.providers.sse import SseParser
+from llm_orc.providers.text import one_line
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.transport import Answer
+    from llm_orc.settings.model import DialectName
+
+_Wire = TypeVar("_Wire")
+_EXCERPT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked; opens every error message."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"`{self.provider}` (model `{self.model}`)"
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """`path` goes behind the endpoint's base URL."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderWords:
+    """What a provider says of a failure, fit for one line. `kind` and `code` are for programs."""
+
+    message: str
+    kind: str = ""
+    code: str = ""
+    retry_after_s: float | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """A reply while it grows: what whole replies and streams of every dialect come down to."""
+
+    target: Target
+    pieces: list[str] = field(default_factory=list)
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    request_id: str = ""
+    stop: str = ""  # the provider's own word for why it stopped
+    stop_reason: StopReason = "other"
+    refusal: str | None = None  # set: the model or a filter declined; its words, if any
+    is_complete: bool = False
+
+    def reply(self, answer: Answer) -> Reply:
+        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text at all."""
+        if self.refusal is not None:
+            raise_refused(self.target, self.refusal or self.stop, answer.status)
+        if not self.is_complete:
+            why = f": {answer.broken}" if answer.broken else ""
+            raise ReplyCut(
+                f"The answer of {self.target} broke off before its end{why}.",
+                hint="Run it again; if it happens often, look for a proxy or gateway with a time limit.",
+                status=answer.status,
+            )
+        text = "".join(self.pieces)
+        if not text:
+            raise _empty(self, answer.status)
+        return Reply(
+            text=text,
+            model=self.model or self.target.model,
+            usage=self.usage,
+            stop_reason=self.stop_reason,
+            request_id=answer.headers.get("request-id") or answer.headers.get("x-request-id") or self.request_id,
+        )
+
+
+def _empty(draft: Draft, status: int) -> ReplyUnreadable:
+    hint = "Ask again, or reword the prompt."
+    if draft.stop_reason == "max_tokens":
+        hint = "Raise `max_tokens`: all of them went into reasoning."
+    elif draft.stop_reason == "tool_use":
+        hint = "Take `tools` out of `options`: agents have no tools to give."
+    because = f" (it stopped because of `{one_line(draft.stop, 40)}`)" if draft.stop else ""
+    return ReplyUnreadable(f"{draft.target} gave an answer without any text{because}.", hint=hint, status=status)
+
+
+def raise_refused(target: Target, why: str, status: int) -> NoReturn:
+    """Raise `ContentRefused`; `why` is the provider's text or code."""
+    said = one_line(why)
+    raise ContentRefused(
+        f"{target} declined to answer" + (f": {said}" if said else "."),
+        hint="Reword the prompt, or use another model (`fallback_model_profile`).",
+        status=status,
+        provider_message=said,
+    )
+
+
+class StreamDecoder(ABC):
+    """Reads one streamed reply: bytes in, text out, at the end a `Reply`."""
+
+    __slots__ = ("_draft", "_events")
+
+    def __init__(self, target: Target) -> None:
+        self._events = SseParser()
+        self._draft = Draft(target)
+
+    def feed(self, piece: bytes) -> str:
+        """Return the text that came with `piece`. Raises what an error event in the stream stands for."""
+        pieces = self._draft.pieces
+        before = len(pieces)
+        for data in self._events.feed(piece):
+            if data:
+                self._take(data)
+        new = pieces[before:]
+        return new[0] if len(new) == 1 else "".join(new)
+
+    @property
+    def is_done(self) -> bool:
+        """True after the event that nothing follows."""
+        return self._draft.is_complete
+
+    def finish(self, answer: Answer) -> Reply:
+        """Return the whole reply; `answer` is the one whose body was fed. Raises as `Draft.reply`."""
+        return self._draft.reply(answer)
+
+    @abstractmethod
+    def _take(self, data: bytes) -> None:
+        """Take one event: text goes to the end of `_draft.pieces`."""
+
+
+class Dialect(ABC):
+    """One provider protocol. Instances hold no state; one serves all calls."""
+
+    name: ClassVar[DialectName]
+    reserved: ClassVar[frozenset[str]]
+    """Body fields that an agent's `options` must not set, because they have a place of their own."""
+
+    @abstractmethod
+    def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
+        """Build the request. Raises `RequestRejected` where `options` set a reserved field."""
+
+    @abstractmethod
+    def read(self, answer: Answer, target: Target) -> Reply:
+        """Read a whole 2xx answer. Raises `ReplyUnreadable`, `ContentRefused` and their like."""
+
+    @abstractmethod
+    def decoder(self, target: Target) -> StreamDecoder:
+        """Return a fresh decoder for one streamed answer."""
+
+    @abstractmethod
+    def words(self, body: bytes) -> ProviderWords:
+        """Read the body of an error; whatever it holds, this raises nothing."""
+
+    def merge(self, body: dict[str, JsonValue], options: Mapping[str, JsonValue], target: Target) -> bytes:
+        """Put `options` into `body` (mappings one level deep) and return it as JSON."""
+        for key, value in options.items():
+            if key in self.reserved:
+                raise RequestRejected(
+                    f"`options.{key}` can't be set for {target}: this field is filled by llm-orc itself.",
+                    hint=f"Remove `{key}` from `options`; models and prompts have settings of their own.",
+                )
+            own = body.get(key)
+            body[key] = {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
+        return msgspec.json.encode(body)
+
+
+def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target) -> _Wire:
+    """Decode a whole body. Raises `ReplyUnreadable` with an excerpt of what came instead."""
+    try:
+        return decoder.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise unreadable(target, answer.body, e, answer.status) from e
+
+
+def decode_event(decoder: msgspec.json.Decoder[_Wire], data: bytes, target: Target) -> _Wire:
+    """Decode one event of a stream. Raises `ReplyUnreadable`."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise unreadable(target, data, e, 200) from e
+
+
+def unreadable(target: Target, body: bytes, error: Exception, status: int) -> ReplyUnreadable:
+    """An answer that is not what the dialect says it is."""
+    start = excerpt(body)
+    problem = "has another shape than expected" if isinstance(error, msgspec.ValidationError) else "is not JSON"
+    return ReplyUnreadable(
+        f"The answer of {target} (status {status}) {problem}: " + (f"`{start}`" if start else "it is empty."),
+        hint="Check `base_url` and `dialect` of this provider: another kind of server may be answering there.",
+        status=status,
+        provider_message=start,
+    )
+
+
+def excerpt(body: bytes) -> str:
+    """The start of a body, fit for a message."""
+    return one_line(body[: _EXCERPT * 4].decode("utf-8", "replace"), _EXCERPT)
+
+
+def wants_json(request: ModelRequest) -> bool:
+    """True if JSON is asked for and no prompt says the word, which JSON modes insist on."""
+    if not request.json_output:
+        return False
+    texts = [request.system_prompt or "", *(m.content for m in request.messages)]
+    return not any("json" in text.lower() for text in texts)

@@ -1,0 +1,93 @@
+"""Where a model is reached: its base URL, and the origin that a credential may go to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from llm_orc.errors import SettingsError
+from llm_orc.providers.proxies import is_loopback
+from llm_orc.providers.text import one_line
+from llm_orc.settings.model import DialectName
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One provider's address, checked. `headers` are the user's own, sent with every request."""
+
+    provider: str
+    dialect: DialectName
+    base_url: str  # without a slash at its end
+    origin: str  # scheme://host[:port], as in Authoriser.origin and Access.endpoint
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key_hint: str = ""  # what to do about a refused credential
+
+    @property
+    def is_loopback(self) -> bool:
+        return is_loopback(urlsplit(self.origin).hostname or "")
+
+
+def origin_of(url: str) -> str:
+    """Return `scheme://host[:port]` in lower case, without the scheme's own port. Raises `ValueError`."""
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port
+    if parts.scheme not in _PORTS or not host:
+        raise ValueError("it needs http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it must not hold a user name or password")
+    host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+    return (
+        f"{parts.scheme}://{host}" if port in {None, _PORTS[parts.scheme]} else f"{parts.scheme}://{host}:{port}"
+    )
+
+
+def check_base_url(base_url: str, provider: str) -> str:
+    """Return `base_url` without trailing slashes. Raises `SettingsError` where it is no usable address."""
+    clean = base_url.strip().rstrip("/")
+    try:
+        origin_of(clean)
+    except ValueError as e:
+        problem = str(e)
+    else:
+        problem = _problem_behind_origin(clean)
+    if not problem:
+        return clean
+    shown = one_line(clean.rpartition("@")[2])  # what stands before an @ may be a password
+    raise SettingsError(
+        f"The base URL of provider `{provider}`, `{shown}`, can't be used: {problem}.",
+        hint=f"Write it like `https://host/v1` under `providers.{provider}.base_url`.",
+    )
+
+
+def _problem_behind_origin(url: str) -> str:
+    if "?" in url or "#" in url:
+        return "it must have no `?` or `#` part"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "it holds characters that a URL can't"
+    return ""
+
+
+def check_transport_security(endpoint: Endpoint, *, has_credential: bool) -> None:
+    """Raise `SettingsError` where plain http would carry a credential, or a prompt, over a foreign network."""
+    if endpoint.origin.startswith("https://") or endpoint.is_loopback:
+        return
+    if not has_credential and _is_private(urlsplit(endpoint.origin).hostname or ""):
+        return
+    what = "a credential" if has_credential else "prompts"
+    raise SettingsError(
+        f"Provider `{endpoint.provider}` would send {what} unencrypted to `{endpoint.origin}`.",
+        hint=f"Use `https://` in `providers.{endpoint.provider}.base_url`, or reach the server over loopback "
+        "(an SSH tunnel will do).",
+    )
+
+
+def _is_private(host: str) -> bool:
+    """An address of a private network, or a name that only such a network can resolve."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".internal", ".home.arpa"))

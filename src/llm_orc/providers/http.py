@@ -1,0 +1,217 @@
+"""HTTP on one aiohttp session for the whole process: fast, TLS always checked, nothing followed or remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import ssl
+from importlib.metadata import version
+from platform import python_version
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+from yarl import URL
+
+from llm_orc.errors import SettingsError
+from llm_orc.providers.proxies import Proxies
+from llm_orc.providers.text import one_line
+from llm_orc.providers.transport import Answer, Feed, TransportError, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from llm_orc.settings.model import NetworkSettings
+
+_LARGE = 2**20  # aiohttp sends larger bodies in pieces only when they come as a file
+_GRACE_S = 0.25  # how long to wait for a stream's end, so that its connection can be used again
+
+
+class Http:
+    """The one `Transport` of a process: enter it once, share it between all models.
+
+    `max_connections` bounds open sockets; a request waits for a free one without any limit of its own.
+    Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; loopback never goes through one. Raises
+    `SettingsError` on entering where the CA file can't be used.
+    """
+
+    def __init__(self, settings: NetworkSettings, max_connections: int) -> None:
+        self._settings = settings
+        self._max_connections = max_connections
+        self._proxies = Proxies()
+        self._urls: dict[str, URL] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._settings.ca_file is not None:
+            self._tls = _tls_context(self._settings)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._max_connections, limit_per_host=0, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # `total` and `connect` would count the wait for a free connection.
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=None,
+                sock_connect=self._settings.connect_timeout_s,
+                sock_read=self._settings.idle_timeout_s,
+            ),
+            headers={"User-Agent": f"LLM-Orchestra/{version('llm-orc')} Python/{python_version()}"},
+            # Off, because aiohttp would ask the environment, and ~/.netrc for credentials, at every request.
+            trust_env=False,
+            auto_decompress=True,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        feed: Feed | None = None,
+        limit_s: float | None = None,
+    ) -> Answer:
+        try:
+            async with asyncio.timeout(limit_s) if limit_s is not None else _NO_LIMIT:
+                return await self._exchange(method, url, headers, body, feed=feed)
+        except (aiohttp.ClientError, OSError, ValueError) as e:
+            # aiohttp's errors may hold headers, and so a key: only the reason leaves this room.
+            raise _trouble(e, self._settings) from None
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        feed: Feed | None,
+    ) -> Answer:
+        assert self._session is not None, "Http is used inside `async with`"
+        target = self._urls.get(url)
+        if target is None:
+            target = self._urls[url] = URL(url, encoded=True)
+        async with self._session.request(
+            method,
+            target,
+            data=body if body is None or len(body) <= _LARGE else io.BytesIO(body),
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxies.of(target.scheme, target.host or "", target.port),
+            ssl=self._context() if target.scheme == "https" else True,
+        ) as response:
+            status = response.status
+            if feed is None or not 200 <= status < 300 or response.content_type == "application/json":
+                return Answer(status, response.headers, await response.read())
+            return Answer(status, response.headers, broken=await _stream(response.content, feed))
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = _tls_context(self._settings)
+        return self._tls
+
+
+class _NoLimit:
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, *exc: object) -> None:
+        return
+
+
+_NO_LIMIT = _NoLimit()
+
+
+async def _stream(content: aiohttp.StreamReader, feed: Feed) -> str:
+    """Pass the body on as it comes; return why it broke off, or nothing."""
+    try:
+        while piece := await content.readany():
+            if feed(piece):
+                await _await_end(content)
+                return ""
+    except aiohttp.SocketTimeoutError:
+        raise
+    except (aiohttp.ClientError, ConnectionError) as e:
+        return _reason(e)
+    return ""
+
+
+async def _await_end(content: aiohttp.StreamReader) -> None:
+    """The dialect has all it wants: read on just long enough for the connection to be reusable."""
+    if content.at_eof():
+        return
+    try:
+        async with asyncio.timeout(_GRACE_S):
+            await content.readany()
+    except (TimeoutError, aiohttp.ClientError, ConnectionError):
+        return
+
+
+def _tls_context(settings: NetworkSettings) -> ssl.SSLContext:
+    """The system's authorities (or those of `SSL_CERT_FILE`, which OpenSSL reads), and `ca_file` beside them."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(("http/1.1",))
+    if settings.ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=settings.ca_file)
+        except (OSError, ssl.SSLError) as e:
+            raise SettingsError(
+                f"The CA file `{settings.ca_file}` can't be used: {one_line(str(e))}.",
+                hint="Set `network.ca_file` to a file of PEM certificates.",
+            ) from e
+    return context
+
+
+def _trouble(error: Exception, settings: NetworkSettings) -> TransportError:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return TransportError(Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s")
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return TransportError(Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s")
+    trouble = next((trouble for kinds, trouble in _TROUBLES if isinstance(error, kinds)), Trouble.DROPPED)
+    return TransportError(trouble, _reason(error))
+
+
+# The first row that fits counts.
+_TROUBLES: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
+    ((TimeoutError,), Trouble.SILENT),
+    ((aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError), Trouble.CERTIFICATE),
+    ((aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorError), Trouble.NOT_SENT),
+    ((aiohttp.ClientResponseError,), Trouble.GARBAGE),
+    ((ValueError,), Trouble.INVALID),
+)
+
+
+def _reason(error: Exception) -> str:
+    reason = str(error)
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+        case aiohttp.ClientConnectorDNSError():
+            reason = f"the name `{error.host}` can't be found"
+        case aiohttp.ClientConnectorError():
+            reason = f"{error.os_error.strerror or error.os_error} ({error.host}:{error.port})"
+        case aiohttp.ClientHttpProxyError():
+            reason = f"the proxy answered {error.status}"
+        case aiohttp.ClientResponseError():
+            reason = error.message.partition(":")[0]
+        case aiohttp.ServerDisconnectedError():
+            reason = "the server closed the connection without an answer"
+        case TimeoutError():
+            reason = "no answer in time"
+        case ValueError():
+            reason = "its address or a header can't be sent as it is written"
+        case _:
+            pass
+    return one_line(reason) or type(error).__name__

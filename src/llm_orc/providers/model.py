@@ -1,0 +1,142 @@
+"""A model over HTTP: one dialect, one endpoint, one credential; the one place where calls are tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import AuthError, CredentialRefused, LlmOrcError, ProviderError
+from llm_orc.providers.base import ModelInterface
+from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
+from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport
+from llm_orc.providers.transport import Answer, TransportError, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from llm_orc.auth.apply import Authoriser
+    from llm_orc.providers.base import ModelRequest, Reply, ReplyObserver
+    from llm_orc.providers.dialect import Dialect
+    from llm_orc.providers.endpoint import Endpoint
+    from llm_orc.providers.transport import Transport
+
+_FIRST_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 30.0
+
+
+class HttpModel(ModelInterface):
+    """Retries what is transient `max_retries` times; streams only where `stream` is set and somebody watches.
+
+    Raises `AuthError` when made for a credential of another origin than the endpoint's.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        dialect: Dialect,
+        authoriser: Authoriser,
+        http: Transport,
+        *,
+        max_retries: int = 4,
+        stream: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.provider = endpoint.provider
+        self.name = model
+        self._endpoint = endpoint
+        self._target = Target(endpoint.provider, model)
+        self._dialect = dialect
+        self._authoriser = authoriser
+        self._http = http
+        self._max_retries = max_retries
+        self._stream = stream
+        self._sleep = sleep
+        self._jitter = jitter
+        self._check_origin()
+
+    async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
+        watcher = observer if self._stream else None
+        wire = self._dialect.encode(request, self._target, stream=watcher is not None)
+        may_renew = True
+        attempt = 1
+        while True:
+            try:
+                return await self._try(wire, watcher)
+            except CredentialRefused as e:
+                if not (may_renew and e.status == 401 and await self._authoriser.renew(e)):
+                    raise
+                may_renew = False
+                error: LlmOrcError = e
+                delay_s = 0.0
+            except ProviderError as e:
+                if attempt > self._max_retries or not _is_worth_retrying(e):
+                    raise
+                error = e
+                delay_s = self._delay_s(e, attempt)
+            attempt += 1
+            if observer is not None:
+                observer.retrying(error, attempt, delay_s)
+            if delay_s:
+                await self._sleep(delay_s)
+
+    async def _try(self, wire: WireRequest, watcher: ReplyObserver | None) -> Reply:
+        headers = {**wire.headers, **self._endpoint.headers}
+        self._check_origin()
+        await self._authoriser.authorise(headers)
+        url = self._endpoint.base_url + wire.path
+        decoder = None if watcher is None else self._dialect.decoder(self._target)
+        try:
+            if watcher is None or decoder is None:
+                answer = await self._http.send("POST", url, headers, wire.body)
+            else:
+                answer = await self._http.send("POST", url, headers, wire.body, feed=_feed(decoder, watcher))
+        except TransportError as e:
+            raise from_transport(e, self._target, self._endpoint.origin) from e
+        if not 200 <= answer.status < 300:
+            raise self._failure(answer)
+        if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
+            return self._dialect.read(answer, self._target)
+        return decoder.finish(answer)
+
+    def _failure(self, answer: Answer) -> LlmOrcError:
+        return from_status(
+            answer.status,
+            self._dialect.words(answer.body),
+            self._target,
+            answer.headers,
+            key_hint=self._endpoint.key_hint,
+        )
+
+    def _check_origin(self) -> None:
+        if self._authoriser.origin != self._endpoint.origin:
+            raise AuthError(
+                f"The credential for `{self.provider}` belongs to `{self._authoriser.origin}` "
+                f"and is not sent to `{self._endpoint.origin}`.",
+                hint=f"Set up a credential for `{self._endpoint.origin}`, or restore the provider's `base_url`.",
+            )
+
+    def _delay_s(self, error: ProviderError, attempt: int) -> float:
+        """Exponential with full jitter; on top of the provider's own wish, so that not all come back at once."""
+        spread: float = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (attempt - 1)) * self._jitter()
+        return (
+            spread if error.retry_after_s is None else error.retry_after_s + min(spread, 1 + error.retry_after_s)
+        )
+
+
+def _feed(decoder: StreamDecoder, watcher: ReplyObserver) -> Callable[[bytes], bool]:
+    def feed(piece: bytes) -> bool:
+        if text := decoder.feed(piece):
+            watcher.text(text)
+        return decoder.is_done
+
+    return feed
+
+
+def _is_worth_retrying(error: ProviderError) -> bool:
+    if not error.is_transient or (error.retry_after_s or 0.0) > LONGEST_WAIT_S:
+        return False
+    cause = error.__cause__
+    return not (isinstance(cause, TransportError) and cause.trouble is Trouble.CERTIFICATE)

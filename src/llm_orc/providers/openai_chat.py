@@ -1,0 +1,188 @@
+"""OpenAI Chat Completions, `POST /chat/completions`, as OpenAI and every compatible server speak it.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.providers.dialect import (
+    Dialect,
+    Draft,
+    ProviderWords,
+    StreamDecoder,
+    Target,
+    WireRequest,
+    decode,
+    decode_event,
+    wants_json,
+)
+from llm_orc.providers.failures import from_status
+from llm_orc.providers.openai_errors import OpenAIError, error_words
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.transport import Answer
+
+_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+_STOP_REASONS: dict[str, StopReason] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+}
+
+
+class _Cached(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None  # OpenRouter
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Cached | None = None
+    cost: float | None = None  # OpenRouter: what it charged, in US dollars
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    """`message` in a whole reply, `delta` in a stream."""
+
+    message: _Message | None = None
+    delta: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    """A whole reply, or one chunk of a stream."""
+
+    choices: list[_Choice] | None = None
+    id: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+    error: OpenAIError | str | None = None
+
+
+_read = msgspec.json.Decoder(_Completion, strict=False)
+
+
+class OpenAIChat(Dialect):
+    name = "openai-chat"
+    reserved = frozenset({"model", "messages", "stream"})
+
+    def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
+        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
+        system = request.system_prompt
+        if wants_json(request):  # JSON mode is refused unless a message says the word
+            system = f"{system}\n\nAnswer in JSON." if system else "Answer in JSON."
+        if system:
+            messages.insert(0, {"role": "system", "content": system})
+        body: dict[str, JsonValue] = {"model": target.model, "messages": messages}
+        if request.max_tokens is not None:
+            # OpenAI's reasoning models refuse the older name, most compatible servers know no other.
+            limit = "max_completion_tokens" if target.provider == "openai" else "max_tokens"
+            body[limit] = request.max_tokens
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.json_output:
+            body["response_format"] = {"type": "json_object"}
+        if stream:
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
+        return WireRequest("/chat/completions", _HEADERS, self.merge(body, request.options, target))
+
+    def read(self, answer: Answer, target: Target) -> Reply:
+        completion = decode(_read, answer, target)
+        draft = Draft(target)
+        _take_choices(draft, completion)
+        draft.is_complete = True
+        return draft.reply(answer)
+
+    def decoder(self, target: Target) -> StreamDecoder:
+        return _Stream(target)
+
+    def words(self, body: bytes) -> ProviderWords:
+        return error_words(body)
+
+
+class _Stream(StreamDecoder):
+    __slots__ = ("_is_over",)
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._is_over = False
+
+    @property
+    def is_done(self) -> bool:
+        # The answer is whole once it has a finish reason, but its usage comes after that.
+        return self._is_over
+
+    def _take(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self._is_over = self._draft.is_complete = True
+            return
+        _take_choices(self._draft, decode_event(_read, data, self._draft.target))
+
+
+def _take_choices(draft: Draft, completion: _Completion) -> None:
+    if completion.choices:
+        choice = completion.choices[0]
+        message = choice.delta or choice.message
+        if message is not None:
+            if message.content:
+                _take_content(draft, message.content)
+            if message.refusal is not None:
+                draft.refusal = (draft.refusal or "") + message.refusal
+        if choice.finish_reason is not None:
+            _finish(draft, choice.finish_reason)
+    if completion.usage is not None:
+        draft.usage = _usage(completion.usage)
+    if completion.error is not None:
+        error = completion.error
+        if isinstance(error, str):
+            error = OpenAIError(message=error)
+        raise from_status(error.status(), error.words(), draft.target, {})
+    if not draft.model:
+        draft.model = completion.model or ""
+        draft.request_id = completion.id or ""
+
+
+def _take_content(draft: Draft, content: str | list[_Part]) -> None:
+    if isinstance(content, str):
+        draft.pieces.append(content)
+    else:  # Mistral's reasoning models answer in parts
+        draft.pieces.extend(part.text for part in content if part.type == "text" and part.text)
+
+
+def _finish(draft: Draft, reason: str) -> None:
+    draft.is_complete = True
+    draft.stop = reason
+    draft.stop_reason = _STOP_REASONS.get(reason, "other")
+    if reason == "content_filter" and draft.refusal is None:
+        draft.refusal = ""
+
+
+def _usage(wire: _Usage) -> Usage:
+    details = wire.prompt_tokens_details or _Cached()
+    return Usage(
+        input_tokens=wire.prompt_tokens or 0,
+        output_tokens=wire.completion_tokens or 0,
+        cache_read_tokens=details.cached_tokens or 0,
+        cache_write_tokens=details.cache_write_tokens or 0,
+        cost_usd=wire.cost,
+    )

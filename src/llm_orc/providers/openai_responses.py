@@ -1,0 +1,176 @@
+"""OpenAI Responses, `POST /responses` (https://platform.openai.com/docs/api-reference/responses)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.providers.dialect import (
+    Dialect,
+    Draft,
+    ProviderWords,
+    StreamDecoder,
+    Target,
+    WireRequest,
+    decode,
+    decode_event,
+)
+from llm_orc.providers.failures import from_status
+from llm_orc.providers.openai_errors import OpenAIError, error_words
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.transport import Answer
+
+_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+_STOP_REASONS: dict[str, StopReason] = {"max_output_tokens": "max_tokens", "max_tokens": "max_tokens"}
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+class _Cached(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _Cached | None = None
+
+
+class _Content(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+    refusal: str | None = None
+
+
+class _Item(msgspec.Struct):
+    """One thing the model put out; only a `message` has content for the reader."""
+
+    type: str = ""
+    content: list[_Content] | None = None
+
+
+class _Incomplete(msgspec.Struct):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct):
+    status: str | None = None
+    id: str = ""
+    model: str = ""
+    output: list[_Item] | None = None
+    usage: _Usage | None = None
+    incomplete_details: _Incomplete | None = None
+    error: OpenAIError | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    delta: str | msgspec.Raw | None = None
+    response: _Response | None = None
+    error: OpenAIError | None = None
+    message: str | None = None  # an `error` event is its own error object
+    code: str | int | None = None
+
+
+_read_response = msgspec.json.Decoder(_Response, strict=False)
+_read_event = msgspec.json.Decoder(_Event, strict=False)
+
+
+class OpenAIResponses(Dialect):
+    name = "openai-responses"
+    reserved = frozenset({"model", "input", "messages", "instructions", "stream"})
+
+    def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
+        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
+        if request.json_output and not any("json" in m.content.lower() for m in request.messages):
+            # JSON mode is refused unless the input, not only the instructions, says the word.
+            messages.insert(0, {"role": "developer", "content": "Answer in JSON."})
+        body: dict[str, JsonValue] = {"model": target.model, "input": messages, "store": False}
+        if request.system_prompt:
+            body["instructions"] = request.system_prompt
+        if request.max_tokens is not None:
+            body["max_output_tokens"] = request.max_tokens
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.json_output:
+            body["text"] = {"format": {"type": "json_object"}}
+        if stream:
+            body["stream"] = True
+        return WireRequest("/responses", _HEADERS, self.merge(body, request.options, target))
+
+    def read(self, answer: Answer, target: Target) -> Reply:
+        response = decode(_read_response, answer, target)
+        draft = Draft(target)
+        _finish(draft, response)
+        draft.pieces = [
+            content.text
+            for item in response.output or []
+            if item.type == "message"
+            for content in item.content or []
+            if content.type == "output_text"
+        ]
+        return draft.reply(answer)
+
+    def decoder(self, target: Target) -> StreamDecoder:
+        return _Stream(target)
+
+    def words(self, body: bytes) -> ProviderWords:
+        return error_words(body)
+
+
+class _Stream(StreamDecoder):
+    __slots__ = ()
+
+    def _take(self, data: bytes) -> None:
+        draft = self._draft
+        event = decode_event(_read_event, data, draft.target)
+        if event.type == "response.output_text.delta":
+            if isinstance(event.delta, str):
+                draft.pieces.append(event.delta)
+        elif event.type == "response.refusal.delta":
+            if isinstance(event.delta, str):
+                draft.refusal = (draft.refusal or "") + event.delta
+        elif event.type in _ENDS and event.response is not None:
+            _finish(draft, event.response)
+        elif event.type == "error":
+            error = event.error or OpenAIError(message=event.message, code=event.code)
+            raise from_status(error.status(), error.words(), draft.target, {})
+
+
+def _finish(draft: Draft, response: _Response) -> None:
+    draft.model = response.model
+    draft.request_id = response.id
+    if response.usage is not None:
+        draft.usage = _usage(response.usage)
+    if response.status == "failed" or (response.error is not None and response.status is None):
+        error = response.error or OpenAIError(message="the response failed")
+        raise from_status(error.status(), error.words(), draft.target, {})
+    draft.is_complete = True
+    draft.stop_reason, draft.stop = "end_turn", response.status or ""
+    if response.status == "incomplete":
+        reason = (response.incomplete_details or _Incomplete()).reason or "incomplete"
+        draft.stop, draft.stop_reason = reason, _STOP_REASONS.get(reason, "other")
+        if reason == "content_filter":
+            draft.refusal = draft.refusal or ""
+    if draft.refusal is None:
+        draft.refusal = _refusal(response)
+
+
+def _refusal(response: _Response) -> str | None:
+    for item in response.output or []:
+        for content in item.content or []:
+            if content.type == "refusal":
+                return content.refusal or ""
+    return None
+
+
+def _usage(wire: _Usage) -> Usage:
+    return Usage(
+        input_tokens=wire.input_tokens or 0,
+        output_tokens=wire.output_tokens or 0,
+        cache_read_tokens=(wire.input_tokens_details or _Cached()).cached_tokens or 0,
+    )

@@ -1,0 +1,57 @@
+"""Server-sent events (WHATWG HTML §9.2), taken apart as the bytes come."""
+
+from __future__ import annotations
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class SseParser:
+    """Turns pieces of a stream into the data of its whole events.
+
+    Only the data: every dialect repeats the event's name inside it, and none uses ids or retry times.
+    An event that the stream's end cuts off is never returned.
+    """
+
+    __slots__ = ("_rest", "_started")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._started = False
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Return the data of each event that `piece` completes, in order; those without data are left out."""
+        buffer = self._rest + piece if self._rest else piece
+        if not self._started:
+            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+                self._rest = buffer
+                return []
+            self._started = True
+            buffer = buffer.removeprefix(_BOM)
+        held = b""
+        if b"\r" in buffer:
+            if buffer.endswith(b"\r"):  # its "\n" may be the next piece's first byte
+                buffer, held = buffer[:-1], b"\r"
+            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        blocks = buffer.split(b"\n\n")
+        self._rest = blocks.pop() + held
+        return [data for block in blocks if (data := _data(block)) is not None]
+
+
+def _data(block: bytes) -> bytes | None:
+    """The data of one event, None where it has none."""
+    if b"\n" not in block and block.startswith(b"data: "):
+        return block[6:]
+    if block.startswith(b"event: "):
+        end = block.find(b"\n")
+        if block.startswith(b"data: ", end + 1) and block.find(b"\n", end + 1) < 0:
+            return block[end + 7 :]
+    return _data_by_line(block)
+
+
+def _data_by_line(block: bytes) -> bytes | None:
+    lines: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            lines.append(value.removeprefix(b" "))
+    return b"\n".join(lines) if lines else None
