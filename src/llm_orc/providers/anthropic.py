@@ -52,7 +52,13 @@ _STATUSES = {
 
 
 # The API demands a limit. What each generation allows, capped where an answer would take minutes.
-_MAX_TOKENS = (("claude-3-5", 8192), ("claude-3-7", 16384), ("claude-3", 4096), ("claude-2", 4096), ("claude", 16384))
+_MAX_TOKENS = (
+    ("claude-3-5", 8192),
+    ("claude-3-7", 16384),
+    ("claude-3", 4096),
+    ("claude-2", 4096),
+    ("claude", 16384),
+)
 
 
 def default_max_tokens(model: str) -> int:
