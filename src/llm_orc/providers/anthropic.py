@@ -15,7 +15,6 @@ from llm_orc.providers.dialect import (
     Target,
     WireRequest,
     decode,
-    decode_event,
     excerpt,
 )
 from llm_orc.providers.failures import from_status
@@ -95,13 +94,13 @@ class _ErrorBody(msgspec.Struct):
     error: _Error
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     type: str = ""
     text: str = ""
     stop_reason: str | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     """Every event of a stream; fields that a type lacks stay empty."""
 
     type: str
@@ -145,7 +144,7 @@ class Anthropic(Dialect):
         _begin(draft, message)
         return draft.reply(answer)
 
-    def decoder(self, target: Target) -> StreamDecoder:
+    def decoder(self, target: Target) -> StreamDecoder[_Event]:
         return _Stream(target)
 
     def words(self, body: bytes) -> ProviderWords:
@@ -156,36 +155,35 @@ class Anthropic(Dialect):
         return _words(error)
 
 
-class _Stream(StreamDecoder):
+class _Stream(StreamDecoder[_Event]):
     __slots__ = ()
+    _read = _read_event
 
-    def _take(self, data: bytes) -> None:
-        draft = self._draft
-        event = decode_event(_read_event, data, draft.target)
+    def _take(self, draft: Draft, event: _Event) -> None:
         if event.type == "content_block_delta":
             if event.delta is not None and event.delta.type == "text_delta":
                 draft.pieces.append(event.delta.text)
-            return
-        self._take_frame(event)
+        else:
+            _take_frame(draft, event)
 
-    def _take_frame(self, event: _Event) -> None:
-        """Everything but the text: a stream has a handful of these."""
-        draft = self._draft
-        if event.type == "message_start" and event.message is not None:
-            _begin(draft, event.message)
-        elif event.type == "content_block_start" and event.content_block is not None:
-            if event.content_block.type == "text" and event.content_block.text:
-                draft.pieces.append(event.content_block.text)
-        elif event.type == "message_delta":
-            if event.delta is not None:
-                _stop(draft, event.delta.stop_reason)
-            if event.usage is not None:
-                draft.usage = _usage(event.usage, draft.usage)
-        elif event.type == "message_stop":
-            draft.is_complete = True
-        elif event.type == "error":
-            error = event.error or _Error()
-            raise from_status(_STATUSES.get(error.type, 500), _words(error), draft.target, {})
+
+def _take_frame(draft: Draft, event: _Event) -> None:
+    """Everything but the text: a stream has a handful of these."""
+    if event.type == "message_start" and event.message is not None:
+        _begin(draft, event.message)
+    elif event.type == "content_block_start" and event.content_block is not None:
+        if event.content_block.type == "text" and event.content_block.text:
+            draft.pieces.append(event.content_block.text)
+    elif event.type == "message_delta":
+        if event.delta is not None:
+            _stop(draft, event.delta.stop_reason)
+        if event.usage is not None:
+            draft.usage = _usage(event.usage, draft.usage)
+    elif event.type == "message_stop":
+        draft.is_complete = draft.is_over = True
+    elif event.type == "error":
+        error = event.error or _Error()
+        raise from_status(_STATUSES.get(error.type, 500), _words(error), draft.target, {})
 
 
 def _begin(draft: Draft, message: _Message) -> None:

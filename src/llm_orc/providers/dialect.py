@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 import msgspec
 
@@ -66,7 +66,8 @@ class Draft:
     stop: str = ""  # the provider's own word for why it stopped
     stop_reason: StopReason = "other"
     refusal: str | None = None  # set: the model or a filter declined; its words, if any
-    is_complete: bool = False
+    is_complete: bool = False  # the answer has its end
+    is_over: bool = False  # and nothing that we want follows it
 
     def reply(self, answer: Answer) -> Reply:
         """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text at all."""
@@ -112,10 +113,14 @@ def raise_refused(target: Target, why: str, status: int) -> NoReturn:
     )
 
 
-class StreamDecoder(ABC):
+class StreamDecoder(ABC, Generic[_Wire]):
     """Reads one streamed reply: bytes in, text out, at the end a `Reply`."""
 
     __slots__ = ("_draft", "_events")
+
+    _read: ClassVar[msgspec.json.Decoder[Any]]  # of `_Wire`: a class variable can't say so
+    _over: ClassVar[bytes] = b""
+    """An event that says that nothing follows, where that one is no JSON."""
 
     def __init__(self, target: Target) -> None:
         self._events = SseParser()
@@ -123,26 +128,33 @@ class StreamDecoder(ABC):
 
     def feed(self, piece: bytes) -> str:
         """Return the text that came with `piece`. Raises what an error event in the stream stands for."""
-        pieces = self._draft.pieces
-        before = len(pieces)
+        draft = self._draft
+        before = len(draft.pieces)
+        read, take = self._read.decode, self._take  # this loop runs once for each token of every agent
         for data in self._events.feed(piece):
-            if data:
-                self._take(data)
-        new = pieces[before:]
+            if data == self._over:
+                draft.is_complete = draft.is_over = True
+            elif data:
+                try:
+                    event: _Wire = read(data)
+                except (msgspec.DecodeError, UnicodeDecodeError) as e:
+                    raise unreadable(draft.target, data, e, 200) from e
+                take(draft, event)
+        new = draft.pieces[before:]
         return new[0] if len(new) == 1 else "".join(new)
 
     @property
-    def is_done(self) -> bool:
+    def is_over(self) -> bool:
         """True after the event that nothing follows."""
-        return self._draft.is_complete
+        return self._draft.is_over
 
     def finish(self, answer: Answer) -> Reply:
         """Return the whole reply; `answer` is the one whose body was fed. Raises as `Draft.reply`."""
         return self._draft.reply(answer)
 
     @abstractmethod
-    def _take(self, data: bytes) -> None:
-        """Take one event: text goes to the end of `_draft.pieces`."""
+    def _take(self, draft: Draft, event: _Wire) -> None:
+        """Take one event: text goes to the end of `draft.pieces`."""
 
 
 class Dialect(ABC):
@@ -161,7 +173,7 @@ class Dialect(ABC):
         """Read a whole 2xx answer. Raises `ReplyUnreadable`, `ContentRefused` and their like."""
 
     @abstractmethod
-    def decoder(self, target: Target) -> StreamDecoder:
+    def decoder(self, target: Target) -> StreamDecoder[Any]:
         """Return a fresh decoder for one streamed answer."""
 
     @abstractmethod
@@ -187,14 +199,6 @@ def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target)
         return decoder.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise unreadable(target, answer.body, e, answer.status) from e
-
-
-def decode_event(decoder: msgspec.json.Decoder[_Wire], data: bytes, target: Target) -> _Wire:
-    """Decode one event of a stream. Raises `ReplyUnreadable`."""
-    try:
-        return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        raise unreadable(target, data, e, 200) from e
 
 
 def unreadable(target: Target, body: bytes, error: Exception, status: int) -> ReplyUnreadable:

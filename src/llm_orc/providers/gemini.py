@@ -17,7 +17,6 @@ from llm_orc.providers.dialect import (
     Target,
     WireRequest,
     decode,
-    decode_event,
     excerpt,
 )
 from llm_orc.providers.failures import from_status
@@ -125,7 +124,7 @@ class Gemini(Dialect):
         draft.is_complete = True
         return draft.reply(answer)
 
-    def decoder(self, target: Target) -> StreamDecoder:
+    def decoder(self, target: Target) -> StreamDecoder[_Response]:
         return _Stream(target)
 
     def words(self, body: bytes) -> ProviderWords:
@@ -137,15 +136,12 @@ class Gemini(Dialect):
         return _words(error)
 
 
-class _Stream(StreamDecoder):
+class _Stream(StreamDecoder[_Response]):
     __slots__ = ()
+    _read = _read  # no event says that it is the last: usage may follow the finish reason
 
-    @property
-    def is_done(self) -> bool:
-        return False  # no event says that it is the last: usage may follow the finish reason
-
-    def _take(self, data: bytes) -> None:
-        _take(self._draft, decode_event(_read, data, self._draft.target))
+    def _take(self, draft: Draft, event: _Response) -> None:
+        _take(draft, event)
 
 
 def _take(draft: Draft, response: _Response) -> None:

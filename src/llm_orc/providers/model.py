@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import AuthError, CredentialRefused, LlmOrcError, ProviderError
 from llm_orc.providers.base import ModelInterface
@@ -126,11 +126,11 @@ class HttpModel(ModelInterface):
         )
 
 
-def _feed(decoder: StreamDecoder, watcher: ReplyObserver) -> Callable[[bytes], bool]:
+def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver) -> Callable[[bytes], bool]:
     def feed(piece: bytes) -> bool:
         if text := decoder.feed(piece):
             watcher.text(text)
-        return decoder.is_done
+        return decoder.is_over
 
     return feed
 

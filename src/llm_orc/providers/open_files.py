@@ -10,7 +10,7 @@ _WANTED = 65_536  # beyond this many, more open files bring nothing and cost ker
 _WINDOWS = 500  # its event loop has no limit to ask for; this many sockets are known to work
 
 
-def raise_open_files_limit() -> int:
+def raise_open_files() -> int:
     """Raise the soft limit of open files as far as allowed; return how many connections may be open at once."""
     if sys.platform == "win32":
         return _WINDOWS

@@ -18,7 +18,6 @@ from llm_orc.providers.dialect import (
     Target,
     WireRequest,
     decode,
-    decode_event,
     wants_json,
 )
 from llm_orc.providers.failures import from_status
@@ -55,12 +54,12 @@ class _Part(msgspec.Struct):
     text: str = ""
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, gc=False):
     content: str | list[_Part] | None = None
     refusal: str | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     """`message` in a whole reply, `delta` in a stream."""
 
     message: _Message | None = None
@@ -68,7 +67,7 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Completion(msgspec.Struct):
+class _Completion(msgspec.Struct, gc=False):
     """A whole reply, or one chunk of a stream."""
 
     choices: list[_Choice] | None = None
@@ -109,37 +108,28 @@ class OpenAIChat(Dialect):
     def read(self, answer: Answer, target: Target) -> Reply:
         completion = decode(_read, answer, target)
         draft = Draft(target)
-        _take_choices(draft, completion)
+        _take_completion(draft, completion)
         draft.is_complete = True
         return draft.reply(answer)
 
-    def decoder(self, target: Target) -> StreamDecoder:
+    def decoder(self, target: Target) -> StreamDecoder[_Completion]:
         return _Stream(target)
 
     def words(self, body: bytes) -> ProviderWords:
         return error_words(body)
 
 
-class _Stream(StreamDecoder):
-    __slots__ = ("_is_over",)
+class _Stream(StreamDecoder[_Completion]):
+    __slots__ = ()
+    _read = _read
+    # A finish reason ends the answer, but its usage comes after that.
+    _over = b"[DONE]"
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
-        self._is_over = False
-
-    @property
-    def is_done(self) -> bool:
-        # The answer is whole once it has a finish reason, but its usage comes after that.
-        return self._is_over
-
-    def _take(self, data: bytes) -> None:
-        if data == b"[DONE]":
-            self._is_over = self._draft.is_complete = True
-            return
-        _take_choices(self._draft, decode_event(_read, data, self._draft.target))
+    def _take(self, draft: Draft, event: _Completion) -> None:
+        _take_completion(draft, event)
 
 
-def _take_choices(draft: Draft, completion: _Completion) -> None:
+def _take_completion(draft: Draft, completion: _Completion) -> None:
     if completion.choices:
         choice = completion.choices[0]
         message = choice.delta or choice.message

@@ -15,7 +15,6 @@ from llm_orc.providers.dialect import (
     Target,
     WireRequest,
     decode,
-    decode_event,
 )
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
@@ -67,7 +66,7 @@ class _Response(msgspec.Struct):
     error: OpenAIError | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     type: str = ""
     delta: str | msgspec.Raw | None = None
     response: _Response | None = None
@@ -115,19 +114,18 @@ class OpenAIResponses(Dialect):
         ]
         return draft.reply(answer)
 
-    def decoder(self, target: Target) -> StreamDecoder:
+    def decoder(self, target: Target) -> StreamDecoder[_Event]:
         return _Stream(target)
 
     def words(self, body: bytes) -> ProviderWords:
         return error_words(body)
 
 
-class _Stream(StreamDecoder):
+class _Stream(StreamDecoder[_Event]):
     __slots__ = ()
+    _read = _read_event
 
-    def _take(self, data: bytes) -> None:
-        draft = self._draft
-        event = decode_event(_read_event, data, draft.target)
+    def _take(self, draft: Draft, event: _Event) -> None:
         if event.type == "response.output_text.delta":
             if isinstance(event.delta, str):
                 draft.pieces.append(event.delta)
@@ -136,6 +134,7 @@ class _Stream(StreamDecoder):
                 draft.refusal = (draft.refusal or "") + event.delta
         elif event.type in _ENDS and event.response is not None:
             _finish(draft, event.response)
+            draft.is_over = True
         elif event.type == "error":
             error = event.error or OpenAIError(message=event.message, code=event.code)
             raise from_status(error.status(), error.words(), draft.target, {})

@@ -23,28 +23,19 @@ def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
     provider_id = _PROVIDER_IDS.get(provider)
     if provider_id is None:
         return None
-    return _price(
-        provider_id,
-        model,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-    )
+    return _price(provider_id, model, usage)
 
 
 @lru_cache(maxsize=4096)  # one look-up costs about as much CPU as a whole call over HTTP
-def _price(
-    provider_id: str, model: str, input_tokens: int, output_tokens: int, cache_read: int, cache_write: int
-) -> float | None:
+def _price(provider_id: str, model: str, usage: Usage) -> float | None:
     # Takes 0.15 s and brings an HTTP client of its own along, so only a call that costs money pays for it.
     from genai_prices import Usage, calc_price  # noqa: PLC0415
 
     counted = Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cache_read_tokens=cache_read,
-        cache_write_tokens=cache_write,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
     )
     try:
         return float(calc_price(counted, model.removeprefix("models/"), provider_id=provider_id).total_price)
