@@ -1,0 +1,115 @@
+"""The canned answers: the same request always gets the same text, which first of all says what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from llm_orc.providers.base import Usage
+from llm_orc.sandbox.asked import Asked
+
+LABEL = "[canned answer from the llm-orc sandbox; no model was asked]"
+END = "[end of canned answer]"
+
+Stop = Literal["end", "max_tokens", "refusal"]
+Compose = Callable[[Asked], str]
+
+_WORD = re.compile(r"\S+\s*")
+_SHORT = 12  # words
+_CACHED_UNASKED = 1_024  # tokens from which OpenAI and Google cache a prompt by themselves
+_EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class CannedReply:
+    """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1."""
+
+    number: int
+    created_at: float
+    model: str
+    tokens: tuple[str, ...]
+    usage: Usage  # `input_tokens` includes the cached ones
+    stop: Stop = "end"
+    counts_usage: bool = True
+
+    @property
+    def text(self) -> str:
+        return "".join(self.tokens)
+
+
+def summary(asked: Asked) -> str:
+    """Say which role was given and what was asked, in a few words each."""
+    role = f'I was told: "{_shortened(asked.system_prompt)}".' if asked.system_prompt else "I was given no role."
+    return (
+        f'{role} I was asked: "{_shortened(asked.prompt)}". A model would answer this here; '
+        "these words only show how an answer arrives, one after the other."
+    )
+
+
+def prompts_in_full(asked: Asked) -> str:
+    """Show all that a model would have been given. Earlier canned answers within it are named, not repeated.
+
+    Were they repeated, each layer of an ensemble would multiply the text of the one before.
+    """
+    parts = (
+        [f"--- system prompt ---\n{asked.system_prompt}"] if asked.system_prompt else ["--- no system prompt ---"]
+    )
+    parts += [f"--- {message.role} ---\n{message.content}" for message in asked.messages]
+    return "\n\n".join(_without_earlier_answers(part) for part in parts) + f"\n{END}"
+
+
+def tokens_of(asked: Asked, said: str) -> tuple[str, ...]:
+    """Take an answer apart into its tokens. The label is one token, so no cut or limit can separate it."""
+    if asked.wants_json:
+        rest = msgspec.json.encode(said).decode()
+        return (f'{{"canned": "{LABEL}", ', '"text": ', *_words(rest), "}")
+    return (f"{LABEL} ", *_words(said))
+
+
+def count(text: str) -> int:
+    """The number of tokens in a text, taking a word for a token."""
+    return len(_WORD.findall(text))
+
+
+class PromptCache:
+    """Pretends to be a provider's prompt cache: knows the prefixes it has met."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, int]] = set()
+
+    def usage(self, asked: Asked, output_tokens: int, *, may_write: bool) -> Usage:
+        """Count a request. `may_write`: the provider charges for writing to its cache, and says so (Anthropic)."""
+        prefix_tokens = count(asked.cached_prefix)
+        read = write = 0
+        # Who charges for writing caches what the request marks; the others cache what is long, unasked.
+        if prefix_tokens and (may_write or prefix_tokens >= _CACHED_UNASKED):
+            key = (asked.model, hash(asked.cached_prefix))
+            known = key in self._seen
+            self._seen.add(key)
+            read = prefix_tokens if known else 0
+            write = prefix_tokens if may_write and not known else 0
+        return Usage(
+            input_tokens=max(1, count(asked.input_text)),
+            output_tokens=output_tokens,
+            cache_read_tokens=read,
+            cache_write_tokens=write,
+        )
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _shortened(text: str) -> str:
+    words = _without_earlier_answers(text).split()
+    if len(words) <= _SHORT:
+        return " ".join(words)
+    return f"{' '.join(words[:_SHORT])} … ({len(words)} words)"
+
+
+def _without_earlier_answers(text: str) -> str:
+    return _EARLIER_ANSWER.sub(lambda answer: f"[canned answer of {count(answer[0])} words]", text)

@@ -1,0 +1,105 @@
+"""What a request asks, the same whatever dialect it came in, and how a pretend provider says no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.base import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JsonObject = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request with a JSON object as its body. `path_model` and `path_verb` are set where the path has them."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: JsonObject
+    path_model: str = ""
+    path_verb: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A valid request, read."""
+
+    model: str
+    messages: tuple[Message, ...]
+    system_prompt: str | None = None
+    stream: bool = False
+    max_tokens: int | None = None
+    wants_json: bool = False
+    wants_usage: bool = True  # OpenAI's chat streams count only when told to
+    cached_prefix: str = ""  # the text that the provider would keep in its prompt cache
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last message."""
+        return self.messages[-1].content if self.messages else ""
+
+    @property
+    def input_text(self) -> str:
+        """Everything a model would read, for counting and searching."""
+        return "\n".join((self.system_prompt or "", *(message.content for message in self.messages)))
+
+
+class Rejected(Exception):
+    """The provider says no. Every dialect has its own way to write this down.
+
+    `param` and `error_code` are OpenAI's; `body` replaces the dialect's own error document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        error_code: str | None = None,
+        retry_after_s: float | None = None,
+        body: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.error_code = error_code
+        self.retry_after_s = retry_after_s
+        self.body = body
+
+
+def objects(value: JsonValue) -> Iterator[JsonObject]:
+    """The objects of a JSON array; nothing where it is something else."""
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, dict))
+
+
+def text_of(content: JsonValue) -> str:
+    """The text of a message's content: a string, or a list of parts of which some have a `text`."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in objects(content) if isinstance(part.get("text"), str))  # type: ignore[misc]
+
+
+def text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def whole_number(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def within(value: JsonValue, *path: str) -> JsonValue:
+    """The value at `path` inside nested objects, None where there is none."""
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value

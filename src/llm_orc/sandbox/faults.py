@@ -1,0 +1,214 @@
+"""What can go wrong on the way, on demand: which requests a fault meets, and what it does to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, get_args
+
+from llm_orc.errors import InputError
+from llm_orc.storage.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llm_orc.sandbox.asked import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An HTTP error in the dialect's own shape, or with `body` as it is."""
+
+    status: int = 500
+    retry_after_s: float | None = None
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Nothing comes, not even headers, for so many seconds; then all is well."""
+
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlowHeaders:
+    """The header bytes come one by one, spread over so many seconds; then all is well."""
+
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """The body comes a few bytes at a time (never at an event's or character's end), with a pause after each."""
+
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The connection is closed after so many tokens of the answer."""
+
+    tokens: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """After so many tokens nothing more comes, and the connection stays open. None: not even headers come."""
+
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """After so many tokens the stream ends with an error. A whole reply is that error, with status 200."""
+
+    tokens: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Status 200 and something else than a reply, as a captive portal would send."""
+
+    body: str = "<!doctype html><title>Sign in</title><p>Please sign in to this network.</p>"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model declines, in the dialect's way of saying so."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxTokens:
+    """The answer ends after so many tokens because the limit of tokens was reached."""
+
+    tokens: int = 3
+
+
+Effect = Status | Delay | SlowHeaders | Drip | Cut | Hang | ErrorEvent | Garbage | Refusal | MaxTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An effect and the requests it meets: after letting `after` of the matching ones pass, the next `times`.
+
+    `model` is a glob; `contains` is looked for in the system prompt and in every message. `times` None: no end.
+    """
+
+    effect: Effect
+    model: str = "*"
+    contains: str = ""
+    times: int | None = None
+    after: int = 0
+
+    def matches(self, asked: Asked) -> bool:
+        return fnmatchcase(asked.model, self.model) and self.contains in asked.input_text
+
+
+class FaultPlan:
+    """Hands out faults to requests as they come. A request meets one fault at most: the first that wants it."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self._faults = tuple(faults)
+        self._met = [0] * len(self._faults)
+
+    def next_for(self, asked: Asked) -> Effect | None:
+        for index, fault in enumerate(self._faults):
+            if not fault.matches(asked):
+                continue
+            last = None if fault.times is None else fault.after + fault.times
+            if last is not None and self._met[index] >= last:
+                continue
+            self._met[index] += 1
+            if self._met[index] > fault.after:
+                return fault.effect
+        return None
+
+
+# --- the text form, for the command line ------------------------------------------------------------------
+
+_KINDS: Mapping[str, type[Effect]] = {
+    "status": Status,
+    "delay": Delay,
+    "slow_headers": SlowHeaders,
+    "drip": Drip,
+    "cut": Cut,
+    "hang": Hang,
+    "error_event": ErrorEvent,
+    "garbage": Garbage,
+    "refusal": Refusal,
+    "max_tokens": MaxTokens,
+}
+_EXAMPLE = "write it like `status=429,times=2,retry_after=1,model=slow-*`"
+_NUMBERS = {"status": (100, 599), "tokens": (0, 1_000_000), "times": (1, 1_000_000), "after": (0, 1_000_000)}
+_SECONDS = {"seconds", "pause_s", "retry_after_s"}
+_SPELLINGS = {"retry_after": "retry_after_s"}
+
+
+def parse_fault(text: str) -> Fault:
+    """Read one fault: a kind, with its main value or without, then `key=value` pairs, all parted by commas.
+
+    The kinds: `status=CODE`, `delay=SECONDS`, `slow_headers=SECONDS`, `drip=SECONDS`, `cut=TOKENS`, `hang=TOKENS`,
+    `error_event=TOKENS`, `garbage=BODY`, `refusal`, `max_tokens=TOKENS`. The keys: `model`, `contains`, `times`,
+    `after`, and with `status` also `retry_after` and `body`. Raises `InputError`.
+    """
+    first, *rest = (part.strip() for part in text.split(","))
+    kind, has_value, value = first.partition("=")
+    if kind not in _KINDS:
+        raise InputError(
+            f"the fault `{text}` starts with `{kind}`, which is no kind of fault",
+            hint=did_you_mean(kind, _KINDS) or f"kinds: {', '.join(_KINDS)}",
+        )
+    effect_keys = [field.name for field in fields(_KINDS[kind])]
+    pairs: dict[str, str | int | float] = {}
+    if has_value:
+        if not effect_keys:
+            raise InputError(f"the fault `{text}`: `{kind}` takes no value", hint=f"write `{kind}`")
+        pairs[effect_keys[0]] = _value(text, kind, effect_keys[0], value)
+    fault_keys = [field.name for field in fields(Fault) if field.name != "effect"]
+    known = [*fault_keys, *effect_keys]
+    for part in rest:
+        spelled, _, value = part.partition("=")
+        key = _SPELLINGS.get(spelled, spelled)
+        if key not in known:
+            raise InputError(
+                f"the fault `{text}`: `{kind}` has no key `{spelled}`",
+                hint=did_you_mean(spelled, known) or f"keys: {', '.join(known)}",
+            )
+        if key in pairs:
+            raise InputError(f"the fault `{text}` says `{spelled}` twice", hint=_EXAMPLE)
+        pairs[key] = _value(text, spelled, key, value)
+    effect = _KINDS[kind](**{key: pairs.pop(key) for key in effect_keys if key in pairs})  # type: ignore[arg-type]
+    return Fault(effect, **pairs)  # type: ignore[arg-type]
+
+
+def _value(fault: str, spelled: str, key: str, value: str) -> str | int | float:
+    if key in _NUMBERS:
+        low, high = _NUMBERS[key]
+        if not value.isdecimal() or not low <= int(value) <= high:
+            raise InputError(
+                f"the fault `{fault}`: `{spelled}` must be a whole number from {low} to {high}, not `{value}`",
+                hint=_EXAMPLE,
+            )
+        return int(value)
+    if key in _SECONDS:
+        return _seconds(fault, spelled, value)
+    if not value:
+        raise InputError(f"the fault `{fault}`: `{spelled}` has no value", hint=_EXAMPLE)
+    return value
+
+
+def _seconds(fault: str, spelled: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise InputError(
+            f"the fault `{fault}`: `{spelled}` must be a number of seconds up to a day, not `{value}`",
+            hint=_EXAMPLE,
+        )
+    return seconds
+
+
+assert set(_KINDS.values()) == set(get_args(Effect))

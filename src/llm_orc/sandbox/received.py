@@ -1,0 +1,72 @@
+"""The requests that the sandbox got, kept for whoever wants to look at them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llm_orc.providers.base import Message
+from llm_orc.settings.model import DialectName
+
+_CREDENTIALS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """One request as it was on the wire. What a request did not say, or said wrongly, is empty here.
+
+    `headers` has the real values under names of any case; the `repr` masks those that prove who one is.
+    """
+
+    dialect: DialectName
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    at: float  # Unix seconds
+    body: bytes = field(repr=False)
+    model: str = ""
+    system_prompt: str | None = None
+    messages: tuple[Message, ...] = ()
+    stream: bool = False
+
+    def __repr__(self) -> str:
+        masked = {name: "***" if name.lower() in _CREDENTIALS else value for name, value in self.headers.items()}
+        return (
+            f"ReceivedRequest({self.dialect} {self.path} model={self.model!r} stream={self.stream} "
+            f"headers={masked} messages={len(self.messages)})"
+        )
+
+
+class RequestLog:
+    """Counts requests from their arrival to their end, and lets others wait for both."""
+
+    def __init__(self, *, keep: bool) -> None:
+        self.kept: list[ReceivedRequest] = []
+        self.count = 0
+        self.in_progress = 0
+        self._keep = keep
+        self._changed = asyncio.Condition()
+
+    async def begun(self) -> None:
+        async with self._changed:
+            self.in_progress += 1
+
+    async def read(self, request: ReceivedRequest) -> None:
+        async with self._changed:
+            self.count += 1
+            if self._keep:
+                self.kept.append(request)
+            self._changed.notify_all()
+
+    async def ended(self) -> None:
+        async with self._changed:
+            self.in_progress -= 1
+            self._changed.notify_all()
+
+    async def wait_for(self, count: int, timeout_s: float) -> None:
+        async with asyncio.timeout(timeout_s), self._changed:
+            await self._changed.wait_for(lambda: self.count >= count)
+
+    async def wait_until_idle(self, timeout_s: float) -> None:
+        async with asyncio.timeout(timeout_s), self._changed:
+            await self._changed.wait_for(lambda: self.in_progress == 0)

@@ -1,0 +1,337 @@
+"""Pretend providers on loopback, in four wire protocols. Needs aiohttp, so import it where it is used.
+
+Every answer says that it is canned. Nothing that a client sends is logged, and only loopback is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+from aiohttp import web
+
+from llm_orc.errors import InputError, StorageError
+from llm_orc.sandbox.answers import (
+    LABEL,
+    CannedReply,
+    Compose,
+    PromptCache,
+    Stop,
+    prompts_in_full,
+    summary,
+    tokens_of,
+)
+from llm_orc.sandbox.anthropic import AnthropicDialect
+from llm_orc.sandbox.asked import Arrived, Asked, Rejected
+from llm_orc.sandbox.deliver import CANNED_HEADER, Delivery, encoded, hang, slow_headers
+from llm_orc.sandbox.faults import (
+    Delay,
+    Effect,
+    Fault,
+    FaultPlan,
+    Garbage,
+    Hang,
+    MaxTokens,
+    Refusal,
+    SlowHeaders,
+    Status,
+)
+from llm_orc.sandbox.gemini import GeminiDialect
+from llm_orc.sandbox.lists import INDEX, add_lists
+from llm_orc.sandbox.openai_chat import OpenAiChatDialect
+from llm_orc.sandbox.openai_responses import OpenAiResponsesDialect
+from llm_orc.sandbox.received import ReceivedRequest, RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from types import TracebackType
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.sandbox.dialect import Dialect
+
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (AnthropicDialect(), OpenAiChatDialect(), OpenAiResponsesDialect(), GeminiDialect())
+}
+_LARGEST_BODY = 32 * 1024 * 1024  # bytes, Anthropic's limit
+_SHUTDOWN_S = 0.2  # for answers on their way; then they are cut
+_BACKLOG = 4096
+
+
+class Sandbox:
+    """A loopback server that answers as the providers would; enter it to start, leave it to stop.
+
+    `port` 0 takes a free one. `tokens_per_s` paces streams and `delay_s` holds every answer back. `compose` says
+    what an answer says after its label; `show_prompts` makes it all that a model would have been given.
+    `accept_keys`: any other key or token is answered with 401. `keep_requests` False keeps none, for long lives.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Sequence[Fault] = (),
+        tokens_per_s: float | None = None,
+        delay_s: float = 0.0,
+        show_prompts: bool = False,
+        compose: Compose | None = None,
+        accept_keys: Collection[str] | None = None,
+        keep_requests: bool = True,
+    ) -> None:
+        if not _is_loopback(host):
+            raise InputError(
+                f"the sandbox serves this machine only, and `{host}` is not a loopback address",
+                hint="use `127.0.0.1` or `::1`",
+            )
+        self._host = host
+        self._port = port
+        self._faults = FaultPlan(faults)
+        self._tokens_per_s = tokens_per_s
+        self._delay_s = delay_s
+        self._unlimited = show_prompts  # a rehearsal shows prompts in full, whatever `max_tokens` says
+        self._compose = compose or (prompts_in_full if show_prompts else summary)
+        self._accept_keys = accept_keys
+        self._cache = PromptCache()
+        self._log = RequestLog(keep=keep_requests)
+        self._number = 0
+        self._runner: web.AppRunner | None = None
+        self.origin = ""
+
+    # --- for those who use it -----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        runner = web.AppRunner(
+            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port, backlog=_BACKLOG).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise StorageError(
+                f"the sandbox can't listen on port {self._port} of `{self._host}`: {error.strerror or error}",
+                hint="give another `--port`, or 0 for a free one",
+            ) from error
+        host, port = runner.addresses[0][:2]
+        self.origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._runner = runner
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def base_url(self, dialect: str) -> str:
+        """Return the base URL in the form that the dialect's own SDK takes."""
+        return self.origin + DIALECTS[dialect].base_path
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The requests for answers, in the order of their arrival, refused ones included."""
+        return self._log.kept
+
+    @property
+    def request_count(self) -> int:
+        return self._log.count
+
+    @property
+    def requests_in_progress(self) -> int:
+        return self._log.in_progress
+
+    async def wait_for_requests(self, count: int, *, timeout_s: float = 10.0) -> list[ReceivedRequest]:
+        """Return once so many requests for answers have come in all. Raises `TimeoutError`."""
+        await self._log.wait_for(count, timeout_s)
+        return self.requests
+
+    async def wait_until_idle(self, *, timeout_s: float = 10.0) -> None:
+        """Return once no request is being answered: done, cut, or its client gone. Raises `TimeoutError`."""
+        await self._log.wait_until_idle(timeout_s)
+
+    # --- from here on: one request ------------------------------------------------------------------------
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[_only_for_loopback], client_max_size=_LARGEST_BODY)
+        application.router.add_get("/", _index)
+        for dialect in DIALECTS.values():
+            for path in dialect.paths:
+                application.router.add_post(path, self._answering(dialect))
+        add_lists(application)
+        application.router.add_route("*", "/{anything:.*}", _not_found)
+        return application
+
+    def _answering(self, dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            await self._log.begun()
+            try:
+                return await self._answer(dialect, request)
+            finally:
+                await self._log.ended()
+
+        return answer
+
+    async def _answer(self, dialect: Dialect, request: web.Request) -> web.StreamResponse:
+        self._number += 1
+        number = self._number
+        request_id = dialect.request_id(number)
+        try:
+            asked = await self._read(dialect, request)
+            effect = self._faults.next_for(asked)
+            await self._hold_back(effect)
+            reply = self._reply(dialect, asked, effect, number)
+        except Rejected as rejected:
+            return _rejection(dialect, rejected, request_id)
+        headers = {**CANNED_HEADER, **dialect.headers(request_id, time.time(), exhausted=False)}
+        if isinstance(effect, Garbage):
+            return web.Response(text=effect.body, content_type="text/html", headers=CANNED_HEADER)
+        if isinstance(effect, SlowHeaders):
+            body, kind = _in_one_piece(dialect, reply, asked.stream)
+            return await slow_headers(request, effect.seconds, {**headers, "content-type": kind}, body)
+        delivery = Delivery(dialect, reply, headers, self._tokens_per_s, effect)
+        return await (delivery.streamed(request) if asked.stream else delivery.whole(request))
+
+    async def _read(self, dialect: Dialect, request: web.Request) -> Asked:
+        asked: Asked | None = None
+        body = b""
+        try:
+            body = await request.read()
+            asked = dialect.read(
+                Arrived(
+                    request.headers,
+                    request.query,
+                    _json_object(body),
+                    request.match_info.get("model", ""),
+                    request.match_info.get("verb", ""),
+                )
+            )
+            if self._accept_keys is not None and dialect.credential(request.headers) not in self._accept_keys:
+                raise Rejected(401, "invalid API key (the sandbox was told which keys to accept)")
+        except web.HTTPRequestEntityTooLarge as error:
+            raise Rejected(413, "Request exceeds the maximum size") from error
+        finally:
+            await self._log.read(_received(dialect, request, body, asked))
+        return asked
+
+    async def _hold_back(self, effect: Effect | None) -> None:
+        """Wait as told; raise `Rejected` where the fault is a status."""
+        await asyncio.sleep(effect.seconds if isinstance(effect, Delay) else self._delay_s)
+        if isinstance(effect, Status):
+            raise Rejected(
+                effect.status,
+                f"status {effect.status} (told to say so by a fault of the llm-orc sandbox)",
+                retry_after_s=effect.retry_after_s,
+                body=effect.body,
+            )
+        if isinstance(effect, Hang) and effect.tokens is None:
+            await hang()
+
+    def _reply(self, dialect: Dialect, asked: Asked, effect: Effect | None, number: int) -> CannedReply:
+        stop: Stop = "end"
+        tokens = tokens_of(asked, self._compose(asked))
+        limit = None if self._unlimited else asked.max_tokens
+        match effect:
+            case Refusal():
+                stop, tokens = "refusal", (f"{LABEL} ", "I ", "decline.")
+            case MaxTokens(tokens=most):
+                limit = most
+            case _:
+                pass
+        if limit is not None and limit < len(tokens):
+            stop, tokens = "max_tokens", tokens[: max(1, limit)]
+        return CannedReply(
+            number=number,
+            created_at=time.time(),
+            model=asked.model,
+            tokens=tokens,
+            usage=self._cache.usage(asked, len(tokens), may_write=dialect.name == "anthropic"),
+            stop=stop,
+            counts_usage=asked.wants_usage,
+        )
+
+
+def _received(dialect: Dialect, request: web.Request, body: bytes, asked: Asked | None) -> ReceivedRequest:
+    return ReceivedRequest(
+        dialect=dialect.name,
+        path=request.path_qs,
+        headers=request.headers,
+        at=time.time(),
+        body=body,
+        model=asked.model if asked else "",
+        system_prompt=asked.system_prompt if asked else None,
+        messages=asked.messages if asked else (),
+        stream=asked.stream if asked else False,
+    )
+
+
+def _json_object(body: bytes) -> dict[str, JsonValue]:
+    try:
+        value: JsonValue = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected(400, "The request body is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise Rejected(400, "The request body is not a JSON object.")
+    return value
+
+
+def _rejection(dialect: Dialect, rejected: Rejected, request_id: str) -> web.Response:
+    headers = {**CANNED_HEADER, **dialect.headers(request_id, time.time(), exhausted=rejected.status == 429)}
+    if rejected.retry_after_s is not None:
+        headers["retry-after"] = f"{rejected.retry_after_s:g}"
+    body = encoded(dialect.error(rejected, request_id)) if rejected.body is None else rejected.body.encode()
+    return web.Response(status=rejected.status, body=body, content_type="application/json", headers=headers)
+
+
+def _in_one_piece(dialect: Dialect, reply: CannedReply, stream: bool) -> tuple[bytes, str]:
+    if not stream:
+        return encoded(dialect.whole(reply)), "application/json"
+    pieces = (dialect.piece(reply, index) for index in range(len(reply.tokens)))
+    return b"".join((dialect.opening(reply), *pieces, dialect.closing(reply))), "text/event-stream"
+
+
+@web.middleware
+async def _only_for_loopback(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A web page whose name was rebound to this address (DNS rebinding) shows its own name in `Host`."""
+    name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+    if not _is_loopback(name.strip("[]")):
+        return web.json_response(
+            {"error": {"message": "the sandbox answers requests to loopback addresses only"}}, status=403
+        )
+    return await handler(request)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _index(request: web.Request) -> web.Response:
+    return web.Response(text=INDEX, headers=CANNED_HEADER)
+
+
+async def _not_found(request: web.Request) -> web.Response:
+    dialect = _dialect_of(request)
+    number = 0
+    return _rejection(
+        dialect, Rejected(404, f"the sandbox has no {request.method} {request.path}"), dialect.request_id(number)
+    )
+
+
+def _dialect_of(request: web.Request) -> Dialect:
+    """Guess whose client it is, to answer in words that it understands."""
+    if "anthropic-version" in request.headers:
+        return DIALECTS["anthropic"]
+    if request.path.startswith("/v1beta"):
+        return DIALECTS["gemini"]
+    return DIALECTS["openai-chat"]
