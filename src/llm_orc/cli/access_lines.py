@@ -1,0 +1,41 @@
+"""Say before a run who will be asked, with whose credential, and who pays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.formats.figures import count
+from llm_orc.formats.printable import one_line
+from llm_orc.formats.sentences import SANDBOX_NOTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.auth.access import Access
+
+_WHO_PAYS = {
+    Billing.SUBSCRIPTION: "subscription: no extra cost",
+    Billing.METERED: "metered: paid per token",
+    Billing.LOCAL: "local: free",
+}
+
+
+def access_lines(plan: AccessPlan) -> Iterator[str]:
+    """Yield two short lines for each different way in, those used only after a failure last; then the notices."""
+    if any(agent.access.method == "sandbox" for agent in plan.agents):
+        yield SANDBOX_NOTE
+    first = Counter((agent.model, agent.access) for agent in plan.agents)
+    for (model, access), agents in first.items():
+        yield from _way_in(model, access, count(agents, "agent"))
+    after = Counter(fallback for agent in plan.agents for fallback in agent.fallbacks)
+    for (model, access), agents in after.items():
+        yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
+    yield from (one_line(notice) for notice in plan.notices)
+
+
+def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:
+    yield one_line(f"{access.provider} {model} · {agents}")
+    yield "  " + one_line(f"{_WHO_PAYS[access.billing]} · {access.source}")

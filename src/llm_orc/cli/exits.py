@@ -1,0 +1,137 @@
+"""How every command ends: the one place that turns an error into words, JSON and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.streams import note, prepare_streams, style
+from llm_orc.errors import EnsembleInvalid, LlmOrcError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+INTERRUPTED = 130  # 128 + SIGINT
+TERMINATED = 143  # 128 + SIGTERM
+READER_GONE = 141  # 128 + SIGPIPE
+
+
+class UsageMistake(LlmOrcError):
+    """The command line itself is wrong; what click found, as one of ours."""
+
+    code = "usage"
+    exit_code = 2
+
+
+def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
+    """Run a command to its end and return the exit code; whatever goes wrong is said on stderr."""
+    prepare_streams()
+    try:
+        code = run()
+        sys.stdout.flush()
+    except click.exceptions.Exit as e:
+        return e.exit_code
+    except BrokenPipeError:
+        return _reader_gone()
+    except (KeyboardInterrupt, click.Abort):
+        note("\nStopped.")
+        return INTERRUPTED
+    except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
+        return _failed(e, arguments)
+    return code
+
+
+def _failed(exception: Exception, arguments: Sequence[str]) -> int:
+    error = _as_error(exception)
+    try:
+        _write_as_data(error, arguments)
+    except BrokenPipeError:
+        _reader_gone()
+    if isinstance(exception, click.UsageError) and exception.ctx is not None:
+        note(exception.ctx.get_usage())
+    if "--debug" in arguments:
+        _write_traceback(exception)
+    write_error(error)
+    return error.exit_code
+
+
+def write_error(error: LlmOrcError) -> None:
+    """Say on stderr what went wrong, every problem with its place, and what to do next."""
+    from llm_orc.formats.printable import printable
+
+    note(f"{style('error', 'red')}: {printable(error.message)}")
+    if isinstance(error, EnsembleInvalid):
+        for problem in error.problems:
+            note(f"  {printable(str(problem))}")
+            if problem.hint:
+                note(f"    {printable(problem.hint)}")
+    if error.hint:
+        note(f"{style('hint', 'cyan')}: {printable(error.hint)}")
+
+
+def _as_error(exception: Exception) -> LlmOrcError:
+    match exception:
+        case LlmOrcError():
+            return exception
+        case click.UsageError():
+            command = exception.ctx.command_path if exception.ctx else "llm-orc"
+            return UsageMistake(exception.format_message(), hint=f"{command} --help")
+        case click.ClickException():
+            return UsageMistake(exception.format_message())
+        case _:
+            return LlmOrcError(
+                f"this is a mistake in llm-orc: `{type(exception).__name__}: {exception}`",
+                hint="run it again as `llm-orc --debug …` and report what it prints",
+            )
+
+
+def _write_as_data(error: LlmOrcError, arguments: Sequence[str]) -> None:
+    """Write the failure to stdout where the caller asked for JSON: that is the one thing such a caller reads."""
+    format_name = asked_format(arguments)
+    if format_name is None:
+        return
+    from llm_orc.formats import FORMATS
+
+    form = FORMATS.get(format_name)
+    if form is not None and form.error is not None:
+        sys.stdout.write(form.error(error).rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+
+def asked_format(arguments: Sequence[str]) -> str | None:
+    """Return the output format named on the command line; also when click could not read the rest of it."""
+    for position, argument in enumerate(arguments):
+        option, _, value = argument.partition("=")
+        match option:
+            case "--":
+                return None
+            case "--json":
+                return "json"
+            case "--output-format":
+                return value or next(iter(arguments[position + 1 :]), None)
+            case _:
+                continue
+    return None
+
+
+def _write_traceback(exception: Exception) -> None:
+    from traceback import format_exception
+
+    note(masked("".join(format_exception(exception)), os.environ))
+
+
+def masked(text: str, environ: os._Environ[str] | dict[str, str]) -> str:
+    """Hide the values of environment variables that look like credentials: a foreign exception may quote one."""
+    for name, value in environ.items():
+        if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
+            text = text.replace(value, "***")
+    return text
+
+
+def _reader_gone() -> int:
+    """Nobody reads stdout any more (`| head`): end quietly, and keep Python's last flush from complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return READER_GONE

@@ -1,0 +1,81 @@
+"""`llm-orc invoke`: run an ensemble on a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.names import EnsembleName
+from llm_orc.cli.options import app_here, output_of, running_options, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+
+@tool("invoke", "Run an ensemble on a task.")
+@click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
+@click.option(
+    "-i", "--input", "text", metavar="TEXT", help='The task, e.g. `-i "Worth it?"`.  [default: see above]'
+)
+@click.option("-f", "--input-file", metavar="FILE", help="Read the task from a UTF-8 file; `-` is standard input.")
+@click.option("--rehearse", is_flag=True, help="Take the real way but ask no model: canned answers, for nothing.")
+@click.option("--no-record", is_flag=True, help="Keep nothing of this run; then it can't be resumed.")
+@running_options
+def command(
+    *,
+    ensemble_name: str,
+    text: str | None,
+    input_file: str | None,
+    rehearse: bool,
+    no_record: bool,
+    format_name: str,
+    output_file: str | None,
+    quiet: bool,
+    allow_metered: bool,
+    max_concurrent: int | None,
+    timeout_s: float | None,
+) -> int:
+    """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
+
+    The task is --input or --input-file; else what is piped in; else the ensemble's `default_task`. Answers go to
+    standard output, all else to standard error.
+
+    \b
+    llm-orc invoke panel --input "Is this startup worth a seed round?"
+    git diff | llm-orc invoke review --output-format markdown > review.md
+    llm-orc invoke ./panel.yaml --rehearse
+    """
+    from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+    from llm_orc.cli.running import carry_out
+    from llm_orc.cli.task_input import read_task
+
+    output = output_of(format_name, output_file, quiet=quiet)
+    app = app_here()
+    ensemble = app.library.find(ensemble_name, app.surroundings.cwd).ensemble
+    task = read_task(text, input_file, ensemble.default_task, ensemble.name)
+    recorded = app.settings.runs.record and not no_record
+
+    def start(
+        *,
+        allow_metered: bool,
+        stream: bool,
+        show: Callable[[RunEvent], None],
+        planned: Callable[[AccessPlan], None],
+    ) -> Coroutine[object, object, RunResult]:
+        options = RunOptions(
+            task=task,
+            allow_metered=allow_metered,
+            rehearse=rehearse,
+            record=recorded,
+            max_concurrent=max_concurrent,
+            timeout_s=timeout_s,
+            stream=stream,
+        )
+        return run_ensemble(app, ensemble, options, show=show, planned=planned)
+
+    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded)

@@ -1,0 +1,42 @@
+"""The command table. A command is imported when it is named, so that help and version are instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "llm-orc"
+COMPLETE_VARIABLE = "_LLM_ORC_COMPLETE"  # set by the completion scripts; click's naming
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code of the process."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        return _print_version()
+    from llm_orc.cli.exits import exit_code_of
+
+    return exit_code_of(lambda: _run(arguments), arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    from llm_orc.cli.root import root
+
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(root, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+    with root.make_context(PROGRAM, arguments) as context:
+        code = root.invoke(context)
+    return code if isinstance(code, int) else 0
+
+
+def _print_version() -> int:
+    from importlib.metadata import version
+
+    sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+    return 0

@@ -1,0 +1,66 @@
+"""Arguments that name something of ours, completed by the shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llm_orc.app.wiring import App
+
+
+class _Name(click.ParamType[str]):
+    """Completes from what the app knows. Whatever goes wrong there, completion only offers less."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from llm_orc.app.wiring import Surroundings, open_app
+        from llm_orc.errors import LlmOrcError
+
+        try:
+            items = [*self.known(open_app(Surroundings.here()))]
+        except LlmOrcError:
+            items = []
+        return [item for item in items if item.value.startswith(incomplete)]
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        raise NotImplementedError
+
+
+class EnsembleName(_Name):
+    name = "ensemble"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Names, and files where a path is begun."""
+        if any(separator in incomplete for separator in "/\\."):
+            return [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, param, incomplete)
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        for entry in app.library.entries():
+            yield CompletionItem(entry.name, help=entry.description)
+
+
+class ProfileName(_Name):
+    name = "profile"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        for name, profile in app.settings.profiles.items():
+            yield CompletionItem(name, help=f"{profile.provider or ''} {profile.model or ''}".strip())
+
+
+class RunName(_Name):
+    name = "run"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.look_back import list_runs
+
+        yield CompletionItem("last", help="the newest run")
+        for run in list_runs(app):
+            yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")

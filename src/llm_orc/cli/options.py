@@ -1,0 +1,113 @@
+"""Options that several commands share, so that each is the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from llm_orc.cli.root import EXIT_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.wiring import App
+    from llm_orc.cli.running import Output
+    from llm_orc.jsontypes import JsonValue
+
+Decorated = TypeVar("Decorated", bound="Callable[..., object]")
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+FORMAT_NAMES = ("text", "markdown", "json", "jsonl")
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    "output_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True),
+    help="Write to this file, whole or not at all, e.g. `-o answer.md`.  [default: standard output]",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of a table.")
+
+_format_option = click.option(
+    "--output-format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    default="text",
+    show_default=True,
+    help="How to write the result. `json` is one document, also for a failure; `jsonl` the events as they happen.",
+)
+
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown.")
+
+_limits = (
+    click.option(
+        "--allow-metered",
+        is_flag=True,
+        help="Agree to calls that are billed per token, for this run.  [default: ask in a terminal, else refuse]",
+    ),
+    click.option(
+        "--max-concurrent",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Ask at most N agents at once, e.g. `4`.  [default: the setting, else what the system allows]",
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Stop the whole run after this time, e.g. `90`.  [default: the setting, else none]",
+    ),
+)
+
+
+def output_options(function: Decorated) -> Decorated:
+    """Add what every command takes that writes a result."""
+    return _format_option(output_option(_quiet_option(function)))
+
+
+def running_options(function: Decorated) -> Decorated:
+    """Add what every command takes that runs agents: output, consent and limits."""
+    for option in reversed(_limits):
+        function = option(function)
+    return output_options(function)
+
+
+def output_of(format_name: str, file: str | None, *, quiet: bool) -> Output:
+    """Return where the result goes. Refuses, before anything is spent, what could not be written at the end."""
+    from llm_orc.cli.running import Output
+    from llm_orc.formats import FORMATS
+
+    path = Path(file).absolute() if file else None
+    if path is not None and format_name == "jsonl":
+        raise click.UsageError("jsonl is written as it happens: use `> FILE` instead of --output.", _here())
+    if path is not None and not path.parent.is_dir():
+        raise click.UsageError(f"There is no folder `{path.parent}` to write to.", _here())
+    return Output(FORMATS[format_name], path, quiet)
+
+
+def _here() -> click.Context:
+    return click.get_current_context()
+
+
+def tool(name: str, summary: str) -> Callable[[Callable[..., object]], click.Command]:
+    """Return click's decorator with our conventions: `-h`, the exit codes, and the summary of the table."""
+    return click.command(name, short_help=summary, epilog=EXIT_CODES, context_settings=CONTEXT)
+
+
+def app_here() -> App:
+    """Return the app as this process finds its surroundings."""
+    from llm_orc.app.wiring import Surroundings, open_app
+
+    return open_app(Surroundings.here())
+
+
+def write_json(value: JsonValue) -> None:
+    from llm_orc.cli.streams import write_data
+    from llm_orc.formats.json_values import document
+
+    write_data(document(value))

@@ -1,0 +1,64 @@
+"""`llm-orc resume`: go on with a run that was stopped, killed or had failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.names import RunName
+from llm_orc.cli.options import app_here, output_of, running_options, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+
+@tool("resume", "Go on with a run that was stopped.")
+@click.argument("run", required=False, type=RunName())
+@running_options
+def command(
+    *,
+    run: str | None,
+    format_name: str,
+    output_file: str | None,
+    quiet: bool,
+    allow_metered: bool,
+    max_concurrent: int | None,
+    timeout_s: float | None,
+) -> int:
+    """Go on with RUN: its id, the beginning of one, or `last`.  [default: the newest unfinished run]
+
+    Agents that have answered are not asked again; the others get the same task and the same ensemble, whatever
+    happened to its file meanwhile. The result is that of the whole run.
+
+    \b
+    llm-orc resume
+    llm-orc resume 20261103-09 --output-format json
+    """
+    from llm_orc.app.resume_run import ResumeOptions, resume_run
+    from llm_orc.cli.running import carry_out
+
+    output = output_of(format_name, output_file, quiet=quiet)
+    app = app_here()
+
+    def start(
+        *,
+        allow_metered: bool,
+        stream: bool,
+        show: Callable[[RunEvent], None],
+        planned: Callable[[AccessPlan], None],
+    ) -> Coroutine[object, object, RunResult]:
+        options = ResumeOptions(
+            run=run,
+            allow_metered=allow_metered,
+            max_concurrent=max_concurrent,
+            timeout_s=timeout_s,
+            stream=stream,
+        )
+        return resume_run(app, options, show=show, planned=planned)
+
+    return carry_out(start, output, allow_metered=allow_metered, recorded=True)

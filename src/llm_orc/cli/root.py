@@ -1,0 +1,119 @@
+"""The root command and its table: every command by name, with where it is and what it does."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EXIT_CODES = """\b
+Exit codes:
+  0  every agent completed         4  access: log in, or allow it
+  1  agents failed                 5  the provider
+  2  wrong usage or input        130  stopped by Ctrl-C
+  3  an ensemble or settings     143  stopped by SIGTERM
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command: `summary` stands in the list, so that listing needs no import."""
+
+    name: str
+    module: str  # within llm_orc.cli; the command is its attribute `command`
+    summary: str
+    section: str
+
+
+COMMANDS: tuple[Row, ...] = (
+    Row("demo", "demo", "See a panel of agents at work, on the best access there is.", "Run"),
+    Row("invoke", "invoke", "Run an ensemble on a task.", "Run"),
+    Row("resume", "resume", "Go on with a run that was stopped.", "Run"),
+    Row("runs", "runs", "List, show, export and delete earlier runs.", "Look"),
+    Row("check", "check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
+    Row("list-ensembles", "list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
+    Row("list-profiles", "list_profiles", "List the model profiles and where each was set.", "Look"),
+    Row("trust", "trust", "Let a project's files set endpoints and access.", "Set up"),
+    Row("sandbox", "sandbox", "Serve pretend providers on this machine.", "Set up"),
+    Row("completion", "completion", "Print the completion script for a shell.", "Set up"),
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called or their own help is asked for."""
+
+    def __init__(self, *args: object, rows: Iterable[Row] = (), **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self._rows = {row.name: row for row in rows}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._rows)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = self._rows.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = import_module(f"llm_orc.cli.{row.module}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._rows and not args[0].startswith("-"):
+            from llm_orc.storage.nearest import nearest
+
+            near = nearest(args[0], self._rows)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            ctx.fail(f"There is no command `{args[0]}`.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        longest = max(map(len, self._rows))
+        for section in dict.fromkeys(row.section for row in self._rows.values()):
+            rows = [
+                (row.name.ljust(longest), row.summary) for row in self._rows.values() if row.section == section
+            ]
+            with formatter.section(section):
+                formatter.write_dl(rows, col_spacing=3)
+
+
+def _change_directory(ctx: click.Context, param: click.Parameter, directory: str | None) -> None:
+    if directory is not None and not ctx.resilient_parsing:
+        os.chdir(directory)
+
+
+@click.group(
+    cls=LazyGroup,
+    rows=COMMANDS,
+    invoke_without_command=True,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="llm-orc", message="%(prog)s %(version)s", help="Print the version and exit.")
+@click.option(
+    "-C",
+    "--directory",
+    type=click.Path(exists=True, file_okay=False),
+    callback=_change_directory,
+    expose_value=False,
+    is_eager=True,
+    help="Work as if started in this directory, e.g. `-C ~/panel`.",
+)
+@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback with an error.")
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Describe an ensemble of LLM agents in YAML and run it with the access you have.
+
+    \b
+    llm-orc demo                                     see it work
+    llm-orc invoke panel --input "Worth it?"         run an ensemble
+    llm-orc invoke panel --rehearse                  the same, for nothing
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

@@ -1,0 +1,190 @@
+"""Carry out a run for a person or a program: show it, ask before it costs, print what finished however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from llm_orc.cli.access_lines import access_lines
+from llm_orc.cli.exits import INTERRUPTED, READER_GONE, TERMINATED, write_error
+from llm_orc.cli.streams import is_terminal, note, write_data
+from llm_orc.cli.views import View, choose_view
+from llm_orc.engine.events import ErrorInfo
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed
+from llm_orc.formats import EventFormat, Format, ResultFormat
+from llm_orc.formats.figures import count
+from llm_orc.runs.state import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the answers go and how. `file` None: standard output."""
+
+    form: Format
+    file: Path | None = None
+    quiet: bool = False
+
+
+class Start(Protocol):
+    """Begins the run. `stream`: are text deltas wanted?"""
+
+    def __call__(
+        self,
+        *,
+        allow_metered: bool,
+        stream: bool,
+        show: Callable[[RunEvent], None],
+        planned: Callable[[AccessPlan], None],
+    ) -> Coroutine[object, object, RunResult]: ...
+
+
+class _Stopped(Exception):
+    """The run was ended from outside, with this exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def carry_out(start: Start, output: Output, *, allow_metered: bool, recorded: bool) -> int:
+    """Run to the end, print the result and return the exit code. Where metered calls need a yes, ask for it."""
+    try:
+        return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
+    except MeteredNotAllowed as refusal:
+        if allow_metered or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+            raise
+        note(f"This would cost money: {refusal.message}.")
+        if not click.confirm("Go on, and pay for the tokens of this run?", default=False, err=True):
+            raise
+    return _Run(start, output, recorded=recorded).go(allow_metered=True)
+
+
+class _Run:
+    """One try: the event loop, the view, and the state of the run as far as it came."""
+
+    def __init__(self, start: Start, output: Output, *, recorded: bool) -> None:
+        self._start = start
+        self._output = output
+        self._recorded = recorded
+        self._state = RunState()
+        self._writes_events = isinstance(output.form, EventFormat)
+        self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
+        self._task: asyncio.Task[RunResult] | None = None
+        self._stopped_with: int | None = None
+
+    def go(self, *, allow_metered: bool) -> int:
+        try:
+            result = self._run_loop(allow_metered=allow_metered)
+        except _Stopped as stop:
+            return self._print_what_finished(stop.exit_code)
+        except LlmOrcError as error:
+            if self._state.started is None:
+                raise
+            self._write(replace(self._so_far(), error=_as_info(error)))
+            write_error(error)
+            return error.exit_code
+        self._write(result)
+        if result.exit_code != 0 and result.recorded:
+            note(f"Ask only those without an answer again: llm-orc resume {result.run_id}")
+        return result.exit_code
+
+    def _run_loop(self, *, allow_metered: bool) -> RunResult:
+        try:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                return runner.run(self._main(allow_metered=allow_metered))
+        except KeyboardInterrupt:
+            raise _Stopped(INTERRUPTED) from None
+        except asyncio.CancelledError:
+            raise _Stopped(self._stopped_with or INTERRUPTED) from None
+        finally:
+            self._view.close()
+
+    async def _main(self, *, allow_metered: bool) -> RunResult:
+        self._task = asyncio.current_task()
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
+        return await self._start(
+            allow_metered=allow_metered,
+            stream=self._view.wants_text or self._writes_events,
+            show=self._show,
+            planned=self._planned,
+        )
+
+    def _stop(self, exit_code: int) -> None:
+        if self._stopped_with is None and self._task is not None:
+            self._stopped_with = exit_code
+            self._task.cancel()
+
+    def _planned(self, plan: AccessPlan) -> None:
+        if not self._output.quiet:
+            for line in access_lines(plan):
+                note(line)
+
+    def _show(self, event: RunEvent) -> None:
+        self._state.apply(event)
+        self._view.show(event)
+        form = self._output.form
+        if isinstance(form, EventFormat) and self._stopped_with is None:
+            try:
+                sys.stdout.write(form.event(event) + "\n")
+                sys.stdout.flush()
+            except BrokenPipeError:
+                self._stop(READER_GONE)
+
+    def _so_far(self) -> RunResult:
+        return self._state.result(recorded=self._recorded)
+
+    def _print_what_finished(self, exit_code: int) -> int:
+        if exit_code == READER_GONE:
+            raise BrokenPipeError
+        if self._state.started is None:
+            note("Stopped before anything was sent.")
+            return exit_code
+        by = "Ctrl-C" if exit_code == INTERRUPTED else "SIGTERM"
+        result = self._so_far()
+        go_on = f"llm-orc resume {result.run_id}" if self._recorded else None
+        error = ErrorInfo("interrupted", f"stopped by {by}", go_on, exit_code)
+        self._write(replace(result, error=error))
+        kept = f"{result.total.calls:,} of {count(len(result.agents), 'agent')} had finished"
+        note(f"\nStopped by {by}: {kept}" + (", and their answers are kept." if self._recorded else "."))
+        if go_on:
+            note(f"Go on with: {go_on}")
+        return exit_code
+
+    def _write(self, result: RunResult) -> None:
+        form = self._output.form
+        if not isinstance(form, ResultFormat):
+            return
+        text = form.result(result)
+        if self._output.file is None:
+            write_data(text)
+            return
+        from llm_orc.storage.atomic import write_private
+
+        write_private(self._output.file, text.encode("utf-8", "backslashreplace"))
+        note(f"Status: {result.status}. Written to {self._output.file}")
+
+
+def _as_info(error: LlmOrcError) -> ErrorInfo:
+    return ErrorInfo(error.code, error.message, error.hint, error.exit_code)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
