@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.base import AgentOutput
+from llm_orc.auth.access import Access
 from llm_orc.errors import (
     AgentTimedOut,
     AuthError,
@@ -15,12 +17,11 @@ from llm_orc.errors import (
     PromptTooLarge,
     ProviderError,
     RequestRejected,
+    SettingsError,
 )
 from llm_orc.jsontypes import JsonValue
-from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.base import ModelInterface, Usage
-from collections.abc import Callable
-from llm_orc.auth.access import Access
+from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Usage
+from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ class ModelChoice:
 def choose_models(
     spec: AgentSpec, profile_of: Callable[[str], ModelProfile], *, project_trusted: bool
 ) -> tuple[ModelChoice, ...]:
-    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `ProfileNotFound`."""
+    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`."""
     choices = []
     if spec.model.profile is None:
         choices.append(_own_choice(spec))
@@ -93,15 +94,23 @@ def _own_choice(spec: AgentSpec) -> ModelChoice:
 
 def _from_profile(spec: AgentSpec, profile: ModelProfile, project_trusted: bool) -> ModelChoice:
     """What the agent says itself wins over the profile."""
+    provider, model = profile.provider, profile.model
+    if provider is None and model in PROVIDERS:  # the oldest form, where the model is a provider's name
+        provider, model = model, None
+    if provider is None and model is not None:
+        raise SettingsError(
+            f"profile `{profile.name}` ({profile.origin}) names the model `{model}` and no provider",
+            hint=f"Add `provider:` beside it, one of: {', '.join(PROVIDERS)}.",
+        )
     named_by: NamedBy = "user"
-    if profile.provider is None:
+    if provider is None:
         named_by = "nobody"
     elif profile.origin.layer == "project" and not project_trusted:
         named_by = "project"
     return replace(
         _own_choice(spec),
-        provider=profile.provider,
-        model=profile.model,
+        provider=provider,
+        model=model,
         named_by=named_by,
         profile=profile.name,
         system_prompt=spec.system_prompt if spec.system_prompt is not None else profile.system_prompt,

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ from llm_orc.settings.trust import TrustStore
 from llm_orc.storage.paths import Paths, user_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.journal import Journal
 

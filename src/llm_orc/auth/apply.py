@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 class Authoriser(Protocol):
     """Puts a credential on a request. Called for every attempt, so a token may change between two of them."""
 
-    origin: str
-    """`scheme://host[:port]` that this credential belongs to; the transport sends it nowhere else."""
+    @property
+    def origin(self) -> str:
+        """`scheme://host[:port]` that this credential belongs to; the transport sends it nowhere else."""
+        ...
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
         """Add the header that proves who we are."""

@@ -11,8 +11,8 @@ from llm_orc.auth.secret import Secret
 from llm_orc.errors import NotLoggedIn
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _LARGEST_KEY_FILE = 64 * 1024  # bytes; anything larger is some other file
 

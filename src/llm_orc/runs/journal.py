@@ -133,7 +133,7 @@ class Journal:
         self._change("UPDATE runs SET status = 'open' WHERE run_id = ?", [run_id])
 
     def append(self, entries: Entries) -> None:
-        """Queue `entries` of a run that was begun or gone on with; `entries.written` is called once they are kept."""
+        """Queue `entries` of a run that was begun or gone on with; `entries.written` tells when they are kept."""
         self._queue.put(entries)
 
     def _start_writer(self) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc.agents.llm import ModelChoice
+from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
+from llm_orc.runs.journal import RunRow
 from llm_orc.runs.state import RunState
 from llm_orc.runs.wire import decode_event
-from llm_orc.engine.events import RecordedEvent
-from llm_orc.runs.journal import RunRow
 
 if TYPE_CHECKING:
     from llm_orc.runs.journal import Journal

@@ -1,0 +1,64 @@
+"""Everything that is wrong with an ensemble, at once, and what it would run: nothing is sent to a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.llm import choose_models
+from llm_orc.app.access import AccessFinder, AccessPlan
+from llm_orc.engine.plan import make_plan, stages
+from llm_orc.ensembles.check import check
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import EnsembleInvalid, LlmOrcError, Problem
+from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.providers.http import Http
+from llm_orc.settings.profiles import find_profile
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """`plan` is what a run would use; `access_error` why it could not. `order` is for reading, stage by stage."""
+
+    ensemble: Ensemble | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    order: tuple[tuple[str, ...], ...] = ()
+    plan: AccessPlan | None = None
+    access_error: LlmOrcError | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problems and self.access_error is None
+
+
+async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = False) -> CheckReport:
+    """Check the ensemble of that name or path. Raises `EnsembleNotFound`; whatever else is wrong is reported."""
+    try:
+        parsed = app.library.find(name_or_path, app.surroundings.cwd)
+    except EnsembleInvalid as e:
+        return CheckReport(None, e.problems or (Problem(e.message, hint=e.hint),))
+    ensemble = parsed.ensemble
+    found = check(parsed, app.settings, known_providers=[*PROVIDERS, *app.settings.providers])
+    order = stages(make_plan(ensemble))
+    if found.problems:
+        return CheckReport(ensemble, found.problems, found.warnings, order)
+    try:
+        plan = await _plan(app, ensemble, allow_metered=allow_metered)
+    except LlmOrcError as e:
+        return CheckReport(ensemble, (), found.warnings, order, access_error=e)
+    return CheckReport(ensemble, (), found.warnings, order, plan)
+
+
+async def _plan(app: App, ensemble: Ensemble, *, allow_metered: bool) -> AccessPlan:
+    trusted = app.settings.project is not None and app.settings.project.trusted
+    choices = {
+        spec.name: choose_models(spec, lambda name: find_profile(app.settings, name), project_trusted=trusted)
+        for spec in ensemble.agents
+    }
+    async with Http(app.settings.network, max_connections=8) as http:
+        finder = AccessFinder(app.settings, app.surroundings.environ, http, allow_metered=allow_metered)
+        return (await finder.find_all(choices)).plan

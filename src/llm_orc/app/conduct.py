@@ -1,0 +1,185 @@
+"""Conduct one try of a run: open what it needs, execute its plan, and close everything again, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.llm import Candidate, LlmCaller
+from llm_orc.app.access import AccessFinder, AccessPlan
+from llm_orc.app.costs import cost_of
+from llm_orc.engine.events import AgentDelta, RunEvent
+from llm_orc.engine.execute import execute
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import RunNotResumable
+from llm_orc.providers.catalog import build_model
+from llm_orc.providers.http import Http
+from llm_orc.providers.open_files import raise_open_files
+from llm_orc.runs.journal import NewRun
+from llm_orc.runs.record import DirectSink, Recorder
+from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
+from llm_orc.runs.state import RunState
+from llm_orc.storage.lock import exclusive
+
+if TYPE_CHECKING:
+    from llm_orc.app.access import ReadyModel, ReadyModels
+    from llm_orc.app.wiring import App
+    from llm_orc.providers.transport import Transport
+    from llm_orc.runs.journal import Journal
+    from llm_orc.runs.state import RunResult
+    from llm_orc.sandbox.server import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: `show` gets each event, durable already; `planned` is called before anything is spent."""
+
+    show: Callable[[RunEvent], None]
+    planned: Callable[[AccessPlan], None] = lambda _plan: None
+    stream: bool = False  # whether text deltas are wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a try but shapes no answer. None: as the settings say."""
+
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+
+
+async def conduct(
+    app: App,
+    recipe: Recipe,
+    watch: Watch,
+    limits: Limits,
+    *,
+    run_id: str,
+    record: bool,
+    earlier: RecordedRun | None = None,
+) -> RunResult:
+    """Run `recipe`, or what `earlier` has left of it, and return the result.
+
+    On cancellation the record is completed and everything closed before the cancellation goes on.
+    """
+    async with AsyncExitStack() as stack:
+        connections = raise_open_files()
+        sandbox = await stack.enter_async_context(_sandbox()) if recipe.rehearsal else None
+        if sandbox is not None:
+            connections //= 2  # both ends of each are ours
+        http = await stack.enter_async_context(Http(app.settings.network, connections))
+        ready = await _find_access(app, recipe, http, sandbox)
+        watch.planned(ready.plan)
+        recipe = replace(
+            recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
+        )
+        state = RunState()
+
+        def see(event: RunEvent) -> None:
+            if not isinstance(event, AgentDelta):
+                state.apply(event)
+            watch.show(event)
+
+        sink: DirectSink | Recorder = DirectSink(see)
+        if record:
+            sink = await _open_record(app, stack, recipe, run_id=run_id, see=see, earlier=earlier)
+        for event in earlier.events if earlier else ():
+            see(event)
+        await execute(
+            make_plan(recipe.ensemble),
+            recipe.task,
+            LlmCaller(_candidates(app, ready, http, stream=watch.stream)),
+            sink,
+            run_id=run_id,
+            clock=app.clock,
+            max_concurrent=min(
+                limits.max_concurrent or app.settings.runs.max_concurrent or connections, connections
+            ),
+            timeout_s=limits.timeout_s or recipe.timeout_s or app.settings.runs.timeout_s,
+            done=earlier.state.outputs if earlier else None,
+            sandbox=recipe.rehearsal,
+        )
+        return state.result(recorded=record and sink.failure is None)
+
+
+async def _find_access(app: App, recipe: Recipe, http: Transport, sandbox: Sandbox | None) -> ReadyModels:
+    finder = AccessFinder(
+        app.settings,
+        app.surroundings.environ,
+        http,
+        allow_metered=recipe.allow_metered,
+        sandbox=sandbox,
+    )
+    return await finder.find_all(recipe.choices)
+
+
+def _sandbox() -> Sandbox:
+    from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server's worth of imports, for rehearsals only
+
+    return Sandbox(show_prompts=True)
+
+
+def _candidates(
+    app: App, ready: ReadyModels, http: Transport, *, stream: bool
+) -> dict[str, tuple[Candidate, ...]]:
+    retries = app.settings.runs.max_retries
+
+    def candidate(model: ReadyModel) -> Candidate:
+        built = build_model(
+            model.endpoint, model.model, model.authoriser, http, max_retries=retries, stream=stream
+        )
+        return Candidate(model.choice, built, model.access, cost_of(model))
+
+    return {agent: tuple(candidate(m) for m in models) for agent, models in ready.by_agent.items()}
+
+
+def _forget_before(app: App) -> float | None:
+    """The start (Unix seconds) before which runs are no longer kept; None: all are."""
+    days = app.settings.runs.keep_days
+    return None if days is None else app.clock.now() - days * 86_400.0
+
+
+def _close(journal: Journal, forget_before: float | None) -> None:
+    if forget_before is not None and (old := journal.older_than(forget_before)):
+        journal.delete(old)
+    journal.close()
+
+
+async def _open_record(
+    app: App,
+    stack: AsyncExitStack,
+    recipe: Recipe,
+    *,
+    run_id: str,
+    see: Callable[[RunEvent], None],
+    earlier: RecordedRun | None,
+) -> Recorder:
+    """Open the journal for this run alone: no other process may go on with it meanwhile."""
+    if not stack.enter_context(exclusive(app.paths.state / "running" / f"{run_id}.lock")):
+        raise RunNotResumable(f"run `{run_id}` is going on in another process")
+    journal = await asyncio.to_thread(app.open_journal)
+    stack.push_async_callback(asyncio.to_thread, _close, journal, _forget_before(app))
+    if earlier is None:
+        new = NewRun(
+            run_id=run_id,
+            ensemble=recipe.ensemble.name,
+            started_at=app.clock.now(),
+            agents=len(recipe.ensemble.agents),
+            sandbox=recipe.rehearsal,
+            recipe=encode_recipe(recipe),
+        )
+        await asyncio.to_thread(journal.begin, new)
+        return Recorder(journal, run_id, see)
+    await asyncio.to_thread(journal.go_on, run_id)
+    spent = [output.cost_usd for output in earlier.state.outputs.values()]
+    known = [cost for cost in spent if cost is not None]
+    return Recorder(
+        journal,
+        run_id,
+        see,
+        next_seq=earlier.next_seq,
+        finished=len(spent),
+        cost_usd=sum(known) if len(known) == len(spent) else None,
+    )

@@ -1,0 +1,36 @@
+"""The packaged panel on the best access there is, or, with none, on the sandbox, which says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+DEMO_ENSEMBLE = "multi-role-test"
+
+
+async def run_demo(
+    app: App,
+    *,
+    show: Callable[[RunEvent], None],
+    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+    stream: bool = False,
+    allow_metered: bool = False,
+) -> RunResult:
+    """Run the demo. A key that costs money is used only with `allow_metered`; the result's `sandbox` tells."""
+    ensemble = app.library.packaged(DEMO_ENSEMBLE)
+    options = RunOptions(task=ensemble.default_task or "", allow_metered=allow_metered, stream=stream)
+    try:
+        return await run_ensemble(app, ensemble, options, show=show, planned=planned)
+    except (NotLoggedIn, MeteredNotAllowed):
+        rehearsal = RunOptions(task=options.task, rehearse=True, stream=stream)
+        return await run_ensemble(app, ensemble, rehearsal, show=show, planned=planned)

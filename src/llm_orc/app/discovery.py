@@ -1,0 +1,84 @@
+"""The best access that this machine has, for agents that name no model: local first, then keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.errors import LlmOrcError, NotLoggedIn
+from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider, list_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.providers.endpoint import Endpoint
+    from llm_orc.providers.transport import Transport
+    from llm_orc.settings.model import Settings
+
+_NOT_FOR_CHAT = ("embed", "rerank", "whisper", "bge-")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A provider that can be used now, who pays, and what shows that it is there."""
+
+    provider: str
+    title: str
+    model: str | None
+    billing: Billing
+    evidence: str
+
+
+async def find_best(settings: Settings, environ: Mapping[str, str], http: Transport) -> Found:
+    """Return the best access there is. Raises `NotLoggedIn` where there is none."""
+    local = await find_local(settings, http)
+    if local:
+        return local[0]
+    for found in find_keys(settings, environ):
+        return found
+    raise NotLoggedIn(
+        "no model can be reached: no local server answers, and there is no API key in the environment",
+        hint="`llm-orc setup` shows every way to get access; `--rehearse` runs the ensemble without a model.",
+    )
+
+
+async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
+    """Ask the servers that this machine may run which models they have."""
+    found = []
+    for spec, endpoint in _local_servers(settings):
+        models = await list_models(endpoint, http)
+        usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
+        model = spec.default_model or next(iter(usable), None)
+        if model is not None and models:
+            found.append(
+                Found(
+                    spec.name, spec.title, model, Billing.LOCAL, f"{endpoint.origin} answers, {len(models)} models"
+                )
+            )
+    return tuple(found)
+
+
+def find_keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Found]:
+    """Yield the providers whose API key stands in its usual environment variable."""
+    for name in PROVIDERS:
+        spec = find_provider(name, settings.providers)
+        for variable in spec.api_key_env:
+            if environ.get(variable, "").strip():
+                evidence = f"environment variable {variable}"
+                yield Found(spec.name, spec.title, spec.default_model, spec.billing, evidence)
+                break
+
+
+def _local_servers(settings: Settings) -> Iterator[tuple[ProviderSpec, Endpoint]]:
+    for name in dict.fromkeys(["ollama", *settings.providers]):
+        try:
+            spec = find_provider(name, settings.providers)
+            if spec.credential == "required":
+                continue
+            endpoint = endpoint_of(spec, settings.providers)
+        except LlmOrcError:
+            continue  # not usable as configured: whoever names it is told so
+        if endpoint.is_loopback and billing_of(spec, endpoint) is Billing.LOCAL:
+            yield spec, endpoint

@@ -1,0 +1,114 @@
+"""Find runs again: list, show, export, delete."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.resume_run import is_running
+from llm_orc.engine.events import RecordedEvent, RunStarted
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.runs.resume import find_run, load_run
+from llm_orc.runs.state import RunResult, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.app.wiring import App
+    from llm_orc.runs.journal import Journal, RunRow
+
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a list. `status` is a result's, or `running`, or `interrupted` (then `resume` goes on with it)."""
+
+    run_id: str
+    ensemble: str
+    status: str
+    started_at: float
+    duration_s: float | None
+    agents: int
+    finished: int
+    cost_usd: float | None
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """All that is kept of one run."""
+
+    summary: RunSummary
+    result: RunResult
+    events: tuple[RecordedEvent, ...]
+    ensemble: Ensemble
+
+
+def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) -> tuple[RunSummary, ...]:
+    """Return runs, the newest first; all of them with `limit` None."""
+    if not app.paths.runs_database.exists():
+        return ()
+    with _journal(app) as journal:
+        return tuple(_summary(app, journal, row) for row in journal.runs(limit=limit, ensemble=ensemble))
+
+
+def get_run(app: App, run: str) -> RunRecord:
+    """Return a run by its id, an unambiguous part of it, or `last`. Raises `RunNotFound`."""
+    with _journal(app) as journal:
+        recorded = load_run(journal, find_run(journal, run))
+        summary = _summary(app, journal, recorded.row)
+    state = recorded.state
+    if state.started is None:  # killed before its first event
+        state = RunState()
+        names = tuple(a.name for a in recorded.recipe.ensemble.agents)
+        row = recorded.row
+        state.apply(RunStarted(row.started_at, row.run_id, row.ensemble, names, recorded.recipe.task, row.sandbox))
+    return RunRecord(summary, state.result(), recorded.events, recorded.recipe.ensemble)
+
+
+def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
+    """Delete the runs that `runs` name, with their answers; returns their ids. Raises `RunNotFound` before any."""
+    with _journal(app) as journal:
+        found = tuple(dict.fromkeys(find_run(journal, run) for run in runs))
+        journal.delete(found)
+    for run_id in found:
+        (app.paths.state / "running" / f"{run_id}.lock").unlink(missing_ok=True)
+    return found
+
+
+def prune_runs(app: App, *, older_than_days: float) -> tuple[str, ...]:
+    """Delete the runs that ended and started longer ago than that; returns their ids."""
+    if not app.paths.runs_database.exists():
+        return ()
+    with _journal(app) as journal:
+        old = journal.older_than(app.clock.now() - older_than_days * _DAY_S)
+    return delete_runs(app, old) if old else ()
+
+
+@contextmanager
+def _journal(app: App) -> Iterator[Journal]:
+    journal = app.open_journal()
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
+    status, finished = row.status, row.finished
+    if status == "open":
+        status = "running" if is_running(app, row.run_id) else "interrupted"
+        finished = journal.finished_agents(row.run_id)
+    return RunSummary(
+        run_id=row.run_id,
+        ensemble=row.ensemble,
+        status=status,
+        started_at=row.started_at,
+        duration_s=None if row.ended_at is None or row.status == "open" else row.ended_at - row.started_at,
+        agents=row.agents,
+        finished=finished,
+        cost_usd=row.cost_usd,
+        sandbox=row.sandbox,
+    )

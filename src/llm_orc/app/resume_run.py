@@ -1,0 +1,84 @@
+"""Go on with a run that was interrupted, killed, or had failures: finished agents are not asked again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.app.conduct import Limits, Watch, conduct
+from llm_orc.errors import RunNotFound
+from llm_orc.runs.resume import find_run, load_run
+from llm_orc.storage.lock import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.resume import RecordedRun
+    from llm_orc.runs.state import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOptions:
+    """`run` None: the newest unfinished run; else an id, an unambiguous part of one, or `last`."""
+
+    run: str | None = None
+    allow_metered: bool = False
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+    stream: bool = False
+
+
+async def resume_run(
+    app: App,
+    options: ResumeOptions,
+    *,
+    show: Callable[[RunEvent], None],
+    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+) -> RunResult:
+    """Finish the run and return its whole result; the events so far are shown first.
+
+    A run that has completed is shown as it is. Raises `RunNotFound`, `RunNotResumable` (it is going on in another
+    process), and whatever `run_ensemble` raises.
+    """
+    run = await asyncio.to_thread(_load, app, options.run)
+    state = run.state
+    if state.finished is not None and state.finished.status == "completed":
+        for event in run.events:
+            show(event)
+        return state.result()
+    recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
+    return await conduct(
+        app,
+        recipe,
+        Watch(show, planned, options.stream),
+        Limits(options.max_concurrent, options.timeout_s),
+        run_id=run.row.run_id,
+        record=True,
+        earlier=run,
+    )
+
+
+def _load(app: App, wanted: str | None) -> RecordedRun:
+    journal = app.open_journal()
+    try:
+        if wanted is not None:
+            return load_run(journal, find_run(journal, wanted))
+        for run_id in journal.newest_unfinished():
+            if not is_running(app, run_id):
+                return load_run(journal, run_id)
+    finally:
+        journal.close()
+    raise RunNotFound("there is no unfinished run", hint="llm-orc runs list")
+
+
+def is_running(app: App, run_id: str) -> bool:
+    """True while a process holds the run's lock; a killed process holds none."""
+    path = app.paths.state / "running" / f"{run_id}.lock"
+    if not path.exists():
+        return False
+    with exclusive(path) as free:
+        return not free

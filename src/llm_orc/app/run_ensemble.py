@@ -1,0 +1,87 @@
+"""Run an ensemble once, on a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.llm import choose_models
+from llm_orc.app.conduct import Limits, Watch, conduct
+from llm_orc.errors import InputError
+from llm_orc.runs.resume import Recipe
+from llm_orc.settings.profiles import find_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.runs.state import RunResult
+
+LONGEST_TASK = 10 * 1024 * 1024  # bytes of UTF-8; more fits no model, and would be refused only after it was sent
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the person asked for. None: as the settings say."""
+
+    task: str
+    allow_metered: bool = False
+    rehearse: bool = False  # canned answers from the sandbox; no model is asked
+    record: bool | None = None
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+    stream: bool = False  # send text deltas to `show`
+
+
+async def run_ensemble(
+    app: App,
+    ensemble: Ensemble,
+    options: RunOptions,
+    *,
+    show: Callable[[RunEvent], None],
+    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+) -> RunResult:
+    """Run `ensemble` and return its result; an agent's failure is in the result, not raised.
+
+    Raises before anything is spent: `InputError`, `ProfileNotFound`, `NotTrusted`, `AuthError`, `SettingsError`,
+    `StorageError`.
+    """
+    check_task(options.task)
+    recipe = Recipe(
+        ensemble=ensemble,
+        task=options.task,
+        choices={
+            spec.name: choose_models(
+                spec,
+                lambda name: find_profile(app.settings, name),
+                project_trusted=app.settings.project is not None and app.settings.project.trusted,
+            )
+            for spec in ensemble.agents
+        },
+        allow_metered=options.allow_metered,
+        rehearsal=options.rehearse,
+        timeout_s=options.timeout_s,
+    )
+    return await conduct(
+        app,
+        recipe,
+        Watch(show, planned, options.stream),
+        Limits(options.max_concurrent, options.timeout_s),
+        run_id=app.new_run_id(),
+        record=app.settings.runs.record if options.record is None else options.record,
+    )
+
+
+def check_task(task: str) -> None:
+    """Raise `InputError` where `task` is empty or larger than any model takes."""
+    if not task.strip():
+        raise InputError("the task is empty", hint='Give one with --input "…" or --input-file FILE.')
+    size = len(task.encode("utf-8", "surrogatepass"))
+    if size > LONGEST_TASK:
+        raise InputError(
+            f"the task has {size / 1048576:.1f} MB; the limit is {LONGEST_TASK // 1048576} MB",
+            hint="Nothing was sent. Shorten it, or split it over several runs.",
+        )
