@@ -58,7 +58,7 @@ def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost():
     picture.apply(AgentSkipped(at=104.0, agent="chair", because=("lawyer",)))
 
     assert drawn(picture).splitlines() == [
-        "panel 3 of 5 agents, 1 running, 1 failed, 1 skipped, 4.0 s, 1,234 tokens, $0.0031",
+        "panel 3 of 5 agents, 4.0 s, 1 running, 1 failed, 1 skipped, 1,234 tokens, $0.0031",
         "✓ analyst   2.0 s       1,200 in, 34 out  metered $0.0031",
         "● marketer  3.0 s       Sell it now.",
         "✗ lawyer    `openai` allows no more calls now",
@@ -108,7 +108,7 @@ def test_more_agents_than_rows_show_the_active_and_the_failed_ones():
 
     lines = drawn(picture, height=10).splitlines()
 
-    assert lines[0].startswith("panel 1 of 5,000 agents, 2 running, 1 failed")
+    assert lines[0].startswith("panel 1 of 5,000 agents, 4.0 s, 2 running, 1 failed")
     assert [line.split()[1] for line in lines[1:4]] == ["agent-0007", "agent-4999", "agent-4000"]
     assert lines[4].strip() == "and 4,997 more agents"
 

@@ -1,0 +1,95 @@
+"""`llm-orc trust`: let a project's own files set what otherwise only the user may."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.options import app_here, tool, write_json
+from llm_orc.cli.prompts import agreed
+from llm_orc.cli.streams import columns, note, write_data
+from llm_orc.cli.tables import Column, table
+
+if TYPE_CHECKING:
+    from llm_orc.app.trusting import TrustView
+    from llm_orc.app.wiring import App
+    from llm_orc.jsontypes import JsonValue
+
+
+@tool("trust", "Let a project's files set endpoints and access.")
+@click.argument(
+    "directory", required=False, type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
+)
+@click.option(
+    "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."
+)
+@click.option("--forget", is_flag=True, help="Take the trust back.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the state after the command.")
+def command(*, directory: Path | None, list_trusted: bool, forget: bool, yes: bool, as_json: bool) -> None:
+    """Trust DIRECTORY's `.llm-orc` files.  [default: the project that you are in]
+
+    Until then they set no endpoint, no credential's place and no consent to be billed, as a repository that you
+    only cloned might send your key elsewhere. It shows what they would set, and asks. When one of these changes,
+    the trust ends and has to be given again.
+
+    \b
+    llm-orc trust
+    llm-orc trust --list
+    llm-orc trust ~/work/panel --forget
+    """
+    from llm_orc.app.trusting import distrust_directory, trust_directory, view_trust
+
+    app = app_here()
+    if list_trusted:
+        _list(app, as_json=as_json)
+        return
+    where = directory or app.surroundings.cwd
+    view = view_trust(app, where)
+    if forget:
+        distrust_directory(app, where)
+        note(f"{view.root} is not trusted any more." if view.trusted else f"{view.root} was not trusted.")
+    elif view.trusted:
+        note(f"{view.root} is trusted already.")
+    else:
+        _show(view)
+        if agreed(f"Trust {view.root}?", yes=yes):
+            trust_directory(app, where)
+            note(f"Trusted. Take it back with: llm-orc trust {view.root} --forget")
+    if as_json:
+        write_json(_value(view_trust(app, where)))
+
+
+def _show(view: TrustView) -> None:
+    from llm_orc.formats.printable import one_line
+
+    if not view.guarded:
+        note(f"The files of {view.root} set nothing that needs trust now.")
+        return
+    note(f"The files of {view.root} would set:")
+    for key, value, origin in view.guarded:
+        note(one_line(f"{key}: {value}").join(("  ", "")))
+        note(one_line(f"({origin})").join(("    ", "")))
+
+
+def _list(app: App, *, as_json: bool) -> None:
+    trusted = app.trust.listing()
+    if as_json:
+        write_json([str(project.root) for project in trusted])
+    elif trusted:
+        write_data(
+            table([Column("DIRECTORY")], [(str(project.root),) for project in trusted], columns(sys.stdout))
+        )
+    else:
+        note("You trust no directory yet. In a project: llm-orc trust")
+
+
+def _value(view: TrustView) -> JsonValue:
+    return {
+        "directory": str(view.root),
+        "trusted": view.trusted,
+        "guarded": [{"key": key, "value": value, "origin": str(origin)} for key, value, origin in view.guarded],
+    }
