@@ -47,10 +47,9 @@ if TYPE_CHECKING:
     help="Stream no faster than this, e.g. `--tokens-per-second 40`.  [default: at once]",
 )
 def command(*, port: int, faults: tuple[str, ...], delay_s: float, tokens_per_s: float | None) -> int:
-    """Serve look-alikes of Anthropic, OpenAI and Gemini on loopback until Ctrl-C. Each
-    answer says that it is canned.
+    """Serve look-alikes of Anthropic, OpenAI and Gemini on loopback until Ctrl-C.
 
-    Standard output gets one line for each: dialect, tab, base URL.
+    Each answer says that it is canned. Standard output gets one line for each: dialect, tab, base URL.
     """
     from llm_orc.sandbox.faults import parse_fault
     from llm_orc.sandbox.server import Sandbox

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 @tool("trust", "Let a project's files set endpoints and access.")
-@click.argument(
-    "directory", required=False, type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
-)
+@click.argument("directory", required=False, type=click.Path(file_okay=False, resolve_path=True, path_type=Path))
 @click.option(
     "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."
 )
@@ -48,19 +46,21 @@ def command(*, directory: Path | None, list_trusted: bool, forget: bool, yes: bo
         _list(app, as_json=as_json)
         return
     where = directory or app.surroundings.cwd
-    view = view_trust(app, where)
     if forget:
-        distrust_directory(app, where)
-        note(f"{view.root} is not trusted any more." if view.trusted else f"{view.root} was not trusted.")
-    elif view.trusted:
+        note(
+            f"{where} is not trusted any more." if distrust_directory(app, where) else f"{where} was not trusted."
+        )
+        return
+    view = view_trust(app, where)
+    if view.trusted:
         note(f"{view.root} is trusted already.")
     else:
         _show(view)
         if agreed(f"Trust {view.root}?", yes=yes):
-            trust_directory(app, where)
+            view = trust_directory(app, where, view)
             note(f"Trusted. Take it back with: llm-orc trust {view.root} --forget")
     if as_json:
-        write_json(_value(view_trust(app, where)))
+        write_json(_value(view))
 
 
 def _show(view: TrustView) -> None:
@@ -70,19 +70,19 @@ def _show(view: TrustView) -> None:
         note(f"The files of {view.root} set nothing that needs trust now.")
         return
     note(f"The files of {view.root} would set:")
-    for key, value, origin in view.guarded:
-        note(one_line(f"{key}: {value}").join(("  ", "")))
-        note(one_line(f"({origin})").join(("    ", "")))
+    for guarded in view.guarded:
+        note(f"  {one_line(f'{guarded.key}: {guarded.value}')}")
+        note(f"    {one_line(f'({guarded.origin})')}")
 
 
 def _list(app: App, *, as_json: bool) -> None:
-    trusted = app.trust.listing()
+    from llm_orc.app.trusting import trusted_directories
+
+    trusted = trusted_directories(app)
     if as_json:
-        write_json([str(project.root) for project in trusted])
+        write_json([str(root) for root in trusted])
     elif trusted:
-        write_data(
-            table([Column("DIRECTORY")], [(str(project.root),) for project in trusted], columns(sys.stdout))
-        )
+        write_data(table([Column("DIRECTORY")], [(str(root),) for root in trusted], columns(sys.stdout)))
     else:
         note("You trust no directory yet. In a project: llm-orc trust")
 
@@ -91,5 +91,5 @@ def _value(view: TrustView) -> JsonValue:
     return {
         "directory": str(view.root),
         "trusted": view.trusted,
-        "guarded": [{"key": key, "value": value, "origin": str(origin)} for key, value, origin in view.guarded],
+        "guarded": [{"key": g.key, "value": g.value, "origin": str(g.origin)} for g in view.guarded],
     }

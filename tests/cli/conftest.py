@@ -1,0 +1,140 @@
+"""The installed program in a home of its own, with pretend providers to talk to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = str(Path(sys.executable).with_name("llm-orc"))
+LIMIT_S = 30.0
+
+PANEL = """\
+name: panel
+description: Two analysts and a chair
+default_task: Worth it?
+agents:
+  - name: analyst
+    model_profile: default
+  - name: lawyer
+    model_profile: default
+  - name: chair
+    model_profile: default
+    depends_on: [analyst, lawyer]
+"""
+
+
+@dataclass
+class Shell:
+    """Runs `llm-orc` in its own home and directory, with nothing of ours in the environment."""
+
+    home: Path
+    cwd: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.environ |= {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    @property
+    def config(self) -> Path:
+        return self.home / ".config" / "llm-orc" / "config.yaml"
+
+    def run(self, *arguments: str, stdin: str | bytes | None = None) -> subprocess.CompletedProcess[str]:
+        """Run to the end; without `stdin` it is /dev/null."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            cwd=self.cwd,
+            env=self.environ,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start it and go on; whatever is still running at the end is killed."""
+        with subprocess.Popen(
+            [PROGRAM, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.cwd,
+            env=self.environ,
+            text=True,
+            encoding="utf-8",
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def ensemble(self, name: str, text: str) -> Path:
+        path = self.cwd / ".llm-orc" / "ensembles" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def talks_to(self, base_url: str) -> None:
+        """Let the profile `default` be a local model behind `base_url`."""
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(
+            "model_profiles:\n  default: {provider: openai-compatible, model: canned-1}\n"
+            f"providers:\n  openai-compatible: {{base_url: '{base_url}'}}\n",
+            encoding="utf-8",
+        )
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Shell:
+    """A machine with the program and nothing else: no settings, no ensembles, no access."""
+    home, cwd = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    cwd.mkdir()
+    return Shell(home, cwd)
+
+
+@pytest.fixture
+def shell(bare: Shell, pretend: str) -> Shell:
+    """A project with the ensemble `panel`, on pretend providers that answer at once."""
+    bare.talks_to(pretend)
+    bare.ensemble("panel", PANEL)
+    return bare
+
+
+@contextmanager
+def pretend_providers(*options: str) -> Iterator[str]:
+    """Start `llm-orc sandbox` and return the base URL of its OpenAI dialect."""
+    with subprocess.Popen(
+        [PROGRAM, "sandbox", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            urls = dict(process.stdout.readline().split() for _ in range(2))
+            yield urls["openai-chat"]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def pretend() -> Iterator[str]:
+    with pretend_providers() as base_url:
+        yield base_url
