@@ -21,6 +21,7 @@ Compose = Callable[[Asked], str]
 _WORD = re.compile(r"\S+\s*")
 _SHORT = 12  # words
 _CACHED_UNASKED = 1_024  # tokens from which OpenAI and Google cache a prompt by themselves
+_MOST_PREFIXES = 10_000
 _EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTALL)
 
 
@@ -89,6 +90,8 @@ class PromptCache:
         if prefix_tokens and (may_write or prefix_tokens >= _CACHED_UNASKED):
             key = (asked.model, hash(asked.cached_prefix))
             known = key in self._seen
+            if len(self._seen) >= _MOST_PREFIXES:
+                self._seen.clear()
             self._seen.add(key)
             read = prefix_tokens if known else 0
             write = prefix_tokens if may_write and not known else 0

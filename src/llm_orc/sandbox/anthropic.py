@@ -32,6 +32,8 @@ class AnthropicDialect:
     name: DialectName = "anthropic"
     base_path = ""  # the official SDK adds /v1 itself
     paths: tuple[str, ...] = ("/v1/messages",)
+    not_json = "The request body is not valid JSON."
+    overloaded_status = 529
 
     def read(self, arrived: Arrived) -> Asked:
         body = arrived.body
@@ -59,6 +61,9 @@ class AnthropicDialect:
 
     def credential(self, headers: Mapping[str, str]) -> str:
         return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+
+    def wrong_key(self) -> Rejected:
+        return Rejected(401, "invalid x-api-key")
 
     def whole(self, reply: CannedReply) -> JsonValue:
         content: list[JsonValue] = [{"type": "text", "text": reply.text}] if reply.tokens else []

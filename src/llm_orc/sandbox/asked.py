@@ -85,7 +85,7 @@ def text_of(content: JsonValue) -> str:
     """The text of a message's content: a string, or a list of parts of which some have a `text`."""
     if isinstance(content, str):
         return content
-    return "\n".join(part["text"] for part in objects(content) if isinstance(part.get("text"), str))  # type: ignore[misc]
+    return "\n".join(found for part in objects(content) if isinstance(found := part.get("text"), str))
 
 
 def text(value: JsonValue) -> str:

@@ -37,7 +37,7 @@ class Delivery:
     async def whole(self, request: web.Request) -> web.StreamResponse:
         body = encoded(self.dialect.whole(self.reply))
         if isinstance(self.effect, ErrorEvent):
-            body = encoded(self.dialect.error(overloaded(), self.headers.get("request-id", "")))
+            body = encoded(self.dialect.error(self._overloaded(), self.dialect.request_id(self.reply.number)))
         response = web.StreamResponse(headers={**self.headers, "content-type": "application/json"})
         response.content_length = len(body)
         await response.prepare(request)
@@ -76,7 +76,7 @@ class Delivery:
             case Cut() | Hang():
                 yield b""
             case ErrorEvent():
-                yield self.dialect.error_event(overloaded(), self.reply)
+                yield self.dialect.error_event(self._overloaded(), self.reply)
             case _:
                 yield self.dialect.closing(self.reply)
 
@@ -94,6 +94,9 @@ class Delivery:
             await hang()
         if request.transport is not None:
             request.transport.close()
+
+    def _overloaded(self) -> Rejected:
+        return Rejected(self.dialect.overloaded_status, "Overloaded (a fault of the llm-orc sandbox)")
 
 
 async def hang() -> None:
@@ -118,10 +121,6 @@ async def slow_headers(
         transport.write(body)
         transport.close()
     return web.Response()
-
-
-def overloaded() -> Rejected:
-    return Rejected(529, "Overloaded (told to say so by a fault of the llm-orc sandbox)")
 
 
 def encoded(value: JsonValue) -> bytes:

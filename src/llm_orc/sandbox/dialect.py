@@ -27,6 +27,8 @@ class Dialect(Protocol):
     name: DialectName
     base_path: str  # what this protocol's clients want after the origin
     paths: tuple[str, ...]  # in the router's notation
+    not_json: str  # what it says of a body that isn't a JSON object
+    overloaded_status: int
 
     def read(self, arrived: Arrived) -> Asked:
         """Raises `Rejected` as the real provider would."""
@@ -34,6 +36,10 @@ class Dialect(Protocol):
 
     def credential(self, headers: Mapping[str, str]) -> str:
         """Return the key or token that came with the request, bare; empty where none did."""
+        ...
+
+    def wrong_key(self) -> Rejected:
+        """Return what it says to a key or token that it doesn't know."""
         ...
 
     def whole(self, reply: CannedReply) -> JsonValue: ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from llm_orc.errors import InputError
 from llm_orc.storage.nearest import did_you_mean
@@ -140,9 +142,10 @@ _KINDS: Mapping[str, type[Effect]] = {
     "max_tokens": MaxTokens,
 }
 _EXAMPLE = "write it like `status=429,times=2,retry_after=1,model=slow-*`"
-_NUMBERS = {"status": (100, 599), "tokens": (0, 1_000_000), "times": (1, 1_000_000), "after": (0, 1_000_000)}
+_NUMBERS = {"status": (200, 599), "tokens": (0, 1_000_000), "times": (1, 1_000_000), "after": (0, 1_000_000)}
 _SECONDS = {"seconds", "pause_s", "retry_after_s"}
-_SPELLINGS = {"retry_after": "retry_after_s"}
+_SPELLINGS = {"retry_after_s": "retry_after"}
+_KEYS = {spelled: key for key, spelled in _SPELLINGS.items()}
 
 
 def parse_fault(text: str) -> Fault:
@@ -153,62 +156,68 @@ def parse_fault(text: str) -> Fault:
     `after`, and with `status` also `retry_after` and `body`. Raises `InputError`.
     """
     first, *rest = (part.strip() for part in text.split(","))
-    kind, has_value, value = first.partition("=")
+    kind = first.partition("=")[0]
     if kind not in _KINDS:
         raise InputError(
             f"the fault `{text}` starts with `{kind}`, which is no kind of fault",
             hint=did_you_mean(kind, _KINDS) or f"kinds: {', '.join(_KINDS)}",
         )
     effect_keys = [field.name for field in fields(_KINDS[kind])]
-    pairs: dict[str, str | int | float] = {}
-    if has_value:
-        if not effect_keys:
-            raise InputError(f"the fault `{text}`: `{kind}` takes no value", hint=f"write `{kind}`")
-        pairs[effect_keys[0]] = _value(text, kind, effect_keys[0], value)
-    fault_keys = [field.name for field in fields(Fault) if field.name != "effect"]
-    known = [*fault_keys, *effect_keys]
+    keys = [field.name for field in fields(Fault) if field.name != "effect"] + effect_keys
+    values = _main_value(text, first, effect_keys)
     for part in rest:
         spelled, _, value = part.partition("=")
-        key = _SPELLINGS.get(spelled, spelled)
-        if key not in known:
+        key = _KEYS.get(spelled, spelled)
+        if key not in keys:
+            known = [_SPELLINGS.get(name, name) for name in keys]
             raise InputError(
                 f"the fault `{text}`: `{kind}` has no key `{spelled}`",
                 hint=did_you_mean(spelled, known) or f"keys: {', '.join(known)}",
             )
-        if key in pairs:
+        if key in values:
             raise InputError(f"the fault `{text}` says `{spelled}` twice", hint=_EXAMPLE)
-        pairs[key] = _value(text, spelled, key, value)
-    effect = _KINDS[kind](**{key: pairs.pop(key) for key in effect_keys if key in pairs})  # type: ignore[arg-type]
-    return Fault(effect, **pairs)  # type: ignore[arg-type]
+        values[key] = _checked(text, spelled, key, value)
+    return Fault(
+        effect=msgspec.convert(
+            {key: values[key] for key in effect_keys if key in values}, _KINDS[kind], strict=False
+        ),
+        model=values.get("model", "*"),
+        contains=values.get("contains", ""),
+        times=int(values["times"]) if "times" in values else None,
+        after=int(values.get("after", "0")),
+    )
 
 
-def _value(fault: str, spelled: str, key: str, value: str) -> str | int | float:
+def _main_value(text: str, first: str, effect_keys: Sequence[str]) -> dict[str, str]:
+    kind, has_value, value = first.partition("=")
+    if not has_value:
+        return {}
+    if not effect_keys:
+        raise InputError(f"the fault `{text}`: `{kind}` takes no value", hint=f"write `{kind}`")
+    return {effect_keys[0]: _checked(text, kind, effect_keys[0], value)}
+
+
+def _checked(fault: str, spelled: str, key: str, value: str) -> str:
+    """Return the value if it is one for this key."""
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
-        if not value.isdecimal() or not low <= int(value) <= high:
+        if not (value.isascii() and value.isdecimal() and low <= int(value[:20]) <= high):
             raise InputError(
                 f"the fault `{fault}`: `{spelled}` must be a whole number from {low} to {high}, not `{value}`",
                 hint=_EXAMPLE,
             )
-        return int(value)
-    if key in _SECONDS:
-        return _seconds(fault, spelled, value)
-    if not value:
+    elif key in _SECONDS and not _is_seconds(value):
+        raise InputError(
+            f"the fault `{fault}`: `{spelled}` must be a number of seconds, at most a day, not `{value}`",
+            hint=_EXAMPLE,
+        )
+    elif not value:
         raise InputError(f"the fault `{fault}`: `{spelled}` has no value", hint=_EXAMPLE)
     return value
 
 
-def _seconds(fault: str, spelled: str, value: str) -> float:
+def _is_seconds(value: str) -> bool:
     try:
-        seconds = float(value)
+        return 0 <= float(value) <= 86_400
     except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 86_400:
-        raise InputError(
-            f"the fault `{fault}`: `{spelled}` must be a number of seconds up to a day, not `{value}`",
-            hint=_EXAMPLE,
-        )
-    return seconds
-
-
-assert set(_KINDS.values()) == set(get_args(Effect))
+        return False

@@ -33,6 +33,8 @@ class GeminiDialect:
     name: DialectName = "gemini"
     base_path = ""  # the official SDK adds /v1beta itself
     paths: tuple[str, ...] = ("/v1beta/models/{model:[^/:]+}:{verb:generateContent|streamGenerateContent}",)
+    not_json = "Invalid JSON payload received."
+    overloaded_status = 503
 
     def read(self, arrived: Arrived) -> Asked:
         body = arrived.body
@@ -56,6 +58,10 @@ class GeminiDialect:
     def credential(self, headers: Mapping[str, str]) -> str:
         return headers.get("x-goog-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
 
+    def wrong_key(self) -> Rejected:
+        """Google's answer to a wrong key is a 400; only the reason in its details tells what it means."""
+        return Rejected(400, "API key not valid. Please pass a valid API key.", error_code="API_KEY_INVALID")
+
     def whole(self, reply: CannedReply) -> JsonValue:
         if reply.stop == "refusal":
             return {"promptFeedback": {"blockReason": "SAFETY"}, **_tail(reply)}
@@ -78,6 +84,9 @@ class GeminiDialect:
         if rejected.retry_after_s is not None:
             delay = f"{rejected.retry_after_s:g}s"
             details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+        if rejected.error_code:
+            reason = {"reason": rejected.error_code, "domain": "googleapis.com"}
+            details.append({"@type": "type.googleapis.com/google.rpc.ErrorInfo", **reason})
         error: dict[str, JsonValue] = {"code": rejected.status, "message": rejected.message, "status": name}
         return {"error": error | {"details": details} if details else error}
 

@@ -23,9 +23,17 @@ _CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_excee
 
 class OpenAiWire:
     base_path = "/v1"
+    not_json = (
+        "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
+        "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)"
+    )
+    overloaded_status = 503
 
     def credential(self, headers: Mapping[str, str]) -> str:
         return headers.get("authorization", "").removeprefix("Bearer ")
+
+    def wrong_key(self) -> Rejected:
+        return Rejected(401, "Incorrect API key provided.", error_code="invalid_api_key")
 
     def error(self, rejected: Rejected, request_id: str) -> JsonValue:
         return {"error": error_object(rejected)}

@@ -45,28 +45,32 @@ class RequestLog:
         self.count = 0
         self.in_progress = 0
         self._keep = keep
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
-    async def begun(self) -> None:
-        async with self._changed:
-            self.in_progress += 1
+    def begun(self) -> None:
+        self.in_progress += 1
 
-    async def read(self, request: ReceivedRequest) -> None:
-        async with self._changed:
-            self.count += 1
-            if self._keep:
-                self.kept.append(request)
-            self._changed.notify_all()
+    def read(self, request: ReceivedRequest) -> None:
+        self.count += 1
+        if self._keep:
+            self.kept.append(request)
+        self._tell()
 
-    async def ended(self) -> None:
-        async with self._changed:
-            self.in_progress -= 1
-            self._changed.notify_all()
+    def ended(self) -> None:
+        self.in_progress -= 1
+        self._tell()
 
     async def wait_for(self, count: int, timeout_s: float) -> None:
-        async with asyncio.timeout(timeout_s), self._changed:
-            await self._changed.wait_for(lambda: self.count >= count)
+        async with asyncio.timeout(timeout_s):
+            while self.count < count:
+                await self._changed.wait()
 
     async def wait_until_idle(self, timeout_s: float) -> None:
-        async with asyncio.timeout(timeout_s), self._changed:
-            await self._changed.wait_for(lambda: self.in_progress == 0)
+        async with asyncio.timeout(timeout_s):
+            while self.in_progress:
+                await self._changed.wait()
+
+    def _tell(self) -> None:
+        """Wake whoever waits now; whoever comes later waits for the next change."""
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -6,7 +6,6 @@ Every answer says that it is canned. Nothing that a client sends is logged, and 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -41,6 +40,7 @@ from llm_orc.sandbox.faults import (
 )
 from llm_orc.sandbox.gemini import GeminiDialect
 from llm_orc.sandbox.lists import INDEX, add_lists
+from llm_orc.sandbox.loopback import is_loopback, only_for_loopback
 from llm_orc.sandbox.openai_chat import OpenAiChatDialect
 from llm_orc.sandbox.openai_responses import OpenAiResponsesDialect
 from llm_orc.sandbox.received import ReceivedRequest, RequestLog
@@ -57,7 +57,8 @@ DIALECTS: Mapping[str, Dialect] = {
     for dialect in (AnthropicDialect(), OpenAiChatDialect(), OpenAiResponsesDialect(), GeminiDialect())
 }
 _LARGEST_BODY = 32 * 1024 * 1024  # bytes, Anthropic's limit
-_SHUTDOWN_S = 0.2  # for answers on their way; then they are cut
+_SHUTDOWN_S = 0.05  # for answers on their way; then they are cut
+_END_S = 5.0  # for what is cut to notice it
 _BACKLOG = 4096
 
 
@@ -82,7 +83,7 @@ class Sandbox:
         accept_keys: Collection[str] | None = None,
         keep_requests: bool = True,
     ) -> None:
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise InputError(
                 f"the sandbox serves this machine only, and `{host}` is not a loopback address",
                 hint="use `127.0.0.1` or `::1`",
@@ -127,6 +128,7 @@ class Sandbox:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+            await self._log.wait_until_idle(_END_S)
 
     def base_url(self, dialect: str) -> str:
         """Return the base URL in the form that the dialect's own SDK takes."""
@@ -157,7 +159,7 @@ class Sandbox:
     # --- from here on: one request ------------------------------------------------------------------------
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_only_for_loopback], client_max_size=_LARGEST_BODY)
+        application = web.Application(middlewares=[only_for_loopback], client_max_size=_LARGEST_BODY)
         application.router.add_get("/", _index)
         for dialect in DIALECTS.values():
             for path in dialect.paths:
@@ -168,11 +170,11 @@ class Sandbox:
 
     def _answering(self, dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
-            await self._log.begun()
+            self._log.begun()
             try:
                 return await self._answer(dialect, request)
             finally:
-                await self._log.ended()
+                self._log.ended()
 
         return answer
 
@@ -205,17 +207,17 @@ class Sandbox:
                 Arrived(
                     request.headers,
                     request.query,
-                    _json_object(body),
+                    _json_object(dialect, body),
                     request.match_info.get("model", ""),
                     request.match_info.get("verb", ""),
                 )
             )
             if self._accept_keys is not None and dialect.credential(request.headers) not in self._accept_keys:
-                raise Rejected(401, "invalid API key (the sandbox was told which keys to accept)")
+                raise dialect.wrong_key()
         except web.HTTPRequestEntityTooLarge as error:
             raise Rejected(413, "Request exceeds the maximum size") from error
         finally:
-            await self._log.read(_received(dialect, request, body, asked))
+            self._log.read(_received(dialect, request, body, asked))
         return asked
 
     async def _hold_back(self, effect: Effect | None) -> None:
@@ -224,7 +226,7 @@ class Sandbox:
         if isinstance(effect, Status):
             raise Rejected(
                 effect.status,
-                f"status {effect.status} (told to say so by a fault of the llm-orc sandbox)",
+                f"status {effect.status} (a fault of the llm-orc sandbox)",
                 retry_after_s=effect.retry_after_s,
                 body=effect.body,
             )
@@ -258,7 +260,7 @@ class Sandbox:
 def _received(dialect: Dialect, request: web.Request, body: bytes, asked: Asked | None) -> ReceivedRequest:
     return ReceivedRequest(
         dialect=dialect.name,
-        path=request.path_qs,
+        path=request.path,
         headers=request.headers,
         at=time.time(),
         body=body,
@@ -269,13 +271,13 @@ def _received(dialect: Dialect, request: web.Request, body: bytes, asked: Asked 
     )
 
 
-def _json_object(body: bytes) -> dict[str, JsonValue]:
+def _json_object(dialect: Dialect, body: bytes) -> dict[str, JsonValue]:
     try:
         value: JsonValue = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Rejected(400, "The request body is not valid JSON.") from error
+        raise Rejected(400, dialect.not_json) from error
     if not isinstance(value, dict):
-        raise Rejected(400, "The request body is not a JSON object.")
+        raise Rejected(400, dialect.not_json)
     return value
 
 
@@ -294,38 +296,14 @@ def _in_one_piece(dialect: Dialect, reply: CannedReply, stream: bool) -> tuple[b
     return b"".join((dialect.opening(reply), *pieces, dialect.closing(reply))), "text/event-stream"
 
 
-@web.middleware
-async def _only_for_loopback(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """A web page whose name was rebound to this address (DNS rebinding) shows its own name in `Host`."""
-    name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if not _is_loopback(name.strip("[]")):
-        return web.json_response(
-            {"error": {"message": "the sandbox answers requests to loopback addresses only"}}, status=403
-        )
-    return await handler(request)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 async def _index(request: web.Request) -> web.Response:
     return web.Response(text=INDEX, headers=CANNED_HEADER)
 
 
 async def _not_found(request: web.Request) -> web.Response:
     dialect = _dialect_of(request)
-    number = 0
-    return _rejection(
-        dialect, Rejected(404, f"the sandbox has no {request.method} {request.path}"), dialect.request_id(number)
-    )
+    rejected = Rejected(404, f"the sandbox has no {request.method} {request.path}", error_code="unknown_url")
+    return _rejection(dialect, rejected, dialect.request_id(0))
 
 
 def _dialect_of(request: web.Request) -> Dialect:

@@ -1,0 +1,37 @@
+"""Serve this machine only: which addresses are its own, and whose requests are answered."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@web.middleware
+async def only_for_loopback(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse what asks for another host: a web page whose name was rebound to this address shows that name."""
+    if not is_loopback(_without_port(request.host)):
+        message = "the llm-orc sandbox answers requests to loopback addresses only"
+        return web.json_response({"error": {"message": message}}, status=403)
+    return await handler(request)
+
+
+def _without_port(host: str) -> str:
+    if host.endswith("]"):  # an IPv6 address alone
+        return host[1:-1]
+    return host.rsplit(":", 1)[0].strip("[]")
