@@ -105,3 +105,4 @@ class Settings:
     project: Project | None = None
     withheld: tuple[Withheld, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)  # dotted key → where its value came from
+    notices: tuple[str, ...] = ()  # what was left unread in the files, one sentence each

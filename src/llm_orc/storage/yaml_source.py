@@ -6,18 +6,18 @@ Merge keys (`<<`) are kept from YAML 1.1, because people use them to share value
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from llm_orc.errors import Problem
-from llm_orc.storage.yaml_build import Builder, Marks, Unreadable
+from llm_orc.storage.yaml_build import Builder, Mark, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from llm_orc.jsontypes import JsonValue
@@ -26,14 +26,16 @@ MAX_BYTES = 5 * 1024 * 1024
 
 KeyPath = tuple[str | int, ...]  # ("agents", 3, "name")
 
-_PARSER: Any = getattr(yaml, "CParser", None)
+# Only their events are used; the two make the same ones.
+_PARSER: Any = yaml.cyaml.CParser if yaml.__with_libyaml__ else yaml.SafeLoader  # type: ignore[attr-defined]
+_NOWHERE: Mark = (0, 0, 0, 0, None)
 _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HINTS = (
     ("mapping values are not allowed", "put text that holds `: ` in quotes"),
-    ("cannot start any token", "indent with spaces, not tabs, and put text that begins with a sign in quotes"),
+    ("cannot start any token", "indent with spaces, not tabs; put text that begins with `@`, `%` or ` in quotes"),
     ("could not find expected ':'", "a key is followed by `:` and a space; text of several lines needs `|`"),
     ("did not find expected key", "keys of one mapping begin in the same column; close every quote"),
-    ("found unexpected end of stream", "a quote or a bracket is not closed"),
+    ("found unexpected end of stream", "a quote is not closed"),
 )
 
 
@@ -48,19 +50,19 @@ class Position:
 class Located:
     """A document's data, the problems met while reading it, and where each of its values stands."""
 
-    __slots__ = ("_marks", "data", "file", "problems")
+    __slots__ = ("_root", "data", "file", "problems")
 
     def __init__(
         self,
         file: Path | None,
         data: JsonValue = None,
-        marks: Marks | None = None,
+        root: Mark = _NOWHERE,
         problems: tuple[Problem, ...] = (),
     ) -> None:
         self.file = file
         self.data = data
         self.problems = problems
-        self._marks: Marks = marks if marks is not None else {}
+        self._root = root
 
     @property
     def is_empty(self) -> bool:
@@ -68,26 +70,105 @@ class Located:
         return self.data is None and not self.problems
 
     def key_at(self, path: KeyPath) -> Position:
-        """Return where the last key of `path` stands; for an item of a list, where the item does."""
-        line, column, _, _, _ = self._mark(path)
-        return Position(line, column)
+        """Return where the last key of `path` stands; for an item of a list, where the item begins."""
+        mark = self._mark(path)
+        return Position(mark[0], mark[1])
 
     def value_at(self, path: KeyPath) -> Position:
-        """Return where the value begins; what `path` does not reach is looked for at its nearest parent."""
-        _, _, line, column, _ = self._mark(path)
-        return Position(line, column)
+        """Return where the value begins. A path that does not exist stands where its nearest parent does."""
+        mark = self._mark(path)
+        return Position(mark[2], mark[3])
 
     def problem(self, message: str, path: KeyPath, *, at_key: bool = False, hint: str | None = None) -> Problem:
+        """Return a problem of this file, at the value that `path` leads to or at its key."""
         position = self.key_at(path) if at_key else self.value_at(path)
         return Problem(message, self.file, position.line, position.column, hint)
 
-    def _mark(self, path: KeyPath) -> tuple[int, int, int, int, Marks | None]:
-        marks: Marks | None = self._marks
-        found = self._marks[""]if "" in self._marks and not path else None
-        best = found or (0, 0, 0, 0, None)
+    def _mark(self, path: KeyPath) -> Mark:
+        mark = self._root
         for step in path:
-            mark = marks.get(step) if marks else None
-            if mark is None:
+            inside = mark[4]
+            found = inside.get(step) if inside else None
+            if found is None:
                 break
-            best, marks = mark, mark[4]
-        return best
+            mark = found
+        return mark
+
+
+def read_yaml_file(path: Path) -> Located:
+    """Read one file. Whatever is wrong with it is in `problems`, and `data` is then None or what could be read."""
+    try:
+        data = _regular_bytes(path)
+    except OSError as e:
+        return _refused(path, f"can't be read: {e.strerror or e}")
+    except ValueError:
+        return _refused(path, "is not the name of a file")
+    if data is None:
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        return _refused(path, f"is {kind}, where a YAML file is needed")
+    return read_yaml_text(data, path)
+
+
+def read_yaml_text(source: str | bytes, file: Path | None = None) -> Located:
+    """Read text, or bytes that are UTF-8. `file` is only named in the problems."""
+    if len(source) > MAX_BYTES:
+        return _refused(file, f"is larger than {MAX_BYTES // 1024 // 1024} MB")
+    if isinstance(source, bytes):
+        if b"\0" in source[:8192] and not source.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return _refused(file, "is not a text file")
+        try:
+            source = source.decode("utf-8-sig")
+        except UnicodeDecodeError as e:
+            line, column = _place(source, e.start)
+            problem = Problem("is not UTF-8 text", file, line, column, "save the file as UTF-8")
+            return Located(file, problems=(problem,))
+    return _parsed(source.removeprefix("\ufeff"), file)
+
+
+def _parsed(text: str, file: Path | None) -> Located:
+    strange = _NOT_ALLOWED.search(text)
+    if strange is not None:
+        line, column = _place(text, strange.start())
+        message = f"the character U+{ord(strange.group()):04X} is not allowed in YAML"
+        return Located(file, problems=(Problem(message, file, line, column),))
+    builder = Builder(file)
+    parser = _PARSER(text)
+    try:
+        while parser.check_event():
+            builder.feed(parser.get_event())
+    except Unreadable as e:
+        return Located(file, problems=(*builder.problems, e.problem))
+    except yaml.YAMLError as e:
+        return Located(file, problems=(*builder.problems, _syntax_problem(e, file)))
+    finally:
+        parser.dispose()
+    return Located(file, builder.data, builder.root, tuple(builder.problems))
+
+
+def _syntax_problem(error: yaml.YAMLError, file: Path | None) -> Problem:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem("is not valid YAML", file)
+    mark = error.problem_mark or error.context_mark
+    said = error.problem or error.context or "is not valid YAML"
+    hint = next((hint for part, hint in _HINTS if part in said), None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    return Problem(f"is not valid YAML: {said}", file, line, column, hint)
+
+
+def _regular_bytes(path: Path) -> bytes | None:
+    """Return at most one byte more than is allowed; None for what is not a regular file. Never waits on a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return file.read(MAX_BYTES + 1)
+
+
+def _place(source: str | bytes, index: int) -> tuple[int, int]:
+    newline: Any = "\n" if isinstance(source, str) else b"\n"
+    before = source[:index]
+    return before.count(newline) + 1, index - before.rfind(newline)
+
+
+def _refused(file: Path | None, message: str) -> Located:
+    return Located(file, problems=(Problem(message, file),))

@@ -1,0 +1,141 @@
+"""Rules between an ensemble and the settings: do the profiles and providers that it names exist?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.ensembles.schema import names_a_provider
+from llm_orc.errors import Problem
+from llm_orc.storage.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from llm_orc.agents.base import AgentSpec
+    from llm_orc.ensembles.parse import ParsedEnsemble
+    from llm_orc.settings.model import ModelProfile, Settings
+    from llm_orc.storage.yaml_source import KeyPath
+
+_TRUST = "This directory's settings wait for your trust. Read and allow them with: llm-orc trust"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A run is refused for `problems`; `warnings` are only said. Both in the order of the file."""
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def check(parsed: ParsedEnsemble, settings: Settings, *, known_providers: Collection[str]) -> Findings:
+    """Return what `settings` and the catalogue's names say against the ensemble. Raises nothing."""
+    checker = _Checker(parsed, settings, known_providers)
+    for i, agent in enumerate(parsed.ensemble.agents):
+        checker.check_agent(agent, ("agents", i))
+    return Findings(tuple(checker.problems), tuple(checker.warnings))
+
+
+class _Checker:
+    def __init__(self, parsed: ParsedEnsemble, settings: Settings, known_providers: Collection[str]) -> None:
+        self._document = parsed.document
+        self._settings = settings
+        self._providers = {*known_providers, *settings.providers}
+        self._checked_profiles: set[str] = set()
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def check_agent(self, agent: AgentSpec, path: KeyPath) -> None:
+        model = agent.model
+        if model.profile is not None:
+            self._check_profile(agent, model.profile, (*path, "model_profile"))
+        elif model.provider is not None:
+            key = "provider" if model.model is not None or self._has(path, "provider") else "model"
+            self._check_provider(f"agent `{agent.name}`", model.provider, (*path, key))
+        else:
+            self._model_alone(agent, path)
+        fallback = agent.fallback_model_profile
+        if fallback is not None:
+            self._check_profile(agent, fallback, (*path, "fallback_model_profile"))
+            if fallback == model.profile:
+                self._warn(
+                    f"agent `{agent.name}` falls back to the profile it already uses",
+                    path,
+                    "fallback_model_profile",
+                )
+        if agent.requires != "all" and not agent.depends_on:
+            self._warn(f"agent `{agent.name}` depends on nothing, so `requires` has no effect", path, "requires")
+
+    def _has(self, path: KeyPath, key: str) -> bool:
+        return self._document.key_at((*path, key)) != self._document.key_at(path)
+
+    def _warn(self, message: str, path: KeyPath, key: str) -> None:
+        self.warnings.append(self._document.problem(message, (*path, key), at_key=True))
+
+    def _model_alone(self, agent: AgentSpec, path: KeyPath) -> None:
+        model = agent.model.model or ""
+        question = did_you_mean(model, self._settings.profiles)
+        self.problems.append(
+            self._document.problem(
+                f"agent `{agent.name}` names the model `{model}` and no provider",
+                (*path, "model"),
+                hint=f"if it is a profile, write `model_profile:`; {question}"
+                if question
+                else "add `provider:` beside it, or use `model_profile:`",
+            )
+        )
+
+    def _check_profile(self, agent: AgentSpec, name: str, path: KeyPath) -> None:
+        profile = self._settings.profiles.get(name)
+        if profile is None:
+            self.problems.append(
+                self._document.problem(
+                    f"agent `{agent.name}` uses the model profile `{name}`, which does not exist",
+                    path,
+                    hint=did_you_mean(name, self._settings.profiles) or "see: llm-orc list-profiles",
+                )
+            )
+        elif name not in self._checked_profiles:
+            self._checked_profiles.add(name)
+            self._check_use(profile)
+            following = profile.fallback_model_profile
+            if following is not None and following in self._settings.profiles:
+                self._check_profile(agent, following, path)
+
+    def _check_use(self, profile: ModelProfile) -> None:
+        """A profile is only checked where an ensemble uses it: one for elsewhere may be unfinished."""
+        provider = profile.provider
+        if provider is None and profile.model is not None and not names_a_provider(profile.model):
+            self._profile_problem(
+                profile,
+                "has a model but no provider",
+                did_you_mean(profile.model, self._providers) or "add `provider:`",
+            )
+        elif provider is not None and not self._is_known(provider):
+            self._profile_problem(
+                profile, f"names the provider `{provider}`, which is not known", self._provider_hint(provider)
+            )
+
+    def _profile_problem(self, profile: ModelProfile, what: str, hint: str | None) -> None:
+        origin = self._settings.origins.get(f"model_profiles.{profile.name}.provider", profile.origin)
+        self.problems.append(
+            Problem(f"model profile `{profile.name}` {what}", origin.file, origin.line, int(origin.line > 0), hint)
+        )
+
+    def _check_provider(self, who: str, name: str, path: KeyPath) -> None:
+        if not self._is_known(name):
+            self.problems.append(
+                self._document.problem(
+                    f"{who} names the provider `{name}`, which is not known", path, hint=self._provider_hint(name)
+                )
+            )
+
+    def _is_known(self, provider: str) -> bool:
+        return provider in self._providers or (
+            provider.startswith("openai-compatible/") and len(provider) > len("openai-compatible/")
+        )
+
+    def _provider_hint(self, name: str) -> str:
+        if any(w.key.startswith(f"providers.{name}.") for w in self._settings.withheld):
+            return _TRUST
+        return did_you_mean(name, self._providers) or f"known providers: {', '.join(sorted(self._providers))}"

@@ -1,0 +1,46 @@
+"""The ensemble files below a folder, and a cheap look at the name inside each."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.storage.yaml_source import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SUFFIXES = (".yaml", ".yml")
+_NAME = re.compile(
+    rb"""^name[ ]*:[ ]+
+    (?: "([^"\\\r\n]+)" | '([^'\r\n]+)' | ([^\s"'|>&*!%@`\#{}\[\],][^\#:\r\n]*) )
+    [ ]*(?:[ ]\#.*)?\r?$""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def ensemble_files(folder: Path) -> list[Path]:
+    """Return all YAML files below `folder`, sorted, without hidden ones and folders that can't be opened."""
+    return sorted(_walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        yield from (Path(parent, f) for f in files if f.endswith(_SUFFIXES) and not f.startswith("."))
+
+
+def glance_at_name(path: Path) -> str | None:
+    """Return the ensemble's name without parsing the file; None where only a parser could tell."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return None
+        found = _NAME.findall(path.read_bytes())
+    except OSError:
+        return None
+    if len(found) != 1:
+        return None
+    name: bytes = next(part for part in found[0] if part)
+    return name.decode("utf-8", "replace").strip()

@@ -1,0 +1,204 @@
+"""Find ensembles by name: the project's, then the user's, then the packaged ones; or by path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.ensembles.ensemble import Ensemble, Place
+from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
+from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file
+from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
+from llm_orc.settings.project import project_folders
+from llm_orc.storage.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PACKAGED = Path(__file__).with_name("packaged")
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ensemble. `shadowed_by` is the file that is found instead when its name is asked for."""
+
+    name: str
+    description: str
+    agents: int
+    place: Place
+    path: Path
+    shadowed_by: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All ensembles, in the order they are searched, and what is wrong with the files that hold none."""
+
+    entries: tuple[Entry, ...]
+    broken: tuple[Problem, ...] = ()
+    notices: tuple[str, ...] = ()  # two files of one place with the same name
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    place: Place
+    folder: Path
+
+
+class Library:
+    """Ensembles in the folders given, nearest first. Reads the files anew for each question."""
+
+    def __init__(self, projects: Sequence[Path], user: Path, packaged: Path = PACKAGED) -> None:
+        self._shelves = (
+            *(_Shelf("project", folder) for folder in projects),
+            _Shelf("user", user),
+            _Shelf("packaged", packaged),
+        )
+
+    @classmethod
+    def around(cls, cwd: Path, config: Path, home: Path | None = None) -> Library:
+        """Return the library as seen from `cwd`; `config` is the user's settings folder."""
+        projects = project_folders(cwd, home or Path.home(), config)
+        return cls([folder / "ensembles" for folder in projects], config / "ensembles")
+
+    def find(self, name_or_path: str, cwd: Path) -> ParsedEnsemble:
+        """Return the ensemble of that name, the nearest one, or the one in that file.
+
+        Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` where the one found is broken.
+        Other files, broken or not, make no difference.
+        """
+        if is_path(name_or_path):
+            return _at_path(name_or_path, cwd)
+        for shelf in self._shelves:
+            found = _on_shelf(shelf, name_or_path)
+            if found is not None:
+                return found
+        raise self._not_found(name_or_path, cwd)
+
+    def packaged(self, name: str) -> Ensemble:
+        """Return an ensemble that comes with the program. Raises `EnsembleNotFound`."""
+        shelf = self._shelves[-1]
+        found = _on_shelf(shelf, name)
+        if found is None:
+            raise EnsembleNotFound(f"no ensemble called `{name}` comes with this release")
+        return found.ensemble
+
+    def listing(self) -> Listing:
+        """Read every file: valid ensembles and the problems of the others."""
+        entries: list[Entry] = []
+        broken: list[Problem] = []
+        notices: list[str] = []
+        first: dict[str, Entry] = {}
+        for shelf in self._shelves:
+            found, problems = _read_shelf(shelf)
+            broken += problems
+            for entry in sorted(found, key=lambda e: (e.name, e.path.stem != e.name, e.path)):
+                winner = first.setdefault(entry.name, entry)
+                if winner is not entry and winner.place == entry.place and shelf.folder in winner.path.parents:
+                    notices.append(f"`{entry.name}` is in two files: `{winner.path}` is used, not `{entry.path}`")
+                entries.append(entry if winner is entry else _shadowed(entry, winner))
+        return Listing(tuple(entries), tuple(broken), tuple(notices))
+
+    def _not_found(self, name: str, cwd: Path) -> EnsembleNotFound:
+        names = [
+            glance_at_name(path) or path.stem for shelf in self._shelves for path in ensemble_files(shelf.folder)
+        ]
+        question = did_you_mean(name, names)
+        hint = _capital(question) if question else "See those there are with: llm-orc list-ensembles"
+        if any((cwd / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
+            hint = f"There is a file of that name here; give its path: ./{name}.yaml"
+        searched = ", ".join(f"`{shelf.folder}`" for shelf in self._shelves if shelf.place != "packaged")
+        return EnsembleNotFound(
+            f"no ensemble is called `{name[:200]}`; searched: {searched} and the packaged ones", hint=hint
+        )
+
+
+def is_path(name_or_path: str) -> bool:
+    """True for what can't be a name: it has a separator, a YAML file's ending, or begins with `~`."""
+    separators = {"/", os.sep, os.altsep} - {None}
+    return (
+        name_or_path.startswith("~")
+        or name_or_path.endswith(_SUFFIXES)
+        or any(s in name_or_path for s in separators if s)
+    )
+
+
+def _at_path(written: str, cwd: Path) -> ParsedEnsemble:
+    try:
+        path = cwd / Path(written).expanduser()
+        exists = path.exists()
+    except (RuntimeError, ValueError, OSError):  # no home directory; a name that no file can have
+        path, exists = cwd, False
+    if exists:
+        return load_ensemble_file(path, "file")
+    siblings = [p.name for p in path.parent.iterdir() if p.suffix in _SUFFIXES] if path.parent.is_dir() else []
+    question = did_you_mean(path.name, siblings)
+    raise EnsembleNotFound(
+        f"the file `{written[:200]}` does not exist",
+        hint=_capital(question) if question else "See the ensembles there are with: llm-orc list-ensembles",
+    )
+
+
+def _on_shelf(shelf: _Shelf, name: str) -> ParsedEnsemble | None:
+    """Read few files: the one called like the ensemble, those that seem to hold it, the unclear ones."""
+    own = [path for path in (shelf.folder / f"{name}{suffix}" for suffix in _SUFFIXES) if _is_file(path)]
+    for path in own:
+        if glance_at_name(path) in {name, None} and (found := _if_named(path, shelf.place, name)):
+            return found
+    unclear: list[Path] = []
+    for path in ensemble_files(shelf.folder):
+        seen = glance_at_name(path) if path not in own else ""
+        if seen is None:
+            unclear.append(path)
+        elif seen == name and (found := _if_named(path, shelf.place, name)):
+            return found
+    return next(_valid_of_name(unclear, shelf.place, name), None)
+
+
+def _if_named(path: Path, place: Place, name: str) -> ParsedEnsemble | None:
+    """Raises `EnsembleInvalid`: a broken file that is meant by this name is what its user wants to hear of."""
+    parsed = load_ensemble_file(path, place)
+    return parsed if parsed.ensemble.name == name else None
+
+
+def _valid_of_name(paths: Sequence[Path], place: Place, name: str) -> Iterator[ParsedEnsemble]:
+    for path in paths:
+        try:
+            parsed = load_ensemble_file(path, place)
+        except EnsembleInvalid:
+            continue
+        if parsed.ensemble.name == name:
+            yield parsed
+
+
+def _read_shelf(shelf: _Shelf) -> tuple[list[Entry], list[Problem]]:
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for path in ensemble_files(shelf.folder):
+        try:
+            ensemble = load_ensemble_file(path, shelf.place).ensemble
+        except EnsembleInvalid as e:
+            problems += e.problems
+        else:
+            entries.append(
+                Entry(ensemble.name, ensemble.description, len(ensemble.agents), shelf.place, path.absolute())
+            )
+    return entries, problems
+
+
+def _shadowed(entry: Entry, winner: Entry) -> Entry:
+    return Entry(entry.name, entry.description, entry.agents, entry.place, entry.path, winner.path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

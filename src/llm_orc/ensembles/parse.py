@@ -1,0 +1,208 @@
+"""YAML to a valid `Ensemble`: every problem at once, in the order of the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.ensembles.cycles import find_cycles
+from llm_orc.ensembles.ensemble import Ensemble, Place, Source
+from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT, names_a_provider
+from llm_orc.errors import EnsembleCycle, EnsembleInvalid
+from llm_orc.storage.yaml_fields import Fields, problem_lines, type_of
+from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
+
+if TYPE_CHECKING:
+    from llm_orc.errors import Problem
+    from llm_orc.jsontypes import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEnsemble:
+    """A valid ensemble, and its document to say where things stand: agent `i` is at `("agents", i)`."""
+
+    ensemble: Ensemble
+    document: Located
+
+
+def load_ensemble_file(path: Path, place: Place = "file") -> ParsedEnsemble:
+    """Read and parse one file. Raises `EnsembleInvalid`, also where the file can't be read."""
+    absolute = path.absolute()
+    return parse_ensemble(read_yaml_file(absolute), Source(place, str(absolute)))
+
+
+def parse_ensemble_text(text: str, source: Source | None = None) -> ParsedEnsemble:
+    """Parse text that is not in a file. Raises `EnsembleInvalid`."""
+    return parse_ensemble(read_yaml_text(text, Path(source.path) if source else None), source)
+
+
+def parse_ensemble(document: Located, source: Source | None = None) -> ParsedEnsemble:
+    """Raises `EnsembleInvalid` with all problems, `EnsembleCycle` where circles are the only kind of problem."""
+    return ParsedEnsemble(_Parser(document).parse(source), document)
+
+
+class _Parser:
+    def __init__(self, document: Located) -> None:
+        self._fields = Fields(document)
+        self._agents: list[AgentSpec] = []
+        self._index: dict[str, int] = {}  # of every agent that has a usable name, even where the rest is wrong
+        self._dependencies: dict[str, tuple[str, ...]] = {}
+        self._cycle: tuple[str, ...] = ()
+
+    def parse(self, source: Source | None) -> Ensemble:
+        data = self._fields.document.data
+        values = self._top(data) if isinstance(data, dict) else self._no_mapping(data)
+        if isinstance(data, dict):
+            self._read_agents(data.get("agents"), is_given="agents" in data)
+            self._check_dependencies()
+            if not self._fields.problems:
+                self._check_cycles()
+        if self._fields.problems:
+            raise self._invalid()
+        task = values.get("default_task")
+        return Ensemble(
+            name=values["name"],
+            agents=tuple(self._agents),
+            description=values.get("description") or "",
+            default_task=values.get("task") if task is None else task,
+            source=source,
+        )
+
+    def _no_mapping(self, data: JsonValue) -> dict[str, Any]:
+        document = self._fields.document
+        if document.is_empty:
+            self._fields.problem(
+                "the file is empty; an ensemble has a `name` and `agents`", (), hint="see: llm-orc list-ensembles"
+            )
+        elif data is not None or not document.problems:
+            self._fields.problem(f"an ensemble is a mapping with `name` and `agents`, not {type_of(data)}", ())
+        return {}
+
+    def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
+        values = self._fields.read((), data, ENSEMBLE_KINDS, "an ensemble")
+        if "name" not in data:
+            self._fields.problem("the ensemble has no `name`", (), hint="begin the file with `name: my-ensemble`")
+        if values.get("default_task") is not None and values.get("task") is not None:
+            self._fields.problem("`task` is the older name of `default_task`; keep one", ("task",), at_key=True)
+        return values
+
+    def _read_agents(self, agents: JsonValue, *, is_given: bool) -> None:
+        if not is_given or agents is None or agents == []:
+            self._fields.problem(
+                "the ensemble has no agents",
+                ("agents",) if is_given else (),
+                hint="add `agents:` with a list of mappings, each with a `name`",
+            )
+        elif not isinstance(agents, list):
+            self._fields.problem(f"`agents` must be a list, not {type_of(agents)}", ("agents",))
+        else:
+            for i, agent in enumerate(agents):
+                self._read_agent(i, agent)
+
+    def _read_agent(self, i: int, agent: JsonValue) -> None:
+        path = ("agents", i)
+        if not isinstance(agent, dict):
+            self._fields.problem(f"an agent must be a mapping, not {type_of(agent)}", path)
+            return
+        other = next((key for key in OTHER_KINDS_OF_AGENT if key in agent), None)
+        known = agent if other is None else {k: v for k, v in agent.items() if k in {"name", "depends_on"}}
+        shown = agent.get("name")
+        what = f"agent `{shown[:80]}`" if isinstance(shown, str) and shown else f"agent number {i + 1}"
+        values = self._fields.read(path, known, AGENT_KINDS, what)
+        if other is not None:
+            self._fields.problem(
+                f"{what} has `{other}`, which this release does not support",
+                (*path, other),
+                at_key=True,
+                hint="this release runs agents that are language models",
+            )
+        if "name" not in agent:
+            self._fields.problem(f"{what} has no `name`", path)
+        name = values.get("name")
+        if name is not None and self._is_first(name, i):
+            self._dependencies[name] = values.get("depends_on", ())
+            self._agents.append(self._spec(name, values, path))
+
+    def _is_first(self, name: str, i: int) -> bool:
+        first = self._index.setdefault(name, i)
+        if first == i:
+            return True
+        line = self._fields.document.value_at(("agents", first, "name")).line
+        self._fields.problem(
+            f"two agents are called `{name}`, the first on line {line}",
+            ("agents", i, "name"),
+            hint="give each agent a name of its own",
+        )
+        return False
+
+    def _spec(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> AgentSpec:
+        return AgentSpec(
+            name=name,
+            model=self._model(name, values, path),
+            system_prompt=values.get("system_prompt"),
+            depends_on=values.get("depends_on", ()),
+            requires=values.get("requires") or "all",
+            temperature=values.get("temperature"),
+            max_tokens=values.get("max_tokens"),
+            options=values.get("options", {}),
+            timeout_s=values.get("timeout_seconds"),
+            fallback_model_profile=values.get("fallback_model_profile"),
+            output_format=values.get("output_format") or "text",
+        )
+
+    def _model(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> ModelRef:
+        profile: str | None = values.get("model_profile")
+        provider: str | None = values.get("provider")
+        model: str | None = values.get("model")
+        if profile is not None:
+            for key in ("provider", "model"):
+                if values.get(key) is not None:
+                    self._fields.problem(
+                        f"agent `{name}` has both `model_profile` and `{key}`",
+                        (*path, key),
+                        at_key=True,
+                        hint="keep the profile, or `model` and `provider`",
+                    )
+            return ModelRef(profile=profile)
+        if provider is None and model is None:
+            return ModelRef(profile="default")
+        if provider is None and model is not None and names_a_provider(model):
+            return ModelRef(provider=model)
+        return ModelRef(provider=provider, model=model)
+
+    def _check_dependencies(self) -> None:
+        for name, wanted in self._dependencies.items():
+            for missing in (w for w in wanted if w not in self._index):
+                self._fields.problem(
+                    f"agent `{name}` depends on `{missing[:80]}`, which is not an agent of this ensemble",
+                    self._dependency_path(name, missing),
+                    hint=self._fields.question(missing, [n for n in self._index if n != name]),
+                )
+
+    def _dependency_path(self, name: str, wanted: str) -> tuple[str | int, ...]:
+        path = ("agents", self._index[name], "depends_on")
+        agents: Any = self._fields.document.data
+        written = agents["agents"][self._index[name]]["depends_on"]
+        if not isinstance(written, list):
+            return path
+        return (*path, next(i for i, w in enumerate(written) if w in (wanted, {"agent_name": wanted})))
+
+    def _check_cycles(self) -> None:
+        for cycle in find_cycles(self._dependencies):
+            self._cycle = self._cycle or cycle
+            shown = " → ".join(cycle if len(cycle) <= 12 else (*cycle[:6], "…", *cycle[-5:]))
+            message = f"agents wait for each other: `{shown}`"
+            if len(cycle) == 2:
+                message = f"agent `{cycle[0]}` depends on itself: `{shown}`"
+            self._fields.problem(
+                message, self._dependency_path(cycle[0], cycle[1]), hint="take one of these `depends_on` away"
+            )
+
+    def _invalid(self) -> EnsembleInvalid:
+        problems: list[Problem] = self._fields.in_order()
+        message = f"the ensemble can't be used:\n{problem_lines(problems)}"
+        if self._cycle:
+            return EnsembleCycle(message, cycle=self._cycle, problems=problems)
+        return EnsembleInvalid(message, problems=problems)

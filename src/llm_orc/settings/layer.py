@@ -1,0 +1,157 @@
+"""One layer's values as its files hold them: checked one by one, each with its place, nothing merged yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llm_orc.errors import Problem
+from llm_orc.settings.model import Origin
+from llm_orc.settings.schema import KEY_HINT, KEY_ITSELF, NAMED, OPEN, PLAIN, SECTIONS
+from llm_orc.storage.yaml_fields import Fields, WrongValue, non_empty_text, type_of
+from llm_orc.storage.yaml_source import read_yaml_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.settings.model import Layer
+    from llm_orc.storage.yaml_fields import Kind
+
+SettingPath = tuple[str, ...]  # ("model_profiles", "fast", "options", "top_p")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One setting."""
+
+    path: SettingPath
+    value: Any  # as the schema read it
+    origin: Origin
+    column: int = 0
+
+    @property
+    def is_entry(self) -> bool:
+        """True where the path ends at a name and only says that this profile or provider exists."""
+        return self.path[0] in NAMED and len(self.path) == 2
+
+
+@dataclass(slots=True)
+class LayerValues:
+    """In the order of files and lines: the later one of the same path counts."""
+
+    values: list[Value] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def dotted(path: SettingPath) -> str:
+    return ".".join(path)
+
+
+def layer_files(folder: Path) -> list[Path]:
+    """Return the settings files of a `llm-orc` folder in the order they count, local ones last."""
+    profiles = _yaml_files(folder / "profiles")
+    local = [p for p in profiles if p.stem.endswith(".local")]
+    shared = [p for p in profiles if p not in local]
+    named = {name: folder / name for name in ("config.yaml", "config.local.yaml") if (folder / name).exists()}
+    return [
+        *(p for name, p in named.items() if name == "config.yaml"),
+        *shared,
+        *(p for name, p in named.items() if name == "config.local.yaml"),
+        *local,
+    ]
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix in {".yaml", ".yml"} and not p.name.startswith("."))
+
+
+def read_layer(files: list[Path], layer: Layer) -> LayerValues:
+    """Read all `files`; one that is broken adds its problems and does not stop the others."""
+    found = LayerValues()
+    for file in files:
+        _File(file, layer, found).read()
+    return found
+
+
+class _File:
+    def __init__(self, path: Path, layer: Layer, found: LayerValues) -> None:
+        self._path = path
+        self._layer: Layer = layer
+        self._found = found
+        self._fields = Fields(read_yaml_file(path))
+
+    def read(self) -> None:
+        data = self._fields.document.data
+        if isinstance(data, dict):
+            if self._path.parent.name == "profiles":
+                self._profile_file(data)
+            else:
+                self._config_file(data)
+        elif data is not None:
+            self._fields.problem(f"settings are a mapping of sections, not {type_of(data)}", ())
+        self._found.problems += self._fields.in_order()
+
+    def _config_file(self, data: Mapping[str, JsonValue]) -> None:
+        for section, content in data.items():
+            if section in NAMED:
+                for name, entry in self._mapping((section,), content).items():
+                    self._entry((section, name), (section, name), entry, NAMED[section])
+            elif section in PLAIN:
+                self._entry((section,), (section,), content, PLAIN[section])
+            else:
+                self._notice(section)
+
+    def _notice(self, section: str) -> None:
+        at = self._fields.document.key_at((section,))
+        question = self._fields.question(section, SECTIONS)
+        self._found.notices.append(
+            f"{self._path}:{at.line}:{at.column}: `{section[:80]}` is not a setting of this release and is ignored"
+            + (f"; {question}" if question else "")
+        )
+
+    def _profile_file(self, data: Mapping[str, JsonValue]) -> None:
+        kinds = {"name": non_empty_text, **NAMED["model_profiles"]}
+        try:
+            name = non_empty_text(data.get("name"))
+        except WrongValue as e:
+            self._fields.problem(f"a profile's file needs a `name`: {e.needs}", ("name",))
+            name = self._path.stem
+        rest = {key: value for key, value in data.items() if key != "name"}
+        self._entry(("model_profiles", name), (), rest, kinds)
+
+    def _mapping(self, place: SettingPath, content: JsonValue) -> Mapping[str, JsonValue]:
+        if isinstance(content, dict):
+            return content
+        if content is not None:
+            self._fields.problem(f"`{dotted(place)}` must be a mapping, not {type_of(content)}", place)
+        return {}
+
+    def _entry(self, path: SettingPath, place: SettingPath, content: JsonValue, kinds: Mapping[str, Kind]) -> None:
+        """Take the keys of one profile, provider or plain section; `place` is where it stands in this file."""
+        mapping = self._mapping(place, content)
+        what = f"`{dotted(path)}`"
+        keys_themselves = [key for key in mapping if key.lower().replace("-", "_") in KEY_ITSELF]
+        for key in keys_themselves:
+            self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=KEY_HINT)
+        rest = {key: value for key, value in mapping.items() if key not in keys_themselves}
+        if path[0] in NAMED:
+            self._found.values.append(self._value(path, None, place))
+        for key, value in self._fields.read(place, rest, kinds, what).items():
+            for inner, leaf in _leaves(key, value):
+                self._found.values.append(self._value((*path, *inner), leaf, (*place, *inner)))
+
+    def _value(self, path: SettingPath, value: Any, place: SettingPath) -> Value:
+        at = self._fields.document.key_at(place)
+        return Value(path, value, Origin(self._layer, self._path, at.line), at.column)
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[SettingPath, Any]]:
+    if key in OPEN:
+        yield from (((key, inner), leaf) for inner, leaf in value.items())
+    else:
+        yield (key,), value

@@ -1,0 +1,175 @@
+"""Read every layer and merge them: packaged < user < project < environment < flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_orc.errors import SettingsError
+from llm_orc.settings.guard import GuardedProject, guarded_project, is_guarded
+from llm_orc.settings.layer import LayerValues, dotted, layer_files, read_layer
+from llm_orc.settings.model import (
+    ModelProfile,
+    NetworkSettings,
+    Project,
+    ProviderSettings,
+    RunSettings,
+    Settings,
+    Withheld,
+)
+from llm_orc.settings.profiles import fallback_problems
+from llm_orc.settings.project import home_directory, project_folders, settings_folder
+from llm_orc.settings.schema import OPEN, PATHS
+from llm_orc.settings.surroundings import environment_layer, flag_layer
+from llm_orc.settings.trust import TrustStore
+from llm_orc.storage.yaml_fields import problem_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.settings.layer import SettingPath, Value
+    from llm_orc.storage.paths import Paths
+
+_PACKAGED = Path(__file__).with_name("packaged.yaml")
+_FIELD_NAMES = {
+    "timeout_seconds": "timeout_s",
+    "connect_timeout_seconds": "connect_timeout_s",
+    "idle_timeout_seconds": "idle_timeout_s",
+}
+
+
+def trust_file(paths: Paths) -> Path:
+    return paths.config / "trust.json"
+
+
+def load_settings(
+    paths: Paths,
+    cwd: Path,
+    environ: Mapping[str, str],
+    flags: Mapping[str, JsonValue] | None = None,
+    *,
+    home: Path | None = None,
+) -> Settings:
+    """Return the merged settings for work in `cwd`.
+
+    `flags` are dotted keys of `runs` and `network`; None stands for a flag that was not given. Raises
+    `SettingsError` with every problem of every file, `StorageError` where the list of trusted projects is damaged.
+    """
+    home = home or home_directory(environ)
+    packaged = read_layer([_PACKAGED], "packaged")
+    user = read_layer(layer_files(paths.config), "user")
+    project = _read_project(paths, cwd, home)
+    around = environment_layer(environ)
+    given = flag_layer(flags or {})
+    layers = [packaged, user, *([project.layer] if project else []), around, given]
+    problems = [problem for layer in layers for problem in layer.problems]
+    trusted = project is not None and TrustStore(trust_file(paths)).is_trusted(
+        project.root, project.guarded.digest
+    )
+
+    merged: dict[SettingPath, Value] = {}
+    withheld: list[Withheld] = []
+    for value in (value for layer in layers for value in layer.values):
+        if value.origin.layer == "project" and not trusted and is_guarded(value.path):
+            withheld += [] if value.is_entry else [Withheld(dotted(value.path), value.origin)]
+        else:
+            merged[value.path] = value
+    problems += fallback_problems(merged)
+    if problems:
+        raise SettingsError(
+            f"the settings can't be used:\n{problem_lines(problems)}", hint="Correct these places and try again."
+        )
+    reader = _Merged(merged, home, cwd)
+    return Settings(
+        profiles=reader.profiles(),
+        providers=reader.providers(),
+        runs=RunSettings(**reader.fields(("runs",))),
+        network=NetworkSettings(**reader.fields(("network",))),
+        project=Project(project.root, trusted) if project else None,
+        withheld=tuple({w.key: w for w in withheld}.values()),
+        origins={dotted(path): value.origin for path, value in merged.items()},
+        notices=tuple(notice for layer in layers for notice in layer.notices),
+    )
+
+
+def read_guarded(
+    paths: Paths, cwd: Path, environ: Mapping[str, str], *, home: Path | None = None
+) -> GuardedProject | None:
+    """Return what `llm-orc trust` would allow in `cwd`; None outside of any project.
+
+    Raises `SettingsError` where the project's files can't be used: nobody should trust what can't be read.
+    """
+    project = _read_project(paths, cwd, home or home_directory(environ))
+    if project is None:
+        return None
+    if project.layer.problems:
+        raise SettingsError(
+            f"the project's settings can't be used:\n{problem_lines(project.layer.problems)}",
+            hint="Correct these places and try again.",
+        )
+    return project.guarded
+
+
+@dataclass(frozen=True, slots=True)
+class _ProjectLayer:
+    root: Path
+    layer: LayerValues
+    guarded: GuardedProject
+
+
+def _read_project(paths: Paths, cwd: Path, home: Path) -> _ProjectLayer | None:
+    folder = settings_folder(project_folders(cwd, home, paths.config))
+    if folder is None:
+        return None
+    layer = read_layer(layer_files(folder), "project")
+    return _ProjectLayer(folder.parent, layer, guarded_project(folder.parent, layer.values))
+
+
+class _Merged:
+    """Turns the flat map of merged values into the records of `settings.model`."""
+
+    def __init__(self, values: Mapping[SettingPath, Value], home: Path, cwd: Path) -> None:
+        self._home = home
+        self._cwd = cwd
+        self._by_parent: dict[SettingPath, list[Value]] = {}
+        self._entries: dict[str, dict[str, Value]] = {"model_profiles": {}, "providers": {}}
+        for path, value in values.items():
+            if value.is_entry:
+                self._entries[path[0]][path[1]] = value
+            else:
+                self._by_parent.setdefault(path[:-1], []).append(value)
+
+    def profiles(self) -> dict[str, ModelProfile]:
+        return {
+            name: ModelProfile(name=name, origin=value.origin, **self.fields(value.path))
+            for name, value in self._entries["model_profiles"].items()
+        }
+
+    def providers(self) -> dict[str, ProviderSettings]:
+        return {
+            name: ProviderSettings(name=name, **self.fields(value.path))
+            for name, value in self._entries["providers"].items()
+        }
+
+    def fields(self, path: SettingPath) -> dict[str, Any]:
+        found = {
+            _FIELD_NAMES.get(v.path[-1], v.path[-1]): self._file(v) if v.path[-1] in PATHS else v.value
+            for v in self._by_parent.get(path, ())
+        }
+        for name in OPEN:
+            inner = self._by_parent.get((*path, name))
+            if inner:
+                found[name] = {v.path[-1]: v.value for v in inner}
+        return found
+
+    def _file(self, value: Value) -> Path | None:
+        """A relative path counts from the file that holds it, else from the working directory."""
+        if value.value is None:
+            return None
+        written = str(value.value)
+        if written == "~" or written.startswith(("~/", "~\\")):
+            return self._home / written[2:]
+        folder = value.origin.file.parent if value.origin.file else self._cwd
+        return folder / written
