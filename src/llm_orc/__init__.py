@@ -1,1 +1,90 @@
-"""LLM Orchestra: describe an ensemble of LLM agents in YAML and run it with the access you have."""
+"""LLM Orchestra: describe an ensemble of LLM agents in YAML and run it with the access you have.
+
+The public names are those in `__all__`; everything else may change. They are loaded when first used, so that
+importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm_orc.agents.base import AgentSpec, ModelRef
+    from llm_orc.app.library import load_ensemble, run, run_sync
+    from llm_orc.auth.access import Access, Billing
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.errors import (
+        AuthError,
+        EnsembleError,
+        InputError,
+        LlmOrcError,
+        ProviderError,
+        RunError,
+        SettingsError,
+        StorageError,
+    )
+    from llm_orc.providers.base import Usage
+    from llm_orc.runs.state import AgentResult, RunResult, Spend
+
+_HOME_OF = {
+    "load_ensemble": "app.library",
+    "run": "app.library",
+    "run_sync": "app.library",
+    "Ensemble": "ensembles.ensemble",
+    "AgentSpec": "agents.base",
+    "ModelRef": "agents.base",
+    "RunEvent": "engine.events",
+    "RunResult": "runs.state",
+    "AgentResult": "runs.state",
+    "Spend": "runs.state",
+    "Usage": "providers.base",
+    "Access": "auth.access",
+    "Billing": "auth.access",
+    "LlmOrcError": "errors",
+    "InputError": "errors",
+    "EnsembleError": "errors",
+    "SettingsError": "errors",
+    "AuthError": "errors",
+    "ProviderError": "errors",
+    "RunError": "errors",
+    "StorageError": "errors",
+}
+
+__all__ = [
+    "Access",
+    "AgentResult",
+    "AgentSpec",
+    "AuthError",
+    "Billing",
+    "Ensemble",
+    "EnsembleError",
+    "InputError",
+    "LlmOrcError",
+    "ModelRef",
+    "ProviderError",
+    "RunError",
+    "RunEvent",
+    "RunResult",
+    "SettingsError",
+    "Spend",
+    "StorageError",
+    "Usage",
+    "load_ensemble",
+    "run",
+    "run_sync",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module `llm_orc` has no attribute `{name}`")
+    value: object = getattr(import_module(f"llm_orc.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

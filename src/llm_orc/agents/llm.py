@@ -58,23 +58,27 @@ class ModelChoice:
 
 
 def choose_models(
-    spec: AgentSpec, profile_of: Callable[[str], ModelProfile], *, project_trusted: bool
+    spec: AgentSpec, profile_of: Callable[[str], ModelProfile], is_untrusted: Callable[[str], bool]
 ) -> tuple[ModelChoice, ...]:
-    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`."""
-    choices = []
-    if spec.model.profile is None:
+    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`.
+
+    `is_untrusted` tells of a setting's dotted key whether an untrusted project wrote it.
+    """
+    choices: list[ModelChoice] = []
+    name, fallback = spec.model.profile, spec.fallback_model_profile
+    if name is None:
         choices.append(_own_choice(spec))
-        fallback = spec.fallback_model_profile
-    else:
-        profile = profile_of(spec.model.profile)
-        choices.append(_from_profile(spec, profile, project_trusted))
-        fallback = spec.fallback_model_profile or profile.fallback_model_profile
-    seen = {spec.model.profile}
-    while fallback is not None and fallback not in seen:
-        seen.add(fallback)
-        profile = profile_of(fallback)
-        choices.append(_from_profile(spec, profile, project_trusted))
-        fallback = profile.fallback_model_profile
+        name, fallback = fallback, None
+    seen: set[str] = set()
+    chained_by_project = False
+    while name is not None and name not in seen:
+        seen.add(name)
+        profile = profile_of(name)
+        choice = _from_profile(spec, profile, is_untrusted)
+        choices.append(replace(choice, named_by="project") if chained_by_project else choice)
+        if fallback is None and profile.fallback_model_profile is not None:
+            chained_by_project = is_untrusted(f"model_profiles.{name}.fallback_model_profile")
+        name, fallback = fallback or profile.fallback_model_profile, None
     return tuple(choices)
 
 
@@ -92,7 +96,7 @@ def _own_choice(spec: AgentSpec) -> ModelChoice:
     )
 
 
-def _from_profile(spec: AgentSpec, profile: ModelProfile, project_trusted: bool) -> ModelChoice:
+def _from_profile(spec: AgentSpec, profile: ModelProfile, is_untrusted: Callable[[str], bool]) -> ModelChoice:
     """What the agent says itself wins over the profile."""
     provider, model = profile.provider, profile.model
     if provider is None and model in PROVIDERS:  # the oldest form, where the model is a provider's name
@@ -105,7 +109,9 @@ def _from_profile(spec: AgentSpec, profile: ModelProfile, project_trusted: bool)
     named_by: NamedBy = "user"
     if provider is None:
         named_by = "nobody"
-    elif profile.origin.layer == "project" and not project_trusted:
+    elif is_untrusted(f"model_profiles.{profile.name}.provider") or is_untrusted(
+        f"model_profiles.{profile.name}.model"
+    ):
         named_by = "project"
     return replace(
         _own_choice(spec),

@@ -189,7 +189,7 @@ class AccessFinder:
         if choice.base_url is not None and not _same_origin(choice.base_url, spec):
             if spec.credential == "required":
                 raise NotLoggedIn(
-                    f"profile `{choice.profile}` sends `{spec.name}` to `{choice.base_url}` and names no key for it",
+                    f"profile `{choice.profile}` sends `{spec.name}` to `{choice.base_url}` and names no key",
                     hint=f"Add `api_key_env: VARIABLE` or `api_key_file: PATH` to the profile `{choice.profile}`.",
                 )
             return None

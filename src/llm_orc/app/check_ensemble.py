@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.llm import choose_models
 from llm_orc.app.access import AccessFinder, AccessPlan
+from llm_orc.app.choices import choices_of
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, Problem
 from llm_orc.providers.catalog import PROVIDERS
 from llm_orc.providers.http import Http
-from llm_orc.settings.profiles import find_profile
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -54,11 +53,7 @@ async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = F
 
 
 async def _plan(app: App, ensemble: Ensemble, *, allow_metered: bool) -> AccessPlan:
-    trusted = app.settings.project is not None and app.settings.project.trusted
-    choices = {
-        spec.name: choose_models(spec, lambda name: find_profile(app.settings, name), project_trusted=trusted)
-        for spec in ensemble.agents
-    }
+    choices = choices_of(ensemble, app.settings)
     async with Http(app.settings.network, max_connections=8) as http:
         finder = AccessFinder(app.settings, app.surroundings.environ, http, allow_metered=allow_metered)
         return (await finder.find_all(choices)).plan

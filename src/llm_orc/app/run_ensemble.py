@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.llm import choose_models
+from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.errors import InputError
 from llm_orc.runs.resume import Recipe
-from llm_orc.settings.profiles import find_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +52,7 @@ async def run_ensemble(
     recipe = Recipe(
         ensemble=ensemble,
         task=options.task,
-        choices={
-            spec.name: choose_models(
-                spec,
-                lambda name: find_profile(app.settings, name),
-                project_trusted=app.settings.project is not None and app.settings.project.trusted,
-            )
-            for spec in ensemble.agents
-        },
+        choices=choices_of(ensemble, app.settings),
         allow_metered=options.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=options.timeout_s,

@@ -1,0 +1,112 @@
+"""The library's front door: what the command line does, for Python programs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+from llm_orc.app.wiring import Surroundings, open_app
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from os import PathLike
+    from typing import Any
+
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+_T = TypeVar("_T")
+
+
+def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
+    """Return the ensemble of that name (project, then user, then packaged), or in that file.
+
+    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with everything that is wrong in the file.
+    """
+    app = open_app(Surroundings.here())
+    return app.library.find(str(name_or_path), app.surroundings.cwd).ensemble
+
+
+async def run(
+    ensemble: Ensemble | str | PathLike[str],
+    task: str | None = None,
+    *,
+    allow_metered: bool = False,
+    rehearse: bool = False,
+    record: bool | None = None,
+    max_concurrent: int | None = None,
+    timeout_s: float | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+) -> RunResult:
+    """Run an ensemble on `task` (else its `default_task`) and return the result of every agent.
+
+    `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
+    settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
+    is raised, an `LlmOrcError`, was found before anything was spent. Settings and ensembles are looked up from
+    the working directory, credentials in the environment. Cancelling keeps what is finished.
+    """
+    app = open_app(Surroundings.here())
+    if not isinstance(ensemble, Ensemble):
+        ensemble = app.library.find(str(ensemble), app.surroundings.cwd).ensemble
+    if (task := task if task is not None else ensemble.default_task) is None:
+        raise InputError(f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: run(ensemble, "…")')
+    options = RunOptions(
+        task=task,
+        allow_metered=allow_metered,
+        rehearse=rehearse,
+        record=record,
+        max_concurrent=max_concurrent,
+        timeout_s=timeout_s,
+        stream=on_event is not None,
+    )
+    return await run_ensemble(app, ensemble, options, show=on_event or _nobody_looks)
+
+
+def run_sync(
+    ensemble: Ensemble | str | PathLike[str],
+    task: str | None = None,
+    *,
+    allow_metered: bool = False,
+    rehearse: bool = False,
+    record: bool | None = None,
+    max_concurrent: int | None = None,
+    timeout_s: float | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+) -> RunResult:
+    """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
+    return run_to_end(
+        run(
+            ensemble,
+            task,
+            allow_metered=allow_metered,
+            rehearse=rehearse,
+            record=record,
+            max_concurrent=max_concurrent,
+            timeout_s=timeout_s,
+            on_event=on_event,
+        )
+    )
+
+
+def run_to_end(main: Coroutine[Any, Any, _T]) -> _T:
+    """Run `main` on a loop of its own, uvloop's where that exists."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _nobody_looks(_event: RunEvent) -> None:
+    return

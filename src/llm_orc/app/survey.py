@@ -1,0 +1,30 @@
+"""What access this machine has: everything that an agent without a model of its own could use, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.discovery import Found, find_keys, find_local
+from llm_orc.providers.http import Http
+from llm_orc.settings.model import ModelProfile
+from llm_orc.settings.profiles import find_profile
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """`found` is in the order in which the profile `default` would take it; `default` is that profile as it is."""
+
+    found: tuple[Found, ...]
+    default: ModelProfile
+
+
+async def survey(app: App) -> Survey:
+    """Ask local servers and look at the environment. Sends nothing to anybody else and costs nothing."""
+    async with Http(app.settings.network, max_connections=8) as http:
+        local = await find_local(app.settings, http)
+    keys = tuple(find_keys(app.settings, app.surroundings.environ))
+    return Survey((*local, *keys), find_profile(app.settings, "default"))

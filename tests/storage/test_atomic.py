@@ -1,0 +1,85 @@
+"""Private files: whole or not at all, and for their owner only."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llm_orc.errors import StorageError
+from llm_orc.storage.atomic import write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes; its user folders are private")
+
+
+def test_a_written_file_reads_back_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.json"
+
+    write_private(target, b"one")
+    write_private(target, b"two")
+
+    assert target.read_bytes() == b"two"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@posix
+def test_file_and_folder_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.json"
+    old = os.umask(0)
+
+    try:
+        write_private(target, b"secret")
+    finally:
+        os.umask(old)
+
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert stat.S_IMODE(target.parent.stat().st_mode) == 0o700
+
+
+@posix
+def test_a_full_disk_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
+    import resource
+
+    target = tmp_path / "file.json"
+    write_private(target, b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    import signal
+
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+
+    try:
+        with pytest.raises(StorageError, match=r"can't write `.*file\.json`"):
+            write_private(target, b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.glob(".file*")) == []
+
+
+def test_many_writers_leave_one_whole_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.json"
+    contents = [bytes([65 + i]) * 20_000 for i in range(8)]
+
+    writers = [threading.Thread(target=write_private, args=(target, content)) for content in contents]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    assert target.read_bytes() in contents
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+
+    with pytest.raises(StorageError, match="file"):
+        write_private(tmp_path / "file" / "x.json", b"")
