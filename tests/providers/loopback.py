@@ -49,12 +49,10 @@ def answer(
     return [f"HTTP/1.1 {status} Status\r\n{lines}\r\n".encode() + data]
 
 
-def stream(
-    *pieces: bytes | type[Cut] | type[Silence], headers: str = ""
-) -> list[bytes | type[Cut] | type[Silence]]:
+def stream(*pieces: type[Cut | Silence] | bytes, headers: str = "") -> list[type[Cut | Silence] | bytes]:
     """A chunked stream of server-sent events, one chunk for each piece; whole unless it is cut or falls silent."""
     head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n{headers}\r\n"
-    script: list[bytes | type[Cut] | type[Silence]] = [head.encode()]
+    script: list[type[Cut | Silence] | bytes] = [head.encode()]
     script += [b"%x\r\n%s\r\n" % (len(p), p) if isinstance(p, bytes) else p for p in pieces]
     if not pieces or isinstance(pieces[-1], bytes):
         script.append(b"0\r\n\r\n")
@@ -69,6 +67,7 @@ class Loopback:
     port: int = 0
     scheme: str = "http"
     open_now: int = 0
+    none_open: asyncio.Event = field(default_factory=asyncio.Event)
     most_open: int = 0
     _scripts: list[Script] = field(default_factory=list)
     _server: asyncio.Server | None = None
@@ -98,6 +97,7 @@ class Loopback:
         assert task is not None
         self._tasks.add(task)
         self.open_now += 1
+        self.none_open.clear()
         self.most_open = max(self.most_open, self.open_now)
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -105,6 +105,8 @@ class Loopback:
                     pass
         finally:
             self.open_now -= 1
+            if not self.open_now:
+                self.none_open.set()
             self._tasks.discard(task)
             writer.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -111,7 +112,7 @@ class DialectSuite(ABC):
             places = sorted({0, *cuts, len(whole)})
             decoder = self.dialect.decoder(Target("p", "m"))
 
-            seen = [decoder.feed(whole[a:b]) for a, b in zip(places, places[1:], strict=False)]
+            seen = [decoder.feed(whole[a:b]) for a, b in itertools.pairwise(places)]
 
             assert "".join(seen) == decoder.finish(Answer(200, {})).text == "".join(TEXTS)
 
@@ -207,7 +208,7 @@ class DialectSuite(ABC):
     async def test_shows_the_start_of_what_is_not_json(self, server: Loopback, http: Http, naps: Naps) -> None:
         server.answers(answer(b"<html>\x1b[31m<h1>Gateway\x00</h1>" + b"x" * 5000, content_type="text/html"))
 
-        with pytest.raises(ReplyUnreadable, match="status 200.*is not JSON") as caught:
+        with pytest.raises(ReplyUnreadable, match=r"status 200.*is not JSON") as caught:
             await self.model(server, http, naps).reply(HELLO)
 
         assert "<html>[31m<h1>Gateway</h1>" in caught.value.message

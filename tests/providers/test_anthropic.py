@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,7 @@ class TestAnthropic(DialectSuite):
     own_field = "system"
     usage = Usage(input_tokens=10, output_tokens=7, cache_read_tokens=4, cache_write_tokens=1)
 
-    counts = {"input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1}
+    counts: ClassVar = {"input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1}
 
     def whole(self, text: str, stop: str) -> dict[str, Any]:
         return {

@@ -1,0 +1,97 @@
+"""Statuses and providers' words as typed errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_orc.errors import (
+    CredentialRefused,
+    LlmOrcError,
+    ModelNotFound,
+    PromptTooLarge,
+    ProviderOverloaded,
+    RateLimited,
+    RequestRejected,
+)
+from llm_orc.providers.dialect import ProviderWords, Target
+from llm_orc.providers.failures import from_status, retry_after_s
+from llm_orc.providers.text import one_line
+
+TARGET = Target("openai", "m-0")
+NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        (400, ProviderWords("prompt is too long: 250000 tokens > 200000 maximum"), PromptTooLarge),
+        (400, ProviderWords("too long", code="context_length_exceeded"), PromptTooLarge),
+        (400, ProviderWords("This model's maximum context length is 4096 tokens."), PromptTooLarge),
+        (400, ProviderWords("The input token count (9) exceeds the maximum number"), PromptTooLarge),
+        (400, ProviderWords("full", kind="exceed_context_size_error"), PromptTooLarge),
+        (400, ProviderWords("nope", code="model_not_found"), ModelNotFound),
+        (400, ProviderWords("x/y is not a valid model ID"), ModelNotFound),
+        (400, ProviderWords("temperature must be <= 1"), RequestRejected),
+        (402, ProviderWords("Insufficient credits"), RequestRejected),
+        (408, ProviderWords("timeout"), ProviderOverloaded),
+        (409, ProviderWords("lock"), ProviderOverloaded),
+        (429, ProviderWords("slow down"), RateLimited),
+        (429, ProviderWords("You exceeded your quota", code="insufficient_quota"), RequestRejected),
+        (
+            400,
+            ProviderWords("This credential is only authorized for use with Claude Code and cannot be used"),
+            CredentialRefused,
+        ),
+    ],
+)
+def test_words_decide_where_the_status_is_not_enough(
+    status: int, words: ProviderWords, kind: type[LlmOrcError]
+) -> None:
+    error = from_status(status, words, TARGET, {}, now=NOW)
+
+    assert type(error) is kind
+    assert words.message in error.message
+
+
+def test_a_lack_of_credit_is_no_reason_to_wait() -> None:
+    error = from_status(400, ProviderWords("Your credit balance is too low"), TARGET, {}, now=NOW)
+
+    assert "Add credit" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "12"}, 12.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "Tue, 24 Nov 2026 03:00:30 GMT"}, 30.0),
+        ({"retry-after": "Tue, 24 Nov 2026 02:00:00 GMT"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "12"}, 0.25),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+    ],
+)
+def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_s(headers, ProviderWords(""), NOW) == seconds
+
+
+@given(st.text(max_size=3000))
+def test_other_people_s_words_always_fit_one_printable_line(words: str) -> None:
+    line = one_line(words)
+
+    assert len(line) <= 300
+    assert all(character.isprintable() for character in line)
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text(max_size=40)))
+def test_no_retry_after_is_too_strange(headers: dict[str, str]) -> None:
+    wait = retry_after_s(headers, ProviderWords(""), NOW)
+
+    assert wait is None or wait >= 0

@@ -1,0 +1,349 @@
+"""The transport: what it sends, what it refuses to do, and how it says that it got nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from llm_orc.errors import SettingsError
+from llm_orc.providers.http import Http
+from llm_orc.providers.transport import TransportError, Trouble
+from llm_orc.settings.model import NetworkSettings
+
+from .certificates import self_signed
+from .loopback import Cut, Loopback, Silence, answer, stream
+
+JSON = {"content-type": "application/json"}
+
+
+async def test_sends_what_it_is_given_and_its_own_name(server: Loopback, http: Http) -> None:
+    server.answers(answer({"ok": 1}, 418, {"X-Thing": "t"}))
+
+    got = await http.send("POST", f"{server.url}/a/b?c=%2F", {**JSON, "x-api-key": "k"}, b'{"q": 1}')
+
+    heard = server.heard[0]
+    assert (heard.method, heard.target, heard.body) == ("POST", "/a/b?c=%2F", b'{"q": 1}')
+    assert heard.headers["x-api-key"] == "k"
+    assert heard.headers["user-agent"].startswith("LLM-Orchestra/")
+    assert " Python/3." in heard.headers["user-agent"]
+    assert (got.status, got.headers["x-thing"], got.body) == (418, "t", b'{"ok": 1}')
+
+
+async def test_follows_no_redirect(server: Loopback, http: Http) -> None:
+    server.answers(answer(b"", 307, {"location": f"{server.url}/elsewhere"}))
+
+    got = await http.send("POST", server.url, JSON, b"{}")
+
+    assert (got.status, got.headers["Location"]) == (307, f"{server.url}/elsewhere")
+    assert len(server.heard) == 1
+
+
+async def test_remembers_no_cookie(server: Loopback, http: Http) -> None:
+    server.answers(answer(b"", headers={"set-cookie": "id=7"}))
+
+    await http.send("GET", server.url, {})
+    await http.send("GET", server.url, {})
+
+    assert "cookie" not in server.heard[1].headers
+
+
+async def test_takes_no_credential_from_netrc(
+    server: Loopback, http: Http, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.answers(answer())
+
+    await http.send("GET", server.url, {})
+
+    assert "authorization" not in server.heard[0].headers
+
+
+async def test_sends_a_prompt_of_many_megabytes(server: Loopback, http: Http) -> None:
+    server.answers(answer())
+    body = b"x" * 5_000_000
+
+    await http.send("POST", server.url, JSON, body)
+
+    assert server.heard[0].body == body
+
+
+async def test_unpacks_what_comes_compressed(server: Loopback, http: Http) -> None:
+    server.answers(answer(gzip.compress(b"plain"), headers={"content-encoding": "gzip"}))
+
+    assert (await http.send("GET", server.url, {})).body == b"plain"
+
+
+async def test_passes_a_stream_on_as_it_comes_and_uses_its_connection_again(server: Loopback, http: Http) -> None:
+    server.answers(stream(b"data: 1\n\n", b"data: 2\n\n"))
+    pieces: list[bytes] = []
+
+    for _ in range(3):
+        got = await http.send("POST", server.url, JSON, b"{}", feed=lambda p: pieces.append(p) is not None)
+
+    assert b"".join(pieces) == b"data: 1\n\ndata: 2\n\n" * 3
+    assert (got.body, got.broken) == (b"", "")
+    assert server.most_open == 1
+
+
+async def test_waits_for_nothing_after_the_last_event_it_wants(server: Loopback, http: Http) -> None:
+    server.answers(stream(b"data: the end\n\n", Silence))
+
+    async with asyncio.timeout(5):
+        got = await http.send("POST", server.url, JSON, b"{}", feed=lambda p: True)
+
+    assert got.broken == ""
+
+
+async def test_says_why_a_stream_broke_off(server: Loopback, http: Http) -> None:
+    server.answers(stream(b"data: 1\n\n", Cut))
+    pieces: list[bytes] = []
+
+    got = await http.send("POST", server.url, JSON, b"{}", feed=lambda p: pieces.append(p) is not None)
+
+    assert pieces == [b"data: 1\n\n"]
+    assert got.broken
+
+
+async def test_what_the_reader_of_a_stream_raises_comes_through(server: Loopback, http: Http) -> None:
+    server.answers(stream(b"data: 1\n\n", Silence))
+
+    def fail(piece: bytes) -> bool:
+        raise LookupError(piece)
+
+    with pytest.raises(LookupError):
+        await http.send("POST", server.url, JSON, b"{}", feed=fail)
+
+
+async def trouble(http: Http, url: str) -> TransportError:
+    with pytest.raises(TransportError) as caught:
+        await http.send("POST", url, {**JSON, "x-api-key": "sk-canary"}, b"{}")
+    assert caught.value.__cause__ is None  # aiohttp's own error holds the request's headers
+    assert "canary" not in caught.value.reason
+    return caught.value
+
+
+async def test_a_refused_connection_was_not_sent(http: Http) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+
+        error = await trouble(http, f"http://127.0.0.1:{port}")
+
+    assert error.trouble is Trouble.NOT_SENT
+    assert str(port) in error.reason
+
+
+async def test_an_unknown_name_was_not_sent(http: Http) -> None:
+    error = await trouble(http, "http://no-such-host.invalid")
+
+    assert error.trouble is Trouble.NOT_SENT
+    assert error.reason == "the name `no-such-host.invalid` can't be found"
+
+
+async def test_a_connection_closed_without_an_answer_was_dropped(server: Loopback, http: Http) -> None:
+    server.answers([Cut])
+
+    assert (await trouble(http, server.url)).trouble is Trouble.DROPPED
+
+
+async def test_a_body_that_ends_early_was_dropped(server: Loopback, http: Http) -> None:
+    server.answers([b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{", Cut])
+
+    assert (await trouble(http, server.url)).trouble is Trouble.DROPPED
+
+
+async def test_an_answer_that_is_not_http_is_garbage(server: Loopback, http: Http) -> None:
+    server.answers([b"SSH-2.0-OpenSSH_9.6\r\n", Cut])
+
+    assert (await trouble(http, server.url)).trouble is Trouble.GARBAGE
+
+
+@pytest.mark.parametrize("script", [[Silence], stream(b"data: 1\n\n", Silence)])
+async def test_silence_longer_than_allowed_is_told_from_a_drop(server: Loopback, script: list[bytes]) -> None:
+    server.answers(script)
+
+    async with Http(NetworkSettings(idle_timeout_s=0.2), 5) as http:
+        with pytest.raises(TransportError) as caught:
+            await http.send("POST", server.url, JSON, b"{}", feed=lambda p: False)
+
+    assert caught.value.trouble is Trouble.SILENT
+    assert caught.value.reason == "nothing came for 0.2 s"
+
+
+async def test_a_limit_covers_the_whole_exchange(server: Loopback, http: Http) -> None:
+    server.answers([Silence])
+
+    with pytest.raises(TransportError) as caught:
+        await http.send("GET", server.url, {}, limit_s=0.1)
+
+    assert caught.value.trouble is Trouble.SILENT
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "nul\x00"])
+async def test_a_header_that_would_break_out_of_its_line_is_not_sent(
+    server: Loopback, http: Http, key: str
+) -> None:
+    with pytest.raises(TransportError) as caught:
+        await http.send("POST", server.url, {"x-api-key": key}, b"{}")
+
+    assert caught.value.trouble is Trouble.INVALID
+    assert key not in str(caught.value)
+    assert server.heard == []
+
+
+async def test_waiting_for_a_free_connection_is_never_too_long(server: Loopback) -> None:
+    server.answers(answer({"ok": 1}))
+
+    async with Http(NetworkSettings(connect_timeout_s=1, idle_timeout_s=1), max_connections=3) as http:
+        answers = await asyncio.gather(*(http.send("POST", server.url, JSON, b"{}") for _ in range(300)))
+
+    assert {got.status for got in answers} == {200}
+    assert len(server.heard) == 300
+    assert server.most_open <= 3
+
+
+async def test_cancelling_a_call_closes_its_connection(server: Loopback, http: Http) -> None:
+    server.answers(stream(b"data: 1\n\n", Silence))
+    begun = asyncio.Event()
+
+    def feed(piece: bytes) -> bool:
+        begun.set()
+        return False
+
+    call = asyncio.ensure_future(http.send("POST", server.url, JSON, b"{}", feed=feed))
+    await begun.wait()
+    call.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    async with asyncio.timeout(5):
+        await server.none_open.wait()
+
+
+# --- TLS --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def tls(tmp_path: Path) -> AsyncIterator[tuple[Loopback, Path]]:
+    certificate, context = self_signed(tmp_path, "127.0.0.1")
+    loopback = Loopback()
+    await loopback.start(context)
+    loopback.answers(answer({"ok": 1}))
+    yield loopback, certificate
+    await loopback.stop()
+
+
+async def test_an_unknown_certificate_is_refused(http: Http, tls: tuple[Loopback, Path]) -> None:
+    server, _ = tls
+
+    error = await trouble(http, server.url)
+
+    assert error.trouble is Trouble.CERTIFICATE
+    assert "self-signed" in error.reason.replace(" ", "-")
+    assert server.heard == []
+
+
+async def test_the_ca_file_is_trusted(tls: tuple[Loopback, Path]) -> None:
+    server, certificate = tls
+
+    async with Http(NetworkSettings(ca_file=certificate), 5) as http:
+        assert (await http.send("GET", server.url, {})).status == 200
+
+
+async def test_the_file_in_ssl_cert_file_is_trusted(
+    tls: tuple[Loopback, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, certificate = tls
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    async with Http(NetworkSettings(), 5) as http:
+        assert (await http.send("GET", server.url, {})).status == 200
+
+
+async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
+    certificate, context = self_signed(tmp_path, "api.example.com")
+    server = Loopback()
+    await server.start(context)
+
+    async with Http(NetworkSettings(ca_file=certificate), 5) as http:
+        error = await trouble(http, server.url)
+
+    await server.stop()
+    assert error.trouble is Trouble.CERTIFICATE
+    assert server.heard == []
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_an_unusable_ca_file_is_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(SettingsError, match=str(file)):
+        await Http(NetworkSettings(ca_file=file), 5).__aenter__()
+
+
+# --- proxies ----------------------------------------------------------------------------------------------
+
+
+async def test_a_request_goes_through_the_proxy(
+    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    server.answers(answer({"ok": 1}))
+
+    got = await http.send("POST", "http://models.test/v1/chat", JSON, b"{}")
+
+    assert got.status == 200
+    assert server.heard[0].target == "http://models.test/v1/chat"
+
+
+async def test_https_goes_through_the_proxy_as_a_tunnel(
+    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", server.url.replace("//", "//me:secret@"))
+    server.answers(answer(b"", 403))
+
+    error = await trouble(http, "https://models.test/v1/chat")
+
+    assert (server.heard[0].method, server.heard[0].target) == ("CONNECT", "models.test:443")
+    assert server.heard[0].headers["proxy-authorization"].startswith("Basic ")
+    assert "x-api-key" not in server.heard[0].headers
+    assert (error.trouble, error.reason) == (Trouble.NOT_SENT, "the proxy answered 403")
+
+
+@pytest.mark.parametrize("bypass", ["models.invalid", ".invalid", "*"])
+async def test_no_proxy_is_respected(
+    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch, bypass: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    monkeypatch.setenv("NO_PROXY", bypass)
+
+    await trouble(http, "http://models.invalid/")
+
+    assert server.heard == []
+
+
+async def test_loopback_never_goes_through_a_proxy(
+    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    server.answers(answer({"ok": 1}))
+
+    assert (await http.send("GET", server.url, {})).status == 200
+
+
+async def test_a_socks_proxy_is_refused_with_a_way_out(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+
+    with pytest.raises(SettingsError, match="socks5") as caught:
+        await http.send("GET", "https://models.test/", {})
+
+    assert "NO_PROXY" in (caught.value.hint or "")
