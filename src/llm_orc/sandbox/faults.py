@@ -198,7 +198,7 @@ def _main_value(text: str, first: str, effect_keys: Sequence[str]) -> dict[str, 
 
 
 def _checked(fault: str, spelled: str, key: str, value: str) -> str:
-    """Return the value if it is one for this key."""
+    """Return the value as JSON writes it, if it is one for this key."""
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if not (value.isascii() and value.isdecimal() and low <= int(value[:20]) <= high):
@@ -206,12 +206,15 @@ def _checked(fault: str, spelled: str, key: str, value: str) -> str:
                 f"the fault `{fault}`: `{spelled}` must be a whole number from {low} to {high}, not `{value}`",
                 hint=_EXAMPLE,
             )
-    elif key in _SECONDS and not _is_seconds(value):
-        raise InputError(
-            f"the fault `{fault}`: `{spelled}` must be a number of seconds, at most a day, not `{value}`",
-            hint=_EXAMPLE,
-        )
-    elif not value:
+        return str(int(value))
+    if key in _SECONDS:
+        if not _is_seconds(value):
+            raise InputError(
+                f"the fault `{fault}`: `{spelled}` must be a number of seconds, at most a day, not `{value}`",
+                hint=_EXAMPLE,
+            )
+        return repr(float(value))
+    if not value:
         raise InputError(f"the fault `{fault}`: `{spelled}` has no value", hint=_EXAMPLE)
     return value
 
