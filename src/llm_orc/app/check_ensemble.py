@@ -41,7 +41,7 @@ async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = F
     except EnsembleInvalid as e:
         return CheckReport(None, e.problems or (Problem(e.message, hint=e.hint),))
     ensemble = parsed.ensemble
-    found = check(parsed, app.settings, known_providers=[*PROVIDERS, *app.settings.providers])
+    found = check(parsed, app.settings, known_providers=PROVIDERS.keys())
     order = stages(make_plan(ensemble))
     if found.problems:
         return CheckReport(ensemble, found.problems, found.warnings, order)

@@ -118,7 +118,7 @@ async def _find_access(app: App, recipe: Recipe, http: Transport, sandbox: Sandb
 def _sandbox() -> Sandbox:
     from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server's worth of imports, for rehearsals only
 
-    return Sandbox(show_prompts=True)
+    return Sandbox(show_prompts=True, keep_requests=False)
 
 
 def _candidates(

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.wiring import Surroundings, open_app
 from llm_orc.ensembles.ensemble import Ensemble
@@ -27,8 +28,7 @@ def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
 
     Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with everything that is wrong in the file.
     """
-    app = open_app(Surroundings.here())
-    return app.library.find(str(name_or_path), app.surroundings.cwd).ensemble
+    return find_ensemble(open_app(Surroundings.here()), str(name_or_path))
 
 
 async def run(
@@ -51,7 +51,7 @@ async def run(
     """
     app = open_app(Surroundings.here())
     if not isinstance(ensemble, Ensemble):
-        ensemble = app.library.find(str(ensemble), app.surroundings.cwd).ensemble
+        ensemble = find_ensemble(app, str(ensemble))
     if (task := task if task is not None else ensemble.default_task) is None:
         raise InputError(f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: run(ensemble, "…")')
     options = RunOptions(

@@ -78,6 +78,6 @@ def open_app(surroundings: Surroundings, flags: Mapping[str, JsonValue] | None =
         surroundings=surroundings,
         paths=paths,
         settings=settings,
-        library=Library.around(surroundings.cwd, paths.config),
+        library=Library.around(surroundings.cwd, paths.config, surroundings.home),
         trust=TrustStore(paths.config / "trust.json"),
     )

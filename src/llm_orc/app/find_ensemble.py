@@ -1,0 +1,31 @@
+"""Find an ensemble that can be run: it is valid, and the profiles and providers that it names exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.ensembles.check import check
+from llm_orc.errors import EnsembleInvalid
+from llm_orc.providers.catalog import PROVIDERS
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
+
+
+def find_ensemble(app: App, name_or_path: str) -> Ensemble:
+    """Return the ensemble of that name or path.
+
+    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
+    """
+    parsed = app.library.find(name_or_path, app.surroundings.cwd)
+    found = check(parsed, app.settings, known_providers=PROVIDERS.keys())
+    if found.problems:
+        count = len(found.problems)
+        raise EnsembleInvalid(
+            f"ensemble `{parsed.ensemble.name}` names {'something' if count == 1 else f'{count} things'} that"
+            f" {'does' if count == 1 else 'do'} not exist",
+            problems=found.problems,
+            hint=f"llm-orc check {name_or_path}",
+        )
+    return parsed.ensemble
