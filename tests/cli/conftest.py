@@ -35,16 +35,15 @@ agents:
 
 @dataclass
 class Shell:
-    """Runs `llm-orc` in its own home and directory, with nothing of ours in the environment."""
+    """Runs `llm-orc` in its own home and directory."""
 
     home: Path
     cwd: Path
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.environ |= {
+        self.environ |= os.environ | {
             "HOME": str(self.home),
-            "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
             "NO_PROXY": "127.0.0.1",
@@ -106,7 +105,7 @@ class Shell:
 @pytest.fixture
 def bare(tmp_path: Path) -> Shell:
     """A machine with the program and nothing else: no settings, no ensembles, no access."""
-    home, cwd = tmp_path / "home", tmp_path / "work"
+    home, cwd = tmp_path / "own-home", tmp_path / "work"
     home.mkdir()
     cwd.mkdir()
     return Shell(home, cwd)

@@ -84,7 +84,7 @@ def _as_error(exception: Exception) -> LlmOrcError:
         case _:
             return LlmOrcError(
                 f"this is a mistake in llm-orc: `{type(exception).__name__}: {exception}`",
-                hint="run it again as `llm-orc --debug …` and report what it prints",
+                hint="Run it again as `llm-orc --debug …` and report what it prints",
             )
 
 

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_version()
     from llm_orc.cli.exits import exit_code_of
 
-    return exit_code_of(lambda: _run(arguments), arguments)
+    return exit_code_of(lambda: _run(list(arguments)), arguments)
 
 
 def _run(arguments: list[str]) -> int:

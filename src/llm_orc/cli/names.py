@@ -43,8 +43,9 @@ class EnsembleName(_Name):
         return super().shell_complete(ctx, param, incomplete)
 
     def known(self, app: App) -> Iterable[CompletionItem]:
-        for entry in app.library.entries():
-            yield CompletionItem(entry.name, help=entry.description)
+        for entry in app.library.listing().entries:
+            if entry.shadowed_by is None:
+                yield CompletionItem(entry.name, help=entry.description)
 
 
 class ProfileName(_Name):

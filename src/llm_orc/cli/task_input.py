@@ -17,7 +17,7 @@ from llm_orc.errors import InputError
 LARGEST = 10 * 1024 * 1024  # bytes
 _CHUNK = 1 << 16
 _MOMENT_S = 1.0  # silence after which an open standard input counts as idle, where there is a default task
-_GIVE_ONE = "give one with --input TEXT, --input-file FILE or a pipe, or set `default_task` in the ensemble"
+_GIVE_ONE = "Give one with --input TEXT, --input-file FILE or a pipe, or set `default_task` in the ensemble"
 
 
 def read_task(text: str | None, file: str | None, default: str | None, ensemble: str) -> str:
@@ -113,21 +113,21 @@ def _decoded(data: bytes, origin: str) -> str:
     if len(data) > LARGEST:
         raise InputError(
             f"the task from {origin} is larger than {LARGEST // (1024 * 1024)} MB",
-            hint="nothing was sent; shorten it, or split it over several runs",
+            hint="Nothing was sent. Shorten it, or split it over several runs",
         )
     try:
         return _checked(data.decode("utf-8-sig"), origin)
     except UnicodeDecodeError as e:
         raise InputError(
             f"the task from {origin} is not UTF-8 text: byte {e.start + 1:,} can't be read",
-            hint="save it as UTF-8 text; a PDF, an image or an archive has to be turned into text first",
+            hint="Save it as UTF-8 text; a PDF, an image or an archive has to be turned into text first",
         ) from e
 
 
 def _checked(text: str, origin: str) -> str:
     """Return the text without its last line end; a NUL marks a file of another kind, which happens to decode."""
     if "\0" in text:
-        raise InputError(f"the task from {origin} is a binary file, not text", hint="give it as UTF-8 text")
+        raise InputError(f"the task from {origin} is a binary file, not text", hint="Give it as UTF-8 text")
     if not text.strip():
         raise InputError(f"the task from {origin} is empty", hint=_GIVE_ONE)
     return text.removesuffix("\n").removesuffix("\r")
