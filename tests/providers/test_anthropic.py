@@ -78,6 +78,21 @@ class TestAnthropic(DialectSuite):
 
         assert b'"system":"You are terse.\\n\\nAnswer with one valid JSON document' in body
 
+    @pytest.mark.parametrize(
+        ("request_", "version"),
+        [
+            (HELLO, "2026-10-21"),
+            (ModelRequest(HELLO.messages, temperature=0.0), "2023-06-01"),
+            (ModelRequest(HELLO.messages, options={"top_k": 3}), "2023-06-01"),
+        ],
+    )
+    def test_falls_back_to_the_version_that_takes_sampling_parameters(
+        self, request_: ModelRequest, version: str
+    ) -> None:
+        headers = self.dialect.encode(request_, Target("p", "m"), stream=False).headers
+
+        assert headers["anthropic-version"] == version
+
     def test_ignores_events_and_blocks_it_does_not_know(self) -> None:
         decoder = self.dialect.decoder(Target("p", "m"))
         first, *others = self.events(["yes"], "end_turn")

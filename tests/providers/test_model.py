@@ -151,7 +151,7 @@ async def test_sends_the_headers_of_the_settings(server: Loopback, http: Http, n
     await model(server, http, naps).reply(HELLO)
 
     assert server.heard[0].headers["x-team"] == "t"
-    assert server.heard[0].headers["anthropic-version"] == "2023-06-01"
+    assert server.heard[0].headers["anthropic-version"] == "2026-10-21"
 
 
 # --- credentials ------------------------------------------------------------------------------------------

@@ -76,9 +76,10 @@ async def ask_anthropic(url: str, request: ModelRequest, streamed: bool) -> str:
         max_tokens=request.max_tokens or 16384,
         messages=turns(request),
         system=system,
-        temperature=request.temperature,
-        extra_body=request.options or None,
     )
+    sampling = {**given(temperature=request.temperature), **request.options}
+    if sampling:  # the SDK's way since the API's version 2026-10-21 dropped these parameters
+        call |= {"extra_body": sampling, "extra_headers": {"anthropic-version": "2023-06-01"}}
     async with anthropic.AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0) as client:
         if not streamed:
             return "".join(b.text for b in (await client.messages.create(**call)).content if b.type == "text")
@@ -122,20 +123,19 @@ async def ask_responses(url: str, request: ModelRequest, streamed: bool) -> str:
 
 
 async def ask_gemini(url: str, request: ModelRequest, streamed: bool) -> str:
-    config = types.GenerateContentConfig(
-        **given(
-            system_instruction=request.system_prompt,
-            temperature=request.temperature,
-            max_output_tokens=request.max_tokens,
-            response_mime_type="application/json" if request.json_output else None,
-        ),
-        http_options=types.HttpOptions(base_url=url, extra_body=dict(request.options) or None),
+    fields = given(
+        system_instruction=request.system_prompt,
+        temperature=request.temperature,
+        max_output_tokens=request.max_tokens,
+        response_mime_type="application/json" if request.json_output else None,
+        http_options=types.HttpOptions(extra_body=dict(request.options)) if request.options else None,
     )
+    config = types.GenerateContentConfig(**fields) if fields else None
     contents: list[Any] = [
         types.Content(role="model" if m.role == "assistant" else "user", parts=[types.Part(text=m.content)])
         for m in request.messages
     ]
-    client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url))
+    client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url, api_version="v1beta"))
     try:
         if not streamed:
             return (
@@ -153,7 +153,8 @@ JUDGES = {
         test_anthropic.TestAnthropic(),
         "anthropic-api",
         ask_anthropic,
-        ("x-api-key", "anthropic-version", "content-type", "accept"),
+        # The SDK sends the key as a bearer token, the API's reference as `x-api-key`: both are accepted.
+        ("anthropic-version", "content-type", "accept"),
     ),
     "openai-chat": Judge(
         test_openai_chat.TestOpenAIChat(),

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from llm_orc.providers.base import ModelRequest
     from llm_orc.providers.transport import Answer
 
-_VERSION = "2023-06-01"
+# https://platform.claude.com/docs/en/api/versioning
+_VERSION = "2026-10-21"
+_SAMPLING_VERSION = "2023-06-01"  # the last one that takes sampling parameters, for models that still do
+_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _JSON_ONLY = "Answer with one valid JSON document and nothing else: no prose before or after it, no code fence."
 _HEADERS = {"anthropic-version": _VERSION, "content-type": "application/json", "accept": "application/json"}
 _STOP_REASONS: dict[str, StopReason] = {
@@ -63,6 +66,10 @@ _MAX_TOKENS = (
 def default_max_tokens(model: str) -> int:
     """The limit for an agent that sets none; other makers' models behind this dialect get 8192."""
     return next((limit for start, limit in _MAX_TOKENS if start in model), 8192)
+
+
+def _samples(request: ModelRequest) -> bool:
+    return request.temperature is not None or not _SAMPLING.isdisjoint(request.options)
 
 
 class _Usage(msgspec.Struct):
@@ -135,7 +142,8 @@ class Anthropic(Dialect):
             body["temperature"] = request.temperature
         if stream:
             body["stream"] = True
-        return WireRequest("/v1/messages", _HEADERS, self.merge(body, request.options, target))
+        headers = {**_HEADERS, "anthropic-version": _SAMPLING_VERSION} if _samples(request) else _HEADERS
+        return WireRequest("/v1/messages", headers, self.merge(body, request.options, target))
 
     def read(self, answer: Answer, target: Target) -> Reply:
         message = decode(_read_message, answer, target)

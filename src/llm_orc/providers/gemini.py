@@ -116,6 +116,7 @@ class Gemini(Dialect):
             body["generationConfig"] = generation
         call = "streamGenerateContent?alt=sse" if stream else "generateContent"
         model = target.model if "/" in target.model else f"models/{target.model}"
+        # Not `v1`: only the beta has the `-latest` names and models in preview.
         return WireRequest(f"/v1beta/{quote(model)}:{call}", _HEADERS, self.merge(body, request.options, target))
 
     def read(self, answer: Answer, target: Target) -> Reply:
