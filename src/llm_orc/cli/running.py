@@ -15,7 +15,7 @@ from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.exits import INTERRUPTED, READER_GONE, TERMINATED, write_error
 from llm_orc.cli.streams import is_terminal, note, write_data
 from llm_orc.cli.views import View, choose_view
-from llm_orc.engine.events import ErrorInfo
+from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed
 from llm_orc.formats import EventFormat, Format, ResultFormat
 from llm_orc.formats.figures import count
@@ -134,7 +134,8 @@ class _Run:
                 note(line)
 
     def _show(self, event: RunEvent) -> None:
-        self._state.apply(event)
+        if not isinstance(event, AgentDelta):  # the result needs no provisional text, and there may be much of it
+            self._state.apply(event)
         self._view.show(event)
         form = self._output.form
         if isinstance(form, EventFormat) and self._stopped_with is None:

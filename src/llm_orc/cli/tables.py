@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _GAP = 2
-_NARROWEST = 8  # columns that a shrinking column keeps
+_NARROWEST = 4  # columns that a shrinking column keeps
 
 
 @dataclass(frozen=True, slots=True)
