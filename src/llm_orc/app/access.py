@@ -151,15 +151,13 @@ class AccessFinder:
         assert choice.provider is not None
         self._refuse_withheld(choice)
         spec = find_provider(choice.provider, self._settings.providers)
+        endpoint_of(spec, self._settings.providers, choice.base_url)  # a way that is closed is named first
         model = choice.model or spec.default_model
         if model is None:
             raise SettingsError(
                 f"provider `{spec.name}` needs a model to be named",
                 hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
             )
-        endpoint_of(
-            spec, self._settings.providers, choice.base_url
-        )  # a way that is closed is named before its key
         found = self._key(spec, choice)
         endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=found is not None)
         access = Access(

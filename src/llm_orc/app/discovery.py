@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.access import Billing
 from llm_orc.errors import LlmOrcError, NotLoggedIn
 from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider, list_models
+from llm_orc.providers.transport import TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +49,10 @@ async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
     """Ask the servers that this machine may run which models they have."""
     found = []
     for spec, endpoint in _local_servers(settings):
-        models = await list_models(endpoint, http)
+        try:
+            models = await list_models(endpoint, http)
+        except TransportError:
+            continue  # nobody listens there
         usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
         model = spec.default_model or next(iter(usable), None)
         if model is not None and models:

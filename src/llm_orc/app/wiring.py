@@ -73,7 +73,7 @@ class App:
 def open_app(surroundings: Surroundings, flags: Mapping[str, JsonValue] | None = None) -> App:
     """Read the settings and join the parts. Raises `SettingsError` with every problem of every file."""
     paths = user_paths(surroundings.environ, surroundings.platform, surroundings.home)
-    settings = load_settings(paths, surroundings.cwd, surroundings.environ, flags)
+    settings = load_settings(paths, surroundings.cwd, surroundings.environ, flags, home=surroundings.home)
     return App(
         surroundings=surroundings,
         paths=paths,

@@ -1,0 +1,122 @@
+"""An app in folders of its own, with the sandbox as its providers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llm_orc.app.access import AccessPlan
+from llm_orc.app.find_ensemble import find_ensemble
+from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+from llm_orc.app.wiring import App, Surroundings, open_app
+from llm_orc.engine.events import RunEvent
+from llm_orc.runs.state import RunResult
+from llm_orc.sandbox.server import Sandbox
+
+KEY = "sk-canary-5512"
+
+
+@dataclass
+class Workspace:
+    """A home, a project directory in it, and the environment of a process that works there."""
+
+    root: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        return self.root / "work" / "project"
+
+    @property
+    def config(self) -> Path:
+        return self.root / ".config" / "llm-orc"
+
+    def write(self, path: str, content: Mapping[str, object] | str) -> Path:
+        """Write YAML to `path`, relative to the home."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content if isinstance(content, str) else yaml.safe_dump(dict(content)), encoding="utf-8")
+        return file
+
+    def ensemble(self, name: str, *agents: Mapping[str, object], **more: object) -> None:
+        """Put an ensemble into the project."""
+        document = {"name": name, "agents": list(agents), **more}
+        self.write(f"work/project/.llm-orc/ensembles/{name}.yaml", document)
+
+    def settings(self, content: Mapping[str, object]) -> None:
+        """Write the user's own configuration."""
+        self.write(".config/llm-orc/config.yaml", content)
+
+    def app(self) -> App:
+        self.project.mkdir(parents=True, exist_ok=True)
+        return open_app(
+            Surroundings({"HOME": str(self.root), **self.environ}, sys.platform, self.root, self.project)
+        )
+
+    def process_environ(self) -> dict[str, str]:
+        """The environment for a real process in this workspace."""
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        return {**kept, "HOME": str(self.root), "USERPROFILE": str(self.root), **self.environ}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "user")
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as sandbox:
+        yield sandbox
+
+
+def on_sandbox(sandbox: Sandbox, **more: object) -> dict[str, object]:
+    """Settings that send local servers and the metered providers to the sandbox."""
+    return {
+        "providers": {
+            "openai-compatible": {"base_url": sandbox.base_url("openai-chat")},
+            "anthropic-api": {"base_url": sandbox.base_url("anthropic")},
+            "openai": {"base_url": sandbox.base_url("openai-responses")},
+            "google-gemini": {"base_url": sandbox.base_url("gemini")},
+            # A port where nobody listens, so that no real server of the machine is found.
+            "ollama": {"base_url": "http://127.0.0.1:9/v1"},
+        },
+        **more,
+    }
+
+
+def local(name: str, **more: object) -> dict[str, object]:
+    """An agent on the local server."""
+    return {
+        "name": name,
+        "provider": "openai-compatible",
+        "model": "m",
+        "system_prompt": f"You are {name}.",
+        **more,
+    }
+
+
+@dataclass
+class Seen:
+    """What a run showed."""
+
+    events: list[RunEvent] = field(default_factory=list)
+    plans: list[AccessPlan] = field(default_factory=list)
+
+
+async def run(app: App, name: str, task: str = "the task", **options: object) -> tuple[RunResult, Seen]:
+    seen = Seen()
+    result = await run_ensemble(
+        app,
+        find_ensemble(app, name),
+        RunOptions(task, **options),  # type: ignore[arg-type]
+        show=seen.events.append,
+        planned=seen.plans.append,
+    )
+    return result, seen
