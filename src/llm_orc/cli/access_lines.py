@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access import AccessPlan
     from llm_orc.auth.access import Access
 
-_WHO_PAYS = {
+WHO_PAYS = {
     Billing.SUBSCRIPTION: "subscription: no extra cost",
     Billing.METERED: "metered: paid per token",
     Billing.LOCAL: "local: free",
@@ -38,4 +38,4 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
 
 def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:
     yield one_line(f"{access.provider} {model} · {agents}")
-    yield "  " + one_line(f"{_WHO_PAYS[access.billing]} · {access.source}")
+    yield "  " + one_line(f"{WHO_PAYS[access.billing]} · {access.source}")

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.state import RunResult
 
 _NO_ACCESS = """
-That was the sandbox: canned answers, no model. For real ones, one of these:
-  start Ollama (https://ollama.com), then: llm-orc demo
-  set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, then: llm-orc demo --allow-metered"""
+That was the sandbox: canned answers, no model. To get real ones: llm-orc setup"""
 
 
 @tool("demo", "See a panel of agents at work, on the best access there is.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.streams import note, prepare_streams, style
-from llm_orc.errors import EnsembleInvalid, LlmOrcError
+from llm_orc.errors import EnsembleInvalid, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,10 +35,14 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as e:
         return e.exit_code
     except BrokenPipeError:
-        return _reader_gone()
+        _stop_writing()
+        return READER_GONE
     except (KeyboardInterrupt, click.Abort):
         note("\nStopped.")
         return INTERRUPTED
+    except OSError as e:
+        _stop_writing()
+        return _failed(e, arguments)
     except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
         return _failed(e, arguments)
     return code
@@ -48,8 +52,8 @@ def _failed(exception: Exception, arguments: Sequence[str]) -> int:
     error = _as_error(exception)
     try:
         _write_as_data(error, arguments)
-    except BrokenPipeError:
-        _reader_gone()
+    except OSError:
+        _stop_writing()
     if isinstance(exception, click.UsageError) and exception.ctx is not None:
         note(exception.ctx.get_usage())
     if "--debug" in arguments:
@@ -81,6 +85,9 @@ def _as_error(exception: Exception) -> LlmOrcError:
             return UsageMistake(exception.format_message(), hint=f"{command} --help")
         case click.ClickException():
             return UsageMistake(exception.format_message())
+        case OSError():
+            where = f" `{exception.filename}`" if exception.filename else ""
+            return StorageError(f"the system says{where}: {exception.strerror or exception}")
         case _:
             return LlmOrcError(
                 f"this is a mistake in llm-orc: `{type(exception).__name__}: {exception}`",
@@ -131,7 +138,6 @@ def masked(text: str, environ: os._Environ[str] | dict[str, str]) -> str:
     return text
 
 
-def _reader_gone() -> int:
-    """Nobody reads stdout any more (`| head`): end quietly, and keep Python's last flush from complaining."""
+def _stop_writing() -> None:
+    """Keep Python's last flush from failing too, where stdout has no reader (`| head`) or no room any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return READER_GONE

@@ -50,13 +50,14 @@ def command(
     git diff | llm-orc invoke review --output-format markdown > review.md
     llm-orc invoke ./panel.yaml --rehearse
     """
+    from llm_orc.app.find_ensemble import find_ensemble
     from llm_orc.app.run_ensemble import RunOptions, run_ensemble
     from llm_orc.cli.running import carry_out
     from llm_orc.cli.task_input import read_task
 
     output = output_of(format_name, output_file, quiet=quiet)
     app = app_here()
-    ensemble = app.library.find(ensemble_name, app.surroundings.cwd).ensemble
+    ensemble = find_ensemble(app, ensemble_name)
     task = read_task(text, input_file, ensemble.default_task, ensemble.name)
     recorded = app.settings.runs.record and not no_record
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.exits import INTERRUPTED, READER_GONE, TERMINATED, write_error
 from llm_orc.cli.streams import is_terminal, note, write_data
@@ -84,6 +85,7 @@ class _Run:
         self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
         self._task: asyncio.Task[RunResult] | None = None
         self._stopped_with: int | None = None
+        self._unwritable: OSError | None = None
 
     def go(self, *, allow_metered: bool) -> int:
         try:
@@ -103,8 +105,7 @@ class _Run:
 
     def _run_loop(self, *, allow_metered: bool) -> RunResult:
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                return runner.run(self._main(allow_metered=allow_metered))
+            return run_to_end(self._main(allow_metered=allow_metered))
         except KeyboardInterrupt:
             raise _Stopped(INTERRUPTED) from None
         except asyncio.CancelledError:
@@ -142,15 +143,16 @@ class _Run:
             try:
                 sys.stdout.write(form.event(event) + "\n")
                 sys.stdout.flush()
-            except BrokenPipeError:
+            except OSError as e:  # the reader is gone, or the disk is full
+                self._unwritable = e
                 self._stop(READER_GONE)
 
     def _so_far(self) -> RunResult:
         return self._state.result(recorded=self._recorded)
 
     def _print_what_finished(self, exit_code: int) -> int:
-        if exit_code == READER_GONE:
-            raise BrokenPipeError
+        if self._unwritable is not None:
+            raise self._unwritable
         if self._state.started is None:
             note("Stopped before anything was sent.")
             return exit_code
@@ -181,11 +183,3 @@ class _Run:
 
 def _as_info(error: LlmOrcError) -> ErrorInfo:
     return ErrorInfo(error.code, error.message, error.hint, error.exit_code)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ _CODES = {"red": "31;1", "green": "32", "yellow": "33;1", "cyan": "36", "dim": "
 
 def prepare_streams() -> None:
     """Make every text writable: UTF-8 in a pipe or file whatever the locale, and no error for a lone surrogate."""
+    if sys.stdout is None:  # started with `>&-`
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             encoding = None if stream.isatty() else "utf-8"
