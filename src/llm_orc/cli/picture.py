@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.tables import cell_width, cut, tail
@@ -55,7 +56,10 @@ class Picture:
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
-            self._state.apply(event)
+            streamed = self._state.agents[event.agent].streamed
+            streamed.append(event.text)
+            if len(streamed) > 2 * _PIECES:  # what no line can show is not kept
+                del streamed[:-_PIECES]
             return
         if isinstance(event, RunStarted):
             self._state.apply(event)
@@ -97,11 +101,11 @@ class Picture:
         """Return at most `height` lines: the run, then every agent, or those that matter where not all fit."""
         agents = self._state.agents
         if len(agents) < height:
-            shown: list[AgentState] = list(agents.values())
+            shown = list(agents.values())
             missing = 0
         else:
             room = max(height - 2, 0)
-            shown = [*self._active.values()][:room]
+            shown = list(islice(self._active.values(), room))
             shown += [*self._failed.values()][-(room - len(shown)) :] if len(shown) < room else []
             missing = len(agents) - len(shown)
         names = min(
