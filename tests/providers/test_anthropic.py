@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from llm_orc.errors import ContentRefused
 from llm_orc.providers.anthropic import Anthropic, default_max_tokens
 from llm_orc.providers.base import ModelRequest, Usage
 from llm_orc.providers.dialect import Target
@@ -92,6 +93,16 @@ class TestAnthropic(DialectSuite):
         headers = self.dialect.encode(request_, Target("p", "m"), stream=False).headers
 
         assert headers["anthropic-version"] == version
+
+    def test_a_refusal_says_why_where_the_provider_does(self) -> None:
+        why = {"type": "refusal", "category": "bio", "explanation": "Not this."}
+        delta = {"stop_reason": "refusal", "stop_sequence": None, "stop_details": why}
+        decoder = self.dialect.decoder(Target("p", "m"))
+
+        decoder.feed(typed("message_delta", delta=delta, usage={"output_tokens": 0}) + typed("message_stop"))
+
+        with pytest.raises(ContentRefused, match="declined to answer: Not this"):
+            decoder.finish(Answer(200, {}))
 
     def test_ignores_events_and_blocks_it_does_not_know(self) -> None:
         decoder = self.dialect.decoder(Target("p", "m"))

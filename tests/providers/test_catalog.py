@@ -116,7 +116,7 @@ def test_a_provider_of_the_user_s_own_needs_an_address_and_a_dialect() -> None:
 
 def test_compatible_servers_are_told_apart_by_scope() -> None:
     settings = {
-        name: ProviderSettings(name, base_url=url)
+        name: ProviderSettings(name, base_url=url, headers={"x-for": name})
         for name, url in {
             "openai-compatible": "http://127.0.0.1:1/v1",
             "openai-compatible/lab": "https://lab.example.com/v1",
@@ -130,6 +130,8 @@ def test_compatible_servers_are_told_apart_by_scope() -> None:
     assert billing_of(lab, endpoint_of(lab, settings)) is Billing.METERED
     assert endpoint_of(other, settings).origin == "http://127.0.0.1:1"
     assert billing_of(other, endpoint_of(other, settings)) is Billing.LOCAL
+    assert endpoint_of(lab, settings).headers == {"x-for": "openai-compatible/lab"}
+    assert endpoint_of(other, settings).headers == {"x-for": "openai-compatible"}
 
 
 def test_a_compatible_server_needs_an_address() -> None:

@@ -48,6 +48,9 @@ LINES = st.sampled_from(
         b"data:",
         b"event: x",
         b": note",
+        b"event: data: x",
+        b"data: data: y",
+        b"data:z",
         b"id: 1",
         b"",
     ]

@@ -84,11 +84,19 @@ class _Block(msgspec.Struct):
     text: str = ""
 
 
+class _StopDetails(msgspec.Struct):
+    """Why the model refused, where it says."""
+
+    category: str | None = None
+    explanation: str | None = None
+
+
 class _Message(msgspec.Struct):
     content: list[_Block]
     id: str = ""
     model: str = ""
     stop_reason: str | None = None
+    stop_details: _StopDetails | None = None
     usage: _Usage | None = None
 
 
@@ -105,6 +113,7 @@ class _Delta(msgspec.Struct, gc=False):
     type: str = ""
     text: str = ""
     stop_reason: str | None = None
+    stop_details: _StopDetails | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -184,7 +193,7 @@ def _take_frame(draft: Draft, event: _Event) -> None:
             draft.pieces.append(event.content_block.text)
     elif event.type == "message_delta":
         if event.delta is not None:
-            _stop(draft, event.delta.stop_reason)
+            _stop(draft, event.delta.stop_reason, event.delta.stop_details)
         if event.usage is not None:
             draft.usage = _usage(event.usage, draft.usage)
     elif event.type == "message_stop":
@@ -197,18 +206,19 @@ def _take_frame(draft: Draft, event: _Event) -> None:
 def _begin(draft: Draft, message: _Message) -> None:
     draft.model = message.model
     draft.request_id = message.id
-    _stop(draft, message.stop_reason)
+    _stop(draft, message.stop_reason, message.stop_details)
     if message.usage is not None:
         draft.usage = _usage(message.usage, Usage())
 
 
-def _stop(draft: Draft, reason: str | None) -> None:
+def _stop(draft: Draft, reason: str | None, details: _StopDetails | None) -> None:
     if reason is None:
         return
     draft.stop = reason
     draft.stop_reason = _STOP_REASONS.get(reason, "other")
     if reason == "refusal":
-        draft.refusal = ""
+        details = details or _StopDetails()
+        draft.refusal = details.explanation or details.category or ""
 
 
 def _usage(wire: _Usage, before: Usage) -> Usage:

@@ -147,11 +147,10 @@ def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> Provid
     `openai-compatible/<scope>` is a compatible server of that name; a provider that only `settings` know
     needs `base_url` and `dialect`. Raises `SettingsError` for a name that nobody knows.
     """
-    own = settings.get(name)
+    own = _own(name, settings)
     spec = PROVIDERS.get(name)
     if spec is None and name.startswith(f"{_COMPATIBLE}/"):
         spec = replace(PROVIDERS[_COMPATIBLE], name=name)
-        own = own or settings.get(_COMPATIBLE)
     if spec is None and own is not None:
         spec = _user_defined(own)
     if spec is None:
@@ -182,7 +181,7 @@ def endpoint_of(
     clean = check_base_url(address, spec.name)
     if spec.dialect == "anthropic":
         clean = clean.removesuffix("/v1")  # the dialect's paths begin with it
-    own = settings.get(spec.name)
+    own = _own(spec.name, settings)
     endpoint = Endpoint(
         provider=spec.name,
         dialect=spec.dialect,
@@ -240,6 +239,13 @@ class _Model(msgspec.Struct):
 class _Models(msgspec.Struct):
     data: list[_Model] | None = None
     models: list[_Model] | None = None
+
+
+def _own(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
+    """What configuration says of `name`; a scope that it does not mention is as all compatible servers."""
+    if name not in settings and name.startswith(f"{_COMPATIBLE}/"):
+        return settings.get(_COMPATIBLE)
+    return settings.get(name)
 
 
 def _user_defined(own: ProviderSettings) -> ProviderSpec:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 _BOM = b"\xef\xbb\xbf"
+# How every provider writes its events; two passes of C where others need a loop.
+_PLAIN = re.compile(rb"(?:(?:event: [^\n]*\n)?data: [^\n]*\n\n)*")
+_PLAIN_DATA = re.compile(rb"data: ([^\n]*)\n\n")
 
 
 class SseParser:
@@ -32,6 +37,11 @@ class SseParser:
             if buffer.endswith(b"\r"):  # its "\n" may be the next piece's first byte
                 buffer, held = buffer[:-1], b"\r"
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        end = buffer.rfind(b"\n\n") + 2
+        whole = buffer[:end] if end > 1 else b""
+        if _PLAIN.fullmatch(whole):
+            self._rest = buffer[len(whole) :] + held
+            return _PLAIN_DATA.findall(whole)
         blocks = buffer.split(b"\n\n")
         self._rest = blocks.pop() + held
         return [data for block in blocks if (data := _data(block)) is not None]
@@ -39,16 +49,6 @@ class SseParser:
 
 def _data(block: bytes) -> bytes | None:
     """The data of one event, None where it has none."""
-    if b"\n" not in block and block.startswith(b"data: "):
-        return block[6:]
-    if block.startswith(b"event: "):
-        end = block.find(b"\n")
-        if block.startswith(b"data: ", end + 1) and block.find(b"\n", end + 1) < 0:
-            return block[end + 7 :]
-    return _data_by_line(block)
-
-
-def _data_by_line(block: bytes) -> bytes | None:
     lines: list[bytes] = []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
