@@ -149,6 +149,18 @@ def test_check_without_access_ends_with_its_exit_code(bare):
     assert json.loads(done.stdout)["error"]["code"] == "not_logged_in"
 
 
+def test_setup_shows_what_there_is_and_how_to_get_more_without_a_secret(shell):
+    shell.environ["OPENAI_API_KEY"] = "sk-canary"
+
+    text, document = shell.run("setup").stdout, json.loads(shell.run("setup", "--json").stdout)
+
+    assert ("openai", "metered") in [(found["provider"], found["billing"]) for found in document["found"]]
+    assert document["default"]["provider"] == "openai-compatible"
+    assert "metered: paid per token · environment variable OPENAI_API_KEY" in text
+    assert "anthropic-api: export ANTHROPIC_API_KEY=" in text
+    assert "sk-canary" not in text
+
+
 def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare):
     settings = bare.cwd / ".llm-orc" / "config.yaml"
     settings.parent.mkdir()

@@ -48,14 +48,6 @@ class EnsembleName(_Name):
                 yield CompletionItem(entry.name, help=entry.description)
 
 
-class ProfileName(_Name):
-    name = "profile"
-
-    def known(self, app: App) -> Iterable[CompletionItem]:
-        for name, profile in app.settings.profiles.items():
-            yield CompletionItem(name, help=f"{profile.provider or ''} {profile.model or ''}".strip())
-
-
 class RunName(_Name):
     name = "run"
 
