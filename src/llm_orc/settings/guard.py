@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llm_orc.jsontypes import JsonValue
 from llm_orc.settings.layer import dotted
 from llm_orc.settings.model import Origin
+from llm_orc.settings.schema import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,5 +53,9 @@ def guarded_project(root: Path, values: Iterable[Value]) -> GuardedProject:
 
 
 def _digest(values: Iterable[Value]) -> str:
-    canonical = json.dumps(sorted([[*v.path], json.dumps(v.value)] for v in values), separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    """A relative path counts from its file's folder, so the folder is part of what was agreed to."""
+    canonical = sorted(
+        [*v.path, json.dumps(v.value), str(v.origin.file and v.origin.file.parent.name) if v.path[-1] in PATHS else ""]
+        for v in values
+    )
+    return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()

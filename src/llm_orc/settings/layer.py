@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def layer_files(folder: Path) -> list[Path]:
     profiles = _yaml_files(folder / "profiles")
     local = [p for p in profiles if p.stem.endswith(".local")]
     shared = [p for p in profiles if p not in local]
-    named = {name: folder / name for name in ("config.yaml", "config.local.yaml") if (folder / name).exists()}
+    named = {name: folder / name for name in ("config.yaml", "config.local.yaml") if os.path.lexists(folder / name)}
     return [
         *(p for name, p in named.items() if name == "config.yaml"),
         *shared,
@@ -65,9 +66,13 @@ def layer_files(folder: Path) -> list[Path]:
 
 
 def _yaml_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - hidden files are left out by name
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix in {".yaml", ".yml"} and not p.name.startswith("."))
+    except OSError:
+        return [folder]  # reading it says what is wrong
+    return [folder / n for n in sorted(names) if n.endswith((".yaml", ".yml")) and not n.startswith(".")]
 
 
 def read_layer(files: list[Path], layer: Layer) -> LayerValues:

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llm_orc.errors import ProfileNotFound, SettingsError
+from llm_orc.settings.load import load_settings, read_guarded, trust_file
+from llm_orc.settings.profiles import find_profile
+from llm_orc.settings.trust import TrustStore
+
+if TYPE_CHECKING:
+    from tests.settings.conftest import Place
+
+
+def trust(place: Place) -> None:
+    guarded = read_guarded(place.paths, place.project, {"HOME": str(place.home)})
+    assert guarded is not None
+    TrustStore(trust_file(place.paths)).trust(guarded.root, guarded.digest)
+
+
+def test_without_any_file_there_is_the_default_profile_that_chooses_by_itself(place: Place) -> None:
+    settings = place.load()
+
+    default = settings.profiles["default"]
+    assert (default.provider, default.model, default.origin.layer) == (None, None, "packaged")
+    assert settings.project is None
+
+
+def test_profiles_merge_value_by_value_and_every_value_knows_its_origin(place: Place) -> None:
+    user = place.user(
+        "model_profiles:\n  fast:\n    provider: openai\n    model: small\n    options: {top_p: 0.5, seed: 1}\n"
+    )
+    project = place.in_project("model_profiles:\n  fast:\n    model: smaller\n    options: {seed: 2}\n")
+
+    settings = place.load()
+
+    fast = settings.profiles["fast"]
+    assert (fast.provider, fast.model, fast.options) == ("openai", "smaller", {"top_p": 0.5, "seed": 2})
+    origins = settings.origins
+    assert (origins["model_profiles.fast.provider"].file, origins["model_profiles.fast.provider"].line) == (
+        user,
+        3,
+    )
+    assert origins["model_profiles.fast.model"].file == project
+    assert origins["model_profiles.fast.options.seed"].layer == "project"
+    assert fast.origin.file == project
+
+
+def test_files_of_one_folder_count_in_their_order_local_ones_last(place: Place) -> None:
+    place.user("model_profiles: {p: {model: config, provider: a, temperature: 0.1, max_tokens: 1}}")
+    place.user("name: p\nmodel: profile\ntemperature: 0.2\nmax_tokens: 2\n", "profiles/p.yaml")
+    place.user("model_profiles: {p: {temperature: 0.3, max_tokens: 3}}", "config.local.yaml")
+    place.user("name: p\nmax_tokens: 4\n", "profiles/a.local.yaml")
+
+    profile = place.load().profiles["p"]
+
+    assert (profile.provider, profile.model) == ("a", "profile")
+    assert (profile.temperature, profile.max_tokens) == (0.3, 4)
+
+
+def test_an_empty_value_takes_back_what_a_lower_layer_says(place: Place) -> None:
+    place.user("runs:\n  keep_days:\n")
+
+    assert place.load().runs.keep_days is None
+
+
+@pytest.mark.parametrize("top", ["user", "project", "environment", "flag"])
+def test_a_higher_layer_wins(place: Place, top: str) -> None:
+    layers = ["user", "project", "environment", "flag"]
+    given = layers[: layers.index(top) + 1]
+    place.user("runs: {max_concurrent: 1}")
+    if "project" in given:
+        place.in_project("runs: {max_concurrent: 2}")
+
+    settings = place.load(
+        {"LLM_ORC_MAX_CONCURRENT": "3"} if "environment" in given else {},
+        {"runs.max_concurrent": 4 if "flag" in given else None},
+    )
+
+    assert settings.runs.max_concurrent == len(given)
+    assert settings.origins["runs.max_concurrent"].layer == top
+
+
+def test_the_environment_sets_what_its_table_says(place: Place) -> None:
+    settings = place.load(
+        {
+            "LLM_ORC_RECORD": "off",
+            "LLM_ORC_KEEP_DAYS": "7",
+            "LLM_ORC_TIMEOUT_SECONDS": "1.5",
+            "LLM_ORC_MAX_RETRIES": "0",
+            "LLM_ORC_CA_FILE": "~/ca.pem",
+            "LLM_ORC_CONNECT_TIMEOUT_SECONDS": "2",
+            "LLM_ORC_IDLE_TIMEOUT_SECONDS": " 3 ",
+            "LLM_ORC_MAX_CONCURRENT": "",
+        }
+    )
+
+    assert (settings.runs.record, settings.runs.keep_days, settings.runs.timeout_s) == (False, 7, 1.5)
+    assert (settings.runs.max_retries, settings.runs.max_concurrent) == (0, None)
+    assert settings.network.ca_file == place.home / "ca.pem"
+    assert (settings.network.connect_timeout_s, settings.network.idle_timeout_s) == (2.0, 3.0)
+
+
+def test_relative_paths_count_from_the_file_that_names_them(place: Place) -> None:
+    place.user("network: {ca_file: certs/ca.pem}\nproviders: {openai: {api_key_file: ~/key}}")
+
+    settings = place.load()
+
+    assert settings.network.ca_file == place.paths.config / "certs/ca.pem"
+    assert settings.providers["openai"].api_key_file == place.home / "key"
+
+
+def test_all_problems_of_all_files_come_at_once_with_their_places(place: Place) -> None:
+    user = place.user("model_profiles:\n  fast:\n    modle: x\n    timeout_seconds: soon\nruns: {record: yes}\n")
+    project = place.in_project("network: [\n")
+    local = place.in_project("runs: {max_concurrent: 0}", "config.local.yaml")
+
+    with pytest.raises(SettingsError) as raised:
+        place.load({"LLM_ORC_KEEP_DAYS": "many"}, {"runs.max_retries": -1})
+
+    message = raised.value.message
+    assert f"{user}:3:5: `model_profiles.fast` has no key `modle` (did you mean `model`?)" in message
+    assert f"{user}:4:22: `timeout_seconds` must be a number, not text" in message
+    assert f"{user}:5:16: `record` must be `true` or `false`" in message
+    assert f"{project}:2:1: is not valid YAML" in message
+    assert f"{local}:1:24: `max_concurrent` must be at least 1" in message
+    assert "`LLM_ORC_KEEP_DAYS` must be a whole number" in message
+    assert "`runs.max_retries` must be at least 0" in message
+
+
+def test_sections_of_earlier_releases_are_noticed_and_do_no_harm(place: Place) -> None:
+    path = place.user("performance: {concurrency: 3}\nmodel_profile: {}\n")
+
+    settings = place.load()
+
+    assert settings.notices[0].startswith(f"{path}:1:1: `performance` is not a setting")
+    assert "did you mean `model_profiles`?" in settings.notices[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("providers: {x: {headers: {Authorization: Bearer sk-canary}}}", "`Authorization` looks like one"),
+        ("providers: {x: {headers: {X-Api-Key: sk-canary}}}", "`X-Api-Key` looks like one"),
+        ("providers: {x: {headers: {'a b': sk-canary}}}", "valid header names"),
+        ('providers: {x: {headers: {a: "sk-canary\\r\\nb: c"}}}', "one line of ASCII"),
+        ("providers: {x: {api_key: sk-canary}}", "has no key `api_key`"),
+        ("model_profiles: {x: {api-key: sk-canary}}", "has no key `api-key`"),
+        ("providers: {x: {api_key_env: sk-canary}}", "the name of an environment variable"),
+        ("providers: {x: {base_url: 'https://me:sk-canary@host/v1'}}", "without a user name or password"),
+        ("providers: {x: {base_url: 'https://host/v1?key=sk-canary'}}", "an address like"),
+        ("providers: {x: {base_url: 'ftp://sk-canary/'}}", "an address like"),
+    ],
+)
+def test_what_may_hold_a_secret_is_refused_and_never_repeated(place: Place, text: str, says: str) -> None:
+    place.user(text)
+
+    with pytest.raises(SettingsError) as raised:
+        place.load()
+
+    assert says in raised.value.message
+    assert "sk-canary" not in raised.value.message
+
+
+def test_fallbacks_must_exist_and_form_no_circle(place: Place) -> None:
+    path = place.user(
+        "model_profiles:\n"
+        "  a: {fallback_model_profile: b}\n"
+        "  b: {fallback_model_profile: a}\n"
+        "  c: {fallback_model_profile: defualt}\n"
+        "  d: {fallback_model_profile: a}\n"
+        "  e: {fallback_model_profile: e}\n"
+    )
+
+    with pytest.raises(SettingsError) as raised:
+        place.load()
+
+    lines = raised.value.message.splitlines()[1:]
+    assert lines == [
+        f"{path}:4:7: profile `c` falls back to `defualt`, which does not exist (did you mean `default`?)",
+        f"{path}:2:7: profiles fall back in a circle: `a → b → a`",
+        f"{path}:6:7: profiles fall back in a circle: `e → e`",
+    ]
+
+
+def test_an_unknown_profile_names_the_nearest(place: Place) -> None:
+    place.user("model_profiles: {Fast: {}, slow: {}}")
+
+    with pytest.raises(ProfileNotFound, match="`fsat`") as raised:
+        find_profile(place.load(), "fsat")
+
+    assert raised.value.hint == "Did you mean `Fast`?"
+
+
+def test_a_profile_file_needs_a_name(place: Place) -> None:
+    path = place.user("model: x\n", "profiles/x.yaml")
+
+    with pytest.raises(SettingsError) as raised:
+        place.load()
+
+    assert f"{path}:1:1: a profile's file needs a `name`" in raised.value.message
+
+
+def test_the_project_is_found_upward_and_the_nearest_with_settings_counts(place: Place) -> None:
+    place.in_project("runs: {max_concurrent: 2}")
+    below = place.project / "a" / "b"
+    (below / ".llm-orc" / "ensembles").mkdir(parents=True)
+
+    settings = load_settings(place.paths, below, {"HOME": str(place.home)})
+
+    assert settings.runs.max_concurrent == 2
+    assert settings.project is not None
+    assert settings.project.root == place.project
+
+
+def test_the_users_own_folders_are_no_project(place: Place) -> None:
+    (place.home / ".llm-orc").mkdir()
+    (place.home / ".llm-orc" / "config.yaml").write_text("runs: {max_concurrent: 9}")
+
+    settings = load_settings(place.paths, place.home / "work", {"HOME": str(place.home)})
+
+    assert settings.project is None
+    assert settings.runs.max_concurrent is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_folder_is_a_problem_with_its_path(place: Place) -> None:
+    profiles = place.user("name: x\n", "profiles/x.yaml").parent
+    profiles.chmod(0)
+
+    try:
+        with pytest.raises(SettingsError, match="Permission denied"):
+            place.load()
+    finally:
+        profiles.chmod(0o700)
+
+
+class TestTrust:
+    GUARDED = (
+        "model_profiles:\n"
+        "  fast: {model: m, provider: openai, base_url: 'https://evil.example', api_key_env: KEY, api_key_file: k}\n"
+        "providers:\n"
+        "  openai: {base_url: 'https://evil.example', dialect: openai-chat, api_key_env: KEY, api_key_file: k,\n"
+        "           headers: {x-team: a}, billing: local, default_model: m}\n"
+        "  mine: {}\n"
+        "network: {ca_file: ca.pem, connect_timeout_seconds: 1, idle_timeout_seconds: 1}\n"
+        "runs: {max_concurrent: 2}\n"
+    )
+
+    def test_an_untrusted_project_sets_no_endpoint_no_key_and_nothing_of_the_network(self, place: Place) -> None:
+        place.in_project(self.GUARDED)
+
+        settings = place.load()
+
+        fast = settings.profiles["fast"]
+        assert (fast.model, fast.base_url, fast.api_key_env, fast.api_key_file) == ("m", None, None, None)
+        assert settings.providers == {}
+        assert settings.network.ca_file is None
+        assert settings.runs.max_concurrent == 2
+        assert settings.project is not None
+        assert not settings.project.trusted
+        assert {w.key for w in settings.withheld} == {
+            "model_profiles.fast.base_url",
+            "model_profiles.fast.api_key_env",
+            "model_profiles.fast.api_key_file",
+            "providers.openai.base_url",
+            "providers.openai.dialect",
+            "providers.openai.api_key_env",
+            "providers.openai.api_key_file",
+            "providers.openai.headers.x-team",
+            "providers.openai.billing",
+            "providers.openai.default_model",
+            "network.ca_file",
+            "network.connect_timeout_seconds",
+            "network.idle_timeout_seconds",
+        }
+        assert not any("evil" in str(value) for value in (settings.profiles, settings.providers))
+
+    def test_an_untrusted_project_leaves_the_users_endpoint_in_place(self, place: Place) -> None:
+        place.user("providers: {openai: {base_url: 'https://good.example/v1'}}")
+        place.in_project(self.GUARDED)
+
+        assert place.load().providers["openai"].base_url == "https://good.example/v1"
+
+    def test_what_trust_would_allow_is_what_is_withheld(self, place: Place) -> None:
+        place.in_project(self.GUARDED)
+
+        guarded = read_guarded(place.paths, place.project, {"HOME": str(place.home)})
+
+        assert guarded is not None
+        assert guarded.root == place.project
+        withheld = place.load().withheld
+        assert [(v.key, v.origin) for v in guarded.values] == [(w.key, w.origin) for w in withheld]
+
+    def test_a_trusted_project_sets_it_all(self, place: Place) -> None:
+        place.in_project(self.GUARDED)
+        trust(place)
+
+        settings = place.load()
+
+        assert settings.project is not None
+        assert settings.project.trusted
+        assert settings.withheld == ()
+        assert settings.providers["openai"].base_url == "https://evil.example"
+        assert settings.providers["openai"].headers == {"x-team": "a"}
+        assert settings.network.ca_file == place.project / ".llm-orc" / "ca.pem"
+        assert settings.profiles["fast"].api_key_file == place.project / ".llm-orc" / "k"
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("https://evil.example", "https://other.example"),
+            ("billing: local", "billing: metered"),
+            ("x-team: a", "x-team: b"),
+            ("idle_timeout_seconds: 1", "idle_timeout_seconds: 2"),
+            ("api_key_env: KEY", "api_key_env: OTHER"),
+        ],
+    )
+    def test_a_changed_guarded_value_asks_again(self, place: Place, before: str, after: str) -> None:
+        place.in_project(self.GUARDED)
+        trust(place)
+        place.in_project(self.GUARDED.replace(before, after, 1))
+
+        settings = place.load()
+
+        assert settings.project is not None
+        assert not settings.project.trusted
+        assert settings.providers == {}
+
+    def test_other_changes_keep_the_trust(self, place: Place) -> None:
+        place.in_project(self.GUARDED)
+        trust(place)
+        place.in_project("# a comment\n" + self.GUARDED.replace("max_concurrent: 2", "max_concurrent: 3"))
+
+        settings = place.load()
+
+        assert settings.project is not None
+        assert settings.project.trusted
+        assert settings.runs.max_concurrent == 3
+
+    def test_the_same_relative_key_file_from_another_folder_is_another_one(self, place: Place) -> None:
+        place.in_project("model_profiles: {p: {api_key_file: k}}")
+        trust(place)
+        place.in_project("model_profiles: {p: {}}")
+        place.in_project("name: p\napi_key_file: k\n", "profiles/p.yaml")
+
+        settings = place.load()
+
+        assert settings.project is not None
+        assert not settings.project.trusted
+
+    def test_a_copy_of_a_trusted_project_is_not_trusted(self, place: Place) -> None:
+        place.in_project(self.GUARDED)
+        trust(place)
+        copy = place.project.with_name("copy")
+        (copy / ".llm-orc").mkdir(parents=True)
+        (copy / ".llm-orc" / "config.yaml").write_text(self.GUARDED)
+
+        settings = load_settings(place.paths, copy, {"HOME": str(place.home)})
+
+        assert settings.project is not None
+        assert not settings.project.trusted
+
+    def test_what_cannot_be_read_cannot_be_trusted(self, place: Place) -> None:
+        place.in_project("providers: {x: {bas_url: 'http://a'}}")
+
+        with pytest.raises(SettingsError, match="bas_url"):
+            read_guarded(place.paths, place.project, {"HOME": str(place.home)})
+
+    def test_outside_of_projects_there_is_nothing_to_trust(self, place: Place) -> None:
+        assert read_guarded(place.paths, Path(place.home), {"HOME": str(place.home)}) is None
