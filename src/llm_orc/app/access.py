@@ -210,8 +210,9 @@ class AccessFinder:
     def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> ReadyModel:
         spec = find_provider(choice.provider or "openai-compatible", self._settings.providers)
         model = choice.model or spec.default_model or "sandbox"
-        endpoint = Endpoint(spec.name, spec.dialect, sandbox.base_url(spec.dialect), sandbox.origin)
-        access = Access(spec.name, "sandbox", Billing.LOCAL, "sandbox: canned answers, no model", sandbox.origin)
+        name = choice.provider or "sandbox"
+        endpoint = Endpoint(name, spec.dialect, sandbox.base_url(spec.dialect), sandbox.origin)
+        access = Access(name, "sandbox", Billing.LOCAL, "sandbox: canned answers, no model", sandbox.origin)
         return ReadyModel(replace(choice, model=model), model, endpoint, NoCredential(sandbox.origin), access)
 
     def _refuse_withheld(self, choice: ModelChoice) -> None:
