@@ -47,7 +47,6 @@ class Delivery:
                 await self._stop(request)
             case _:
                 await self._write(response, body)
-        await response.write_eof()
         return response
 
     async def streamed(self, request: web.Request) -> web.StreamResponse:
@@ -61,7 +60,6 @@ class Delivery:
             await self._write(response, piece)
             if self.tokens_per_s:
                 await asyncio.sleep(1 / self.tokens_per_s)
-        await response.write_eof()
         return response
 
     def _pieces(self) -> Iterator[bytes]:
@@ -107,16 +105,18 @@ async def hang() -> None:
 async def slow_headers(
     request: web.Request, seconds: float, headers: Mapping[str, str], body: bytes
 ) -> web.Response:
-    """Answer with a complete reply whose header bytes come one after the other; the connection ends with it."""
+    """Answer with a complete reply whose headers come a few bytes at a time; the connection ends with it."""
     lines = [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"content-length: {len(body)}", "connection: close"]
     head = "\r\n".join(["HTTP/1.1 200 OK", *lines, "", ""]).encode("latin-1")
+    step = 1 + len(head) // 50
+    pieces = [head[start : start + step] for start in range(0, len(head), step)]
     transport = request.transport
-    for start in range(0, len(head), 1 + len(head) // 50):
+    for piece in pieces:
         if transport is None or transport.is_closing():
             break
-        transport.write(head[start : start + 1 + len(head) // 50])
-        await asyncio.sleep(seconds / 50)
+        transport.write(piece)
+        await asyncio.sleep(seconds / len(pieces))
     if transport is not None:
         transport.write(body)
         transport.close()

@@ -35,7 +35,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class SlowHeaders:
-    """The header bytes come one by one, spread over so many seconds; then all is well."""
+    """The headers come a few bytes at a time, spread over so many seconds; then all is well."""
 
     seconds: float = 1.0
 
@@ -201,7 +201,7 @@ def _checked(fault: str, spelled: str, key: str, value: str) -> str:
     """Return the value as JSON writes it, if it is one for this key."""
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
-        if not (value.isascii() and value.isdecimal() and low <= int(value[:20]) <= high):
+        if not (value.isascii() and value.isdecimal() and len(value) < 9 and low <= int(value) <= high):
             raise InputError(
                 f"the fault `{fault}`: `{spelled}` must be a whole number from {low} to {high}, not `{value}`",
                 hint=_EXAMPLE,

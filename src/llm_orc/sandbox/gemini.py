@@ -1,4 +1,4 @@
-"""Gemini's `generateContent` and `streamGenerateContent?alt=sse` under `/v1beta/models/`."""
+"""Gemini's `generateContent` and `streamGenerateContent?alt=sse` under `/v1beta/models/` and `/v1/models/`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ _FINISH_REASONS = {"end": "STOP", "max_tokens": "MAX_TOKENS", "refusal": "SAFETY
 class GeminiDialect:
     name: DialectName = "gemini"
     base_path = ""  # the official SDK adds /v1beta itself
-    paths: tuple[str, ...] = ("/v1beta/models/{model:[^/:]+}:{verb:generateContent|streamGenerateContent}",)
+    paths: tuple[str, ...] = (
+        "/{version:v1|v1beta}/models/{model:[^/:]+}:{verb:generateContent|streamGenerateContent}",
+    )
     not_json = "Invalid JSON payload received."
     overloaded_status = 503
 

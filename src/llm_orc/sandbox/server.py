@@ -173,6 +173,8 @@ class Sandbox:
             self._log.begun()
             try:
                 return await self._answer(dialect, request)
+            except ConnectionError:  # the client has gone: nobody is left to answer
+                return web.Response()
             finally:
                 self._log.ended()
 
@@ -310,6 +312,6 @@ def _dialect_of(request: web.Request) -> Dialect:
     """Guess whose client it is, to answer in words that it understands."""
     if "anthropic-version" in request.headers:
         return DIALECTS["anthropic"]
-    if request.path.startswith("/v1beta"):
+    if request.path.startswith("/v1beta") or ":" in request.path:
         return DIALECTS["gemini"]
     return DIALECTS["openai-chat"]
