@@ -91,7 +91,7 @@ def test_a_damaged_file_is_named_and_never_overwritten(tmp_path: Path, content: 
         lambda: store.forget(tmp_path),
         store.listing,
     ):
-        with pytest.raises(StorageError, match="trust.json"):
+        with pytest.raises(StorageError, match=r"trust\.json"):
             use()
 
     assert store.path.read_bytes() == content

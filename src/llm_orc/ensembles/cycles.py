@@ -32,7 +32,8 @@ def find_cycles(waits_for: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]
                 open_.append(iter(waits_for[following]))
             elif following not in reported and next(reversed(way)) not in reported:
                 names = list(way)[way[following] :]
-                reported.update(names)
-                first = names.index(min(names, key=order.__getitem__))
-                cycles.append((*names[first:], *names[: first + 1]))
+                if reported.isdisjoint(names):
+                    reported.update(names)
+                    first = names.index(min(names, key=order.__getitem__))
+                    cycles.append((*names[first:], *names[: first + 1]))
     return sorted(cycles, key=lambda cycle: order[cycle[0]])

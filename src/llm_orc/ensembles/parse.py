@@ -57,8 +57,7 @@ class _Parser:
         if isinstance(data, dict):
             self._read_agents(data.get("agents"), is_given="agents" in data)
             self._check_dependencies()
-            if not self._fields.problems:
-                self._check_cycles()
+            self._check_cycles()
         if self._fields.problems:
             raise self._invalid()
         task = values.get("default_task")
@@ -190,8 +189,10 @@ class _Parser:
         return (*path, next(i for i, w in enumerate(written) if w in (wanted, {"agent_name": wanted})))
 
     def _check_cycles(self) -> None:
-        for cycle in find_cycles(self._dependencies):
-            self._cycle = self._cycle or cycle
+        cycles = find_cycles(self._dependencies)
+        if cycles and not self._fields.problems:
+            self._cycle = cycles[0]
+        for cycle in cycles:
             shown = " → ".join(cycle if len(cycle) <= 12 else (*cycle[:6], "…", *cycle[-5:]))
             message = f"agents wait for each other: `{shown}`"
             if len(cycle) == 2:

@@ -54,8 +54,9 @@ def guarded_project(root: Path, values: Iterable[Value]) -> GuardedProject:
 
 def _digest(values: Iterable[Value]) -> str:
     """A relative path counts from its file's folder, so the folder is part of what was agreed to."""
-    canonical = sorted(
-        [*v.path, json.dumps(v.value), str(v.origin.file and v.origin.file.parent.name) if v.path[-1] in PATHS else ""]
-        for v in values
-    )
+    canonical = sorted([*v.path, json.dumps(v.value), _folder(v) if v.path[-1] in PATHS else ""] for v in values)
     return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()
+
+
+def _folder(value: Value) -> str:
+    return value.origin.file.parent.name if value.origin.file else ""

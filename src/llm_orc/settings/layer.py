@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import Layer
     from llm_orc.storage.yaml_fields import Kind
 
+_CONFIG_FILES = ("config.yaml", "config.local.yaml")
+
 SettingPath = tuple[str, ...]  # ("model_profiles", "fast", "options", "top_p")
 
 
@@ -56,13 +58,8 @@ def layer_files(folder: Path) -> list[Path]:
     profiles = _yaml_files(folder / "profiles")
     local = [p for p in profiles if p.stem.endswith(".local")]
     shared = [p for p in profiles if p not in local]
-    named = {name: folder / name for name in ("config.yaml", "config.local.yaml") if os.path.lexists(folder / name)}
-    return [
-        *(p for name, p in named.items() if name == "config.yaml"),
-        *shared,
-        *(p for name, p in named.items() if name == "config.local.yaml"),
-        *local,
-    ]
+    config, config_local = ([p] if os.path.lexists(p) else [] for p in map(folder.joinpath, _CONFIG_FILES))
+    return [*config, *shared, *config_local, *local]
 
 
 def _yaml_files(folder: Path) -> list[Path]:

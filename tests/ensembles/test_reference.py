@@ -1,0 +1,38 @@
+"""The reference must name every key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT
+
+_PAGE = (Path(__file__).parents[2] / "docs/reference/ensembles.md").read_text(encoding="utf-8")
+_ENSEMBLE_PART, _AGENT_PART = _PAGE.split("## The ensemble")[1].split("## An agent")
+
+
+@pytest.mark.parametrize("key", ENSEMBLE_KINDS)
+def test_every_key_of_an_ensemble_has_a_row(key: str) -> None:
+    assert f"\n| `{key}` |" in _ENSEMBLE_PART
+
+
+@pytest.mark.parametrize("key", AGENT_KINDS)
+def test_every_key_of_an_agent_has_a_row(key: str) -> None:
+    assert f"\n| `{key}` |" in _AGENT_PART
+
+
+@pytest.mark.parametrize("key", OTHER_KINDS_OF_AGENT)
+def test_every_unsupported_key_is_named(key: str) -> None:
+    assert f"`{key}`" in _AGENT_PART
+
+
+def test_no_row_is_about_a_key_that_does_not_exist() -> None:
+    rows = [line.split("`")[1] for line in _PAGE.splitlines() if line.startswith("| `")]
+
+    assert set(rows) == {*ENSEMBLE_KINDS, *AGENT_KINDS}
+
+
+def test_the_example_is_valid() -> None:
+    assert parse_ensemble_text(_PAGE.split("```yaml\n")[1].split("```")[0]).ensemble.name == "panel"
