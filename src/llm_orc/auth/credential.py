@@ -1,0 +1,89 @@
+"""What proves who we are, as it is kept: one entry for each provider and account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_orc.auth.access import Billing
+from llm_orc.auth.secret import Secret
+
+DEFAULT_ACCOUNT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that the provider gave its user; it does not expire by itself."""
+
+    key: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthToken:
+    """A token response (RFC 6749 §5.1) as we keep it. Times are Unix seconds by our own clock.
+
+    `expires_at` None: the server did not say; use the token until it is refused. `issued_at` and `expires_at` are
+    counted from when the response arrived, so a wrong clock on either side does no harm.
+    """
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    expires_at: float | None = None
+    issued_at: float | None = None
+    scopes: tuple[str, ...] = ()
+    client_id: str | None = None
+
+
+Credential = ApiKey | OAuthToken
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """Written before a refresh token goes out, cleared once its answer is kept (RFC 9700 §4.14.2)."""
+
+    refresh_token_hash: str  # SHA-256, hexadecimal
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsLogin:
+    """A refresh token that is spent or dead. Holds for that very token: a newer one clears it."""
+
+    refresh_token_hash: str
+    error: str  # the OAuth `error` code, or `ambiguous` where its answer was lost
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider does not take this credential from tools like ours; it is not tried again in another guise."""
+
+    credential_hash: str
+    signature: str  # which refusal it was, a stable word: "claude_code_only", "org_not_allowed", …
+    message: str  # the provider's own words, short
+    at: float
+
+
+EntrySource = Literal["own", "older-store", "ant-profile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored credential with all that is known about it. Its `repr` shows no secret."""
+
+    provider: str
+    account: str
+    credential: Credential
+    billing: Billing
+    origin: str | None = None  # scheme://host[:port] that it belongs to; None: the provider's, as configured
+    obtained_at: float | None = None
+    refreshed_at: float | None = None
+    proven_at: float | None = None  # the last time that the provider took it
+    presented: Presented | None = None
+    needs_login: NeedsLogin | None = None
+    refused: Refused | None = None
+    is_active: bool = True  # of a provider's accounts, the one that runs use
+    terms_acknowledged_at: float | None = None
+    label: str = ""  # who the account is, in the provider's words, where known
+    source: EntrySource = "own"
+    extra: dict[str, str] = field(default_factory=dict, repr=False)  # of newer releases: kept, not understood
