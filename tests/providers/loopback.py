@@ -21,7 +21,8 @@ class Silence:
     """Say nothing more, and keep the connection open."""
 
 
-Script = Sequence[bytes | type[Cut] | type[Silence]]
+# An event in a script: go on when it is set.
+Script = Sequence[asyncio.Event | bytes | type[Cut] | type[Silence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Loopback:
     open_now: int = 0
     none_open: asyncio.Event = field(default_factory=asyncio.Event)
     most_open: int = 0
+    ever_opened: int = 0
     _scripts: list[Script] = field(default_factory=list)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -97,6 +99,7 @@ class Loopback:
         assert task is not None
         self._tasks.add(task)
         self.open_now += 1
+        self.ever_opened += 1
         self.none_open.clear()
         self.most_open = max(self.most_open, self.open_now)
         try:
@@ -125,6 +128,9 @@ class Loopback:
             if step is Silence:
                 await reader.read()
                 return False
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+                continue
             assert isinstance(step, bytes)
             writer.write(step)
             await writer.drain()

@@ -53,6 +53,7 @@ class DialectSuite(ABC):
     key_header: ClassVar[str]
     key_scheme: ClassVar[str] = ""
     own_field: ClassVar[str]  # a body field that only llm-orc itself may fill
+    says_that_it_is_over: ClassVar[bool] = True  # a stream, with an event that nothing follows
     usage: ClassVar[Usage] = Usage(input_tokens=10, output_tokens=7, cache_read_tokens=4)
 
     @abstractmethod
@@ -104,7 +105,7 @@ class DialectSuite(ABC):
         assert (reply.model, reply.stop_reason, reply.request_id) == ("m-1", "end_turn", "req-9")
 
     def test_reads_a_stream_however_it_is_cut_into_pieces(self) -> None:
-        whole = b"".join(self.events(TEXTS, "end_turn"))
+        whole = b": keep-alive\n\ndata:\n\n" + b"".join(self.events(TEXTS, "end_turn"))
 
         @settings(max_examples=60, deadline=None)
         @given(cuts=st.lists(st.integers(0, len(whole)), max_size=60))
@@ -117,6 +118,16 @@ class DialectSuite(ABC):
             assert "".join(seen) == decoder.finish(Answer(200, {})).text == "".join(TEXTS)
 
         check()
+
+    def test_knows_when_a_stream_is_over(self) -> None:
+        decoder = self.dialect.decoder(Target("p", "m"))
+        *before, last = self.events(TEXTS, "end_turn")
+
+        decoder.feed(b"".join(before))
+        was_over = decoder.is_over
+        decoder.feed(last)
+
+        assert (was_over, decoder.is_over) == (False, self.says_that_it_is_over)
 
     async def test_says_that_a_reply_stopped_at_its_limit(
         self, server: Loopback, http: Http, naps: Naps, watcher: Watcher

@@ -42,6 +42,7 @@ class TestGemini(DialectSuite):
     provider = "google-gemini"
     key_header = "x-goog-api-key"
     own_field = "contents"
+    says_that_it_is_over = False
 
     def whole(self, text: str, stop: str) -> dict[str, Any]:
         reply = piece(text, STOPS[stop])

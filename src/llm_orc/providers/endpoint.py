@@ -39,7 +39,7 @@ def origin_of(url: str) -> str:
         raise ValueError("it needs http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("it must not hold a user name or password")
-    host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+    host = f"[{host}]" if ":" in host else host
     return (
         f"{parts.scheme}://{host}" if port in {None, _PORTS[parts.scheme]} else f"{parts.scheme}://{host}:{port}"
     )

@@ -40,7 +40,7 @@ def _proxy_of(scheme: str, host: str, port: int | None) -> str | None:
         return None
     proxies = getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(f"{host}:{port}" if port else host) or proxy_bypass(host):
+    if not proxy or proxy_bypass(f"{host}:{port}" if port else host):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     kind = urlsplit(proxy).scheme
