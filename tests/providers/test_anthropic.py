@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
-from llm_orc.errors import ContentRefused
+from llm_orc.errors import ContentRefused, ReplyUnreadable
 from llm_orc.providers.anthropic import Anthropic, default_max_tokens
 from llm_orc.providers.base import ModelRequest, Usage
 from llm_orc.providers.dialect import Target
@@ -93,6 +94,30 @@ class TestAnthropic(DialectSuite):
         headers = self.dialect.encode(request_, Target("p", "m"), stream=False).headers
 
         assert headers["anthropic-version"] == version
+
+    def test_takes_the_text_that_a_block_begins_with(self) -> None:
+        decoder = self.dialect.decoder(Target("p", "m"))
+        block = {"type": "text", "text": "be"}
+        delta = {"type": "text_delta", "text": "gun"}
+
+        decoder.feed(
+            typed("content_block_start", index=0, content_block=block)
+            + typed("content_block_delta", index=0, delta=delta)
+            + typed("message_stop")
+        )
+
+        assert decoder.finish(Answer(200, {})).text == "begun"
+
+    def test_an_agent_that_wants_a_tool_is_told_that_there_is_none(self) -> None:
+        body = {
+            **self.whole("", "tool_use"),
+            "content": [{"type": "tool_use", "id": "t", "name": "x", "input": {}}],
+        }
+
+        with pytest.raises(ReplyUnreadable) as caught:
+            self.dialect.read(Answer(200, {}, msgspec.json.encode(body)), Target("p", "m"))
+
+        assert "Take `tools` out of `options`" in (caught.value.hint or "")
 
     def test_a_refusal_says_why_where_the_provider_does(self) -> None:
         why = {"type": "refusal", "category": "bio", "explanation": "Not this."}

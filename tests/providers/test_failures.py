@@ -13,13 +13,19 @@ from llm_orc.errors import (
     LlmOrcError,
     ModelNotFound,
     PromptTooLarge,
+    ProviderError,
     ProviderOverloaded,
+    ProviderUnreachable,
     RateLimited,
+    ReplyCut,
+    ReplyTimedOut,
+    ReplyUnreadable,
     RequestRejected,
 )
 from llm_orc.providers.dialect import ProviderWords, Target
-from llm_orc.providers.failures import from_status, retry_after_s
+from llm_orc.providers.failures import from_status, from_transport, retry_after_s
 from llm_orc.providers.text import one_line
+from llm_orc.providers.transport import TransportError, Trouble
 
 TARGET = Target("openai", "m-0")
 NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
@@ -57,6 +63,29 @@ def test_words_decide_where_the_status_is_not_enough(
     assert words.message in error.message
 
 
+@pytest.mark.parametrize(
+    ("trouble", "kind", "is_transient"),
+    [
+        (Trouble.NOT_SENT, ProviderUnreachable, True),
+        (Trouble.CERTIFICATE, ProviderUnreachable, True),
+        (Trouble.DROPPED, ReplyCut, True),
+        (Trouble.SILENT, ReplyTimedOut, False),
+        (Trouble.GARBAGE, ReplyUnreadable, False),
+        (Trouble.INVALID, RequestRejected, False),
+    ],
+)
+def test_every_trouble_on_the_way_has_its_error(
+    trouble: Trouble, kind: type[ProviderError], is_transient: bool
+) -> None:
+    error = from_transport(TransportError(trouble, "the reason"), TARGET, "https://api.example.com")
+
+    assert type(error) is kind
+    assert error.is_transient is is_transient
+    assert "`openai` (model `m-0`)" in error.message
+    assert "the reason" in error.message
+    assert error.hint
+
+
 def test_a_lack_of_credit_is_no_reason_to_wait() -> None:
     error = from_status(400, ProviderWords("Your credit balance is too low"), TARGET, {}, now=NOW)
 
@@ -71,6 +100,7 @@ def test_a_lack_of_credit_is_no_reason_to_wait() -> None:
         ({"retry-after": "0.5"}, 0.5),
         ({"retry-after": "Tue, 24 Nov 2026 03:00:30 GMT"}, 30.0),
         ({"retry-after": "Tue, 24 Nov 2026 02:00:00 GMT"}, 0.0),
+        ({"retry-after": "Tue, 24 Nov 2026 03:00:30 -0000"}, 30.0),
         ({"retry-after-ms": "250", "retry-after": "12"}, 0.25),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),

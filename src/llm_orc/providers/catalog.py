@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -18,6 +17,7 @@ from llm_orc.providers.model import HttpModel
 from llm_orc.providers.openai_chat import OpenAIChat
 from llm_orc.providers.openai_responses import OpenAIResponses
 from llm_orc.settings.model import DialectName, ProviderSettings
+from llm_orc.storage.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -280,7 +280,7 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
 
 def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:
     known = sorted({*PROVIDERS, *settings})
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = nearest(name, known)
     hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"Known are: {', '.join(known)}."
     return SettingsError(f"There is no provider `{name}`.", hint=hint)
 
