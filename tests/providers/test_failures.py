@@ -28,6 +28,7 @@ from llm_orc.providers.text import one_line
 from llm_orc.providers.transport import TransportError, Trouble
 
 TARGET = Target("openai", "m-0")
+HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 NOW = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 
 
@@ -112,6 +113,14 @@ def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: 
     assert retry_after_s(headers, ProviderWords(""), NOW) == seconds
 
 
+@pytest.mark.parametrize(("seconds", "kept"), [(39.5, 39.5), (float("inf"), None), (1e300, None)])
+def test_a_wait_that_the_body_asks_for_counts_unless_absurd(seconds: float, kept: float | None) -> None:
+    error = from_status(429, ProviderWords("", retry_after_s=seconds), TARGET, {}, now=NOW)
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s == kept
+
+
 @given(st.text(max_size=3000))
 def test_other_people_s_words_always_fit_one_printable_line(words: str) -> None:
     line = one_line(words)
@@ -120,8 +129,14 @@ def test_other_people_s_words_always_fit_one_printable_line(words: str) -> None:
     assert all(character.isprintable() for character in line)
 
 
-@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text(max_size=40)))
+@given(
+    st.dictionaries(
+        st.sampled_from(["retry-after", "retry-after-ms"]),
+        st.text(max_size=40) | st.floats().map(str) | st.datetimes().map(lambda d: d.strftime(HTTP_DATE)),
+    )
+)
 def test_no_retry_after_is_too_strange(headers: dict[str, str]) -> None:
-    wait = retry_after_s(headers, ProviderWords(""), NOW)
+    error = from_status(429, ProviderWords(""), TARGET, headers, now=NOW)
 
-    assert wait is None or wait >= 0
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s is None or error.retry_after_s >= 0

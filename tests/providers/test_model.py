@@ -12,6 +12,7 @@ from llm_orc.auth.apply import NoCredential
 from llm_orc.errors import (
     AuthError,
     CredentialRefused,
+    ProviderError,
     ProviderOverloaded,
     ProviderUnreachable,
     RateLimited,
@@ -88,10 +89,13 @@ async def test_waits_as_long_as_the_provider_asks(
     assert least <= naps.taken[0] <= least + 1
 
 
-async def test_does_not_wait_for_minutes_but_says_until_when(server: Loopback, http: Http, naps: Naps) -> None:
-    server.answers(answer(wire.error("slow down"), 429, {"retry-after": "300"}))
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, ProviderOverloaded)])
+async def test_does_not_wait_for_minutes_but_says_until_when(
+    server: Loopback, http: Http, naps: Naps, status: int, kind: type[ProviderError]
+) -> None:
+    server.answers(answer(wire.error("slow down"), status, {"retry-after": "300"}))
 
-    with pytest.raises(RateLimited, match="asks to wait 300 s") as caught:
+    with pytest.raises(kind, match="asks to wait 300 s") as caught:
         await model(server, http, naps).reply(HELLO)
 
     assert "Try again after 20" in (caught.value.hint or "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from llm_orc.errors import (
     CredentialRefused,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_S = 60.0
 """A provider that asks for a longer pause is not waited for."""
+
+_ABSURD_S = 1e9  # beyond what a date can hold, or anybody would wait
 
 _TOO_LARGE_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "request_too_large"})
 _TOO_LARGE_WORDS = (
@@ -61,32 +64,29 @@ def from_status(
     """The error for an answer that isn't 2xx. `key_hint` says where the credential came from or comes from."""
     if 300 <= status < 400:
         return _redirected(status, target, headers)
-    said = f": {words.message}" if words.message else ""
     if _is_about_access(status, words):
         return CredentialRefused(
-            f"{target} refused the credential (status {status}){said}",
+            f"{target} refused the credential (status {status}){_said(words)}",
             hint=key_hint or "Check the API key of this provider.",
             status=status,
             provider_message=words.message,
         )
-    if status == 429 and words.code not in _NO_MONEY_CODES and words.kind not in _NO_MONEY_CODES:
-        return _rate_limited(words, target, headers, now or datetime.now(UTC))
+    if status == 429 and not {words.code, words.kind} & _NO_MONEY_CODES:
+        return _busy(RateLimited, status, words, target, _Wait.read(headers, words, now))
     if status >= 500 or status in _RETRYABLE_4XX:
-        return ProviderOverloaded(
-            f"{target} is overloaded or out of order (status {status}){said}",
-            hint="Try again later, or set a `fallback_model_profile`.",
-            status=status,
-            provider_message=words.message,
-            retry_after_s=retry_after_s(headers, words, now or datetime.now(UTC)),
-        )
-    return _rejected(status, words, target, said)
+        return _busy(ProviderOverloaded, status, words, target, _Wait.read(headers, words, now))
+    return _rejected(status, words, target)
+
+
+def _said(words: ProviderWords) -> str:
+    return f": {words.message}" if words.message else ""
 
 
 def _is_about_access(status: int, words: ProviderWords) -> bool:
     return status in {401, 403} or (status == 400 and words.message.lower().startswith(_NOT_FOR_US_WORDS))
 
 
-def _rejected(status: int, words: ProviderWords, target: Target, said: str) -> ProviderError:
+def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderError:
     lower = words.message.lower()
     names = {words.code, words.kind}
     kind: type[RequestRejected] = RequestRejected
@@ -103,20 +103,49 @@ def _rejected(status: int, words: ProviderWords, target: Target, said: str) -> P
         kind, happened = ModelNotFound, "does not know this model"
         hint = "Check the spelling of `model`, that this account may use it, and the provider's `base_url`."
     return kind(
-        f"{target} {happened} (status {status}){said}", hint=hint, status=status, provider_message=words.message
+        f"{target} {happened} (status {status}){_said(words)}",
+        hint=hint,
+        status=status,
+        provider_message=words.message,
     )
 
 
-def _rate_limited(words: ProviderWords, target: Target, headers: Mapping[str, str], now: datetime) -> RateLimited:
-    wait = retry_after_s(headers, words, now)
-    said = f": {words.message}" if words.message else ""
-    message = f"{target} limits how much is asked of it (status 429){said}"
-    hint = "Lower `--max-concurrent`, or set a `fallback_model_profile`."
-    if wait is not None and wait > LONGEST_WAIT_S:
-        until = (now + timedelta(seconds=wait)).strftime("%Y-%m-%d %H:%M:%S UTC")
-        message = f"{message} (it asks to wait {wait:.0f} s)"
-        hint = f"Try again after {until}, with `llm-orc resume`."
-    return RateLimited(message, hint=hint, status=429, provider_message=words.message, retry_after_s=wait)
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """How long the provider asks to be left alone, and until when that is."""
+
+    seconds: float | None
+    until: str
+
+    @classmethod
+    def read(cls, headers: Mapping[str, str], words: ProviderWords, now: datetime | None) -> Self:
+        now = now or datetime.now(UTC)
+        seconds = retry_after_s(headers, words, now)
+        until = now + timedelta(seconds=seconds or 0.0)
+        return cls(seconds, until.strftime("%Y-%m-%d %H:%M:%S UTC"))
+
+
+def _busy(
+    kind: type[RateLimited | ProviderOverloaded], status: int, words: ProviderWords, target: Target, wait: _Wait
+) -> ProviderError:
+    happened, hint = _BUSY[kind]
+    message = f"{target} {happened} (status {status}){_said(words)}"
+    if wait.seconds is not None and wait.seconds > LONGEST_WAIT_S:
+        message = f"{message} (it asks to wait {wait.seconds:.0f} s)"
+        hint = f"Try again after {wait.until}, with `llm-orc resume`."
+    return kind(message, hint=hint, status=status, provider_message=words.message, retry_after_s=wait.seconds)
+
+
+_BUSY: dict[type[ProviderError], tuple[str, str]] = {
+    RateLimited: (
+        "limits how much is asked of it",
+        "Lower `--max-concurrent`, or set a `fallback_model_profile`.",
+    ),
+    ProviderOverloaded: (
+        "is overloaded or out of order",
+        "Try again later, or set a `fallback_model_profile`.",
+    ),
+}
 
 
 def _redirected(status: int, target: Target, headers: Mapping[str, str]) -> RequestRejected:
@@ -137,15 +166,18 @@ def retry_after_s(headers: Mapping[str, str], words: ProviderWords, now: datetim
             seconds = float(text) * unit_s
         except ValueError:
             continue
-        if 0 <= seconds < 1e9:
+        if 0 <= seconds < _ABSURD_S:
             return seconds
-    return _until_s(headers.get("retry-after", ""), now) if "retry-after" in headers else words.retry_after_s
+    if "retry-after" in headers:
+        return _until_s(headers["retry-after"], now)
+    in_body = words.retry_after_s
+    return in_body if in_body is not None and in_body < _ABSURD_S else None
 
 
 def _until_s(http_date: str, now: datetime) -> float | None:
     try:
         then = parsedate_to_datetime(http_date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
