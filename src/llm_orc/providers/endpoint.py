@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.proxies import is_loopback
 from llm_orc.providers.text import one_line
 from llm_orc.settings.model import DialectName
 
@@ -29,6 +28,17 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(urlsplit(self.origin).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine itself: `localhost`, names under it (RFC 6761 §6.3), 127.0.0.0/8 and ::1."""
+    name = host.lower().strip("[]").rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def origin_of(url: str) -> str:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llm_orc.errors import SettingsError
-
-
-def is_loopback(host: str) -> bool:
-    """True for this machine itself: `localhost`, names under it (RFC 6761 §6.3), 127.0.0.0/8 and ::1."""
-    name = host.lower().strip("[]").rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+from llm_orc.providers.endpoint import is_loopback
 
 
 class Proxies:
