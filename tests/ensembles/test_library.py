@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -210,15 +209,14 @@ def test_the_packaged_ensembles_are_valid_and_have_a_task(shelves: Shelves) -> N
     assert panel.agent("chair").depends_on == ("financial-analyst", "marketing-strategist", "legal-advisor")
 
 
-def test_one_among_1000_files_is_found_without_parsing_the_others(shelves: Shelves) -> None:
-    for i in range(1000):
+def test_a_name_is_found_among_many_broken_files(shelves: Shelves) -> None:
+    for i in range(50):
         shelves.in_project(f"file-{i}.yaml", f"ensemble-{i}")
+        shelves.in_project(f"broken-{i}.yaml", "x").write_text("name: [")
 
-    start = time.process_time()
-    place, _ = shelves.found("ensemble-777")
+    place, _ = shelves.found("ensemble-37")
 
     assert place == "project"
-    assert time.process_time() - start < 1
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")

@@ -25,15 +25,15 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
+from llm_orc.net.http import Http
+from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Message, ModelRequest, Usage
 from llm_orc.providers.dialect import Dialect, Target
 from llm_orc.providers.endpoint import Endpoint
-from llm_orc.providers.http import Http
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.transport import Answer
+from tests.net.loopback import Cut, Loopback, answer, stream
 
 from .conftest import Naps, Watcher
-from .loopback import Cut, Loopback, answer, stream
 
 HELLO = ModelRequest((Message("user", "Hello"),))
 TEXTS = ["Gr", "üß", " dich,\n", '\U0001f600 "world"']

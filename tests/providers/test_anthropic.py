@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from llm_orc.errors import ContentRefused, ReplyUnreadable
+from llm_orc.net.transport import Answer
 from llm_orc.providers.anthropic import Anthropic, default_max_tokens
 from llm_orc.providers.base import ModelRequest, Usage
 from llm_orc.providers.dialect import Target
-from llm_orc.providers.transport import Answer
 
 from .suite import HELLO, DialectSuite, event
 

@@ -11,6 +11,8 @@ import pytest
 from llm_orc.auth.access import Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.errors import AccessNotSupported, SettingsError
+from llm_orc.net.origin import origin_of
+from llm_orc.net.transport import TransportError
 from llm_orc.providers.catalog import (
     PROVIDERS,
     billing_of,
@@ -20,16 +22,14 @@ from llm_orc.providers.catalog import (
     list_models,
 )
 from llm_orc.providers.claude import ClaudeModel
-from llm_orc.providers.endpoint import origin_of
-from llm_orc.providers.transport import TransportError
 from llm_orc.settings.model import ProviderSettings
+from tests.net.loopback import Loopback, answer
 
 from . import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
-from .loopback import Loopback, answer
 from .suite import HELLO, DialectSuite
 
 if TYPE_CHECKING:
-    from llm_orc.providers.http import Http
+    from llm_orc.net.http import Http
 
 USABLE = sorted(name for name, spec in PROVIDERS.items() if not spec.unavailable)
 

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from llm_orc.errors import ContentRefused
+from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.dialect import Target
 from llm_orc.providers.gemini import Gemini
-from llm_orc.providers.transport import Answer
 
 from .suite import HELLO, DialectSuite, event
 

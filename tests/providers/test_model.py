@@ -19,15 +19,15 @@ from llm_orc.errors import (
     ReplyTimedOut,
     RequestRejected,
 )
+from llm_orc.net.http import Http
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
-from llm_orc.providers.http import Http
 from llm_orc.providers.model import HttpModel
-from llm_orc.settings.model import NetworkSettings
+from tests.net.certificates import self_signed
+from tests.net.loopback import Cut, Loopback, Silence, answer
 
 from . import test_anthropic
-from .certificates import self_signed
-from .loopback import Cut, Loopback, Silence, answer
 from .suite import HELLO
 
 if TYPE_CHECKING:

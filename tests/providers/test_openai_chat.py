@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from llm_orc.errors import ProviderOverloaded, RateLimited
+from llm_orc.net.transport import Answer
 from llm_orc.providers.base import ModelRequest
 from llm_orc.providers.dialect import Target
 from llm_orc.providers.openai_chat import OpenAIChat
-from llm_orc.providers.transport import Answer
 
 from .suite import HELLO, DialectSuite, event
 

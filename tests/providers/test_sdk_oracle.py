@@ -11,14 +11,14 @@ import pytest
 
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
+from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.catalog import build_model, endpoint_of, find_provider
-from llm_orc.providers.http import Http
 from llm_orc.settings.model import ProviderSettings
+from tests.net.loopback import Heard, Loopback, answer, stream
 
 from . import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from .conftest import Watcher
-from .loopback import Heard, Loopback, answer, stream
 from .suite import TEXTS, DialectSuite
 
 with warnings.catch_warnings():

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llm_orc.auth.source import FoundKey
+    from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
-    from llm_orc.providers.transport import Transport
     from llm_orc.sandbox.server import Sandbox
     from llm_orc.settings.model import Settings
 

@@ -11,8 +11,8 @@ from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, Problem
+from llm_orc.net.http import Http
 from llm_orc.providers.catalog import PROVIDERS
-from llm_orc.providers.http import Http
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App

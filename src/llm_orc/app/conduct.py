@@ -15,9 +15,9 @@ from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import RunNotResumable
+from llm_orc.net.http import Http
+from llm_orc.net.open_files import raise_open_files
 from llm_orc.providers.catalog import build_model
-from llm_orc.providers.http import Http
-from llm_orc.providers.open_files import raise_open_files
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
@@ -27,7 +27,7 @@ from llm_orc.storage.lock import exclusive
 if TYPE_CHECKING:
     from llm_orc.app.access import ReadyModel, ReadyModels
     from llm_orc.app.wiring import App
-    from llm_orc.providers.transport import Transport
+    from llm_orc.net.transport import Transport
     from llm_orc.runs.journal import Journal
     from llm_orc.runs.state import RunResult
     from llm_orc.sandbox.server import Sandbox

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
 from llm_orc.errors import LlmOrcError, NotLoggedIn
+from llm_orc.net.transport import TransportError
 from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider, list_models
-from llm_orc.providers.transport import TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
-    from llm_orc.providers.transport import Transport
     from llm_orc.settings.model import Settings
 
 _NOT_FOR_CHAT = ("embed", "rerank", "whisper", "bge-")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.discovery import Found, find_keys, find_local
-from llm_orc.providers.http import Http
+from llm_orc.net.http import Http
 from llm_orc.settings.model import ModelProfile
 from llm_orc.settings.profiles import find_profile
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.net.text import one_line
 from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.dialect import (
     Dialect,
@@ -18,12 +19,11 @@ from llm_orc.providers.dialect import (
     excerpt,
 )
 from llm_orc.providers.failures import from_status
-from llm_orc.providers.text import one_line
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
-    from llm_orc.providers.transport import Answer
 
 # https://platform.claude.com/docs/en/api/versioning
 _VERSION = "2026-10-21"

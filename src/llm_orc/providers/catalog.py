@@ -9,9 +9,10 @@ import msgspec
 
 from llm_orc.auth.access import Billing
 from llm_orc.errors import AccessNotSupported, SettingsError
+from llm_orc.net.origin import origin_of
 from llm_orc.providers.anthropic import Anthropic
 from llm_orc.providers.claude import ClaudeModel
-from llm_orc.providers.endpoint import Endpoint, check_base_url, check_transport_security, origin_of
+from llm_orc.providers.endpoint import Endpoint, check_base_url, check_transport_security
 from llm_orc.providers.gemini import Gemini
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.openai_chat import OpenAIChat
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.auth.apply import Authoriser
+    from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
     from llm_orc.providers.dialect import Dialect
-    from llm_orc.providers.transport import Transport
 
 CredentialNeed = Literal["required", "optional", "none"]
 _COMPATIBLE = "openai-compatible"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 import msgspec
 
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.net.text import one_line
 from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.sse import SseParser
-from llm_orc.providers.text import one_line
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
-    from llm_orc.providers.transport import Answer
     from llm_orc.settings.model import DialectName
 
 _Wire = TypeVar("_Wire")

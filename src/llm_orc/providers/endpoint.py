@@ -8,10 +8,9 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.text import one_line
+from llm_orc.net.origin import is_loopback, origin_of
+from llm_orc.net.text import one_line
 from llm_orc.settings.model import DialectName
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +27,6 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(urlsplit(self.origin).hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """True for this machine itself: `localhost`, names under it (RFC 6761 §6.3), 127.0.0.0/8 and ::1."""
-    name = host.lower().strip("[]").rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def origin_of(url: str) -> str:
-    """Return `scheme://host[:port]` in lower case, without the scheme's own port. Raises `ValueError`."""
-    parts = urlsplit(url)
-    host, port = parts.hostname, parts.port
-    if parts.scheme not in _PORTS or not host:
-        raise ValueError("it needs http:// or https:// and a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("it must not hold a user name or password")
-    host = f"[{host}]" if ":" in host else host
-    return (
-        f"{parts.scheme}://{host}" if port in {None, _PORTS[parts.scheme]} else f"{parts.scheme}://{host}:{port}"
-    )
 
 
 def check_base_url(base_url: str, provider: str) -> str:

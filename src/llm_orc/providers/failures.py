@@ -21,8 +21,8 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
-from llm_orc.providers.text import one_line
-from llm_orc.providers.transport import TransportError, Trouble
+from llm_orc.net.text import one_line
+from llm_orc.net.transport import TransportError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

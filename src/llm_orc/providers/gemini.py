@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from llm_orc.net.text import one_line
 from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.dialect import (
     Dialect,
@@ -20,12 +21,11 @@ from llm_orc.providers.dialect import (
     excerpt,
 )
 from llm_orc.providers.failures import from_status
-from llm_orc.providers.text import one_line
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
-    from llm_orc.providers.transport import Answer
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STOP_REASONS: dict[str, StopReason] = {"STOP": "end_turn", "MAX_TOKENS": "max_tokens"}

@@ -7,19 +7,19 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import AuthError, CredentialRefused, LlmOrcError, ProviderError
+from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import ModelInterface
 from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport
-from llm_orc.providers.transport import Answer, TransportError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llm_orc.auth.apply import Authoriser
+    from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelRequest, Reply, ReplyObserver
     from llm_orc.providers.dialect import Dialect
     from llm_orc.providers.endpoint import Endpoint
-    from llm_orc.providers.transport import Transport
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0

@@ -25,8 +25,8 @@ from llm_orc.providers.openai_errors import OpenAIError, error_words
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
-    from llm_orc.providers.transport import Answer
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STOP_REASONS: dict[str, StopReason] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from llm_orc.net.text import one_line
 from llm_orc.providers.dialect import ProviderWords, excerpt
-from llm_orc.providers.text import one_line
 
 _STATUSES = {
     "invalid_request_error": 400,

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from llm_orc.errors import InputError, StorageError
+from llm_orc.net.origin import is_loopback
 from llm_orc.sandbox.answers import (
     LABEL,
     CannedReply,
@@ -40,7 +41,7 @@ from llm_orc.sandbox.faults import (
 )
 from llm_orc.sandbox.gemini import GeminiDialect
 from llm_orc.sandbox.lists import INDEX, add_lists
-from llm_orc.sandbox.loopback import is_loopback, only_for_loopback
+from llm_orc.sandbox.loopback import only_for_loopback
 from llm_orc.sandbox.openai_chat import OpenAiChatDialect
 from llm_orc.sandbox.openai_responses import OpenAiResponsesDialect
 from llm_orc.sandbox.received import ReceivedRequest, RequestLog

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import SettingsError
+from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.guard import GuardedProject, guarded_project, is_guarded
 from llm_orc.settings.layer import LayerValues, dotted, layer_files, read_layer
 from llm_orc.settings.model import (
     ModelProfile,
-    NetworkSettings,
     Project,
     ProviderSettings,
     RunSettings,

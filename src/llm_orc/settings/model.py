@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from llm_orc.jsontypes import JsonValue
+from llm_orc.net.options import NetworkSettings
 
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
 DialectName = Literal["anthropic", "openai-chat", "openai-responses", "gemini"]
@@ -69,13 +70,6 @@ class RunSettings:
     max_concurrent: int | None = None  # None: as many as open files allow
     timeout_s: float | None = None  # of a whole run
     max_retries: int = 4  # tries after the first, for what is transient
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
-    ca_file: Path | None = None  # PEM bundle, trusted beside the system's
-    connect_timeout_s: float = 15.0
-    idle_timeout_s: float = 600.0  # longest silence within a reply
 
 
 @dataclass(frozen=True, slots=True)

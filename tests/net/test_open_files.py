@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 SCRIPT = """
 import resource, sys
-from llm_orc.providers.open_files import raise_open_files
+from llm_orc.net.open_files import raise_open_files
 soft, hard = int(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 print(raise_open_files(), *resource.getrlimit(resource.RLIMIT_NOFILE))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.http import Http
-from llm_orc.providers.transport import TransportError, Trouble
-from llm_orc.settings.model import NetworkSettings
+from llm_orc.net.http import Http
+from llm_orc.net.options import NetworkSettings
+from llm_orc.net.transport import TransportError, Trouble
 
 from .certificates import self_signed
 from .loopback import Cut, Loopback, Silence, answer, stream

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.endpoint import is_loopback
+from llm_orc.net.origin import is_loopback
 
 
 class Proxies:

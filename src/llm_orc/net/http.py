@@ -13,15 +13,15 @@ import aiohttp
 from yarl import URL
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.proxies import Proxies
-from llm_orc.providers.text import one_line
-from llm_orc.providers.transport import Answer, Feed, TransportError, Trouble
+from llm_orc.net.proxies import Proxies
+from llm_orc.net.text import one_line
+from llm_orc.net.transport import Answer, Feed, TransportError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from llm_orc.settings.model import NetworkSettings
+    from llm_orc.net.options import NetworkSettings
 
 _LARGE = 2**20  # aiohttp sends larger bodies in pieces only when they come as a file
 _GRACE_S = 0.25  # how long to wait for a stream's end, so that its connection can be used again

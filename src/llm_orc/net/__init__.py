@@ -1,0 +1,1 @@
+"""HTTP for everything above: one session, one interface. Knows no provider and no credential."""
