@@ -13,6 +13,9 @@ LlmOrcError                   error                     exit 1
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
 │  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
+│  ├─ AccessRefused           access_refused                    the provider does not let tools like ours in this way
+│  ├─ CredentialExpired       credential_expired                one new sign-in is needed
+│  ├─ LoginFailed             login_failed                      a sign-in that came to no credential
 │  └─ AccessNotSupported      access_not_supported              a way in that this version does not offer
 ├─ ProviderError              provider                       5
 │  ├─ ProviderUnreachable     provider_unreachable
@@ -167,6 +170,43 @@ class CredentialRefused(AuthError):
         super().__init__(message, hint=hint)
         self.status = status
         self.provider_message = provider_message
+
+
+class AccessRefused(AuthError):
+    """The provider refuses this way in, not this credential's age: a fresh token changes nothing.
+
+    `signature` is a stable word for which refusal it was; `provider_message` are the provider's own words.
+    """
+
+    code = "access_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        signature: str = "",
+        status: int = 0,
+        provider_message: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.signature = signature
+        self.status = status
+        self.provider_message = provider_message
+
+
+class CredentialExpired(AuthError):
+    code = "credential_expired"
+
+
+class LoginFailed(AuthError):
+    """A sign-in failed; `error` is the OAuth error code (RFC 6749 §4.1.2.1, §5.2), where the server sent one."""
+
+    code = "login_failed"
+
+    def __init__(self, message: str, *, hint: str | None = None, error: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.error = error
 
 
 class AccessNotSupported(AuthError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from llm_orc.auth.apply import NoCredential
 from llm_orc.errors import (
+    AccessRefused,
     AuthError,
     CredentialRefused,
     ProviderError,
@@ -169,14 +170,19 @@ class Renewable:
         self.renewals = renewals
         self.number = 1
         self.refused: list[str] = []
+        self.was_accepted = False
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
         headers["authorization"] = f"Bearer token-{self.number}"
 
-    async def renew(self, refused: CredentialRefused) -> bool:
+    async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
+        assert headers["authorization"] == f"Bearer token-{self.number}"
         self.refused.append(refused.provider_message)
         self.number += 1
         return self.number <= self.renewals + 1
+
+    def accepted(self) -> None:
+        self.was_accepted = True
 
 
 async def test_renews_a_refused_token_once(server: Loopback, http: Http, naps: Naps, watcher: Watcher) -> None:
@@ -187,6 +193,7 @@ async def test_renews_a_refused_token_once(server: Loopback, http: Http, naps: N
 
     assert reply.text == "yes"
     assert token.refused == ["expired"]
+    assert token.was_accepted
     assert [h.headers["authorization"] for h in server.heard] == ["Bearer token-1", "Bearer token-2"]
     assert [(type(e), n, d) for e, n, d in watcher.retries] == [(CredentialRefused, 2, 0.0)]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from llm_orc.auth.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
-    from llm_orc.errors import CredentialRefused
+    from llm_orc.errors import AccessRefused, CredentialRefused
 
 
 class Authoriser(Protocol):
@@ -25,8 +25,12 @@ class Authoriser(Protocol):
         """Add the header that proves who we are."""
         ...
 
-    async def renew(self, refused: CredentialRefused) -> bool:
-        """After a 401: get a fresh credential. True if the same request is worth one more try."""
+    async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
+        """After a refusal of the request with these headers: True where one more try is worth it."""
+        ...
+
+    def accepted(self) -> None:
+        """The provider took the credential; called after each answer, so it must cost nothing."""
         ...
 
 
@@ -39,8 +43,11 @@ class NoCredential:
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
         return
 
-    async def renew(self, refused: CredentialRefused) -> bool:
+    async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
         return False
+
+    def accepted(self) -> None:
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +63,8 @@ class ApiKeyHeader:
         key = self.key.reveal()
         headers[self.header] = f"{self.scheme} {key}" if self.scheme else key
 
-    async def renew(self, refused: CredentialRefused) -> bool:
+    async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
         return False
+
+    def accepted(self) -> None:
+        return

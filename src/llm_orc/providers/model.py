@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.errors import AuthError, CredentialRefused, LlmOrcError, ProviderError
+from llm_orc.errors import AccessRefused, AuthError, CredentialRefused, LlmOrcError, ProviderError
 from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import ModelInterface
 from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
@@ -63,10 +63,11 @@ class HttpModel(ModelInterface):
         may_renew = True
         attempt = 1
         while True:
+            headers = {**wire.headers, **self._endpoint.headers}
             try:
-                return await self._try(wire, watcher)
-            except CredentialRefused as e:
-                if not (may_renew and e.status == 401 and await self._authoriser.renew(e)):
+                reply = await self._try(wire, headers, watcher)
+            except (CredentialRefused, AccessRefused) as e:
+                if not (may_renew and _is_renewable(e) and await self._authoriser.renew(e, headers)):
                     raise
                 may_renew = False
                 error: LlmOrcError = e
@@ -76,14 +77,16 @@ class HttpModel(ModelInterface):
                     raise
                 error = e
                 delay_s = self._delay_s(e, attempt)
+            else:
+                self._authoriser.accepted()
+                return reply
             attempt += 1
             if observer is not None:
                 observer.retrying(error, attempt, delay_s)
             if delay_s:
                 await self._sleep(delay_s)
 
-    async def _try(self, wire: WireRequest, watcher: ReplyObserver | None) -> Reply:
-        headers = {**wire.headers, **self._endpoint.headers}
+    async def _try(self, wire: WireRequest, headers: dict[str, str], watcher: ReplyObserver | None) -> Reply:
         self._check_origin()
         await self._authoriser.authorise(headers)
         url = self._endpoint.base_url + wire.path
@@ -133,6 +136,11 @@ def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver) -> Callable[[byte
         return decoder.is_over
 
     return feed
+
+
+def _is_renewable(refused: CredentialRefused | AccessRefused) -> bool:
+    """A 401 may be a token's age; a 403 is about what it allows, and no new one allows more (RFC 6750 §3.1)."""
+    return isinstance(refused, AccessRefused) or refused.status == 401
 
 
 def _is_worth_retrying(error: ProviderError) -> bool:
