@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -121,6 +122,21 @@ async def slow_headers(
         transport.write(body)
         transport.close()
     return web.Response()
+
+
+def rejection(dialect: Dialect, rejected: Rejected, request_id: str) -> web.Response:
+    headers = {**CANNED_HEADER, **dialect.headers(request_id, time.time(), exhausted=rejected.status == 429)}
+    if rejected.retry_after_s is not None:
+        headers["retry-after"] = f"{rejected.retry_after_s:g}"
+    body = encoded(dialect.error(rejected, request_id)) if rejected.body is None else rejected.body.encode()
+    return web.Response(status=rejected.status, body=body, content_type="application/json", headers=headers)
+
+
+def in_one_piece(dialect: Dialect, reply: CannedReply, stream: bool) -> tuple[bytes, str]:
+    if not stream:
+        return encoded(dialect.whole(reply)), "application/json"
+    pieces = (dialect.piece(reply, index) for index in range(len(reply.tokens)))
+    return b"".join((dialect.opening(reply), *pieces, dialect.closing(reply))), "text/event-stream"
 
 
 def encoded(value: JsonValue) -> bytes:

@@ -26,7 +26,7 @@ from llm_orc.sandbox.answers import (
 )
 from llm_orc.sandbox.anthropic import AnthropicDialect
 from llm_orc.sandbox.asked import Arrived, Asked, Rejected
-from llm_orc.sandbox.deliver import CANNED_HEADER, Delivery, encoded, hang, slow_headers
+from llm_orc.sandbox.deliver import CANNED_HEADER, Delivery, hang, in_one_piece, rejection, slow_headers
 from llm_orc.sandbox.faults import (
     Delay,
     Effect,
@@ -191,12 +191,12 @@ class Sandbox:
             await self._hold_back(effect)
             reply = self._reply(dialect, asked, effect, number)
         except Rejected as rejected:
-            return _rejection(dialect, rejected, request_id)
+            return rejection(dialect, rejected, request_id)
         headers = {**CANNED_HEADER, **dialect.headers(request_id, time.time(), exhausted=False)}
         if isinstance(effect, Garbage):
             return web.Response(text=effect.body, content_type="text/html", headers=CANNED_HEADER)
         if isinstance(effect, SlowHeaders):
-            body, kind = _in_one_piece(dialect, reply, asked.stream)
+            body, kind = in_one_piece(dialect, reply, asked.stream)
             return await slow_headers(request, effect.seconds, {**headers, "content-type": kind}, body)
         delivery = Delivery(dialect, reply, headers, self._tokens_per_s, effect)
         return await (delivery.streamed(request) if asked.stream else delivery.whole(request))
@@ -284,21 +284,6 @@ def _json_object(dialect: Dialect, body: bytes) -> dict[str, JsonValue]:
     return value
 
 
-def _rejection(dialect: Dialect, rejected: Rejected, request_id: str) -> web.Response:
-    headers = {**CANNED_HEADER, **dialect.headers(request_id, time.time(), exhausted=rejected.status == 429)}
-    if rejected.retry_after_s is not None:
-        headers["retry-after"] = f"{rejected.retry_after_s:g}"
-    body = encoded(dialect.error(rejected, request_id)) if rejected.body is None else rejected.body.encode()
-    return web.Response(status=rejected.status, body=body, content_type="application/json", headers=headers)
-
-
-def _in_one_piece(dialect: Dialect, reply: CannedReply, stream: bool) -> tuple[bytes, str]:
-    if not stream:
-        return encoded(dialect.whole(reply)), "application/json"
-    pieces = (dialect.piece(reply, index) for index in range(len(reply.tokens)))
-    return b"".join((dialect.opening(reply), *pieces, dialect.closing(reply))), "text/event-stream"
-
-
 async def _index(request: web.Request) -> web.Response:
     return web.Response(text=INDEX, headers=CANNED_HEADER)
 
@@ -306,7 +291,7 @@ async def _index(request: web.Request) -> web.Response:
 async def _not_found(request: web.Request) -> web.Response:
     dialect = _dialect_of(request)
     rejected = Rejected(404, f"the sandbox has no {request.method} {request.path}", error_code="unknown_url")
-    return _rejection(dialect, rejected, dialect.request_id(0))
+    return rejection(dialect, rejected, dialect.request_id(0))
 
 
 def _dialect_of(request: web.Request) -> Dialect:
