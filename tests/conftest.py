@@ -18,6 +18,7 @@ _KEPT = {
     "TEMP",
     "TMP",
     "SYSTEMROOT",
+    "COVERAGE_PROCESS_CONFIG",
     "COVERAGE_PROCESS_START",
     "COVERAGE_FILE",
 }
