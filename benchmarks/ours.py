@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Program, child
+from benchmarks.workload import MODEL, PROMPT, SYSTEM_PROMPT
+from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+from llm_orc.app.wiring import App, Surroundings, open_app
+from llm_orc.ensembles.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from benchmarks.workload import Shape
+    from llm_orc.engine.events import RunEvent
 
 PROGRAM = Program("llm-orc", "benchmarks.ours")
 
@@ -15,9 +27,37 @@ PROGRAM = Program("llm-orc", "benchmarks.ours")
 async def run(shape: Shape, origin: str) -> int:
     """Run an ensemble of this shape against the server, recorded; returns how many agents completed.
 
-    Opens and closes all that a run needs, as one `invoke` would: it is called once to warm up, then measured.
+    Each run opens and closes its connections, its lock and the journal; settings are read once for the process.
     """
-    raise NotImplementedError(f"nothing runs {shape} against {origin} yet")
+    options = RunOptions(PROMPT, stream=shape.streamed)
+    result = await run_ensemble(_app(origin), ensemble(shape), options, show=_look)
+    return result.total.calls
+
+
+@cache
+def _app(origin: str) -> App:
+    home = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, home)
+    config = home / ".config" / "llm-orc" / "config.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"providers:\n  anthropic-api:\n    base_url: {origin}\n    billing: local\n")
+    return open_app(Surroundings({"ANTHROPIC_API_KEY": "benchmark"}, sys.platform, home, home))
+
+
+def ensemble(shape: Shape) -> Ensemble:
+    """Each agent of a layer waits for the whole layer before it, as the bare client does."""
+    model = ModelRef(provider="anthropic-api", model=MODEL)
+    agents = []
+    before: tuple[str, ...] = ()
+    for layer in range(shape.layers):
+        names = tuple(f"agent-{layer}-{i}" for i in range(shape.width))
+        agents += [AgentSpec(name, model, SYSTEM_PROMPT, depends_on=before, max_tokens=1024) for name in names]
+        before = names
+    return Ensemble("benchmark", tuple(agents))
+
+
+def _look(_event: RunEvent) -> None:
+    return
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from llm_orc.app.costs import cost_of
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import RunNotResumable
+from llm_orc.errors import RunNotResumable, StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
 from llm_orc.providers.catalog import build_model
@@ -141,6 +141,29 @@ def _forget_before(app: App) -> float | None:
     return None if days is None else app.clock.now() - days * 86_400.0
 
 
+def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal:
+    """Open the journal, with the run in it that is about to begin or go on."""
+    journal = app.open_journal()
+    try:
+        if is_new:
+            journal.begin(
+                NewRun(
+                    run_id=run_id,
+                    ensemble=recipe.ensemble.name,
+                    started_at=app.clock.now(),
+                    agents=len(recipe.ensemble.agents),
+                    sandbox=recipe.rehearsal,
+                    recipe=encode_recipe(recipe),
+                )
+            )
+        else:
+            journal.go_on(run_id)
+    except StorageError:
+        journal.close()
+        raise
+    return journal
+
+
 def _close(journal: Journal, forget_before: float | None) -> None:
     if forget_before is not None and (old := journal.older_than(forget_before)):
         journal.delete(old)
@@ -159,20 +182,10 @@ async def _open_record(
     """Open the journal for this run alone: no other process may go on with it meanwhile."""
     if not stack.enter_context(exclusive(app.paths.state / "running" / f"{run_id}.lock")):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
-    journal = await asyncio.to_thread(app.open_journal)
+    journal = await asyncio.to_thread(_open_for, app, recipe, run_id, is_new=earlier is None)
     stack.push_async_callback(asyncio.to_thread, _close, journal, _forget_before(app))
     if earlier is None:
-        new = NewRun(
-            run_id=run_id,
-            ensemble=recipe.ensemble.name,
-            started_at=app.clock.now(),
-            agents=len(recipe.ensemble.agents),
-            sandbox=recipe.rehearsal,
-            recipe=encode_recipe(recipe),
-        )
-        await asyncio.to_thread(journal.begin, new)
         return Recorder(journal, run_id, see)
-    await asyncio.to_thread(journal.go_on, run_id)
     spent = [output.cost_usd for output in earlier.state.outputs.values()]
     known = [cost for cost in spent if cost is not None]
     return Recorder(

@@ -63,7 +63,7 @@ async def execute(
     """
     execution = _Execution(plan, task, call, sink, clock=clock, max_concurrent=max_concurrent, done=done or {})
     began = clock.monotonic()
-    await sink.commit(
+    sink.post(
         RunStarted(clock.now(), run_id, plan.ensemble, plan.names, task, sandbox, resumed=tuple(execution.done))
     )
     limit = asyncio.timeout(timeout_s)

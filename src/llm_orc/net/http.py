@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
+from functools import cache
 from importlib.metadata import version
-from platform import python_version
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _LARGE = 2**20  # aiohttp sends larger bodies in pieces only when they come as a file
 _GRACE_S = 0.25  # how long to wait for a stream's end, so that its connection can be used again
+
+
+@cache
+def user_agent() -> str:
+    """Who we really are, to every server."""
+    return f"LLM-Orchestra/Python {version('llm-orc')}"
 
 
 class Http:
@@ -56,7 +62,7 @@ class Http:
                 sock_connect=self._settings.connect_timeout_s,
                 sock_read=self._settings.idle_timeout_s,
             ),
-            headers={"User-Agent": f"LLM-Orchestra/{version('llm-orc')} Python/{python_version()}"},
+            headers={"User-Agent": user_agent()},
             # Off, because aiohttp would ask the environment, and ~/.netrc for credentials, at every request.
             trust_env=False,
             auto_decompress=True,

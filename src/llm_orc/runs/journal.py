@@ -103,8 +103,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises `StorageError`."""
         self.path = path
-        self._reader = open_database(path, _MIGRATIONS)
-        self._reading = threading.Lock()
+        self._connection = open_database(path, _MIGRATIONS)
+        self._using = threading.Lock()
         self._queue: queue.SimpleQueue[Entries | None] = queue.SimpleQueue()
         self._numbers: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -114,7 +114,7 @@ class Journal:
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
-        self._reader.close()
+        self._connection.close()
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -138,36 +138,31 @@ class Journal:
 
     def _start_writer(self) -> None:
         if self._thread is None:
-            connection = open_database(self.path, _MIGRATIONS)
-            self._thread = threading.Thread(
-                target=self._write_all, args=(connection,), name="llm-orc-journal", daemon=True
-            )
+            self._thread = threading.Thread(target=self._write_all, name="llm-orc-journal", daemon=True)
             self._thread.start()
 
-    def _write_all(self, connection: sqlite3.Connection) -> None:
-        try:
-            closing = False
-            while not closing:
-                group = [self._queue.get()]
-                while not self._queue.empty():
-                    group.append(self._queue.get())
-                closing = None in group
-                self._write_group(connection, [entries for entries in group if entries is not None])
-        finally:
-            connection.close()
+    def _write_all(self) -> None:
+        closing = False
+        while not closing:
+            group = [self._queue.get()]
+            while not self._queue.empty():
+                group.append(self._queue.get())
+            closing = None in group
+            self._write_group([entries for entries in group if entries is not None])
 
-    def _write_group(self, connection: sqlite3.Connection, group: list[Entries]) -> None:
+    def _write_group(self, group: list[Entries]) -> None:
         failure: StorageError | None = None
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for entries in group:
-                self._write(connection, entries)
-            connection.execute("COMMIT")
-        except sqlite3.Error as e:
-            failure = storage_error(self.path, e)
-            failure.__cause__ = e
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        with self._using:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for entries in group:
+                    self._write(self._connection, entries)
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as e:
+                failure = storage_error(self.path, e)
+                failure.__cause__ = e
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
         for entries in group:
             entries.written(failure)
 
@@ -244,12 +239,12 @@ class Journal:
 
     def delete(self, run_ids: Sequence[str]) -> int:
         """Delete runs with their events; returns how many there were."""
-        with self._reading:
+        with self._using:
             try:
-                deleted = self._reader.executemany(
+                deleted = self._connection.executemany(
                     "DELETE FROM runs WHERE run_id = ?", [(run_id,) for run_id in run_ids]
                 ).rowcount
-                self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
         return deleted
@@ -260,16 +255,16 @@ class Journal:
         return [r[0] for r in rows]
 
     def _read(self, sql: str, values: Sequence[str | float] = ()) -> list[tuple[Any, ...]]:
-        with self._reading:
+        with self._using:
             try:
-                return self._reader.execute(sql, values).fetchall()
+                return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
 
     def _change(self, sql: str, values: Sequence[str | float | bytes]) -> None:
-        with self._reading:
+        with self._using:
             try:
-                self._reader.execute(sql, values)
+                self._connection.execute(sql, values)
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
 
