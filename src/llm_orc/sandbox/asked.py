@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from llm_orc.jsontypes import JsonValue
@@ -53,7 +54,8 @@ class Asked:
 class Rejected(Exception):
     """The provider says no. Every dialect has its own way to write this down.
 
-    `param` and `error_code` are OpenAI's; `body` replaces the dialect's own error document.
+    `param` and `error_code` are OpenAI's; `body` replaces the dialect's own error document. `keeps_limit_headers`
+    False leaves the dialect's own headers out.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Rejected(Exception):
         error_code: str | None = None,
         retry_after_s: float | None = None,
         body: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        keeps_limit_headers: bool = True,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -73,6 +77,8 @@ class Rejected(Exception):
         self.error_code = error_code
         self.retry_after_s = retry_after_s
         self.body = body
+        self.headers = headers
+        self.keeps_limit_headers = keeps_limit_headers
 
 
 def objects(value: JsonValue) -> Iterator[JsonObject]:

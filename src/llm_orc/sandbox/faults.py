@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
 from llm_orc.errors import InputError
+from llm_orc.sandbox.refusals import SIGNATURES, SignatureName
 from llm_orc.storage.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.sandbox.asked import Asked
+
+Met_contra = TypeVar("Met_contra", contravariant=True)
+Done_co = TypeVar("Done_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,26 @@ class MaxTokens:
     tokens: int = 3
 
 
-Effect = Status | Delay | SlowHeaders | Drip | Cut | Hang | ErrorEvent | Garbage | Refusal | MaxTokens
+@dataclass(frozen=True, slots=True)
+class RefusalSignature:
+    """The credential is refused in the words by which such a refusal is recognised; the names: `SIGNATURES`."""
+
+    signature: SignatureName = "claude_code_only"
+
+
+Effect = (
+    Status
+    | Delay
+    | SlowHeaders
+    | Drip
+    | Cut
+    | Hang
+    | ErrorEvent
+    | Garbage
+    | Refusal
+    | MaxTokens
+    | RefusalSignature
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +130,31 @@ class Fault:
         return fnmatchcase(asked.model, self.model) and self.contains in asked.input_text
 
 
-class FaultPlan:
+class Planned(Protocol[Met_contra, Done_co]):
+    """What a plan must know of a fault."""
+
+    @property
+    def effect(self) -> Done_co: ...
+    @property
+    def times(self) -> int | None: ...
+    @property
+    def after(self) -> int: ...
+    def matches(self, asked: Met_contra) -> bool: ...
+
+
+class FaultPlan(Generic[Met_contra, Done_co]):
     """Hands out faults to requests as they come. A request meets one fault at most: the first that wants it."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self._faults = tuple(faults)
+    def __init__(self, faults: Sequence[Planned[Met_contra, Done_co]]) -> None:
+        self._faults = list(faults)
         self._met = [0] * len(self._faults)
 
-    def next_for(self, asked: Asked) -> Effect | None:
+    def add(self, fault: Planned[Met_contra, Done_co]) -> None:
+        """Put a fault behind those there are; what it lets pass is counted from now on."""
+        self._faults.append(fault)
+        self._met.append(0)
+
+    def next_for(self, asked: Met_contra) -> Done_co | None:
         for index, fault in enumerate(self._faults):
             if not fault.matches(asked):
                 continue
@@ -140,6 +180,7 @@ _KINDS: Mapping[str, type[Effect]] = {
     "garbage": Garbage,
     "refusal": Refusal,
     "max_tokens": MaxTokens,
+    "refusal_signature": RefusalSignature,
 }
 _EXAMPLE = "write it like `status=429,times=2,retry_after=1,model=slow-*`"
 _NUMBERS = {"status": (200, 599), "tokens": (0, 1_000_000), "times": (1, 1_000_000), "after": (0, 1_000_000)}
@@ -152,8 +193,8 @@ def parse_fault(text: str) -> Fault:
     """Read one fault: a kind, with its main value or without, then `key=value` pairs, all parted by commas.
 
     The kinds: `status=CODE`, `delay=SECONDS`, `slow_headers=SECONDS`, `drip=SECONDS`, `cut=TOKENS`, `hang=TOKENS`,
-    `error_event=TOKENS`, `garbage=BODY`, `refusal`, `max_tokens=TOKENS`. The keys: `model`, `contains`, `times`,
-    `after`, and with `status` also `retry_after` and `body`. Raises `InputError`.
+    `error_event=TOKENS`, `garbage=BODY`, `refusal`, `max_tokens=TOKENS`, `refusal_signature=NAME`. The keys:
+    `model`, `contains`, `times`, `after`, and with `status` also `retry_after` and `body`. Raises `InputError`.
     """
     first, *rest = (part.strip() for part in text.split(","))
     kind = first.partition("=")[0]
@@ -216,6 +257,11 @@ def _checked(fault: str, spelled: str, key: str, value: str) -> str:
         return repr(float(value))
     if not value:
         raise InputError(f"the fault `{fault}`: `{spelled}` has no value", hint=_EXAMPLE)
+    if key == "signature" and value not in SIGNATURES:
+        raise InputError(
+            f"the fault `{fault}`: there is no refusal `{value}`",
+            hint=did_you_mean(value, SIGNATURES) or f"refusals: {', '.join(SIGNATURES)}",
+        )
     return value
 
 

@@ -36,6 +36,7 @@ from llm_orc.sandbox.faults import (
     Hang,
     MaxTokens,
     Refusal,
+    RefusalSignature,
     SlowHeaders,
     Status,
 )
@@ -45,6 +46,8 @@ from llm_orc.sandbox.loopback import only_for_loopback
 from llm_orc.sandbox.openai_chat import OpenAiChatDialect
 from llm_orc.sandbox.openai_responses import OpenAiResponsesDialect
 from llm_orc.sandbox.received import ReceivedRequest, RequestLog
+from llm_orc.sandbox.refusals import refused_as
+from llm_orc.sandbox.token_check import TokenCheck
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.sandbox.dialect import Dialect
+    from llm_orc.sandbox.oauth import OAuthServer
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect
@@ -69,6 +73,7 @@ class Sandbox:
     `port` 0 takes a free one. `tokens_per_s` paces streams and `delay_s` holds every answer back. `compose` says
     what an answer says after its label; `show_prompts` makes it all that a model would have been given.
     `accept_keys`: any other key or token is answered with 401. `keep_requests` False keeps none, for long lives.
+    `oauth` signs in on the same port; with `require_token` only a live token of it gets an answer.
     """
 
     def __init__(
@@ -83,6 +88,8 @@ class Sandbox:
         compose: Compose | None = None,
         accept_keys: Collection[str] | None = None,
         keep_requests: bool = True,
+        oauth: OAuthServer | None = None,
+        require_token: bool = False,
     ) -> None:
         if not is_loopback(host):
             raise InputError(
@@ -97,6 +104,8 @@ class Sandbox:
         self._unlimited = show_prompts  # a rehearsal shows prompts in full, whatever `max_tokens` says
         self._compose = compose or (prompts_in_full if show_prompts else summary)
         self._accept_keys = accept_keys
+        self._oauth = oauth
+        self._tokens = TokenCheck(oauth) if oauth is not None and require_token else None
         self._cache = PromptCache()
         self._log = RequestLog(keep=keep_requests)
         self._number = 0
@@ -120,6 +129,8 @@ class Sandbox:
             ) from error
         host, port = runner.addresses[0][:2]
         self.origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        if self._oauth is not None:
+            self._oauth.listens_at(self.origin)
         self._runner = runner
         return self
 
@@ -166,6 +177,8 @@ class Sandbox:
             for path in dialect.paths:
                 application.router.add_post(path, self._answering(dialect))
         add_lists(application)
+        if self._oauth is not None:
+            self._oauth.add_to(application)
         application.router.add_route("*", "/{anything:.*}", _not_found)
         return application
 
@@ -217,6 +230,8 @@ class Sandbox:
             )
             if self._accept_keys is not None and dialect.credential(request.headers) not in self._accept_keys:
                 raise dialect.wrong_key()
+            if self._tokens is not None:
+                self._tokens.check(dialect.name, request.headers)
         except web.HTTPRequestEntityTooLarge as error:
             raise Rejected(413, "Request exceeds the maximum size") from error
         finally:
@@ -233,6 +248,8 @@ class Sandbox:
                 retry_after_s=effect.retry_after_s,
                 body=effect.body,
             )
+        if isinstance(effect, RefusalSignature):
+            raise refused_as(effect.signature)
         if isinstance(effect, Hang) and effect.tokens is None:
             await hang()
 

@@ -1,0 +1,39 @@
+"""The clients that the sandbox's authorisation server knows, and where each may be redirected to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+CLIENT_ID = "llm-orc-sandbox-client"
+CALLBACK_PAGE = "/oauth/code/callback"  # shows the code, for those whose browser can't come back to them
+_LOOPBACK_LITERALS = frozenset({"127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A public client: it has a name and no secret (RFC 6749 §2.1).
+
+    A redirect URI that begins with `/` is a page of the sandbox itself.
+    """
+
+    client_id: str = CLIENT_ID
+    redirect_uris: tuple[str, ...] = ("http://127.0.0.1/callback", "http://[::1]/callback", CALLBACK_PAGE)
+
+    def allows(self, redirect_uri: str, sandbox_origin: str) -> bool:
+        """Compare exactly, except for the port of a loopback IP literal (RFC 8252 §7.3, RFC 9700 §2.1)."""
+        registered = (sandbox_origin + uri if uri.startswith("/") else uri for uri in self.redirect_uris)
+        return any(redirect_uri == uri or _same_but_port(redirect_uri, uri) for uri in registered)
+
+
+def _same_but_port(asked: str, registered: str) -> bool:
+    try:
+        one, other = urlsplit(asked), urlsplit(registered)
+        _ = one.port  # raises where it is no port
+    except ValueError:
+        return False
+    if other.hostname not in _LOOPBACK_LITERALS or one.hostname != other.hostname or "@" in one.netloc:
+        return False
+    if (one.scheme, one.path, one.query) != (other.scheme, other.path, other.query):
+        return False
+    return "#" not in asked

@@ -1,0 +1,35 @@
+"""Only a live access token of the sandbox's own authorisation server gets an answer from a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.sandbox.oauth import INFERENCE
+from llm_orc.sandbox.refusals import refused_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.sandbox.oauth import OAuthServer
+    from llm_orc.sandbox.refusals import TokenTrouble
+    from llm_orc.settings.model import DialectName
+
+
+class TokenCheck:
+    def __init__(self, oauth: OAuthServer) -> None:
+        self._oauth = oauth
+
+    def check(self, dialect: DialectName, headers: Mapping[str, str]) -> None:
+        """Raise `Rejected` as the provider would. Only the `Authorization` header counts (RFC 6750 §2.1)."""
+        trouble = self._trouble(headers.get("authorization", ""))
+        if trouble is not None:
+            raise refused_token(dialect, trouble)
+
+    def _trouble(self, authorization: str) -> TokenTrouble | None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return "missing"
+        state = self._oauth.token_state(token)
+        if state != "live":
+            return state
+        return None if INFERENCE in self._oauth.scopes_of(token) else "scope"
