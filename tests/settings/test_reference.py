@@ -7,15 +7,28 @@ from pathlib import Path
 import pytest
 
 from llm_orc.settings.guard import is_guarded
-from llm_orc.settings.schema import NAMED, PLAIN
+from llm_orc.settings.schema import GROUPS, NAMED, PLAIN
 from llm_orc.settings.surroundings import VARIABLES
 
 _PAGE = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text(encoding="utf-8")
 _SETTINGS = [(section, key) for section, kinds in {**NAMED, **PLAIN}.items() for key in kinds]
+_GROUP_HEADINGS = {"oauth": "providers.<name>.oauth`", "notice": "providers.<name>.oauth.notice`"}
 
 
 def part(section: str) -> str:
+    """The section of that name; a prefix finds the first that begins so."""
     return _PAGE.split(f"\n## `{section}")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize(("group", "kinds"), GROUPS.items())
+def test_a_group_of_settings_has_a_section_with_its_keys_and_no_others(
+    group: str, kinds: dict[str, object]
+) -> None:
+    section = part(_GROUP_HEADINGS[group])
+
+    rows = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
+    assert rows == set(kinds)
+    assert section.splitlines()[0].endswith("¹")
 
 
 @pytest.mark.parametrize(("section", "key"), _SETTINGS)

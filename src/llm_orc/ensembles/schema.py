@@ -114,10 +114,12 @@ PROVIDER_NAMES = frozenset(
         "claude-cli",
         "codex-cli",
         "google-gemini",
+        "huggingface",
         "ollama",
         "openai",
         "openai-compatible",
         "openrouter",
+        "sandbox",
     }
 )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import Problem
 from llm_orc.settings.model import Origin
-from llm_orc.settings.schema import KEY_HINT, KEY_ITSELF, NAMED, OPEN, PLAIN, SECTIONS
+from llm_orc.settings.schema import GROUPS, KEY_ITSELF, NAMED, OPEN, PLAIN, SECTIONS
 from llm_orc.storage.yaml_fields import Fields, WrongValue, non_empty_text, type_of
 from llm_orc.storage.yaml_source import read_yaml_file
 
@@ -135,15 +135,22 @@ class _File:
 
     def _entry(self, path: SettingPath, place: SettingPath, content: JsonValue, kinds: Mapping[str, Kind]) -> None:
         """Take the keys of one profile, provider or plain section; `place` is where it stands in this file."""
-        mapping = self._mapping(place, content)
-        what = f"`{dotted(path)}`"
-        keys_themselves = [key for key in mapping if key.lower().replace("-", "_") in KEY_ITSELF]
-        for key in keys_themselves:
-            self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=KEY_HINT)
-        rest = {key: value for key, value in mapping.items() if key not in keys_themselves}
         if path[0] in NAMED:
             self._found.values.append(self._value(path, None, place))
+        self._keys(path, place, self._mapping(place, content), kinds)
+
+    def _keys(
+        self, path: SettingPath, place: SettingPath, mapping: Mapping[str, JsonValue], kinds: Mapping[str, Kind]
+    ) -> None:
+        what = f"`{dotted(path)}`"
+        keys_themselves = {key: hint for key in mapping if (hint := KEY_ITSELF.get(key.lower().replace("-", "_")))}
+        for key, hint in keys_themselves.items():
+            self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=hint)
+        rest = {key: value for key, value in mapping.items() if key not in keys_themselves}
         for key, value in self._fields.read(place, rest, kinds, what).items():
+            if key in GROUPS:
+                self._keys((*path, key), (*place, key), value, GROUPS[key])
+                continue
             for inner, leaf in _leaves(key, value):
                 self._found.values.append(self._value((*path, *inner), leaf, (*place, *inner)))
 

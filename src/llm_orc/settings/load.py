@@ -12,12 +12,15 @@ from llm_orc.settings.guard import GuardedProject, guarded_project, is_guarded
 from llm_orc.settings.layer import LayerValues, dotted, layer_files, read_layer
 from llm_orc.settings.model import (
     ModelProfile,
+    OAuthNotice,
+    OAuthSettings,
     Project,
     ProviderSettings,
     RunSettings,
     Settings,
     Withheld,
 )
+from llm_orc.settings.oauth import oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
 from llm_orc.settings.schema import OPEN, PATHS
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from llm_orc.settings.layer import SettingPath, Value
     from llm_orc.storage.paths import Paths
 
-_PACKAGED = Path(__file__).with_name("packaged.yaml")
+_PACKAGED = [Path(__file__).with_name(name) for name in ("packaged.yaml", "presets.yaml")]
 _FIELD_NAMES = {
     "timeout_seconds": "timeout_s",
     "connect_timeout_seconds": "connect_timeout_s",
@@ -58,7 +61,7 @@ def load_settings(
     `SettingsError` with every problem of every file, `StorageError` where the list of trusted projects is damaged.
     """
     home = home or home_directory(environ)
-    packaged = read_layer([_PACKAGED], "packaged")
+    packaged = read_layer(_PACKAGED, "packaged")
     user = read_layer(layer_files(paths.config), "user")
     project = _read_project(paths, cwd, home)
     around = environment_layer(environ)
@@ -76,7 +79,7 @@ def load_settings(
             withheld += [] if value.is_entry else [Withheld(dotted(value.path), value.origin)]
         else:
             merged[value.path] = value
-    problems += fallback_problems(merged)
+    problems += fallback_problems(merged) + oauth_problems(merged)
     if problems:
         raise SettingsError(
             f"the settings can't be used:\n{problem_lines(problems)}", hint="Correct these places and try again."
@@ -149,9 +152,18 @@ class _Merged:
 
     def providers(self) -> dict[str, ProviderSettings]:
         return {
-            name: ProviderSettings(name=name, **self.fields(value.path))
+            name: ProviderSettings(name=name, oauth=self._oauth(value.path), **self.fields(value.path))
             for name, value in self._entries["providers"].items()
         }
+
+    def _oauth(self, provider: SettingPath) -> OAuthSettings | None:
+        """A key that was taken back is as one that nobody wrote."""
+        path = (*provider, "oauth")
+        given = {key: value for key, value in self.fields(path).items() if value is not None}
+        notice = {key: value for key, value in self.fields((*path, "notice")).items() if value is not None}
+        if not given:
+            return None
+        return OAuthSettings(**given, notice=OAuthNotice(**notice) if notice.get("text") else None)
 
     def fields(self, path: SettingPath) -> dict[str, Any]:
         found = {

@@ -13,6 +13,10 @@ from llm_orc.net.options import NetworkSettings
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
 DialectName = Literal["anthropic", "openai-chat", "openai-responses", "gemini"]
 BillingName = Literal["subscription", "metered", "local"]
+AuthMethodName = Literal["api-key", "oauth", "claude-cli"]
+OAuthKindName = Literal["oauth2", "openrouter"]
+RedirectName = Literal["loopback", "paste"]
+TokenRequestName = Literal["form", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,43 @@ class ModelProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuthNotice:
+    """What a person must know before choosing this way in, from the provider's own terms."""
+
+    text: str = ""
+    link: str | None = None
+    date: str | None = None  # ISO 8601, when the link said so
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """How one signs in at a provider: a preset of the package, with what configuration changes of it.
+
+    The names are those of RFC 8414 and RFC 7591. `kind` `openrouter` is that provider's own exchange: PKCE without
+    `state` and without a client, which ends with an API key. `headers` go with every call to the provider's API.
+    """
+
+    kind: OAuthKindName = "oauth2"
+    issuer: str | None = None
+    authorization_endpoint: str | None = None
+    token_endpoint: str | None = None
+    revocation_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    client_id: str | None = None
+    scopes: tuple[str, ...] = ()
+    redirect: RedirectName = "loopback"
+    redirect_uri: str | None = None  # with `paste`: the page that shows the code
+    token_request: TokenRequestName = "form"  # noqa: S105 - how it is encoded, not a secret
+    extra_authorize_params: Mapping[str, str] = field(default_factory=dict)
+    extra_token_params: Mapping[str, str] = field(default_factory=dict)
+    state_in_token_request: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    required_system_prompt: str | None = None
+    billing: BillingName | None = None  # who pays for calls with a token; None: as for the provider
+    notice: OAuthNotice | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """What configuration says of one provider; None: as the catalogue has it."""
 
@@ -61,6 +102,9 @@ class ProviderSettings:
     default_model: str | None = None
     billing: BillingName | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    auth_method: AuthMethodName | None = None  # None: the first that works
+    allow_metered_fallback: bool = False
+    oauth: OAuthSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

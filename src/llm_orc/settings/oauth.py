@@ -1,0 +1,40 @@
+"""See that a provider's OAuth, put together from all layers, is complete enough to sign in with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.settings.layer import SettingPath, Value
+
+_BEGINNINGS = ("authorization_endpoint", "device_authorization_endpoint")
+
+
+def oauth_problems(values: Mapping[SettingPath, Value]) -> list[Problem]:
+    """Return a problem for each provider whose sign-in can't begin, or could not come to its end."""
+    by_provider: dict[str, dict[str, Value]] = {}
+    for path, value in values.items():
+        if path[0] == "providers" and path[2:3] == ("oauth",) and value.value is not None:
+            by_provider.setdefault(path[1], {})[path[3]] = value
+    return [problem for name, given in by_provider.items() for problem in _problems(name, given)]
+
+
+def _problems(name: str, given: Mapping[str, Value]) -> list[Problem]:
+    found = []
+    redirect = given.get("redirect")
+    if redirect is not None and redirect.value == "paste" and "redirect_uri" not in given:
+        message = f"`providers.{name}.oauth` has `redirect: paste` and no `redirect_uri`"
+        found.append(_at(redirect, message, "add the address of the provider's page that shows the code"))
+    if "issuer" not in given and not ("token_endpoint" in given and any(key in given for key in _BEGINNINGS)):
+        message = f"`providers.{name}.oauth` does not say where one signs in"
+        hint = "add `issuer`, or `authorization_endpoint` and `token_endpoint`"
+        found.append(_at(next(iter(given.values())), message, hint))
+    return found
+
+
+def _at(value: Value, message: str, hint: str) -> Problem:
+    return Problem(message, value.origin.file, value.origin.line, value.column, hint)

@@ -1,0 +1,160 @@
+"""What may stand under `providers.<name>.oauth`: the names of RFC 8414 and RFC 7591, and a few of our own."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import SplitResult, urlsplit
+
+from llm_orc.net.origin import is_loopback
+from llm_orc.settings.model import BillingName, OAuthKindName, RedirectName, TokenRequestName
+from llm_orc.settings.value_kinds import headers, optional
+from llm_orc.storage.yaml_fields import Kind, WrongValue, boolean, choice, json_mapping, text, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llm_orc.jsontypes import JsonValue
+
+_SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3
+_LOOPBACK_LITERALS = frozenset({"127.0.0.1", "::1"})
+_OURS_TO_AUTHORIZE = frozenset(
+    {
+        "client_id",
+        "code_challenge",
+        "code_challenge_method",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
+    }
+)
+_OURS_TO_EXCHANGE = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "code",
+        "code_verifier",
+        "device_code",
+        "grant_type",
+        "redirect_uri",
+        "refresh_token",
+        "scope",
+        "state",
+    }
+)
+
+
+def endpoint(value: JsonValue) -> str:
+    """An address that codes and tokens may go to. It may have a query (RFC 6749 §3.1)."""
+    found, parts = _url(value)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK_LITERALS):
+        return found
+    raise WrongValue("an `https://` address; plain `http://` is for `127.0.0.1` and `[::1]` only")
+
+
+def issuer(value: JsonValue) -> str:
+    """RFC 8414 §2: no query."""
+    found = endpoint(value)
+    if "?" in found:
+        raise WrongValue("without a `?` part")
+    return found
+
+
+def redirect_uri(value: JsonValue) -> str:
+    """A page of the provider's, or this machine: `localhost` too, where a server has registered nothing else."""
+    found, parts = _url(value)
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        return found
+    raise WrongValue("an `https://` address, or `http://` on this machine")
+
+
+def web_page(value: JsonValue) -> str:
+    found, parts = _url(value)
+    if parts.scheme != "https":
+        raise WrongValue("an `https://` address")
+    return found
+
+
+def scopes(value: JsonValue) -> tuple[str, ...]:
+    """A list, or one text with spaces between, as OAuth writes them."""
+    listed = value.split() if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        raise WrongValue(f"a list of scopes, not {type_of(value)}")
+    for scope in listed:
+        if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
+            raise WrongValue("a list of scopes: printable ASCII without spaces, quotes or backslashes")
+    return tuple(dict.fromkeys(str(scope) for scope in listed))
+
+
+def parameters(ours: frozenset[str]) -> Callable[[JsonValue], dict[str, str]]:
+    def read(value: JsonValue) -> dict[str, str]:
+        mapping = json_mapping(value)
+        for name, content in mapping.items():
+            if name in ours:
+                raise WrongValue(f"free of `{name}`, which the sign-in itself sets")
+            if not isinstance(content, str):
+                hint = "put it in quotes" if isinstance(content, bool | int | float) else None
+                raise WrongValue(f"a mapping of names to text, and `{name}` is {type_of(content)}", hint)
+        return {name: str(content) for name, content in mapping.items()}
+
+    return read
+
+
+def client_id(value: JsonValue) -> str:
+    """RFC 6749, appendix A.1."""
+    found = text(value)
+    if not found or not found.isascii() or not found.isprintable():
+        raise WrongValue("printable ASCII text that is not empty")
+    return found
+
+
+def iso_date(value: JsonValue) -> str:
+    try:
+        return date.fromisoformat(text(value)).isoformat()
+    except ValueError as e:
+        raise WrongValue("a date like `2026-11-24`") from e
+
+
+def _url(value: JsonValue) -> tuple[str, SplitResult]:
+    """Messages never repeat a wrong one, since it may hold a password."""
+    found = text(value)
+    needs = "an address like `https://host/path`"
+    try:
+        parts = urlsplit(found)
+        host, _ = parts.hostname, parts.port
+    except ValueError as e:
+        raise WrongValue(needs) from e
+    if "@" in parts.netloc:
+        raise WrongValue("without a user name or password")
+    if not host or "#" in found or not found.isascii() or not found.isprintable() or " " in found:
+        raise WrongValue(needs)
+    return found, parts
+
+
+OAUTH_KINDS: Mapping[str, Kind] = {
+    "kind": optional(choice(*get_args(OAuthKindName))),
+    "issuer": optional(issuer),
+    "authorization_endpoint": optional(endpoint),
+    "token_endpoint": optional(endpoint),
+    "revocation_endpoint": optional(endpoint),
+    "device_authorization_endpoint": optional(endpoint),
+    "client_id": optional(client_id),
+    "scopes": optional(scopes),
+    "redirect": optional(choice(*get_args(RedirectName))),
+    "redirect_uri": optional(redirect_uri),
+    "token_request": optional(choice(*get_args(TokenRequestName))),
+    "extra_authorize_params": parameters(_OURS_TO_AUTHORIZE),
+    "extra_token_params": parameters(_OURS_TO_EXCHANGE),
+    "state_in_token_request": optional(boolean),
+    "headers": headers,
+    "required_system_prompt": optional(text),
+    "billing": optional(choice(*get_args(BillingName))),
+    "notice": json_mapping,
+}
+NOTICE_KINDS: Mapping[str, Kind] = {
+    "text": optional(text),
+    "link": optional(web_page),
+    "date": optional(iso_date),
+}

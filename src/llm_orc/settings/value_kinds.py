@@ -1,0 +1,70 @@
+"""The kinds of value that settings are made of: what each must be, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from llm_orc.storage.yaml_fields import Kind, WrongValue, non_empty_text, text, type_of
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_CREDENTIAL_HEADER = re.compile(r"auth|cookie|api-?_?key|token|secret|passw|credential", re.IGNORECASE)
+KEY_HINT = "keys don't belong into this file: name a variable with `api_key_env`, or a file with `api_key_file`"
+
+
+def optional(kind: Kind) -> Kind:
+    """An empty value takes back what a lower layer says."""
+
+    def read(value: JsonValue) -> Any:
+        return None if value is None else kind(value)
+
+    return read
+
+
+def variable_name(value: JsonValue) -> str:
+    if isinstance(value, str) and _ENV_NAME.fullmatch(value):
+        return value
+    raise WrongValue("the name of an environment variable", "write the variable's name, never the key itself")
+
+
+def file_path(value: JsonValue) -> str:
+    found = non_empty_text(value)
+    if "\0" in found:
+        raise WrongValue("the path of a file")
+    return found
+
+
+def base_url(value: JsonValue) -> str:
+    """An address that may be shown: messages never repeat a wrong one, since it may hold a password."""
+    found = text(value)
+    try:
+        parts = urlsplit(found)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    else:
+        if "@" in parts.netloc:
+            raise WrongValue("without a user name or password")
+    if not usable or "?" in found or "#" in found:
+        raise WrongValue("an address like `https://host/v1`")
+    return found
+
+
+def headers(value: JsonValue) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise WrongValue(f"a mapping of header names to text, not {type_of(value)}")
+    for name, content in value.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise WrongValue("made of valid header names (letters, digits and `-`)")
+        if _CREDENTIAL_HEADER.search(name):
+            raise WrongValue(f"free of credentials, and `{name}` looks like one", KEY_HINT)
+        if not isinstance(content, str) or not content.isprintable() or not content.isascii():
+            raise WrongValue(f"a mapping of header names to one line of ASCII text each; see `{name}`")
+    return {name: str(content) for name, content in value.items()}
