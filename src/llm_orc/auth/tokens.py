@@ -1,0 +1,64 @@
+"""The OAuth credentials of one process, and how each goes on a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.auth.refresh import TokenKeeper
+from llm_orc.errors import AccessRefused, CredentialRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+
+    from llm_orc.auth.credential import Entry
+    from llm_orc.auth.oauth.client import OAuthClient
+    from llm_orc.auth.storage import CredentialStorage
+    from llm_orc.net.transport import Transport
+
+
+class Tokens:
+    """One keeper for each credential in use. Leaving waits for the exchanges that are under way."""
+
+    def __init__(self, storage: CredentialStorage, transport: Transport, clock: Callable[[], float]) -> None:
+        self._storage, self._transport, self._clock = storage, transport, clock
+        self._keepers: dict[tuple[str, str], TokenKeeper] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for keeper in self._keepers.values():
+            await keeper.close()
+
+    def keeper(self, entry: Entry, client: OAuthClient) -> TokenKeeper:
+        """Return the keeper of this entry, the same for all who ask."""
+        key = (entry.provider, entry.account)
+        if key not in self._keepers:
+            self._keepers[key] = TokenKeeper(self._storage, entry, client, self._transport, self._clock)
+        return self._keepers[key]
+
+
+class OAuthAuthoriser:
+    """Puts the present access token on a request (RFC 6750 §2.1), and what headers the provider wants with it."""
+
+    def __init__(self, keeper: TokenKeeper, origin: str, headers: Mapping[str, str] | None = None) -> None:
+        self._keeper, self._origin, self._headers = keeper, origin, dict(headers or {})
+
+    @property
+    def origin(self) -> str:
+        return self._origin
+
+    async def authorise(self, headers: MutableMapping[str, str]) -> None:
+        """Raises `CredentialExpired` where one new sign-in is needed, `ProviderError` where renewing must wait."""
+        token = await self._keeper.current()
+        headers.update(self._headers)
+        headers["Authorization"] = f"Bearer {token.access_token.reveal()}"
+
+    async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
+        if isinstance(refused, AccessRefused):
+            await self._keeper.remember_refusal(refused)
+            return False
+        return await self._keeper.replace(headers.get("Authorization", "").partition(" ")[2])
+
+    def accepted(self) -> None:
+        self._keeper.accepted()
