@@ -13,10 +13,11 @@ LlmOrcError                   error                     exit 1
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
 │  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
-│  ├─ AccessRefused           access_refused                    the provider does not let tools like ours in this way
+│  ├─ AccessRefused           access_refused                    a way in that the provider closes to us
 │  ├─ CredentialExpired       credential_expired                one new sign-in is needed
 │  ├─ LoginFailed             login_failed                      a sign-in that came to no credential
-│  └─ AccessNotSupported      access_not_supported              a way in that this version does not offer
+│  ├─ AccessNotSupported      access_not_supported              a way in that this version does not offer
+│  └─ CredentialStoreError    credential_store                  our store is locked, damaged, busy or not ours
 ├─ ProviderError              provider                       5
 │  ├─ ProviderUnreachable     provider_unreachable
 │  ├─ ProviderOverloaded      provider_overloaded               5xx, 529
@@ -35,6 +36,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ RunNotResumable         run_not_resumable
 │  └─ RunInterrupted          interrupted                  130
 └─ StorageError               storage                        1
+   └─ UnsafeFile              unsafe_file                       a link, or somebody else's: not read, not written
 """
 
 from __future__ import annotations
@@ -213,6 +215,20 @@ class AccessNotSupported(AuthError):
     code = "access_not_supported"
 
 
+class CredentialStoreError(AuthError):
+    """The credential store can't be used now; it was left as it is. `state` says why, in one word:
+
+    `locked`, `wrong_key`, `corrupt`, `foreign`, `unsafe`, `busy` (another process holds the lock), `unlockable`
+    (the file system knows no locks) or `unwritable`.
+    """
+
+    code = "credential_store"
+
+    def __init__(self, message: str, *, state: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.state = state
+
+
 # --- the service ------------------------------------------------------------------------------------------
 
 
@@ -317,3 +333,9 @@ class StorageError(LlmOrcError):
     """A file or database of ours can't be read or written; the message has its path."""
 
     code = "storage"
+
+
+class UnsafeFile(StorageError):
+    """A private file that is a link, not a regular file, or not its user's own."""
+
+    code = "unsafe_file"

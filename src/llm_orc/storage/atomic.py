@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
@@ -28,7 +27,7 @@ def write_private(path: Path, data: bytes) -> None:
     Raises `StorageError`; the old file is then as it was.
     """
     make_private_directory(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -36,14 +35,21 @@ def write_private(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as e:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise StorageError(f"can't write `{path}`: {e.strerror or e}") from e
 
 
-def _sync_directory(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of `path` left behind. Only for a caller who holds the lock of its writers."""
+    for temporary in path.parent.glob(f".{path.name}.*.tmp"):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def sync_directory(path: Path) -> None:
     """Make the rename itself durable; Windows has no such call and needs none."""
     if os.name == "nt":
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,53 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def exclusive(path: Path, *, wait_s: float = 0.0) -> Iterator[bool]:
+def exclusive(path: Path, *, wait_s: float = 0.0, poll_s: float = 0.05) -> Iterator[bool]:
     """Hold the lock file `path`; yields False at once (or after `wait_s`) where another process holds it.
 
-    The file is left behind, empty: removing a lock file would let two processes lock two files of one name.
+    It may be entered in one thread and left in another. Two holders in one process exclude each other too. The
+    file is left behind with its holder's process id: removing it would let two processes lock two files of one
+    name. Raises `StorageError` where the file system has no kernel locks.
     """
     make_private_directory(path.parent)
-    lock = FileLock(path, mode=0o600)
+    # Without `fallback_to_soft=False` a lock would be a mere file, which outlives a killed holder.
+    lock = FileLock(
+        path,
+        mode=0o600,
+        thread_local=False,
+        fallback_to_soft=False,
+        on_acquired=_write_holder,
+        poll_interval=poll_s,
+    )
     try:
         lock.acquire(timeout=wait_s)
     except Timeout:
         yield False
         return
-    except OSError as e:
-        raise StorageError(f"can't lock `{path}`: {e.strerror or e}") from e
+    except (OSError, NotImplementedError) as e:
+        said = getattr(e, "strerror", None) or e
+        raise StorageError(
+            f"can't lock `{path}`: {said}",
+            hint="the folder must be writable and on a file system with kernel locks; some network ones have none",
+        ) from e
     try:
         yield True
     finally:
         lock.release()
+
+
+def holder_of(path: Path) -> int | None:
+    """Return the process id that last locked `path`, where it can be read. Windows does not let others read it."""
+    try:
+        text = path.read_text("ascii")
+        return int(text)
+    except (OSError, ValueError):
+        return None
+
+
+def _write_holder(descriptor: int) -> None:
+    """Only for a person to read, so a full disk is no reason to give up the lock."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    except OSError:
+        return

@@ -1,0 +1,381 @@
+"""Where credentials are kept: one encrypted file, one way to write it, any number of processes.
+
+Every change takes the lock, reads the file anew, changes it, and replaces it whole. Nothing here is asynchronous:
+callers on an event loop use `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Entry, OAuthToken
+from llm_orc.auth.secret import Secret
+from llm_orc.auth.stores.encrypted_file import Contents, EncryptedFile, EntryKey
+from llm_orc.auth.stores.envelope import provider_of
+from llm_orc.auth.stores.turns import Turns, hold
+from llm_orc.errors import CredentialStoreError, NotLoggedIn
+from llm_orc.storage.atomic import sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from llm_orc.auth.credential import Credential
+    from llm_orc.auth.stores.keys import KeySource, Protection
+    from llm_orc.auth.stores.older import OlderStore
+
+_WRITE_WAIT_S = 30.0  # a write takes milliseconds; longer means that somebody is stopped while writing
+_WRITE_POLL_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """`name` is `absent`, `ok`, or the `state` of the error that reading the store raises; `words` is a sentence."""
+
+    name: str
+    path: Path
+    words: str
+    hint: str | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        return self.name in {"absent", "ok"}
+
+
+class CredentialStorage:
+    """Keeps API keys and OAuth tokens by provider and account. Raises `CredentialStoreError`.
+
+    A store that can't be read is never written. Entries of `older` stores are shown where the own store has none
+    for that provider and account; changing one copies it into the own store. `turns` is the folder of refresh
+    locks and cool-downs; it stands beside the store, because processes that share one must share the other.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        keys: KeySource,
+        *,
+        older: Sequence[OlderStore] = (),
+        clock: Callable[[], float] = time.time,
+        turns: Path | None = None,
+    ) -> None:
+        self.path = path
+        self._file = EncryptedFile(path, keys)
+        self._older = tuple(older)
+        self._clock = clock
+        self._turns = Turns(turns or path.with_name(f"{path.name}.turns"))
+
+    # --- what there is -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> StoreState:
+        """Say how the store is now. May ask its key source for the key, so it may take a moment."""
+        try:
+            contents = self._file.read()
+        except CredentialStoreError as e:
+            return StoreState(e.state, self.path, e.message, e.hint)
+        if contents is None:
+            return StoreState("absent", self.path, f"there is no credential store at `{self.path}` yet")
+        return StoreState(
+            "ok", self.path, f"the credential store `{self.path}` is {contents.envelope.key.protection.words}"
+        )
+
+    @property
+    def protection(self) -> Protection | None:
+        """What protects the store; None where there is none yet. Needs no key."""
+        envelope = self._file.look()
+        return envelope.key.protection if envelope else None
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The own store's providers, which can be told without the key."""
+        envelope = self._file.look()
+        return envelope.providers if envelope else ()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of what was read so far: repaired modes, damaged entries, older stores."""
+        found = [*self._file.keys.notices]
+        if (mode := self._file.was_loose) is not None:
+            found.append(f"`{self.path}` could be read by others (mode {mode:04o}); it is now 0600")
+        try:
+            contents = self._file.read()
+        except CredentialStoreError:
+            contents = None
+        if contents is not None:
+            found += [
+                f"an entry of `{provider_of(slot)}` is damaged; the others are not" for slot in contents.damaged
+            ]
+            found += [
+                f"an entry of `{provider_of(slot)}` is of a newer release; it is kept, not used"
+                for slot in contents.strange
+            ]
+        for store in self._older:
+            found += store.read().notices
+        return tuple(dict.fromkeys(found))
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the own entries by provider and account, then those of older stores; one active per provider."""
+        return _with_one_active(self._merged(self._file.read()))
+
+    def get(self, provider: str, account: str | None = None) -> Entry | None:
+        """Return the entry, without an account the active one. A locked store is no matter if it lacks the provider."""
+        envelope = self._file.look()
+        contents = self._file.read() if envelope is not None and provider in envelope.providers else None
+        entry = _choose(_with_one_active(self._merged(contents)), provider, account)
+        if entry is None and contents is not None:
+            _refuse_damaged(contents, provider, account)
+        return entry
+
+    # --- changes -----------------------------------------------------------------------------------------
+
+    def store_api_key(
+        self,
+        provider: str,
+        key: Secret | str,
+        *,
+        account: str | None = None,
+        billing: Billing = Billing.METERED,
+        origin: str | None = None,
+        label: str = "",
+    ) -> Entry:
+        """Keep a key and make its account the provider's active one."""
+        credential = ApiKey(_secret(key))
+        return self._store(_entry(provider, account, credential, billing), origin=origin, label=label)
+
+    def store_oauth_token(
+        self,
+        provider: str,
+        access_token: Secret | str,
+        refresh_token: Secret | str | None = None,
+        expires_at: float | None = None,
+        client_id: str | None = None,
+        *,
+        account: str | None = None,
+        scopes: Sequence[str] = (),
+        billing: Billing = Billing.METERED,
+        origin: str | None = None,
+        label: str = "",
+        terms_acknowledged_at: float | None = None,
+    ) -> Entry:
+        """Keep a new sign-in and make its account the active one. `expires_at` is in Unix seconds.
+
+        Marks of an earlier sign-in of this account are gone, its acknowledged terms stay.
+        """
+        token = OAuthToken(
+            access_token=_secret(access_token),
+            refresh_token=_secret(refresh_token) if refresh_token else None,
+            expires_at=expires_at,
+            issued_at=self._clock(),
+            scopes=tuple(scopes),
+            client_id=client_id,
+        )
+        entry = replace(_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
+        return self._store(entry, origin=origin, label=label)
+
+    def update(self, provider: str, account: str | None, change: Callable[[Entry], Entry]) -> Entry:
+        """Replace an entry by `change` of its newest version, under the store's lock; so `change` must be quick.
+
+        Raises `NotLoggedIn` where there is none (any more). An unchanged entry is not written.
+        """
+        with self._writing() as contents:
+            old = self._existing(contents, provider, account)
+            new = change(old)
+            if (new.provider, new.account) != (old.provider, old.account):
+                raise ValueError("an update keeps the provider and the account of its entry")
+            if new == old:
+                return old
+            new = replace(new, source="own", is_active=old.is_active)
+            self._file.write(contents, put=(new,))
+            return new
+
+    def remove(self, provider: str, account: str | None = None) -> Entry | None:
+        """Remove an entry, for no account the active one, and return it; None where none could be read.
+
+        An older store keeps its entry, but it no longer shows. A damaged entry is removed too.
+        """
+        if self._file.look() is None and self._merged(None) == ():
+            return None
+        with self._writing() as contents:
+            entry = _choose(_with_one_active(self._merged(contents)), provider, account)
+            if entry is None:
+                drop = _damaged_of(contents, provider, account)
+                if drop:
+                    self._file.write(contents, drop=drop)
+                return None
+            key = (entry.provider, entry.account)
+            if self._older_may_hold(key):
+                self._file.write(contents, removed=(key,))
+            else:
+                self._file.write(contents, drop=(contents.sealer.slot(*key),))
+            return entry
+
+    def activate(self, provider: str, account: str) -> Entry:
+        """Make one of a provider's accounts the one that runs use. Raises `NotLoggedIn` where there is no such."""
+        with self._writing() as contents:
+            chosen = replace(self._existing(contents, provider, account), is_active=True, source="own")
+            self._file.write(contents, put=(chosen, *_others_inactive(contents, chosen)))
+            return chosen
+
+    def reprotect(self, keys: KeySource) -> Protection:
+        """Seal the store with a key of another source (or a new one of the same) and forget the old key."""
+        with self._writing() as contents:
+            self._file.rekey(contents, keys)
+        protection = self.protection
+        assert protection is not None
+        return protection
+
+    def set_aside(self) -> Path:
+        """Move a store that can't be used out of the way, so that a new one can begin; return where it is now."""
+        with self._locked():
+            state = self.state
+            if state.is_usable:
+                raise CredentialStoreError(f"nothing was moved: {state.words}", state=state.name)
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
+            aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
+            number = 1
+            while aside.exists() or aside.is_symlink():
+                number += 1
+                aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{number}")
+            try:
+                self.path.rename(aside)
+                sync_directory(aside.parent)
+            except OSError as e:
+                raise CredentialStoreError(
+                    f"can't move `{self.path}` to `{aside}`: {e.strerror or e}", state="unwritable"
+                ) from e
+            return aside
+
+    # --- between processes -------------------------------------------------------------------------------
+
+    def refresh_lock(self, provider: str, account: str, *, wait_s: float = 60.0) -> AbstractContextManager[None]:
+        """Hold the right to refresh this credential, on purpose over the network. Not re-entrant.
+
+        Raises `CredentialStoreError` of state `busy` after `wait_s` and names the process that holds it. It may be
+        entered in one thread and left in another.
+        """
+        return self._turns.refresh(provider, account, wait_s=wait_s)
+
+    def cooldown(self, provider: str, account: str) -> float | None:
+        """Return until when (Unix seconds) the token endpoint wants no request for this credential, or None."""
+        return self._turns.cooldown(provider, account, self._clock())
+
+    def set_cooldown(self, provider: str, account: str, until: float | None) -> None:
+        """Tell all processes; None ends it. More than a day ahead is taken for a wrong clock and not kept to."""
+        self._turns.set_cooldown(provider, account, until)
+
+    # --- within ------------------------------------------------------------------------------------------
+
+    def _store(self, entry: Entry, *, origin: str | None, label: str) -> Entry:
+        entry = replace(entry, origin=origin, label=label, obtained_at=self._clock())
+        with self._writing() as contents:
+            old = contents.entries.get((entry.provider, entry.account))
+            if old is not None and entry.terms_acknowledged_at is None:
+                entry = replace(entry, terms_acknowledged_at=old.terms_acknowledged_at)
+            self._file.write(contents, put=(entry, *_others_inactive(contents, entry)))
+        return entry
+
+    @contextmanager
+    def _writing(self) -> Iterator[Contents]:
+        """The one way to write: refuses a store that can't be read, and makes one where there is none."""
+        self._file.read()  # whatever asking for the key takes, nobody waits for our lock meanwhile
+        with self._locked():
+            yield self._file.read() or self._file.start()
+
+    def _locked(self) -> AbstractContextManager[None]:
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        return hold(lock, f"the credential store `{self.path}`", wait_s=_WRITE_WAIT_S, poll_s=_WRITE_POLL_S)
+
+    def _merged(self, contents: Contents | None) -> tuple[Entry, ...]:
+        found = [entry for _, entry in sorted(contents.entries.items())] if contents else []
+        seen: set[EntryKey] = {(entry.provider, entry.account) for entry in found}
+        for store in self._older:
+            for entry in sorted(store.read().entries, key=lambda e: (e.provider, e.account)):
+                key = (entry.provider, entry.account)
+                if key not in seen and not (contents and contents.holds(key)):
+                    seen.add(key)
+                    found.append(entry)
+        return tuple(found)
+
+    def _existing(self, contents: Contents, provider: str, account: str | None) -> Entry:
+        entry = _choose(_with_one_active(self._merged(contents)), provider, account)
+        if entry is not None:
+            return entry
+        _refuse_damaged(contents, provider, account)
+        which = f"`{provider}`" if account is None else f"`{provider}` with the account `{account}`"
+        raise NotLoggedIn(f"there is no stored credential for {which}", hint=f"llm-orc auth add {provider}")
+
+    def _older_may_hold(self, key: EntryKey) -> bool:
+        """True too for an older store that can't be read now: what it holds must not come back later."""
+        for store in self._older:
+            contents = store.read()
+            if not contents.is_readable or any((e.provider, e.account) == key for e in contents.entries):
+                return True
+        return False
+
+
+def _choose(entries: tuple[Entry, ...], provider: str, account: str | None) -> Entry | None:
+    for entry in entries:
+        if entry.provider == provider and (entry.is_active if account is None else entry.account == account):
+            return entry
+    return None
+
+
+def _with_one_active(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Own entries go before older ones; of several marked active, or none, the first is it."""
+    active: dict[str, Entry] = {}
+    for entry in entries:
+        known = active.get(entry.provider)
+        if known is None or (entry.is_active and entry.source == "own" and not known.is_active):
+            active[entry.provider] = entry
+    return tuple(
+        entry
+        if entry.is_active == (chosen := active[entry.provider] is entry)
+        else replace(entry, is_active=chosen)
+        for entry in entries
+    )
+
+
+def _others_inactive(contents: Contents, chosen: Entry) -> tuple[Entry, ...]:
+    return tuple(
+        replace(entry, is_active=False)
+        for entry in contents.entries.values()
+        if entry.provider == chosen.provider and entry.account != chosen.account and entry.is_active
+    )
+
+
+def _damaged_of(contents: Contents, provider: str, account: str | None) -> tuple[str, ...]:
+    if account is not None:
+        return tuple(slot for slot in contents.damaged if slot == contents.sealer.slot(provider, account))
+    return tuple(slot for slot in contents.damaged if provider_of(slot) == provider)
+
+
+def _refuse_damaged(contents: Contents, provider: str, account: str | None) -> None:
+    if _damaged_of(contents, provider, account):
+        raise CredentialStoreError(
+            f"the entry of `{provider}` in the credential store is damaged",
+            state="corrupt",
+            hint=f"sign in again: llm-orc auth add {provider}",
+        )
+
+
+def _entry(provider: str, account: str | None, credential: Credential, billing: Billing) -> Entry:
+    account = DEFAULT_ACCOUNT if account is None else account
+    return Entry(_name("provider", provider), _name("account", account), credential, billing)
+
+
+def _secret(value: Secret | str) -> Secret:
+    secret = value if isinstance(value, Secret) else Secret(value)
+    if not secret:
+        raise ValueError("an empty credential is not kept")
+    return secret
+
+
+def _name(what: str, name: str) -> str:
+    if not name or len(name) > 200 or not name.isprintable():
+        raise ValueError(f"a name of a{'n' if what == 'account' else ''} {what} has 1 to 200 printable characters")
+    return name

@@ -1,0 +1,108 @@
+"""The data key that encrypts the store, and what a place that keeps it must be able to do."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn, Protocol, final
+
+KEY_BYTES = 32
+
+
+class Protection(StrEnum):
+    """What stands between the store and somebody who has the file."""
+
+    KEYCHAIN = "keychain"
+    PASSPHRASE = "passphrase"  # noqa: S105 - the name of a choice
+    KEY_FILE = "key-file"
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self]
+
+
+_WORDS = {
+    Protection.KEYCHAIN: "encrypted; its key is in the operating system's keychain",
+    Protection.PASSPHRASE: "encrypted with a key made from your passphrase",
+    Protection.KEY_FILE: "encrypted; its key is in a file beside it: protects against nothing but casual reading",
+}
+
+
+@final
+class DataKey:
+    """32 secret bytes and the `id` that tells them from others; the id says nothing about the key."""
+
+    __slots__ = ("_key", "id")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a data key has {KEY_BYTES} bytes")
+        self._key = key
+        self.id = self.derive("key id")[:16].hex()
+
+    @classmethod
+    def new(cls) -> DataKey:
+        return cls(os.urandom(KEY_BYTES))
+
+    def reveal(self) -> bytes:
+        return self._key
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes for one purpose, from which neither the key nor those of another can be found."""
+        return hmac.digest(self._key, f"llm-orc {purpose}".encode(), "sha256")
+
+    def __repr__(self) -> str:
+        return f"DataKey({self.id})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a data key is never pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Scrypt:
+    """How a passphrase becomes a key (RFC 7914): `n` is the cost, `8 * r * n * 16` bytes the memory."""
+
+    salt: bytes
+    n: int = 2**17
+    r: int = 8
+    p: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeader:
+    """Stands in the store in plain sight: which key opens it, and where that key is."""
+
+    id: str
+    protection: Protection
+    scrypt: Scrypt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that is already safe in its place."""
+
+    key: DataKey
+    header: KeyHeader
+
+
+class KeySource(Protocol):
+    """One place for data keys. All three raise `CredentialStoreError` and never wait for long."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about this place, in sentences."""
+        ...
+
+    def create(self) -> NewKey:
+        """Make a new key and keep it, leaving older ones in their place."""
+        ...
+
+    def find(self, header: KeyHeader) -> DataKey:
+        """Return the key of this header. State `locked`: ask again later; `wrong_key`: it is not here."""
+        ...
+
+    def forget(self, header: KeyHeader) -> None:
+        """Remove a key that no store needs any more; none there is no error."""
+        ...
