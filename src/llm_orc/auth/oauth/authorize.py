@@ -1,0 +1,176 @@
+"""The authorisation request and its response (RFC 6749 §4.1.1-§4.1.2, RFC 9207): a URL out, one code back."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from llm_orc.auth.oauth.endpoint import checked, shown
+from llm_orc.auth.oauth.pkce import base64url, new_pkce
+from llm_orc.auth.oauth.token_endpoint import client_id_of
+from llm_orc.auth.secret import Secret
+from llm_orc.errors import LoginFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.auth.oauth.client import OAuthClient
+
+_STATE_BYTES = 32
+_LONGEST_RESPONSE = 8192  # characters of a query or of what was pasted
+
+
+class NotOurs(LoginFailed):
+    """A response that does not belong to this sign-in. It is ignored; the right one may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationCode:
+    """A code, and what must go along with it to the token endpoint."""
+
+    code: Secret
+    verifier: Secret
+    redirect_uri: str
+    state: Secret
+
+
+class AuthorizationAttempt:
+    """One sign-in at one server: its `url`, and the one response that it accepts.
+
+    State and verifier are new for each attempt (RFC 7636 §7.1), and the state is good for one response.
+    """
+
+    def __init__(
+        self,
+        client: OAuthClient,
+        redirect_uri: str,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._client = client
+        self._pkce = new_pkce(random_bytes)
+        self._state = Secret(base64url(random_bytes(_STATE_BYTES)))
+        self._is_used = False
+        self.redirect_uri = redirect_uri
+        self.url = self._authorize_url()
+
+    def accept_query(self, query: str) -> AuthorizationCode:
+        """Read the query of a redirect. Raises `NotOurs`, or `LoginFailed` where the server said no."""
+        if len(query) > _LONGEST_RESPONSE:
+            raise self._not_ours("is too long", "too_long")
+        return self._accept(_fields(query))
+
+    def accept_pasted(self, text: str) -> AuthorizationCode:
+        """Read what a person pasted: the whole redirect URL, `code#state`, or the code alone.
+
+        A code alone has no state: PKCE, and that it is typed here, tie it to this attempt (RFC 9700 §2.1.1).
+        """
+        text = "".join(text.split())  # a terminal may have wrapped it
+        if not text or len(text) > _LONGEST_RESPONSE:
+            raise self._not_ours("is empty" if not text else "is too long", "unreadable")
+        if "://" in text:
+            return self._accept(_fields(_query_of(text)))
+        if "=" in text and "code=" in text:
+            return self._accept(_fields(text.lstrip("?")))
+        code, has_state, state = text.partition("#")
+        fields = {"code": code, "state": state if has_state else self._state.reveal()}
+        return self._accept(fields)
+
+    def _accept(self, fields: dict[str, str]) -> AuthorizationCode:
+        # The state comes first: without it nothing else in the response can be believed, an error least of all.
+        state = fields.get("state", "")
+        if not secrets.compare_digest(state.encode(), self._state.reveal().encode()):
+            problem = "belongs to another sign-in (its `state` is not ours)" if state else "has no `state`"
+            raise self._not_ours(problem, "state_mismatch")
+        if self._is_used:
+            raise self._not_ours("was used before", "state_reused")
+        self._is_used = True
+        self._check_issuer(fields.get("iss"))
+        if error := fields.get("error"):
+            raise self._refused(error, fields.get("error_description", ""))
+        if not (code := fields.get("code")):
+            raise LoginFailed(
+                f"The sign-in page of provider `{self._client.provider}` sent neither a code nor an error.",
+                hint="Sign in again.",
+                error="no_code",
+            )
+        return AuthorizationCode(Secret(code), self._pkce.verifier, self.redirect_uri, self._state)
+
+    def _check_issuer(self, iss: str | None) -> None:
+        """RFC 9207 §2.4: `iss` is exactly the issuer we asked, and there where the server promised to send it."""
+        provider, expected = self._client.provider, self._client.issuer
+        if iss is None:
+            if self._client.requires_iss:
+                raise LoginFailed(
+                    f"The sign-in response of provider `{provider}` does not say which server it is from (`iss`).",
+                    hint="Sign in again; if you pasted a code, paste the whole address of the page it is on.",
+                    error="iss_missing",
+                )
+        elif expected is not None and iss != expected:
+            raise LoginFailed(
+                f"The sign-in response is from `{shown(iss, {})}`, not from `{expected}`, where provider "
+                f"`{provider}` signs in. It was not used.",
+                hint="Sign in again, and only on the page that opens.",
+                error="iss_mismatch",
+            )
+
+    def _refused(self, error: str, words: str) -> LoginFailed:
+        error, words = shown(error, self._secrets()), shown(words, self._secrets())
+        said = f"`{error}` ({words})" if words else f"`{error}`"
+        if error == "access_denied":
+            return LoginFailed(
+                f"The sign-in at provider `{self._client.provider}` was declined: {said}.",
+                hint="Sign in again and allow it.",
+                error=error,
+            )
+        return LoginFailed(
+            f"The sign-in page of provider `{self._client.provider}` answered {said}.",
+            hint="Try again later." if error in {"server_error", "temporarily_unavailable"} else None,
+            error=error,
+        )
+
+    def _not_ours(self, problem: str, error: str) -> NotOurs:
+        return NotOurs(
+            f"What came back for provider `{self._client.provider}` {problem}; it was ignored.",
+            hint="Use the page that this sign-in opened.",
+            error=error,
+        )
+
+    def _secrets(self) -> dict[str, str | Secret]:
+        return {"state": self._state, "code_verifier": self._pkce.verifier}
+
+    def _authorize_url(self) -> str:
+        client = self._client
+        base = checked(client.authorization_endpoint, "authorization_endpoint", client.provider)
+        params = {
+            **client.extra_authorize_params,
+            "response_type": "code",
+            "client_id": client_id_of(client),
+            "redirect_uri": self.redirect_uri,
+            "state": self._state.reveal(),
+            "code_challenge": self._pkce.challenge,
+            "code_challenge_method": "S256",
+        }
+        if client.scopes:
+            params["scope"] = " ".join(client.scopes)
+        return with_query(base, params)
+
+
+def with_query(url: str, params: dict[str, str]) -> str:
+    """Add to a URL that may have a query of its own, which is kept (RFC 6749 §3.1)."""
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params)}"
+
+
+def _query_of(url: str) -> str:
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        return ""
+
+
+def _fields(query: str) -> dict[str, str]:
+    """Parameters that appear once; one that is repeated is as good as missing (RFC 6749 §3.1)."""
+    pairs = parse_qsl(query, keep_blank_values=False, max_num_fields=None)
+    names = [name for name, _ in pairs]
+    return {name: value for name, value in pairs if names.count(name) == 1}

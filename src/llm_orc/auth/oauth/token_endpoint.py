@@ -1,0 +1,257 @@
+"""The token endpoint (RFC 6749 §4.1.3, §5, §6): a code or a refresh token in, tokens or a classified error out."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from llm_orc.auth.oauth.endpoint import (
+    Params,
+    ServerError,
+    checked,
+    date_skew_s,
+    json_object,
+    post,
+    retry_after_s,
+    server_error,
+    shown,
+)
+from llm_orc.auth.secret import Secret
+from llm_orc.errors import AuthError, LoginFailed
+from llm_orc.net.transport import TransportError, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from llm_orc.auth.oauth.client import OAuthClient
+    from llm_orc.net.transport import Answer, Transport
+
+LIMIT_S = 60.0  # for one whole exchange
+_LONGEST_LIFETIME_S = 10 * 365 * 86_400.0
+
+# Each is the end of the refresh token that was sent. The last three are the names OpenAI's server gives to it.
+_TOKEN_IS_DEAD = frozenset(
+    {"invalid_grant", "refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated"}
+)
+_SERVER_IS_BUSY = frozenset({"temporarily_unavailable", "server_error", "slow_down", "rate_limit_error"})
+_NOT_SENT = frozenset({Trouble.NOT_SENT, Trouble.CERTIFICATE, Trouble.INVALID})
+
+
+class Failure(StrEnum):
+    """What an answer of the token endpoint that brought no tokens means for the grant that was sent."""
+
+    PERMANENT = "permanent"  # this code or refresh token is dead; another one may live
+    REJECTED = "rejected"  # the request is wrong (client id, scope, …): again won't help, the token is unharmed
+    TRANSIENT = "transient"  # nothing is known against the token: not sent, or something in between answered
+    COOLDOWN = "cooldown"  # 429, 5xx: everyone leaves the endpoint alone for a while
+    AMBIGUOUS = "ambiguous"  # sent, and the answer was lost: the token may be spent
+
+
+class TokenEndpointError(AuthError):
+    """No tokens. `error` is the OAuth error code (empty: none came), `status` the HTTP status (0: none came)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failure: Failure,
+        error: str = "",
+        status: int = 0,
+        was_sent: bool = True,
+        retry_after_s: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.failure = failure
+        self.error = error
+        self.status = status
+        self.was_sent = was_sent
+        self.retry_after_s = retry_after_s
+
+    @property
+    def is_permanent(self) -> bool:
+        return self.failure is Failure.PERMANENT
+
+    @property
+    def is_ambiguous(self) -> bool:
+        return self.failure is Failure.AMBIGUOUS
+
+    @property
+    def is_cooldown(self) -> bool:
+        return self.failure is Failure.COOLDOWN
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResponse:
+    """RFC 6749 §5.1, as far as we use it. Times by our own clock, in Unix seconds."""
+
+    access_token: Secret
+    refresh_token: Secret | None  # None after a refresh: the old one goes on (§6)
+    expires_in: float | None  # seconds from `received_at`; None: unknown, use it until it is refused
+    scopes: tuple[str, ...] | None  # None: those that were asked for
+    token_type: str
+    received_at: float
+    date_skew_s: float | None = None  # the server's clock minus ours
+
+
+async def exchange_code(
+    client: OAuthClient,
+    transport: Transport,
+    code: Secret,
+    verifier: Secret,
+    redirect_uri: str,
+    *,
+    state: Secret | None = None,
+    clock: Callable[[], float] = time.time,
+) -> TokenResponse:
+    """Redeem an authorisation code, once. `redirect_uri` is the very one of the authorisation request (§4.1.3).
+
+    Raises `TokenEndpointError`, and `LoginFailed` where the client is not configured.
+    """
+    params: dict[str, str | Secret] = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "client_id": client_id_of(client),
+        "code_verifier": verifier,
+    }
+    if client.state_in_token_request and state is not None:
+        params["state"] = state
+    return await request_token(client, transport, params, clock=clock)
+
+
+async def refresh(
+    client: OAuthClient,
+    transport: Transport,
+    refresh_token: Secret,
+    scopes: Sequence[str] = (),
+    *,
+    clock: Callable[[], float] = time.time,
+) -> TokenResponse:
+    """Exchange a refresh token, once. `scopes` may only shrink what was granted; empty asks for the same (§6).
+
+    Raises `TokenEndpointError`, and `LoginFailed` where the client is not configured.
+    """
+    params: dict[str, str | Secret] = {
+        "grant_type": "refresh_token",
+        "refresh_token": refresh_token,
+        "client_id": client_id_of(client),
+    }
+    if scopes:
+        params["scope"] = " ".join(scopes)
+    return await request_token(client, transport, params, clock=clock)
+
+
+async def request_token(
+    client: OAuthClient, transport: Transport, params: Params, *, clock: Callable[[], float]
+) -> TokenResponse:
+    """Send one grant. What a configuration adds never replaces what the grant itself says."""
+    url = checked(client.token_endpoint, "token_endpoint", client.provider)
+    everything: Params = {**client.extra_token_params, **params}
+    try:
+        answer = await post(transport, url, everything, encoding=client.token_request, limit_s=LIMIT_S)
+    except TransportError as e:
+        raise _lost(client.provider, e, everything) from None
+    received_at = clock()
+    body = json_object(answer)
+    if 200 <= answer.status < 300 and body is not None and isinstance(body.get("access_token"), str):
+        return _tokens(body, answer, received_at, client.provider)
+    raise failure_of(answer, everything, provider=client.provider, now=received_at)
+
+
+def client_id_of(client: OAuthClient) -> str:
+    """Return the client id. Raises `LoginFailed` where none is configured: we ship none that is not ours."""
+    if client.client_id:
+        return client.client_id
+    raise LoginFailed(
+        f"Provider `{client.provider}` has no OAuth client id.",
+        hint=f"Register a public client with the provider and set `providers.{client.provider}.oauth.client_id`.",
+        error="not_configured",
+    )
+
+
+def failure_of(answer: Answer, sent: Params, *, provider: str, now: float) -> TokenEndpointError:
+    """Classify an answer without tokens, by its status, its `error` code and whether it is JSON at all."""
+    said = server_error(json_object(answer), sent)
+    failure = _failure(answer.status, said)
+    return TokenEndpointError(
+        f"The sign-in server of provider `{provider}` {_what_happened(answer, said, sent)}.",
+        failure=failure,
+        error=said.error if said else "",
+        status=answer.status,
+        retry_after_s=retry_after_s(answer.headers, now),
+    )
+
+
+def _failure(status: int, said: ServerError | None) -> Failure:
+    # An intermediary's 429 or 5xx says nothing about the token, whatever its body claims.
+    if status == 429 or status >= 500 or (said and said.error in _SERVER_IS_BUSY):
+        return Failure.COOLDOWN
+    if 200 <= status < 300 and said is None:
+        return Failure.AMBIGUOUS  # it may have rotated the token, and sent what we can't read
+    if said is None or 300 <= status < 400:
+        return Failure.TRANSIENT
+    return Failure.PERMANENT if said.error in _TOKEN_IS_DEAD else Failure.REJECTED
+
+
+def _what_happened(answer: Answer, said: ServerError | None, sent: Params) -> str:
+    if 300 <= answer.status < 400:
+        where = shown(answer.headers.get("location", "").partition("?")[0], sent)
+        return f"answered with a redirect to `{where or 'nowhere'}`, which is not followed"
+    if said is not None:
+        return f"answered {said} (status {answer.status})"
+    return f"answered with status {answer.status} and nothing that OAuth knows"
+
+
+def _lost(provider: str, error: TransportError, sent: Params) -> TokenEndpointError:
+    was_sent = error.trouble not in _NOT_SENT
+    how = "gave no whole answer" if was_sent else "can't be reached"
+    return TokenEndpointError(
+        f"The sign-in server of provider `{provider}` {how}: {shown(error.reason, sent)}.",
+        failure=Failure.AMBIGUOUS if was_sent else Failure.TRANSIENT,
+        was_sent=was_sent,
+    )
+
+
+def _tokens(body: Mapping[str, Any], answer: Answer, received_at: float, provider: str) -> TokenResponse:
+    token_type = body.get("token_type", "Bearer")  # required by §5.1, left out by some all the same
+    if not isinstance(token_type, str) or token_type.lower() != "bearer" or not body["access_token"]:
+        raise TokenEndpointError(
+            f"The sign-in server of provider `{provider}` gave a token of a type other than `Bearer`.",
+            failure=Failure.AMBIGUOUS,  # the grant is spent, and what it brought is of no use
+            error="unsupported_token_type",
+            status=answer.status,
+        )
+    refresh_token = body.get("refresh_token")
+    return TokenResponse(
+        access_token=Secret(body["access_token"]),
+        refresh_token=Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+        expires_in=_lifetime_s(body.get("expires_in")),
+        scopes=_scopes(body.get("scope")),
+        token_type="Bearer",  # noqa: S106 - a type, not a secret
+        received_at=received_at,
+        date_skew_s=date_skew_s(answer.headers, received_at),
+    )
+
+
+def _lifetime_s(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(seconds) or seconds <= 0:
+        return None
+    return min(seconds, _LONGEST_LIFETIME_S)
+
+
+def _scopes(value: object) -> tuple[str, ...] | None:
+    if isinstance(value, str):
+        return tuple(value.split())
+    if isinstance(value, list) and all(isinstance(scope, str) for scope in value):
+        return tuple(value)
+    return None
