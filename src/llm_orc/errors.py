@@ -3,13 +3,13 @@
 LlmOrcError                   error                     exit 1
 ├─ InputError                 input                          2  the task text or file we were given
 ├─ EnsembleError              ensemble                       3  the YAML, or what it names
-│  ├─ EnsembleNotFound        ensemble_not_found
+│  ├─ EnsembleNotFound        ensemble_not_found                nothing has that name; the hint has the nearest
 │  └─ EnsembleInvalid         ensemble_invalid                  every problem at once
 │     └─ EnsembleCycle        ensemble_cycle                    shows the circle
-├─ SettingsError              settings                       3
-│  ├─ ProfileNotFound         profile_not_found
+├─ SettingsError              settings                       3  the configuration
+│  ├─ ProfileNotFound         profile_not_found                 an agent names a profile that nobody defined
 │  └─ NotTrusted              not_trusted                       a project file set what only its user may
-├─ AuthError                  auth                           4
+├─ AuthError                  auth                           4  access to a model
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
 │  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
@@ -18,24 +18,24 @@ LlmOrcError                   error                     exit 1
 │  ├─ LoginFailed             login_failed                      a sign-in that came to no credential
 │  ├─ AccessNotSupported      access_not_supported              a way in that this version does not offer
 │  └─ CredentialStoreError    credential_store                  our store is locked, damaged, busy or not ours
-├─ ProviderError              provider                       5
-│  ├─ ProviderUnreachable     provider_unreachable
+├─ ProviderError              provider                       5  the service
+│  ├─ ProviderUnreachable     provider_unreachable              no connection: network, proxy, certificate
 │  ├─ ProviderOverloaded      provider_overloaded               5xx, 529
-│  ├─ RateLimited             rate_limited
+│  ├─ RateLimited             rate_limited                      429, after all retries
 │  ├─ RequestRejected         request_rejected                  400, 422: sending it again won't help
-│  │  ├─ ModelNotFound        model_not_found
-│  │  └─ PromptTooLarge       prompt_too_large
+│  │  ├─ ModelNotFound        model_not_found                   the provider does not know this model
+│  │  └─ PromptTooLarge       prompt_too_large                  more than the model takes
 │  ├─ ContentRefused          content_refused                   the model or its filter declined
-│  ├─ ReplyUnreadable         reply_unreadable
+│  ├─ ReplyUnreadable         reply_unreadable                  what came back is no answer
 │  │  └─ ReplyCut             reply_cut                         the stream ended before the answer did
-│  └─ ReplyTimedOut           reply_timed_out
-├─ RunError                   run                            1
-│  ├─ AgentTimedOut           agent_timed_out
-│  ├─ RunTimedOut             run_timed_out
-│  ├─ RunNotFound             run_not_found
-│  ├─ RunNotResumable         run_not_resumable
-│  └─ RunInterrupted          interrupted                  130
-└─ StorageError               storage                        1
+│  └─ ReplyTimedOut           reply_timed_out                   silence for too long
+├─ RunError                   run                            1  the run as a whole
+│  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
+│  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
+│  ├─ RunNotFound             run_not_found                     no run has that id, or more than one fits
+│  ├─ RunNotResumable         run_not_resumable                 it is going on elsewhere, or can't be read
+│  └─ RunInterrupted          interrupted                  130  Ctrl-C
+└─ StorageError               storage                        1  a file or database of ours
    └─ UnsafeFile              unsafe_file                       a link, or somebody else's: not read, not written
 """
 
