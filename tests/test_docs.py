@@ -1,0 +1,231 @@
+"""The documentation is true: links lead somewhere, examples parse, commands exist, generated pages are fresh."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from llm_orc import errors
+from llm_orc.cli.root import COMMANDS, root
+from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.errors import LlmOrcError
+from llm_orc.settings.load import load_settings
+from llm_orc.storage.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced example and where it stands."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(*languages: str) -> list[Block]:
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        for page in PAGES
+        for text in [read(page)]
+        for found in FENCE.finditer(text)
+        if found[1] in languages
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code forges make them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", read(page)), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def shown_commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield the words after `llm-orc` of every command in the documentation, with where it stands."""
+    for block in blocks("sh"):
+        for line in block.text.splitlines():
+            for part in re.split(r"&&|\|\||\||>", line.partition(" #")[0]):
+                words = shlex.split(part)
+                if words and Path(words[0]).name == "llm-orc":
+                    yield str(block), words[1:]
+    for page in PAGES:
+        for inline in re.findall(r"`llm-orc ([^`]+)`", FENCE.sub("", read(page))):
+            yield str(page.relative_to(ROOT)), shlex.split(inline.replace("…", "WORDS"))
+
+
+def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """Return the command that `words` begin with, and the words after it."""
+    command: click.Command = root
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        context = click.Context(command)
+        inner = [command.get_command(context, name) for name in words[0].split("|")]
+        assert all(inner), f"there is no command `{words[0]}`"
+        assert inner[0] is not None
+        command, words = inner[0], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(FENCE.sub("", read(page))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
+            broken.append(target)
+
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    reached, waiting = set[Path](), [ROOT / "docs" / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        links = [
+            (page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(FENCE.sub("", read(page)))
+        ]
+        waiting += [link for link in links if link.suffix == ".md" and link.is_file() and link not in reached]
+
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_every_yaml_example_is_an_ensemble_or_settings_that_can_be_used(block: Block, tmp_path: Path) -> None:
+    if re.search(r"^agents:", block.text, flags=re.MULTILINE):
+        assert parse_ensemble_text(block.text).ensemble.agents
+        return
+
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "config.yaml").write_text(block.text, encoding="utf-8")
+    settings = load_settings(Paths(config, tmp_path / "state", tmp_path / "cache"), tmp_path, {}, home=tmp_path)
+
+    assert settings.notices == ()
+    assert any(origin.layer == "user" for origin in settings.origins.values())
+
+
+def test_every_python_example_runs(tmp_path: Path) -> None:
+    ensembles = tmp_path / ".llm-orc" / "ensembles"
+    ensembles.mkdir(parents=True)
+    panel = next(block for block in blocks("yaml") if block.page.name == "README.md")
+    (ensembles / "panel.yaml").write_text(panel.text, encoding="utf-8")
+    examples = blocks("python")
+
+    done = [
+        (
+            str(block),
+            subprocess.run(
+                [sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, check=False
+            ),
+        )
+        for block in examples
+    ]
+
+    assert examples
+    assert {where: run.stderr for where, run in done if run.returncode} == {}
+    assert all("canned answer" in run.stdout for _, run in done)
+
+
+def test_every_command_shown_exists_with_its_options() -> None:
+    shown = list(shown_commands())
+
+    for where, words in shown:
+        command, rest = find_command(words)
+        known = {"--help", "-h"} | {option for parameter in command.params for option in parameter.opts}
+        given = {word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"}
+        assert given <= known, f"{where}: llm-orc {' '.join(words)}"
+    assert {words[0] for _, words in shown if words} >= {
+        "demo",
+        "invoke",
+        "check",
+        "resume",
+        "runs",
+        "trust",
+        "setup",
+    }
+
+
+def test_the_pages_made_from_the_code_are_fresh() -> None:
+    script = ROOT / "scripts" / "generate_docs"
+
+    checked = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+
+    assert (checked.returncode, checked.stdout) == (0, ""), "run scripts/generate_docs"
+
+
+def test_every_command_has_its_help_in_the_reference() -> None:
+    reference = read(ROOT / "docs" / "reference" / "cli.md")
+
+    assert [row.name for row in COMMANDS if f"## `llm-orc {row.name}`" not in reference] == []
+
+
+def test_every_error_code_is_documented_with_its_meaning() -> None:
+    reference = read(ROOT / "docs" / "reference" / "errors.md")
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LlmOrcError)]
+
+    rows = dict(re.findall(r"^\| `(\w+)` \| \d+ \| `\w+` \| (.*) \|$", reference, flags=re.MULTILINE))
+
+    assert [kind.code for kind in kinds if not rows.get(kind.code, "").strip()] == []
+    assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    readme = read(ROOT / "README.md")
+    codes = {
+        kind.exit_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, LlmOrcError)
+    }
+
+    table = re.findall(r"^\| ([\d, ]+) \|", readme, flags=re.MULTILINE)
+
+    assert {str(code) for code in codes | {0}} <= {code for row in table for code in row.split(", ")}
+
+
+def test_the_tour_names_every_room() -> None:
+    layout = read(ROOT / "docs" / "layout.md")
+    rooms = {
+        path.stem
+        for path in (ROOT / "src" / "llm_orc").iterdir()
+        if path.name[0] not in "_." and (path.suffix == ".py" or path.is_dir())
+    }
+
+    table = layout.partition("| room |")[2].partition("\n\n")[0]
+
+    assert {room for room in rooms if f"`{room}`" not in table} == set()
+
+
+def test_every_file_that_the_tour_names_exists() -> None:
+    layout = FENCE.sub("", read(ROOT / "docs" / "layout.md"))
+    named = {path for path in re.findall(r"`([\w./-]+/[\w.-]+)`", layout) if "<" not in path}
+
+    missing = {
+        path for path in named if not any((base / path).exists() for base in (ROOT, ROOT / "src" / "llm_orc"))
+    }
+
+    assert missing == set()

@@ -1,0 +1,167 @@
+"""The repository keeps its own promises: versions, dependencies, public names, light imports, nothing private."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import llm_orc
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+HEAVY = ("aiohttp", "click", "genai_prices", "msgspec", "pydantic", "rich", "sqlite3", "uvloop", "yaml")
+
+
+def repository_files() -> list[Path]:
+    """Return what belongs to the repository, without asking git: a source archive has none."""
+    left_out = {"__pycache__", "build", "dist"}
+    kept_hidden = {".ci", ".github", ".gitignore"}
+
+    def walk(folder: Path) -> list[Path]:
+        found: list[Path] = []
+        for path in sorted(folder.iterdir()):
+            if path.name in left_out or (path.name.startswith(".") and path.name not in kept_hidden):
+                continue
+            found += walk(path) if path.is_dir() else [path]
+        return found
+
+    return walk(ROOT)
+
+
+def dependency_names(requirements: list[str]) -> list[str]:
+    return [re.split(r"[^A-Za-z0-9_.-]", requirement, maxsplit=1)[0] for requirement in requirements]
+
+
+def test_the_version_is_one_and_the_same_everywhere() -> None:
+    installed = subprocess.run(
+        [Path(sys.executable).with_name("llm-orc"), "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert "dynamic" not in PROJECT
+    assert version("llm-orc") == PROJECT["version"]
+    assert installed.stdout == f"llm-orc {PROJECT['version']}\n"
+
+
+def test_every_extra_is_in_the_extra_all() -> None:
+    extras = dict(PROJECT["optional-dependencies"])
+    everything = set(extras.pop("all"))
+
+    missing = {name: sorted(set(needed) - everything) for name, needed in extras.items()}
+
+    assert not any(missing.values()), missing
+
+
+def test_every_runtime_dependency_has_its_reason_in_the_decisions() -> None:
+    decisions = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+
+    unexplained = [name for name in dependency_names(PROJECT["dependencies"]) if f"| `{name}` |" not in decisions]
+
+    assert unexplained == []
+
+
+def test_the_lock_file_pins_every_dependency_and_names_no_place_to_get_it_from() -> None:
+    text = (ROOT / "requirements" / "dev.lock").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    pinned = {line.split("==")[0] for line in lines}
+    wanted = dependency_names([*PROJECT["dependencies"], *PYPROJECT["dependency-groups"]["dev"]])
+
+    assert [line for line in lines if "==" not in line] == []
+    assert sorted(set(wanted) - pinned) == []
+    assert not re.search(r"://|@ |--|/(?:\w)", "\n".join(lines))
+
+
+def test_the_public_names_are_those_of_the_library_reference() -> None:
+    reference = (ROOT / "docs" / "reference" / "library.md").read_text(encoding="utf-8")
+
+    documented = re.findall(r"^### `(\w+)`", reference, flags=re.MULTILINE)
+
+    assert sorted(documented) == sorted(llm_orc.__all__)
+    assert all(getattr(llm_orc, name) is not None for name in llm_orc.__all__)
+
+
+@pytest.mark.parametrize(
+    ("statement", "too_heavy"),
+    [
+        pytest.param("import llm_orc", HEAVY, id="import llm_orc"),
+        pytest.param("from llm_orc.cli.main import main; main(['--version'])", HEAVY, id="llm-orc --version"),
+        pytest.param(
+            "from llm_orc.cli.main import main; main(['--help'])",
+            tuple(name for name in HEAVY if name != "click"),
+            id="llm-orc --help",
+        ),
+    ],
+)
+def test_what_must_be_instant_imports_nothing_heavy(statement: str, too_heavy: tuple[str, ...]) -> None:
+    code = f"import sys; {statement}; print(*sys.modules, sep='\\n', file=sys.stderr)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = {name.partition(".")[0] for name in done.stderr.splitlines()}
+    assert "llm_orc" in loaded
+    assert sorted(loaded & set(too_heavy)) == []
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    private = [
+        "/" + "work/",
+        "/" + "root/",
+        "/" + "opt/wheels",
+        "/" + "home/runner",
+        "py" + "pi.org",
+        "npm" + "js",
+    ]
+    private += ["pythonhosted" + ".org", "registry" + ".npm"]
+    pattern = re.compile(r"(?<![~\w])(?:" + "|".join(map(re.escape, private)) + ")")
+
+    found = []
+    for path in repository_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [
+            f"{path.relative_to(ROOT)}:{number}: {line.strip()[:120]}"
+            for number, line in enumerate(text.splitlines(), 1)
+            if pattern.search(line)
+        ]
+
+    assert found == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for folder in ("src", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+
+    assert silent == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the README gives Windows its own variant, and .ci/run needs bash")
+def test_ci_runs_the_readmes_commands_themselves() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+    commands = dict(re.findall(r"<!-- command: (\w+) -->\n```sh\n(.*)\n```", readme))
+
+    assert commands.keys() == {"demo", "tests"}
+    assert all(f"readme_command {name}" in ci for name in commands)
+    assert commands["demo"].endswith("llm-orc demo")
+    assert commands["tests"].endswith("pytest")
+
+
+def test_the_readme_stays_short() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert len(readme.splitlines()) < 150
