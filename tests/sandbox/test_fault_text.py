@@ -21,6 +21,7 @@ from llm_orc.sandbox.faults import (
     Hang,
     MaxTokens,
     Refusal,
+    RefusalSignature,
     SlowHeaders,
     Status,
     parse_fault,
@@ -43,6 +44,7 @@ EXAMPLES = {
     "garbage=null": Fault(Garbage("null")),
     "refusal, contains=seed round": Fault(Refusal(), contains="seed round"),
     "max_tokens=007": Fault(MaxTokens(7)),
+    "refusal_signature=org_not_allowed,times=1": Fault(RefusalSignature("org_not_allowed"), times=1),
 }
 
 
@@ -68,6 +70,8 @@ def test_every_effect_has_a_default_for_each_of_its_values() -> None:
         ("cut=3,modle=x", "`cut` has no key `modle`", "did you mean `model`?"),
         ("status=429,retry_aftr=1", "no key `retry_aftr`", "did you mean `retry_after`"),
         ("cut=3,body=x", "`cut` has no key `body`", "keys: model, contains, times, after, tokens"),
+        ("refusal_signature=claude_code", "there is no refusal `claude_code`", "did you mean `claude_code_only`"),
+        ("refusal_signature=zz", "there is no refusal `zz`", "refusals: claude_code_only, extra_usage,"),
         ("refusal=2", "`refusal` takes no value", "write `refusal`"),
         ("status=abc", "`status` must be a whole number from 200 to 599, not `abc`", "write it like"),
         ("status=99", "from 200 to 599, not `99`", "write it like"),

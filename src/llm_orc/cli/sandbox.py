@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ import click
 from llm_orc.cli.options import tool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llm_orc.sandbox.server import Sandbox
 
 
@@ -19,9 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=0,
     metavar="PORT",
-    help="Listen on this port, e.g. `--port 8123`.  [default: a free one]",
+    help="Listen on this port, e.g. `--port 8123`.  [default: 4715, or a free one where that is taken]",
 )
 @click.option(
     "--fault",
@@ -46,36 +48,85 @@ if TYPE_CHECKING:
     metavar="N",
     help="Stream no faster than this, e.g. `--tokens-per-second 40`.  [default: at once]",
 )
-def command(*, port: int, faults: tuple[str, ...], delay_s: float, tokens_per_s: float | None) -> int:
-    """Serve look-alikes of Anthropic, OpenAI and Gemini on loopback until Ctrl-C.
+@click.option(
+    "--token-lifetime",
+    "token_lifetime_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    metavar="SECONDS",
+    help="Let access tokens of the sign-in live so long, e.g. `--token-lifetime 2`.  [default: 3600]",
+)
+@click.option("--require-token", is_flag=True, help="Answer only requests with a live token of the sign-in.")
+def command(
+    *,
+    port: int | None,
+    faults: tuple[str, ...],
+    delay_s: float,
+    tokens_per_s: float | None,
+    token_lifetime_s: float,
+    require_token: bool,
+) -> int:
+    """Serve look-alikes of Anthropic, OpenAI and Gemini on loopback until Ctrl-C, and a sign-in for them.
 
     Each answer says that it is canned. Standard output gets one line for each: dialect, tab, base URL.
     """
     from llm_orc.sandbox.faults import parse_fault
+    from llm_orc.sandbox.oauth import OAuthServer
     from llm_orc.sandbox.server import Sandbox
 
     parsed = [parse_fault(fault) for fault in faults]
-    sandbox = Sandbox(port=port, faults=parsed, delay_s=delay_s, tokens_per_s=tokens_per_s, keep_requests=False)
-    asyncio.run(_serve(sandbox))
+
+    def sandbox_at(port: int) -> Sandbox:
+        return Sandbox(
+            port=port,
+            faults=parsed,
+            delay_s=delay_s,
+            tokens_per_s=tokens_per_s,
+            keep_requests=False,
+            oauth=OAuthServer(access_token_lifetime_s=token_lifetime_s, auto_approve=True, keep_requests=False),
+            require_token=require_token,
+        )
+
+    asyncio.run(_serve(sandbox_at, port))
     return 0
 
 
-async def _serve(sandbox: Sandbox) -> None:
+async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None) -> None:
     """Serve until SIGINT or SIGTERM: here that is the way to end well, so the exit code is 0."""
     stopped = asyncio.Event()
     if sys.platform != "win32":
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with sandbox:
+    async with AsyncExitStack() as stack:
+        sandbox = await _started(sandbox_at, port, stack)
         _introduce(sandbox)
         await stopped.wait()
 
 
+async def _started(sandbox_at: Callable[[int], Sandbox], port: int | None, stack: AsyncExitStack) -> Sandbox:
+    from llm_orc.errors import StorageError
+    from llm_orc.sandbox.server import USUAL_PORT
+
+    if port is not None:
+        return await stack.enter_async_context(sandbox_at(port))
+    try:
+        return await stack.enter_async_context(sandbox_at(USUAL_PORT))
+    except StorageError:  # taken, by another sandbox perhaps
+        return await stack.enter_async_context(sandbox_at(0))
+
+
 def _introduce(sandbox: Sandbox) -> None:
     from llm_orc.cli.streams import note, write_data
-    from llm_orc.sandbox.server import DIALECTS
+    from llm_orc.sandbox.server import DIALECTS, USUAL_PORT
 
     write_data("".join(f"{dialect}\t{sandbox.base_url(dialect)}\n" for dialect in DIALECTS))
+    own = ""
+    if not sandbox.origin.endswith(f":{USUAL_PORT}"):
+        own = f"""
+  sandbox:
+    base_url: {sandbox.base_url("openai-chat")}
+    oauth:
+      issuer: {sandbox.origin}"""
     note(f"""
 To use it, in config.yaml:
 
@@ -83,6 +134,8 @@ providers:
   anthropic-api:
     base_url: {sandbox.base_url("anthropic")}
   openai-compatible:
-    base_url: {sandbox.base_url("openai-chat")}
+    base_url: {sandbox.base_url("openai-chat")}{own}
+
+To sign in: llm-orc auth add sandbox
 
 Answers are canned; keys are not checked. Ctrl-C ends it.""")

@@ -125,7 +125,9 @@ async def slow_headers(
 
 
 def rejection(dialect: Dialect, rejected: Rejected, request_id: str) -> web.Response:
-    headers = {**CANNED_HEADER, **dialect.headers(request_id, time.time(), exhausted=rejected.status == 429)}
+    headers = {**CANNED_HEADER, **rejected.headers}
+    if rejected.keeps_limit_headers:
+        headers |= dialect.headers(request_id, time.time(), exhausted=rejected.status == 429)
     if rejected.retry_after_s is not None:
         headers["retry-after"] = f"{rejected.retry_after_s:g}"
     body = encoded(dialect.error(rejected, request_id)) if rejected.body is None else rejected.body.encode()

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from llm_orc.jsontypes import JsonValue
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MODELS = ("canned-small", "canned-large")
 INDEX = """\
@@ -20,16 +24,19 @@ POST /v1/responses                                   OpenAI Responses
 POST /v1beta/models/MODEL:generateContent            Gemini
 POST /v1beta/models/MODEL:streamGenerateContent      Gemini, with ?alt=sse
 GET  /v1/models  /v1beta/models  /api/tags           the models it lists
+GET  /oauth/authorize                                sign-in, where it was asked for; what there is for it:
+GET  /.well-known/oauth-authorization-server
 """
 _CREATED_AT = "2025-01-01T00:00:00Z"
 _CREATED = 1_735_689_600
 
 
-def add_lists(application: web.Application) -> None:
-    application.router.add_get("/v1/models", _v1_models)
-    application.router.add_get("/v1/models/{model}", _v1_model)
-    application.router.add_get("/v1beta/models", _gemini_models)
-    application.router.add_get("/api/tags", _ollama_tags)
+def add_lists(application: web.Application, guarded: Callable[[Handler], Handler]) -> None:
+    """`guarded` puts before each what may refuse a request."""
+    application.router.add_get("/v1/models", guarded(_v1_models))
+    application.router.add_get("/v1/models/{model}", guarded(_v1_model))
+    application.router.add_get("/v1beta/models", guarded(_gemini_models))
+    application.router.add_get("/api/tags", guarded(_ollama_tags))
 
 
 async def _v1_models(request: web.Request) -> web.Response:

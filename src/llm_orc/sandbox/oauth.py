@@ -42,7 +42,7 @@ class OAuthServer:
     `auto_approve` redirects at once where else a page asks. `reuse_grace_s`: so long after its rotation a spent
     refresh token still gets new tokens. `omits_refresh_token_on_refresh`: the answer leaves it out and it stays
     good (RFC 6749 §6). `date_skew_s` is how far its `Date` header is ahead. `issuer_path` gives the issuer a
-    path, `clock` its time.
+    path, `clock` its time. `keep_requests` False keeps none, for long lives.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class OAuthServer:
         date_skew_s: float = 0.0,
         issuer_path: str = "",
         faults: Sequence[OAuthFault] = (),
+        keep_requests: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._state = OAuthState(
@@ -81,7 +82,7 @@ class OAuthServer:
             ),
             devices=Devices(interval_s=device_interval_s, lifetime_s=device_lifetime_s, clock=clock),
             faults=FaultPlan(faults),
-            record=OAuthRecord(),
+            record=OAuthRecord(keep=keep_requests),
             clock=clock,
             issuer_path=issuer_path,
             auto_approve=auto_approve,
@@ -153,7 +154,7 @@ class OAuthServer:
     @property
     def refresh_count(self) -> int:
         """How many refreshes were asked for, whatever became of them."""
-        return len(self._state.record.refreshes())
+        return self._state.record.refresh_count
 
     @property
     def reuse_events(self) -> list[ReuseEvent]:
@@ -215,7 +216,7 @@ class OAuthServer:
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
         effect = self._state.faults.next_for(OAuthRequest("metadata"))
-        self._state.record.metadata_requests.append(request.path)
+        self._state.record.add_metadata(request.path)
         return await answered(request, effect, self._state.headers(), self._document)
 
     def _document(self) -> Mapping[str, JsonValue]:

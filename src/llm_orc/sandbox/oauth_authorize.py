@@ -51,8 +51,7 @@ class AuthorizePages:
 
     async def _authorize(self, request: web.Request) -> web.StreamResponse:
         query = dict(request.query)
-        self._state.record.authorization_requests.append(AuthorizationRequest(self._state.clock(), query))
-        self._state.record.tell()
+        self._state.record.add(AuthorizationRequest(self._state.clock(), query))
         effect = self._state.faults.next_for(OAuthRequest("authorize"))
         if isinstance(effect, Status):
             return pages.page("Something went wrong", effect.body or "", status=effect.status)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 @dataclass(slots=True)
 class TokenRequest:
-    """One request at the token endpoint. `outcome` stays empty until the server has worked on it.
+    """One request at the token endpoint. `outcome` stays empty until, and unless, the server works on it.
 
     `outcome` is `accepted`, an OAuth error code, or what a fault did in its place; `reason` says why in words.
     `fault` names the fault that it met: with `LostAnswer`, `accepted` means that the client can't know.
@@ -50,15 +50,40 @@ class RevocationRequest:
 
 
 class OAuthRecord:
-    """The requests in the order of their arrival, and a way to wait for them."""
+    """The requests in the order of their arrival, and a way to wait for them; `keep` False only counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = True) -> None:
         self.token_requests: list[TokenRequest] = []
         self.authorization_requests: list[AuthorizationRequest] = []
         self.revocation_requests: list[RevocationRequest] = []
-        self.device_requests: list[Mapping[str, str]] = []
-        self.metadata_requests: list[str] = []  # paths
+        self.device_requests: list[Mapping[str, str]] = []  # their parameters
+        self.metadata_requests: list[str] = []  # their paths
+        self.refresh_count = 0
+        self._keep = keep
         self._changed = asyncio.Event()
+
+    def add(self, request: TokenRequest | AuthorizationRequest | RevocationRequest) -> None:
+        if isinstance(request, TokenRequest):
+            self.refresh_count += request.grant_type == "refresh_token"
+        if self._keep:
+            match request:
+                case TokenRequest():
+                    self.token_requests.append(request)
+                case AuthorizationRequest():
+                    self.authorization_requests.append(request)
+                case RevocationRequest():
+                    self.revocation_requests.append(request)
+        self.tell()
+
+    def add_device(self, parameters: Mapping[str, str]) -> None:
+        if self._keep:
+            self.device_requests.append(parameters)
+        self.tell()
+
+    def add_metadata(self, path: str) -> None:
+        if self._keep:
+            self.metadata_requests.append(path)
+        self.tell()
 
     def tell(self) -> None:
         """Wake whoever waits now; whoever comes later waits for the next change."""
@@ -66,10 +91,7 @@ class OAuthRecord:
         self._changed = asyncio.Event()
 
     async def wait_until(self, is_so: Callable[[], bool], timeout_s: float) -> None:
-        """Return once `is_so` after some change. Raises `TimeoutError`."""
+        """Return once `is_so`, now or after some change. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout_s):
             while not is_so():
                 await self._changed.wait()
-
-    def refreshes(self) -> Sequence[TokenRequest]:
-        return [request for request in self.token_requests if request.grant_type == "refresh_token"]

@@ -45,8 +45,7 @@ class TokenEndpoint:
         effect = state.faults.next_for(OAuthRequest("token", recorded.grant_type))
         recorded.fault = type(effect).__name__ if effect else ""
         recorded.outcome = _outcome_of(effect)
-        state.record.token_requests.append(recorded)
-        state.record.tell()
+        state.record.add(recorded)
 
         def work() -> Mapping[str, JsonValue]:
             try:
@@ -104,10 +103,7 @@ class RevocationEndpoint:
             token = _required(parameters, "token")
             was_ours = state.grants.revoke(token)
             hint = parameters.get("token_type_hint", "")
-            state.record.revocation_requests.append(
-                RevocationRequest(state.clock(), token_hash(token), hint, was_ours)
-            )
-            state.record.tell()
+            state.record.add(RevocationRequest(state.clock(), token_hash(token), hint, was_ours))
 
         return await answered(request, effect, state.headers(), work)
 
@@ -123,7 +119,7 @@ class DeviceEndpoint:
         state = self._state
         problem, parameters = await _read(request)
         effect = state.faults.next_for(OAuthRequest("device"))
-        state.record.device_requests.append(parameters)
+        state.record.add_device(parameters)
 
         def work() -> Mapping[str, JsonValue]:
             if problem:

@@ -50,17 +50,19 @@ from llm_orc.sandbox.refusals import refused_as
 from llm_orc.sandbox.token_check import TokenCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.sandbox.dialect import Dialect
+    from llm_orc.sandbox.lists import Handler
     from llm_orc.sandbox.oauth import OAuthServer
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect
     for dialect in (AnthropicDialect(), OpenAiChatDialect(), OpenAiResponsesDialect(), GeminiDialect())
 }
+USUAL_PORT = 4715  # where the presets look for `llm-orc sandbox`
 _LARGEST_BODY = 32 * 1024 * 1024  # bytes, Anthropic's limit
 _SHUTDOWN_S = 0.05  # for answers on their way; then they are cut
 _END_S = 5.0  # for what is cut to notice it
@@ -176,13 +178,25 @@ class Sandbox:
         for dialect in DIALECTS.values():
             for path in dialect.paths:
                 application.router.add_post(path, self._answering(dialect))
-        add_lists(application)
+        add_lists(application, self._guarded)
         if self._oauth is not None:
             self._oauth.add_to(application)
         application.router.add_route("*", "/{anything:.*}", _not_found)
         return application
 
-    def _answering(self, dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _guarded(self, handler: Handler) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            dialect = _dialect_of(request)
+            try:
+                if self._tokens is not None:
+                    self._tokens.check(dialect.name, request.headers)
+            except Rejected as rejected:
+                return rejection(dialect, rejected, dialect.request_id(0))
+            return await handler(request)
+
+        return answer
+
+    def _answering(self, dialect: Dialect) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             self._log.begun()
             try:
