@@ -34,7 +34,7 @@ _WRITE_POLL_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """`name` is `absent`, `ok`, or the `state` of the error that reading the store raises; `words` is a sentence."""
+    """`name` is `absent`, `ok`, or the `state` of the error that reading raises; `words` is a sentence."""
 
     name: str
     path: Path
@@ -123,7 +123,7 @@ class CredentialStorage:
         return _with_one_active(self._merged(self._file.read()))
 
     def get(self, provider: str, account: str | None = None) -> Entry | None:
-        """Return the entry, without an account the active one. A locked store is no matter if it lacks the provider."""
+        """Return an entry, without `account` the active one. Needs no key for a provider that the store lacks."""
         envelope = self._file.look()
         contents = self._file.read() if envelope is not None and provider in envelope.providers else None
         entry = _choose(_with_one_active(self._merged(contents)), provider, account)
@@ -284,7 +284,7 @@ class CredentialStorage:
         """The one way to write: refuses a store that can't be read, and makes one where there is none."""
         self._file.read()  # whatever asking for the key takes, nobody waits for our lock meanwhile
         with self._locked():
-            yield self._file.read() or self._file.start()
+            yield self._file.read(fresh=True) or self._file.start()
 
     def _locked(self) -> AbstractContextManager[None]:
         lock = self.path.with_name(f"{self.path.name}.lock")

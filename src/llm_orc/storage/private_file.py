@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,11 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 
 
 @dataclass(frozen=True, slots=True)
 class PrivateFile:
-    """`was_loose`: the mode that let others in, which is now 0600; None where it was right."""
+    """`was_loose`: the mode that let others in, None where it was right. `age_s`: since it was last written."""
 
     data: bytes = field(repr=False)
     stamp: Stamp
+    age_s: float
     was_loose: int | None = None
 
 
@@ -65,7 +67,7 @@ def read_private(path: Path, *, limit_bytes: int, repair: bool = True) -> Privat
             raise StorageError(f"can't read `{path}`: {e.strerror or e}") from e
     if len(data) > limit_bytes:
         raise StorageError(f"`{path}` is larger than {limit_bytes // 1024} KiB")
-    return PrivateFile(data, _stamp(found), loose)
+    return PrivateFile(data, _stamp(found), time.time() - found.st_mtime, loose)
 
 
 def _refuse_unsafe(path: Path, found: os.stat_result) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 _LIMIT_BYTES = 16 * 1024 * 1024
+_TICK_S = 2.0  # the coarsest that is in use, FAT's
 _REMOVED = "removed"  # stands for an entry of an older store that its user removed
 
 EntryKey = tuple[str, str]  # provider, account
@@ -56,10 +57,10 @@ class EncryptedFile:
         self._contents: Contents | None = None
         self._sealer: Sealer | None = None
 
-    def look(self) -> Envelope | None:
-        """Return what can be seen without the key; None where there is no file."""
+    def look(self, *, fresh: bool = False) -> Envelope | None:
+        """Return what can be seen without the key; None where there is no file. `fresh` trusts no earlier reading."""
         known = self._envelope
-        if known is not None and stamp_of(self.path) == known[0]:
+        if known is not None and not fresh and stamp_of(self.path) == known[0]:
             return known[1]
         try:
             file = read_private(self.path, limit_bytes=_LIMIT_BYTES)
@@ -76,12 +77,13 @@ class EncryptedFile:
             return None
         self.was_loose = file.was_loose or self.was_loose
         envelope = from_bytes(file.data, str(self.path))
-        self._envelope = (file.stamp, envelope)
+        # Within one tick of the file system's clock, another version may bear the same stamp.
+        self._envelope = (file.stamp, envelope) if file.age_s > _TICK_S else None
         return envelope
 
-    def read(self) -> Contents | None:
+    def read(self, *, fresh: bool = False) -> Contents | None:
         """Open every entry; one that does not open leaves the others readable. None where there is no file."""
-        envelope = self.look()
+        envelope = self.look(fresh=fresh)
         if envelope is None:
             return None
         known = self._contents
@@ -90,9 +92,9 @@ class EncryptedFile:
         try:
             sealer = self._sealer_of(envelope.key)
         except CredentialStoreError:
-            if (now := self.look()) is None or now.key == envelope.key:
+            if (now := self.look(fresh=True)) is None or now.key == envelope.key:
                 raise
-            return self.read()  # the key was changed between the two readings
+            return self.read(fresh=True)  # the key was changed between the two readings
         contents = _open(envelope, sealer)
         self._contents = contents
         return contents

@@ -20,7 +20,7 @@ from llm_orc.jsontypes import JsonValue
 FORMAT = "llm-orc-credentials"
 VERSION = 1
 
-_SCRYPT_LIMITS = {"n": (2**14, 2**22), "r": (1, 32), "p": (1, 16)}  # a forged header must not eat the memory
+_SCRYPT_LIMITS = {"n": (2**17, 2**20), "r": (8, 16), "p": (1, 4)}  # a forged header must not eat the memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class DataKey:
 
 @dataclass(frozen=True, slots=True)
 class Scrypt:
-    """How a passphrase becomes a key (RFC 7914): `n` is the cost, `8 * r * n * 16` bytes the memory."""
+    """How a passphrase becomes a key (RFC 7914): `n` is the cost, `128 * n * r` bytes the memory."""
 
     salt: bytes
     n: int = 2**17
