@@ -154,7 +154,7 @@ async def request_token(
     try:
         answer = await post(transport, url, everything, encoding=client.token_request, limit_s=LIMIT_S)
     except TransportError as e:
-        raise _lost(client.provider, e, everything) from None
+        raise lost(client.provider, e, everything) from None
     received_at = clock()
     body = json_object(answer)
     if 200 <= answer.status < 300 and body is not None and isinstance(body.get("access_token"), str):
@@ -206,7 +206,8 @@ def _what_happened(answer: Answer, said: ServerError | None, sent: Params) -> st
     return f"answered with status {answer.status} and nothing that OAuth knows"
 
 
-def _lost(provider: str, error: TransportError, sent: Params) -> TokenEndpointError:
+def lost(provider: str, error: TransportError, sent: Params) -> TokenEndpointError:
+    """Classify a request that got no answer, by whether it may have been sent."""
     was_sent = error.trouble not in _NOT_SENT
     how = "gave no whole answer" if was_sent else "can't be reached"
     return TokenEndpointError(

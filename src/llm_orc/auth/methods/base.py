@@ -1,0 +1,94 @@
+"""What every way to log in shares: how it talks to its person, and what it brings home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.auth.credential import ApiKey, Credential, OAuthToken
+from llm_orc.auth.oauth.token_endpoint import Failure
+from llm_orc.errors import LoginFailed
+
+if TYPE_CHECKING:
+    from llm_orc.auth.oauth.client import OAuthClient
+    from llm_orc.auth.oauth.device import DeviceCode
+    from llm_orc.auth.oauth.token_endpoint import TokenEndpointError, TokenResponse
+
+
+class Ask(Protocol):
+    """The person at the other end. The terminal's version is `cli/prompts.py`."""
+
+    @property
+    def is_interactive(self) -> bool:
+        """Somebody can read and answer: standard input and the output are terminals."""
+        ...
+
+    def show_url(self, url: str) -> None:
+        """Show it unwrapped, on a line of its own, flushed."""
+        ...
+
+    def open_browser(self, url: str) -> bool:
+        """Open it in the user's own browser (RFC 8252 §8.12). May block for a moment; False: it did not open."""
+        ...
+
+    async def paste(self, prompt: str) -> str:
+        """Ask for a line; cancelled when it is no longer needed. Raises `EOFError` where no line will come."""
+        ...
+
+    def show_device_code(self, device: DeviceCode) -> None:
+        """Show `verification_uri` and `user_code`, both, and how long they hold."""
+        ...
+
+    def progress(self, words: str) -> None:
+        """Say what is going on, or what was wrong with an answer; one sentence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a login brings: the credential, the scopes that were granted, and who the account is where known."""
+
+    credential: Credential
+    scopes: tuple[str, ...] = ()
+    label: str = ""
+
+
+class LoginMethod(Protocol):
+    """One way to log in. However it ends, no listener, task or prompt is left behind."""
+
+    async def log_in(self, ask: Ask) -> Login:
+        """Raises `LoginFailed`."""
+        ...
+
+
+def login_with_token(client: OAuthClient, token: TokenResponse) -> Login:
+    """Scopes that the answer leaves out are those that were asked for (RFC 6749 §5.1)."""
+    scopes = client.scopes if token.scopes is None else token.scopes
+    credential = OAuthToken(
+        access_token=token.access_token,
+        refresh_token=token.refresh_token,
+        expires_at=None if token.expires_in is None else token.received_at + token.expires_in,
+        issued_at=token.received_at,
+        scopes=scopes,
+        client_id=client.client_id,
+    )
+    return Login(credential, scopes)
+
+
+def login_with_key(credential: ApiKey, label: str = "") -> Login:
+    return Login(credential, label=label)
+
+
+def failed_at_token_endpoint(error: TokenEndpointError, provider: str) -> LoginFailed:
+    """Translate what the server said to a person who is signing in."""
+    hint = error.hint or _HINTS[error.failure].format(provider=provider)
+    return LoginFailed(error.message, hint=hint, error=error.error or error.failure)
+
+
+_HINTS = {
+    Failure.PERMANENT: "The code was used, too old, or not for us. Sign in again.",
+    Failure.REJECTED: "Check the client id, scopes and redirect under `providers.{provider}.oauth`.",
+    Failure.TRANSIENT: "Check the network and the endpoint's address, then sign in again.",
+    Failure.COOLDOWN: "Wait a moment, then sign in again.",
+    Failure.AMBIGUOUS: "The code may be spent. Sign in again.",
+}

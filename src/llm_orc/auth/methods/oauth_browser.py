@@ -1,0 +1,85 @@
+"""Sign in through the browser: authorisation code and PKCE (RFC 8252), by callback or paste."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from llm_orc.auth.methods.base import login_with_token
+from llm_orc.auth.methods.browser_visit import BrowserVisit, VisitOptions
+from llm_orc.auth.methods.patience import patiently
+from llm_orc.auth.oauth.addresses import LOOPBACK_HOSTS, problem_of
+from llm_orc.auth.oauth.authorize import AuthorizationAttempt
+from llm_orc.auth.oauth.client import OAuthClient
+from llm_orc.auth.oauth.metadata import resolve
+from llm_orc.auth.oauth.token_endpoint import exchange_code
+from llm_orc.errors import LoginFailed
+from llm_orc.net.transport import Transport
+
+if TYPE_CHECKING:
+    from llm_orc.auth.methods.base import Ask, Login
+    from llm_orc.auth.oauth.authorize import AuthorizationCode
+    from llm_orc.auth.oauth.token_endpoint import TokenResponse
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserLogin:
+    """One sign-in through the browser at an OAuth server."""
+
+    client: OAuthClient
+    transport: Transport
+    options: VisitOptions
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+    async def log_in(self, ask: Ask) -> Login:
+        client = await resolve(self.client, self.transport)
+        if problem := _redirect_problem(client):
+            raise LoginFailed(
+                f"The `redirect_uri` of provider `{client.provider}` can't be used: {problem}.",
+                hint=f"Set `providers.{client.provider}.oauth.redirect_uri`, as the client is registered.",
+                error="not_configured",
+            )
+
+        async def redeem(code: AuthorizationCode) -> Login:
+            def exchange() -> Awaitable[TokenResponse]:
+                return exchange_code(
+                    client,
+                    self.transport,
+                    code.code,
+                    code.verifier,
+                    code.redirect_uri,
+                    state=code.state,
+                    clock=self.clock,
+                )
+
+            token = await patiently(exchange, ask, clock=self.clock, sleep=self.sleep)
+            return login_with_token(client, token)
+
+        visit = BrowserVisit(
+            options=self.options,
+            begin=lambda redirect_uri: AuthorizationAttempt(client, redirect_uri, self.random_bytes),
+            redeem=redeem,
+            redirect_uri=client.redirect_uri,
+            is_hosted=client.redirect == "paste",
+        )
+        return await visit.make(ask)
+
+
+def _redirect_problem(client: OAuthClient) -> str:
+    uri = client.redirect_uri
+    match client.redirect:
+        case "paste":
+            return problem_of(uri) if uri else "with `redirect: paste` it must name the page that shows the code"
+        case "loopback" if uri:
+            parts = urlsplit(uri)
+            is_here = parts.scheme == "http" and parts.hostname in {*LOOPBACK_HOSTS, "localhost"}
+            return "" if is_here else "with `redirect: loopback` it must be like `http://127.0.0.1/callback`"
+        case _:
+            return ""
