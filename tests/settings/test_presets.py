@@ -10,6 +10,9 @@ import pytest
 
 import llm_orc
 from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.sandbox.oauth import SCOPES as SANDBOX_SCOPES
+from llm_orc.sandbox.oauth_clients import CLIENT_ID
+from llm_orc.sandbox.server import USUAL_PORT
 from llm_orc.settings.model import OAuthSettings
 
 if TYPE_CHECKING:
@@ -89,3 +92,13 @@ def test_hugging_face_has_every_endpoint_and_wants_its_user_s_client(place: Plac
     assert oauth.device_authorization_endpoint == "https://huggingface.co/oauth/device"
     assert oauth.client_id is None
     assert PROVIDERS["huggingface"].base_url == "https://router.huggingface.co/v1"
+
+
+def test_the_sandbox_is_looked_for_where_it_usually_listens(place: Place) -> None:
+    origin = f"http://127.0.0.1:{USUAL_PORT}"
+
+    oauth = presets(place)["sandbox"]
+
+    assert (oauth.issuer, oauth.client_id) == (origin, CLIENT_ID)
+    assert set(oauth.scopes) <= set(SANDBOX_SCOPES)
+    assert PROVIDERS["sandbox"].base_url == f"{origin}/v1"

@@ -87,11 +87,11 @@ def command(
             require_token=require_token,
         )
 
-    asyncio.run(_serve(sandbox_at, port))
+    asyncio.run(_serve(sandbox_at, port, require_token=require_token))
     return 0
 
 
-async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None) -> None:
+async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None, *, require_token: bool) -> None:
     """Serve until SIGINT or SIGTERM: here that is the way to end well, so the exit code is 0."""
     stopped = asyncio.Event()
     if sys.platform != "win32":
@@ -99,7 +99,7 @@ async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None) -> None
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
         sandbox = await _started(sandbox_at, port, stack)
-        _introduce(sandbox)
+        _introduce(sandbox, require_token=require_token)
         await stopped.wait()
 
 
@@ -115,11 +115,12 @@ async def _started(sandbox_at: Callable[[int], Sandbox], port: int | None, stack
         return await stack.enter_async_context(sandbox_at(0))
 
 
-def _introduce(sandbox: Sandbox) -> None:
+def _introduce(sandbox: Sandbox, *, require_token: bool) -> None:
     from llm_orc.cli.streams import note, write_data
     from llm_orc.sandbox.server import DIALECTS, USUAL_PORT
 
     write_data("".join(f"{dialect}\t{sandbox.base_url(dialect)}\n" for dialect in DIALECTS))
+    keys = "only a token of its sign-in is taken" if require_token else "keys are not checked"
     own = ""
     if not sandbox.origin.endswith(f":{USUAL_PORT}"):
         own = f"""
@@ -138,4 +139,4 @@ providers:
 
 To sign in: llm-orc auth add sandbox
 
-Answers are canned; keys are not checked. Ctrl-C ends it.""")
+Answers are canned; {keys}. Ctrl-C ends it.""")

@@ -178,7 +178,8 @@ class Grants:
         if not self._rotates:
             again = None if self._omits_refresh_token else refresh_token
             return self._issue(family, scopes or family.scopes, again)
-        found.spent_at = found.spent_at or self._clock()
+        if found.spent_at is None:
+            found.spent_at = self._clock()
         return self._issue(family, scopes or family.scopes, self._new_refresh_token(family))
 
     def _meet_again(self, refresh_token: str, found: _Refresh, spent_at: float) -> None:
