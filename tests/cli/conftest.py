@@ -123,7 +123,7 @@ def shell(bare: Shell, pretend: str) -> Shell:
 def pretend_providers(*options: str) -> Iterator[str]:
     """Start `llm-orc sandbox` and return the base URL of its OpenAI dialect."""
     with subprocess.Popen(
-        [PROGRAM, "sandbox", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [PROGRAM, "sandbox", "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
             assert process.stdout is not None

@@ -183,7 +183,7 @@ def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare):
 
 
 def test_the_sandbox_names_its_base_urls_and_ends_cleanly(bare):
-    with bare.started("sandbox") as process:
+    with bare.started("sandbox", "--port", "0") as process:
         lines = [process.stdout.readline().split() for _ in range(4)]
         process.terminate()
         _, err = process.communicate(timeout=20)
