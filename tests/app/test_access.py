@@ -110,7 +110,7 @@ async def test_a_provider_without_its_key_says_which_variable_and_where_to_get_o
     assert "https://" in str(error.hint)
 
 
-@pytest.mark.parametrize("provider", ["anthropic-claude-pro-max", "claude-cli"])
+@pytest.mark.parametrize("provider", ["claude-cli", "codex-cli"])
 async def test_a_way_in_that_comes_later_says_so(workspace: Workspace, sandbox: Sandbox, provider: str) -> None:
     workspace.environ = {"ANTHROPIC_API_KEY": KEY}
     workspace.ensemble("one", {"name": "a", "model": provider})
@@ -119,6 +119,16 @@ async def test_a_way_in_that_comes_later_says_so(workspace: Workspace, sandbox: 
 
     assert isinstance(error, AccessNotSupported)
     assert error.exit_code == 4
+
+
+async def test_a_provider_that_one_signs_in_to_says_how(workspace: Workspace, sandbox: Sandbox) -> None:
+    workspace.environ = {"ANTHROPIC_API_KEY": KEY}
+    workspace.ensemble("one", {"name": "a", "model": "anthropic-claude-pro-max"})
+
+    error = await refused(workspace, sandbox)
+
+    assert isinstance(error, NotLoggedIn)
+    assert error.hint == "llm-orc auth add anthropic-claude-pro-max"
 
 
 async def test_every_agent_that_cannot_be_reached_is_named(workspace: Workspace, sandbox: Sandbox) -> None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.llm import ModelChoice
 from llm_orc.app.discovery import find_best
 from llm_orc.auth.access import Access, Billing
-from llm_orc.auth.apply import ApiKeyHeader, Authoriser, NoCredential
-from llm_orc.auth.source import find_api_key
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, NotTrusted, SettingsError
+from llm_orc.auth.apply import Authoriser, NoCredential
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
 from llm_orc.providers.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.auth.source import FoundKey
+    from llm_orc.app.credentials import CredentialFinder, Held
     from llm_orc.net.transport import Transport
-    from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.sandbox.server import Sandbox
     from llm_orc.settings.model import Settings
 
@@ -35,6 +34,7 @@ class ReadyModel:
     endpoint: Endpoint
     authoriser: Authoriser
     access: Access
+    required_system_prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,15 @@ class AccessFinder:
         settings: Settings,
         environ: Mapping[str, str],
         http: Transport,
+        credentials: CredentialFinder,
         *,
         allow_metered: bool = False,
         sandbox: Sandbox | None = None,
     ) -> None:
         self._settings, self._environ, self._http = settings, environ, http
+        self._credentials = credentials
         self._allow_metered, self._sandbox = allow_metered, sandbox
+        self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], ReadyModel | LlmOrcError] = {}
 
     async def find_all(self, choices: Mapping[str, Sequence[ModelChoice]]) -> ReadyModels:
@@ -103,7 +106,7 @@ class AccessFinder:
         """
         ready: dict[str, tuple[ReadyModel, ...]] = {}
         failed: dict[str, LlmOrcError] = {}
-        notices: dict[str, None] = {}
+        notices = self._notices = {}
         for agent, wanted in choices.items():
             try:
                 found = [await self._find(wanted[0])]
@@ -146,7 +149,8 @@ class AccessFinder:
         if self._sandbox is not None:
             return self._rehearsed(choice, self._sandbox)
         if choice.provider is None:
-            best = await find_best(self._settings, self._environ, self._http)
+            stored = await asyncio.to_thread(self._credentials.stored)
+            best = await find_best(self._settings, self._environ, self._http, stored)
             choice = replace(choice, provider=best.provider, model=choice.model or best.model)
         assert choice.provider is not None
         self._refuse_withheld(choice)
@@ -158,54 +162,32 @@ class AccessFinder:
                 f"provider `{spec.name}` needs a model to be named",
                 hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
             )
-        found = self._key(spec, choice)
-        endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=found is not None)
+        held = await asyncio.to_thread(self._credentials.find, spec, choice)
+        endpoint = endpoint_of(
+            spec, self._settings.providers, choice.base_url, has_credential=held.method != "none"
+        )
         access = Access(
             provider=spec.name,
-            method="none" if found is None else "api-key",
-            billing=billing_of(spec, endpoint),
-            source="no credential needed" if found is None else found.source,
+            method=held.method,
+            billing=held.billing or billing_of(spec, endpoint),
+            source=held.source,
             endpoint=endpoint.origin,
         )
-        self._refuse_unwanted_bill(choice, access)
+        self._refuse_unwanted_bill(choice, access, is_set_up=held.entry is not None)
+        if held.notice is not None:
+            self._notices[held.notice] = None
         return ReadyModel(
             choice=replace(choice, model=model),
             model=model,
             endpoint=endpoint,
-            authoriser=_authoriser(spec, endpoint, found),
+            authoriser=self._credentials.authoriser(held, spec, endpoint.origin),
             access=access,
+            required_system_prompt=self._required_system_prompt(held),
         )
 
-    def _key(self, spec: ProviderSpec, choice: ModelChoice) -> FoundKey | None:
-        """The key for this endpoint. A profile's own endpoint gets only a key that the profile itself names."""
-        if spec.credential == "none":
-            return None
-        own = self._settings.providers.get(spec.name)
-        if choice.api_key_env or choice.api_key_file:
-            file = Path(choice.api_key_file) if choice.api_key_file else None
-            return find_api_key(self._environ, usual=(), variable=choice.api_key_env, file=file)
-        if choice.base_url is not None and not _same_origin(choice.base_url, spec):
-            if spec.credential == "required":
-                raise NotLoggedIn(
-                    f"profile `{choice.profile}` sends `{spec.name}` to `{choice.base_url}` and names no key",
-                    hint=f"Add `api_key_env: VARIABLE` or `api_key_file: PATH` to the profile `{choice.profile}`.",
-                )
-            return None
-        found = find_api_key(
-            self._environ,
-            usual=spec.api_key_env,
-            variable=own.api_key_env if own else None,
-            file=own.api_key_file if own else None,
-        )
-        if found is None and spec.credential == "required":
-            variables = " or ".join(spec.api_key_env) or "its API key"
-            raise NotLoggedIn(
-                f"there is no API key for `{spec.name}`",
-                hint=f"Set {variables}"
-                + (f" (get a key at {spec.keys_at})" if spec.keys_at else "")
-                + ", see what else there is with `llm-orc setup`, or rehearse for nothing with `--rehearse`.",
-            )
-        return found
+    def _required_system_prompt(self, held: Held) -> str | None:
+        own = self._settings.providers.get(held.entry.provider) if held.entry and held.method == "oauth" else None
+        return own.oauth.required_system_prompt if own and own.oauth else None
 
     def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> ReadyModel:
         spec = find_provider(choice.provider or "openai-compatible", self._settings.providers)
@@ -225,8 +207,11 @@ class AccessFinder:
                     hint="Read what it sets and allow it with: llm-orc trust",
                 )
 
-    def _refuse_unwanted_bill(self, choice: ModelChoice, access: Access) -> None:
+    def _refuse_unwanted_bill(self, choice: ModelChoice, access: Access, *, is_set_up: bool) -> None:
+        """Naming a provider, or having set it up with `auth add`, is a yes; being found is not."""
         if access.billing is not Billing.METERED or self._allow_metered or choice.named_by in {"ensemble", "user"}:
+            return
+        if is_set_up and choice.named_by == "nobody":
             return
         if choice.named_by == "project":
             raise MeteredNotAllowed(
@@ -242,24 +227,16 @@ class AccessFinder:
         )
 
 
-def _authoriser(spec: ProviderSpec, endpoint: Endpoint, found: FoundKey | None) -> Authoriser:
-    if found is None:
-        return NoCredential(endpoint.origin)
-    return ApiKeyHeader(endpoint.origin, spec.key_header, found.secret, spec.key_scheme)
-
-
-def _same_origin(base_url: str, spec: ProviderSpec) -> bool:
-    return spec.base_url is not None and endpoint_of(spec, {}, base_url).origin == endpoint_of(spec, {}).origin
-
-
 def _joined(failed: Mapping[str, LlmOrcError]) -> LlmOrcError:
     """One error for all agents that can't be reached; agents with the same cause share a line."""
     causes: dict[str, tuple[LlmOrcError, list[str]]] = {}
     for agent, error in failed.items():
         causes.setdefault(error.message, (error, []))[1].append(agent)
     lines = [f"{message} ({_agents(agents)})" for message, (_, agents) in causes.items()]
-    first = next(iter(failed.values()))
-    return type(first)("\n".join(lines), hint=first.hint)
+    joined = copy(next(iter(failed.values())))
+    joined.message = "\n".join(lines)
+    joined.args = (joined.message,)
+    return joined
 
 
 def _agents(names: Sequence[str]) -> str:

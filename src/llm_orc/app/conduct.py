@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.llm import Candidate, LlmCaller
 from llm_orc.app.access import AccessFinder, AccessPlan
 from llm_orc.app.costs import cost_of
+from llm_orc.app.credentials import credential_finder
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
@@ -70,7 +71,16 @@ async def conduct(
         if sandbox is not None:
             connections //= 2  # both ends of each are ours
         http = await stack.enter_async_context(Http(app.settings.network, connections))
-        ready = await _find_access(app, recipe, http, sandbox)
+        credentials = await stack.enter_async_context(credential_finder(app, http))
+        finder = AccessFinder(
+            app.settings,
+            app.surroundings.environ,
+            http,
+            credentials,
+            allow_metered=recipe.allow_metered,
+            sandbox=sandbox,
+        )
+        ready = await finder.find_all(recipe.choices)
         watch.planned(ready.plan)
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
@@ -104,17 +114,6 @@ async def conduct(
         return state.result(recorded=record and sink.failure is None)
 
 
-async def _find_access(app: App, recipe: Recipe, http: Transport, sandbox: Sandbox | None) -> ReadyModels:
-    finder = AccessFinder(
-        app.settings,
-        app.surroundings.environ,
-        http,
-        allow_metered=recipe.allow_metered,
-        sandbox=sandbox,
-    )
-    return await finder.find_all(recipe.choices)
-
-
 def _sandbox() -> Sandbox:
     from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server's worth of imports, for rehearsals only
 
@@ -128,7 +127,13 @@ def _candidates(
 
     def candidate(model: ReadyModel) -> Candidate:
         built = build_model(
-            model.endpoint, model.model, model.authoriser, http, max_retries=retries, stream=stream
+            model.endpoint,
+            model.model,
+            model.authoriser,
+            http,
+            max_retries=retries,
+            stream=stream,
+            required_system_prompt=model.required_system_prompt,
         )
         return Candidate(model.choice, built, model.access, cost_of(model))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from llm_orc.net.transport import TransportError
 from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider, list_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from llm_orc.auth.credential import Entry
     from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
@@ -32,11 +34,18 @@ class Found:
     evidence: str
 
 
-async def find_best(settings: Settings, environ: Mapping[str, str], http: Transport) -> Found:
-    """Return the best access there is. Raises `NotLoggedIn` where there is none."""
+async def find_best(
+    settings: Settings, environ: Mapping[str, str], http: Transport, stored: Sequence[Entry]
+) -> Found:
+    """Return the best access there is: local, then what the user signed in to, then keys that are just there.
+
+    Raises `NotLoggedIn` where there is none.
+    """
     local = await find_local(settings, http)
     if local:
         return local[0]
+    for found in find_stored(settings, stored):
+        return found
     for found in find_keys(settings, environ):
         return found
     raise NotLoggedIn(
@@ -62,6 +71,16 @@ async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
                 )
             )
     return tuple(found)
+
+
+def find_stored(settings: Settings, stored: Sequence[Entry]) -> Iterator[Found]:
+    """Yield the providers of stored credentials, in their order."""
+    for entry in stored:
+        with suppress(LlmOrcError):  # of a provider that the settings no longer know
+            spec = find_provider(entry.provider, settings.providers)
+            if spec.default_model is not None and not spec.unavailable:
+                evidence = f"set up with `llm-orc auth add` (account `{entry.account}`)"
+                yield Found(spec.name, spec.title, spec.default_model, entry.billing, evidence)
 
 
 def find_keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.errors import AccessNotSupported, SettingsError
 from llm_orc.net.origin import origin_of
 from llm_orc.providers.anthropic import Anthropic
-from llm_orc.providers.claude import ClaudeModel
+from llm_orc.providers.claude import ClaudeModel, FixedPromptModel, OAuthClaudeModel
 from llm_orc.providers.endpoint import Endpoint, check_base_url, check_transport_security
 from llm_orc.providers.gemini import Gemini
 from llm_orc.providers.model import HttpModel
@@ -137,7 +137,7 @@ _PROVIDERS: tuple[ProviderSpec, ...] = (
         dialect="anthropic",
         base_url="https://api.anthropic.com",
         billing=Billing.SUBSCRIPTION,
-        unavailable="Claude subscriptions come with a later release; use `anthropic-api` with an API key.",
+        default_model="claude-sonnet-5-5",
     ),
     ProviderSpec(
         name="claude-cli",
@@ -228,11 +228,20 @@ def build_model(
     *,
     max_retries: int = 4,
     stream: bool = False,
+    required_system_prompt: str | None = None,
 ) -> ModelInterface:
-    """Return the model at `endpoint`. Raises `AuthError` where `authoriser` belongs to another origin."""
-    kind = ClaudeModel if endpoint.dialect == "anthropic" else HttpModel
+    """Return the model at `endpoint`. Raises `AuthError` where `authoriser` belongs to another origin.
+
+    `required_system_prompt` is what the access demands in the place of an agent's own.
+    """
+    kind: type[HttpModel] = ClaudeModel if endpoint.dialect == "anthropic" else HttpModel
+    if required_system_prompt is not None:
+        kind = OAuthClaudeModel if endpoint.dialect == "anthropic" else FixedPromptModel
     dialect = _DIALECTS[endpoint.dialect]
-    return kind(endpoint, model, dialect, authoriser, http, max_retries=max_retries, stream=stream)
+    built = kind(endpoint, model, dialect, authoriser, http, max_retries=max_retries, stream=stream)
+    if isinstance(built, FixedPromptModel) and required_system_prompt is not None:
+        built.required_system_prompt = required_system_prompt
+    return built
 
 
 async def list_models(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:

@@ -1,0 +1,208 @@
+"""The credential of a call: what the configuration names, else what is stored, else what the environment holds."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing, Method
+from llm_orc.auth.apply import ApiKeyHeader, Authoriser, NoCredential
+from llm_orc.auth.credential import ApiKey, Entry, OAuthToken
+from llm_orc.auth.expiry import Urgency, urgency
+from llm_orc.auth.oauth.client import Notice, OAuthClient
+from llm_orc.auth.refresh import hash_of
+from llm_orc.auth.source import FoundKey, find_api_key
+from llm_orc.auth.storage import CredentialStorage
+from llm_orc.auth.stores.key_file import KeyFile
+from llm_orc.auth.stores.older import FernetStore
+from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
+from llm_orc.errors import AccessRefused, AuthError, CredentialExpired, NotLoggedIn
+from llm_orc.providers.catalog import endpoint_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from llm_orc.agents.llm import ModelChoice
+    from llm_orc.app.wiring import App
+    from llm_orc.net.transport import Transport
+    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.settings.model import OAuthSettings, Settings
+
+
+def open_credentials(app: App) -> CredentialStorage:
+    """Return the user's credential store; nothing is read yet. Stores of earlier releases are seen through it."""
+    folder = app.paths.config
+    return CredentialStorage(
+        folder / "credentials.json",
+        KeyFile(folder / "credentials.key"),
+        older=[FernetStore(folder), FernetStore(app.surroundings.home / ".llm-orc")],
+        clock=app.clock.now,
+        turns=app.paths.state / "sign-ins",
+    )
+
+
+def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
+    """Return a provider's OAuth as the auth room takes it."""
+    notice = oauth.notice
+    return OAuthClient(
+        provider=provider,
+        client_id=oauth.client_id,
+        issuer=oauth.issuer,
+        authorization_endpoint=oauth.authorization_endpoint,
+        token_endpoint=oauth.token_endpoint,
+        revocation_endpoint=oauth.revocation_endpoint,
+        device_authorization_endpoint=oauth.device_authorization_endpoint,
+        scopes=oauth.scopes,
+        redirect=oauth.redirect,
+        redirect_uri=oauth.redirect_uri,
+        token_request=oauth.token_request,
+        extra_authorize_params=oauth.extra_authorize_params,
+        extra_token_params=oauth.extra_token_params,
+        state_in_token_request=oauth.state_in_token_request,
+        notice=Notice(notice.text, notice.link or "", notice.date or "") if notice else None,
+    )
+
+
+@asynccontextmanager
+async def credential_finder(app: App, http: Transport) -> AsyncIterator[CredentialFinder]:
+    """The finder of one process; leaving it waits for token exchanges that are under way."""
+    storage = open_credentials(app)
+    async with Tokens(storage, http, app.clock.now) as tokens:
+        yield CredentialFinder(app.settings, app.surroundings.environ, storage, tokens, app.clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A credential in use, or that there is none: `found` is set for keys, `entry` for what is stored."""
+
+    method: Method
+    source: str
+    billing: Billing | None = None  # None: as the provider has it
+    found: FoundKey | None = None
+    entry: Entry | None = None
+    notice: str | None = None
+
+
+NOTHING = Held("none", "no credential needed")
+
+
+class CredentialFinder:
+    """Finds and applies credentials. What a person set up outranks what the environment happens to hold."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        storage: CredentialStorage,
+        tokens: Tokens,
+        now: float,
+    ) -> None:
+        self._settings, self._environ = settings, environ
+        self._storage, self._tokens, self._now = storage, tokens, now
+
+    def find(self, spec: ProviderSpec, choice: ModelChoice) -> Held:
+        """Return the credential for calls of `choice`. Raises `NotLoggedIn` and other `AuthError`s."""
+        if spec.credential == "none":
+            return NOTHING
+        if choice.api_key_env or choice.api_key_file:
+            file = Path(choice.api_key_file) if choice.api_key_file else None
+            return _of_key(find_api_key(self._environ, usual=(), variable=choice.api_key_env, file=file))
+        if choice.base_url is not None and not _same_origin(choice.base_url, spec):
+            return self._of_foreign_endpoint(spec, choice)
+        own = self._settings.providers.get(spec.name)
+        if own is not None and (own.api_key_env or own.api_key_file):
+            return _of_key(find_api_key(self._environ, usual=(), variable=own.api_key_env, file=own.api_key_file))
+        in_environment = find_api_key(self._environ, usual=spec.api_key_env)
+        entry = self._storage.get(spec.name)
+        if entry is not None:
+            return self._of_entry(entry, in_environment)
+        if in_environment is None and spec.credential == "required":
+            raise self._missing(spec)
+        return _of_key(in_environment)
+
+    def stored(self) -> tuple[Entry, ...]:
+        """Return the active entries that can be used, what costs nothing extra first."""
+        usable = []
+        for entry in self._storage.entries():
+            if entry.is_active:
+                with suppress(AuthError):
+                    self._refuse_spent(entry)
+                    usable.append(entry)
+        return tuple(sorted(usable, key=lambda entry: entry.billing is Billing.METERED))
+
+    def authoriser(self, held: Held, spec: ProviderSpec, origin: str) -> Authoriser:
+        """Return what puts the credential on requests to `origin`."""
+        if held.entry is not None and held.entry.origin not in {None, origin}:
+            raise AuthError(
+                f"the stored credential of `{spec.name}` belongs to `{held.entry.origin}` and is not sent to"
+                f" `{origin}`",
+                hint=f"llm-orc auth add {spec.name}",
+            )
+        if held.entry is not None and isinstance(held.entry.credential, OAuthToken):
+            own = self._settings.providers.get(spec.name)
+            oauth = own.oauth if own else None
+            client = oauth_client_of(spec.name, oauth) if oauth else OAuthClient(spec.name)
+            keeper = self._tokens.keeper(held.entry, client)
+            return OAuthAuthoriser(keeper, origin, oauth.headers if oauth else None)
+        if held.entry is not None and isinstance(held.entry.credential, ApiKey):
+            return ApiKeyHeader(origin, spec.key_header, held.entry.credential.key, spec.key_scheme)
+        if held.found is not None:
+            return ApiKeyHeader(origin, spec.key_header, held.found.secret, spec.key_scheme)
+        return NoCredential(origin)
+
+    def _of_entry(self, entry: Entry, in_environment: FoundKey | None) -> Held:
+        is_oauth = isinstance(entry.credential, OAuthToken)
+        source = f"{'sign-in' if is_oauth else 'stored API key'} (account `{entry.account}`)"
+        notice = None
+        if in_environment is not None:
+            notice = f"The {in_environment.source} is not used: the {source} of `{entry.provider}` comes first."
+        self._refuse_spent(entry)
+        return Held("oauth" if is_oauth else "api-key", source, entry.billing, entry=entry, notice=notice)
+
+    def _refuse_spent(self, entry: Entry) -> None:
+        """What can't work any more is said before anything is spent."""
+        token = entry.credential
+        if not isinstance(token, OAuthToken):
+            return
+        secret = token.refresh_token or token.access_token
+        if entry.refused is not None and entry.refused.credential_hash == hash_of(secret):
+            raise AccessRefused(
+                f"`{entry.provider}` has refused this sign-in: {entry.refused.message}",
+                hint="Use another access, such as `anthropic-api` with an API key.",
+                signature=entry.refused.signature,
+            )
+        dead = entry.needs_login is not None and entry.needs_login.refresh_token_hash == hash_of(secret)
+        if urgency(token, self._now) is Urgency.EXPIRED and (dead or token.refresh_token is None):
+            raise CredentialExpired(
+                f"the sign-in `{entry.provider}` has ended", hint=f"llm-orc auth add {entry.provider}"
+            )
+
+    def _of_foreign_endpoint(self, spec: ProviderSpec, choice: ModelChoice) -> Held:
+        """A profile's own endpoint gets only a key that the profile itself names."""
+        if spec.credential == "required":
+            raise NotLoggedIn(
+                f"profile `{choice.profile}` sends `{spec.name}` to `{choice.base_url}` and names no key",
+                hint=f"Add `api_key_env: VARIABLE` or `api_key_file: PATH` to the profile `{choice.profile}`.",
+            )
+        return NOTHING
+
+    def _missing(self, spec: ProviderSpec) -> NotLoggedIn:
+        own = self._settings.providers.get(spec.name)
+        if not spec.api_key_env and own is not None and own.oauth is not None:
+            return NotLoggedIn(f"you are not signed in to `{spec.name}`", hint=f"llm-orc auth add {spec.name}")
+        where = f" (get a key at {spec.keys_at})" if spec.keys_at else ""
+        return NotLoggedIn(
+            f"there is no API key for `{spec.name}`",
+            hint=f"llm-orc auth add {spec.name}, or set {' or '.join(spec.api_key_env) or 'its key'}{where}; see"
+            " what else there is with `llm-orc setup`, or rehearse for nothing with `--rehearse`.",
+        )
+
+
+def _of_key(found: FoundKey | None) -> Held:
+    return NOTHING if found is None else Held("api-key", found.source, found=found)
+
+
+def _same_origin(base_url: str, spec: ProviderSpec) -> bool:
+    return spec.base_url is not None and endpoint_of(spec, {}, base_url).origin == endpoint_of(spec, {}).origin
