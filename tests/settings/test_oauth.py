@@ -198,6 +198,26 @@ def test_it_must_be_known_where_one_signs_in(place: Place, oauth: str) -> None:
     assert "`providers.acme.oauth` does not say where one signs in" in said_of(place, oauth)
 
 
+def test_another_issuer_than_a_preset_s_takes_none_of_its_endpoints(place: Place) -> None:
+    place.user(
+        "providers: {huggingface: {oauth: {issuer: 'http://127.0.0.1:9', revocation_endpoint: 'http://127.0.0.1:9/r'}}}"
+    )
+
+    oauth = oauth_of(place, "huggingface")
+
+    assert (oauth.issuer, oauth.revocation_endpoint) == ("http://127.0.0.1:9", "http://127.0.0.1:9/r")
+    assert "huggingface.co" not in str(oauth)
+
+
+def test_a_preset_s_endpoint_can_be_changed_alone(place: Place) -> None:
+    place.user("providers: {huggingface: {oauth: {token_endpoint: 'https://gateway.example/token'}}}")
+
+    oauth = oauth_of(place, "huggingface")
+
+    assert oauth.token_endpoint == "https://gateway.example/token"
+    assert oauth.authorization_endpoint == "https://huggingface.co/oauth/authorize"
+
+
 @pytest.mark.parametrize("first", ["authorization_endpoint", "device_authorization_endpoint"])
 def test_without_an_issuer_two_endpoints_are_enough(place: Place, first: str) -> None:
     place.user(

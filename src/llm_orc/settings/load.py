@@ -20,7 +20,7 @@ from llm_orc.settings.model import (
     Settings,
     Withheld,
 )
-from llm_orc.settings.oauth import oauth_problems
+from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
 from llm_orc.settings.schema import OPEN, PATHS
@@ -159,7 +159,8 @@ class _Merged:
     def _oauth(self, provider: SettingPath) -> OAuthSettings | None:
         """A key that was taken back is as one that nobody wrote."""
         path = (*provider, "oauth")
-        given = {key: value for key, value in self.fields(path).items() if value is not None}
+        left_out = endpoints_of_another_server({v.path[-1]: v for v in self._by_parent.get(path, ())})
+        given = {k: value for k, value in self.fields(path).items() if value is not None and k not in left_out}
         notice = {key: value for key, value in self.fields((*path, "notice")).items() if value is not None}
         if not given:
             return None

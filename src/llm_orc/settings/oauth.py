@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
     from llm_orc.settings.layer import SettingPath, Value
 
+ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "device_authorization_endpoint",
+)
 _BEGINNINGS = ("authorization_endpoint", "device_authorization_endpoint")
 
 
@@ -21,6 +27,17 @@ def oauth_problems(values: Mapping[SettingPath, Value]) -> list[Problem]:
         if path[0] == "providers" and path[2:3] == ("oauth",) and value.value is not None:
             by_provider.setdefault(path[1], {})[path[3]] = value
     return [problem for name, given in by_provider.items() for problem in _problems(name, given)]
+
+
+def endpoints_of_another_server(values: Mapping[str, Value]) -> frozenset[str]:
+    """Return the endpoints that a preset has for its own issuer, where configuration names another one.
+
+    They must not be mixed: codes and tokens of one server would go to the other.
+    """
+    issuer = values.get("issuer")
+    if issuer is None or issuer.value is None or issuer.origin.layer == "packaged":
+        return frozenset()
+    return frozenset(key for key in ENDPOINTS if key in values and values[key].origin.layer == "packaged")
 
 
 def _problems(name: str, given: Mapping[str, Value]) -> list[Problem]:
