@@ -57,3 +57,13 @@ class RunName(_Name):
         yield CompletionItem("last", help="the newest run")
         for run in list_runs(app):
             yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")
+
+
+class ProviderName(_Name):
+    name = "provider"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.providers.catalog import PROVIDERS, find_provider
+
+        for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
+            yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)

@@ -40,6 +40,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("list-ensembles", "list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "list_profiles", "List the model profiles and where each was set.", "Look"),
     Row("setup", "setup", "Show the access that this machine has, and how to get more.", "Set up"),
+    Row("auth", "auth", "Sign in, add API keys, and see which a run would use.", "Set up"),
     Row("trust", "trust", "Let a project's files set endpoints and access.", "Set up"),
     Row("sandbox", "sandbox", "Serve pretend providers on this machine.", "Set up"),
     Row("completion", "completion", "Print the completion script for a shell.", "Set up"),

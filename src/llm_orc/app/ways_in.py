@@ -1,0 +1,96 @@
+"""The ways to get access that a provider offers: what each is, who pays, and whether it works here and now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from llm_orc.app.credentials import oauth_client_of, open_credentials
+from llm_orc.auth.access import Billing
+from llm_orc.auth.credential import OAuthToken
+from llm_orc.errors import AccessNotSupported
+from llm_orc.providers.catalog import find_provider
+from llm_orc.settings.model import OAuthNotice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.wiring import App
+    from llm_orc.auth.oauth.client import OAuthClient
+    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.settings.model import OAuthSettings
+
+WayName = Literal["api-key", "oauth", "claude-cli"]
+CLAUDE_CLI_LATER = "comes with the next release"
+_CLAUDE_PLANS = ("anthropic-claude-pro-max", "claude-cli")
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """One way; `state` says in words what it needs, `notice` what a person must agree to first."""
+
+    name: WayName
+    title: str
+    billing: Billing
+    is_ready: bool
+    state: str
+    notice: OAuthNotice | None = None
+
+
+def ways_in(app: App, provider: str) -> tuple[WayIn, ...]:
+    """Return the ways, those that work first. Raises `SettingsError` for a provider that nobody knows."""
+    spec = find_provider(provider, app.settings.providers)
+    return tuple(sorted(_ways(spec, app), key=lambda way: not way.is_ready))
+
+
+def find_way(app: App, provider: str, name: WayName) -> WayIn:
+    """Raises `AccessNotSupported` where the provider does not offer this way, or not in this version."""
+    ways = ways_in(app, provider)
+    for way in ways:
+        if way.name == name:
+            break
+    else:
+        raise AccessNotSupported(f"`{provider}` has no `{name}`", hint=_hint(provider, ways))
+    if name == "claude-cli":
+        raise AccessNotSupported(
+            f"signing in through the `claude` command {CLAUDE_CLI_LATER}; this one can't do it yet",
+            hint="An API key works today: llm-orc auth add anthropic-api --method api-key",
+        )
+    return way
+
+
+def oauth_client(app: App, provider: str, oauth: OAuthSettings) -> OAuthClient:
+    """The configured client; where it has no id, with that of an earlier sign-in (of an older store, perhaps)."""
+    client = oauth_client_of(provider, oauth)
+    if client.client_id is None and oauth.kind != "openrouter":
+        storage = open_credentials(app)
+        token = entry.credential if storage.state.is_usable and (entry := storage.get(provider)) else None
+        if isinstance(token, OAuthToken):
+            return replace(client, client_id=token.client_id)
+    return client
+
+
+def _ways(spec: ProviderSpec, app: App) -> Iterator[WayIn]:
+    own = app.settings.providers.get(spec.name)
+    if own is not None and own.oauth is not None:
+        yield _oauth(spec, own.oauth, app)
+    if spec.name in _CLAUDE_PLANS:
+        title = "Use Claude Code's own command and its sign-in"
+        yield WayIn("claude-cli", title, Billing.SUBSCRIPTION, is_ready=False, state=CLAUDE_CLI_LATER)
+    # A key is never paid for by a plan: where the plan pays, there is no key to add.
+    if spec.credential != "none" and spec.billing is not Billing.SUBSCRIPTION:
+        state = f"ready; keys are at {spec.keys_at}" if spec.keys_at else "ready"
+        yield WayIn("api-key", "Paste an API key", spec.billing, is_ready=True, state=state)
+
+
+def _oauth(spec: ProviderSpec, oauth: OAuthSettings, app: App) -> WayIn:
+    billing = Billing(oauth.billing) if oauth.billing else spec.billing
+    is_ready = oauth.kind == "openrouter" or oauth_client(app, spec.name, oauth).client_id is not None
+    state = "ready" if is_ready else f"needs `providers.{spec.name}.oauth.client_id` in config.yaml"
+    return WayIn("oauth", "Sign in with the browser", billing, is_ready, state, oauth.notice)
+
+
+def _hint(provider: str, ways: tuple[WayIn, ...]) -> str:
+    if not ways:
+        return f"`{provider}` needs no credential."
+    return "It has: " + ", ".join(f"`--method {way.name}`" for way in ways)

@@ -1,0 +1,84 @@
+"""Where an API key comes in: a hidden prompt, standard input, a file or a named environment variable."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.secret import Secret
+from llm_orc.cli.streams import is_terminal
+from llm_orc.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST = 16 * 1024  # bytes; a longer one is some other file
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySourceOptions:
+    """The three options of `auth add`; at most one is given."""
+
+    from_stdin: bool = False
+    from_file: str | None = None
+    from_env: str | None = None
+
+    @property
+    def count(self) -> int:
+        return sum((self.from_stdin, self.from_file is not None, self.from_env is not None))
+
+
+def read_key(options: KeySourceOptions, provider: str, environ: Mapping[str, str]) -> Secret:
+    """Return the key, or raise `InputError`, whose message never repeats what was read."""
+    if options.count > 1:
+        raise InputError("a key has one source", hint="Give one of --from-stdin, --from-file and --from-env.")
+    if options.from_env is not None:
+        return _clean(_variable(options.from_env, environ).encode(), "the environment variable")
+    if options.from_file is not None:
+        return _clean(_file(options.from_file), "the file")
+    if options.from_stdin and not is_terminal(sys.stdin):
+        return _clean(sys.stdin.buffer.read(_LONGEST + 1), "standard input")
+    return _prompted(provider)
+
+
+def _prompted(provider: str) -> Secret:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise InputError(
+            f"nobody is here to type the key of `{provider}`",
+            hint=f"llm-orc auth add {provider} --method api-key --from-stdin < FILE"
+            " (or --from-file FILE, --from-env NAME)",
+        )
+    from getpass import getpass
+
+    return _clean(getpass(f"API key of {provider} (not shown): ", stream=sys.stderr).encode(), "what was typed")
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> str:
+    shown = f"`{name}`" if _VARIABLE.fullmatch(name) else "named by --from-env"  # it may be a key by mistake
+    if not (value := environ.get(name, "")):
+        raise InputError(
+            f"the environment variable {shown} is not set", hint="export NAME=… before, in this shell"
+        )
+    return value
+
+
+def _file(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(_LONGEST + 1)
+    except OSError as e:
+        raise InputError(f"can't read the file `{name}`: {e.strerror or e}") from e
+
+
+def _clean(data: bytes, where: str) -> Secret:
+    try:
+        key = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        key = ""
+    if not key or len(data) > _LONGEST or len(key.split()) != 1 or not key.isprintable() or not key.isascii():
+        raise InputError(f"{where} does not hold one API key, alone on its line")
+    return Secret(key)
