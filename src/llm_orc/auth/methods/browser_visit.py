@@ -97,6 +97,8 @@ class BrowserVisit(Generic[T]):
             loopback = None if self.is_hosted else await self._listen(ask, stack)
             redirect_uri = loopback.redirect_uri if loopback else self._unheard_uri()
             attempt = self.begin(redirect_uri)
+            if loopback:
+                loopback.expect(attempt.accept_query)
             ask.show_url(attempt.url)
             has_opened = await self._open(ask, attempt.url)
             found = await self._await_answer(ask, attempt, loopback, has_opened=has_opened)

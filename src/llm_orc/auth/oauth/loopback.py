@@ -107,12 +107,16 @@ class Loopback(Generic[T]):
     def redirect_uri(self) -> str:
         return f"http://{self._netloc}{self._path}"
 
-    async def callback(self, accept: Callable[[str], T]) -> T:
-        """Wait for a request whose query `accept` takes, and return what it made of it.
+    def expect(self, accept: Callable[[str], T]) -> None:
+        """Say what is awaited, before the browser is opened: it may be back before it is said to be open.
 
         `accept` raises `NotOurs` for what should be ignored, and any other `LoginFailed` to end the waiting.
         """
         self._accept = accept
+
+    async def callback(self, accept: Callable[[str], T]) -> T:
+        """Wait for a request whose query `accept` takes (see `expect`), and return what it made of it."""
+        self.expect(accept)
         await asyncio.wait([self._arrived])
         return self._arrived.result()
 
