@@ -15,7 +15,7 @@ from llm_orc.auth.oauth.client import Notice, OAuthClient
 from llm_orc.auth.refresh import hash_of
 from llm_orc.auth.source import FoundKey, find_api_key
 from llm_orc.auth.storage import CredentialStorage
-from llm_orc.auth.stores.key_file import KeyFile
+from llm_orc.auth.stores.choose import choose_keys
 from llm_orc.auth.stores.older import FernetStore
 from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
 from llm_orc.errors import AccessRefused, AuthError, CredentialExpired, NotLoggedIn
@@ -26,17 +26,30 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.llm import ModelChoice
     from llm_orc.app.wiring import App
+    from llm_orc.auth.stores.passphrase import AskPassphrase
     from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.settings.model import OAuthSettings, Settings
 
 
-def open_credentials(app: App) -> CredentialStorage:
-    """Return the user's credential store; nothing is read yet. Stores of earlier releases are seen through it."""
-    folder = app.paths.config
+def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> CredentialStorage:
+    """Return the user's credential store; nothing is read yet. Stores of earlier releases are seen through it.
+
+    A passphrase comes from the file that `LLM_ORC_PASSPHRASE_FILE` names, or from `ask_passphrase`.
+    """
+    folder, environ = app.paths.config, app.surroundings.environ
+    named = environ.get("LLM_ORC_PASSPHRASE_FILE", "")
+    keys = choose_keys(
+        folder / "credentials.key",
+        app.paths.cache,
+        ask_passphrase=ask_passphrase,
+        passphrase_file=Path(named) if named else None,
+        environ=environ,
+        clock=app.clock.now,
+    )
     return CredentialStorage(
         folder / "credentials.json",
-        KeyFile(folder / "credentials.key"),
+        keys,
         older=[FernetStore(folder), FernetStore(app.surroundings.home / ".llm-orc")],
         clock=app.clock.now,
         turns=app.paths.state / "sign-ins",
