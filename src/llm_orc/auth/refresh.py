@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import NeedsLogin, OAuthToken, Presented, Refused
 from llm_orc.auth.expiry import Urgency, urgency
+from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.token_endpoint import Failure, TokenEndpointError, refresh
 from llm_orc.errors import (
     AccessRefused,
@@ -208,6 +209,8 @@ class TokenKeeper:
         was_presented = mark is not None and mark.refresh_token_hash == spent
         if mark is not None and was_presented and now - mark.at > _REUSE_GRACE_S and _lives(token, now):
             return  # it may be spent: leave it alone as long as the access token does its work
+        if self._client.token_endpoint is None:
+            self._client = await resolve(self._client, self._transport)
         await self._present(token.refresh_token, spent, was_presented=was_presented)
 
     async def _present(self, refresh_token: Secret, spent: str, *, was_presented: bool) -> None:
