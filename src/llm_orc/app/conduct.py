@@ -12,6 +12,7 @@ from llm_orc.agents.llm import Candidate, LlmCaller
 from llm_orc.app.access import AccessFinder, AccessPlan
 from llm_orc.app.costs import cost_of
 from llm_orc.app.credentials import credential_finder
+from llm_orc.app.running import lock_of
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
@@ -185,7 +186,7 @@ async def _open_record(
     earlier: RecordedRun | None,
 ) -> Recorder:
     """Open the journal for this run alone: no other process may go on with it meanwhile."""
-    if not stack.enter_context(exclusive(app.paths.state / "running" / f"{run_id}.lock")):
+    if not stack.enter_context(exclusive(lock_of(app, run_id))):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
     journal = await asyncio.to_thread(_open_for, app, recipe, run_id, is_new=earlier is None)
     stack.push_async_callback(asyncio.to_thread, _close, journal, _forget_before(app))

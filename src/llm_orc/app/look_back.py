@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.app.resume_run import is_running
+from llm_orc.app.running import is_running, lock_of
 from llm_orc.engine.events import RecordedEvent, RunStarted
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.resume import find_run, load_run
@@ -74,7 +74,7 @@ def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(find_run(journal, run) for run in runs))
         journal.delete(found)
     for run_id in found:
-        (app.paths.state / "running" / f"{run_id}.lock").unlink(missing_ok=True)
+        lock_of(app, run_id).unlink(missing_ok=True)
     return found
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.conduct import Limits, Watch, conduct
+from llm_orc.app.running import is_running
 from llm_orc.errors import RunNotFound
 from llm_orc.runs.resume import find_run, load_run
-from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +73,3 @@ def _load(app: App, wanted: str | None) -> RecordedRun:
     finally:
         journal.close()
     raise RunNotFound("there is no unfinished run", hint="llm-orc runs list")
-
-
-def is_running(app: App, run_id: str) -> bool:
-    """True while a process holds the run's lock; a killed process holds none."""
-    path = app.paths.state / "running" / f"{run_id}.lock"
-    if not path.exists():
-        return False
-    with exclusive(path) as free:
-        return not free
