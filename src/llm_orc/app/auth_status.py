@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from llm_orc.app.credentials import open_credentials
+from llm_orc.app.credentials import open_ant_profile, open_credentials
 from llm_orc.app.entry_state import EntryState, state_of
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.source import find_api_key
 from llm_orc.auth.storage import StoreState
+from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
 from llm_orc.auth.stores.keys import Protection
 from llm_orc.errors import NotLoggedIn
 from llm_orc.providers.catalog import PROVIDERS, find_provider
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.catalog import ProviderSpec
 
 State = EntryState | Literal["locked", "corrupt", "absent"]
-Place = Literal["configuration", "store", "environment", "nowhere"]
+Place = Literal["configuration", "store", "environment", "profile", "nowhere"]
 _USABLE: frozenset[State] = frozenset({"verified", "unverified", "lapsed"})
 _OF_STORE: dict[str, State] = {
     "locked": "locked",
@@ -106,7 +107,8 @@ def auth_status(app: App, provider: str | None = None) -> AuthStatus:
         found += _ranked(rows)
         if not rows and provider is not None:
             found.append(_absent(app, name))
-    return AuthStatus(state, storage.protection, tuple(found), storage.notices)
+    notices = (*storage.notices, *(open_ant_profile(app).read().notices if ANT_PROVIDER in names else ()))
+    return AuthStatus(state, storage.protection, tuple(found), notices)
 
 
 def _providers(app: App, storage: CredentialStorage, entries: Iterable[Entry]) -> list[str]:
@@ -131,7 +133,10 @@ def _places(
     if not state.is_usable and provider in storage.providers:
         yield _unreadable(provider, spec, state)
     if spec is not None and not named:
-        yield from _in_environment(app, spec)
+        places = [list(_in_environment(app, spec)), list(_in_profile(app, provider, entries))]
+        is_wanted = own is not None and own.auth_method == "oauth"
+        for rows in reversed(places) if is_wanted else places:
+            yield from rows
 
 
 def _spec(app: App, provider: str) -> ProviderSpec | None:
@@ -158,6 +163,12 @@ def _in_environment(app: App, spec: ProviderSpec) -> Iterator[CredentialStatus]:
     for variable in spec.api_key_env:
         if app.surroundings.environ.get(variable, "").strip():
             yield _untried(spec, "environment", f"environment variable {variable}")
+
+
+def _in_profile(app: App, provider: str, entries: list[Entry]) -> Iterator[CredentialStatus]:
+    """The sign-in of Anthropic's own tool, where the store has nothing of this provider."""
+    if provider == ANT_PROVIDER and not entries and (entry := open_ant_profile(app).entry) is not None:
+        yield replace(_stored(entry, app.clock.now(), ""), place="profile")
 
 
 def _untried(spec: ProviderSpec, place: Place, source: str) -> CredentialStatus:
@@ -201,7 +212,7 @@ def _stored(entry: Entry, now: float, path: str) -> CredentialStatus:
     source = {
         "own": f"credential store {path}",
         "older-store": "an older store, read only",
-        "ant-profile": "the profile of `ant auth login`, read only",
+        "ant-profile": f"the profile `{entry.account}` of `ant auth login`",
     }[entry.source]
     return CredentialStatus(
         entry.provider,
@@ -234,7 +245,7 @@ def _ranked(rows: list[CredentialStatus]) -> Iterator[CredentialStatus]:
     for row in rows:
         if row is first:
             others = tuple(name_of(other) for other in rows if other is not row)
-            yield replace(row, is_used=True, use=_why_used(row), shadows=others)
+            yield replace(row, is_used=True, use=_why_used(row, others), shadows=others)
         elif first is not None and not row.is_active:
             switch = f"another account is active; change it with: llm-orc auth switch {row.provider} {row.account}"
             yield replace(row, use=switch, shadowed_by=name_of(first))
@@ -244,9 +255,11 @@ def _ranked(rows: list[CredentialStatus]) -> Iterator[CredentialStatus]:
             yield row
 
 
-def _why_used(row: CredentialStatus) -> str:
+def _why_used(row: CredentialStatus, others: tuple[str, ...]) -> str:
     if row.place == "configuration":
         return "the configuration names it, and that goes before all else"
+    if row.place == "profile" and others:
+        return "`auth_method: oauth` puts it before the environment"
     if row.place == "store":
         return "what you set up goes before the environment"
     return "nothing else is set up"

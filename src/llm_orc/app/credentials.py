@@ -12,9 +12,12 @@ from llm_orc.auth.apply import ApiKeyHeader, Authoriser, NoCredential
 from llm_orc.auth.credential import ApiKey, Entry, OAuthToken
 from llm_orc.auth.expiry import Urgency, urgency
 from llm_orc.auth.oauth.client import Notice, OAuthClient
+from llm_orc.auth.profile_tokens import SIGN_IN, ProfileAuthoriser
 from llm_orc.auth.refresh import hash_of
 from llm_orc.auth.source import FoundKey, find_api_key
 from llm_orc.auth.storage import CredentialStorage
+from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
+from llm_orc.auth.stores.ant_profile import AntProfile
 from llm_orc.auth.stores.choose import choose_keys
 from llm_orc.auth.stores.older import FernetStore
 from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
@@ -22,7 +25,7 @@ from llm_orc.errors import AccessRefused, AuthError, CredentialExpired, NotLogge
 from llm_orc.providers.catalog import endpoint_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from llm_orc.agents.llm import ModelChoice
     from llm_orc.app.wiring import App
@@ -56,6 +59,12 @@ def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> C
     )
 
 
+def open_ant_profile(app: App) -> AntProfile:
+    """Return the sign-in of Anthropic's own tool. It is no part of the store: it is found, not set up here."""
+    around = app.surroundings
+    return AntProfile(around.environ, around.platform, around.home)
+
+
 def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
     """Return a provider's OAuth as the auth room takes it."""
     notice = oauth.notice
@@ -83,18 +92,24 @@ async def credential_finder(app: App, http: Transport) -> AsyncIterator[Credenti
     """The finder of one process; leaving it waits for token exchanges that are under way."""
     storage = open_credentials(app)
     async with Tokens(storage, http, app.clock.now) as tokens:
-        yield CredentialFinder(app.settings, app.surroundings.environ, storage, tokens, app.clock.now())
+        yield CredentialFinder(
+            app.settings, app.surroundings.environ, storage, tokens, ant=open_ant_profile(app), clock=app.clock.now
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A credential in use, or that there is none: `found` is set for keys, `entry` for what is stored."""
+    """A credential in use, or that there is none.
+
+    `found` is set for keys, `entry` for what is stored, `profile` for the sign-in of another tool.
+    """
 
     method: Method
     source: str
     billing: Billing | None = None  # None: as the provider has it
     found: FoundKey | None = None
     entry: Entry | None = None
+    profile: Entry | None = None
     notice: str | None = None
 
 
@@ -110,10 +125,12 @@ class CredentialFinder:
         environ: Mapping[str, str],
         storage: CredentialStorage,
         tokens: Tokens,
-        now: float,
+        *,
+        ant: AntProfile,
+        clock: Callable[[], float],
     ) -> None:
         self._settings, self._environ = settings, environ
-        self._storage, self._tokens, self._now = storage, tokens, now
+        self._storage, self._tokens, self._ant, self._clock = storage, tokens, ant, clock
 
     def find(self, spec: ProviderSpec, choice: ModelChoice) -> Held:
         """Return the credential for calls of `choice`. Raises `NotLoggedIn` and other `AuthError`s."""
@@ -127,32 +144,30 @@ class CredentialFinder:
         own = self._settings.providers.get(spec.name)
         if own is not None and (own.api_key_env or own.api_key_file):
             return _of_key(find_api_key(self._environ, usual=(), variable=own.api_key_env, file=own.api_key_file))
-        in_environment = find_api_key(self._environ, usual=spec.api_key_env)
-        entry = self._storage.get(spec.name)
-        if entry is not None:
-            return self._of_entry(entry, in_environment)
-        if in_environment is None and spec.credential == "required":
-            raise self._missing(spec)
-        return _of_key(in_environment)
+        return self._of_what_is_there(spec)
 
     def stored(self) -> tuple[Entry, ...]:
-        """Return the active entries that can be used, what costs nothing extra first."""
+        """Return the active entries that can be used, what costs nothing extra first, what was just found last."""
         usable = []
-        for entry in self._storage.entries():
+        entries = self._storage.entries()
+        if ANT_PROVIDER not in {entry.provider for entry in entries}:
+            entries += self._ant.read().entries
+        for entry in entries:
             if entry.is_active:
                 with suppress(AuthError):
                     self._refuse_spent(entry)
                     usable.append(entry)
-        return tuple(sorted(usable, key=lambda entry: entry.billing is Billing.METERED))
+        return tuple(sorted(usable, key=lambda e: (e.source == "ant-profile", e.billing is Billing.METERED)))
 
     def authoriser(self, held: Held, spec: ProviderSpec, origin: str) -> Authoriser:
         """Return what puts the credential on requests to `origin`."""
-        if held.entry is not None and held.entry.origin not in {None, origin}:
+        if (entry := held.entry or held.profile) is not None and entry.origin not in {None, origin}:
             raise AuthError(
-                f"the stored credential of `{spec.name}` belongs to `{held.entry.origin}` and is not sent to"
-                f" `{origin}`",
+                f"the {held.source} of `{spec.name}` belongs to `{entry.origin}` and is not sent to `{origin}`",
                 hint=f"llm-orc auth add {spec.name}",
             )
+        if held.profile is not None:
+            return ProfileAuthoriser(self._ant, origin, self._clock)
         if held.entry is not None and isinstance(held.entry.credential, OAuthToken):
             own = self._settings.providers.get(spec.name)
             oauth = own.oauth if own else None
@@ -165,6 +180,17 @@ class CredentialFinder:
             return ApiKeyHeader(origin, spec.key_header, held.found.secret, spec.key_scheme)
         return NoCredential(origin)
 
+    def _of_what_is_there(self, spec: ProviderSpec) -> Held:
+        in_environment = find_api_key(self._environ, usual=spec.api_key_env)
+        entry = self._storage.get(spec.name)
+        if entry is not None:
+            return self._of_entry(entry, in_environment)
+        if spec.name == ANT_PROVIDER and (held := self._of_profile(in_environment)) is not None:
+            return held
+        if in_environment is None and spec.credential == "required":
+            raise self._missing(spec)
+        return _of_key(in_environment)
+
     def _of_entry(self, entry: Entry, in_environment: FoundKey | None) -> Held:
         is_oauth = isinstance(entry.credential, OAuthToken)
         source = f"{'sign-in' if is_oauth else 'stored API key'} (account `{entry.account}`)"
@@ -173,6 +199,28 @@ class CredentialFinder:
             notice = f"The {in_environment.source} is not used: the {source} of `{entry.provider}` comes first."
         self._refuse_spent(entry)
         return Held("oauth" if is_oauth else "api-key", source, entry.billing, entry=entry, notice=notice)
+
+    def _of_profile(self, in_environment: FoundKey | None) -> Held | None:
+        """The profile of `ant auth login` is used where the user wants it, or where there is nothing else."""
+        own = self._settings.providers.get(ANT_PROVIDER)
+        is_wanted = own is not None and own.auth_method == "oauth"
+        if in_environment is not None and not is_wanted:
+            return None
+        entry = self._ant.entry
+        if entry is None:
+            if not is_wanted:
+                return None
+            said = self._ant.read().notices or (f"there is no profile `{self._ant.name}` of `{SIGN_IN}`",)
+            raise NotLoggedIn(
+                f"`providers.{ANT_PROVIDER}.auth_method` is `oauth`, but {said[0]}",
+                hint=f"{SIGN_IN}, or set it to `api-key`",
+            )
+        self._refuse_spent(entry)
+        source = f"sign-in of `{SIGN_IN}` (profile `{entry.account}`)"
+        notice = None
+        if in_environment is not None:
+            notice = f"The {in_environment.source} is not used: `auth_method: oauth` puts the {source} first."
+        return Held("oauth", source, entry.billing, profile=entry, notice=notice)
 
     def _refuse_spent(self, entry: Entry) -> None:
         """What can't work any more is said before anything is spent."""
@@ -187,10 +235,9 @@ class CredentialFinder:
                 signature=entry.refused.signature,
             )
         dead = entry.needs_login is not None and entry.needs_login.refresh_token_hash == hash_of(secret)
-        if urgency(token, self._now) is Urgency.EXPIRED and (dead or token.refresh_token is None):
-            raise CredentialExpired(
-                f"the sign-in `{entry.provider}` has ended", hint=f"llm-orc auth add {entry.provider}"
-            )
+        if urgency(token, self._clock()) is Urgency.EXPIRED and (dead or token.refresh_token is None):
+            hint = SIGN_IN if entry.source == "ant-profile" else f"llm-orc auth add {entry.provider}"
+            raise CredentialExpired(f"the sign-in `{entry.provider}` has ended", hint=hint)
 
     def _of_foreign_endpoint(self, spec: ProviderSpec, choice: ModelChoice) -> Held:
         """A profile's own endpoint gets only a key that the profile itself names."""

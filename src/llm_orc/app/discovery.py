@@ -37,7 +37,7 @@ class Found:
 async def find_best(
     settings: Settings, environ: Mapping[str, str], http: Transport, stored: Sequence[Entry]
 ) -> Found:
-    """Return the best access there is: local, then what the user signed in to, then keys that are just there.
+    """Return the best access there is: local, what the user signed in to, keys and profiles that are just there.
 
     Raises `NotLoggedIn` where there is none.
     """
@@ -46,7 +46,7 @@ async def find_best(
         return local[0]
     for found in find_stored(settings, stored):
         return found
-    for found in find_keys(settings, environ):
+    for found in (*find_keys(settings, environ), *find_profiles(settings, stored)):
         return found
     raise NotLoggedIn(
         "no model can be reached: no local server answers, and there is no API key in the environment",
@@ -76,11 +76,15 @@ async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
 def find_stored(settings: Settings, stored: Sequence[Entry]) -> Iterator[Found]:
     """Yield the providers of stored credentials, in their order."""
     for entry in stored:
-        with suppress(LlmOrcError):  # of a provider that the settings no longer know
-            spec = find_provider(entry.provider, settings.providers)
-            if spec.default_model is not None and not spec.unavailable:
-                evidence = f"set up with `llm-orc auth add` (account `{entry.account}`)"
-                yield Found(spec.name, spec.title, spec.default_model, entry.billing, evidence)
+        if entry.source != "ant-profile":
+            yield from _of_entry(settings, entry, f"set up with `llm-orc auth add` (account `{entry.account}`)")
+
+
+def find_profiles(settings: Settings, stored: Sequence[Entry]) -> Iterator[Found]:
+    """Yield the providers of sign-ins that another tool made and keeps: nobody chose them here."""
+    for entry in stored:
+        if entry.source == "ant-profile":
+            yield from _of_entry(settings, entry, f"profile `{entry.account}` of `ant auth login`")
 
 
 def find_keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Found]:
@@ -92,6 +96,13 @@ def find_keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Found]
                 evidence = f"environment variable {variable}"
                 yield Found(spec.name, spec.title, spec.default_model, spec.billing, evidence)
                 break
+
+
+def _of_entry(settings: Settings, entry: Entry, evidence: str) -> Iterator[Found]:
+    with suppress(LlmOrcError):  # of a provider that the settings no longer know
+        spec = find_provider(entry.provider, settings.providers)
+        if spec.default_model is not None and not spec.unavailable:
+            yield Found(spec.name, spec.title, spec.default_model, entry.billing, evidence)
 
 
 def _local_servers(settings: Settings) -> Iterator[tuple[ProviderSpec, Endpoint]]:

@@ -35,6 +35,8 @@ def state_of(entry: Entry, now: float) -> StateOfEntry:
 
 
 def sign_in_again(entry: Entry) -> str:
+    if entry.source == "ant-profile":
+        return "ant auth login"
     account = f" --account {entry.account}" if entry.account != DEFAULT_ACCOUNT else ""
     return f"llm-orc auth add {entry.provider}{account}"
 

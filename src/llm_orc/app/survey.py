@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.credentials import credential_finder
-from llm_orc.app.discovery import Found, find_keys, find_local, find_stored
+from llm_orc.app.discovery import Found, find_keys, find_local, find_profiles, find_stored
 from llm_orc.net.http import Http
 from llm_orc.settings.model import ModelProfile
 from llm_orc.settings.profiles import find_profile
@@ -28,6 +28,7 @@ async def survey(app: App) -> Survey:
     """Ask local servers and look at the environment. Sends nothing to anybody else and costs nothing."""
     async with Http(app.settings.network, max_connections=8) as http, credential_finder(app, http) as credentials:
         local = await find_local(app.settings, http)
-        stored = tuple(find_stored(app.settings, await asyncio.to_thread(credentials.stored)))
-    keys = tuple(find_keys(app.settings, app.surroundings.environ))
-    return Survey((*local, *stored, *keys), find_profile(app.settings, "default"))
+        entries = await asyncio.to_thread(credentials.stored)
+    keys = find_keys(app.settings, app.surroundings.environ)
+    stored, profiles = find_stored(app.settings, entries), find_profiles(app.settings, entries)
+    return Survey((*local, *stored, *keys, *profiles), find_profile(app.settings, "default"))
