@@ -42,8 +42,8 @@ def stamp_of(path: Path) -> Stamp | None:
 def read_private(path: Path, *, limit_bytes: int, repair: bool = True) -> PrivateFile | None:
     """Return the file, None where there is none. A mode that lets others in is repaired unless `repair` is false.
 
-    Raises `UnsafeFile` for a link, for what is not a regular file, and for a file of another user; `StorageError`
-    where it can't be read or is larger than `limit_bytes`.
+    Raises `UnsafeFile` for a link, for what is not a regular file, for a file of another user and for one larger
+    than `limit_bytes`; `StorageError` where it can't be read.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -55,19 +55,28 @@ def read_private(path: Path, *, limit_bytes: int, repair: bool = True) -> Privat
         if e.errno in {errno.ELOOP, errno.EMLINK}:
             raise UnsafeFile(f"`{path}` is a symbolic link, which is not followed") from e
         raise StorageError(f"can't read `{path}`: {e.strerror or e}") from e
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         _refuse_unsafe(path, found)
         loose = stat.S_IMODE(found.st_mode) if os.name != "nt" and found.st_mode & _OTHERS else None
-        try:
-            if loose is not None and repair:
-                os.fchmod(descriptor, 0o600)
-            data = file.read(limit_bytes + 1)
-        except OSError as e:
-            raise StorageError(f"can't read `{path}`: {e.strerror or e}") from e
+        if loose is not None and repair:
+            os.fchmod(descriptor, 0o600)
+        data = _read(descriptor, limit_bytes + 1)
+    except OSError as e:
+        raise StorageError(f"can't read `{path}`: {e.strerror or e}") from e
+    finally:
+        os.close(descriptor)
     if len(data) > limit_bytes:
-        raise StorageError(f"`{path}` is larger than {limit_bytes // 1024} KiB")
+        raise UnsafeFile(f"`{path}` is larger than {limit_bytes // 1024} KiB")
     return PrivateFile(data, _stamp(found), time.time() - found.st_mtime, loose)
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    parts = []
+    while most > 0 and (part := os.read(descriptor, most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def _refuse_unsafe(path: Path, found: os.stat_result) -> None:

@@ -58,7 +58,7 @@ class EncryptedFile:
         self._sealer: Sealer | None = None
 
     def look(self, *, fresh: bool = False) -> Envelope | None:
-        """Return what can be seen without the key; None where there is no file. `fresh` trusts no earlier reading."""
+        """Return what can be seen without the key; None without a file. `fresh` trusts no earlier reading."""
         known = self._envelope
         if known is not None and not fresh and stamp_of(self.path) == known[0]:
             return known[1]
@@ -71,7 +71,7 @@ class EncryptedFile:
                 hint=f"look at it: ls -l {self.path}",
             ) from e
         except StorageError as e:
-            raise CredentialStoreError(f"the credential store is not usable: {e.message}", state="unsafe") from e
+            raise CredentialStoreError(f"the credential store is not usable: {e.message}", state="locked") from e
         if file is None:
             self._envelope = self._contents = None
             return None
