@@ -23,7 +23,7 @@ HEAVY = ("aiohttp", "click", "genai_prices", "msgspec", "pydantic", "rich", "sql
 
 def repository_files() -> list[Path]:
     """Return what belongs to the repository, without asking git: a source archive has none."""
-    left_out = {"__pycache__", "build", "dist"}
+    left_out = {"__pycache__", "build", "dist", "node_modules"}
     kept_hidden = {".ci", ".github", ".gitignore"}
 
     def walk(folder: Path) -> list[Path]:
