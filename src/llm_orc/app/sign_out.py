@@ -62,10 +62,12 @@ def remove(app: App, provider: str, account: str | None = None) -> Entry | None:
     Raises `NotLoggedIn`, `CredentialStoreError`.
     """
     storage = open_credentials(app)
-    removed = storage.remove(provider, account)
-    if removed is None and provider not in storage.providers:
-        raise _nothing(provider, account)
-    return removed
+    try:
+        _existing(storage, provider, account)
+    except CredentialStoreError as e:
+        if e.state != "corrupt":  # a damaged entry can still be removed
+            raise
+    return storage.remove(provider, account)
 
 
 def switch(app: App, provider: str, account: str) -> Entry:
