@@ -23,6 +23,7 @@ _MOST_CONNECTIONS = 32
 _TO_ASK_S = 10.0  # for a browser to send its request
 _TO_ANSWER_S = 20.0  # that a browser waits for the end before it is told to look at the terminal
 _TO_CLOSE_S = 2.0
+_TURNS_TO_HAND_OVER = 4
 
 T = TypeVar("T")
 
@@ -65,6 +66,7 @@ class Loopback(Generic[T]):
         self._visits: set[asyncio.Task[None]] = set()
         self._asked: set[asyncio.Task[None]] = set()  # those that await an answer, or read it
         self._netloc = ""
+        self._is_closing = False
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -89,12 +91,17 @@ class Loopback(Generic[T]):
             self.tell_failed(exc.message if isinstance(exc, LoginFailed) else "It was stopped in the terminal.")
         self._say(page.received())
         assert self._server is not None
-        self._server.close()
+        self._is_closing = True
         try:
+            # asyncio loses a connection that it has accepted but not handed over when its server closes.
+            for _ in range(_TURNS_TO_HAND_OVER):
+                await asyncio.sleep(0)
+            self._server.close()
             # The page still goes out, but nobody can hold us up by not reading it.
             if self._asked:
                 await asyncio.wait(self._asked, timeout=_TO_CLOSE_S)
         finally:
+            self._server.close()
             visits = list(self._visits)
             for visit in visits:
                 visit.cancel()
@@ -135,7 +142,7 @@ class Loopback(Generic[T]):
         assert visit is not None
         self._visits.add(visit)
         try:
-            if len(self._visits) <= _MOST_CONNECTIONS:
+            if len(self._visits) <= _MOST_CONNECTIONS and not self._is_closing:
                 answer = await self._answer_to(reader, visit)
                 await _send(answer, reader, writer)
         # What a visitor does, or that we stop, is no error of the sign-in; the task ends here either way.
