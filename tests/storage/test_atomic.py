@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_orc.errors import StorageError
-from llm_orc.storage.atomic import write_private
+from llm_orc.storage.atomic import remove_leftovers, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +83,17 @@ def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="file"):
         write_private(tmp_path / "file" / "x.json", b"")
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "file.json"
+    write_private(target, b"kept")
+    (tmp_path / ".file.json.0123.tmp").write_bytes(b"left")
+    (tmp_path / ".other.json.0123.tmp").write_bytes(b"another's")
+
+    remove_leftovers(target)
+
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        ".other.json.0123.tmp",
+        "file.json",
+    ]
