@@ -35,8 +35,7 @@ URL = re.compile(r"http://127\.0\.0\.1:\d+/oauth/authorize\?[^\s\x1b]+")
 
 @pytest.fixture
 async def place(bare: Shell) -> AsyncIterator[SignInPlace]:
-    server = OAuthServer(auto_approve=True, device_interval_s=0.2)
-    async with sign_in_place(bare, server) as here:
+    async with sign_in_place(bare, OAuthServer(auto_approve=True)) as here:
         yield here
         assert [
             said
@@ -157,8 +156,18 @@ async def test_an_interactive_sign_in_without_a_terminal_fails_at_once_with_what
     assert place.server.record.authorization_requests == []
 
 
-@pytest.mark.parametrize("cut", ["whole address", "code and state"])
-async def test_a_pasted_answer_will_do_too(place, cut):
+@pytest.mark.parametrize("pasted", ["whole address", "code and state"])
+async def test_a_pasted_answer_will_do_too(bare, pasted):
+    # Where a server says who it is (RFC 9207), only the whole address tells it.
+    server = OAuthServer(auto_approve=True, sends_iss=pasted == "whole address")
+    async with sign_in_place(bare, server) as place:
+        seen, code = await sign_in_by_paste(place, pasted)
+
+    assert code == 0, seen
+    assert "Added the sign-in" in seen
+
+
+async def sign_in_by_paste(place: SignInPlace, pasted: str) -> tuple[str, int | None]:
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--no-browser")
     await asyncio.to_thread(terminal.process.expect, "Or paste")
     [url] = set(URL.findall(terminal.seen))
@@ -167,11 +176,8 @@ async def test_a_pasted_answer_will_do_too(place, cut):
     code = f"{fields['code'][0]}#{fields['state'][0]}"
     terminal.process.sendline("nonsense#and-more")
     await asyncio.to_thread(terminal.process.expect, "belongs to another sign-in")
-    terminal.process.sendline(address if cut == "whole address" else code)
-    seen = await asyncio.to_thread(terminal.to_the_end)
-
-    assert terminal.process.exitstatus == 0, seen
-    assert "Added the sign-in" in seen
+    terminal.process.sendline(address if pasted == "whole address" else code)
+    return await asyncio.to_thread(terminal.to_the_end), terminal.process.exitstatus
 
 
 def address_after(url: str) -> str:
@@ -188,7 +194,14 @@ def address_after(url: str) -> str:
     raise AssertionError("the page did not redirect")
 
 
-async def test_a_device_code_is_shown_with_its_page(place):
+@pytest.fixture
+async def by_device(bare: Shell) -> AsyncIterator[SignInPlace]:
+    async with sign_in_place(bare, OAuthServer(device_interval_s=0.2)) as here:
+        yield here
+
+
+async def test_a_device_code_is_shown_with_its_page(by_device):
+    place = by_device
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--device")
     code = await place.server.wait_for_device_login()
     await asyncio.to_thread(terminal.process.expect_exact, code)
@@ -201,7 +214,8 @@ async def test_a_device_code_is_shown_with_its_page(place):
     assert await state_of(place) == "unverified"
 
 
-async def test_a_declined_device_sign_in_says_so(place):
+async def test_a_declined_device_sign_in_says_so(by_device):
+    place = by_device
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--device")
     place.server.deny_device(await place.server.wait_for_device_login())
     seen = await asyncio.to_thread(terminal.to_the_end)
