@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +157,40 @@ def test_an_update_sees_what_another_process_wrote_meanwhile(tmp_path: Path) -> 
 
     assert updated.credential == ApiKey(Secret("k2"))
     assert second.get("p") == updated
+
+
+@pytest.mark.parametrize("age_s", [0, 3600])
+def test_a_version_that_bears_the_stamp_of_the_last_one_is_not_taken_for_it(age_s: int, tmp_path: Path) -> None:
+    """Inodes are used again, and a file system's clock may tick only every other second."""
+    path = tmp_path / "credentials.json"
+    first, second = opened(tmp_path), opened(tmp_path)
+    first.store_api_key("p", "k1")
+    stamp = time.time_ns() - age_s * 10**9
+    os.utime(path, ns=(stamp, stamp))
+    first.get("p")
+
+    version, size = path.read_bytes(), path.stat().st_size
+    second.store_api_key("p", "k2")
+    newer = path.read_bytes()
+    path.write_bytes(version)
+    os.utime(path, ns=(stamp, stamp))
+    first.get("p")
+    path.write_bytes(newer)  # into the same inode
+    os.utime(path, ns=(stamp, stamp))
+
+    assert path.stat().st_size == size
+    if age_s == 0:
+        found = first.get("p")
+        assert found is not None
+        assert found.credential == ApiKey(Secret("k2"))
+    assert first.update("p", None, lambda entry: entry).credential == ApiKey(Secret("k2"))
+
+
+def test_many_readings_of_an_unchanged_store_open_it_once(storage: CredentialStorage, tmp_path: Path) -> None:
+    storage.store_api_key("p", "k")
+    os.utime(tmp_path / "credentials.json", ns=(0, 0))
+
+    assert storage._file.read() is storage._file.read()
 
 
 def test_an_update_may_not_move_an_entry(storage: CredentialStorage) -> None:

@@ -159,7 +159,7 @@ def test_setup_shows_what_there_is_and_how_to_get_more_without_a_secret(shell):
     assert ("openai", "metered") in [(found["provider"], found["billing"]) for found in document["found"]]
     assert document["default"]["provider"] == "openai-compatible"
     assert "metered: paid per token · environment variable OPENAI_API_KEY" in text
-    assert "anthropic-api: export ANTHROPIC_API_KEY=" in text
+    assert "anthropic-api: or export ANTHROPIC_API_KEY=" in text
     assert "sk-canary" not in text
 
 

@@ -54,7 +54,7 @@ def _more_lines(seen: Survey, settings: str) -> Iterator[str]:
     have = {found.provider for found in seen.found}
     yield "To get more:"
     yield "  on this machine, free: start Ollama (https://ollama.com) with a model, e.g. `ollama pull qwen3`"
-    yield "  with a sign-in or an API key, kept encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
+    yield "  a sign-in or an API key, kept encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
     for name, spec in PROVIDERS.items():
         if name not in have and spec.api_key_env and spec.keys_at:
             yield f"    {name}: or export {spec.api_key_env[0]}=…  (keys: {spec.keys_at})"

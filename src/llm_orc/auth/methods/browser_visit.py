@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from llm_orc.auth.methods.base import Login, failed_at_token_endpoint
@@ -157,11 +157,7 @@ class BrowserVisit(Generic[T]):
         if not chances.may_open:
             ask.progress(f"No browser was opened: {chances.reason}. Open the address above in yours.")
             return False
-        try:
-            async with asyncio.timeout(_TO_OPEN_S):
-                has_opened = await asyncio.to_thread(ask.open_browser, url)
-        except TimeoutError:
-            has_opened = False
+        has_opened = await open_in_time(ask, url)
         if not has_opened:
             ask.progress("No browser opened. Open the address above in yours.")
         return has_opened
@@ -195,6 +191,15 @@ class BrowserVisit(Generic[T]):
                 ask.progress(e.message)
 
 
+async def open_in_time(ask: Ask, url: str) -> bool:
+    """Open the browser; one that does not say in time that it did is taken for one that did not."""
+    try:
+        async with asyncio.timeout(_TO_OPEN_S):
+            return await asyncio.to_thread(ask.open_browser, url)
+    except TimeoutError:
+        return False
+
+
 async def _first(*ways: Coroutine[None, None, T]) -> T:
     """Return the result, or raise the error, of the way that ends first; the others are cancelled."""
     tasks = [asyncio.ensure_future(way) for way in ways]
@@ -207,17 +212,13 @@ async def _first(*ways: Coroutine[None, None, T]) -> T:
     return next(task for task in tasks if task in done).result()
 
 
-def check_somebody_is_here(ask: Ask, options: VisitOptions, *, can_wait: bool) -> None:
-    """Raise `LoginFailed` where a sign-in would wait for somebody who isn't there."""
+def check_somebody_is_here(ask: Ask, options: VisitOptions, *, can_wait: bool, flags: str = "") -> None:
+    """Raise `LoginFailed` where a sign-in would wait for somebody who isn't there; `flags` go into its hint."""
     if ask.is_interactive or (options.no_browser and can_wait):
         return
-    _nobody_here(options.provider, can_wait=can_wait)
-
-
-def _nobody_here(provider: str, *, can_wait: bool) -> NoReturn:
-    command = f"llm-orc auth add {provider} --method oauth"
+    command = f"llm-orc auth add {options.provider} --method oauth{flags}"
     raise LoginFailed(
-        f"Signing in at provider `{provider}` needs a person, and this is not a terminal.",
+        f"Signing in at provider `{options.provider}` needs a person, and this is not a terminal.",
         hint=f"{command} --no-browser" if can_wait else f"Run it in a terminal: {command}",
         error="needs_interaction",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.methods.base import failed_at_token_endpoint, login_with_token
-from llm_orc.auth.methods.browser_visit import VisitOptions, check_somebody_is_here
+from llm_orc.auth.methods.browser_visit import VisitOptions, check_somebody_is_here, open_in_time
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.device import poll_for_token, request_device_code
 from llm_orc.auth.oauth.metadata import resolve
@@ -31,15 +31,13 @@ class DeviceLogin:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def log_in(self, ask: Ask) -> Login:
-        check_somebody_is_here(ask, self.options, can_wait=True)
+        check_somebody_is_here(ask, self.options, can_wait=True, flags=" --device")
         client = await resolve(self.client, self.transport)
         try:
             device = await request_device_code(client, self.transport, clock=self.clock)
             ask.show_device_code(device)
             if not self.options.no_browser and self.options.browser.may_open:
-                await asyncio.to_thread(
-                    ask.open_browser, device.verification_uri_complete or device.verification_uri
-                )
+                await open_in_time(ask, device.verification_uri_complete or device.verification_uri)
             token = await poll_for_token(client, self.transport, device, clock=self.clock, sleep=self.sleep)
         except TokenEndpointError as e:
             raise failed_at_token_endpoint(e, client.provider) from None

@@ -1,0 +1,7 @@
+"""Loopback servers, a transport, a clock and a person."""
+
+from __future__ import annotations
+
+from ..oauth.fixtures import client, clock, http, person, server
+
+__all__ = ["client", "clock", "http", "person", "server"]
