@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.llm import ModelChoice
+from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.discovery import find_best
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser, NoCredential

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.llm import choose_models
+from llm_orc.agents.choice import choose_models
 from llm_orc.settings.profiles import find_profile
 
 if TYPE_CHECKING:
-    from llm_orc.agents.llm import ModelChoice
+    from llm_orc.agents.choice import ModelChoice
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.settings.model import Settings
 

@@ -27,7 +27,7 @@ from llm_orc.providers.catalog import endpoint_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from llm_orc.agents.llm import ModelChoice
+    from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.wiring import App
     from llm_orc.auth.stores.passphrase import AskPassphrase
     from llm_orc.net.transport import Transport

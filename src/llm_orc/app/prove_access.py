@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.llm import ModelChoice
+from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access import AccessFinder
 from llm_orc.app.auth_status import auth_status
 from llm_orc.app.credentials import credential_finder, oauth_client_of, open_credentials
