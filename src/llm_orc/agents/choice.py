@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +10,8 @@ from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llm_orc.agents.base import AgentSpec
     from llm_orc.settings.model import ModelProfile
 
