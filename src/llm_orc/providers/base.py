@@ -34,7 +34,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call. `options` go into the provider's request body as they are."""
+    """One call. `options` go into the provider's request body as they are.
+
+    `conversation` tells a model that keeps a process for each conversation that more turns of this one may come.
+    """
 
     messages: tuple[Message, ...]
     system_prompt: str | None = None
@@ -42,6 +45,7 @@ class ModelRequest:
     max_tokens: int | None = None
     json_output: bool = False
     options: dict[str, JsonValue] = field(default_factory=dict)
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

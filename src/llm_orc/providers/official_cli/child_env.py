@@ -1,0 +1,46 @@
+"""The environment of an official CLI: built from a list of what it may see, never from what to take away.
+
+A key, an address or a cloud switch that the list does not name can't move the child to another account or bill.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAMES = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "TMPDIR"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "DBUS_SESSION_BUS_ADDRESS"),
+        *(
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "NO_PROXY",
+            "http_proxy",
+            "https_proxy",
+            "all_proxy",
+            "no_proxy",
+        ),
+    }
+)
+_PREFIXES = ("LC_", "XDG_")
+# Windows looks names up in any case, and little starts there without these.
+_WINDOWS = frozenset(
+    {
+        *("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "TEMP", "TMP", "APPDATA", "LOCALAPPDATA"),
+        *("PROGRAMDATA", "PROGRAMFILES", "USERPROFILE", "USERNAME", "HOMEDRIVE", "HOMEPATH", "PATH"),
+    }
+)
+
+
+def child_env(environ: Mapping[str, str], also: frozenset[str], fixed: Mapping[str, str]) -> dict[str, str]:
+    """Return what the child sees: what any program needs, `also` where it is set, and `fixed` above all."""
+    seen = {
+        name: value
+        for name, value in environ.items()
+        if name in _NAMES or name in also or name.startswith(_PREFIXES) or name.upper() in _WINDOWS
+    }
+    return {**seen, **fixed}

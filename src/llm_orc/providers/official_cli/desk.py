@@ -1,0 +1,123 @@
+"""Where the processes of one model begin, rest between two turns, and end."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import AccessNotSupported
+from llm_orc.providers.official_cli.child_env import child_env
+from llm_orc.providers.official_cli.process import Child
+from llm_orc.providers.official_cli.program import Call
+from llm_orc.providers.official_cli.talk import Talk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.providers.base import Message
+    from llm_orc.providers.official_cli.gate import FirstAlone, Gate
+    from llm_orc.providers.official_cli.program import OfficialCli
+    from llm_orc.providers.official_cli.state import CliState
+
+
+class Desk:
+    """Begins, keeps and ends the processes of one model."""
+
+    def __init__(
+        self,
+        program: OfficialCli,
+        state: CliState,
+        base_url: str | None,
+        *,
+        environ: Mapping[str, str],
+        gate: Gate,
+        first: FirstAlone,
+        silence_s: float,
+    ) -> None:
+        self.program, self.first, self.silence_s = program, first, silence_s
+        self._state, self._base_url, self._environ, self._gate = state, base_url, environ, gate
+        self._resting: dict[str, Talk] = {}
+        self._talks: set[Talk] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def resume(
+        self, conversation: str | None, history: tuple[Message, ...], system_prompt: str
+    ) -> Talk | None:
+        """Return the process that knows exactly these turns, if there is one; one that knows others is ended."""
+        talk = None if conversation is None else self._resting.pop(conversation, None)
+        if talk is None or not await self._gate.wake(talk):
+            return None
+        if talk.is_alive and talk.held == history and talk.call.system_prompt == system_prompt:
+            return talk
+        await talk.end()
+        return None
+
+    async def begin(self, model: str | None, system_prompt: str, max_tokens: int | None) -> Talk:
+        """Start a process, as soon as one may live and start. Raises `AccessNotSupported` where it can't."""
+        await self._gate.enter()
+        try:
+            await self._gate.starting.acquire()
+            try:
+                call, child = await self._start(model, system_prompt, max_tokens)
+            except BaseException:
+                self._gate.starting.release()
+                raise
+        except BaseException:
+            await self._gate.leave()
+            raise
+        talk = Talk(self.program, call, child, self._gate)
+        self._talks.add(talk)
+        return talk
+
+    async def rest(self, conversation: str, talk: Talk) -> None:
+        """Keep the process for the next turn of `conversation`, as long as nobody needs its slot."""
+        before = self._resting.pop(conversation, None)
+        self._resting[conversation] = talk
+        await self._gate.rest(talk, lambda: talk.end(gives_slot_back=False))
+        if before is not None and await self._gate.wake(before):
+            await before.end()
+
+    def dismiss(self, talk: Talk, *, gently: bool) -> None:
+        """End the process while its answer already goes its way."""
+        task = asyncio.ensure_future(self._end(talk, gently=gently))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        for talk in list(self._talks):
+            await talk.end()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def _end(self, talk: Talk, *, gently: bool) -> None:
+        await talk.end(gently=gently)
+        self._talks.discard(talk)
+
+    async def _start(self, model: str | None, system_prompt: str, max_tokens: int | None) -> tuple[Call, Child]:
+        room = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="llm-orc-"))  # 0700
+        call = Call(model, system_prompt, max_tokens, self._base_url, room)
+        try:
+            desk = await asyncio.to_thread(self._furnish, call)
+            argv = (str(self._state.path), *self.program.arguments(call))
+            env = child_env(self._environ, self.program.also_sees, self.program.variables(call))
+            return call, await Child.start(argv, env, desk)
+        except OSError as e:
+            await asyncio.to_thread(_remove, room)
+            raise AccessNotSupported(
+                f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.install_hint
+            ) from e
+
+    def _furnish(self, call: Call) -> Path:
+        for name, text in self.program.files(call).items():
+            file = call.room / name
+            file.touch(mode=0o600)
+            file.write_text(text, encoding="utf-8", errors="surrogatepass")
+        desk = call.room / "desk"  # what the program is told it works in: empty
+        desk.mkdir(mode=0o700)
+        return desk
+
+
+def _remove(room: Path) -> None:
+    shutil.rmtree(room, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""A model behind an official CLI: each call a turn of a process, each conversation a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import PromptTooLarge, ProviderError
+from llm_orc.providers.base import Message, ModelInterface, Reply
+from llm_orc.providers.dialect import Target
+from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.official_cli.history import in_one_prompt
+
+if TYPE_CHECKING:
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.providers.base import ModelRequest, ReplyObserver
+    from llm_orc.providers.official_cli.desk import Desk
+    from llm_orc.providers.official_cli.program import Answered
+    from llm_orc.providers.official_cli.talk import Talk
+
+_FIRST_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 30.0
+_JSON_ONLY = "Answer with one JSON value and nothing around it."
+
+
+class OfficialCliModel(ModelInterface):
+    """Sampling parameters and `options` don't reach it: these programs take none.
+
+    `name` is the model as asked for; where that is None, the program's own default answers.
+    """
+
+    def __init__(self, desk: Desk, model: str | None, *, provider: str, max_retries: int, stream: bool) -> None:
+        self.provider = provider
+        self.name = model or "default"
+        self._desk, self._model = desk, model
+        self._target = Target(provider, self.name)
+        self._max_retries, self._stream = max_retries, stream
+
+    async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
+        attempt = 1
+        while True:
+            try:
+                answered = await self._try(request, observer, attempt)
+            except ProviderError as e:
+                if attempt > self._max_retries or not e.is_transient or (e.retry_after_s or 0.0) > LONGEST_WAIT_S:
+                    raise
+                attempt += 1
+                delay_s = self._delay_s(e, attempt)
+                if observer is not None:
+                    observer.retrying(e, attempt, delay_s)
+                await asyncio.sleep(delay_s)
+            else:
+                return Reply(
+                    answered.text,
+                    answered.model or self.name,
+                    answered.usage,
+                    stop_reason=answered.stop_reason,
+                )
+
+    async def _try(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Answered:
+        watcher = observer if self._stream else _Quiet(observer)
+        system = request.system_prompt or ""
+        if request.json_output:
+            system = f"{system}\n\n{_JSON_ONLY}".strip()
+        talk = await self._desk.resume(request.conversation, request.messages[:-1], system)
+        async with self._desk.first.turn() as taken:
+            prompt = request.messages[-1].content if talk else in_one_prompt(request.messages)
+            self._refuse_too_large(prompt)
+            if talk is None:
+                talk = await self._desk.begin(self._model, system, request.max_tokens)
+            keeps = request.conversation is not None and self._desk.program.keeps_talking
+            try:
+                answered = await talk.answer(
+                    prompt,
+                    self._target,
+                    watcher,
+                    is_last=not keeps,
+                    taken=taken,
+                    silence_s=self._desk.silence_s,
+                    first_attempt=attempt,
+                )
+            except BaseException:
+                await talk.end()
+                raise
+        await self._part(talk, request, answered, keeps=keeps)
+        return answered
+
+    async def _part(self, talk: Talk, request: ModelRequest, answered: Answered, *, keeps: bool) -> None:
+        if keeps and answered.may_go_on and request.conversation is not None:
+            talk.held = (*request.messages, Message("assistant", answered.text))
+            await self._desk.rest(request.conversation, talk)
+        else:
+            self._desk.dismiss(talk, gently=answered.may_go_on and not keeps)
+
+    def _refuse_too_large(self, prompt: str) -> None:
+        size = len(prompt.encode("utf-8", "surrogatepass"))
+        limit = self._desk.program.longest_prompt
+        if size > limit:
+            raise PromptTooLarge(
+                f"the prompt for {self._target} has {size / 1e6:.1f} MB;"
+                f" `{self._desk.program.command}` takes {limit / 1e6:.1f} MB",
+                hint="Nothing was sent. Shorten the input, or use a model with a larger context.",
+            )
+
+    @staticmethod
+    def _delay_s(error: ProviderError, attempt: int) -> float:
+        spread: float = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (attempt - 2)) * random.random()  # noqa: S311 - jitter
+        return spread if error.retry_after_s is None else error.retry_after_s + min(spread, 1.0)
+
+
+class ClaudeCLIModel(OfficialCliModel):
+    """A Claude model through the user's own `claude` command."""
+
+
+class _Quiet:
+    """Hears of retries alone, where no text is wanted."""
+
+    def __init__(self, observer: ReplyObserver | None) -> None:
+        self._observer = observer
+
+    def text(self, piece: str) -> None:
+        pass
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        if self._observer is not None:
+            self._observer.retrying(error, attempt, delay_s)

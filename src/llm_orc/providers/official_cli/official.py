@@ -1,0 +1,87 @@
+"""All official CLIs of one run: what there is, and the processes that answer, none of which outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.providers.official_cli.claude import Claude
+from llm_orc.providers.official_cli.codex import Codex
+from llm_orc.providers.official_cli.desk import Desk
+from llm_orc.providers.official_cli.detect import look_at
+from llm_orc.providers.official_cli.gate import FirstAlone, Gate
+from llm_orc.providers.official_cli.model import ClaudeCLIModel, OfficialCliModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.providers.base import ModelInterface
+    from llm_orc.providers.official_cli.program import OfficialCli
+    from llm_orc.providers.official_cli.state import CliState
+
+OFFICIAL_CLIS: Mapping[str, OfficialCli] = {program.name: program for program in (Claude(), Codex())}
+MAX_LIVE = 8
+_SILENCE_S = 300.0
+
+
+class OfficialClis:
+    """Leaving it ends every process that it started, and removes their directories."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        max_live: int = MAX_LIVE,
+        max_starting: int | None = None,
+        silence_s: float = _SILENCE_S,
+    ) -> None:
+        """`max_starting` None: one per core. `silence_s`: how long a program may write nothing."""
+        self._environ = environ
+        self._silence_s = silence_s
+        self._gate = Gate(max_live, max_starting or os.cpu_count() or 2)
+        self._looks: dict[str, asyncio.Task[CliState]] = {}
+        self._first: dict[tuple[str, str | None], FirstAlone] = {}
+        self._desks: list[Desk] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for look in self._looks.values():
+            look.cancel()
+        await asyncio.gather(*self._looks.values(), return_exceptions=True)
+        for desk in self._desks:
+            await desk.close()
+
+    async def look(self, name: str) -> CliState:
+        """Return what is known of the CLI `name`; it is looked at once. Never raises: see `CliState.problem`."""
+        if name not in self._looks:
+            self._looks[name] = asyncio.ensure_future(look_at(OFFICIAL_CLIS[name], self._environ))
+        return await asyncio.shield(self._looks[name])
+
+    def model(
+        self,
+        state: CliState,
+        model: str | None,
+        *,
+        provider: str,
+        base_url: str | None = None,
+        max_retries: int = 4,
+        stream: bool = False,
+    ) -> ModelInterface:
+        """Return the model. `base_url` is the only thing that sends the program elsewhere than to its vendor."""
+        program = OFFICIAL_CLIS[state.name]
+        first = self._first.setdefault((state.name, base_url), FirstAlone())
+        desk = Desk(
+            program,
+            state,
+            base_url,
+            environ=self._environ,
+            gate=self._gate,
+            first=first,
+            silence_s=self._silence_s,
+        )
+        self._desks.append(desk)
+        kind = ClaudeCLIModel if isinstance(program, Claude) else OfficialCliModel
+        return kind(desk, model, provider=provider, max_retries=max_retries, stream=stream)

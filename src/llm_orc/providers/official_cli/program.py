@@ -1,0 +1,125 @@
+"""What a row of the table of official CLIs says: how one is found, called and read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from llm_orc.errors import LlmOrcError
+from llm_orc.providers.base import StopReason, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.errors import AuthError
+    from llm_orc.providers.dialect import Target
+    from llm_orc.providers.official_cli.state import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one process is started for; it answers as this model in this role, turn after turn."""
+
+    model: str | None  # None: the program's own default
+    system_prompt: str
+    max_tokens: int | None
+    base_url: str | None
+    room: Path  # its own directory, private and empty; removed after it
+
+
+# --- what a line of its output can mean ---
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """It is up, and its standing was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The provider took the login and answers; the text shown so far is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriesAgain:
+    """The program itself tries again, as try number `attempt`; the text shown so far is void."""
+
+    error: LlmOrcError
+    attempt: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The turn is over, and this is all of it. `may_go_on`: the process can take another turn."""
+
+    text: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    stop_reason: StopReason = "end_turn"
+    may_go_on: bool = True
+
+
+Meaning = Started | Answering | Piece | TriesAgain | Answered | None
+
+
+class TurnReader(ABC):
+    """Reads the lines of one turn."""
+
+    @abstractmethod
+    def read(self, line: bytes) -> Meaning:
+        """Return what `line` means. Raises the `LlmOrcError` that it reports; garbage is `ReplyUnreadable`."""
+
+    @abstractmethod
+    def ended(self, exit_code: int, complaint: str) -> LlmOrcError:
+        """The process ended without saying that the turn is over: what that means."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialCli(ABC):
+    """One official CLI. `command` is the one on the user's PATH: unmodified, logged in by themselves."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    command: ClassVar[str]
+    install_hint: ClassVar[str]
+    login_command: ClassVar[tuple[str, ...]]
+    status_arguments: ClassVar[tuple[str, ...]]
+    oldest: ClassVar[tuple[int, int, int]]
+    keeps_talking: ClassVar[bool]  # one process takes turn after turn
+    longest_prompt: ClassVar[int]  # bytes of UTF-8; beyond it the program refuses
+    also_sees: ClassVar[frozenset[str]]  # variables that are its own
+
+    @abstractmethod
+    def standing(self, exit_code: int, output: str) -> Standing:
+        """Read what `status_arguments` printed."""
+
+    @abstractmethod
+    def arguments(self, call: Call) -> tuple[str, ...]:
+        """Return what follows the command; no prompt and no secret: everybody can read these."""
+
+    @abstractmethod
+    def variables(self, call: Call | None) -> Mapping[str, str]:
+        """Return what is set for the child besides what it may see; without a call, for looking at its state."""
+
+    @abstractmethod
+    def files(self, call: Call) -> Mapping[str, str]:
+        """Return the files that its arguments name, to be put into its room: name → text."""
+
+    @abstractmethod
+    def turn(self, prompt: str) -> bytes:
+        """Return what is written to its standard input for one turn."""
+
+    @abstractmethod
+    def reader(self, target: Target, call: Call) -> TurnReader: ...
+
+    def refusal_of_metered(self, standing: Standing) -> AuthError | None:
+        """Return why this standing must not be used as a subscription, if so."""
+        return None

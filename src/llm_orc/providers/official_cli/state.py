@@ -1,0 +1,48 @@
+"""What is known of an official CLI on this machine. State, not proof: only a call shows that a login works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from llm_orc.errors import AuthError
+
+Login = Literal["plan", "token", "metered", "none", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one is logged in; `metered` is any way that bills per call."""
+
+    login: Login
+    plan: str | None = None  # "max", "pro", "ChatGPT"
+    said: str = ""  # the program's own word for it
+
+
+@dataclass(frozen=True, slots=True)
+class CliState:
+    """Holds no secret and no name of a person. `problem` None: it can be used, and the subscription pays."""
+
+    name: str  # "claude-cli"
+    command: str  # "claude"
+    path: Path | None = None  # None: not installed
+    version: str | None = None
+    login: Login = "unknown"
+    plan: str | None = None
+    problem: AuthError | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Like "`claude` 2.1.330, Max plan"."""
+        if self.path is None:
+            return f"`{self.command}` is not installed"
+        what = f"`{self.command}`" + (f" {self.version}" if self.version else "")
+        how = {
+            "plan": f"{(self.plan or '').capitalize()} plan".strip(),
+            "token": "with a long-lived token",
+            "metered": "logged in to an account that bills per call",
+            "none": "not logged in",
+            "unknown": "login unknown",
+        }[self.login]
+        return f"{what}, {how}"
