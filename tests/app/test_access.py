@@ -111,24 +111,30 @@ async def test_a_provider_without_its_key_says_which_variable_and_where_to_get_o
 
 
 @pytest.mark.parametrize("provider", ["claude-cli", "codex-cli"])
-async def test_a_way_in_that_comes_later_says_so(workspace: Workspace, sandbox: Sandbox, provider: str) -> None:
+async def test_an_official_cli_that_is_not_installed_says_how_to_get_it(
+    workspace: Workspace, sandbox: Sandbox, provider: str
+) -> None:
     workspace.environ = {"ANTHROPIC_API_KEY": KEY}
     workspace.ensemble("one", {"name": "a", "model": provider})
 
     error = await refused(workspace, sandbox)
 
     assert isinstance(error, AccessNotSupported)
+    assert "npm install" in (error.hint or "")
     assert error.exit_code == 4
 
 
-async def test_a_provider_that_one_signs_in_to_says_how(workspace: Workspace, sandbox: Sandbox) -> None:
+async def test_a_subscription_without_its_program_is_not_replaced_by_a_key_that_is_there(
+    workspace: Workspace, sandbox: Sandbox
+) -> None:
     workspace.environ = {"ANTHROPIC_API_KEY": KEY}
     workspace.ensemble("one", {"name": "a", "model": "anthropic-claude-pro-max"})
 
     error = await refused(workspace, sandbox)
 
-    assert isinstance(error, NotLoggedIn)
-    assert error.hint == "llm-orc auth add anthropic-claude-pro-max"
+    assert isinstance(error, AccessNotSupported)
+    assert "`claude` is not installed" in error.message
+    assert sandbox.request_count == 0
 
 
 async def test_every_agent_that_cannot_be_reached_is_named(workspace: Workspace, sandbox: Sandbox) -> None:

@@ -48,11 +48,10 @@ async def test_the_profile_serves_an_agent_that_names_the_provider_where_nothing
     assert not (workspace.config / "credentials.json").exists()
 
 
-@pytest.mark.parametrize("auth_method", [None, "oauth"])
 async def test_a_profile_that_is_just_there_is_not_billed_without_a_yes(
-    workspace: Workspace, sandbox: Sandbox, auth_method: str | None
+    workspace: Workspace, sandbox: Sandbox
 ) -> None:
-    set_up(workspace, sandbox, auth_method=auth_method)
+    set_up(workspace, sandbox)
 
     with pytest.raises(MeteredNotAllowed, match="ant auth login"):
         await run(workspace.app(), "open")
@@ -81,16 +80,24 @@ async def test_other_providers_keys_are_found_before_the_profile(workspace: Work
     assert found[1].evidence == "profile `default` of `ant auth login`"
 
 
-@pytest.mark.parametrize("auth_method", [None, "oauth"])
-async def test_what_was_set_up_here_keeps_winning(
-    workspace: Workspace, sandbox: Sandbox, auth_method: str | None
-) -> None:
-    set_up(workspace, sandbox, auth_method=auth_method)
+async def test_what_was_set_up_here_keeps_winning(workspace: Workspace, sandbox: Sandbox) -> None:
+    set_up(workspace, sandbox)
     open_credentials(workspace.app()).store_api_key("anthropic-api", KEY)
 
     await run(workspace.app(), "named")
 
     assert sent(sandbox) == [(KEY, None)]
+
+
+async def test_a_preference_for_it_is_a_yes_and_comes_before_what_is_stored(
+    workspace: Workspace, sandbox: Sandbox
+) -> None:
+    set_up(workspace, sandbox, auth_method="oauth")
+    open_credentials(workspace.app()).store_api_key("anthropic-api", KEY)
+
+    await run(workspace.app(), "open")
+
+    assert sent(sandbox) == [(None, f"Bearer {TOKEN}")]
 
 
 async def test_the_configuration_may_put_the_profile_before_the_environment_and_the_run_says_so(

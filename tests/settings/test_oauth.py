@@ -63,7 +63,7 @@ def test_a_provider_s_oauth_is_described_without_code(place: Place) -> None:
 
     provider = place.load().providers["acme"]
 
-    assert provider.auth_method == "oauth"
+    assert provider.auth_methods == ("oauth",)
     assert provider.allow_metered_fallback is True
     assert provider.oauth == OAuthSettings(
         kind="oauth2",
@@ -93,7 +93,7 @@ def test_a_provider_without_oauth_has_none(place: Place) -> None:
     provider = place.load().providers["acme"]
 
     assert provider.oauth is None
-    assert (provider.auth_method, provider.allow_metered_fallback) == (None, False)
+    assert (provider.auth_methods, provider.allow_metered_fallback) == ((), False)
 
 
 def test_layers_merge_key_by_key_and_an_empty_value_takes_back_a_preset_s(place: Place) -> None:

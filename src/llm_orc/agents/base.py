@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from llm_orc.auth.access import Access
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import ReplyObserver, StopReason, Usage
+from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
@@ -39,6 +40,7 @@ class AgentSpec:
     timeout_s: float | None = None
     fallback_model_profile: str | None = None
     output_format: Literal["text", "json"] = "text"
+    auth_method: AuthMethodName | None = None
 
 
 @dataclass(frozen=True, slots=True)

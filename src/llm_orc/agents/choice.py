@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.errors import SettingsError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class ModelChoice:
     api_key_env: str | None = None
     api_key_file: str | None = None
     cost_per_token: float | None = None
+    auth_method: AuthMethodName | None = None
 
 
 def choose_models(
@@ -78,6 +80,7 @@ def _own_choice(spec: AgentSpec) -> ModelChoice:
         options=spec.options,
         json_output=spec.output_format == "json",
         timeout_s=spec.timeout_s,
+        auth_method=spec.auth_method,
     )
 
 
@@ -94,9 +97,7 @@ def _from_profile(spec: AgentSpec, profile: ModelProfile, is_untrusted: Callable
     named_by: NamedBy = "user"
     if provider is None:
         named_by = "nobody"
-    elif is_untrusted(f"model_profiles.{profile.name}.provider") or is_untrusted(
-        f"model_profiles.{profile.name}.model"
-    ):
+    elif any(is_untrusted(f"model_profiles.{profile.name}.{key}") for key in ("provider", "model", "auth_method")):
         named_by = "project"
     return replace(
         _own_choice(spec),
@@ -113,4 +114,5 @@ def _from_profile(spec: AgentSpec, profile: ModelProfile, is_untrusted: Callable
         api_key_env=profile.api_key_env,
         api_key_file=None if profile.api_key_file is None else str(profile.api_key_file),
         cost_per_token=profile.cost_per_token,
+        auth_method=spec.auth_method or profile.auth_method,
     )

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import AgentOutput
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.auth.access import Access
+from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
     AuthError,
     ContentRefused,
+    CredentialRefused,
     ModelNotFound,
     PromptTooLarge,
     ProviderError,
+    RateLimited,
     RequestRejected,
 )
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Usage
+from llm_orc.providers.failures import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.base import AgentTurn
     from llm_orc.errors import LlmOrcError
@@ -39,32 +43,57 @@ class Candidate:
 
 
 class LlmCaller:
-    """Calls agents' models: the first that works, in the order that the configuration allows."""
+    """Calls agents' models: the first that works, in the order that the configuration allows.
+
+    An access that has shown itself closed is not tried again by any agent of the run.
+    """
 
     def __init__(self, candidates: Mapping[str, Sequence[Candidate]]) -> None:
         """`candidates` holds at least one for each agent."""
         self._candidates = candidates
+        self._closed: dict[Access, LlmOrcError] = {}
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
-        candidates = self._candidates[turn.agent.name]
-        failure: LlmOrcError | None = None
-        for candidate, is_last in _with_last(candidates):
-            if failure is None:
+        failures: list[LlmOrcError] = []
+        for candidate in self._candidates[turn.agent.name]:
+            if not failures:
                 turn.observer.calling(candidate.model.name, candidate.access)
             else:
-                turn.observer.switched(candidate.model.name, candidate.access, failure)
+                turn.observer.switched(candidate.model.name, candidate.access, failures[-1])
             try:
-                return await _ask(candidate, turn)
+                return await self._try(candidate, turn)
             except (ProviderError, AuthError, AgentTimedOut) as e:
-                if is_last or not _another_may_do_better(e):
-                    raise
-                failure = e
-        raise AssertionError("an agent has no model")
+                failures.append(e)
+                if not _another_may_do_better(e):
+                    break
+        raise _all_of(failures)
+
+    async def _try(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
+        closed = self._closed.get(candidate.access)
+        if closed is not None:
+            raise closed
+        try:
+            return await _ask(candidate, turn)
+        except (ProviderError, AuthError) as e:
+            if _closes_access(e, candidate.access):
+                self._closed[candidate.access] = e
+            raise
 
 
-def _with_last(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, bool]]:
-    last = len(candidates) - 1
-    return ((candidate, i == last) for i, candidate in enumerate(candidates))
+def _closes_access(error: LlmOrcError, access: Access) -> bool:
+    """True where every other call over this access would fail alike; a 403 may be about one model alone."""
+    if isinstance(error, RateLimited):
+        return access.billing is Billing.SUBSCRIPTION and (error.retry_after_s or 0.0) > LONGEST_WAIT_S
+    return isinstance(error, AuthError) and not isinstance(error, CredentialRefused)
+
+
+def _all_of(failures: Sequence[LlmOrcError]) -> LlmOrcError:
+    """The last failure, with every cause before it; each was a way that is gone now."""
+    last = copy(failures[-1])
+    last.message = "; then ".join(dict.fromkeys(failure.message for failure in failures))
+    last.args = (last.message,)
+    last.__cause__ = failures[-1].__cause__
+    return last if len(failures) > 1 else failures[-1]
 
 
 def _another_may_do_better(error: LlmOrcError) -> bool:

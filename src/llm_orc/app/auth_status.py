@@ -134,7 +134,7 @@ def _places(
         yield _unreadable(provider, spec, state)
     if spec is not None and not named:
         places = [list(_in_environment(app, spec)), list(_in_profile(app, provider, entries))]
-        is_wanted = own is not None and own.auth_method == "oauth"
+        is_wanted = own is not None and own.auth_methods[:1] == ("oauth",)
         for rows in reversed(places) if is_wanted else places:
             yield from rows
 

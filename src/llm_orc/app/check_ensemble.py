@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.app.access import AccessFinder, AccessPlan
+from llm_orc.app.access import AccessPlan
 from llm_orc.app.choices import choices_of
-from llm_orc.app.credentials import credential_finder
+from llm_orc.app.find_access import access_finder
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
@@ -55,8 +55,8 @@ async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = F
 
 async def _plan(app: App, ensemble: Ensemble, *, allow_metered: bool) -> AccessPlan:
     choices = choices_of(ensemble, app.settings)
-    async with Http(app.settings.network, max_connections=8) as http, credential_finder(app, http) as credentials:
-        finder = AccessFinder(
-            app.settings, app.surroundings.environ, http, credentials, allow_metered=allow_metered
-        )
+    async with (
+        Http(app.settings.network, max_connections=8) as http,
+        access_finder(app, http, allow_metered=allow_metered) as finder,
+    ):
         return (await finder.find_all(choices)).plan

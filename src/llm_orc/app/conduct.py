@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.llm import Candidate, LlmCaller
-from llm_orc.app.access import AccessFinder, AccessPlan
+from llm_orc.app.access import AccessPlan
 from llm_orc.app.costs import cost_of
-from llm_orc.app.credentials import credential_finder
+from llm_orc.app.find_access import access_finder
 from llm_orc.app.running import lock_of
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
@@ -19,7 +19,6 @@ from llm_orc.engine.plan import make_plan
 from llm_orc.errors import RunNotResumable, StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
-from llm_orc.providers.catalog import build_model
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
@@ -72,14 +71,8 @@ async def conduct(
         if sandbox is not None:
             connections //= 2  # both ends of each are ours
         http = await stack.enter_async_context(Http(app.settings.network, connections))
-        credentials = await stack.enter_async_context(credential_finder(app, http))
-        finder = AccessFinder(
-            app.settings,
-            app.surroundings.environ,
-            http,
-            credentials,
-            allow_metered=recipe.allow_metered,
-            sandbox=sandbox,
+        finder = await stack.enter_async_context(
+            access_finder(app, http, allow_metered=recipe.allow_metered, sandbox=sandbox)
         )
         ready = await finder.find_all(recipe.choices)
         watch.planned(ready.plan)
@@ -127,15 +120,7 @@ def _candidates(
     retries = app.settings.runs.max_retries
 
     def candidate(model: ReadyModel) -> Candidate:
-        built = build_model(
-            model.endpoint,
-            model.model,
-            model.authoriser,
-            http,
-            max_retries=retries,
-            stream=stream,
-            required_system_prompt=model.required_system_prompt,
-        )
+        built = model.connection.build(model, http, max_retries=retries, stream=stream)
         return Candidate(model.choice, built, model.access, cost_of(model))
 
     return {agent: tuple(candidate(m) for m in models) for agent, models in ready.by_agent.items()}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.stores.passphrase import AskPassphrase
     from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
-    from llm_orc.settings.model import OAuthSettings, Settings
+    from llm_orc.settings.model import AuthMethodName, OAuthSettings, Settings
 
 
 def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> CredentialStorage:
@@ -132,8 +132,18 @@ class CredentialFinder:
         self._settings, self._environ = settings, environ
         self._storage, self._tokens, self._ant, self._clock = storage, tokens, ant, clock
 
-    def find(self, spec: ProviderSpec, choice: ModelChoice) -> Held:
-        """Return the credential for calls of `choice`. Raises `NotLoggedIn` and other `AuthError`s."""
+    def has_sign_in(self, provider: str) -> bool:
+        """Whether a sign-in at `provider` is kept, usable or not."""
+        if not self._storage.state.is_usable:
+            return False
+        entry = self._storage.get(provider)
+        return entry is not None and isinstance(entry.credential, OAuthToken)
+
+    def find(self, spec: ProviderSpec, choice: ModelChoice, method: AuthMethodName | None = None) -> Held:
+        """Return the credential for calls of `choice`: of the kind `method`, where that is given.
+
+        Raises `NotLoggedIn` and other `AuthError`s.
+        """
         if spec.credential == "none":
             return NOTHING
         if choice.api_key_env or choice.api_key_file:
@@ -144,7 +154,7 @@ class CredentialFinder:
         own = self._settings.providers.get(spec.name)
         if own is not None and (own.api_key_env or own.api_key_file):
             return _of_key(find_api_key(self._environ, usual=(), variable=own.api_key_env, file=own.api_key_file))
-        return self._of_what_is_there(spec)
+        return self._of_what_is_there(spec) if method is None else self._of_kind(spec, method)
 
     def stored(self) -> tuple[Entry, ...]:
         """Return the active entries that can be used, what costs nothing extra first, what was just found last."""
@@ -191,6 +201,24 @@ class CredentialFinder:
             raise self._missing(spec)
         return _of_key(in_environment)
 
+    def _of_kind(self, spec: ProviderSpec, method: AuthMethodName) -> Held:
+        """Only a sign-in will do, or only a key."""
+        wanted = OAuthToken if method == "oauth" else ApiKey
+        entries = [
+            e for e in self._storage.entries() if e.provider == spec.name and isinstance(e.credential, wanted)
+        ]
+        in_environment = find_api_key(self._environ, usual=spec.api_key_env)
+        if entries:
+            return self._of_entry(next((e for e in entries if e.is_active), entries[0]), in_environment)
+        if method == "oauth":
+            if spec.name == ANT_PROVIDER and (held := self._of_profile(in_environment)) is not None:
+                return held
+            hint = f"llm-orc auth add {spec.name} --method oauth"
+            raise NotLoggedIn(f"you are not signed in to `{spec.name}`", hint=hint)
+        if in_environment is None:
+            raise self._missing(spec)
+        return _of_key(in_environment)
+
     def _of_entry(self, entry: Entry, in_environment: FoundKey | None) -> Held:
         is_oauth = isinstance(entry.credential, OAuthToken)
         source = f"{'sign-in' if is_oauth else 'stored API key'} (account `{entry.account}`)"
@@ -203,7 +231,7 @@ class CredentialFinder:
     def _of_profile(self, in_environment: FoundKey | None) -> Held | None:
         """The profile of `ant auth login` is used where the user wants it, or where there is nothing else."""
         own = self._settings.providers.get(ANT_PROVIDER)
-        is_wanted = own is not None and own.auth_method == "oauth"
+        is_wanted = own is not None and own.auth_methods[:1] == ("oauth",)
         if in_environment is not None and not is_wanted:
             return None
         entry = self._ant.entry

@@ -12,14 +12,16 @@ from llm_orc.net.transport import TransportError
 from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider, list_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from llm_orc.auth.credential import Entry
     from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
+    from llm_orc.providers.official_cli.state import CliState
     from llm_orc.settings.model import Settings
 
+_CLI_PROVIDERS = {"claude-cli": "anthropic-claude-pro-max", "codex-cli": "codex-cli"}
 _NOT_FOR_CHAT = ("embed", "rerank", "whisper", "bge-")
 
 
@@ -35,9 +37,14 @@ class Found:
 
 
 async def find_best(
-    settings: Settings, environ: Mapping[str, str], http: Transport, stored: Sequence[Entry]
+    settings: Settings,
+    environ: Mapping[str, str],
+    http: Transport,
+    stored: Sequence[Entry],
+    look: Callable[[str], Awaitable[CliState]],
 ) -> Found:
-    """Return the best access there is: local, what the user signed in to, keys and profiles that are just there.
+    """Return the best access there is: local, what the user signed in to, a logged-in official CLI, then keys and
+    profiles that are just there.
 
     Raises `NotLoggedIn` where there is none.
     """
@@ -45,6 +52,8 @@ async def find_best(
     if local:
         return local[0]
     for found in find_stored(settings, stored):
+        return found
+    async for found in find_clis(settings, look):
         return found
     for found in (*find_keys(settings, environ), *find_profiles(settings, stored)):
         return found
@@ -87,6 +96,18 @@ def find_profiles(settings: Settings, stored: Sequence[Entry]) -> Iterator[Found
             yield from _of_entry(settings, entry, f"profile `{entry.account}` of `ant auth login`")
 
 
+async def find_clis(settings: Settings, look: Callable[[str], Awaitable[CliState]]) -> AsyncIterator[Found]:
+    """Yield the providers whose official CLI is installed and logged in with a plan."""
+    for name, provider in _CLI_PROVIDERS.items():
+        state = await look(name)
+        if state.problem is None:
+            spec = find_provider(provider, settings.providers)
+            own = settings.providers.get(provider)
+            yield Found(
+                provider, spec.title, own.default_model if own else None, Billing.SUBSCRIPTION, state.in_words
+            )
+
+
 def find_keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Found]:
     """Yield the providers whose API key stands in its usual environment variable."""
     for name in PROVIDERS:
@@ -101,7 +122,7 @@ def find_keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Found]
 def _of_entry(settings: Settings, entry: Entry, evidence: str) -> Iterator[Found]:
     with suppress(LlmOrcError):  # of a provider that the settings no longer know
         spec = find_provider(entry.provider, settings.providers)
-        if spec.default_model is not None and not spec.unavailable:
+        if spec.default_model is not None:
             yield Found(spec.name, spec.title, spec.default_model, entry.billing, evidence)
 
 
@@ -109,7 +130,7 @@ def _local_servers(settings: Settings) -> Iterator[tuple[ProviderSpec, Endpoint]
     for name in dict.fromkeys(["ollama", *settings.providers]):
         try:
             spec = find_provider(name, settings.providers)
-            if spec.credential == "required":
+            if spec.credential == "required" or spec.cli is not None:
                 continue
             endpoint = endpoint_of(spec, settings.providers)
         except LlmOrcError:

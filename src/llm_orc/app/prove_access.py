@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.app.access import AccessFinder
 from llm_orc.app.auth_status import auth_status
-from llm_orc.app.credentials import credential_finder, oauth_client_of, open_credentials
+from llm_orc.app.credentials import oauth_client_of, open_credentials
+from llm_orc.app.find_access import access_finder
 from llm_orc.auth.access import Access
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.tokens import Tokens
 from llm_orc.errors import LlmOrcError, NotLoggedIn
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.catalog import build_model
 
 if TYPE_CHECKING:
     from llm_orc.app.auth_status import AuthStatus
@@ -44,17 +43,9 @@ async def try_access(app: App, provider: str) -> Proof:
     """
     choice = ModelChoice(provider, None, named_by="user")
     began = app.clock.monotonic()
-    async with Http(app.settings.network, max_connections=2) as http, credential_finder(app, http) as credentials:
-        finder = AccessFinder(app.settings, app.surroundings.environ, http, credentials, allow_metered=True)
-        [ready] = (await finder.find_all({provider: [choice]})).by_agent[provider]
-        model = build_model(
-            ready.endpoint,
-            ready.model,
-            ready.authoriser,
-            http,
-            max_retries=1,
-            required_system_prompt=ready.required_system_prompt,
-        )
+    async with Http(app.settings.network, max_connections=2) as http, access_finder(app, http) as finder:
+        ready, *_ = (await finder.find_all({provider: [choice]})).by_agent[provider]
+        model = ready.connection.build(ready, http, max_retries=1)
         request = ModelRequest((Message("user", _QUESTION),), max_tokens=_MOST_TOKENS)
         async with asyncio.timeout(_LIMIT_S):
             reply = await model.reply(request)

@@ -148,6 +148,7 @@ class _Parser:
             options=values.get("options", {}),
             timeout_s=values.get("timeout_seconds"),
             fallback_model_profile=values.get("fallback_model_profile"),
+            auth_method=values.get("auth_method"),
             output_format=values.get("output_format") or "text",
         )
 

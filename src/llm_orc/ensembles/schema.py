@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from llm_orc.settings.model import AuthMethodName
 from llm_orc.storage.yaml_fields import (
     Kind,
     WrongValue,
@@ -103,6 +104,7 @@ AGENT_KINDS: Mapping[str, Kind] = {
     "requires": _optional(choice("all", "any", "none")),
     "fallback_model_profile": _NAME,
     "output_format": _optional(choice("text", "json")),
+    "auth_method": _optional(choice(*get_args(AuthMethodName))),
 }
 OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
 

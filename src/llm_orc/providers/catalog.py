@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from llm_orc.auth.access import Billing
-from llm_orc.errors import AccessNotSupported, SettingsError
+from llm_orc.errors import SettingsError
 from llm_orc.net.origin import origin_of
 from llm_orc.providers.anthropic import Anthropic
 from llm_orc.providers.claude import ClaudeModel, FixedPromptModel, OAuthClaudeModel
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.dialect import Dialect
 
 CredentialNeed = Literal["required", "optional", "none"]
+CliName = Literal["claude-cli", "codex-cli"]
 _COMPATIBLE = "openai-compatible"
 _LIST_LIMIT_S = 2.0
 _KEY_HEADERS = {"anthropic": ("x-api-key", ""), "gemini": ("x-goog-api-key", "")}
@@ -55,7 +56,8 @@ class ProviderSpec:
     billing: Billing = Billing.METERED
     default_model: str | None = None
     keys_at: str = ""  # the page where a user gets a key
-    unavailable: str = ""  # why this version can't use it, and what to use instead
+    cli: CliName | None = None  # the official CLI whose login can serve it
+    metered_sibling: str | None = None  # who sells the same models per token: only where the user allows it
 
 
 _PROVIDERS: tuple[ProviderSpec, ...] = (
@@ -138,22 +140,28 @@ _PROVIDERS: tuple[ProviderSpec, ...] = (
         base_url="https://api.anthropic.com",
         billing=Billing.SUBSCRIPTION,
         default_model="claude-sonnet-5-5",
+        cli="claude-cli",
+        metered_sibling="anthropic-api",
     ),
     ProviderSpec(
         name="claude-cli",
         title="Claude Code's own command",
         dialect="anthropic",
         base_url=None,
+        credential="none",
         billing=Billing.SUBSCRIPTION,
-        unavailable="The `claude` command comes with a later release; use `anthropic-api` with an API key.",
+        cli="claude-cli",
+        metered_sibling="anthropic-api",
     ),
     ProviderSpec(
         name="codex-cli",
         title="OpenAI Codex' own command",
         dialect="openai-responses",
         base_url=None,
+        credential="none",
         billing=Billing.SUBSCRIPTION,
-        unavailable="The `codex` command comes with a later release; use `openai` with an API key.",
+        cli="codex-cli",
+        metered_sibling="openai",
     ),
 )
 PROVIDERS: Mapping[str, ProviderSpec] = {spec.name: spec for spec in _PROVIDERS}
@@ -188,8 +196,6 @@ def endpoint_of(
     `has_credential` None: as the row demands. Raises `AccessNotSupported` for a row that this version can't
     use, `SettingsError` where the address is missing, unusable, or plain http where that isn't safe.
     """
-    if spec.unavailable:
-        raise AccessNotSupported(f"Provider `{spec.name}` is not supported yet.", hint=spec.unavailable)
     address = base_url or spec.base_url
     if not address:
         raise SettingsError(

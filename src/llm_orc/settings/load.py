@@ -130,6 +130,12 @@ def _read_project(paths: Paths, cwd: Path, home: Path) -> _ProjectLayer | None:
     return _ProjectLayer(folder.parent, layer, guarded_project(folder.parent, layer.values))
 
 
+def _provider(fields: dict[str, Any]) -> dict[str, Any]:
+    """Here alone `auth_method` may be a list."""
+    methods = fields.pop("auth_method", None)
+    return {**fields, "auth_methods": tuple(methods or ())}
+
+
 class _Merged:
     """Turns the flat map of merged values into the records of `settings.model`."""
 
@@ -152,7 +158,7 @@ class _Merged:
 
     def providers(self) -> dict[str, ProviderSettings]:
         return {
-            name: ProviderSettings(name=name, oauth=self._oauth(value.path), **self.fields(value.path))
+            name: ProviderSettings(name=name, oauth=self._oauth(value.path), **_provider(self.fields(value.path)))
             for name, value in self._entries["providers"].items()
         }
 

@@ -13,7 +13,7 @@ from llm_orc.net.options import NetworkSettings
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
 DialectName = Literal["anthropic", "openai-chat", "openai-responses", "gemini"]
 BillingName = Literal["subscription", "metered", "local"]
-AuthMethodName = Literal["api-key", "oauth", "claude-cli"]
+AuthMethodName = Literal["api-key", "oauth", "claude-cli", "codex-cli"]
 OAuthKindName = Literal["oauth2", "openrouter"]
 RedirectName = Literal["loopback", "paste"]
 TokenRequestName = Literal["form", "json"]
@@ -51,6 +51,7 @@ class ModelProfile:
     options: dict[str, JsonValue] = field(default_factory=dict)
     cost_per_token: float | None = None
     fallback_model_profile: str | None = None
+    auth_method: AuthMethodName | None = None  # None: as the provider prefers
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class ProviderSettings:
     default_model: str | None = None
     billing: BillingName | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    auth_method: AuthMethodName | None = None  # None: the first that works
+    auth_methods: tuple[AuthMethodName, ...] = ()  # those allowed, the preferred one first; empty: what is there
     allow_metered_fallback: bool = False
     oauth: OAuthSettings | None = None
 
@@ -114,6 +115,7 @@ class RunSettings:
     max_concurrent: int | None = None  # None: as many as open files allow
     timeout_s: float | None = None  # of a whole run
     max_retries: int = 4  # tries after the first, for what is transient
+    max_cli_processes: int = 8  # of official CLIs, alive at once
 
 
 @dataclass(frozen=True, slots=True)

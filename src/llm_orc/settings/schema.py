@@ -14,6 +14,7 @@ from llm_orc.storage.yaml_fields import (
     json_mapping,
     non_empty_text,
     number,
+    one_or_more,
     text,
     whole_number,
 )
@@ -34,6 +35,7 @@ _PROFILE_KINDS: Mapping[str, Kind] = {
     "options": json_mapping,
     "cost_per_token": optional(number(0)),
     "fallback_model_profile": optional(non_empty_text),
+    "auth_method": optional(choice(*get_args(AuthMethodName))),
 }
 _PROVIDER_KINDS: Mapping[str, Kind] = {
     "base_url": optional(base_url),
@@ -43,7 +45,7 @@ _PROVIDER_KINDS: Mapping[str, Kind] = {
     "default_model": optional(non_empty_text),
     "billing": optional(choice(*get_args(BillingName))),
     "headers": headers,
-    "auth_method": optional(choice(*get_args(AuthMethodName))),
+    "auth_method": optional(one_or_more(*get_args(AuthMethodName))),
     "allow_metered_fallback": boolean,
     "oauth": json_mapping,
 }
@@ -53,6 +55,7 @@ _RUN_KINDS: Mapping[str, Kind] = {
     "max_concurrent": optional(whole_number(1)),
     "timeout_seconds": optional(number(0, above=True)),
     "max_retries": whole_number(0),
+    "max_cli_processes": whole_number(1),
 }
 _NETWORK_KINDS: Mapping[str, Kind] = {
     "ca_file": optional(file_path),

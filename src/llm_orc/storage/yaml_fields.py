@@ -88,6 +88,20 @@ def choice(*names: str) -> Callable[[JsonValue], str]:
     return read
 
 
+def one_or_more(*names: str) -> Callable[[JsonValue], tuple[str, ...]]:
+    """One of `names`, or a list of them in order, none twice."""
+    one = choice(*names)
+
+    def read(value: JsonValue) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            return (one(value),)
+        if not value or len({str(item) for item in value}) < len(value):
+            raise WrongValue("one name, or a list of different ones")
+        return tuple(one(item) for item in value)
+
+    return read
+
+
 def json_mapping(value: JsonValue) -> dict[str, JsonValue]:
     """A mapping that JSON can carry: no infinite number anywhere in it."""
     if value is None:
