@@ -75,7 +75,8 @@ def test_the_lock_file_pins_every_dependency_and_names_no_place_to_get_it_from()
     wanted = dependency_names([*PROJECT["dependencies"], *PYPROJECT["dependency-groups"]["dev"]])
 
     assert [line for line in lines if "==" not in line] == []
-    assert sorted(set(wanted) - pinned) == []
+    normalised = {name.replace(".", "-") for name in wanted}  # as lock files write names
+    assert sorted(normalised - pinned) == []
     assert not re.search(r"://|@ |--|/(?:\w)", "\n".join(lines))
 
 

@@ -319,9 +319,10 @@ def test_a_claude_plan_is_explained_in_a_few_words_with_link_and_date(bare):
 
     assert oauth.returncode == 4
     assert "https://code.claude.com/docs/en/legal-and-compliance, as of 2026-10-06" in oauth.stderr
-    assert "llm-orc auth add anthropic-claude-pro-max --method claude-cli (in the next release)" in oauth.stderr
+    assert "llm-orc auth add anthropic-claude-pro-max --method claude-cli." in oauth.stderr
     assert claude.returncode == 4
-    assert "next release" in claude.stderr
+    assert "`claude` is not installed" in claude.stderr
+    assert "npm install" in claude.stderr
 
 
 # --- afterwards ---------------------------------------------------------------------------------------------

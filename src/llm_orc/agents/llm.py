@@ -51,7 +51,7 @@ class LlmCaller:
     def __init__(self, candidates: Mapping[str, Sequence[Candidate]]) -> None:
         """`candidates` holds at least one for each agent."""
         self._candidates = candidates
-        self._closed: dict[Access, LlmOrcError] = {}
+        self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         failures: list[LlmOrcError] = []
@@ -69,14 +69,15 @@ class LlmCaller:
         raise _all_of(failures)
 
     async def _try(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
-        closed = self._closed.get(candidate.access)
+        access, model = candidate.access, candidate.model.name
+        closed = self._closed.get((access, None)) or self._closed.get((access, model))
         if closed is not None:
             raise closed
         try:
             return await _ask(candidate, turn)
         except (ProviderError, AuthError) as e:
-            if _closes_access(e, candidate.access):
-                self._closed[candidate.access] = e
+            if _closes_access(e, access):
+                self._closed[access, model if isinstance(e, RateLimited) else None] = e  # plans limit each model
             raise
 
 

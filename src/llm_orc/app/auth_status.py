@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.credentials import open_ant_profile, open_credentials
@@ -15,17 +16,20 @@ from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
 from llm_orc.auth.stores.keys import Protection
 from llm_orc.errors import NotLoggedIn
 from llm_orc.providers.catalog import PROVIDERS, find_provider
+from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.storage import CredentialStorage
     from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.providers.official_cli.state import CliState
+    from llm_orc.settings.model import ProviderSettings
 
 State = EntryState | Literal["locked", "corrupt", "absent"]
-Place = Literal["configuration", "store", "environment", "profile", "nowhere"]
+Place = Literal["configuration", "store", "environment", "profile", "program", "nowhere"]
 _USABLE: frozenset[State] = frozenset({"verified", "unverified", "lapsed"})
 _OF_STORE: dict[str, State] = {
     "locked": "locked",
@@ -45,7 +49,7 @@ class CredentialStatus:
 
     provider: str
     account: str | None  # None: a place that knows no accounts
-    method: Literal["api-key", "oauth"] | None
+    method: AuthMethodName | None
     place: Place
     source: str
     state: State
@@ -90,8 +94,12 @@ class AuthStatus:
         return tuple(credential for credential in self.credentials if credential.is_used)
 
 
-def auth_status(app: App, provider: str | None = None) -> AuthStatus:
+def auth_status(
+    app: App, provider: str | None = None, clis: Mapping[str, CliState] = MappingProxyType({})
+) -> AuthStatus:
     """Look at every place; for one `provider` there is always a row, `absent` if need be.
+
+    `clis` are the official programs as they were found; without them, none is mentioned.
 
     Raises `SettingsError` for a provider that nobody knows.
     """
@@ -104,6 +112,8 @@ def auth_status(app: App, provider: str | None = None) -> AuthStatus:
     found: list[CredentialStatus] = []
     for name in names:
         rows = [*_places(app, name, storage, state, [e for e in entries if e.provider == name])]
+        rows += _through_program(app, name, clis, is_asked_for=provider is not None)
+        rows = _as_preferred(rows, app.settings.providers.get(name))
         found += _ranked(rows)
         if not rows and provider is not None:
             found.append(_absent(app, name))
@@ -169,6 +179,39 @@ def _in_profile(app: App, provider: str, entries: list[Entry]) -> Iterator[Crede
     """The sign-in of Anthropic's own tool, where the store has nothing of this provider."""
     if provider == ANT_PROVIDER and not entries and (entry := open_ant_profile(app).entry) is not None:
         yield replace(_stored(entry, app.clock.now(), ""), place="profile")
+
+
+def _through_program(
+    app: App, provider: str, clis: Mapping[str, CliState], *, is_asked_for: bool
+) -> Iterator[CredentialStatus]:
+    """The login of an official CLI: seen, not proven. One that can't be used is mentioned where it matters."""
+    spec = _spec(app, provider)
+    own = app.settings.providers.get(provider)
+    if spec is None or spec.cli is None or spec.cli not in clis:
+        return
+    state = clis[spec.cli]
+    is_wanted = is_asked_for or (own is not None and spec.cli in own.auth_methods)
+    if not is_wanted and (state.problem is not None or provider == spec.cli == "claude-cli"):
+        return
+    yield CredentialStatus(
+        provider,
+        None,
+        spec.cli,
+        "program",
+        state.in_words,
+        "unverified" if state.problem is None else "absent",
+        "it says that it is logged in; `llm-orc auth test` proves it"
+        if state.problem is None
+        else state.problem.message,
+        Billing.SUBSCRIPTION,
+        hint=None if state.problem is None else state.problem.hint,
+    )
+
+
+def _as_preferred(rows: list[CredentialStatus], own: ProviderSettings | None) -> list[CredentialStatus]:
+    """In the order of `auth_method`, what it doesn't name behind it."""
+    order = own.auth_methods if own is not None else ()
+    return sorted(rows, key=lambda row: order.index(row.method) if row.method in order else len(order))
 
 
 def _untried(spec: ProviderSpec, place: Place, source: str) -> CredentialStatus:
@@ -258,6 +301,8 @@ def _ranked(rows: list[CredentialStatus]) -> Iterator[CredentialStatus]:
 def _why_used(row: CredentialStatus, others: tuple[str, ...]) -> str:
     if row.place == "configuration":
         return "the configuration names it, and that goes before all else"
+    if row.place == "program":
+        return "it is the provider's own program; no other way was set up before it"
     if row.place == "profile" and others:
         return "`auth_method: oauth` puts it before the environment"
     if row.place == "store":

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access import AccessPlan
-from llm_orc.app.choices import choices_of
-from llm_orc.app.find_access import access_finder
+from llm_orc.app.explain import explain_access
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, Problem
-from llm_orc.net.http import Http
 from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
@@ -47,16 +45,7 @@ async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = F
     if found.problems:
         return CheckReport(ensemble, found.problems, found.warnings, order)
     try:
-        plan = await _plan(app, ensemble, allow_metered=allow_metered)
+        plan = await explain_access(app, ensemble, allow_metered=allow_metered)
     except LlmOrcError as e:
         return CheckReport(ensemble, (), found.warnings, order, access_error=e)
     return CheckReport(ensemble, (), found.warnings, order, plan)
-
-
-async def _plan(app: App, ensemble: Ensemble, *, allow_metered: bool) -> AccessPlan:
-    choices = choices_of(ensemble, app.settings)
-    async with (
-        Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, allow_metered=allow_metered) as finder,
-    ):
-        return (await finder.find_all(choices)).plan

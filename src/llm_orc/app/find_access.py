@@ -189,6 +189,7 @@ class AccessFinder:
         if base_url:
             base_url = check_base_url(base_url, spec.name)
         model = option.choice.model or (own.default_model if own else None)
+        self._notice_stray_key(spec)
         return ReadyModel(
             choice=replace(option.choice, model=model),
             model=model or "default",
@@ -196,6 +197,14 @@ class AccessFinder:
             access=Access(spec.name, spec.cli, Billing.SUBSCRIPTION, state.in_words, base_url or _HOMES[spec.cli]),
             why=option.why,
         )
+
+    def _notice_stray_key(self, spec: ProviderSpec) -> None:
+        """People have lost money because such a key won in silence: it does not, and that is said."""
+        sibling = find_provider(spec.metered_sibling or spec.name, self._settings.providers)
+        for variable in sibling.api_key_env:
+            if self._app.surroundings.environ.get(variable, "").strip():
+                notice = f"The environment variable {variable} is not used for `{spec.name}`: the plan pays."
+                self._notices[notice] = None
 
     async def _over_http(self, spec: ProviderSpec, option: Option) -> ReadyModel:
         choice = option.choice

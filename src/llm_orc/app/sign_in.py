@@ -49,6 +49,11 @@ def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = N
     """
     find_way(app, provider, "api-key")
     spec = find_provider(provider, app.settings.providers)
+    if spec.metered_sibling is not None:
+        raise AccessNotSupported(
+            f"`{provider}` is paid for by a plan and has no keys of its own",
+            hint=f"llm-orc auth add {spec.metered_sibling}, and to allow it here: llm-orc auth prefer {provider}",
+        )
     endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
     return open_credentials(app).store_api_key(
         provider, checked_key(key).key, account=account, billing=billing_of(spec, endpoint), origin=endpoint.origin
@@ -137,8 +142,8 @@ def _no_client(provider: str, way: WayIn) -> AccessNotSupported:
     return AccessNotSupported(
         f"llm-orc brings no client id for `{provider}`: its terms do not let other programs offer this sign-in"
         f" ({way.notice.link}, as of {way.notice.date})",
-        hint=f"The supported way is Claude Code's own command: llm-orc auth add {provider} --method claude-cli"
-        f" (in the next release). With a client that you are entitled to use, set {setting}.",
+        hint=f"The supported way is Claude Code's own command: llm-orc auth add {provider} --method claude-cli."
+        f" With a client that you are entitled to use, set {setting}.",
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.credentials import credential_finder
-from llm_orc.app.discovery import Found, find_keys, find_local, find_profiles, find_stored
+from llm_orc.app.discovery import Found, find_clis, find_keys, find_local, find_profiles, find_stored
 from llm_orc.net.http import Http
+from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.settings.model import ModelProfile
 from llm_orc.settings.profiles import find_profile
 
@@ -25,10 +26,12 @@ class Survey:
 
 
 async def survey(app: App) -> Survey:
-    """Ask local servers and look at the environment. Sends nothing to anybody else and costs nothing."""
+    """Ask local servers and official CLIs, and look at the environment. Nobody else is asked; it costs nothing."""
     async with Http(app.settings.network, max_connections=8) as http, credential_finder(app, http) as credentials:
         local = await find_local(app.settings, http)
         entries = await asyncio.to_thread(credentials.stored)
+    async with OfficialClis(app.surroundings.environ) as clis:
+        programs = [found async for found in find_clis(app.settings, clis.look)]
     keys = find_keys(app.settings, app.surroundings.environ)
     stored, profiles = find_stored(app.settings, entries), find_profiles(app.settings, entries)
-    return Survey((*local, *stored, *keys, *profiles), find_profile(app.settings, "default"))
+    return Survey((*local, *stored, *programs, *keys, *profiles), find_profile(app.settings, "default"))

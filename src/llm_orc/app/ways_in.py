@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from llm_orc.app.credentials import oauth_client_of, open_credentials
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.errors import AccessNotSupported
-from llm_orc.providers.catalog import find_provider
-from llm_orc.settings.model import OAuthNotice
+from llm_orc.providers.catalog import PROVIDERS, find_provider
+from llm_orc.providers.official_cli.official import OFFICIAL_CLIS
+from llm_orc.settings.model import AuthMethodName, OAuthNotice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.app.wiring import App
     from llm_orc.auth.oauth.client import OAuthClient
-    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.providers.catalog import CliName, ProviderSpec
     from llm_orc.settings.model import OAuthSettings
 
-WayName = Literal["api-key", "oauth", "claude-cli"]
-CLAUDE_CLI_LATER = "comes with the next release"
-_CLAUDE_PLANS = ("anthropic-claude-pro-max", "claude-cli")
+WayName = AuthMethodName
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,6 @@ def find_way(app: App, provider: str, name: WayName) -> WayIn:
             break
     else:
         raise AccessNotSupported(f"`{provider}` has no `{name}`", hint=_hint(provider, ways))
-    if name == "claude-cli":
-        raise AccessNotSupported(
-            f"signing in through the `claude` command {CLAUDE_CLI_LATER}; this one can't do it yet",
-            hint="An API key works today: llm-orc auth add anthropic-api --method api-key",
-        )
     return way
 
 
@@ -72,15 +67,28 @@ def oauth_client(app: App, provider: str, oauth: OAuthSettings) -> OAuthClient:
 
 def _ways(spec: ProviderSpec, app: App) -> Iterator[WayIn]:
     own = app.settings.providers.get(spec.name)
+    if spec.cli is not None:
+        yield _official_cli(spec.cli, app)
     if own is not None and own.oauth is not None:
         yield _oauth(spec, own.oauth, app)
-    if spec.name in _CLAUDE_PLANS:
-        title = "Use Claude Code's own command and its sign-in"
-        yield WayIn("claude-cli", title, Billing.SUBSCRIPTION, is_ready=False, state=CLAUDE_CLI_LATER)
+    if spec.metered_sibling is not None:
+        sibling = PROVIDERS[spec.metered_sibling]
+        title = f"Use the API key of `{sibling.name}` in its place"
+        state = f"set it up with: llm-orc auth add {sibling.name}"
+        yield WayIn("api-key", title, sibling.billing, is_ready=False, state=state)
     # A key is never paid for by a plan: where the plan pays, there is no key to add.
     if spec.credential != "none" and spec.billing is not Billing.SUBSCRIPTION:
         state = f"ready; keys are at {spec.keys_at}" if spec.keys_at else "ready"
         yield WayIn("api-key", "Paste an API key", spec.billing, is_ready=True, state=state)
+
+
+def _official_cli(name: CliName, app: App) -> WayIn:
+    """Only whether it is there: asking it how it is logged in takes half a second."""
+    program = OFFICIAL_CLIS[name]
+    found = shutil.which(program.command, path=app.surroundings.environ.get("PATH", ""))
+    state = "the supported way; " + (f"found at {found}" if found else f"first: {program.install_hint}")
+    title = f"Use {program.title}, `{program.command}`, and its sign-in"
+    return WayIn(name, title, Billing.SUBSCRIPTION, is_ready=found is not None, state=state)
 
 
 def _oauth(spec: ProviderSpec, oauth: OAuthSettings, app: App) -> WayIn:

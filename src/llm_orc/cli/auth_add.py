@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.auth_arguments import auth_command, provider_argument
+from llm_orc.cli.auth_cli import use_official_cli
 from llm_orc.cli.exits import INTERRUPTED
 from llm_orc.cli.key_input import KeySourceOptions, read_key
 from llm_orc.cli.options import app_here, write_json
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
 
-_METHODS = ("api-key", "oauth", "claude-cli")
+_METHODS = ("api-key", "oauth", "claude-cli", "codex-cli")
+_CLIS = ("claude-cli", "codex-cli")
 
 
 @auth_command("add", "Add an API key or sign in.")
@@ -27,8 +29,8 @@ _METHODS = ("api-key", "oauth", "claude-cli")
 @click.option(
     "--method",
     type=click.Choice(_METHODS),
-    help="`api-key` is a key that you have, `oauth` a sign-in at the provider; `claude-cli` comes with the next"
-    " release.  [default: ask]",
+    help="`api-key` is a key that you have, `oauth` a sign-in at the provider, `claude-cli` and `codex-cli` the"
+    " vendor's own program and its sign-in.  [default: ask]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code that you type on any other device.")
 @click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page; don't open it.")
@@ -69,6 +71,7 @@ def add(
     (`llm-orc auth status` says how well); none goes on the command line.
 
     \b
+    llm-orc auth add anthropic-claude-pro-max
     llm-orc auth add openrouter
     llm-orc auth add openai --from-stdin < openai.key
     llm-orc auth add huggingface --device
@@ -82,6 +85,9 @@ def add(
     _refuse_contradictions(method, key, for_sign_in=device or no_browser)
     if method is None:
         method = "api-key" if key.count else "oauth" if device or no_browser else _ask_for_method(app, provider)
+    if method in _CLIS:
+        use_official_cli(app, provider, method, as_json=as_json)
+        return
     if method == "api-key":
         entry = _add_key(app, provider, key, account)
     else:

@@ -69,17 +69,19 @@ def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
     Without --verify nobody is asked. The exit code is 0 where each credential in use can work, else 4.
     """
     from llm_orc.app.auth_status import auth_status
+    from llm_orc.app.library import run_to_end
+    from llm_orc.app.official_access import look_at_clis
     from llm_orc.cli.auth_values import status_value
 
     app = app_here()
-    found = auth_status(app, provider)
+    clis = run_to_end(look_at_clis(app, provider))
+    found = auth_status(app, provider, clis)
     failures: dict[str, str] = {}
     if verify:
-        from llm_orc.app.library import run_to_end
         from llm_orc.app.prove_access import verify_access
 
         failures = run_to_end(verify_access(app, found))
-        found = auth_status(app, provider)
+        found = auth_status(app, provider, clis)
     if as_json:
         write_json(status_value(found, failures))
     else:

@@ -37,6 +37,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("resume", "resume", "Go on with a run that was stopped.", "Run"),
     Row("runs", "runs", "List, show, export and delete earlier runs.", "Look"),
     Row("check", "check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
+    Row("explain", "explain", "Say which access each agent would use, who pays, and why.", "Look"),
     Row("list-ensembles", "list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "list_profiles", "List the model profiles and where each was set.", "Look"),
     Row("setup", "setup", "Show the access that this machine has, and how to get more.", "Set up"),

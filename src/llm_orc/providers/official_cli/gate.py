@@ -6,7 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import AuthError
+from llm_orc.errors import AuthError, RateLimited
+from llm_orc.providers.failures import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -53,17 +54,17 @@ class Gate:
 class FirstAlone:
     """Lets one call go ahead of all others, so that they find a fresh login instead of all refreshing it.
 
-    Where that call finds the login refused, the others learn it without asking again.
+    Where that call finds the login refused or the plan used up, the others learn it without asking again.
     """
 
     def __init__(self) -> None:
         self._is_open = False
         self._ahead: asyncio.Event | None = None
-        self._refusal: AuthError | None = None
+        self._refusal: AuthError | RateLimited | None = None
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Callable[[], None]]:
-        """Yield what the call invokes once its login was taken. Raises the `AuthError` of the first call."""
+        """Yield what the call invokes once its login was taken. Raises what the first call met."""
         while not self._is_open and self._ahead is not None:
             await self._ahead.wait()
         if self._refusal is not None:
@@ -79,8 +80,9 @@ class FirstAlone:
 
         try:
             yield taken
-        except AuthError as e:
-            self._refusal = e
+        except (AuthError, RateLimited) as e:
+            if isinstance(e, AuthError) or (e.retry_after_s or 0.0) > LONGEST_WAIT_S:
+                self._refusal = e
             raise
         finally:
             self._ahead = None

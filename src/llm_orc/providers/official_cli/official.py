@@ -41,7 +41,7 @@ class OfficialClis:
         self._silence_s = silence_s
         self._gate = Gate(max_live, max_starting or os.cpu_count() or 2)
         self._looks: dict[str, asyncio.Task[CliState]] = {}
-        self._first: dict[tuple[str, str | None], FirstAlone] = {}
+        self._first: dict[tuple[str | None, ...], FirstAlone] = {}
         self._desks: list[Desk] = []
 
     async def __aenter__(self) -> Self:
@@ -72,7 +72,7 @@ class OfficialClis:
     ) -> ModelInterface:
         """Return the model. `base_url` is the only thing that sends the program elsewhere than to its vendor."""
         program = OFFICIAL_CLIS[state.name]
-        first = self._first.setdefault((state.name, base_url), FirstAlone())
+        first = self._first.setdefault((state.name, base_url, model), FirstAlone())
         desk = Desk(
             program,
             state,
