@@ -28,7 +28,7 @@ def say(**line):
 if arguments == ["--version"]:
     print(setup["version"] + " (Claude Code)")
     raise SystemExit
-if arguments[:2] == ["auth", "status"]:
+if arguments[-2:] == ["auth", "status"]:
     print(json.dumps(setup["status"]))
     raise SystemExit(0 if setup["status"]["loggedIn"] else 1)
 

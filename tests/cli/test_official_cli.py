@@ -1,0 +1,177 @@
+"""The official CLIs on the command line: set up, preferred, explained, proven."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.claude_stand_in import LOGGED_OUT, StandIn, install
+from tests.cli.conftest import Shell
+
+PRO_MAX = "anthropic-claude-pro-max"
+PLAN = f"""\
+name: plan
+agents:
+  - name: lawyer
+    model: {PRO_MAX}
+  - name: analyst
+    model: {PRO_MAX}
+"""
+
+
+@pytest.fixture
+def claude(bare: Shell, tmp_path: Path) -> StandIn:
+    stand_in = install(tmp_path / "stand-in")
+    bare.environ["PATH"] = stand_in.path
+    bare.environ["ANTHROPIC_API_KEY"] = "sk-marker-5530"
+    bare.ensemble("plan", PLAN)
+    return stand_in
+
+
+def test_it_is_set_up_with_one_command_that_says_what_it_found(bare: Shell, claude: StandIn) -> None:
+    done = bare.run("auth", "add", PRO_MAX, "--method", "claude-cli", "--json")
+
+    assert done.returncode == 0
+    added = json.loads(done.stdout)
+    assert (added["method"], added["billing"], added["plan"]) == ("claude-cli", "subscription", "max")
+    assert "2.1.330, Max plan" in done.stderr
+    assert f"llm-orc auth test {PRO_MAX}" in done.stderr
+    assert "auth_method: [claude-cli]" in bare.config.read_text()
+
+
+def test_logged_out_and_missing_programs_say_the_next_command(bare: Shell, claude: StandIn) -> None:
+    claude.set_up(status=LOGGED_OUT)
+    logged_out = bare.run("auth", "add", PRO_MAX, "--method", "claude-cli")
+    bare.environ["PATH"] = "/nowhere"
+    missing = bare.run("auth", "add", PRO_MAX, "--method", "claude-cli")
+
+    assert (logged_out.returncode, missing.returncode) == (4, 4)
+    assert "hint: claude auth login" in logged_out.stderr
+    assert "npm install -g @anthropic-ai/claude-code" in missing.stderr
+    assert not bare.config.exists()
+
+
+def test_without_a_terminal_the_ways_are_named_the_supported_one_first(bare: Shell, claude: StandIn) -> None:
+    done = bare.run("auth", "add", PRO_MAX)
+
+    assert done.returncode == 2
+    ways = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("  --method")]
+    assert ways == ["claude-cli:", "oauth:", "api-key:"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect drives Unix terminals only")
+async def test_a_person_is_offered_the_vendor_s_own_sign_in(bare: Shell, claude: StandIn) -> None:
+    from tests.cli.test_terminal import Terminal
+
+    claude.set_up(status=LOGGED_OUT)
+    terminal = Terminal(bare, "auth", "add", PRO_MAX, "--method", "claude-cli")
+    await asyncio.to_thread(terminal.process.expect, "claude auth login")
+    terminal.process.sendline("n")
+    await asyncio.to_thread(terminal.to_the_end)
+
+    assert terminal.process.exitstatus == 4
+
+
+def test_status_shows_it_as_seen_and_not_proven(bare: Shell, claude: StandIn) -> None:
+    found = json.loads(bare.run("auth", "status", PRO_MAX, "--json").stdout)["credentials"]
+
+    assert [(row["method"], row["state"], row["billing"]) for row in found] == [
+        ("claude-cli", "unverified", "subscription")
+    ]
+    assert found[0]["is_used"]
+
+
+def test_a_real_call_proves_it(bare: Shell, claude: StandIn) -> None:
+    done = bare.run("auth", "test", PRO_MAX, "--json")
+
+    assert json.loads(done.stdout)["access"]["method"] == "claude-cli"
+    assert claude.prompts == ["Answer with one word: yes."]
+
+
+def test_a_preference_keeps_what_its_user_wrote_around_it(bare: Shell, claude: StandIn) -> None:
+    bare.config.parent.mkdir(parents=True, exist_ok=True)
+    bare.config.write_text(
+        f"# mine\nproviders:\n  # the plan\n  {PRO_MAX}:\n    default_model: opus  # big\nruns: {{record: true}}\n"
+    )
+    done = bare.run("auth", "prefer", PRO_MAX, "claude-cli", "api-key", "--json")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["methods"][1] == {"method": "api-key", "billing": "metered"}
+    text = bare.config.read_text()
+    assert "# mine\n" in text
+    assert "# the plan\n" in text
+    assert "default_model: opus  # big\n" in text
+    assert "auth_method: [claude-cli, api-key]" in text
+    assert "runs: {record: true}" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((PRO_MAX, "claude-cli", "oauth"), 2, "--acknowledge-terms"),
+        (("openai", "claude-cli"), 4, "has no `claude-cli`"),
+        ((PRO_MAX, "claude-cli", "claude-cli"), 2, "named twice"),
+        ((PRO_MAX,), 2, "Missing argument"),
+        ((PRO_MAX, "claude-cli", "--project"), 3, "llm-orc"),
+    ],
+)
+def test_what_cannot_be_preferred_changes_nothing(
+    bare: Shell, claude: StandIn, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    bare.cwd = tmp_path
+    done = bare.run("auth", "prefer", *arguments)
+
+    assert done.returncode == code
+    assert words in done.stderr
+    assert not bare.config.exists()
+
+
+def test_a_broken_configuration_is_left_as_it_is(bare: Shell, claude: StandIn) -> None:
+    bare.config.parent.mkdir(parents=True, exist_ok=True)
+    bare.config.write_text("providers: [unclosed\n")
+    done = bare.run("auth", "prefer", PRO_MAX, "claude-cli")
+
+    assert done.returncode == 3
+    assert bare.config.read_text() == "providers: [unclosed\n"
+
+
+def test_explain_says_for_every_agent_what_it_uses_and_why(bare: Shell, claude: StandIn) -> None:
+    bare.run("auth", "prefer", PRO_MAX, "claude-cli", "api-key")
+    told = bare.run("explain", "plan")
+    value = json.loads(bare.run("explain", "plan", "--json").stdout)
+
+    assert told.returncode == 0
+    assert "lawyer, analyst" in told.stdout  # the same decision stands once
+    assert "puts it first" in told.stdout
+    assert "then     anthropic-api" in told.stdout
+    assert [agent["access"]["billing"] for agent in value["agents"]] == ["subscription", "subscription"]
+    assert value["agents"][0]["considered"][1]["method"] == "api-key"
+    assert claude.prompts == []
+
+
+def test_explain_says_why_a_way_is_not_taken(bare: Shell, claude: StandIn) -> None:
+    bare.run("auth", "prefer", PRO_MAX, "claude-cli", "api-key")
+    claude.set_up(status=LOGGED_OUT)
+    told = bare.run("explain", "plan")
+
+    assert "not      anthropic-claude-pro-max claude-cli: `claude` is not logged in" in told.stdout
+    assert "metered: paid per token" in told.stdout
+
+
+def test_explain_ends_as_a_run_would_where_nothing_works(bare: Shell, claude: StandIn) -> None:
+    claude.set_up(status=LOGGED_OUT)
+    told = bare.run("explain", "plan")
+
+    assert told.returncode == 4
+    assert "`claude` is not logged in" in told.stderr
+
+
+def test_setup_offers_the_plan_before_a_key_that_is_merely_there(bare: Shell, claude: StandIn) -> None:
+    found = json.loads(bare.run("setup", "--json").stdout)["found"]
+
+    names = [one["provider"] for one in found if one["provider"] in {PRO_MAX, "anthropic-api"}]
+    assert names == [PRO_MAX, "anthropic-api"]
