@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; a whole answer comes in one line
 _KEPT_OF_STDERR = 4096  # bytes
+# How a pipe says that nobody reads it; uvloop, once it has closed the pipe by itself, with the last.
+_GONE = (BrokenPipeError, ConnectionResetError, RuntimeError)
 _GRACE_S = 1.0  # between asking it to end and ending it
 
 
@@ -59,11 +61,11 @@ class Child:
         """Write to its standard input; what it no longer reads is lost, and its output tells why."""
         stdin = self._process.stdin
         assert stdin is not None
-        with suppress(BrokenPipeError, ConnectionResetError):
+        with suppress(*_GONE):
             stdin.write(text)
             await stdin.drain()
         if is_last:
-            stdin.close()
+            self._close_stdin()
 
     async def line(self) -> bytes | None:
         """Return its next line, None after the last. Raises `LineTooLong`."""
@@ -85,8 +87,7 @@ class Child:
         await asyncio.shield(asyncio.ensure_future(self._stop()))
 
     async def _stop(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._close_stdin()
         if self.is_alive:
             self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
@@ -101,6 +102,11 @@ class Child:
     def kill(self) -> None:
         """End it at once, without waiting; what it started in its group ends too."""
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+    def _close_stdin(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(*_GONE):
+            self._process.stdin.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
