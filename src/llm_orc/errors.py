@@ -32,6 +32,7 @@ LlmOrcError                   error                     exit 1
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
+│  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
 │  ├─ RunNotFound             run_not_found                     no run has that id, or more than one fits
 │  ├─ RunNotResumable         run_not_resumable                 it is going on elsewhere, or can't be read
 │  └─ RunInterrupted          interrupted                  130  Ctrl-C
@@ -314,6 +315,12 @@ class AgentTimedOut(RunError):
 
 class RunTimedOut(RunError):
     code = "run_timed_out"
+
+
+class BudgetExceeded(RunError):
+    """`--max-cost` is reached: the call was not made."""
+
+    code = "budget_exceeded"
 
 
 class RunNotFound(RunError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import AgentOutput
@@ -14,22 +14,31 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
     AuthError,
+    BudgetExceeded,
     ContentRefused,
     CredentialRefused,
     ModelNotFound,
     PromptTooLarge,
     ProviderError,
     RateLimited,
+    ReplyUnreadable,
     RequestRejected,
 )
+from llm_orc.providers.anthropic import default_max_tokens
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Usage
 from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.prices import most_input_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.base import AgentTurn
+    from llm_orc.agents.budget import Budget, Held
     from llm_orc.errors import LlmOrcError
+    from llm_orc.providers.base import ReplyObserver
+
+
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,10 @@ class Candidate:
     access: Access
     cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: not known
 
+    @property
+    def is_metered(self) -> bool:
+        return self.access.billing is Billing.METERED
+
 
 class LlmCaller:
     """Calls agents' models: the first that works, in the order that the configuration allows.
@@ -48,9 +61,9 @@ class LlmCaller:
     An access that has shown itself closed is not tried again by any agent of the run.
     """
 
-    def __init__(self, candidates: Mapping[str, Sequence[Candidate]]) -> None:
-        """`candidates` holds at least one for each agent."""
-        self._candidates = candidates
+    def __init__(self, candidates: Mapping[str, Sequence[Candidate]], budget: Budget | None = None) -> None:
+        """`candidates` holds at least one for each agent; with a `budget`, the price of each is known."""
+        self._candidates, self._budget = candidates, budget
         self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
@@ -62,7 +75,7 @@ class LlmCaller:
                 turn.observer.switched(candidate.model.name, candidate.access, failures[-1])
             try:
                 return await self._try(candidate, turn)
-            except (ProviderError, AuthError, AgentTimedOut) as e:
+            except (ProviderError, AuthError, AgentTimedOut, BudgetExceeded) as e:
                 failures.append(e)
                 if not _another_may_do_better(e):
                     break
@@ -74,11 +87,49 @@ class LlmCaller:
         if closed is not None:
             raise closed
         try:
-            return await _ask(candidate, turn)
+            return await self._ask(candidate, turn)
         except (ProviderError, AuthError) as e:
             if _closes_access(e, access):
                 self._closed[access, model if isinstance(e, RateLimited) else None] = e  # plans limit each model
             raise
+
+    async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
+        request = _request(candidate.choice, turn)
+        if self._budget is None or not candidate.is_metered:
+            return await _ask(candidate, turn, request, turn.observer)
+        most_tokens = most_output_tokens(request, candidate.model.name)
+        request = replace(request, max_tokens=request.max_tokens or most_tokens)
+        most_usd = _most_usd(candidate, request, most_tokens)
+        async with self._budget.hold(most_usd, f"agent `{turn.agent.name}`") as held:
+            output = await _ask(candidate, turn, request, _Counting(turn.observer, held))
+            held.settle(output.cost_usd)
+        return output
+
+
+class _Counting:
+    """An observer that also counts tries which may have been billed for nothing."""
+
+    def __init__(self, observer: ReplyObserver, held: Held) -> None:
+        self._observer, self._held = observer, held
+        self.text = observer.text
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        if isinstance(error, ReplyUnreadable):
+            self._held.lost()
+        self._observer.retrying(error, attempt, delay_s)
+
+
+def _most_usd(candidate: Candidate, request: ModelRequest, most_tokens: int) -> float:
+    texts = [request.system_prompt or "", *(message.content for message in request.messages)]
+    usage = Usage(most_input_tokens(texts, len(request.messages)), most_tokens)
+    return candidate.cost_usd(candidate.model.name, usage) or 0.0
+
+
+def most_output_tokens(request: ModelRequest, model: str) -> int:
+    """Return how many tokens an answer may have; `options` that say more than `max_tokens` count."""
+    named = [request.options.get(key) for key in _LIMITS]
+    numbers = [number for number in named if isinstance(number, int) and not isinstance(number, bool)]
+    return max([request.max_tokens or default_max_tokens(model), *numbers])
 
 
 def _closes_access(error: LlmOrcError, access: Access) -> bool:
@@ -104,9 +155,8 @@ def _another_may_do_better(error: LlmOrcError) -> bool:
     return not isinstance(error, (RequestRejected, ContentRefused))
 
 
-async def _ask(candidate: Candidate, turn: AgentTurn) -> AgentOutput:
-    choice = candidate.choice
-    request = ModelRequest(
+def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
+    return ModelRequest(
         messages=(Message("user", turn.prompt),),
         system_prompt=choice.system_prompt,
         temperature=choice.temperature,
@@ -114,10 +164,16 @@ async def _ask(candidate: Candidate, turn: AgentTurn) -> AgentOutput:
         json_output=choice.json_output,
         options=choice.options,
     )
+
+
+async def _ask(
+    candidate: Candidate, turn: AgentTurn, request: ModelRequest, observer: ReplyObserver
+) -> AgentOutput:
+    choice = candidate.choice
     limit = asyncio.timeout(choice.timeout_s)
     try:
         async with limit:
-            reply = await candidate.model.reply(request, turn.observer)
+            reply = await candidate.model.reply(request, observer)
     except TimeoutError as e:
         if not limit.expired():
             raise

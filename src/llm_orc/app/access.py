@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
@@ -98,11 +98,25 @@ class AgentAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the metered calls of a run would cost, in US dollars at list price; None: a price is not known.
+
+    `likely_usd` takes answers of 500 tokens, `most_usd` the longest that each agent may give. Retries and
+    fallbacks are not in it.
+    """
+
+    calls: int
+    likely_usd: float | None
+    most_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccessPlan:
     """What a run will use, for showing; `notices` are things that its person should know."""
 
     agents: tuple[AgentAccess, ...]
     notices: tuple[str, ...] = ()
+    estimate: Callable[[], Estimate | None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

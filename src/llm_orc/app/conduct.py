@@ -6,19 +6,23 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import Candidate, LlmCaller
 from llm_orc.app.access import AccessPlan
 from llm_orc.app.costs import cost_of
+from llm_orc.app.estimate import estimate
 from llm_orc.app.find_access import access_finder
 from llm_orc.app.running import lock_of
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import RunNotResumable, StorageError
+from llm_orc.errors import RunNotResumable, SettingsError, StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
+from llm_orc.providers.base import Usage
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
@@ -75,7 +79,8 @@ async def conduct(
             access_finder(app, http, allow_metered=recipe.allow_metered, sandbox=sandbox)
         )
         ready = await finder.find_all(recipe.choices)
-        watch.planned(ready.plan)
+        _refuse_unknown_price(recipe, ready)
+        watch.planned(replace(ready.plan, estimate=partial(estimate, recipe, ready.by_agent)))
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )
@@ -94,7 +99,7 @@ async def conduct(
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
-            LlmCaller(_candidates(app, ready, http, stream=watch.stream)),
+            LlmCaller(_candidates(app, ready, http, stream=watch.stream), _budget(recipe, ready, earlier)),
             sink,
             run_id=run_id,
             clock=app.clock,
@@ -124,6 +129,27 @@ def _candidates(
         return Candidate(model.choice, built, model.access, cost_of(model))
 
     return {agent: tuple(candidate(m) for m in models) for agent, models in ready.by_agent.items()}
+
+
+def _budget(recipe: Recipe, ready: ReadyModels, earlier: RecordedRun | None) -> Budget | None:
+    if recipe.max_cost_usd is None:
+        return None
+    spent = [output.cost_usd or 0.0 for output in earlier.state.outputs.values()] if earlier else []
+    return Budget(recipe.max_cost_usd, sum(spent))
+
+
+def _refuse_unknown_price(recipe: Recipe, ready: ReadyModels) -> None:
+    """A limit that can't be kept is none."""
+    if recipe.max_cost_usd is None:
+        return
+    one = Usage(1, 1)
+    models = {model.model: model for models in ready.by_agent.values() for model in models}
+    unknown = [f"`{m.access.provider}` {name}" for name, m in models.items() if cost_of(m)(name, one) is None]
+    if unknown:
+        raise SettingsError(
+            f"the price of {', '.join(unknown)} is not known, so `--max-cost` can't be kept",
+            hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
+        )
 
 
 def _forget_before(app: App) -> float | None:

@@ -40,6 +40,7 @@ async def run(
     record: bool | None = None,
     max_concurrent: int | None = None,
     timeout_s: float | None = None,
+    max_cost_usd: float | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
 ) -> RunResult:
     """Run an ensemble on `task` (else its `default_task`) and return the result of every agent.
@@ -61,6 +62,7 @@ async def run(
         record=record,
         max_concurrent=max_concurrent,
         timeout_s=timeout_s,
+        max_cost_usd=max_cost_usd,
         stream=on_event is not None,
     )
     return await run_ensemble(app, ensemble, options, show=on_event or _nobody_looks)
@@ -75,6 +77,7 @@ def run_sync(
     record: bool | None = None,
     max_concurrent: int | None = None,
     timeout_s: float | None = None,
+    max_cost_usd: float | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
 ) -> RunResult:
     """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
@@ -87,6 +90,7 @@ def run_sync(
             record=record,
             max_concurrent=max_concurrent,
             timeout_s=timeout_s,
+            max_cost_usd=max_cost_usd,
             on_event=on_event,
         )
     )

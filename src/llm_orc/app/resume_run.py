@@ -29,6 +29,7 @@ class ResumeOptions:
     allow_metered: bool = False
     max_concurrent: int | None = None
     timeout_s: float | None = None
+    max_cost_usd: float | None = None  # of the whole run, what is spent already included; None: as it was
     stream: bool = False
 
 
@@ -51,6 +52,8 @@ async def resume_run(
             show(event)
         return state.result()
     recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
+    if options.max_cost_usd is not None:
+        recipe = replace(recipe, max_cost_usd=options.max_cost_usd)
     return await conduct(
         app,
         recipe,

@@ -32,6 +32,7 @@ class RunOptions:
     record: bool | None = None
     max_concurrent: int | None = None
     timeout_s: float | None = None
+    max_cost_usd: float | None = None  # over metered accesses
     stream: bool = False  # send text deltas to `show`
 
 
@@ -56,6 +57,7 @@ async def run_ensemble(
         allow_metered=options.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=options.timeout_s,
+        max_cost_usd=app.settings.runs.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
     )
     return await conduct(
         app,

@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.formats.figures import count
+from llm_orc.formats.figures import count, dollars
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import SANDBOX_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llm_orc.app.access import AccessPlan
+    from llm_orc.app.access import AccessPlan, Estimate
     from llm_orc.auth.access import Access
 
 WHO_PAYS = {
@@ -33,7 +33,16 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
     after = Counter(fallback for agent in plan.agents for fallback in agent.fallbacks)
     for (model, access), agents in after.items():
         yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
+    if (estimate := plan.estimate()) is not None:
+        yield _estimated(estimate)
     yield from (one_line(notice) for notice in plan.notices)
+
+
+def _estimated(estimate: Estimate) -> str:
+    calls = count(estimate.calls, "metered call")
+    if estimate.likely_usd is None or estimate.most_usd is None:
+        return f"estimate: {calls}, price unknown"
+    return f"estimate: {calls}, about {dollars(estimate.likely_usd)}, at most {dollars(estimate.most_usd)}"
 
 
 def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:

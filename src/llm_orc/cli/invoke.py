@@ -39,6 +39,7 @@ def command(
     allow_metered: bool,
     max_concurrent: int | None,
     timeout_s: float | None,
+    max_cost_usd: float | None,
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
 
@@ -75,6 +76,7 @@ def command(
             record=recorded,
             max_concurrent=max_concurrent,
             timeout_s=timeout_s,
+            max_cost_usd=max_cost_usd,
             stream=stream,
         )
         return run_ensemble(app, ensemble, options, show=show, planned=planned)

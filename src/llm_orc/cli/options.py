@@ -62,6 +62,14 @@ _limits = (
         metavar="SECONDS",
         help="Stop the whole run after this time, e.g. `90`.  [default: the setting, else none]",
     ),
+    click.option(
+        "--max-cost",
+        "max_cost_usd",
+        type=click.FloatRange(min=0),
+        metavar="USD",
+        help="Make no metered call that might bring the run above this, e.g. `0.50`."
+        "  [default: the setting, else none]",
+    ),
 )
 
 

@@ -29,6 +29,7 @@ def command(
     allow_metered: bool,
     max_concurrent: int | None,
     timeout_s: float | None,
+    max_cost_usd: float | None,
 ) -> int:
     """Go on with RUN: its id, the beginning of one, or `last`.  [default: the newest unfinished run]
 
@@ -57,6 +58,7 @@ def command(
             allow_metered=allow_metered,
             max_concurrent=max_concurrent,
             timeout_s=timeout_s,
+            max_cost_usd=max_cost_usd,
             stream=stream,
         )
         return resume_run(app, options, show=show, planned=planned)

@@ -29,6 +29,7 @@ class Recipe:
     allow_metered: bool = False
     rehearsal: bool = False
     timeout_s: float | None = None
+    max_cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

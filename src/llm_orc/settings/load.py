@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _PACKAGED = [Path(__file__).with_name(name) for name in ("packaged.yaml", "presets.yaml")]
 _FIELD_NAMES = {
+    "max_cost": "max_cost_usd",
     "timeout_seconds": "timeout_s",
     "connect_timeout_seconds": "connect_timeout_s",
     "idle_timeout_seconds": "idle_timeout_s",

@@ -115,6 +115,7 @@ class RunSettings:
     max_concurrent: int | None = None  # None: as many as open files allow
     timeout_s: float | None = None  # of a whole run
     max_retries: int = 4  # tries after the first, for what is transient
+    max_cost_usd: float | None = None  # that one run may cost over metered accesses
     max_cli_processes: int = 8  # of official CLIs, alive at once
 
 
