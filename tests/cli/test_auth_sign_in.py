@@ -446,3 +446,16 @@ async def test_an_api_key_has_nothing_to_renew(bare):
 
     assert done.returncode == 4
     assert "nothing to renew" in done.stderr
+
+
+async def test_a_clock_that_is_far_off_is_shown_and_does_no_harm(bare):
+    server = OAuthServer(auto_approve=True, date_skew_s=900)
+    async with sign_in_place(bare, server) as here:
+        await signed_in(here)
+        told = await here.run("auth", "status", "sandbox")
+        row = json.loads((await here.run("auth", "status", "sandbox", "--json")).stdout)["credentials"][0]
+        tried = await here.run("auth", "test", "sandbox")
+
+    assert row["clock_skew_s"] == pytest.approx(900, abs=5)
+    assert "behind the provider's" in told.stdout
+    assert tried.returncode == 0

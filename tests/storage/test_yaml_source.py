@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.storage.yaml_source import Located
 
-# Without control characters and the line ends that only YAML 1.1 knows: a writer must escape those.
-_TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")))
+# Without control characters, noncharacters and the line ends of YAML 1.1 alone: a writer must escape those.
+_TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters="\ufffe\uffff"))
 _NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 _DATA = st.recursive(
     st.none() | st.booleans() | _NUMBERS | _TEXT,

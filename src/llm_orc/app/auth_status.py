@@ -68,6 +68,7 @@ class CredentialStatus:
     refreshed_at: float | None = None
     proven_at: float | None = None
     terms_acknowledged_at: float | None = None
+    clock_skew_s: float | None = None  # the provider's clock minus ours, when it last gave a token
     is_own: bool = False  # in our own store, so that more can be remembered of it
 
     @property
@@ -275,6 +276,7 @@ def _stored(entry: Entry, now: float, path: str) -> CredentialStatus:
         refreshed_at=entry.refreshed_at,
         proven_at=entry.proven_at,
         terms_acknowledged_at=entry.terms_acknowledged_at,
+        clock_skew_s=token.clock_skew_s if token else None,
         is_own=entry.source == "own",
     )
 

@@ -106,6 +106,7 @@ def keep_login(app: App, provider: str, login: Login, options: SignInOptions) ->
                 billing=way.billing,
                 origin=origin,
                 label=login.label,
+                clock_skew_s=token.clock_skew_s,
                 terms_acknowledged_at=app.clock.now() if way.notice is not None else None,
             )
 

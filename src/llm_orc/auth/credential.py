@@ -32,6 +32,7 @@ class OAuthToken:
     issued_at: float | None = None
     scopes: tuple[str, ...] = ()
     client_id: str | None = None
+    clock_skew_s: float | None = None  # the server's clock minus ours, when it was issued
 
 
 Credential = ApiKey | OAuthToken

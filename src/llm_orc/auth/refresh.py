@@ -275,6 +275,7 @@ class TokenKeeper:
             issued_at=response.received_at,
             scopes=old.scopes if response.scopes is None else response.scopes,
             client_id=old.client_id,
+            clock_skew_s=response.date_skew_s,
         )
 
         def take(entry: Entry) -> Entry:

@@ -160,6 +160,7 @@ class CredentialStorage:
         billing: Billing = Billing.METERED,
         origin: str | None = None,
         label: str = "",
+        clock_skew_s: float | None = None,
         terms_acknowledged_at: float | None = None,
     ) -> Entry:
         """Keep a new sign-in and make its account the active one. `expires_at` is in Unix seconds.
@@ -173,6 +174,7 @@ class CredentialStorage:
             issued_at=self._clock(),
             scopes=tuple(scopes),
             client_id=client_id,
+            clock_skew_s=clock_skew_s,
         )
         entry = replace(_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
         return self._store(entry, origin=origin, label=label)

@@ -21,7 +21,7 @@ Exit codes:
 """
 KEYS_COME_IN = "A key comes in by a hidden prompt, or with --from-stdin, --from-file FILE or --from-env NAME."
 _KEY_SHAPE = re.compile(
-    r"(sk|rk|gsk|hf|xai|pplx|r8|nvapi|ghp|gho|ghu|ghs|github_pat|sandbox-[ar]t)[-_][A-Za-z0-9_\-]{8,}"
+    r"(sk|rk|gsk|hf|xai|pplx|r8|nvapi|ghp|gho|ghu|ghs|github_pat|sandbox-[ar]t)[-_][A-Za-z0-9_\-+/.=]{8,}"
     r"|AIza[A-Za-z0-9_\-]{20,}"
     r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-.]+"  # a JSON Web Token
     r"|Bearer\s.*"

@@ -52,6 +52,7 @@ def credential_value(credential: CredentialStatus) -> dict[str, JsonValue]:
         "refreshed_at": _time(credential.refreshed_at),
         "proven_at": _time(credential.proven_at),
         "terms_acknowledged_at": _time(credential.terms_acknowledged_at),
+        "clock_skew_s": credential.clock_skew_s,
         "hint": credential.hint,
     }
 

@@ -6,11 +6,19 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.errors import AccessRefused, AuthError, CredentialRefused, LlmOrcError, ProviderError
+from llm_orc.errors import (
+    AccessRefused,
+    AuthError,
+    CredentialRefused,
+    LlmOrcError,
+    ProviderError,
+    ReplyUnreadable,
+)
 from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import ModelInterface
 from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport
+from llm_orc.providers.redact import credentials_in, mask_error, without
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -98,11 +106,27 @@ class HttpModel(ModelInterface):
                 answer = await self._http.send("POST", url, headers, wire.body, feed=_feed(decoder, watcher))
         except TransportError as e:
             raise from_transport(e, self._target, self._endpoint.origin) from e
-        if not 200 <= answer.status < 300:
-            raise self._failure(answer)
-        if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
+        except LlmOrcError as e:  # what the stream itself said
+            mask_error(self._credentials(wire, headers), e)
+            raise
+        try:
+            if not 200 <= answer.status < 300:
+                raise self._failure(without(self._credentials(wire, headers), answer))
+            if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
+                return self._read(answer, wire, headers)
+            return decoder.finish(answer)
+        except LlmOrcError as e:
+            mask_error(self._credentials(wire, headers), e)
+            raise
+
+    def _read(self, answer: Answer, wire: WireRequest, headers: dict[str, str]) -> Reply:
+        try:
             return self._dialect.read(answer, self._target)
-        return decoder.finish(answer)
+        except ReplyUnreadable:
+            return self._dialect.read(without(self._credentials(wire, headers), answer), self._target)
+
+    def _credentials(self, wire: WireRequest, headers: dict[str, str]) -> tuple[str, ...]:
+        return credentials_in(headers, {*wire.headers, *self._endpoint.headers})
 
     def _failure(self, answer: Answer) -> LlmOrcError:
         return from_status(

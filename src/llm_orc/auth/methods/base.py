@@ -71,6 +71,7 @@ def login_with_token(client: OAuthClient, token: TokenResponse) -> Login:
         issued_at=token.received_at,
         scopes=scopes,
         client_id=client.client_id,
+        clock_skew_s=token.date_skew_s,
     )
     return Login(credential, scopes)
 

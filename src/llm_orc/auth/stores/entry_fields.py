@@ -16,10 +16,19 @@ Fields = dict[str, "JsonValue"]
 
 _PLAIN = ("origin", "obtained_at", "refreshed_at", "proven_at", "terms_acknowledged_at", "label", "is_active")
 _MARKS: dict[str, Any] = {"presented": Presented, "needs_login": NeedsLogin, "refused": Refused}
-_NUMBERS = ("obtained_at", "refreshed_at", "proven_at", "terms_acknowledged_at", "expires_at", "issued_at", "at")
+_NUMBERS = (
+    "obtained_at",
+    "refreshed_at",
+    "proven_at",
+    "terms_acknowledged_at",
+    "expires_at",
+    "issued_at",
+    "at",
+    "clock_skew_s",
+)
 _KNOWN = {
     *("provider", "account", "kind", "billing", *_PLAIN, *_MARKS),
-    *("key", "access_token", "refresh_token", "expires_at", "issued_at", "scopes", "client_id"),
+    *("key", "access_token", "refresh_token", "expires_at", "issued_at", "scopes", "client_id", "clock_skew_s"),
 }
 
 
@@ -73,6 +82,7 @@ def _credential_fields(credential: Credential) -> Fields:
                 "issued_at": credential.issued_at,
                 "scopes": list(credential.scopes),
                 "client_id": credential.client_id,
+                "clock_skew_s": credential.clock_skew_s,
             }
 
 
@@ -82,7 +92,7 @@ def _credential(fields: Fields) -> Credential:
             return ApiKey(Secret(_text(fields["key"])))
         case "oauth":
             refresh, client_id, scopes = (fields.get(k) for k in ("refresh_token", "client_id", "scopes"))
-            times = _checked({name: fields.get(name) for name in ("expires_at", "issued_at")})
+            times = _checked({name: fields.get(name) for name in ("expires_at", "issued_at", "clock_skew_s")})
             if not isinstance(scopes, list):
                 raise TypeError
             return OAuthToken(

@@ -1,0 +1,194 @@
+"""A marker secret through every command, at its most talkative and with every kind of failure, is found nowhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.cli.conftest import PANEL, Shell
+
+MARKER = "sk-canary+7/ÄZ-9f31c0de77aa".replace("Ä", "A")
+FORMS = (
+    MARKER,
+    quote(MARKER, safe=""),
+    base64.b64encode(MARKER.encode()).decode().rstrip("="),
+    json.dumps(MARKER)[1:-1].replace("/", "\\/"),
+    MARKER[4:-4],  # cut at both ends
+)
+
+
+@dataclass
+class Parrot:
+    """A server that answers everything with one status and repeats what it was sent, the credential included."""
+
+    status: int = 401
+    kind: str = "json"
+    heard: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def words(self, sent: str) -> bytes:
+        match self.kind:
+            case "json":
+                error = {"message": f"bad key: {sent}", "type": "authentication_error", "code": sent[:80]}
+                return json.dumps({"error": error, "type": "error"}).encode()
+            case "html":
+                return f"<html><title>oops {sent}</title><pre>Traceback {sent}</pre></html>".encode()
+            case _:
+                return f"{sent}\x1b[31m\r\n{sent}".encode()
+
+
+@pytest.fixture
+def parrot() -> Iterator[Parrot]:
+    parrot = Parrot()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            sent = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
+            parrot.heard.append(sent)
+            body = parrot.words(sent)
+            self.send_response(parrot.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("X-Debug", sent)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    parrot.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield parrot
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Witness:
+    """Runs commands and keeps all that was said; `found` are the places where a secret shows."""
+
+    shell: Shell
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *arguments: str, stdin: str | None = None) -> int:
+        done = self.shell.run("--debug", *arguments, stdin=stdin)
+        self.said.append(f"{arguments}: {done.stdout}{done.stderr}")
+        return done.returncode
+
+    def found(self) -> list[str]:
+        said = [text[:300] for text in self.said if any(form in text for form in FORMS)]
+        files = [
+            str(path)
+            for root in (self.shell.home, self.shell.cwd)
+            for path in root.rglob("*")
+            if path.is_file() and any(form.encode() in path.read_bytes() for form in FORMS)
+        ]
+        return said + files
+
+
+@pytest.fixture
+def witness(bare: Shell, parrot: Parrot) -> Witness:
+    bare.environ |= {"PYTHONASYNCIODEBUG": "1", "PYTHONDEVMODE": "1", "LLM_ORC_MAX_RETRIES": "1"}
+    bare.config.parent.mkdir(parents=True)
+    bare.config.write_text(
+        f"""\
+providers:
+  anthropic-api: {{base_url: '{parrot.url}'}}
+  openai: {{base_url: '{parrot.url}/v1'}}
+  ollama: {{base_url: 'http://127.0.0.1:9/v1'}}
+model_profiles:
+  default: {{provider: openai, model: m, fallback_model_profile: second}}
+  second: {{provider: anthropic-api, model: claude-m}}
+""",
+        encoding="utf-8",
+    )
+    bare.ensemble("panel", PANEL)
+    return Witness(bare)
+
+
+@pytest.mark.parametrize("kind", ["json", "html", "text"])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 429, 500])
+def test_a_provider_that_repeats_the_key_finds_no_echo_of_ours(
+    witness: Witness, parrot: Parrot, status: int, kind: str
+) -> None:
+    parrot.status, parrot.kind = status, kind
+    witness.shell.environ |= {"OPENAI_API_KEY": MARKER, "ANTHROPIC_API_KEY": MARKER}
+
+    witness.run("invoke", "panel", "--input", "hello", "--allow-metered", "--output-format", "json")
+    witness.run("auth", "test", "openai")
+    witness.run("runs", "show", "last")
+    witness.run("runs", "show", "last", "--output-format", "jsonl")
+
+    assert any(MARKER in heard for heard in parrot.heard)  # it did go out, to the one place that it belongs to
+    assert witness.found() == []
+
+
+def test_every_command_around_a_stored_key_keeps_it(witness: Witness, parrot: Parrot, tmp_path: Path) -> None:
+    key_file = tmp_path / "outside.key"
+    key_file.write_text(MARKER)
+    witness.shell.environ["A_KEY"] = MARKER
+
+    assert witness.run("auth", "add", "openai", "--from-stdin", "--json", stdin=f"{MARKER}\n") == 0
+    assert witness.run("auth", "add", "openai", "--from-env", "A_KEY", "--account", "second") == 0
+    assert witness.run("auth", "add", "anthropic-api", "--from-file", str(key_file)) == 0
+    for arguments in (
+        *(("auth", "list"), ("auth", "list", "--json"), ("auth", "status"), ("auth", "status", "--json")),
+        *(("auth", "status", "--verify"), ("auth", "test", "openai"), ("auth", "switch", "openai", "second")),
+        *(("check", "panel"), ("explain", "panel", "--json"), ("setup",), ("list-profiles", "--json")),
+        *(("invoke", "panel", "--input", "x"), ("invoke", "panel", "--input", "x", "--output-format", "markdown")),
+        *(("resume", "last"), ("runs", "list"), ("auth", "refresh", "openai")),
+        *(("auth", "logout", "openai"), ("auth", "remove", "anthropic-api")),
+    ):
+        witness.run(*arguments)
+
+    assert witness.found() == []
+
+
+def test_failures_of_the_store_itself_show_nothing(witness: Witness) -> None:
+    store = witness.shell.config.with_name("credentials.json")
+    assert witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER) == 0
+    whole = store.read_bytes()
+    for damage in (whole[:-40], b"{}", b"\xff\xfe", whole.replace(b"a", b"b")):
+        store.write_bytes(damage)
+        witness.run("auth", "status")
+        witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER)
+        witness.run("invoke", "panel", "--input", "x")
+    store.unlink()
+    store.mkdir()
+    witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER)
+    store.rmdir()
+
+    assert witness.found() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("auth", "add", "openai", MARKER),
+        ("auth", "add", "openai", "--from-env", MARKER),
+        ("auth", "add", "openai", f"--api-key={MARKER}"),
+        ("auth", "add", MARKER),
+        ("auth", "test", MARKER),
+        ("auth", "switch", "openai", MARKER),
+        ("auth", MARKER),
+    ],
+)
+def test_a_secret_among_the_arguments_is_refused_and_not_repeated(
+    witness: Witness, arguments: tuple[str, ...]
+) -> None:
+    done = witness.shell.run("--debug", *arguments)
+
+    assert done.returncode != 0
+    assert not any(form in done.stdout + done.stderr for form in FORMS)
