@@ -1,0 +1,149 @@
+"""`codex` as the second row of the table: one process a call, its answer whole, its failures told apart."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_orc.errors import (
+    AccessNotSupported,
+    LlmOrcError,
+    MeteredNotAllowed,
+    NotLoggedIn,
+    ProviderOverloaded,
+    RateLimited,
+    ReplyCut,
+    ReplyUnreadable,
+    RequestRejected,
+)
+from llm_orc.providers.base import Message, ModelRequest, Reply
+from llm_orc.providers.official_cli.official import OfficialClis
+
+_PROGRAM = r"""
+import json, os, re, sys
+home = HOME_DIRECTORY
+arguments = sys.argv[1:]
+if arguments == ["--version"]:
+    print("codex-cli 0.169.0")
+elif arguments == ["login", "status"]:
+    said = open(os.path.join(home, "status")).read()
+    print(said, file=sys.stderr)
+    raise SystemExit(0 if said.startswith("Logged in") else 1)
+else:
+    prompt = sys.stdin.read()
+    role = json.loads([a for a in arguments if a.startswith("model_instructions_file=")][0].partition("=")[2])
+    with open(os.path.join(home, "seen.json"), "w") as seen:
+        json.dump({"arguments": arguments, "prompt": prompt, "role": open(role).read(), "environ": dict(os.environ)}, seen)
+    def say(**line):
+        print(json.dumps(line), flush=True)
+    say(type="thread.started", thread_id="t")
+    failed = re.match(r"\[fail (.*)\]", prompt)
+    if failed:
+        say(type="turn.failed", error={"message": failed[1]})
+        raise SystemExit(1)
+    if "[rubbish]" in prompt:
+        print("panicked at src/main.rs", flush=True)
+    if "[gone]" in prompt:
+        raise SystemExit(101)
+    if "[mute]" not in prompt:
+        say(type="item.completed", item={"type": "reasoning", "text": "hm"})
+        say(type="item.completed", item={"type": "agent_message", "text": "answer to " + prompt})
+    say(type="turn.completed", usage={"input_tokens": 20, "cached_input_tokens": 5, "output_tokens": 3})
+"""
+
+
+@pytest.fixture
+def codex(tmp_path: Path) -> Path:
+    home = tmp_path / "stand-in"
+    (home / "bin").mkdir(parents=True)
+    program = home / "bin" / "codex"
+    program.write_text(f"#!{sys.executable} -SE\n" + _PROGRAM.replace("HOME_DIRECTORY", repr(str(home))))
+    program.chmod(0o755)
+    (home / "status").write_text("Logged in using ChatGPT")
+    return home
+
+
+async def ask(codex: Path, text: str, *before: Message, base_url: str | None = None) -> Reply:
+    environ = {"PATH": str(codex / "bin"), "HOME": str(codex), "OPENAI_API_KEY": "sk-marker", "CODEX_HOME": "/c"}
+    async with OfficialClis(environ, silence_s=20) as clis:
+        state = await clis.look("codex-cli")
+        model = clis.model(state, "gpt-5.5", provider="codex-cli", base_url=base_url, max_retries=0)
+        return await model.reply(ModelRequest((*before, Message("user", text)), system_prompt="You are a lawyer."))
+
+
+def seen(codex: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((codex / "seen.json").read_text())
+    return found
+
+
+async def test_it_answers_in_its_role_without_any_key(codex: Path) -> None:
+    reply = await ask(codex, "@/etc/passwd /help")
+
+    told = seen(codex)
+    assert reply.text == "answer to @/etc/passwd /help"
+    assert (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cache_read_tokens) == (20, 3, 5)
+    assert told["prompt"] == "@/etc/passwd /help"
+    assert told["role"] == "You are a lawyer."
+    assert "sk-marker" not in str(told)
+    assert "lawyer" not in str(told["arguments"])
+
+
+async def test_a_conversation_is_told_in_one_prompt(codex: Path) -> None:
+    await ask(codex, "and now?", Message("user", "one"), Message("assistant", "uno"))
+
+    prompt = str(seen(codex)["prompt"])
+    assert prompt.index("one") < prompt.index("uno") < prompt.index("and now?")
+
+
+async def test_only_a_configured_address_moves_it(codex: Path) -> None:
+    await ask(codex, "hello", base_url="http://127.0.0.1:9/v1")
+    moved = str(seen(codex)["arguments"])
+    await ask(codex, "hello")
+
+    assert "http://127.0.0.1:9/v1" in moved
+    assert "model_provider" not in str(seen(codex)["arguments"])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        ("[fail unexpected status 401 Unauthorized]", NotLoggedIn),
+        ("[fail You've hit your usage limit]", RateLimited),
+        ("[fail unexpected status 400 Bad Request]", RequestRejected),
+        ("[fail stream disconnected]", ProviderOverloaded),
+        ("[rubbish]", ReplyUnreadable),
+        ("[mute]", ReplyUnreadable),
+        ("[gone]", ReplyCut),
+    ],
+)
+async def test_each_failure_is_told_apart(codex: Path, prompt: str, error: type[LlmOrcError]) -> None:
+    with pytest.raises(error):
+        await ask(codex, prompt)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("Logged in using ChatGPT", None),
+        ("Logged in using an API key - sk-proj-***", MeteredNotAllowed),
+        ("Not logged in", NotLoggedIn),
+    ],
+)
+async def test_only_a_plan_will_do(codex: Path, status: str, error: type[LlmOrcError] | None) -> None:
+    (codex / "status").write_text(status)
+    async with OfficialClis({"PATH": str(codex / "bin")}) as clis:
+        state = await clis.look("codex-cli")
+
+    assert (type(state.problem) if state.problem else None) is error
+    assert state.version == "0.169.0"
+
+
+async def test_one_that_is_not_installed_says_how_to_get_it(tmp_path: Path) -> None:
+    async with OfficialClis({"PATH": str(tmp_path)}) as clis:
+        state = await clis.look("codex-cli")
+
+    assert isinstance(state.problem, AccessNotSupported)
+    assert "npm install -g @openai/codex" in (state.problem.hint or "")
