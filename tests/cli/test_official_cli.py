@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -175,3 +178,33 @@ def test_setup_offers_the_plan_before_a_key_that_is_merely_there(bare: Shell, cl
 
     names = [one["provider"] for one in found if one["provider"] in {PRO_MAX, "anthropic-api"}]
     assert names == [PRO_MAX, "anthropic-api"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_leaves_no_process_of_the_program(
+    bare: Shell, claude: StandIn, number: signal.Signals, code: int
+) -> None:
+    claude.set_up(do="hang")
+    with bare.started("invoke", "plan", "--input", "x") as process:
+        end = time.monotonic() + 20
+        while not claude.prompts and time.monotonic() < end:
+            time.sleep(0.02)
+        groups = {one["pid"] for one in claude.starts}
+        process.send_signal(number)
+        process.communicate(timeout=20)
+
+    assert process.returncode == code
+    assert groups
+    assert [group for group in groups if not _is_gone(group)] == []
+
+
+def _is_gone(group: int) -> bool:
+    """Orphans that were killed stay until init has noticed, so look for a while."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
