@@ -68,7 +68,7 @@ class Desk:
         except BaseException:
             await self._gate.leave()
             raise
-        talk = Talk(self.program, call, child, self._gate)
+        talk = Talk(self.program, call, child, self._gate, on_end=self._talks.discard)
         self._talks.add(talk)
         return talk
 
@@ -82,7 +82,7 @@ class Desk:
 
     def dismiss(self, talk: Talk, *, gently: bool) -> None:
         """End the process while its answer already goes its way."""
-        task = asyncio.ensure_future(self._end(talk, gently=gently))
+        task = asyncio.ensure_future(talk.end(gently=gently))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -90,10 +90,6 @@ class Desk:
         for talk in list(self._talks):
             await talk.end()
         await asyncio.gather(*self._leaving, return_exceptions=True)
-
-    async def _end(self, talk: Talk, *, gently: bool) -> None:
-        await talk.end(gently=gently)
-        self._talks.discard(talk)
 
     async def _start(self, model: str | None, system_prompt: str, max_tokens: int | None) -> tuple[Call, Child]:
         room = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="llm-orc-"))  # 0700

@@ -26,10 +26,12 @@ _EXIT_S = 2.0  # to leave by itself, once its input has ended
 class Talk:
     """Holds a slot of the gate until it has ended. `held` are the turns that the process knows."""
 
-    def __init__(self, program: OfficialCli, call: Call, child: Child, gate: Gate) -> None:
+    def __init__(
+        self, program: OfficialCli, call: Call, child: Child, gate: Gate, *, on_end: Callable[[Talk], None]
+    ) -> None:
         self.held: tuple[Message, ...] = ()
         self.call = call
-        self._program, self._child, self._gate = program, child, gate
+        self._program, self._child, self._gate, self._on_end = program, child, gate, on_end
         self._is_starting = True  # holds a place among those that start
         self._ending: asyncio.Task[None] | None = None
 
@@ -92,6 +94,7 @@ class Talk:
             await asyncio.to_thread(shutil.rmtree, self.call.room, ignore_errors=True)
             if gives_slot_back:
                 await self._gate.leave()
+            self._on_end(self)
 
     async def _line(self, target: Target, silence_s: float) -> bytes | None:
         try:
