@@ -25,6 +25,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ RequestRejected         request_rejected                  400, 422: sending it again won't help
 │  │  ├─ ModelNotFound        model_not_found                   the provider does not know this model
 │  │  └─ PromptTooLarge       prompt_too_large                  more than the model takes
+│  │     └─ ConversationFull  conversation_full                 its turns no longer fit the model
 │  ├─ ContentRefused          content_refused                   the model or its filter declined
 │  ├─ ReplyUnreadable         reply_unreadable                  what came back is no answer
 │  │  └─ ReplyCut             reply_cut                         the stream ended before the answer did
@@ -35,6 +36,8 @@ LlmOrcError                   error                     exit 1
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
 │  ├─ RunNotFound             run_not_found                     no run has that id, or more than one fits
 │  ├─ RunNotResumable         run_not_resumable                 it is going on elsewhere, or can't be read
+│  ├─ ConversationNotFound    conversation_not_found            no conversation has that name
+│  ├─ ConversationBusy        conversation_busy                 another process is in the middle of a turn
 │  └─ RunInterrupted          interrupted                  130  Ctrl-C
 └─ StorageError               storage                        1  a file or database of ours
    └─ UnsafeFile              unsafe_file                       a link, or somebody else's: not read, not written
@@ -285,6 +288,10 @@ class PromptTooLarge(RequestRejected):
     code = "prompt_too_large"
 
 
+class ConversationFull(PromptTooLarge):
+    code = "conversation_full"
+
+
 class ContentRefused(ProviderError):
     code = "content_refused"
 
@@ -329,6 +336,14 @@ class RunNotFound(RunError):
 
 class RunNotResumable(RunError):
     code = "run_not_resumable"
+
+
+class ConversationNotFound(RunError):
+    code = "conversation_not_found"
+
+
+class ConversationBusy(RunError):
+    code = "conversation_busy"
 
 
 class RunInterrupted(RunError):

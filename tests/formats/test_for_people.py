@@ -25,9 +25,13 @@ def test_the_summary_says_what_each_agent_took_and_who_pays(result):
     lines = as_text(result).splitlines()
 
     assert (
-        "analyst   completed  some-model · 1,204 tokens in, 310 out · 3.2 s · 2 tries · metered $0.0031" in lines
+        "analyst   completed  some-model · 1,204 tokens in (1,000 cached), 310 out · 3.2 s · 2 tries · metered $0.0031"
+        in lines
     )
-    assert "marketer  completed  some-model · 1,204 tokens in, 310 out · 2.5 s · 2 tries · local" in lines
+    assert (
+        "marketer  completed  some-model · 1,204 tokens in (1,000 cached), 310 out · 2.5 s · 2 tries · local"
+        in lines
+    )
     assert "lawyer    failed     some-model · 3.5 s" in lines
     assert "chair     skipped" in lines
     assert "Total: 2 calls, 2,408 tokens in, 620 out · 3.8 s · metered $0.0031 (1 call) · local (1 call)" in lines

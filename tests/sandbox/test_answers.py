@@ -174,11 +174,11 @@ async def test_anthropic_writes_a_marked_system_prompt_to_its_cache_and_then_rea
 @pytest.mark.parametrize(
     ("dialect", "system", "cached"),
     [
-        ("openai-responses", {"instructions": "word " * 2000}, '"cached_tokens":2000'),
-        ("gemini", {"systemInstruction": {"parts": [{"text": "word " * 2000}]}}, '"cachedContentTokenCount":2000'),
+        ("openai-responses", {"instructions": "word " * 2000}, '"cached_tokens":2007'),
+        ("gemini", {"systemInstruction": {"parts": [{"text": "word " * 2000}]}}, '"cachedContentTokenCount":2007'),
     ],
 )
-async def test_a_long_system_prompt_is_read_from_the_cache_the_second_time(
+async def test_a_long_prompt_is_read_from_the_cache_the_second_time(
     dialect: str, system: dict[str, Any], cached: str
 ) -> None:
     async with Sandbox() as sandbox:

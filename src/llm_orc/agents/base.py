@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from llm_orc.auth.access import Access
 from llm_orc.jsontypes import JsonValue
-from llm_orc.providers.base import ReplyObserver, StopReason, Usage
+from llm_orc.providers.base import Message, ReplyObserver, StopReason, Usage
 from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
 
 Requires = Literal["all", "any", "none"]
+WhenFull = Literal["error", "truncate-oldest", "summarise"]
+"""What happens when a conversation no longer fits its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class AgentSpec:
     fallback_model_profile: str | None = None
     output_format: Literal["text", "json"] = "text"
     auth_method: AuthMethodName | None = None
+    conversation: bool | None = None  # does it remember? None: where the ensemble or the command line says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,24 @@ class AgentObserver(ReplyObserver, Protocol):
         """The model before failed with `because`; this one takes over. Text so far is void."""
         ...
 
+    def notice(self, message: str) -> None:
+        """Something that the agent's person should know, in one sentence."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AgentTurn:
-    """One execution of one agent: the engine's whole request to the outside world."""
+    """One execution of one agent: the engine's whole request to the outside world.
+
+    The engine knows no conversations: `history`, the turns before this one, and `conversation`, an id that is the
+    same for all of them, are put in by whoever keeps them.
+    """
 
     agent: AgentSpec
     prompt: str
     observer: AgentObserver
+    history: tuple[Message, ...] = ()
+    conversation: str | None = None
 
 
 class CallAgent(Protocol):

@@ -157,13 +157,25 @@ def _another_may_do_better(error: LlmOrcError) -> bool:
 
 def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
     return ModelRequest(
-        messages=(Message("user", turn.prompt),),
+        messages=alternating((*turn.history, Message("user", turn.prompt, choice.system_prompt))),
         system_prompt=choice.system_prompt,
         temperature=choice.temperature,
         max_tokens=choice.max_tokens,
         json_output=choice.json_output,
         options=choice.options,
+        conversation=turn.conversation,
     )
+
+
+def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Join what one side said in several turns: many servers take only turns that alternate."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            before = joined.pop()
+            message = replace(message, content=f"{before.content}\n\n{message.content}")  # noqa: PLW2901
+        joined.append(message)
+    return tuple(joined)
 
 
 async def _ask(

@@ -6,23 +6,21 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
-from llm_orc.agents.llm import Candidate, LlmCaller
+from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access import AccessPlan
+from llm_orc.app.conversing import conversation_of
 from llm_orc.app.costs import cost_of
 from llm_orc.app.estimate import estimate
-from llm_orc.app.find_access import access_finder
 from llm_orc.app.running import lock_of
+from llm_orc.app.session import Session
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import RunNotResumable, SettingsError, StorageError
-from llm_orc.net.http import Http
-from llm_orc.net.open_files import raise_open_files
-from llm_orc.providers.base import Usage
+from llm_orc.providers.base import Message, Usage
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
@@ -30,12 +28,10 @@ from llm_orc.runs.state import RunState
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from llm_orc.app.access import ReadyModel, ReadyModels
+    from llm_orc.app.access import ReadyModels
     from llm_orc.app.wiring import App
-    from llm_orc.net.transport import Transport
     from llm_orc.runs.journal import Journal
     from llm_orc.runs.state import RunResult
-    from llm_orc.sandbox.server import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,7 @@ class Watch:
     show: Callable[[RunEvent], None]
     planned: Callable[[AccessPlan], None] = lambda _plan: None
     stream: bool = False  # whether text deltas are wanted
+    waiting: Callable[[str], None] = lambda _sentence: None  # told what it waits for, before the run starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +61,24 @@ async def conduct(
     run_id: str,
     record: bool,
     earlier: RecordedRun | None = None,
+    session: Session | None = None,
 ) -> RunResult:
     """Run `recipe`, or what `earlier` has left of it, and return the result.
 
-    On cancellation the record is completed and everything closed before the cancellation goes on.
+    `session` None: one of its own. On cancellation the record is completed and everything closed before the
+    cancellation goes on.
     """
     async with AsyncExitStack() as stack:
-        connections = raise_open_files()
-        sandbox = await stack.enter_async_context(_sandbox()) if recipe.rehearsal else None
-        if sandbox is not None:
-            connections //= 2  # both ends of each are ours
-        http = await stack.enter_async_context(Http(app.settings.network, connections))
-        finder = await stack.enter_async_context(
-            access_finder(app, http, allow_metered=recipe.allow_metered, sandbox=sandbox)
-        )
-        ready = await finder.find_all(recipe.choices)
+        if session is None:
+            session = await stack.enter_async_context(session_for(app, recipe, watch))
+        ready, candidates = await session.models_for(recipe.choices)
         _refuse_unknown_price(recipe, ready)
-        watch.planned(replace(ready.plan, estimate=partial(estimate, recipe, ready.by_agent)))
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )
+        told = await stack.enter_async_context(conversation_of(app, recipe, recipe.choices, run_id, watch.waiting))
+        histories = told.histories if told else dict[str, tuple[Message, ...]]
+        watch.planned(replace(ready.plan, estimate=lambda: estimate(recipe, ready.by_agent, histories())))
         state = RunState()
 
         def see(event: RunEvent) -> None:
@@ -96,39 +91,29 @@ async def conduct(
             sink = await _open_record(app, stack, recipe, run_id=run_id, see=see, earlier=earlier)
         for event in earlier.events if earlier else ():
             see(event)
+        caller = LlmCaller(candidates, _budget(recipe, ready, earlier))
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
-            LlmCaller(_candidates(app, ready, http, stream=watch.stream), _budget(recipe, ready, earlier)),
+            told.wrap(caller) if told else caller,
             sink,
             run_id=run_id,
             clock=app.clock,
             max_concurrent=min(
-                limits.max_concurrent or app.settings.runs.max_concurrent or connections, connections
+                limits.max_concurrent or app.settings.runs.max_concurrent or session.connections,
+                session.connections,
             ),
             timeout_s=limits.timeout_s or recipe.timeout_s or app.settings.runs.timeout_s,
             done=earlier.state.outputs if earlier else None,
             sandbox=recipe.rehearsal,
+            conversation=recipe.conversation,
         )
         return state.result(recorded=record and sink.failure is None)
 
 
-def _sandbox() -> Sandbox:
-    from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server's worth of imports, for rehearsals only
-
-    return Sandbox(show_prompts=True, keep_requests=False)
-
-
-def _candidates(
-    app: App, ready: ReadyModels, http: Transport, *, stream: bool
-) -> dict[str, tuple[Candidate, ...]]:
-    retries = app.settings.runs.max_retries
-
-    def candidate(model: ReadyModel) -> Candidate:
-        built = model.connection.build(model, http, max_retries=retries, stream=stream)
-        return Candidate(model.choice, built, model.access, cost_of(model))
-
-    return {agent: tuple(candidate(m) for m in models) for agent, models in ready.by_agent.items()}
+def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
+    """Return a session that has what `recipe` needs; it is still to be entered."""
+    return Session(app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=watch.stream)
 
 
 def _budget(recipe: Recipe, ready: ReadyModels, earlier: RecordedRun | None) -> Budget | None:

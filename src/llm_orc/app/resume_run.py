@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.base import WhenFull
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.running import is_running
 from llm_orc.errors import RunNotFound
@@ -31,6 +32,7 @@ class ResumeOptions:
     timeout_s: float | None = None
     max_cost_usd: float | None = None  # of the whole run, what is spent already included; None: as it was
     stream: bool = False
+    when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
 
 
 async def resume_run(
@@ -39,6 +41,7 @@ async def resume_run(
     *,
     show: Callable[[RunEvent], None],
     planned: Callable[[AccessPlan], None] = lambda _plan: None,
+    waiting: Callable[[str], None] = lambda _sentence: None,
 ) -> RunResult:
     """Finish the run and return its whole result; the events so far are shown first.
 
@@ -52,12 +55,14 @@ async def resume_run(
             show(event)
         return state.result()
     recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
+    if options.when_full is not None:
+        recipe = replace(recipe, when_full=options.when_full)
     if options.max_cost_usd is not None:
         recipe = replace(recipe, max_cost_usd=options.max_cost_usd)
     return await conduct(
         app,
         recipe,
-        Watch(show, planned, options.stream),
+        Watch(show, planned, options.stream, waiting),
         Limits(options.max_concurrent, options.timeout_s),
         run_id=run.row.run_id,
         record=True,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import Limits, Watch, conduct
+from llm_orc.app.conversing import ConversationOptions, with_conversation
 from llm_orc.errors import InputError
 from llm_orc.runs.resume import Recipe
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access import AccessPlan
+    from llm_orc.app.session import Session
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
@@ -34,6 +36,7 @@ class RunOptions:
     timeout_s: float | None = None
     max_cost_usd: float | None = None  # over metered accesses
     stream: bool = False  # send text deltas to `show`
+    conversation: ConversationOptions = field(default_factory=ConversationOptions)
 
 
 async def run_ensemble(
@@ -43,11 +46,13 @@ async def run_ensemble(
     *,
     show: Callable[[RunEvent], None],
     planned: Callable[[AccessPlan], None] = lambda _plan: None,
+    waiting: Callable[[str], None] = lambda _sentence: None,
+    session: Session | None = None,
 ) -> RunResult:
     """Run `ensemble` and return its result; an agent's failure is in the result, not raised.
 
     Raises before anything is spent: `InputError`, `ProfileNotFound`, `NotTrusted`, `AuthError`, `SettingsError`,
-    `StorageError`.
+    `StorageError`, `ConversationNotFound`. `session` is one that other runs use too.
     """
     check_task(options.task)
     recipe = Recipe(
@@ -59,13 +64,15 @@ async def run_ensemble(
         timeout_s=options.timeout_s,
         max_cost_usd=app.settings.runs.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
     )
+    recipe = with_conversation(app, recipe, options.conversation)
     return await conduct(
         app,
         recipe,
-        Watch(show, planned, options.stream),
+        Watch(show, planned, options.stream, waiting),
         Limits(options.max_concurrent, options.timeout_s),
         run_id=app.new_run_id(),
         record=app.settings.runs.record if options.record is None else options.record,
+        session=session,
     )
 
 

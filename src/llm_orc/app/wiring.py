@@ -18,6 +18,7 @@ from llm_orc.settings.trust import TrustStore
 from llm_orc.storage.paths import Paths, user_paths
 
 if TYPE_CHECKING:
+    from llm_orc.conversations.store import ConversationStore
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.journal import Journal
 
@@ -64,6 +65,12 @@ class App:
         from llm_orc.runs.journal import Journal  # noqa: PLC0415 - sqlite3 only where runs are recorded or read
 
         return Journal(self.paths.runs_database)
+
+    def open_conversations(self) -> ConversationStore:
+        """Open what was said in conversations; the caller closes it. Raises `StorageError`."""
+        from llm_orc.conversations.store import ConversationStore  # noqa: PLC0415 - as above
+
+        return ConversationStore(self.paths.conversations_database)
 
     def new_run_id(self) -> str:
         """Return an id that sorts by time and is unique: UTC second and 24 random bits."""

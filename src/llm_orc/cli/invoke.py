@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from llm_orc.cli.names import EnsembleName
-from llm_orc.cli.options import app_here, output_of, running_options, tool
+from llm_orc.cli.options import (
+    app_here,
+    conversation_asked,
+    conversation_options,
+    output_of,
+    running_options,
+    tool,
+)
+from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from llm_orc.agents.base import WhenFull
     from llm_orc.app.access import AccessPlan
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("-f", "--input-file", metavar="FILE", help="Read the task from a UTF-8 file; `-` is standard input.")
 @click.option("--rehearse", is_flag=True, help="Take the real way but ask no model: canned answers, for nothing.")
 @click.option("--no-record", is_flag=True, help="Keep nothing of this run; then it can't be resumed.")
+@conversation_options
 @running_options
 def command(
     *,
@@ -33,6 +44,10 @@ def command(
     input_file: str | None,
     rehearse: bool,
     no_record: bool,
+    conversation: str | None,
+    go_on: bool,
+    forget: bool,
+    when_full: WhenFull | None,
     format_name: str,
     output_file: str | None,
     quiet: bool,
@@ -49,6 +64,7 @@ def command(
     \b
     llm-orc invoke panel --input "Is this startup worth a seed round?"
     git diff | llm-orc invoke review --output-format markdown > review.md
+    llm-orc invoke panel --conversation seed-round --input "And if they grow by half?"
     llm-orc invoke ./panel.yaml --rehearse
     """
     from llm_orc.app.find_ensemble import find_ensemble
@@ -57,10 +73,16 @@ def command(
     from llm_orc.cli.task_input import read_task
 
     output = output_of(format_name, output_file, quiet=quiet)
+    asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
+    if no_record and (asked.name or asked.go_on):
+        raise click.UsageError("A conversation keeps what is said, and --no-record keeps nothing: give one.")
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name)
     task = read_task(text, input_file, ensemble.default_task, ensemble.name)
     recorded = app.settings.runs.record and not no_record
+    if no_record and ensemble.conversation is not None:
+        note(f"With --no-record the agents know nothing of conversation `{ensemble.conversation}`.")
+        asked = replace(asked, forget=True)
 
     def start(
         *,
@@ -78,7 +100,8 @@ def command(
             timeout_s=timeout_s,
             max_cost_usd=max_cost_usd,
             stream=stream,
+            conversation=asked,
         )
-        return run_ensemble(app, ensemble, options, show=show, planned=planned)
+        return run_ensemble(app, ensemble, options, show=show, planned=planned, waiting=note)
 
     return carry_out(start, output, allow_metered=allow_metered, recorded=recorded)

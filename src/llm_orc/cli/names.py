@@ -59,6 +59,16 @@ class RunName(_Name):
             yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")
 
 
+class ConversationName(_Name):
+    name = "conversation"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.conversations import list_conversations
+
+        for conversation in list_conversations(app):
+            yield CompletionItem(conversation.name, help=f"{conversation.ensemble}, {conversation.turns} turns")
+
+
 class ProviderName(_Name):
     name = "provider"
 

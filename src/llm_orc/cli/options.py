@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from llm_orc.cli.names import ConversationName
 from llm_orc.cli.root import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llm_orc.agents.base import WhenFull
+    from llm_orc.app.conversing import ConversationOptions
     from llm_orc.app.wiring import App
     from llm_orc.cli.running import Output
     from llm_orc.jsontypes import JsonValue
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FORMAT_NAMES = ("text", "markdown", "json", "jsonl")
+WHEN_FULL = ("error", "truncate-oldest", "summarise")
 
 
 output_option = click.option(
@@ -71,6 +75,55 @@ _limits = (
         "  [default: the setting, else none]",
     ),
 )
+
+
+when_full_option = click.option(
+    "--when-full",
+    type=click.Choice(WHEN_FULL),
+    help="What to do when the conversation no longer fits the model.  [default: the ensemble's, else error]",
+)
+
+_conversation_options = (
+    click.option(
+        "--conversation",
+        metavar="NAME",
+        type=ConversationName(),
+        help="Go on with this conversation, or begin it, e.g. `taxes`: agents know what was said in it."
+        "  [default: the ensemble's `conversation`, else none]",
+    ),
+    click.option(
+        "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation with ENSEMBLE."
+    ),
+    click.option("--no-conversation", "forget", is_flag=True, help="Run as if nothing had been said before."),
+    when_full_option,
+)
+
+
+def conversation_options(function: Decorated) -> Decorated:
+    """Add what every command takes that can go on with a conversation."""
+    for option in reversed(_conversation_options):
+        function = option(function)
+    return function
+
+
+def conversation_asked(
+    *, conversation: str | None, go_on: bool, forget: bool, when_full: WhenFull | None
+) -> ConversationOptions:
+    """Return what was asked for; options that exclude each other are a mistake in the call."""
+    from llm_orc.app.conversing import ConversationOptions
+
+    given = [
+        name
+        for name, is_given in (
+            ("--conversation", conversation is not None),
+            ("--continue", go_on),
+            ("--no-conversation", forget),
+        )
+        if is_given
+    ]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other: give one.", _here())
+    return ConversationOptions(conversation, go_on, forget, when_full)
 
 
 def output_options(function: Decorated) -> Decorated:

@@ -9,14 +9,16 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
+    AgentNotice,
     AgentRetrying,
     AgentSkipped,
     AgentStarted,
     AgentSwitched,
     RunStarted,
 )
-from llm_orc.formats.figures import charge, count, seconds, tokens
+from llm_orc.formats.figures import charge, count, seconds
 from llm_orc.formats.printable import one_line
+from llm_orc.formats.sentences import token_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +71,8 @@ def plain_words(event: RunEvent) -> str:
             words = f"{event.agent}: try {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
         case AgentSwitched():
             words = f"{event.agent}: now {event.model} ({event.access.billing}): {event.error.message}"
+        case AgentNotice():
+            words = f"{event.agent}: {event.message}"
         case AgentFinished():
             words = f"{event.agent}: finished, {', '.join(_figures(event))}"
         case AgentFailed():
@@ -81,7 +85,6 @@ def plain_words(event: RunEvent) -> str:
 
 
 def _figures(event: AgentFinished) -> Iterator[str]:
-    usage = event.output.usage
-    yield f"{tokens(usage.input_tokens)} tokens in, {tokens(usage.output_tokens)} out"
+    yield token_figures(event.output.usage)
     yield seconds(event.duration_s)
     yield charge(event.output.access.billing, event.output.cost_usd)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.names import RunName
-from llm_orc.cli.options import app_here, output_of, running_options, tool
+from llm_orc.cli.options import app_here, output_of, running_options, tool, when_full_option
+from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from llm_orc.agents.base import WhenFull
     from llm_orc.app.access import AccessPlan
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 
 @tool("resume", "Go on with a run that was stopped.")
 @click.argument("run", required=False, type=RunName())
+@when_full_option
 @running_options
 def command(
     *,
     run: str | None,
+    when_full: WhenFull | None,
     format_name: str,
     output_file: str | None,
     quiet: bool,
@@ -60,7 +64,8 @@ def command(
             timeout_s=timeout_s,
             max_cost_usd=max_cost_usd,
             stream=stream,
+            when_full=when_full,
         )
-        return resume_run(app, options, show=show, planned=planned)
+        return resume_run(app, options, show=show, planned=planned, waiting=note)
 
     return carry_out(start, output, allow_metered=allow_metered, recorded=True)

@@ -36,6 +36,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("invoke", "invoke", "Run an ensemble on a task.", "Run"),
     Row("resume", "resume", "Go on with a run that was stopped.", "Run"),
     Row("runs", "runs", "List, show, export and delete earlier runs.", "Look"),
+    Row("conversations", "conversations", "List, show, export, fork and delete conversations.", "Look"),
     Row("check", "check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
     Row("explain", "explain", "Say which access each agent would use, who pays, and why.", "Look"),
     Row("list-ensembles", "list_ensembles", "List the ensembles that can be invoked by name.", "Look"),

@@ -49,6 +49,13 @@ if TYPE_CHECKING:
     help="Stream no faster than this, e.g. `--tokens-per-second 40`.  [default: at once]",
 )
 @click.option(
+    "--context-window",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="Refuse longer requests as a model would, e.g. `--context-window 500`; a word is a token."
+    "  [default: none]",
+)
+@click.option(
     "--token-lifetime",
     "token_lifetime_s",
     type=click.FloatRange(min=0, min_open=True),
@@ -63,6 +70,7 @@ def command(
     faults: tuple[str, ...],
     delay_s: float,
     tokens_per_s: float | None,
+    context_window: int | None,
     token_lifetime_s: float,
     require_token: bool,
 ) -> int:
@@ -82,6 +90,7 @@ def command(
             faults=parsed,
             delay_s=delay_s,
             tokens_per_s=tokens_per_s,
+            context_window=context_window,
             keep_requests=False,
             oauth=OAuthServer(access_token_lifetime_s=token_lifetime_s, auto_approve=True, keep_requests=False),
             require_token=require_token,

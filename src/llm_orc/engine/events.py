@@ -32,6 +32,7 @@ class RunStarted:
     task: str
     sandbox: bool = False
     resumed: tuple[str, ...] = ()
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ class AgentSwitched:
     model: str
     access: Access
     error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AgentNotice:
+    """Something that the agent's person should know: turns left out of a conversation that no longer fits."""
+
+    at: float
+    agent: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,7 @@ RecordedEvent = (
     | AgentStarted
     | AgentRetrying
     | AgentSwitched
+    | AgentNotice
     | AgentFinished
     | AgentFailed
     | AgentSkipped

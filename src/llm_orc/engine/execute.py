@@ -12,6 +12,7 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
+    AgentNotice,
     AgentRetrying,
     AgentSkipped,
     AgentStarted,
@@ -54,6 +55,7 @@ async def execute(
     timeout_s: float | None = None,
     done: Mapping[str, AgentOutput] | None = None,
     sandbox: bool = False,
+    conversation: str | None = None,
 ) -> None:
     """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
 
@@ -64,7 +66,16 @@ async def execute(
     execution = _Execution(plan, task, call, sink, clock=clock, max_concurrent=max_concurrent, done=done or {})
     began = clock.monotonic()
     sink.post(
-        RunStarted(clock.now(), run_id, plan.ensemble, plan.names, task, sandbox, resumed=tuple(execution.done))
+        RunStarted(
+            clock.now(),
+            run_id,
+            plan.ensemble,
+            plan.names,
+            task,
+            sandbox,
+            resumed=tuple(execution.done),
+            conversation=conversation,
+        )
     )
     limit = asyncio.timeout(timeout_s)
     try:
@@ -186,6 +197,9 @@ class _Observer:
 
     def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
         self.sink.post(AgentSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
+
+    def notice(self, message: str) -> None:
+        self.sink.post(AgentNotice(self.clock.now(), self.agent, message))
 
     def text(self, piece: str) -> None:
         self.sink.delta(AgentDelta(self.agent, piece))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.base import AgentSpec, WhenFull
 
 Place = Literal["project", "user", "packaged", "file"]
 
@@ -27,6 +27,8 @@ class Ensemble:
     description: str = ""
     default_task: str | None = None
     source: Source | None = None
+    conversation: str | None = None  # the conversation that each run goes on with
+    when_full: WhenFull | None = None
 
     def agent(self, name: str) -> AgentSpec:
         return next(a for a in self.agents if a.name == name)

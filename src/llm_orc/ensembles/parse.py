@@ -67,6 +67,8 @@ class _Parser:
             description=values.get("description") or "",
             default_task=values.get("task") if task is None else task,
             source=source,
+            conversation=values.get("conversation"),
+            when_full=values.get("when_full"),
         )
 
     def _no_mapping(self, data: JsonValue) -> dict[str, Any]:
@@ -150,6 +152,7 @@ class _Parser:
             fallback_model_profile=values.get("fallback_model_profile"),
             auth_method=values.get("auth_method"),
             output_format=values.get("output_format") or "text",
+            conversation=values.get("conversation"),
         )
 
     def _model(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> ModelRef:

@@ -6,10 +6,12 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, get_args
 
+from llm_orc.agents.base import WhenFull
 from llm_orc.settings.model import AuthMethodName
 from llm_orc.storage.yaml_fields import (
     Kind,
     WrongValue,
+    boolean,
     choice,
     json_mapping,
     non_empty_text,
@@ -88,6 +90,8 @@ ENSEMBLE_KINDS: Mapping[str, Kind] = {
     "description": _TEXT,
     "default_task": _TEXT,
     "task": _TEXT,
+    "conversation": _NAME,
+    "when_full": _optional(choice(*get_args(WhenFull))),
     "agents": lambda value: value,  # read one by one
 }
 AGENT_KINDS: Mapping[str, Kind] = {
@@ -105,6 +109,7 @@ AGENT_KINDS: Mapping[str, Kind] = {
     "fallback_model_profile": _NAME,
     "output_format": _optional(choice("text", "json")),
     "auth_method": _optional(choice(*get_args(AuthMethodName))),
+    "conversation": _optional(boolean),
 }
 OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
 

@@ -8,6 +8,7 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
+    AgentNotice,
     AgentRetrying,
     AgentSkipped,
     AgentStarted,
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RecordedEvent, RunEvent
     from llm_orc.errors import LlmOrcError
     from llm_orc.jsontypes import JsonValue
+
+_AgentEvent = (
+    AgentStarted | AgentRetrying | AgentSwitched | AgentNotice | AgentFinished | AgentFailed | AgentSkipped
+)
 
 
 def event_line(event: RunEvent) -> str:
@@ -56,6 +61,7 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
                 "agents": list(event.agents),
                 "input": event.task,
                 "resumed": list(event.resumed),
+                "conversation": event.conversation,
             }
         case RunFinished():
             at = moment(event.at)
@@ -66,48 +72,41 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
             assert_never(event)
 
 
-def _agent_values(
-    event: AgentStarted | AgentRetrying | AgentSwitched | AgentFinished | AgentFailed | AgentSkipped,
-) -> dict[str, JsonValue]:
+def _agent_values(event: _AgentEvent) -> dict[str, JsonValue]:
     common: dict[str, JsonValue] = {"at": moment(event.at), "agent": event.agent}
+    kind, values = _kind_and_values(event)
+    return {"type": kind, **common, **values}
+
+
+def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
+    kind: str
+    values: dict[str, JsonValue]
     match event:
         case AgentStarted():
-            return {
-                "type": "agent_started",
-                **common,
-                "model": event.model,
-                "access": access_value(event.access),
-            }
+            kind = "agent_started"
+            values = {"model": event.model, "access": access_value(event.access)}
         case AgentRetrying():
-            return {
-                "type": "agent_retrying",
-                **common,
-                "attempt": event.attempt,
-                "delay_s": event.delay_s,
-                "error": error_info_value(event.error),
-            }
+            kind = "agent_retrying"
+            values = {"attempt": event.attempt, "delay_s": event.delay_s, "error": error_info_value(event.error)}
         case AgentSwitched():
-            return {
-                "type": "agent_switched",
-                **common,
+            kind = "agent_switched"
+            values = {
                 "model": event.model,
                 "access": access_value(event.access),
                 "error": error_info_value(event.error),
             }
+        case AgentNotice():
+            kind, values = "agent_notice", {"message": event.message}
         case AgentFinished():
-            return {
-                "type": "agent_finished",
-                **common,
-                "duration_s": event.duration_s,
-                **output_values(event.output),
-            }
+            kind, values = "agent_finished", {"duration_s": event.duration_s, **output_values(event.output)}
         case AgentFailed():
-            error = error_info_value(event.error)
-            return {"type": "agent_failed", **common, "duration_s": event.duration_s, "error": error}
+            kind = "agent_failed"
+            values = {"duration_s": event.duration_s, "error": error_info_value(event.error)}
         case AgentSkipped():
-            return {"type": "agent_skipped", **common, "because": list(event.because)}
+            kind, values = "agent_skipped", {"because": list(event.because)}
         case _:
             assert_never(event)
+    return kind, values
 
 
 FORMAT = EventFormat(

@@ -39,6 +39,7 @@ def result_value(result: RunResult) -> JsonValue:
         "sandbox": result.sandbox,
         "recorded": result.recorded,
         "input": result.task,
+        "conversation": result.conversation,
         "started_at": moment(result.started_at),
         "duration_s": result.duration_s,
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
@@ -67,6 +68,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         },
         "attempts": agent.attempts,
         "switched_from": [error_info_value(error) for error in agent.switched_from],
+        "notices": list(agent.notices),
     }
 
 

@@ -28,6 +28,8 @@ def _lines(result: RunResult) -> Iterator[str]:
     yield from ("## Summary", "")
     yield from _table(result)
     yield from ("", f"- Total: {'; '.join(total_figures(result))}")
+    if result.conversation is not None:
+        yield f"- Conversation: {' '.join(result.conversation.split())}"
     yield f"- Run: `{result.run_id}`, started {moment(result.started_at)}" + _not_recorded(result)
     if result.error is not None:
         yield f"- Stopped: {' '.join(error_lines(result.error))}"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.engine.events import ErrorInfo
+    from llm_orc.providers.base import Usage
     from llm_orc.runs.state import AgentResult, RunResult
 
 SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
@@ -36,7 +37,7 @@ def agent_figures(agent: AgentResult) -> list[str]:
     """Return model, tokens, time and who pays, as far as there are any; one part each."""
     parts = [agent.model] if agent.model else []
     if agent.status == "completed":
-        parts.append(f"{tokens(agent.usage.input_tokens)} tokens in, {tokens(agent.usage.output_tokens)} out")
+        parts.append(token_figures(agent.usage))
     if agent.duration_s is not None:
         parts.append(seconds(agent.duration_s))
     if agent.attempts > 1:
@@ -46,6 +47,12 @@ def agent_figures(agent: AgentResult) -> list[str]:
     if agent.stop_reason == "max_tokens":
         parts.append("cut at max_tokens")
     return parts
+
+
+def token_figures(usage: Usage) -> str:
+    """Return tokens in and out; of those in, how many the provider had in its cache."""
+    cached = f" ({tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
+    return f"{tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
 
 
 def total_figures(result: RunResult) -> list[str]:

@@ -17,8 +17,11 @@ StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "oth
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One turn. `system_prompt` is the one in force when the user said it, and no part of what is said."""
+
     role: Role
     content: str
+    system_prompt: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Usage:
 class ModelRequest:
     """One call. `options` go into the provider's request body as they are.
 
-    `conversation` tells a model that keeps a process for each conversation that more turns of this one may come.
+    `conversation` says that more turns of this one may come: a provider's prompt cache is then asked to keep it,
+    and a model that has a process for each conversation keeps that.
     """
 
     messages: tuple[Message, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -91,6 +92,9 @@ class OpenAIResponses(Dialect):
         body: dict[str, JsonValue] = {"model": target.model, "input": messages, "store": False}
         if request.system_prompt:
             body["instructions"] = request.system_prompt
+        if request.conversation is not None and target.provider == "openai":
+            # Leads the turns of one conversation to the machine that has its prefix in the cache.
+            body["prompt_cache_key"] = sha256(request.conversation.encode()).hexdigest()[:32]
         if request.max_tokens is not None:
             body["max_output_tokens"] = request.max_tokens
         if request.temperature is not None:

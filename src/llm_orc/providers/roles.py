@@ -8,23 +8,36 @@ from typing import TYPE_CHECKING
 from llm_orc.providers.base import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from llm_orc.providers.base import ModelRequest
+
+_ACT_AS = "For this conversation, please act as: "
+_UNDERSTOOD = Message("assistant", "Understood. I'll act in that role for our conversation.")
 
 
 def role_in_conversation(request: ModelRequest, required: str) -> ModelRequest:
-    """Return the request with the `required` system prompt, and its own as a role that was agreed on.
+    """Return the request with the `required` system prompt, and the agent's own as roles that were agreed on.
 
-    Two turns come before the conversation; none do where there is no role, where the role is the required prompt
-    itself, or where the conversation begins with that very agreement already.
+    Each turn of the user has the role that was in force. Where that changes, two turns come before it, and never
+    again: none where there is no role, where the role is the required prompt itself, or where the conversation
+    holds that very agreement already. The same turns give the same agreements, so a cached prefix stays one.
     """
-    role = request.system_prompt
-    fixed = replace(request, system_prompt=required)
-    if not role or role == required:
-        return fixed
-    agreement = (
-        Message("user", f"For this conversation, please act as: {role}"),
-        Message("assistant", "Understood. I'll act in that role for our conversation."),
-    )
-    if request.messages[:2] == agreement:
-        return fixed
-    return replace(fixed, messages=(*agreement, *request.messages))
+    last = replace(request.messages[-1], system_prompt=request.system_prompt)
+    messages = tuple(_with_agreements((*request.messages[:-1], last), required))
+    return replace(request, system_prompt=required, messages=messages)
+
+
+def _with_agreements(messages: Sequence[Message], required: str) -> Iterator[Message]:
+    agreed = None
+    for message, following in zip(messages, [*messages[1:], None], strict=True):
+        if message.role == "user":
+            said = message.content.removeprefix(_ACT_AS)
+            role = message.system_prompt
+            if said != message.content and following == _UNDERSTOOD:
+                agreed = said
+            elif role and role not in (required, agreed):
+                agreed = role
+                yield Message("user", _ACT_AS + role)
+                yield _UNDERSTOOD
+        yield message

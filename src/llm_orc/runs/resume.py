@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.agents.base import WhenFull
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
@@ -30,6 +31,9 @@ class Recipe:
     rehearsal: bool = False
     timeout_s: float | None = None
     max_cost_usd: float | None = None
+    conversation: str | None = None
+    remembering: tuple[str, ...] = ()  # the agents that are told what was said in it
+    when_full: WhenFull = "error"
 
 
 @dataclass(frozen=True, slots=True)

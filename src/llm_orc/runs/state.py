@@ -11,6 +11,7 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
+    AgentNotice,
     AgentRetrying,
     AgentSkipped,
     AgentStarted,
@@ -48,6 +49,7 @@ class AgentState:
     error: ErrorInfo | None = None
     because: tuple[str, ...] = ()
     switched_from: list[ErrorInfo] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class AgentResult:
     error: ErrorInfo | None = None
     because: tuple[str, ...] = ()
     switched_from: tuple[ErrorInfo, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class RunResult:
     sandbox: bool = False
     recorded: bool = True
     error: ErrorInfo | None = None
+    conversation: str | None = None
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -175,7 +179,13 @@ class RunState:
     def _agent_event(
         self,
         state: AgentState,
-        event: AgentStarted | AgentRetrying | AgentSwitched | AgentFinished | AgentFailed | AgentSkipped,
+        event: AgentStarted
+        | AgentRetrying
+        | AgentSwitched
+        | AgentNotice
+        | AgentFinished
+        | AgentFailed
+        | AgentSkipped,
     ) -> None:
         match event:
             case AgentStarted():
@@ -191,6 +201,8 @@ class RunState:
                 state.attempts += 1
                 state.switched_from.append(event.error)
                 state.streamed.clear()
+            case AgentNotice():
+                state.notices.append(event.message)
             case AgentFinished():
                 state.phase, state.output, state.error = "completed", event.output, None
                 state.model, state.access = event.output.model, event.output.access
@@ -226,6 +238,7 @@ class RunState:
             sandbox=self.started.sandbox,
             recorded=recorded,
             error=error,
+            conversation=self.started.conversation,
         )
 
     @staticmethod
@@ -253,6 +266,7 @@ class RunState:
             error=error,
             because=state.because,
             switched_from=tuple(state.switched_from),
+            notices=tuple(state.notices),
         )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
+    AgentNotice,
     AgentRetrying,
     AgentSkipped,
     AgentStarted,
@@ -23,6 +24,7 @@ KINDS: dict[type[RecordedEvent], str] = {
     AgentStarted: "agent_started",
     AgentRetrying: "agent_retrying",
     AgentSwitched: "agent_switched",
+    AgentNotice: "agent_notice",
     AgentFinished: "agent_finished",
     AgentFailed: "agent_failed",
     AgentSkipped: "agent_skipped",

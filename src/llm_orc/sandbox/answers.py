@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,27 +80,37 @@ class PromptCache:
     """Pretends to be a provider's prompt cache: knows the prefixes it has met."""
 
     def __init__(self) -> None:
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: set[tuple[str, int, int]] = set()
 
     def usage(self, asked: Asked, output_tokens: int, *, may_write: bool) -> Usage:
         """Count a request. `may_write`: the provider charges for writing to its cache, and says so (Anthropic)."""
-        prefix_tokens = count(asked.cached_prefix)
-        read = write = 0
-        # Who charges for writing caches what the request marks; the others cache what is long, unasked.
-        if prefix_tokens and (may_write or prefix_tokens >= _CACHED_UNASKED):
-            key = (asked.model, hash(asked.cached_prefix))
-            known = key in self._seen
-            if len(self._seen) >= _MOST_PREFIXES:
-                self._seen.clear()
-            self._seen.add(key)
-            read = prefix_tokens if known else 0
-            write = prefix_tokens if may_write and not known else 0
+        least = 1 if may_write else _CACHED_UNASKED
+        read = written = 0
+        if len(self._seen) >= _MOST_PREFIXES:
+            self._seen.clear()
+        for prefix, tokens in _prefixes(asked):
+            if tokens >= least and prefix in self._seen:
+                read = tokens
+        for prefix, tokens in _prefixes(asked):
+            # Who charges for writing keeps what the request marks, up to there; the others what is long, unasked.
+            if tokens >= least and (not may_write or prefix[1] == len(asked.cached_parts)):
+                self._seen.add(prefix)
+                written = tokens - read if may_write else 0
         return Usage(
             input_tokens=max(1, count(asked.input_text)),
             output_tokens=output_tokens,
             cache_read_tokens=read,
-            cache_write_tokens=write,
+            cache_write_tokens=written,
         )
+
+
+def _prefixes(asked: Asked) -> Iterator[tuple[tuple[str, int, int], int]]:
+    """Yield what the request begins with, part after part: a name for it, and its tokens so far."""
+    name, tokens = 0, 0
+    for number, part in enumerate(asked.cached_parts, start=1):
+        name = hash((name, part))
+        tokens += count(part)
+        yield (asked.model, number, name), tokens
 
 
 def _words(text: str) -> list[str]:

@@ -54,9 +54,7 @@ class AnthropicDialect:
             stream=body.get("stream") is True,
             max_tokens=max_tokens,
             wants_json=within(body, "output_config", "format", "type") == "json_schema",
-            cached_prefix="\n".join(
-                text(part.get("text")) for part in objects(body.get("system")) if _cached(part)
-            ),
+            cached_parts=_up_to_the_last_mark(body),
         )
 
     def credential(self, headers: Mapping[str, str]) -> str:
@@ -64,6 +62,9 @@ class AnthropicDialect:
 
     def wrong_key(self) -> Rejected:
         return Rejected(401, "invalid x-api-key")
+
+    def too_long(self, tokens: int, most: int) -> Rejected:
+        return Rejected(400, f"prompt is too long: {tokens} tokens > {most} maximum")
 
     def whole(self, reply: CannedReply) -> JsonValue:
         content: list[JsonValue] = [{"type": "text", "text": reply.text}] if reply.tokens else []
@@ -155,6 +156,16 @@ def _messages(value: JsonValue) -> tuple[Message, ...]:
             raise Rejected(400, f"messages.{index}: all messages must have non-empty content")
         found.append(Message("user" if role == "user" else "assistant", content))
     return tuple(found)
+
+
+def _up_to_the_last_mark(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """A mark keeps all that stands before it too."""
+    blocks = [*objects(body.get("system"))]
+    for message in objects(body.get("messages")):
+        content = message.get("content")
+        blocks += [{"text": content}] if isinstance(content, str) else objects(content)
+    marked = [at for at, block in enumerate(blocks, start=1) if _cached(block)]
+    return tuple(text(block.get("text")) for block in blocks[: max(marked, default=0)])
 
 
 def _cached(part: Mapping[str, JsonValue]) -> bool:

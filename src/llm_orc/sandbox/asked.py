@@ -38,7 +38,7 @@ class Asked:
     max_tokens: int | None = None
     wants_json: bool = False
     wants_usage: bool = True  # OpenAI's chat streams count only when told to
-    cached_prefix: str = ""  # the text that the provider would keep in its prompt cache
+    cached_parts: tuple[str, ...] = ()  # system prompt and turns that the provider would keep in its prompt cache
 
     @property
     def prompt(self) -> str:

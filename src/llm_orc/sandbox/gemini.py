@@ -47,14 +47,15 @@ class GeminiDialect:
             raise Rejected(400, "* GenerateContentRequest.contents: contents is not specified\n")
         config = _either(body, "generationConfig", "generation_config")
         system_prompt = _text(_either(body, "systemInstruction", "system_instruction"))
+        messages = _messages(body["contents"])
         return Asked(
             model=arrived.path_model,
             system_prompt=system_prompt or None,
-            messages=_messages(body["contents"]),
+            messages=messages,
             stream=stream,
             max_tokens=whole_number(_either(config, "maxOutputTokens", "max_output_tokens")),
             wants_json=_either(config, "responseMimeType", "response_mime_type") == "application/json",
-            cached_prefix=system_prompt,
+            cached_parts=(system_prompt, *(message.content for message in messages)),
         )
 
     def credential(self, headers: Mapping[str, str]) -> str:
@@ -63,6 +64,10 @@ class GeminiDialect:
     def wrong_key(self) -> Rejected:
         """Google's answer to a wrong key is a 400; only the reason in its details tells what it means."""
         return Rejected(400, "API key not valid. Please pass a valid API key.", error_code="API_KEY_INVALID")
+
+    def too_long(self, tokens: int, most: int) -> Rejected:
+        said = f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({most})."
+        return Rejected(400, said)
 
     def whole(self, reply: CannedReply) -> JsonValue:
         if reply.stop == "refusal":

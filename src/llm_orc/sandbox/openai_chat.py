@@ -55,7 +55,7 @@ class OpenAiChatDialect(OpenAiWire):
             max_tokens=whole_number(body.get("max_completion_tokens")) or whole_number(body.get("max_tokens")),
             wants_json=within(body, "response_format", "type") in _JSON_FORMATS,
             wants_usage=within(body, "stream_options", "include_usage") is True,
-            cached_prefix="\n".join(system),
+            cached_parts=("\n".join(system), *(message.content for message in said)),
         )
 
     def whole(self, reply: CannedReply) -> JsonValue:

@@ -46,7 +46,7 @@ class OpenAiResponsesDialect(OpenAiWire):
             stream=body.get("stream") is True,
             max_tokens=whole_number(body.get("max_output_tokens")),
             wants_json=within(body, "text", "format", "type") in _JSON_FORMATS,
-            cached_prefix=system_prompt,
+            cached_parts=(system_prompt, *(message.content for message in said)),
         )
 
     def whole(self, reply: CannedReply) -> JsonValue:

@@ -35,6 +35,10 @@ class OpenAiWire:
     def wrong_key(self) -> Rejected:
         return Rejected(401, "Incorrect API key provided.", error_code="invalid_api_key")
 
+    def too_long(self, tokens: int, most: int) -> Rejected:
+        said = f"This model's maximum context length is {most} tokens. Your messages resulted in {tokens} tokens."
+        return Rejected(400, said, param="messages", error_code="context_length_exceeded")
+
     def error(self, rejected: Rejected, request_id: str) -> JsonValue:
         return {"error": error_object(rejected)}
 

@@ -20,6 +20,7 @@ from llm_orc.sandbox.answers import (
     Compose,
     PromptCache,
     Stop,
+    count,
     prompts_in_full,
     summary,
     tokens_of,
@@ -74,6 +75,7 @@ class Sandbox:
 
     `port` 0 takes a free one. `tokens_per_s` paces streams and `delay_s` holds every answer back. `compose` says
     what an answer says after its label; `show_prompts` makes it all that a model would have been given.
+    `context_window`: a request of more tokens is refused as too long; a word counts as one.
     `accept_keys`: any other key or token is answered with 401. `keep_requests` False keeps none, for long lives.
     `oauth` signs in on the same port; with `require_token` only a live token of it gets an answer.
     """
@@ -88,6 +90,7 @@ class Sandbox:
         delay_s: float = 0.0,
         show_prompts: bool = False,
         compose: Compose | None = None,
+        context_window: int | None = None,
         accept_keys: Collection[str] | None = None,
         keep_requests: bool = True,
         oauth: OAuthServer | None = None,
@@ -105,6 +108,7 @@ class Sandbox:
         self._delay_s = delay_s
         self._unlimited = show_prompts  # a rehearsal shows prompts in full, whatever `max_tokens` says
         self._compose = compose or (prompts_in_full if show_prompts else summary)
+        self._context_window = context_window
         self._accept_keys = accept_keys
         self._oauth = oauth
         self._tokens = TokenCheck(oauth) if oauth is not None and require_token else None
@@ -215,6 +219,9 @@ class Sandbox:
         try:
             asked = await self._read(dialect, request)
             effect = self._faults.next_for(asked)
+            tokens = count(asked.input_text)
+            if self._context_window is not None and tokens > self._context_window:
+                raise dialect.too_long(tokens, self._context_window)
             await self._hold_back(effect)
             reply = self._reply(dialect, asked, effect, number)
         except Rejected as rejected:

@@ -24,6 +24,10 @@ class Paths:
     def runs_database(self) -> Path:
         return self.state / "runs.sqlite"
 
+    @property
+    def conversations_database(self) -> Path:
+        return self.state / "conversations.sqlite"
+
 
 def user_paths(environ: Mapping[str, str], platform: str, home: Path) -> Paths:
     """Return the user's folders; `platform` is `sys.platform`.

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_S = 30.0
 
 
-def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+def open_database(
+    path: Path, migrations: Sequence[str], *, survives_power_cut: bool = False
+) -> sqlite3.Connection:
     """Return a connection in autocommit mode, for one thread at a time.
 
     `migrations[n]` is the SQL script from schema version n to n + 1. The file is created with mode 0600, and
     SQLite gives its -wal and -shm files the same. WAL with synchronous=NORMAL: a killed process loses nothing that
-    was committed; only a power cut may take the last commits (never the database).
+    was committed; only a power cut may take the last commits (never the database). With `survives_power_cut`
+    (synchronous=FULL) it takes none; each commit then waits for the disk.
 
     Raises `StorageError` where the file is no database, is damaged, can't be written, or is of a newer release.
     """
@@ -34,6 +37,7 @@ def open_database(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as e:
         raise storage_error(path, e) from e
     try:
+        connection.execute(f"PRAGMA synchronous={'FULL' if survives_power_cut else 'NORMAL'}")
         _prepare(connection, path, migrations)
     except sqlite3.Error as e:
         connection.close()
@@ -54,13 +58,12 @@ def storage_error(path: Path, error: Exception) -> StorageError:
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return StorageError(
         f"can't use the database `{path}`: {said}",
-        hint="Free some space or mend the permissions. `--no-record` runs without it.",
+        hint="Free some space or mend the permissions. Runs go on without it with `--no-record`.",
     )
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):

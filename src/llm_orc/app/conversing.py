@@ -1,0 +1,159 @@
+"""The conversation that a run belongs to: which one, which agents remember it, and how it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.base import WhenFull
+from llm_orc.errors import ConversationNotFound, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from llm_orc.agents.base import CallAgent
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.wiring import App
+    from llm_orc.conversations.claims import Holder
+    from llm_orc.conversations.conversation import Conversation
+    from llm_orc.conversations.store import ConversationStore
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.providers.base import Message
+    from llm_orc.runs.resume import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationOptions:
+    """What the person asked for: a name, the last conversation of this ensemble, or that nothing is remembered."""
+
+    name: str | None = None
+    go_on: bool = False
+    forget: bool = False
+    when_full: WhenFull | None = None
+
+
+def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) -> Recipe:
+    """Return the recipe with its conversation, if it has one. Raises `ConversationNotFound`, `InputError`."""
+    ensemble = recipe.ensemble
+    if options.forget:
+        return recipe
+    name = options.name
+    if options.go_on:
+        name = _last_of(app, ensemble)
+    asked = name is not None or ensemble.conversation is not None
+    remembering = tuple(
+        spec.name for spec in ensemble.agents if (asked if spec.conversation is None else spec.conversation)
+    )
+    if not remembering:
+        if asked:
+            raise InputError(f"no agent of `{ensemble.name}` remembers: each says `conversation: false`")
+        return recipe
+    if name is None:
+        name = ensemble.conversation or ensemble.name
+        _refuse_another_file(app, ensemble, name)
+    if name == "last":
+        raise InputError("`last` is no name for a conversation", hint="--continue goes on with the last one.")
+    when_full = options.when_full or ensemble.when_full or "error"
+    return replace(recipe, conversation=name, remembering=remembering, when_full=when_full)
+
+
+class Told:
+    """The conversation of one run, opened: what its agents are told, and the caller that tells and keeps it."""
+
+    def __init__(
+        self, wrap: Callable[[CallAgent], CallAgent], histories: Callable[[], Mapping[str, tuple[Message, ...]]]
+    ) -> None:
+        self.wrap = wrap
+        self.histories = histories
+
+
+@asynccontextmanager
+async def conversation_of(
+    app: App,
+    recipe: Recipe,
+    choices: Mapping[str, tuple[ModelChoice, ...]],
+    run_id: str,
+    waiting: Callable[[str], None],
+) -> AsyncIterator[Told | None]:
+    """Open the conversation of `recipe` for this run alone; None where it has none. A rehearsal only reads it."""
+    if recipe.conversation is None:
+        yield None
+        return
+    # sqlite3 and these only where something is remembered
+    from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering  # noqa: PLC0415
+    from llm_orc.conversations.speaking import Speaking  # noqa: PLC0415
+
+    store = await asyncio.to_thread(app.open_conversations)
+    try:
+        if recipe.rehearsal:
+            known = await asyncio.to_thread(store.get, recipe.conversation)
+            histories = {} if known is None else await asyncio.to_thread(_histories, store, known, recipe)
+            yield Told(lambda call: RehearsingCaller(call, histories), lambda: histories)
+            return
+        conversation = await asyncio.to_thread(_begin, app, store, recipe)
+        roles = {agent: choices[agent][0].system_prompt for agent in recipe.remembering}
+
+        def say_who(holder: Holder) -> None:
+            waiting(
+                f"Process {holder.process} is in the middle of a turn of conversation `{conversation.name}`;"
+                " waiting for its end…"
+            )
+
+        async with Speaking(store, conversation, run_id, now=app.clock.now, waiting=say_who) as speaking:
+            remembering = Remembering(roles, recipe.when_full)
+            yield Told(
+                lambda call: ConversationCaller(call, speaking, remembering),
+                lambda: _histories(store, conversation, recipe),
+            )
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+def _begin(app: App, store: ConversationStore, recipe: Recipe) -> Conversation:
+    source = recipe.ensemble.source
+    return store.begin(
+        recipe.conversation or "", recipe.ensemble.name, source.path if source else None, app.clock.now()
+    )
+
+
+def _histories(
+    store: ConversationStore, conversation: Conversation, recipe: Recipe
+) -> dict[str, tuple[Message, ...]]:
+    return {agent: store.history(conversation, agent) for agent in recipe.remembering}
+
+
+def _last_of(app: App, ensemble: Ensemble) -> str:
+    newest = None
+    if app.paths.conversations_database.exists():
+        store = app.open_conversations()
+        try:
+            newest = store.newest(ensemble.name)
+        finally:
+            store.close()
+    if newest is None:
+        raise ConversationNotFound(
+            f"there is no conversation with `{ensemble.name}` to go on with",
+            hint="Begin one with --conversation NAME.",
+        )
+    return newest.name
+
+
+def _refuse_another_file(app: App, ensemble: Ensemble, name: str) -> None:
+    """A file may go on with what it began itself: what was said to another is the person's to hand over."""
+    if not app.paths.conversations_database.exists():
+        return
+    store = app.open_conversations()
+    try:
+        known = store.get(name)
+    finally:
+        store.close()
+    source = ensemble.source.path if ensemble.source else None
+    if known is not None and (known.source != source or known.ensemble != ensemble.name):
+        raise InputError(
+            f"conversation `{name}` was begun by ensemble `{known.ensemble}`"
+            + (f" ({known.source})" if known.source else "")
+            + f", and `{ensemble.name}` is not told what was said there",
+            hint=f"If you want that: --conversation {name}",
+        )

@@ -1,0 +1,81 @@
+"""What one run leaves open for the next: connections, sign-ins, and the processes of official CLIs."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.agents.llm import Candidate
+from llm_orc.app.costs import cost_of
+from llm_orc.app.find_access import access_finder
+from llm_orc.net.http import Http
+from llm_orc.net.open_files import raise_open_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.access import ReadyModel, ReadyModels
+    from llm_orc.app.find_access import AccessFinder
+    from llm_orc.app.wiring import App
+    from llm_orc.sandbox.server import Sandbox
+
+Choices = dict[str, tuple["ModelChoice", ...]]
+
+
+class Session:
+    """Enter it, run once or often, leave it: nothing that it started outlives it. `connections` bounds a run."""
+
+    def __init__(self, app: App, *, allow_metered: bool, rehearsal: bool, stream: bool) -> None:
+        self.connections = 0
+        self._app = app
+        self._allow_metered, self._rehearsal, self._stream = allow_metered, rehearsal, stream
+        self._stack = AsyncExitStack()
+        self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], ReadyModels] | None = None
+        self._candidates: dict[str, tuple[Candidate, ...]] = {}
+        self._http: Http
+        self._finder: AccessFinder
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self.connections = raise_open_files()
+            sandbox = await stack.enter_async_context(_sandbox()) if self._rehearsal else None
+            if sandbox is not None:
+                self.connections //= 2  # both ends of each are ours
+            self._http = await stack.enter_async_context(Http(self._app.settings.network, self.connections))
+            self._finder = await stack.enter_async_context(
+                access_finder(self._app, self._http, allow_metered=self._allow_metered, sandbox=sandbox)
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def models_for(
+        self, choices: Mapping[str, tuple[ModelChoice, ...]]
+    ) -> tuple[ReadyModels, Mapping[str, tuple[Candidate, ...]]]:
+        """Find the access of every agent, and return its models ready to be called; the same ones as the last time
+        where nobody chose otherwise, so that what they keep between two turns is kept. Raises for all at once.
+        """
+        if self._ready is None or self._ready[0] != choices:
+            ready = await self._finder.find_all(choices)
+            self._ready = (choices, ready)
+            self._candidates = {
+                agent: tuple(self._candidate(m) for m in models) for agent, models in ready.by_agent.items()
+            }
+        return self._ready[1], self._candidates
+
+    def _candidate(self, model: ReadyModel) -> Candidate:
+        retries = self._app.settings.runs.max_retries
+        built = model.connection.build(model, self._http, max_retries=retries, stream=self._stream)
+        return Candidate(model.choice, built, model.access, cost_of(model))
+
+
+def _sandbox() -> Sandbox:
+    from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server's worth of imports, for rehearsals only
+
+    return Sandbox(show_prompts=True, keep_requests=False)

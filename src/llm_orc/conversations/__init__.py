@@ -1,0 +1,1 @@
+"""What was said, kept over runs. Must not know the engine, nor how a run is recorded."""

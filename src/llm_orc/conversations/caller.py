@@ -1,0 +1,97 @@
+"""Calls agents with what was said before, and keeps what is said now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.base import WhenFull
+from llm_orc.conversations.conversation import Question
+from llm_orc.conversations.fitting import Fitting
+from llm_orc.errors import LlmOrcError, StorageError
+
+if TYPE_CHECKING:
+    from llm_orc.agents.base import AgentObserver, AgentOutput, AgentTurn, CallAgent
+    from llm_orc.auth.access import Access
+    from llm_orc.conversations.speaking import Speaking
+    from llm_orc.providers.base import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """Which agents remember, and each one's system prompt: its role."""
+
+    roles: Mapping[str, str | None]
+    when_full: WhenFull = "error"
+
+
+class ConversationCaller:
+    """A question is on the disk before it is sent, an answer before it is returned; see `CallAgent`.
+
+    An agent of an earlier try of the same run that has its answer is not asked again.
+    """
+
+    def __init__(self, call: CallAgent, speaking: Speaking, remembering: Remembering) -> None:
+        self._call, self._speaking, self._remembering = call, speaking, remembering
+        self._fitting = Fitting(call, speaking, remembering.when_full)
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        agent = turn.agent.name
+        if agent not in self._remembering.roles:
+            return await self._call(turn)
+        if (known := await self._speaking.answered(agent)) is not None:
+            return known
+        role = self._remembering.roles[agent]
+        question, history = await self._speaking.ask(Question(agent, turn.prompt, role))
+        observer = _Listening(turn.observer, self._speaking.hears(agent))
+        conversation = f"{self._speaking.conversation.number}/{self._speaking.conversation.created_at}/{agent}"
+        try:
+            output = await self._fitting.answer(
+                replace(turn, history=history, conversation=conversation, observer=observer)
+            )
+        except LlmOrcError:
+            await self._speaking.failed(question)
+            raise
+        try:
+            await self._speaking.answer(question, output)
+        except StorageError as e:
+            name = self._speaking.conversation.name
+            turn.observer.notice(f"the answer is here, but conversation `{name}` can't keep it: {e.message}")
+        return output
+
+
+class RehearsingCaller:
+    """Tells agents what was said before and keeps nothing: a canned answer belongs in no conversation."""
+
+    def __init__(self, call: CallAgent, histories: Mapping[str, tuple[Message, ...]]) -> None:
+        self._call, self._histories = call, histories
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        return await self._call(replace(turn, history=self._histories.get(turn.agent.name, ())))
+
+
+class _Listening:
+    """Hears the answer as it comes, so that one that is cut is kept as far as it came."""
+
+    def __init__(self, observer: AgentObserver, pieces: list[str]) -> None:
+        self._observer, self._pieces = observer, pieces
+        pieces.clear()
+
+    def calling(self, model: str, access: Access) -> None:
+        self._observer.calling(model, access)
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self._pieces.clear()
+        self._observer.switched(model, access, because)
+
+    def notice(self, message: str) -> None:
+        self._observer.notice(message)
+
+    def text(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self._observer.text(piece)
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self._pieces.clear()
+        self._observer.retrying(error, attempt, delay_s)

@@ -1,0 +1,142 @@
+"""Who may speak: a row with its owner and a heartbeat claims a conversation, so no two runs interleave turns.
+
+A killed owner leaves its row behind. It is taken over at once where its process is seen to be gone, else when its
+heartbeat is old; what it left unanswered is then marked as cut.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import ConversationBusy
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from llm_orc.conversations.database import Database
+
+BEAT_S = 5.0
+OLD_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever is in the middle of a turn."""
+
+    process: int
+    run_id: str
+    claimed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to speak in one conversation. `owner` is a random word that only its owner knows."""
+
+    conversation: int
+    run_id: str
+    owner: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+def try_claim(database: Database, claim: Claim, now: float) -> Holder | None:
+    """Take the conversation; returns who has it, where somebody does. Turns that nobody answers are cut then."""
+    with database.change() as connection:
+        held = _holder(connection, claim.conversation, now)
+        if held is not None:
+            return held
+        connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
+        _cut_open_turns(connection, claim.conversation, {}, now)
+        connection.execute(
+            "INSERT INTO claims (conversation, owner, place, process, run_id, claimed_at, heartbeat)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (claim.conversation, claim.owner, _place(), os.getpid(), claim.run_id, now, now),
+        )
+    return None
+
+
+def beat(database: Database, claim: Claim, now: float) -> None:
+    """Say that the owner lives. One that was taken for dead is not brought back."""
+    with database.change() as connection:
+        connection.execute(
+            "UPDATE claims SET heartbeat = ? WHERE conversation = ? AND owner = ?",
+            (now, claim.conversation, claim.owner),
+        )
+
+
+def release(database: Database, claim: Claim, partial: dict[str, str], now: float) -> None:
+    """Let go. What is unanswered is cut; `partial` has the words that came, by agent."""
+    with database.change() as connection:
+        if is_ours(connection, claim):
+            _cut_open_turns(connection, claim.conversation, partial, now)
+            connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
+
+
+def is_ours(connection: sqlite3.Connection, claim: Claim) -> bool:
+    row = connection.execute("SELECT owner FROM claims WHERE conversation = ?", (claim.conversation,)).fetchone()
+    return row is not None and row[0] == claim.owner
+
+
+def refuse_if_held(connection: sqlite3.Connection, conversation: int, name: str, now: float) -> None:
+    """Raise `ConversationBusy` where a living process is in the middle of a turn."""
+    held = _holder(connection, conversation, now)
+    if held is not None:
+        raise ConversationBusy(
+            f"process {held.process} is in the middle of a turn of conversation `{name}`",
+            hint=f"Wait for its end, or look at it: llm-orc runs show {held.run_id}",
+        )
+
+
+def _holder(connection: sqlite3.Connection, conversation: int, now: float) -> Holder | None:
+    row = connection.execute(
+        "SELECT place, process, run_id, claimed_at, heartbeat FROM claims WHERE conversation = ?", (conversation,)
+    ).fetchone()
+    if row is None:
+        return None
+    place, process, run_id, claimed_at, heartbeat = row
+    is_gone = place == _place() and not _may_be_alive(process)
+    # A heartbeat from the future is as old as one from the past: the clock was set.
+    return None if is_gone or abs(now - heartbeat) > OLD_S else Holder(process, run_id, claimed_at)
+
+
+def _cut_open_turns(
+    connection: sqlite3.Connection, conversation: int, partial: dict[str, str], now: float
+) -> None:
+    """Keep every question; one whose answer had begun counts as answered, by as much as came."""
+    rows = connection.execute(
+        "SELECT number, agent, run_id FROM turns WHERE conversation = ? AND state = 'open'", (conversation,)
+    ).fetchall()
+    for number, agent, run_id in rows:
+        text = partial.get(agent, "")
+        connection.execute("UPDATE turns SET state = ? WHERE number = ?", ("done" if text else "cut", number))
+        connection.execute(
+            "INSERT INTO turns (conversation, agent, role, state, text, at, run_id)"
+            " VALUES (?, ?, 'assistant', 'cut', ?, ?, ?)",
+            (conversation, agent, text, now, run_id),
+        )
+
+
+@cache
+def _place() -> str:
+    """Where a process id means something: this host, and on Linux this namespace of process ids."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid") if sys.platform == "linux" else ""  # noqa: PTH115 - not a path
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()} {namespace}"
+
+
+def _may_be_alive(process: int) -> bool:
+    if sys.platform == "win32":  # there is no harmless question there; the heartbeat decides
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

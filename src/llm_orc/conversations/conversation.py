@@ -1,0 +1,76 @@
+"""What a conversation is: turns between a person or an ensemble's run and each of its agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_orc.auth.access import Access
+from llm_orc.errors import InputError
+from llm_orc.providers.base import Role, Usage
+
+# `open`: being answered now. `cut`: stopped before its end. `failed`: no answer came. `undone`: taken back.
+# `aside`: another process had taken the conversation over meanwhile. Only `done` turns, and answers that were cut
+# after their first word, are told to a model again.
+TurnState = Literal["open", "done", "cut", "failed", "undone", "aside"]
+
+LONGEST_NAME = 100
+CUT_MARK = "[This answer was cut off here.]"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`ensemble` is who began it, and `source` its file; `changed_at` is in Unix seconds, like every time here."""
+
+    number: int
+    name: str
+    ensemble: str
+    source: str | None
+    created_at: float
+    changed_at: float
+    forked_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing said by one side. An answer carries what it took; a question the system prompt in force."""
+
+    number: int
+    agent: str
+    role: Role
+    text: str
+    state: TurnState
+    at: float
+    run_id: str
+    system_prompt: str | None = None
+    model: str | None = None
+    access: Access | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A turn of the user's, before it is asked; with the system prompt in force."""
+
+    agent: str
+    text: str
+    system_prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How many of its newest turns an agent is told; `summary` stands for those before, where there is one."""
+
+    newest: int
+    summary: str | None = None
+
+
+def check_name(name: str) -> str:
+    """Return the name. Raises `InputError` for one that no list or file could show."""
+    if not name or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise InputError(
+            f"a conversation can't be called `{name[:LONGEST_NAME]}`",
+            hint=f"Take one line of at most {LONGEST_NAME} characters without space around it, like `taxes-2026`.",
+        )
+    return name

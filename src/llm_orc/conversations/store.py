@@ -1,0 +1,271 @@
+"""Conversations as a whole: begin, find, list, read, fork, take back, delete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llm_orc.auth.access import Access, Billing
+from llm_orc.conversations import turns as within
+from llm_orc.conversations.claims import refuse_if_held
+from llm_orc.conversations.conversation import Conversation, Turn, check_name
+from llm_orc.conversations.database import Database
+from llm_orc.errors import ConversationNotFound, InputError
+from llm_orc.providers.base import Usage
+from llm_orc.storage.nearest import nearest
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from llm_orc.providers.base import Message, Role
+
+_COLUMNS = "number, name, ensemble, source, created_at, changed_at, forked_from"
+_TURN = (
+    "t.number, agent, role, t.text, state, at, run_id, p.text, model, provider, method, billing, source, endpoint,"
+    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd"
+)
+_COPIED = (
+    "agent, role, state, text, at, run_id, system_prompt, model, provider, method, billing, source, endpoint,"
+    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, request_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a conversation holds: its turns of both sides, tokens, and the cost as far as prices are known."""
+
+    turns: int
+    agents: tuple[str, ...]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+
+
+class ConversationStore:
+    """All conversations of a user. Every method blocks, and raises `StorageError` where the file can't be used."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = Database(path)
+
+    def close(self) -> None:
+        self.database.close()
+
+    # --- finding ------------------------------------------------------------------------------------------
+
+    def get(self, name: str) -> Conversation | None:
+        rows = self.database.read(f"SELECT {_COLUMNS} FROM conversations WHERE name = ?", (name,))  # noqa: S608
+        return Conversation(*rows[0]) if rows else None
+
+    def find(self, name: str) -> Conversation:
+        """Return the conversation of that name; `last` is the one that changed last.
+
+        Raises `ConversationNotFound`.
+        """
+        found = self.get(name) or (self.newest() if name == "last" else None)
+        if found is not None:
+            return found
+        if name == "last":
+            raise ConversationNotFound(
+                "there is no conversation yet", hint="llm-orc invoke ENSEMBLE --conversation NAME"
+            )
+        names = [row[0] for row in self.database.read("SELECT name FROM conversations")]
+        near = nearest(name, names)
+        raise ConversationNotFound(
+            f"there is no conversation `{name}`",
+            hint=f"Did you mean `{near[0]}`?" if near else "llm-orc conversations list",
+        )
+
+    def newest(self, ensemble: str | None = None) -> Conversation | None:
+        """Return the conversation that changed last, of all or of those that `ensemble` began."""
+        found = self.all(limit=1, ensemble=ensemble)
+        return found[0] if found else None
+
+    def all(self, *, limit: int | None = None, ensemble: str | None = None) -> list[Conversation]:
+        """Return conversations, the one that changed last first."""
+        where = "" if ensemble is None else "WHERE ensemble = ?"
+        rows = self.database.read(
+            f"SELECT {_COLUMNS} FROM conversations {where} ORDER BY changed_at DESC, number DESC LIMIT ?",  # noqa: S608
+            (*([] if ensemble is None else [ensemble]), -1 if limit is None else limit),
+        )
+        return [Conversation(*row) for row in rows]
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def figures(self, conversation: Conversation) -> Figures:
+        rows = self.database.read(
+            "SELECT agent, count(*), sum(input_tokens), sum(output_tokens), sum(cost_usd),"
+            " sum(role = 'assistant' AND state = 'done' AND model IS NOT NULL AND cost_usd IS NULL)"
+            " FROM turns WHERE conversation = ? AND state <> 'undone' GROUP BY agent ORDER BY min(number)",
+            (conversation.number,),
+        )
+        is_known = not any(unknown for *_, unknown in rows)
+        return Figures(
+            sum(count for _, count, *_ in rows),
+            tuple(agent for agent, *_ in rows),
+            sum(tokens for _, _, tokens, *_ in rows),
+            sum(tokens for _, _, _, tokens, *_ in rows),
+            sum(cost or 0.0 for _, _, _, _, cost, _ in rows) if is_known else None,
+        )
+
+    def turns(
+        self, conversation: Conversation, *, agent: str | None = None, newest: int | None = None
+    ) -> list[Turn]:
+        """Return the turns in order, those that were taken back left out; `newest` limits them to so many."""
+        rows = self.database.read(
+            f"SELECT {_TURN} FROM turns t LEFT JOIN system_prompts p ON system_prompt = p.number"  # noqa: S608
+            f" WHERE conversation = ? AND state <> 'undone' {'' if agent is None else 'AND agent = ?'}"
+            " ORDER BY t.number DESC LIMIT ?",
+            (conversation.number, *([] if agent is None else [agent]), -1 if newest is None else newest),
+        )
+        return [_turn(row) for row in reversed(rows)]
+
+    def count(self, conversation: Conversation, *, agent: str | None = None) -> int:
+        """Return how many turns `turns` would."""
+        mine = "" if agent is None else "AND agent = ?"
+        rows = self.database.read(
+            f"SELECT count(*) FROM turns WHERE conversation = ? AND state <> 'undone' {mine}",  # noqa: S608
+            (conversation.number, *([] if agent is None else [agent])),
+        )
+        return int(rows[0][0])
+
+    def history(self, conversation: Conversation, agent: str) -> tuple[Message, ...]:
+        """Return what the agent would be told before its next turn."""
+        with self.database.change() as connection:
+            return within.history(connection, conversation.number, agent)
+
+    # --- changing -----------------------------------------------------------------------------------------
+
+    def begin(self, name: str, ensemble: str, source: str | None, now: float) -> Conversation:
+        """Return the conversation of that name, a new one where there is none. Raises `InputError`."""
+        check_name(name)
+        if name == "last":
+            raise InputError("`last` stands for the newest conversation", hint="Take another name.")
+        with self.database.change() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO conversations (name, ensemble, source, created_at, changed_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (name, ensemble, source, now, now),
+            )
+        return self.find(name)
+
+    def add(
+        self,
+        conversation: Conversation,
+        agent: str,
+        role: Role,
+        text: str,
+        now: float,
+        *,
+        system_prompt: str | None = None,
+    ) -> None:
+        """Add a turn that was said elsewhere. Raises `InputError`, `ConversationBusy`."""
+        with self.database.change() as connection:
+            refuse_if_held(connection, conversation.number, conversation.name, now)
+            if role == "assistant" and not within.history(connection, conversation.number, agent):
+                raise InputError("a conversation begins with a turn of the user")
+            within.insert(connection, within.NewTurn(conversation.number, agent, role, text, system_prompt), now)
+            connection.execute(
+                "UPDATE conversations SET changed_at = ? WHERE number = ?", (now, conversation.number)
+            )
+
+    def undo(self, conversation: Conversation, now: float) -> list[Turn]:
+        """Take the last run's turns back, with all agents; returns them. Raises `ConversationBusy`."""
+        with self.database.change() as connection:
+            refuse_if_held(connection, conversation.number, conversation.name, now)
+            row = connection.execute(
+                "SELECT run_id, number FROM turns WHERE conversation = ? AND state <> 'undone'"
+                " ORDER BY number DESC LIMIT 1",
+                (conversation.number,),
+            ).fetchone()
+            if row is None:
+                return []
+            run_id, number = row
+            rows = connection.execute(
+                f"SELECT {_TURN} FROM turns t LEFT JOIN system_prompts p ON system_prompt = p.number"  # noqa: S608
+                " WHERE conversation = ? AND state <> 'undone'"
+                " AND (t.number = ? OR (run_id = ? AND run_id <> '')) ORDER BY t.number",
+                (conversation.number, number, run_id),
+            ).fetchall()
+            connection.executemany("UPDATE turns SET state = 'undone' WHERE number = ?", [(r[0],) for r in rows])
+        return [_turn(row) for row in rows]
+
+    def clear(self, conversation: Conversation, now: float, *, agent: str | None = None) -> int:
+        """Take all turns back, of one agent or all; returns how many there were. Raises `ConversationBusy`."""
+        with self.database.change() as connection:
+            refuse_if_held(connection, conversation.number, conversation.name, now)
+            mine = "" if agent is None else "AND agent = ?"
+            values = (conversation.number, *([] if agent is None else [agent]))
+            connection.execute(f"DELETE FROM windows WHERE conversation = ? {mine}", values)  # noqa: S608
+            return connection.execute(
+                f"UPDATE turns SET state = 'undone' WHERE conversation = ? AND state <> 'undone' {mine}",  # noqa: S608
+                values,
+            ).rowcount
+
+    def fork(self, conversation: Conversation, name: str, now: float) -> Conversation:
+        """Copy it under a new name; both go their own way from here. Raises `InputError`, `ConversationBusy`."""
+        check_name(name)
+        with self.database.change() as connection:
+            refuse_if_held(connection, conversation.number, conversation.name, now)
+            if (
+                connection.execute("SELECT 1 FROM conversations WHERE name = ?", (name,)).fetchone()
+                or name == "last"
+            ):
+                raise InputError(f"there is a conversation `{name}` already", hint="Take another name.")
+            number = connection.execute(
+                "INSERT INTO conversations (name, ensemble, source, created_at, changed_at, forked_from)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (name, conversation.ensemble, conversation.source, now, now, conversation.name),
+            ).lastrowid
+            _copy_turns(connection, conversation.number, number)
+        return self.find(name)
+
+    def delete(self, conversations: Sequence[Conversation], now: float) -> None:
+        """Delete them with all they hold, for good. Raises `ConversationBusy` before any is gone."""
+        with self.database.change() as connection:
+            for conversation in conversations:
+                refuse_if_held(connection, conversation.number, conversation.name, now)
+            connection.executemany(
+                "DELETE FROM conversations WHERE number = ?", [(c.number,) for c in conversations]
+            )
+            connection.execute(
+                "DELETE FROM system_prompts WHERE number NOT IN"
+                " (SELECT system_prompt FROM turns WHERE system_prompt IS NOT NULL)"
+            )
+        self.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _copy_turns(connection: sqlite3.Connection, old: int, new: int | None) -> None:
+    connection.execute(
+        f"INSERT INTO turns (conversation, {_COPIED}) SELECT ?, {_COPIED} FROM turns"  # noqa: S608 - our own words
+        " WHERE conversation = ? AND state <> 'undone' ORDER BY number",
+        (new, old),
+    )
+    # A window begins after a turn's number: find the copy of that turn by its place.
+    for agent, after, summary, at in connection.execute(
+        "SELECT agent, after, summary, at FROM windows WHERE conversation = ?", (old,)
+    ).fetchall():
+        (place,) = connection.execute(
+            "SELECT count(*) FROM turns WHERE conversation = ? AND agent = ? AND state <> 'undone'"
+            " AND number <= ?",
+            (old, agent, after),
+        ).fetchone()
+        row = connection.execute(
+            "SELECT number FROM turns WHERE conversation = ? AND agent = ? ORDER BY number LIMIT 1 OFFSET ?",
+            (new, agent, place - 1),
+        ).fetchone()
+        connection.execute(
+            "INSERT INTO windows (conversation, agent, after, summary, at) VALUES (?, ?, ?, ?, ?)",
+            (new, agent, row[0] if row and place else 0, summary, at),
+        )
+
+
+def _turn(row: tuple[Any, ...]) -> Turn:
+    number, agent, role, text, state, at, run_id, prompt, model, provider, method, billing, source, endpoint = row[
+        :14
+    ]
+    access = None if provider is None else Access(provider, method, Billing(billing), source, endpoint)
+    return Turn(
+        number, agent, role, text, state, at, run_id, prompt, model, access, Usage(*row[14:18]), cost_usd=row[18]
+    )

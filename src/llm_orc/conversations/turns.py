@@ -1,0 +1,191 @@
+"""What is said within a claim: a question is on the disk before it is sent, an answer before it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from llm_orc.agents.base import AgentOutput
+from llm_orc.auth.access import Access, Billing, Method
+from llm_orc.conversations.claims import is_ours
+from llm_orc.conversations.conversation import CUT_MARK
+from llm_orc.errors import ConversationBusy
+from llm_orc.providers.base import Message, Role, StopReason, Usage
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from llm_orc.conversations.claims import Claim
+    from llm_orc.conversations.conversation import Question, TurnState, Window
+    from llm_orc.conversations.database import Database
+
+_ANSWER = (
+    "text, model, provider, method, billing, source, endpoint, input_tokens, output_tokens,"
+    " cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, request_id"
+)
+_TOLD = "(state = 'done' OR (state = 'cut' AND role = 'assistant' AND t.text <> ''))"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn before it has its number."""
+
+    conversation: int
+    agent: str
+    role: Role
+    text: str
+    system_prompt: str | None = None
+
+
+def answered(database: Database, claim: Claim, agent: str) -> AgentOutput | None:
+    """Return the answer that this run has from this agent already: a resumed run asks nothing twice."""
+    rows = database.read(
+        f"SELECT {_ANSWER} FROM turns WHERE conversation = ? AND agent = ? AND run_id = ?"  # noqa: S608 - our own words
+        " AND role = 'assistant' AND state = 'done'",
+        (claim.conversation, agent, claim.run_id),
+    )
+    return _output(rows[0]) if rows else None
+
+
+def ask(database: Database, claim: Claim, question: Question, now: float) -> tuple[int, tuple[Message, ...]]:
+    """Keep a question; returns its number and the turns before it, as the agent is to be told them.
+
+    What an earlier try of the same run left of this turn is replaced. Raises `ConversationBusy` where another
+    process has taken the conversation over.
+    """
+    agent = question.agent
+    with database.change() as connection:
+        if not is_ours(connection, claim):
+            raise ConversationBusy(
+                "another process has taken the conversation over, as this one gave no sign of life",
+                hint=f"llm-orc resume {claim.run_id}",
+            )
+        connection.execute(
+            "DELETE FROM turns WHERE conversation = ? AND agent = ? AND run_id = ? AND state <> 'aside'",
+            (claim.conversation, agent, claim.run_id),
+        )
+        told = history(connection, claim.conversation, agent)
+        turn = NewTurn(claim.conversation, agent, "user", question.text, question.system_prompt)
+        number = insert(connection, turn, now, state="open", run_id=claim.run_id)
+        connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
+    return number, told
+
+
+def answer(database: Database, claim: Claim, question: int, output: AgentOutput, now: float) -> None:
+    """Keep the answer. Where the conversation was taken over meanwhile it is kept aside, and told to no model."""
+    access, usage = output.access, output.usage
+    with database.change() as connection:
+        updated = connection.execute(
+            "UPDATE turns SET state = 'done' WHERE number = ? AND state = 'open'", (question,)
+        ).rowcount
+        state = "done" if updated and is_ours(connection, claim) else "aside"
+        if state == "aside":
+            connection.execute("UPDATE turns SET state = 'aside' WHERE number = ?", (question,))
+        connection.execute(
+            f"INSERT INTO turns (conversation, agent, role, state, at, run_id, {_ANSWER})"  # noqa: S608 - our own words
+            " SELECT conversation, agent, 'assistant', ?, ?, run_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+            " FROM turns WHERE number = ?",
+            (
+                state,
+                now,
+                output.text,
+                output.model,
+                access.provider,
+                access.method,
+                str(access.billing),
+                access.source,
+                access.endpoint,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cache_read_tokens,
+                usage.cache_write_tokens,
+                output.cost_usd,
+                output.stop_reason,
+                output.request_id,
+                question,
+            ),
+        )
+        connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
+
+
+def failed(database: Database, question: int) -> None:
+    """No answer will come. The question stays, and is told to nobody."""
+    with database.change() as connection:
+        connection.execute("UPDATE turns SET state = 'failed' WHERE number = ? AND state = 'open'", (question,))
+
+
+def shorten(database: Database, claim: Claim, agent: str, window: Window, now: float) -> None:
+    """From now on tell this agent only what `window` shows of its turns; none is deleted."""
+    with database.change() as connection:
+        rows = connection.execute(
+            f"SELECT number FROM turns t WHERE conversation = ? AND agent = ? AND {_TOLD}"  # noqa: S608 - our own words
+            " ORDER BY number DESC LIMIT 1 OFFSET ?",
+            (claim.conversation, agent, window.newest),
+        ).fetchall()
+        if rows:
+            connection.execute(
+                "INSERT OR REPLACE INTO windows (conversation, agent, after, summary, at) VALUES (?, ?, ?, ?, ?)",
+                (claim.conversation, agent, rows[0][0], window.summary, now),
+            )
+
+
+def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tuple[Message, ...]:
+    """Return the turns that an agent is told, each of the user's with the system prompt in force."""
+    opened = connection.execute(
+        "SELECT after, summary FROM windows WHERE conversation = ? AND agent = ?", (conversation, agent)
+    ).fetchone()
+    after, summary = opened or (0, None)
+    rows = connection.execute(
+        "SELECT role, t.text, state, p.text FROM turns t LEFT JOIN system_prompts p ON system_prompt = p.number"  # noqa: S608 - our own words
+        f" WHERE conversation = ? AND agent = ? AND t.number > ? AND {_TOLD}"
+        " ORDER BY t.number",
+        (conversation, agent, after),
+    ).fetchall()
+    told = [
+        Message(role, f"{text}\n\n{CUT_MARK}" if state == "cut" else text, prompt)
+        for role, text, state, prompt in rows
+    ]
+    if summary is not None:
+        first = next((m.system_prompt for m in told if m.role == "user"), None)
+        told[:0] = summary_turns(summary, first)
+    return tuple(told)
+
+
+def summary_turns(summary: str, system_prompt: str | None) -> tuple[Message, Message]:
+    """Return how a model is told what was said before the turns that follow."""
+    return (
+        Message("user", f"A summary of our conversation so far:\n\n{summary}", system_prompt),
+        Message("assistant", "Understood. We go on from there."),
+    )
+
+
+def insert(
+    connection: sqlite3.Connection, turn: NewTurn, now: float, *, state: TurnState = "done", run_id: str = ""
+) -> int:
+    """Add a turn at the end; returns its number."""
+    prompt = None
+    if turn.system_prompt is not None:
+        connection.execute("INSERT OR IGNORE INTO system_prompts (text) VALUES (?)", (turn.system_prompt,))
+        (prompt,) = connection.execute(
+            "SELECT number FROM system_prompts WHERE text = ?", (turn.system_prompt,)
+        ).fetchone()
+    cursor = connection.execute(
+        "INSERT INTO turns (conversation, agent, role, state, text, at, run_id, system_prompt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (turn.conversation, turn.agent, turn.role, state, turn.text, now, run_id, prompt),
+    )
+    return cast("int", cursor.lastrowid)
+
+
+def _output(row: tuple[Any, ...]) -> AgentOutput:
+    text, model, provider, method, billing, source, endpoint, *tokens = row
+    tokens_in, tokens_out, read, written, cost_usd, stop_reason, request_id = tokens
+    return AgentOutput(
+        text=text,
+        model=model,
+        access=Access(provider, cast("Method", method), Billing(billing), source, endpoint),
+        usage=Usage(tokens_in, tokens_out, read, written),
+        cost_usd=cost_usd,
+        stop_reason=cast("StopReason", stop_reason),
+        request_id=request_id or "",
+    )

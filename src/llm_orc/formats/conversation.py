@@ -1,0 +1,98 @@
+"""A conversation as text for a terminal, as Markdown, and as JSON. Prints nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.formats.figures import charge, count, dollars, moment, tokens
+from llm_orc.formats.json_values import access_value, document, usage_value
+from llm_orc.formats.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.conversations.conversation import Turn
+    from llm_orc.jsontypes import JsonValue
+
+CONVERSATION_SCHEMA_VERSION = 1
+_STATES = {
+    "open": "being answered now",
+    "cut": "cut off before its end",
+    "failed": "failed; not told again",
+    "aside": "kept aside; not told again",
+}
+
+
+def as_text(name: str, turns: Sequence[Turn], earlier: int) -> str:
+    """Return the turns for reading in a terminal; `earlier` is how many stand before them."""
+    return "\n".join(_text_lines(name, turns, earlier)) + "\n"
+
+
+def as_markdown(name: str, turns: Sequence[Turn]) -> str:
+    """Return a document: a heading for each turn, questions as quotations."""
+    return "\n".join(_markdown_lines(name, turns)) + "\n"
+
+
+def as_json(values: dict[str, JsonValue], turns: Sequence[Turn]) -> str:
+    """Return one JSON document: what is known of the conversation, and its turns in order."""
+    return document(
+        {"schema_version": CONVERSATION_SCHEMA_VERSION, **values, "turns": [turn_value(turn) for turn in turns]}
+    )
+
+
+def turn_value(turn: Turn) -> JsonValue:
+    is_answer = turn.role == "assistant"
+    return {
+        "number": turn.number,
+        "agent": turn.agent,
+        "role": turn.role,
+        "text": turn.text,
+        "state": turn.state,
+        "at": moment(turn.at),
+        "run_id": turn.run_id or None,
+        "system_prompt": turn.system_prompt,
+        "model": turn.model,
+        "access": access_value(turn.access),
+        "usage": usage_value(turn.usage) if is_answer else None,
+        "cost_usd": turn.cost_usd,
+    }
+
+
+def _text_lines(name: str, turns: Sequence[Turn], earlier: int) -> Iterator[str]:
+    if earlier:
+        yield f"… {count(earlier, 'earlier turn')}: llm-orc conversations show {name} --all"
+        yield ""
+    for turn in turns:
+        yield f"=== {_who(turn)} · {' · '.join(_figures(turn))}"
+        yield printable(turn.text) if turn.text else "(no answer)"
+        yield ""
+
+
+def _markdown_lines(name: str, turns: Sequence[Turn]) -> Iterator[str]:
+    yield from (f"# {name}", "")
+    for turn in turns:
+        yield from (f"## {_who(turn)}", "", f"*{' · '.join(_figures(turn))}*", "")
+        if turn.role == "user":
+            yield from (f"> {line}".rstrip() for line in turn.text.rstrip("\n").split("\n"))
+        else:
+            yield turn.text.rstrip("\n") or "(no answer)"
+        yield ""
+
+
+def _who(turn: Turn) -> str:
+    return f"to {turn.agent}" if turn.role == "user" else turn.agent
+
+
+def _figures(turn: Turn) -> list[str]:
+    parts = [moment(turn.at)]
+    if turn.model:
+        parts.append(turn.model)
+    if turn.usage.input_tokens or turn.usage.output_tokens:
+        parts.append(f"{tokens(turn.usage.input_tokens)} tokens in, {tokens(turn.usage.output_tokens)} out")
+    if turn.access is not None:
+        parts.append(charge(turn.access.billing, turn.cost_usd))
+    elif turn.cost_usd is not None:
+        parts.append(dollars(turn.cost_usd))
+    if turn.state in _STATES:
+        parts.append(_STATES[turn.state])
+    return parts

@@ -1,0 +1,32 @@
+"""Stores in temporary folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llm_orc.agents.base import AgentOutput
+from llm_orc.auth.access import Access, Billing
+from llm_orc.conversations.store import ConversationStore
+from llm_orc.providers.base import Usage
+
+ACCESS = Access("anthropic-api", "api-key", Billing.METERED, "environment variable X", "https://api.example")
+NOW = 1_000_000.0
+
+
+def output(text: str, cost_usd: float | None = 0.25) -> AgentOutput:
+    return AgentOutput(text, "model-1", ACCESS, Usage(10, 5, 4, 1), cost_usd, request_id="req-1")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "conversations.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[ConversationStore]:
+    store = ConversationStore(path)
+    yield store
+    store.close()
