@@ -123,6 +123,29 @@ async def test_the_result_and_the_record_name_the_conversation(workspace: Worksp
     assert turn.usage == result["analyst"].usage
 
 
+async def test_what_came_before_is_read_from_the_providers_cache_and_shown(workspace: Workspace) -> None:
+    workspace.environ["ANTHROPIC_API_KEY"] = KEY
+    workspace.ensemble("solo", local("analyst", provider="anthropic-api"))
+    async with echoing(workspace) as sandbox:
+        first = await ask(workspace, "one")
+        second = await ask(workspace, "two")
+
+    before, after = first["analyst"].usage, second["analyst"].usage
+    assert before.cache_write_tokens == before.input_tokens
+    assert after.cache_read_tokens == before.input_tokens
+    assert after.cache_read_tokens + after.cache_write_tokens == after.input_tokens
+    assert all(r.body.count(b"cache_control") == 1 for r in sandbox.requests)
+
+
+async def test_a_run_that_stands_alone_pays_for_no_cache(workspace: Workspace) -> None:
+    workspace.environ["ANTHROPIC_API_KEY"] = KEY
+    workspace.ensemble("solo", local("analyst", provider="anthropic-api"))
+    async with echoing(workspace) as sandbox:
+        await run(workspace.app(), "solo", "one")
+
+    assert b"cache_control" not in sandbox.requests[0].body
+
+
 class TestInTheYaml:
     async def test_an_ensemble_names_its_conversation(self, workspace: Workspace) -> None:
         workspace.ensemble("solo", local("analyst"), conversation="standing")

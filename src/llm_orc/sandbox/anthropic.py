@@ -160,9 +160,8 @@ def _messages(value: JsonValue) -> tuple[Message, ...]:
 
 def _up_to_the_last_mark(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
     """A mark keeps all that stands before it too."""
-    blocks = [*objects(body.get("system"))]
-    for message in objects(body.get("messages")):
-        content = message.get("content")
+    blocks: list[Mapping[str, JsonValue]] = []
+    for content in (body.get("system"), *(m.get("content") for m in objects(body.get("messages")))):
         blocks += [{"text": content}] if isinstance(content, str) else objects(content)
     marked = [at for at, block in enumerate(blocks, start=1) if _cached(block)]
     return tuple(text(block.get("text")) for block in blocks[: max(marked, default=0)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,49 +19,12 @@ from llm_orc.errors import (
 )
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
-
-_PROGRAM = r"""
-import json, os, re, sys
-home = HOME_DIRECTORY
-arguments = sys.argv[1:]
-if arguments == ["--version"]:
-    print("codex-cli 0.169.0")
-elif arguments == ["login", "status"]:
-    said = open(os.path.join(home, "status")).read()
-    print(said, file=sys.stderr)
-    raise SystemExit(0 if said.startswith("Logged in") else 1)
-else:
-    prompt = sys.stdin.read()
-    role = json.loads([a for a in arguments if a.startswith("model_instructions_file=")][0].partition("=")[2])
-    with open(os.path.join(home, "seen.json"), "w") as seen:
-        json.dump({"arguments": arguments, "prompt": prompt, "role": open(role).read(), "environ": dict(os.environ)}, seen)
-    def say(**line):
-        print(json.dumps(line), flush=True)
-    say(type="thread.started", thread_id="t")
-    failed = re.match(r"\[fail (.*)\]", prompt)
-    if failed:
-        say(type="turn.failed", error={"message": failed[1]})
-        raise SystemExit(1)
-    if "[rubbish]" in prompt:
-        print("panicked at src/main.rs", flush=True)
-    if "[gone]" in prompt:
-        raise SystemExit(101)
-    if "[mute]" not in prompt:
-        say(type="item.completed", item={"type": "reasoning", "text": "hm"})
-        say(type="item.completed", item={"type": "agent_message", "text": "answer to " + prompt})
-    say(type="turn.completed", usage={"input_tokens": 20, "cached_input_tokens": 5, "output_tokens": 3})
-"""
+from tests.codex_stand_in import calls, install
 
 
 @pytest.fixture
 def codex(tmp_path: Path) -> Path:
-    home = tmp_path / "stand-in"
-    (home / "bin").mkdir(parents=True)
-    program = home / "bin" / "codex"
-    program.write_text(f"#!{sys.executable} -SE\n" + _PROGRAM.replace("HOME_DIRECTORY", repr(str(home))))
-    program.chmod(0o755)
-    (home / "status").write_text("Logged in using ChatGPT")
-    return home
+    return install(tmp_path / "stand-in")
 
 
 async def ask(codex: Path, text: str, *before: Message, base_url: str | None = None) -> Reply:
@@ -75,7 +36,7 @@ async def ask(codex: Path, text: str, *before: Message, base_url: str | None = N
 
 
 def seen(codex: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((codex / "seen.json").read_text())
+    found: dict[str, object] = calls(codex)[-1]
     return found
 
 
