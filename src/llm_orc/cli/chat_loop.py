@@ -1,0 +1,208 @@
+"""The chat itself: a turn, its answer, the next turn; and what the person can do in between."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.app.chat import Chat
+from llm_orc.cli.access_lines import access_lines
+from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
+from llm_orc.cli.chat_lines import Interrupted, PipedLines, TypedLines
+from llm_orc.cli.chat_view import ChatView
+from llm_orc.cli.exits import INTERRUPTED, TERMINATED, write_error
+from llm_orc.cli.prompts import person_is_here
+from llm_orc.cli.streams import note, style
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed
+from llm_orc.formats.conversation import as_text
+from llm_orc.formats.figures import count, dollars
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from llm_orc.agents.base import WhenFull
+    from llm_orc.app.chat import ChatOptions
+    from llm_orc.app.wiring import App
+    from llm_orc.cli.chat_lines import Lines
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.runs.state import RunResult
+
+_SHOWN_AGAIN = 2  # turns of each agent, where a chat goes on
+_WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
+    ("truncate-oldest", "Leave out the oldest turns"),
+    ("summarise", "Have the older turns summarised (one more call)"),
+)
+
+
+def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
+    """Chat to the end and return the exit code. A yes to metered calls is asked for before the first word."""
+    try:
+        return asyncio.run(_ChatLoop(app).run(ensemble, options))
+    except MeteredNotAllowed as refusal:
+        if options.allow_metered or not person_is_here():
+            raise
+        note(f"This would cost money: {refusal.message}.")
+        if not click.confirm("Go on, and pay for the tokens of this chat?", default=False, err=True):
+            raise
+    return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, allow_metered=True)))
+
+
+class _ChatLoop:
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._answering: asyncio.Task[Any] | None = None
+        self._view: ChatView
+        self._main: asyncio.Task[Any] | None = None
+        self._ended_by: int | None = None
+        self._failed = False
+
+    async def run(self, ensemble: Ensemble, options: ChatOptions) -> int:
+        self._main = asyncio.current_task()
+        self._listen()
+        try:
+            async with AsyncExitStack() as stack:
+                chat = await stack.enter_async_context(Chat(self._app, ensemble, options))
+                await self._introduce(chat)
+                lines = self._lines()
+                await self._converse(Room(self._app, chat), lines)
+                self._say_goodbye(chat, is_person=lines.is_person)
+        except asyncio.CancelledError:
+            if self._ended_by is None:
+                raise
+            note("\nStopped.")
+            return self._ended_by
+        return 1 if self._failed and not person_is_here() else 0
+
+    # --- the turns ----------------------------------------------------------------------------------------
+
+    async def _converse(self, room: Room, lines: Lines) -> None:
+        interrupts = 0
+        while True:
+            try:
+                text = await lines.next()
+            except Interrupted:
+                interrupts += 1
+                if interrupts > 1:
+                    return
+                note("Ctrl-D or /exit leaves; so does Ctrl-C once more.")
+                continue
+            interrupts = 0
+            if text is None:
+                return
+            try:
+                await self._turn(room, lines, text)
+            except Leave:
+                return
+            except LlmOrcError as e:
+                if not lines.is_person:
+                    raise
+                write_error(e)
+
+    async def _turn(self, room: Room, lines: Lines, text: str) -> None:
+        if not text.strip():
+            return
+        if text.startswith("/") and not text.startswith("//"):
+            said = await run_command(room, text)
+            if said is None:
+                return
+            text = said
+        room.last = text.removeprefix("/") if text.startswith("//") else text
+        await self._say(room, lines, room.last)
+
+    async def _say(self, room: Room, lines: Lines, text: str) -> None:
+        chat = room.chat
+        view = ChatView(len(chat.ensemble.agents))
+        result = await self._interruptible(chat.say(text, show=view.show, waiting=note), view)
+        if result is None:
+            return
+        if lines.is_person and _is_full(result):
+            note("Nothing was dropped. What shall be done?")
+            ways = [words for _, words in _WAYS_OUT]
+            chosen = await lines.choose([*ways, "Nothing: leave it as it is"])
+            if chosen < len(_WAYS_OUT):
+                view = ChatView(len(chat.ensemble.agents))
+                result = await self._interruptible(chat.go_on(result, _WAYS_OUT[chosen][0], show=view.show), view)
+        self._failed = self._failed or (result is not None and result.status != "completed")
+
+    async def _interruptible(self, answering: Coroutine[Any, Any, RunResult], view: ChatView) -> RunResult | None:
+        """Wait for the answer; None where Ctrl-C stopped it."""
+        task = asyncio.create_task(answering)
+        self._answering, self._view = task, view
+        try:
+            result = await task
+        except asyncio.CancelledError:
+            if self._ended_by is not None or self._main is None or self._main.cancelling():
+                raise
+            view.close()
+            note(style("Stopped. What came is kept; /retry asks again, /undo takes it back.", "dim"))
+            return None
+        else:
+            if self._ended_by is not None:  # the end came while the turn was closing
+                raise asyncio.CancelledError
+            return result
+        finally:
+            self._answering = None
+            view.close()
+
+    # --- the person and the terminal ----------------------------------------------------------------------
+
+    def _lines(self) -> Lines:
+        if not person_is_here():
+            return PipedLines()
+        return TypedLines(self._app.paths.state / "chat_history", lambda before: complete(self._app, before))
+
+    async def _introduce(self, chat: Chat) -> None:
+        for line in access_lines(await chat.plan()):
+            note(line)
+        turns, earlier = chat.turns(_SHOWN_AGAIN * len(chat.ensemble.agents))
+        if turns:
+            note(f"Conversation {chat.conversation} goes on:\n")
+            note(style(as_text(chat.conversation, turns, earlier), "dim"))
+        elif person_is_here():
+            note(f"Conversation {chat.conversation}, new.")
+        if person_is_here():
+            note("/help lists what you can do; Ctrl-D leaves.\n")
+
+    @staticmethod
+    def _say_goodbye(chat: Chat, *, is_person: bool) -> None:
+        if chat.calls:
+            note(f"{count(chat.calls, 'call')}, {dollars(chat.spent_usd) or 'price unknown'}")
+        if is_person and chat.turns(1)[0]:
+            note(f"Go on with: llm-orc chat --conversation {_quoted(chat.conversation)}")
+
+    def _listen(self) -> None:
+        """One answer to each signal for the whole chat: Ctrl-C stops an answer, or the chat where none comes."""
+        loop = asyncio.get_running_loop()
+        if sys.platform == "win32":
+            signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._interrupt))
+            return
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGTERM, self._end, TERMINATED)
+
+    def _interrupt(self) -> None:
+        if self._answering is None or (self._view.is_over and not person_is_here()):
+            self._end(INTERRUPTED)
+        elif not self._view.is_over:
+            self._answering.cancel()
+
+    def _end(self, exit_code: int) -> None:
+        self._ended_by = exit_code
+        if self._main is not None:
+            self._main.cancel()
+
+
+def _is_full(result: RunResult) -> bool:
+    return any(agent.error is not None and agent.error.code == "conversation_full" for agent in result.agents)
+
+
+def _quoted(name: str) -> str:
+    from shlex import quote
+
+    return quote(name)
