@@ -49,6 +49,8 @@ class TypedLines:
 
     def __init__(self, history: Path, complete: Callable[[str], Iterable[tuple[str, str]]]) -> None:
         """`complete` returns what the line may go on as, with a word on each."""
+        # A terminal that can't tell where its cursor is would be complained about, for what we have no use for.
+        os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
         from prompt_toolkit import PromptSession
         from prompt_toolkit.output import create_output
 
@@ -90,12 +92,15 @@ class TypedLines:
                 return int(answer) - 1
 
 
-class PipedLines:
-    """Every line of standard input is a turn; empty ones are none."""
+class PlainLines:
+    """Every line of standard input is a turn, empty ones none. For pipes, and terminals that can do no more.
 
-    is_person = False
+    `prompt` is shown to a person before each line; None: there is nobody.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, prompt: str | None = None) -> None:
+        self.is_person = prompt is not None
+        self._shown = prompt or ""
         self._lines: asyncio.Queue[bytes | OSError] = asyncio.Queue(maxsize=1)
         self._number = 0
         loop = asyncio.get_running_loop()
@@ -103,6 +108,7 @@ class PipedLines:
 
     async def next(self) -> str | None:
         while True:
+            self._show(self._shown)
             line = await self._lines.get()
             self._number += 1
             if isinstance(line, OSError):
@@ -123,7 +129,23 @@ class PipedLines:
                 return text
 
     async def choose(self, options: list[str]) -> int:
-        return len(options) - 1
+        if not self.is_person:
+            return len(options) - 1
+        self._show("".join(f"  {number}  {option}\n" for number, option in enumerate(options, start=1)))
+        while True:
+            self._show(f"Which [1-{len(options)}] ")
+            line = await self._lines.get()
+            if isinstance(line, OSError) or not line:
+                return len(options) - 1
+            answer = line.strip()
+            if answer.isdigit() and 1 <= int(answer) <= len(options):
+                return int(answer) - 1
+
+    @staticmethod
+    def _show(text: str) -> None:
+        if text:
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
     def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read in a thread of its own, as no other way can stop waiting on every platform."""

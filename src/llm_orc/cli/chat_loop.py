@@ -14,11 +14,11 @@ import click
 from llm_orc.app.chat import Chat
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
-from llm_orc.cli.chat_lines import Interrupted, PipedLines, TypedLines
+from llm_orc.cli.chat_lines import Interrupted, PlainLines, TypedLines
 from llm_orc.cli.chat_view import ChatView
 from llm_orc.cli.exits import INTERRUPTED, TERMINATED, write_error
 from llm_orc.cli.prompts import person_is_here
-from llm_orc.cli.streams import note, style
+from llm_orc.cli.streams import moves_cursor, note, style
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed
 from llm_orc.formats.conversation import as_text
 from llm_orc.formats.figures import count, dollars
@@ -155,7 +155,9 @@ class _ChatLoop:
 
     def _lines(self) -> Lines:
         if not person_is_here():
-            return PipedLines()
+            return PlainLines()
+        if not moves_cursor(sys.stderr):
+            return PlainLines("> ")
         return TypedLines(self._app.paths.state / "chat_history", lambda before: complete(self._app, before))
 
     async def _introduce(self, chat: Chat) -> None:
