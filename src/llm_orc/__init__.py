@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_orc.agents.base import AgentSpec, ModelRef
     from llm_orc.app.library import load_ensemble, run, run_sync
+    from llm_orc.app.open_conversation import OpenConversation, open_conversation
     from llm_orc.auth.access import Access, Billing
     from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
         SettingsError,
         StorageError,
     )
-    from llm_orc.providers.base import Usage
+    from llm_orc.providers.base import Message, Usage
     from llm_orc.runs.state import AgentResult, RunResult, Spend
 
 _HOME_OF = {
     "load_ensemble": "app.library",
     "run": "app.library",
     "run_sync": "app.library",
+    "open_conversation": "app.open_conversation",
+    "OpenConversation": "app.open_conversation",
+    "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
     "AgentSpec": "agents.base",
     "ModelRef": "agents.base",
@@ -62,7 +66,9 @@ __all__ = [
     "EnsembleError",
     "InputError",
     "LlmOrcError",
+    "Message",
     "ModelRef",
+    "OpenConversation",
     "ProviderError",
     "RunError",
     "RunEvent",
@@ -72,6 +78,7 @@ __all__ = [
     "StorageError",
     "Usage",
     "load_ensemble",
+    "open_conversation",
     "run",
     "run_sync",
 ]

@@ -74,7 +74,7 @@ class TestList:
         done = shell.run("conversations", "list")
 
         assert (done.returncode, done.stdout) == (0, "")
-        assert "llm-orc invoke ENSEMBLE --conversation NAME" in done.stderr
+        assert "llm-orc chat" in done.stderr
 
     def test_is_an_empty_list_in_json(self, shell: Shell) -> None:
         assert json.loads(shell.run("conversations", "list", "--json").stdout) == []
@@ -135,7 +135,7 @@ class TestForkAndDelete:
     def test_a_fork_goes_on_by_itself(self, seeded: Shell) -> None:
         done = seeded.run("conversations", "fork", "seed", "other")
         assert done.returncode == 0
-        assert "Go on with: llm-orc invoke panel --conversation other" in done.stderr
+        assert "Go on with: llm-orc chat --conversation other" in done.stderr
 
         seeded.run("invoke", "panel", "--conversation", "other", "-i", "x")
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.app.conversing import ConversationOptions
 from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.wiring import Surroundings, open_app
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+    from llm_orc.agents.base import WhenFull
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 
@@ -41,14 +43,18 @@ async def run(
     max_concurrent: int | None = None,
     timeout_s: float | None = None,
     max_cost_usd: float | None = None,
+    conversation: str | None = None,
+    when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
 ) -> RunResult:
     """Run an ensemble on `task` (else its `default_task`) and return the result of every agent.
 
     `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
     settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
-    is raised, an `LlmOrcError`, was found before anything was spent. Settings and ensembles are looked up from
-    the working directory, credentials in the environment. Cancelling keeps what is finished.
+    is raised, an `LlmOrcError`, was found before anything was spent. With a `conversation` the agents are told
+    what was said in it before, and `when_full` says what to do when that no longer fits a model. Settings and
+    ensembles are looked up from the working directory, credentials in the environment. Cancelling keeps what is
+    finished.
     """
     app = open_app(Surroundings.here())
     if not isinstance(ensemble, Ensemble):
@@ -64,6 +70,7 @@ async def run(
         timeout_s=timeout_s,
         max_cost_usd=max_cost_usd,
         stream=on_event is not None,
+        conversation=ConversationOptions(conversation, when_full=when_full),
     )
     return await run_ensemble(app, ensemble, options, show=on_event or _nobody_looks)
 
@@ -78,6 +85,8 @@ def run_sync(
     max_concurrent: int | None = None,
     timeout_s: float | None = None,
     max_cost_usd: float | None = None,
+    conversation: str | None = None,
+    when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
 ) -> RunResult:
     """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
@@ -91,6 +100,8 @@ def run_sync(
             max_concurrent=max_concurrent,
             timeout_s=timeout_s,
             max_cost_usd=max_cost_usd,
+            conversation=conversation,
+            when_full=when_full,
             on_event=on_event,
         )
     )

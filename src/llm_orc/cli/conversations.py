@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -31,8 +32,8 @@ _agent_option = click.option("--agent", metavar="AGENT", help="Only what this ag
 def command() -> None:
     """List, show, export, fork and delete conversations.
 
-    NAME is a conversation's name, or `last` for the one that changed last. `llm-orc invoke --conversation
-    NAME` begins one and goes on with it.
+    NAME is a conversation's name, or `last` for the one that changed last. `llm-orc chat` and
+    `llm-orc invoke --conversation NAME` begin one and go on with it.
     """
 
 
@@ -51,7 +52,7 @@ def list_command(ensemble: str | None, limit: int, show_all: bool, as_json: bool
     elif found:
         write_data(_table(found))
     else:
-        note("There are no conversations yet. Begin one with: llm-orc invoke ENSEMBLE --conversation NAME")
+        note("There are no conversations yet. Begin one with: llm-orc chat")
 
 
 @command.command("show", context_settings=CONTEXT)
@@ -121,7 +122,7 @@ def fork_command(name: str, new_name: str, as_json: bool) -> None:
         write_json(_summary_value(forked))
     else:
         note(f"`{forked.name}` has the {forked.turns} turns of `{forked.forked_from}`.")
-        note(f"Go on with: llm-orc invoke {forked.ensemble} --conversation {forked.name}")
+        note(f"Go on with: llm-orc chat --conversation {quote(forked.name)}")
 
 
 @command.command("delete", context_settings=CONTEXT)

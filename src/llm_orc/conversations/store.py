@@ -67,9 +67,7 @@ class ConversationStore:
         if found is not None:
             return found
         if name == "last":
-            raise ConversationNotFound(
-                "there is no conversation yet", hint="llm-orc invoke ENSEMBLE --conversation NAME"
-            )
+            raise ConversationNotFound("there is no conversation yet", hint="llm-orc chat")
         names = [row[0] for row in self.database.read("SELECT name FROM conversations")]
         near = nearest(name, names)
         raise ConversationNotFound(
@@ -163,6 +161,8 @@ class ConversationStore:
         """Add a turn that was said elsewhere. Raises `InputError`, `ConversationBusy`."""
         with self.database.change() as connection:
             refuse_if_held(connection, conversation.number, conversation.name, now)
+            if role not in ("user", "assistant"):
+                raise InputError(f"a turn is the `user`'s or the `assistant`'s, not `{role}`'s")
             if role == "assistant" and not within.history(connection, conversation.number, agent):
                 raise InputError("a conversation begins with a turn of the user")
             within.insert(connection, within.NewTurn(conversation.number, agent, role, text, system_prompt), now)

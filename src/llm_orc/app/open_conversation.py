@@ -1,0 +1,77 @@
+"""A conversation for Python programs: what an agent is told, added to, cleared and forked on purpose only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.app.wiring import Surroundings, open_app
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from llm_orc.app.wiring import App
+    from llm_orc.providers.base import Message, Role
+
+_SOMEBODY = "assistant"
+
+
+class OpenConversation:
+    """The histories of one conversation, agent by agent; close it, or use it in a `with`.
+
+    Every method blocks for a short time and raises `StorageError` where the file can't be used. What changes a
+    history raises `ConversationBusy`, a `RunError`, while a run is in the middle of a turn.
+    """
+
+    def __init__(self, app: App, name: str, ensemble: str) -> None:
+        self._clock = app.clock
+        self._store = app.open_conversations()
+        try:
+            self._conversation = self._store.begin(name, ensemble, None, self._clock.now())
+        except BaseException:
+            self._store.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        return self._conversation.name
+
+    def add_to_conversation(
+        self, role: Role, content: str, *, agent: str = _SOMEBODY, system_prompt: str | None = None
+    ) -> None:
+        """Add a turn that was said elsewhere: `role` is `user` or `assistant`; an agent's first one is the user's.
+
+        `system_prompt` is the role that was in force. Raises `InputError`.
+        """
+        now = self._clock.now()
+        self._store.add(self._conversation, agent, role, content, now, system_prompt=system_prompt)
+
+    def history(self, agent: str = _SOMEBODY) -> tuple[Message, ...]:
+        """Return what the agent will be told before its next turn, oldest first."""
+        return self._store.history(self._conversation, agent)
+
+    def clear(self, agent: str | None = None) -> int:
+        """Take back all turns of one agent, or of all; returns how many there were."""
+        return self._store.clear(self._conversation, self._clock.now(), agent=agent)
+
+    def fork(self, name: str) -> None:
+        """Copy it under another name; this one stays as it is. Raises `InputError` where the name is taken."""
+        self._store.fork(self._conversation, name, self._clock.now())
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_conversation(name: str, *, ensemble: str = "library") -> OpenConversation:
+    """Return the conversation of that name, a new one where there is none; `ensemble` is who begins it.
+
+    Raises `InputError` for a name that can't be one, `StorageError`.
+    """
+    return OpenConversation(open_app(Surroundings.here()), name, ensemble)
