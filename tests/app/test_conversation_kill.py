@@ -90,6 +90,28 @@ async def the_next_request_carries_it_all(workspace: Workspace, sandbox: Sandbox
     assert json.dumps(before).count("answer to <") == len(before) // 2
 
 
+async def test_four_programs_in_one_conversation_speak_one_after_the_other(workspace: Workspace) -> None:
+    async def one(name: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "chat", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, errors = await process.communicate("".join(f"{name}{n}\n" for n in range(4)).encode())
+        assert process.returncode == 0, errors.decode()
+
+    async with Sandbox(compose=echo, delay_s=0.01) as sandbox:
+        workspace.settings(on_sandbox(sandbox, model_profiles=PROFILE))
+        workspace.project.mkdir(parents=True, exist_ok=True)
+        await asyncio.gather(*(one(name) for name in "abcd"))
+
+    turns = get_conversation(workspace.app(), "standing").turns
+    assert [t.role for t in turns] == ["user", "assistant"] * 16
+    questions = [t.text for t in turns if t.role == "user"]
+    assert all([q for q in questions if q[0] == name] == [f"{name}{n}" for n in range(4)] for name in "abcd")
+    for number, request in enumerate(sandbox.requests):
+        assert [text for role, text in told(request) if role == "user"] == questions[: number + 1]
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_chat_that_is_killed_again_and_again_loses_nothing(workspace: Workspace, seed: int) -> None:
     async with Sandbox(compose=echo, delay_s=0.01) as sandbox:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from llm_orc.app.conversations import conversations
+from llm_orc.app.conversing import ConversationOptions
 from llm_orc.app.resume_run import ResumeOptions, resume_run
 from llm_orc.errors import SettingsError
 from llm_orc.sandbox.server import Sandbox
@@ -125,3 +127,17 @@ async def test_an_unknown_price_is_called_unknown(place: Workspace) -> None:
     estimate = seen.plans[0].estimate()
     assert estimate is not None
     assert (estimate.calls, estimate.most_usd) == (2, None)
+
+
+async def test_what_a_conversation_holds_counts_in_the_estimate(place: Workspace) -> None:
+    place.ensemble("paid", paid("first"))
+    with conversations(place.app()) as store:
+        store.add(store.begin("long", "paid", None, 1.0), "first", "user", "word " * 40_000, 1.0)
+
+    _, alone = await run(place.app(), "paid")
+    _, told = await run(place.app(), "paid", conversation=ConversationOptions("long"))
+
+    before, after = alone.plans[0].estimate(), told.plans[0].estimate()
+    assert before is not None
+    assert after is not None
+    assert (after.likely_usd or 0) > 10 * (before.likely_usd or 0) > 0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from llm_orc.app.chat import Chat, ChatOptions
 from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.engine.events import AgentSwitched
@@ -282,3 +283,30 @@ async def test_a_poisoned_environment_is_never_on_the_wire_unless_chosen(
     assert MARKER not in str(claude.seen)
     assert MARKER not in str(shown)
     assert "ANTHROPIC_API_KEY" in poison or MARKER not in str(sent)
+
+
+async def test_a_chat_keeps_one_process_and_the_next_one_is_told_in_its_prompt(
+    workspace: Workspace, claude: StandIn, sandbox: Sandbox
+) -> None:
+    set_up(workspace, claude, sandbox)
+    agents(workspace, "lawyer")
+    app = workspace.app()
+
+    async def chat(*questions: str) -> None:
+        async with Chat(app, find_ensemble(app, "plan"), ChatOptions("long")) as talking:
+            for question in questions:
+                result = await talking.say(question, show=lambda _event: None, waiting=lambda _sentence: None)
+                assert result.status == "completed"
+
+    await chat("one", "two", "three")
+    assert len(claude.starts) == 1
+    assert claude.prompts == ["one", "two", "three"]
+
+    await chat("four")
+    assert len(claude.starts) == 2
+    told = claude.prompts[-1]
+    assert [told.index(f"\n{word}\n") for word in ("one", "two", "three")] == sorted(
+        told.index(f"\n{word}\n") for word in ("one", "two", "three")
+    )
+    assert "answer 3 to three" in told
+    assert told.endswith("\nfour")

@@ -8,6 +8,7 @@ import llm_orc
 from llm_orc import InputError, Message, RunError, open_conversation
 from llm_orc.conversations import claims
 from llm_orc.conversations.claims import Claim
+from tests.conversations.conftest import written
 
 
 def test_turns_can_be_added_read_cleared_and_forked() -> None:
@@ -35,7 +36,7 @@ def test_a_turn_is_the_users_or_the_assistants_and_the_user_begins() -> None:
 def test_nothing_is_added_in_the_middle_of_a_turn() -> None:
     with open_conversation("notes") as conversation:
         store, found = conversation._store, conversation._conversation
-        claims.try_claim(store.database, Claim(found.number, "run-1"), conversation._clock.now())
+        written(store, claims.try_claim, Claim(found.number, "run-1"), conversation._clock.now())
         with pytest.raises(RunError, match="in the middle of a turn"):
             conversation.add_to_conversation("user", "x")
 

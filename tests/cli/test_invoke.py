@@ -205,3 +205,17 @@ def invoke_into(stdout: int, shell: Shell, form: str) -> subprocess.CompletedPro
         timeout=LIMIT_S,
         check=False,
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="arguments are always text there")
+def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(shell):
+    done = subprocess.run(
+        [PROGRAM, "invoke", "panel", "-i", b"a\xffb"],
+        cwd=shell.cwd,
+        env=shell.environ,
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert b"the task is not text: character 2" in done.stderr

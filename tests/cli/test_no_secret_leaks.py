@@ -130,6 +130,9 @@ def test_a_provider_that_repeats_the_key_finds_no_echo_of_ours(
     witness.run("auth", "test", "openai")
     witness.run("runs", "show", "last")
     witness.run("runs", "show", "last", "--output-format", "jsonl")
+    witness.run("chat", "panel", "--allow-metered", "--conversation", "talk", stdin="hello\n/info\n/retry\n")
+    witness.run("conversations", "show", "talk", "--json")
+    witness.run("conversations", "export", "talk")
 
     assert any(MARKER in heard for heard in parrot.heard)  # it did go out, to the one place that it belongs to
     assert witness.found() == []

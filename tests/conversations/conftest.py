@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,6 +19,15 @@ NOW = 1_000_000.0
 
 def output(text: str, cost_usd: float | None = 0.25) -> AgentOutput:
     return AgentOutput(text, "model-1", ACCESS, Usage(10, 5, 4, 1), cost_usd, request_id="req-1")
+
+
+_T = TypeVar("_T")
+
+
+def written(store: ConversationStore, write: Callable[..., _T], *values: Any) -> _T:
+    """Carry out one write in a transaction of its own, and return what it returns."""
+    with store.database.change() as connection:
+        return write(connection, *values)
 
 
 @pytest.fixture

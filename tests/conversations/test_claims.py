@@ -16,7 +16,7 @@ from llm_orc.conversations.speaking import Speaking
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import ConversationBusy
 
-from .conftest import NOW, output
+from .conftest import NOW, output, written
 
 
 def claim_in(path: Path, run_id: str) -> None:
@@ -24,8 +24,8 @@ def claim_in(path: Path, run_id: str) -> None:
     store = ConversationStore(path)
     conversation = store.find("taxes")
     claim = Claim(conversation.number, run_id)
-    assert claims.try_claim(store.database, claim, NOW) is None
-    turns.ask(store.database, claim, Question("analyst", "How much?", None), NOW)
+    assert written(store, claims.try_claim, claim, NOW) is None
+    written(store, turns.ask, claim, Question("analyst", "How much?", None), NOW)
     os._exit(0)
 
 
@@ -33,11 +33,11 @@ def test_only_one_has_it(store: ConversationStore) -> None:
     number = store.begin("taxes", "panel", None, NOW).number
     first, second = Claim(number, "run-1"), Claim(number, "run-2")
 
-    assert claims.try_claim(store.database, first, NOW) is None
-    assert claims.try_claim(store.database, second, NOW + 1) == Holder(os.getpid(), "run-1", NOW)
+    assert written(store, claims.try_claim, first, NOW) is None
+    assert written(store, claims.try_claim, second, NOW + 1) == Holder(os.getpid(), "run-1", NOW)
 
-    claims.release(store.database, first, {}, NOW + 2)
-    assert claims.try_claim(store.database, second, NOW + 3) is None
+    written(store, claims.release, first, {}, NOW + 2)
+    assert written(store, claims.try_claim, second, NOW + 3) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="only the heartbeat tells there")
@@ -50,7 +50,7 @@ def test_the_claim_of_a_dead_process_is_free_at_once_and_its_turn_is_cut(
     process.join(30)
     assert process.exitcode == 0
 
-    assert claims.try_claim(store.database, Claim(taxes.number, "run-2"), NOW) is None
+    assert written(store, claims.try_claim, Claim(taxes.number, "run-2"), NOW) is None
 
     assert [(t.role, t.text, t.state) for t in store.turns(taxes)] == [
         ("user", "How much?", "cut"),
@@ -61,30 +61,30 @@ def test_the_claim_of_a_dead_process_is_free_at_once_and_its_turn_is_cut(
 def test_an_old_heartbeat_frees_it_and_a_fresh_one_does_not(store: ConversationStore) -> None:
     number = store.begin("taxes", "panel", None, NOW).number
     first, second = Claim(number, "run-1"), Claim(number, "run-2")
-    claims.try_claim(store.database, first, NOW)
+    written(store, claims.try_claim, first, NOW)
 
-    claims.beat(store.database, first, NOW + OLD_S)
-    assert claims.try_claim(store.database, second, NOW + OLD_S + 1) is not None
+    written(store, claims.beat, first, NOW + OLD_S)
+    assert written(store, claims.try_claim, second, NOW + OLD_S + 1) is not None
 
-    assert claims.try_claim(store.database, second, NOW + 2 * OLD_S + 1) is None
+    assert written(store, claims.try_claim, second, NOW + 2 * OLD_S + 1) is None
 
 
 def test_whoever_was_taken_for_dead_asks_no_more_and_its_answer_is_kept_aside(store: ConversationStore) -> None:
     taxes = store.begin("taxes", "panel", None, NOW)
     first, second = Claim(taxes.number, "run-1"), Claim(taxes.number, "run-2")
-    claims.try_claim(store.database, first, NOW)
-    question, _ = turns.ask(store.database, first, Question("analyst", "How much?", None), NOW)
+    written(store, claims.try_claim, first, NOW)
+    question, _ = written(store, turns.ask, first, Question("analyst", "How much?", None), NOW)
     late = NOW + OLD_S + 1
-    assert claims.try_claim(store.database, second, late) is None
+    assert written(store, claims.try_claim, second, late) is None
 
-    turns.answer(store.database, first, question, output("A lot."), late)
+    written(store, turns.answer, first, question, output("A lot."), late)
     with pytest.raises(ConversationBusy, match="taken the conversation over"):
-        turns.ask(store.database, first, Question("lawyer", "Legal?", None), late)
-    claims.release(store.database, first, {}, late)
+        written(store, turns.ask, first, Question("lawyer", "Legal?", None), late)
+    written(store, claims.release, first, {}, late)
 
     assert store.history(taxes, "analyst") == ()
     assert ("assistant", "A lot.", "aside") in [(t.role, t.text, t.state) for t in store.turns(taxes)]
-    assert claims.try_claim(store.database, Claim(taxes.number, "run-3"), late) is not None
+    assert written(store, claims.try_claim, Claim(taxes.number, "run-3"), late) is not None
 
 
 async def test_who_comes_second_waits_and_is_told_for_whom(store: ConversationStore) -> None:
@@ -116,4 +116,4 @@ async def test_whoever_gives_up_waiting_leaves_the_claim_alone(store: Conversati
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1), Speaking(store, taxes, "run-2", now=lambda: NOW):
                 pass
-        assert claims.try_claim(store.database, Claim(taxes.number, "run-3"), NOW) is not None
+        assert written(store, claims.try_claim, Claim(taxes.number, "run-3"), NOW) is not None

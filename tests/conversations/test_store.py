@@ -14,7 +14,7 @@ from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import ConversationBusy, ConversationNotFound, InputError
 from llm_orc.providers.base import Message
 
-from .conftest import ACCESS, NOW, output
+from .conftest import ACCESS, NOW, output, written
 
 
 def begun(store: ConversationStore, name: str = "taxes") -> Conversation:
@@ -33,11 +33,11 @@ def said(
 ) -> None:
     """One run's turn; `answer` None: it was cut after `partial`."""
     claim = Claim(conversation.number, run_id)
-    assert claims.try_claim(store.database, claim, NOW) is None
-    number, _ = turns.ask(store.database, claim, Question(agent, question, f"You are {agent}."), NOW)
+    assert written(store, claims.try_claim, claim, NOW) is None
+    number, _ = written(store, turns.ask, claim, Question(agent, question, f"You are {agent}."), NOW)
     if answer is not None:
-        turns.answer(store.database, claim, number, output(answer), NOW + 1)
-    claims.release(store.database, claim, {agent: partial}, NOW + 2)
+        written(store, turns.answer, claim, number, output(answer), NOW + 1)
+    written(store, claims.release, claim, {agent: partial}, NOW + 2)
 
 
 def texts(messages: tuple[Message, ...]) -> list[str]:
@@ -110,20 +110,20 @@ def test_a_run_finds_the_answer_that_it_has_already(store: ConversationStore) ->
     taxes = begun(store)
     said(store, taxes, "run-1", "How much?", "A lot.")
 
-    assert turns.answered(store.database, Claim(taxes.number, "run-1"), "analyst") == output("A lot.")
-    assert turns.answered(store.database, Claim(taxes.number, "run-2"), "analyst") is None
-    assert turns.answered(store.database, Claim(taxes.number, "run-1"), "lawyer") is None
+    assert written(store, turns.answered, Claim(taxes.number, "run-1"), "analyst") == output("A lot.")
+    assert written(store, turns.answered, Claim(taxes.number, "run-2"), "analyst") is None
+    assert written(store, turns.answered, Claim(taxes.number, "run-1"), "lawyer") is None
 
 
 def test_undo_takes_the_whole_last_run_back(store: ConversationStore) -> None:
     taxes = begun(store)
     said(store, taxes, "run-1", "How much?", "A lot.")
     claim = Claim(taxes.number, "run-2")
-    claims.try_claim(store.database, claim, NOW)
+    written(store, claims.try_claim, claim, NOW)
     for agent in ("analyst", "lawyer"):
-        number, _ = turns.ask(store.database, claim, Question(agent, "And now?", None), NOW)
-        turns.answer(store.database, claim, number, output("Nothing."), NOW)
-    claims.release(store.database, claim, {}, NOW)
+        number, _ = written(store, turns.ask, claim, Question(agent, "And now?", None), NOW)
+        written(store, turns.answer, claim, number, output("Nothing."), NOW)
+    written(store, claims.release, claim, {}, NOW)
 
     assert {t.agent for t in store.undo(taxes, NOW)} == {"analyst", "lawyer"}
 
@@ -138,11 +138,11 @@ def test_a_window_leaves_out_what_is_old_and_deletes_nothing(store: Conversation
     for n in range(4):
         said(store, taxes, f"run-{n}", f"q{n}", f"a{n}")
     claim = Claim(taxes.number, "run-9")
-    turns.shorten(store.database, claim, "analyst", Window(2), NOW)
+    written(store, turns.shorten, claim, "analyst", Window(2), NOW)
 
     assert texts(store.history(taxes, "analyst")) == ["q3", "a3"]
 
-    turns.shorten(store.database, claim, "analyst", Window(4, "They spoke."), NOW)
+    written(store, turns.shorten, claim, "analyst", Window(4, "They spoke."), NOW)
 
     summary, understood, *rest = store.history(taxes, "analyst")
     assert summary.content.endswith("They spoke.")
@@ -154,7 +154,7 @@ def test_a_fork_goes_its_own_way(store: ConversationStore) -> None:
     taxes = begun(store)
     for n in range(3):
         said(store, taxes, f"run-{n}", f"q{n}", f"a{n}")
-    turns.shorten(store.database, Claim(taxes.number, "run-9"), "analyst", Window(2, "They spoke."), NOW)
+    written(store, turns.shorten, Claim(taxes.number, "run-9"), "analyst", Window(2, "They spoke."), NOW)
     other = store.fork(taxes, "other", NOW)
     said(store, other, "run-8", "only there", "yes")
 
@@ -202,7 +202,7 @@ def test_nothing_is_changed_while_a_turn_is_going_on(store: ConversationStore) -
     taxes = begun(store)
     said(store, taxes, "run-1", "How much?", "A lot.")
     claim = Claim(taxes.number, "run-2")
-    claims.try_claim(store.database, claim, NOW)
+    written(store, claims.try_claim, claim, NOW)
 
     for change in (
         lambda: store.undo(taxes, NOW),

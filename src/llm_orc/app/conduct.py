@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
@@ -20,7 +21,7 @@ from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import RunNotResumable, SettingsError, StorageError
-from llm_orc.providers.base import Message, Usage
+from llm_orc.providers.base import Usage
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
@@ -77,8 +78,7 @@ async def conduct(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )
         told = await stack.enter_async_context(conversation_of(app, recipe, recipe.choices, run_id, watch.waiting))
-        histories = told.histories if told else dict[str, tuple[Message, ...]]
-        watch.planned(replace(ready.plan, estimate=lambda: estimate(recipe, ready.by_agent, histories())))
+        watch.planned(replace(ready.plan, estimate=partial(estimate, recipe, ready.by_agent, told.characters)))
         state = RunState()
 
         def see(event: RunEvent) -> None:
@@ -95,7 +95,7 @@ async def conduct(
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
-            told.wrap(caller) if told else caller,
+            told.wrap(caller),
             sink,
             run_id=run_id,
             clock=app.clock,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import WhenFull
+from llm_orc.agents.base import CallAgent, WhenFull
 from llm_orc.errors import ConversationNotFound, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator
 
-    from llm_orc.agents.base import CallAgent
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.wiring import App
     from llm_orc.conversations.claims import Holder
@@ -59,14 +59,12 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
     return replace(recipe, conversation=name, remembering=remembering, when_full=when_full)
 
 
+@dataclass(frozen=True, slots=True)
 class Told:
-    """The conversation of one run, opened: what its agents are told, and the caller that tells and keeps it."""
+    """The conversation of one run, opened: the caller that tells and keeps it, and how much each agent is told."""
 
-    def __init__(
-        self, wrap: Callable[[CallAgent], CallAgent], histories: Callable[[], Mapping[str, tuple[Message, ...]]]
-    ) -> None:
-        self.wrap = wrap
-        self.histories = histories
+    wrap: Callable[[CallAgent], CallAgent] = lambda call: call
+    characters: Mapping[str, int] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -76,10 +74,10 @@ async def conversation_of(
     choices: Mapping[str, tuple[ModelChoice, ...]],
     run_id: str,
     waiting: Callable[[str], None],
-) -> AsyncIterator[Told | None]:
-    """Open the conversation of `recipe` for this run alone; None where it has none. A rehearsal only reads it."""
+) -> AsyncIterator[Told]:
+    """Open the conversation of `recipe`, if it has one, for this run alone. A rehearsal only reads it."""
     if recipe.conversation is None:
-        yield None
+        yield Told()
         return
     # sqlite3 and these only where something is remembered
     from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering  # noqa: PLC0415
@@ -90,7 +88,7 @@ async def conversation_of(
         if recipe.rehearsal:
             known = await asyncio.to_thread(store.get, recipe.conversation)
             histories = {} if known is None else await asyncio.to_thread(_histories, store, known, recipe)
-            yield Told(lambda call: RehearsingCaller(call, histories), lambda: histories)
+            yield Told(lambda call: RehearsingCaller(call, histories))
             return
         conversation = await asyncio.to_thread(_begin, app, store, recipe)
         roles = {agent: choices[agent][0].system_prompt for agent in recipe.remembering}
@@ -103,10 +101,10 @@ async def conversation_of(
 
         async with Speaking(store, conversation, run_id, now=app.clock.now, waiting=say_who) as speaking:
             remembering = Remembering(roles, recipe.when_full)
-            yield Told(
-                lambda call: ConversationCaller(call, speaking, remembering),
-                lambda: _histories(store, conversation, recipe),
+            characters = await asyncio.to_thread(
+                lambda: {agent: store.told_length(conversation, agent) for agent in roles}
             )
+            yield Told(lambda call: ConversationCaller(call, speaking, remembering), characters)
     finally:
         await asyncio.to_thread(store.close)
 

@@ -8,7 +8,7 @@ from llm_orc.agents.llm import most_output_tokens
 from llm_orc.app.access import Estimate
 from llm_orc.app.costs import cost_of
 from llm_orc.auth.access import Billing
-from llm_orc.providers.base import Message, ModelRequest, Usage
+from llm_orc.providers.base import ModelRequest, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ _USUAL_ANSWER = 500  # tokens
 def estimate(
     recipe: Recipe,
     by_agent: Mapping[str, Sequence[ReadyModel]],
-    histories: Mapping[str, Sequence[Message]],
+    told: Mapping[str, int],
 ) -> Estimate | None:
     """Return the estimate for the first way of each agent; None where nothing is metered.
 
-    `histories` has what agents that remember are told before their turn.
+    `told` has the characters of the conversation that agents are told before their turn.
     """
     specs = {spec.name: spec for spec in recipe.ensemble.agents}
     metered = {name: ways[0] for name, ways in by_agent.items() if ways[0].access.billing is Billing.METERED}
@@ -37,8 +37,8 @@ def estimate(
     likely: list[float | None] = []
     most: list[float | None] = []
     for name, ready in metered.items():
-        told = sum(len(message.content) for message in histories.get(name, ()))
-        known = (len(recipe.task) + len(ready.choice.system_prompt or "") + told) // _CHARACTERS_PER_TOKEN
+        given = len(recipe.task) + len(ready.choice.system_prompt or "") + told.get(name, 0)
+        known = given // _CHARACTERS_PER_TOKEN
         before = specs[name].depends_on
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])

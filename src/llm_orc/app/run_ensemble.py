@@ -77,10 +77,15 @@ async def run_ensemble(
 
 
 def check_task(task: str) -> None:
-    """Raise `InputError` where `task` is empty or larger than any model takes."""
+    """Raise `InputError` where `task` is empty, no text, or larger than any model takes."""
     if not task.strip():
         raise InputError("the task is empty", hint='Give one with --input "…" or --input-file FILE.')
-    size = len(task.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(task.encode())
+    except UnicodeEncodeError as e:  # half a surrogate pair: a byte on the command line that is no text
+        raise InputError(
+            f"the task is not text: character {e.start + 1:,} can't be read", hint="Give it as UTF-8 text."
+        ) from e
     if size > LONGEST_TASK:
         raise InputError(
             f"the task has {size / 1048576:.1f} MB; the limit is {LONGEST_TASK // 1048576} MB",

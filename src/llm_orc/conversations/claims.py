@@ -19,8 +19,6 @@ from llm_orc.errors import ConversationBusy
 if TYPE_CHECKING:
     import sqlite3
 
-    from llm_orc.conversations.database import Database
-
 BEAT_S = 5.0
 OLD_S = 30.0
 
@@ -43,37 +41,34 @@ class Claim:
     owner: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
-def try_claim(database: Database, claim: Claim, now: float) -> Holder | None:
+def try_claim(connection: sqlite3.Connection, claim: Claim, now: float) -> Holder | None:
     """Take the conversation; returns who has it, where somebody does. Turns that nobody answers are cut then."""
-    with database.change() as connection:
-        held = _holder(connection, claim.conversation, now)
-        if held is not None:
-            return held
-        connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
-        _cut_open_turns(connection, claim.conversation, {}, now)
-        connection.execute(
-            "INSERT INTO claims (conversation, owner, place, process, run_id, claimed_at, heartbeat)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (claim.conversation, claim.owner, _place(), os.getpid(), claim.run_id, now, now),
-        )
+    held = _holder(connection, claim.conversation, now)
+    if held is not None:
+        return held
+    connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
+    _cut_open_turns(connection, claim.conversation, {}, now)
+    connection.execute(
+        "INSERT INTO claims (conversation, owner, place, process, run_id, claimed_at, heartbeat)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (claim.conversation, claim.owner, _place(), os.getpid(), claim.run_id, now, now),
+    )
     return None
 
 
-def beat(database: Database, claim: Claim, now: float) -> None:
+def beat(connection: sqlite3.Connection, claim: Claim, now: float) -> None:
     """Say that the owner lives. One that was taken for dead is not brought back."""
-    with database.change() as connection:
-        connection.execute(
-            "UPDATE claims SET heartbeat = ? WHERE conversation = ? AND owner = ?",
-            (now, claim.conversation, claim.owner),
-        )
+    connection.execute(
+        "UPDATE claims SET heartbeat = ? WHERE conversation = ? AND owner = ?",
+        (now, claim.conversation, claim.owner),
+    )
 
 
-def release(database: Database, claim: Claim, partial: dict[str, str], now: float) -> None:
+def release(connection: sqlite3.Connection, claim: Claim, partial: dict[str, str], now: float) -> None:
     """Let go. What is unanswered is cut; `partial` has the words that came, by agent."""
-    with database.change() as connection:
-        if is_ours(connection, claim):
-            _cut_open_turns(connection, claim.conversation, partial, now)
-            connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
+    if is_ours(connection, claim):
+        _cut_open_turns(connection, claim.conversation, partial, now)
+        connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
 
 
 def is_ours(connection: sqlite3.Connection, claim: Claim) -> bool:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import queue
 import sqlite3
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from llm_orc.errors import StorageError
 from llm_orc.storage.sqlite import open_database, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+_T = TypeVar("_T")
 
 _MIGRATIONS = (
     """
@@ -80,15 +87,21 @@ _MIGRATIONS = (
 
 
 class Database:
-    """One connection, for one thread at a time. Every method blocks: call it off the event loop."""
+    """One connection, for one thread at a time. Every method but `submit` blocks: call it off the event loop."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises `StorageError`."""
         self.path = path
         self._connection = open_database(path, _MIGRATIONS, survives_power_cut=True)
         self._using = threading.RLock()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
 
     def close(self) -> None:
+        """Write what is queued, then let go of the file."""
+        if self._writer is not None:
+            self._queue.put(None)
+            self._writer.join()
         with self._using:
             self._connection.close()
 
@@ -114,3 +127,72 @@ class Database:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
+
+    def submit(self, write: Callable[[sqlite3.Connection], _T]) -> Future[_T]:
+        """Have it written soon; the future is done once it is durable, or has what went wrong.
+
+        What comes at once is committed at once: many agents wait for the disk together, not one after the other.
+        """
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write_all, name="llm-orc-conversations", daemon=True)
+            self._writer.start()
+        job = _Job(write)
+        job.done.set_running_or_notify_cancel()  # from here on nobody can take it back
+        self._queue.put(job)
+        return cast("Future[_T]", job.done)
+
+    def _write_all(self) -> None:
+        closing = False
+        while not closing:
+            group = [self._queue.get()]
+            while not self._queue.empty():
+                group.append(self._queue.get())
+            closing = None in group
+            jobs = [job for job in group if job is not None]
+            try:
+                self._write_together(jobs)
+            except StorageError:
+                for job in jobs:  # one by one, so that what can't be written fails alone
+                    self._write_alone(job)
+
+    def _write_together(self, jobs: Sequence[_Job]) -> None:
+        outcomes: list[object] = []
+        with self.change() as connection:
+            for job in jobs:
+                connection.execute("SAVEPOINT job")
+                try:
+                    outcomes.append(job.write(connection))
+                except sqlite3.Error:
+                    raise
+                except Exception as e:  # noqa: BLE001 - it is its caller's, wherever that waits
+                    connection.execute("ROLLBACK TO job")
+                    outcomes.append(_Failure(e))
+                connection.execute("RELEASE job")
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.tell(outcome)
+
+    def _write_alone(self, job: _Job) -> None:
+        try:
+            with self.change() as connection:
+                outcome = job.write(connection)
+        except Exception as e:  # noqa: BLE001 - as above
+            job.tell(_Failure(e))
+        else:
+            job.tell(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    write: Callable[[sqlite3.Connection], object]
+    done: Future[object] = field(default_factory=Future)
+
+    def tell(self, outcome: object) -> None:
+        if isinstance(outcome, _Failure):
+            self.done.set_exception(outcome.error)
+        else:
+            self.done.set_result(outcome)

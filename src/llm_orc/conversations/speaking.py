@@ -12,6 +12,7 @@ from llm_orc.conversations.conversation import Window
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
     from types import TracebackType
 
@@ -67,28 +68,26 @@ class Speaking:
 
     async def answered(self, agent: str) -> AgentOutput | None:
         """Return the answer that an earlier try of this run has from this agent."""
-        return await asyncio.to_thread(turns.answered, self._database, self._claim, agent)
+        return await self._to_the_end(lambda c: turns.answered(c, self._claim, agent))
 
     async def ask(self, question: Question) -> tuple[int, tuple[Message, ...]]:
         """Keep a question; returns its number and the turns before it.
 
         Raises `ConversationBusy`, `StorageError`.
         """
-        return await self._to_the_end(lambda: turns.ask(self._database, self._claim, question, self._now()))
+        return await self._to_the_end(lambda c: turns.ask(c, self._claim, question, self._now()))
 
     async def answer(self, question: int, output: AgentOutput) -> None:
         """Keep an answer. Raises `StorageError`."""
-        await self._to_the_end(lambda: turns.answer(self._database, self._claim, question, output, self._now()))
+        await self._to_the_end(lambda c: turns.answer(c, self._claim, question, output, self._now()))
 
     async def failed(self, question: int) -> None:
         """Say that no answer will come. Raises `StorageError`."""
-        await self._to_the_end(lambda: turns.failed(self._database, question))
+        await self._to_the_end(lambda c: turns.failed(c, question))
 
     async def shorten(self, agent: str, keep: int, summary: str | None) -> None:
         """Tell this agent from now on its newest `keep` turns only. Raises `StorageError`."""
-        await self._to_the_end(
-            lambda: turns.shorten(self._database, self._claim, agent, Window(keep, summary), self._now())
-        )
+        await self._to_the_end(lambda c: turns.shorten(c, self._claim, agent, Window(keep, summary), self._now()))
 
     def hears(self, agent: str) -> list[str]:
         """Return the list for the pieces of this agent's answer as they come: kept where it is cut."""
@@ -97,7 +96,7 @@ class Speaking:
     async def _take(self) -> None:
         is_told = False
         while True:
-            holder = await self._to_the_end(lambda: claims.try_claim(self._database, self._claim, self._now()))
+            holder = await self._to_the_end(lambda c: claims.try_claim(c, self._claim, self._now()))
             if holder is None:
                 return
             if not is_told:
@@ -109,16 +108,16 @@ class Speaking:
         while True:
             await asyncio.sleep(claims.BEAT_S)
             with suppress(StorageError):  # the next beat may find room on the disk
-                await asyncio.to_thread(claims.beat, self._database, self._claim, self._now())
+                await self._to_the_end(lambda c: claims.beat(c, self._claim, self._now()))
 
     async def _let_go(self) -> None:
         await asyncio.gather(*self._writing, return_exceptions=True)
         partial = {agent: "".join(pieces) for agent, pieces in self._partial.items()}
         with suppress(StorageError):  # a claim that stays is taken over
-            await self._to_the_end(lambda: claims.release(self._database, self._claim, partial, self._now()))
+            await self._to_the_end(lambda c: claims.release(c, self._claim, partial, self._now()))
 
-    async def _to_the_end(self, write: Callable[[], _T]) -> _T:
-        writing = asyncio.ensure_future(asyncio.to_thread(write))
+    async def _to_the_end(self, write: Callable[[sqlite3.Connection], _T]) -> _T:
+        writing = asyncio.wrap_future(self._database.submit(write))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
         return await asyncio.shield(writing)

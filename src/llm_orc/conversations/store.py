@@ -133,6 +133,11 @@ class ConversationStore:
         with self.database.change() as connection:
             return within.history(connection, conversation.number, agent)
 
+    def told_length(self, conversation: Conversation, agent: str) -> int:
+        """Return how many characters the agent would be told, but for a summary."""
+        with self.database.change() as connection:
+            return within.told_length(connection, conversation.number, agent)
+
     # --- changing -----------------------------------------------------------------------------------------
 
     def begin(self, name: str, ensemble: str, source: str | None, now: float) -> Conversation:

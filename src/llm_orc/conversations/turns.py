@@ -1,4 +1,7 @@
-"""What is said within a claim: a question is on the disk before it is sent, an answer before it is shown."""
+"""What is said within a claim: a question is on the disk before it is sent, an answer before it is shown.
+
+Every function takes a connection within a transaction, which its caller commits.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 
     from llm_orc.conversations.claims import Claim
     from llm_orc.conversations.conversation import Question, TurnState, Window
-    from llm_orc.conversations.database import Database
 
 _ANSWER = (
     "text, model, provider, method, billing, source, endpoint, input_tokens, output_tokens,"
@@ -37,96 +39,94 @@ class NewTurn:
     system_prompt: str | None = None
 
 
-def answered(database: Database, claim: Claim, agent: str) -> AgentOutput | None:
+def answered(connection: sqlite3.Connection, claim: Claim, agent: str) -> AgentOutput | None:
     """Return the answer that this run has from this agent already: a resumed run asks nothing twice."""
-    rows = database.read(
+    rows = connection.execute(
         f"SELECT {_ANSWER} FROM turns WHERE conversation = ? AND agent = ? AND run_id = ?"  # noqa: S608 - our own words
         " AND role = 'assistant' AND state = 'done'",
         (claim.conversation, agent, claim.run_id),
-    )
+    ).fetchall()
     return _output(rows[0]) if rows else None
 
 
-def ask(database: Database, claim: Claim, question: Question, now: float) -> tuple[int, tuple[Message, ...]]:
+def ask(
+    connection: sqlite3.Connection, claim: Claim, question: Question, now: float
+) -> tuple[int, tuple[Message, ...]]:
     """Keep a question; returns its number and the turns before it, as the agent is to be told them.
 
     What an earlier try of the same run left of this turn is replaced. Raises `ConversationBusy` where another
     process has taken the conversation over.
     """
     agent = question.agent
-    with database.change() as connection:
-        if not is_ours(connection, claim):
-            raise ConversationBusy(
-                "another process has taken the conversation over, as this one gave no sign of life",
-                hint=f"llm-orc resume {claim.run_id}",
-            )
-        connection.execute(
-            "DELETE FROM turns WHERE conversation = ? AND agent = ? AND run_id = ? AND state <> 'aside'",
-            (claim.conversation, agent, claim.run_id),
+    if not is_ours(connection, claim):
+        raise ConversationBusy(
+            "another process has taken the conversation over, as this one gave no sign of life",
+            hint=f"llm-orc resume {claim.run_id}",
         )
-        told = history(connection, claim.conversation, agent)
-        turn = NewTurn(claim.conversation, agent, "user", question.text, question.system_prompt)
-        number = insert(connection, turn, now, state="open", run_id=claim.run_id)
-        connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
+    connection.execute(
+        "DELETE FROM turns WHERE conversation = ? AND agent = ? AND run_id = ? AND state <> 'aside'",
+        (claim.conversation, agent, claim.run_id),
+    )
+    told = history(connection, claim.conversation, agent)
+    turn = NewTurn(claim.conversation, agent, "user", question.text, question.system_prompt)
+    number = insert(connection, turn, now, state="open", run_id=claim.run_id)
+    connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
     return number, told
 
 
-def answer(database: Database, claim: Claim, question: int, output: AgentOutput, now: float) -> None:
+def answer(connection: sqlite3.Connection, claim: Claim, question: int, output: AgentOutput, now: float) -> None:
     """Keep the answer. Where the conversation was taken over meanwhile it is kept aside, and told to no model."""
     access, usage = output.access, output.usage
-    with database.change() as connection:
-        updated = connection.execute(
-            "UPDATE turns SET state = 'done' WHERE number = ? AND state = 'open'", (question,)
-        ).rowcount
-        state = "done" if updated and is_ours(connection, claim) else "aside"
-        if state == "aside":
-            connection.execute("UPDATE turns SET state = 'aside' WHERE number = ?", (question,))
-        connection.execute(
-            f"INSERT INTO turns (conversation, agent, role, state, at, run_id, {_ANSWER})"  # noqa: S608 - our own words
-            " SELECT conversation, agent, 'assistant', ?, ?, run_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-            " FROM turns WHERE number = ?",
-            (
-                state,
-                now,
-                output.text,
-                output.model,
-                access.provider,
-                access.method,
-                str(access.billing),
-                access.source,
-                access.endpoint,
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cache_read_tokens,
-                usage.cache_write_tokens,
-                output.cost_usd,
-                output.stop_reason,
-                output.request_id,
-                question,
-            ),
-        )
-        connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
+    updated = connection.execute(
+        "UPDATE turns SET state = 'done' WHERE number = ? AND state = 'open'", (question,)
+    ).rowcount
+    state = "done" if updated and is_ours(connection, claim) else "aside"
+    if state == "aside":
+        connection.execute("UPDATE turns SET state = 'aside' WHERE number = ?", (question,))
+    connection.execute(
+        f"INSERT INTO turns (conversation, agent, role, state, at, run_id, {_ANSWER})"  # noqa: S608 - our own words
+        " SELECT conversation, agent, 'assistant', ?, ?, run_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        " FROM turns WHERE number = ?",
+        (
+            state,
+            now,
+            _storable(output.text),
+            output.model,
+            access.provider,
+            access.method,
+            str(access.billing),
+            access.source,
+            access.endpoint,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+            output.cost_usd,
+            output.stop_reason,
+            output.request_id,
+            question,
+        ),
+    )
+    connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
 
 
-def failed(database: Database, question: int) -> None:
+def failed(connection: sqlite3.Connection, question: int) -> None:
     """No answer will come. The question stays, and is told to nobody."""
-    with database.change() as connection:
-        connection.execute("UPDATE turns SET state = 'failed' WHERE number = ? AND state = 'open'", (question,))
+    connection.execute("UPDATE turns SET state = 'failed' WHERE number = ? AND state = 'open'", (question,))
 
 
-def shorten(database: Database, claim: Claim, agent: str, window: Window, now: float) -> None:
+def shorten(connection: sqlite3.Connection, claim: Claim, agent: str, window: Window, now: float) -> None:
     """From now on tell this agent only what `window` shows of its turns; none is deleted."""
-    with database.change() as connection:
-        rows = connection.execute(
-            f"SELECT number FROM turns t WHERE conversation = ? AND agent = ? AND {_TOLD}"  # noqa: S608 - our own words
-            " ORDER BY number DESC LIMIT 1 OFFSET ?",
-            (claim.conversation, agent, window.newest),
-        ).fetchall()
-        if rows:
-            connection.execute(
-                "INSERT OR REPLACE INTO windows (conversation, agent, after, summary, at) VALUES (?, ?, ?, ?, ?)",
-                (claim.conversation, agent, rows[0][0], window.summary, now),
-            )
+    rows = connection.execute(
+        f"SELECT number FROM turns t WHERE conversation = ? AND agent = ? AND {_TOLD}"  # noqa: S608 - our own words
+        " ORDER BY number DESC LIMIT 1 OFFSET ?",
+        (claim.conversation, agent, window.newest),
+    ).fetchall()
+    if rows:
+        connection.execute(
+            "INSERT OR REPLACE INTO windows (conversation, agent, after, summary, at) VALUES (?, ?, ?, ?, ?)",
+            (claim.conversation, agent, rows[0][0], window.summary, now),
+        )
 
 
 def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tuple[Message, ...]:
@@ -151,6 +151,16 @@ def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tu
     return tuple(told)
 
 
+def told_length(connection: sqlite3.Connection, conversation: int, agent: str) -> int:
+    """Return how many characters `history` has, but for a summary."""
+    (length,) = connection.execute(
+        f"SELECT sum(length(t.text)) FROM turns t WHERE conversation = ? AND agent = ? AND {_TOLD} AND number >"  # noqa: S608 - our own words
+        " coalesce((SELECT after FROM windows WHERE conversation = t.conversation AND agent = t.agent), 0)",
+        (conversation, agent),
+    ).fetchone()
+    return length or 0
+
+
 def summary_turns(summary: str, system_prompt: str | None) -> tuple[Message, Message]:
     """Return how a model is told what was said before the turns that follow."""
     return (
@@ -165,16 +175,20 @@ def insert(
     """Add a turn at the end; returns its number."""
     prompt = None
     if turn.system_prompt is not None:
-        connection.execute("INSERT OR IGNORE INTO system_prompts (text) VALUES (?)", (turn.system_prompt,))
-        (prompt,) = connection.execute(
-            "SELECT number FROM system_prompts WHERE text = ?", (turn.system_prompt,)
-        ).fetchone()
+        text = _storable(turn.system_prompt)
+        connection.execute("INSERT OR IGNORE INTO system_prompts (text) VALUES (?)", (text,))
+        (prompt,) = connection.execute("SELECT number FROM system_prompts WHERE text = ?", (text,)).fetchone()
     cursor = connection.execute(
         "INSERT INTO turns (conversation, agent, role, state, text, at, run_id, system_prompt)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (turn.conversation, turn.agent, turn.role, state, turn.text, now, run_id, prompt),
+        (turn.conversation, turn.agent, turn.role, state, _storable(turn.text), now, run_id, prompt),
     )
     return cast("int", cursor.lastrowid)
+
+
+def _storable(text: str) -> str:
+    """Return the text as SQLite can hold it: half a surrogate pair, from a byte that is no text, is spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _output(row: tuple[Any, ...]) -> AgentOutput:
