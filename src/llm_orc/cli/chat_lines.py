@@ -29,9 +29,10 @@ class Interrupted(Exception):
 
 
 class Lines(Protocol):
-    """`is_person`: can a question be asked?"""
+    """`is_person`: can a question be asked? `takes_ctrl_c`: is that a key here, or a signal?"""
 
     is_person: bool
+    takes_ctrl_c: bool
 
     async def next(self) -> str | None:
         """Return the next turn, None at the end. Raises `Interrupted`, `InputError`."""
@@ -46,6 +47,7 @@ class TypedLines:
     """A prompt with editing, history and completion. Enter sends; Alt-Enter or Ctrl-J begins a new line."""
 
     is_person = True
+    takes_ctrl_c = True
 
     def __init__(self, history: Path, complete: Callable[[str], Iterable[tuple[str, str]]]) -> None:
         """`complete` returns what the line may go on as, with a word on each."""
@@ -97,6 +99,8 @@ class PlainLines:
 
     `prompt` is shown to a person before each line; None: there is nobody.
     """
+
+    takes_ctrl_c = False
 
     def __init__(self, prompt: str | None = None) -> None:
         self.is_person = prompt is not None

@@ -59,6 +59,7 @@ class _ChatLoop:
         self._app = app
         self._answering: asyncio.Task[Any] | None = None
         self._view: ChatView
+        self._lines: Lines | None = None
         self._main: asyncio.Task[Any] | None = None
         self._ended_by: int | None = None
         self._failed = False
@@ -70,9 +71,9 @@ class _ChatLoop:
             async with AsyncExitStack() as stack:
                 chat = await stack.enter_async_context(Chat(self._app, ensemble, options))
                 await self._introduce(chat)
-                lines = self._lines()
-                await self._converse(Room(self._app, chat), lines)
-                self._say_goodbye(chat, is_person=lines.is_person)
+                self._lines = self._open_lines()
+                await self._converse(Room(self._app, chat), self._lines)
+                self._say_goodbye(chat, is_person=self._lines.is_person)
         except asyncio.CancelledError:
             if self._ended_by is None:
                 raise
@@ -153,7 +154,7 @@ class _ChatLoop:
 
     # --- the person and the terminal ----------------------------------------------------------------------
 
-    def _lines(self) -> Lines:
+    def _open_lines(self) -> Lines:
         if not person_is_here():
             return PlainLines()
         if not moves_cursor(sys.stderr):
@@ -189,10 +190,10 @@ class _ChatLoop:
         loop.add_signal_handler(signal.SIGTERM, self._end, TERMINATED)
 
     def _interrupt(self) -> None:
-        if self._answering is None or (self._view.is_over and not person_is_here()):
-            self._end(INTERRUPTED)
-        elif not self._view.is_over:
+        if self._answering is not None and not self._view.is_over:
             self._answering.cancel()
+        elif self._lines is None or not self._lines.takes_ctrl_c:
+            self._end(INTERRUPTED)
 
     def _end(self, exit_code: int) -> None:
         self._ended_by = exit_code
