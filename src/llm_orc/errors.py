@@ -158,7 +158,13 @@ class AuthError(LlmOrcError):
 
 
 class NotLoggedIn(AuthError):
+    """`provider` is whom to sign in to, where there is one to name; None: no access to any model was found."""
+
     code = "not_logged_in"
+
+    def __init__(self, message: str, *, hint: str | None = None, provider: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.provider = provider
 
 
 class MeteredNotAllowed(AuthError):

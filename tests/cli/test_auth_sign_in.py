@@ -96,8 +96,8 @@ async def state_of(place: SignInPlace) -> str:
 async def test_the_browser_opens_and_the_sign_in_serves_the_next_call(place):
     place.sign_in_for_nothing()
     terminal = Terminal(place.shell, "auth", "add", "sandbox")
-    await asyncio.to_thread(terminal.process.expect, "Which")
-    terminal.process.sendline("1")
+    await asyncio.to_thread(terminal.process.expect, "Ways to get access")
+    terminal.process.send("\r")
     seen = await asyncio.to_thread(terminal.to_the_end)
 
     tried = await place.run("auth", "test", "sandbox", "--json")

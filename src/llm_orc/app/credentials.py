@@ -214,7 +214,7 @@ class CredentialFinder:
             if spec.name == ANT_PROVIDER and (held := self._of_profile(in_environment)) is not None:
                 return held
             hint = f"llm-orc auth add {spec.name} --method oauth"
-            raise NotLoggedIn(f"you are not signed in to `{spec.name}`", hint=hint)
+            raise NotLoggedIn(f"you are not signed in to `{spec.name}`", hint=hint, provider=spec.name)
         if in_environment is None:
             raise self._missing(spec)
         return _of_key(in_environment)
@@ -279,12 +279,17 @@ class CredentialFinder:
     def _missing(self, spec: ProviderSpec) -> NotLoggedIn:
         own = self._settings.providers.get(spec.name)
         if not spec.api_key_env and own is not None and own.oauth is not None:
-            return NotLoggedIn(f"you are not signed in to `{spec.name}`", hint=f"llm-orc auth add {spec.name}")
+            return NotLoggedIn(
+                f"you are not signed in to `{spec.name}`",
+                hint=f"llm-orc auth add {spec.name}",
+                provider=spec.name,
+            )
         where = f" (get a key at {spec.keys_at})" if spec.keys_at else ""
         return NotLoggedIn(
             f"there is no API key for `{spec.name}`",
             hint=f"llm-orc auth add {spec.name}, or set {' or '.join(spec.api_key_env) or 'its key'}{where}; see"
             " what else there is with `llm-orc setup`, or rehearse for nothing with `--rehearse`.",
+            provider=spec.name,
         )
 
 

@@ -36,19 +36,19 @@ class Proof:
     took_s: float
 
 
-async def try_access(app: App, provider: str) -> Proof:
-    """Ask the provider's default model one short question, exactly as a run would.
+async def try_access(app: App, provider: str, model: str | None = None) -> Proof:
+    """Ask a model of the provider (None: its default one) one short question, exactly as a run would.
 
     Raises what a run would: `AuthError`, `ProviderError`, `SettingsError`.
     """
-    choice = ModelChoice(provider, None, named_by="user")
+    choice = ModelChoice(provider, model, named_by="user")
     began = app.clock.monotonic()
     async with Http(app.settings.network, max_connections=2) as http, access_finder(app, http) as finder:
         ready, *_ = (await finder.find_all({provider: [choice]})).by_agent[provider]
-        model = ready.connection.build(ready, http, max_retries=1)
+        asked = ready.connection.build(ready, http, max_retries=1)
         request = ModelRequest((Message("user", _QUESTION),), max_tokens=_MOST_TOKENS)
         async with asyncio.timeout(_LIMIT_S):
-            reply = await model.reply(request)
+            reply = await asked.reply(request)
     await asyncio.to_thread(_remember, app, provider)
     return Proof(ready.access, reply.model, app.clock.monotonic() - began)
 

@@ -10,8 +10,9 @@ from llm_orc.cli.auth_arguments import auth_command, provider_argument
 from llm_orc.cli.auth_cli import use_official_cli
 from llm_orc.cli.exits import INTERRUPTED
 from llm_orc.cli.key_input import KeySourceOptions, read_key
+from llm_orc.cli.menus import select
 from llm_orc.cli.options import app_here, write_json
-from llm_orc.cli.prompts import chosen, person_is_here
+from llm_orc.cli.prompts import person_is_here
 from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
@@ -104,6 +105,23 @@ def add(
     _say(app, entry)
 
 
+def add_access(app: App, provider: str, method: WayName | None = None) -> None:
+    """Add a key or sign in, asking for all that is open: for a person at a terminal."""
+    from llm_orc.app.sign_in import SignInOptions
+    from llm_orc.app.ways_in import find_way
+
+    method = method or _ask_for_method(app, provider)
+    if method in _CLIS:
+        use_official_cli(app, provider, method, as_json=False)
+        return
+    if method == "api-key":
+        entry = _add_key(app, provider, KeySourceOptions(), None)
+    else:
+        acknowledged = _agrees_to_terms(find_way(app, provider, method))
+        entry = _sign_in(app, provider, SignInOptions(None, acknowledge_terms=acknowledged), as_json=False)
+    _say(app, entry)
+
+
 def _refuse_contradictions(method: WayName | None, key: KeySourceOptions, *, for_sign_in: bool) -> None:
     context = click.get_current_context()
     if key.count > 1:
@@ -128,8 +146,7 @@ def _ask_for_method(app: App, provider: str) -> WayName:
         )
     if len(ways) == 1:
         return ways[0].name
-    note(f"Ways to get access to `{provider}`:")
-    return ways[chosen([_described(way) for way in ways])].name
+    return ways[select(f"Ways to get access to `{provider}`:", [_described(way) for way in ways])].name
 
 
 def _described(way: WayIn) -> str:

@@ -69,6 +69,7 @@ def command(
     """
     from llm_orc.app.find_ensemble import find_ensemble
     from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+    from llm_orc.cli.just_in_time import sets_up
     from llm_orc.cli.running import carry_out
     from llm_orc.cli.task_input import read_task
 
@@ -83,6 +84,8 @@ def command(
     if no_record and ensemble.conversation is not None:
         note(f"With --no-record the agents know nothing of conversation `{ensemble.conversation}`.")
         asked = replace(asked, forget=True)
+
+    apps = iter([app])
 
     def start(
         *,
@@ -102,6 +105,7 @@ def command(
             stream=stream,
             conversation=asked,
         )
-        return run_ensemble(app, ensemble, options, show=show, planned=planned, waiting=note)
+        here = next(apps, None) or app_here()  # what was set up just now counts
+        return run_ensemble(here, ensemble, options, show=show, planned=planned, waiting=note)
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded)
+    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded, set_up=sets_up)

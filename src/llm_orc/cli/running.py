@@ -17,7 +17,7 @@ from llm_orc.cli.exits import INTERRUPTED, READER_GONE, TERMINATED, write_error
 from llm_orc.cli.streams import is_terminal, note, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn
 from llm_orc.formats import EventFormat, Format, ResultFormat
 from llm_orc.formats.figures import count
 from llm_orc.runs.state import RunState
@@ -60,17 +60,31 @@ class _Stopped(Exception):
         self.exit_code = exit_code
 
 
-def carry_out(start: Start, output: Output, *, allow_metered: bool, recorded: bool) -> int:
-    """Run to the end, print the result and return the exit code. Where metered calls need a yes, ask for it."""
+def carry_out(
+    start: Start,
+    output: Output,
+    *,
+    allow_metered: bool,
+    recorded: bool,
+    set_up: Callable[[NotLoggedIn], bool] = lambda _missing: False,
+) -> int:
+    """Run to the end, print the result and return the exit code.
+
+    Where metered calls need a yes, ask for it; where access is missing, `set_up` may change that.
+    """
     try:
         return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
+    except NotLoggedIn as missing:
+        if not set_up(missing):
+            raise
     except MeteredNotAllowed as refusal:
         if allow_metered or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise
         note(f"This would cost money: {refusal.message}.")
         if not click.confirm("Go on, and pay for the tokens of this run?", default=False, err=True):
             raise
-    return _Run(start, output, recorded=recorded).go(allow_metered=True)
+        allow_metered = True
+    return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
 
 
 class _Run:

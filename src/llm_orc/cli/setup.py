@@ -1,4 +1,4 @@
-"""`llm-orc setup`: the access that this machine has, and how to get more."""
+"""`llm-orc setup`: from what this machine has to a first answer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,82 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
-@tool("setup", "Show the access that this machine has, and how to get more.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-def command(*, as_json: bool) -> None:
-    """Show the access that this machine has, in the order in which it is taken, and how to get more.
+@tool("setup", "Find access, try it, make it the default.")
+@click.option("--list", "only_list", is_flag=True, help="Only show what there is.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the best access that costs nothing per call.")
+@click.option("--provider", metavar="NAME", help="With --yes: take this one, whoever pays, e.g. `openai`.")
+@click.option("--model", metavar="MODEL", help="With --yes: and this model of it.  [default: the provider's]")
+@click.option("--no-test", is_flag=True, help="With --yes: make no test call.")
+@click.option("--no-ensemble", is_flag=True, help="With --yes: write no first ensemble.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write one JSON document: what there is; with --yes, what was done."
+)
+def command(
+    *,
+    only_list: bool,
+    yes: bool,
+    provider: str | None,
+    model: str | None,
+    no_test: bool,
+    no_ensemble: bool,
+    as_json: bool,
+) -> None:
+    """Find the access that this machine has, let you pick, try it, write a default profile and a first ensemble.
 
-    It asks servers on this machine and looks for keys in the environment. Nothing is sent to anybody else.
+    It asks servers on this machine, looks for API keys in the environment and for logged-in official CLIs. Every
+    step can be skipped and done again. Without a terminal, and with --list, it shows what there is and how to get
+    more, and changes nothing; with --yes it asks nothing.
+
+    \b
+    llm-orc setup
+    llm-orc setup --yes
+    llm-orc setup --yes --provider openai --model gpt-5.5
     """
+    from llm_orc.cli.prompts import person_is_here
+
+    if yes:
+        _do_it(provider, model, test=not no_test, ensemble=not no_ensemble, as_json=as_json)
+    elif provider or model or no_test or no_ensemble:
+        raise click.UsageError("--provider, --model, --no-test and --no-ensemble go with --yes.")
+    elif only_list or as_json or not person_is_here():
+        _show(as_json=as_json)
+    else:
+        from llm_orc.cli.setup_wizard import wizard
+
+        wizard()
+
+
+def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: bool, as_json: bool) -> None:
+    from llm_orc.app.library import run_to_end
+    from llm_orc.app.prove_access import try_access
+    from llm_orc.app.set_up import FIRST_ENSEMBLE, choose_access, make_default, write_first_ensemble
+    from llm_orc.cli.access_lines import WHO_PAYS
+    from llm_orc.cli.streams import note
+
+    app = app_here()
+    found = run_to_end(choose_access(app, provider, allow_metered=False))
+    note(f"{found.provider} {model or found.model or ''} · {WHO_PAYS[found.billing]} · {found.evidence}")
+    if test:
+        proof = run_to_end(try_access(app, found.provider, model or found.model))
+        note(f"`{proof.model}` answered.")
+    file = make_default(app, found.provider, model or found.model)
+    note(f"Agents that name no model use it now: `model_profiles.default` in {file}")
+    written = write_first_ensemble(app) if ensemble else None
+    if written is not None:
+        note(f"A first ensemble: {written}")
+    if as_json:
+        write_json(
+            {
+                **_found_value(found, model),
+                "tested": test,
+                "config": str(file),
+                "ensemble": None if written is None else str(written),
+            }
+        )
+    note(f"Next: llm-orc invoke {FIRST_ENSEMBLE if ensemble else 'multi-role-test'}")
+
+
+def _show(*, as_json: bool) -> None:
     from llm_orc.app.library import run_to_end
     from llm_orc.app.survey import survey
 
@@ -74,10 +143,10 @@ def _value(seen: Survey) -> JsonValue:
     }
 
 
-def _found_value(found: Found) -> JsonValue:
+def _found_value(found: Found, model: str | None = None) -> dict[str, JsonValue]:
     return {
         "provider": found.provider,
-        "model": found.model,
+        "model": model or found.model,
         "billing": str(found.billing),
         "evidence": found.evidence,
     }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import SettingsError, StorageError
 from llm_orc.storage.atomic import write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
+
+
+Written = str | Sequence[str] | None
 
 
 def write_setting(file: Path, path: Sequence[str], value: Sequence[str]) -> None:
@@ -18,6 +21,11 @@ def write_setting(file: Path, path: Sequence[str], value: Sequence[str]) -> None
 
     Raises `SettingsError` where the file is no mapping there, `StorageError` where it can't be read or written.
     """
+    write_settings(file, path[:-1], {path[-1]: value})
+
+
+def write_settings(file: Path, path: Sequence[str], values: Mapping[str, Written]) -> None:
+    """Set keys of the mapping at `path` in one write; None takes a key away. Raises as `write_setting` does."""
     from ruamel.yaml import YAML  # noqa: PLC0415 - only for those who change a setting
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
@@ -35,17 +43,23 @@ def write_setting(file: Path, path: Sequence[str], value: Sequence[str]) -> None
         raise SettingsError(f"`{target}` is not YAML, so nothing was changed", hint="llm-orc check") from e
     document = CommentedMap() if document is None else document
     place = document
-    for key in path[:-1]:
+    for key in path:
         if not isinstance(place, CommentedMap):
             break
         if place.get(key) is None:
             place[key] = CommentedMap()
         place = place[key]
     if not isinstance(place, CommentedMap):
-        raise SettingsError(f"`{'.'.join(path)}` can't stand in `{target}`: there is no mapping to put it into")
-    listed = CommentedSeq(value)
-    listed.fa.set_flow_style()
-    place[path[-1]] = listed
+        where = ".".join([*path, *values])
+        raise SettingsError(f"`{where}` can't stand in `{target}`: there is no mapping to put it into")
+    for key, value in values.items():
+        if value is None:
+            place.pop(key, None)
+        elif isinstance(value, str):
+            place[key] = value
+        else:
+            place[key] = CommentedSeq(value)
+            place[key].fa.set_flow_style()
     written = io.StringIO()
     yaml.dump(document, written)
     # A file of comments alone is no document: they go before the first one.

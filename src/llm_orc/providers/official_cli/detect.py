@@ -70,7 +70,11 @@ def _problem(program: OfficialCli, version: re.Match[str] | None, standing: Stan
         case "metered":
             return program.refusal_of_metered(standing)
         case _:
-            return NotLoggedIn(f"`{program.command}` is not logged in", hint=" ".join(program.login_command))
+            return NotLoggedIn(
+                f"`{program.command}` is not logged in",
+                hint=" ".join(program.login_command),
+                provider=program.name,
+            )
 
 
 async def _run(

@@ -1,0 +1,43 @@
+"""A menu: arrow keys in a terminal that can be painted, a number where it can't."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.prompts import chosen
+from llm_orc.cli.streams import has_colour, moves_cursor, note
+from llm_orc.cli.tables import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NARROWEST = 20
+_MARGIN = 7  # the symbol, the number and the space around them
+
+
+def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
+    """Return the position of the option that was chosen; Enter takes the default."""
+    if not moves_cursor(sys.stderr):
+        note(question)
+        return chosen(options)
+    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.output import ColorDepth, create_output
+    from prompt_toolkit.shortcuts import choice
+    from prompt_toolkit.styles import Style
+
+    width = max(_NARROWEST, shutil.get_terminal_size().columns - _MARGIN)
+    colours = has_colour(sys.stderr)
+    if not colours:
+        os.environ.setdefault("PROMPT_TOOLKIT_COLOR_DEPTH", ColorDepth.DEPTH_1_BIT.value)
+    style = Style.from_dict({"selected-option": "bold"})
+    with create_app_session(output=create_output(stdout=sys.stderr)):
+        return choice(
+            question,
+            options=[(number, cut(option, width)) for number, option in enumerate(options)],
+            default=default,
+            style=style,
+        )

@@ -1,0 +1,154 @@
+"""The wizard: from what is there to a first answer. Each step can be skipped, and writes whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.app.library import run_to_end
+from llm_orc.app.prove_access import try_access
+from llm_orc.app.set_up import FIRST_ENSEMBLE, default_now, make_default, write_first_ensemble
+from llm_orc.app.survey import survey
+from llm_orc.auth.access import Billing
+from llm_orc.cli.access_lines import WHO_PAYS
+from llm_orc.cli.auth_add import add_access
+from llm_orc.cli.exits import write_error
+from llm_orc.cli.menus import select
+from llm_orc.cli.options import app_here
+from llm_orc.cli.streams import columns, note, style
+from llm_orc.cli.tables import Column, table
+from llm_orc.errors import LlmOrcError
+from llm_orc.formats.figures import seconds
+from llm_orc.providers.catalog import PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llm_orc.app.discovery import Found
+
+_SKIP = "Nothing now: leave it as it is"
+_MORE = "Another way: sign in, or add an API key"
+_BACK = "Back"
+
+
+def wizard() -> None:
+    """Lead a person to a default model and a first ensemble; what is done is said with the very next command."""
+    found = _pick()
+    if found is not None and _proves(found):
+        _write_default(found)
+    _first_ensemble()
+    note(f"\nNext: {style(f'llm-orc invoke {FIRST_ENSEMBLE}', 'bold')}, or talk: {style('llm-orc chat', 'bold')}")
+
+
+def set_up_provider(provider: str | None) -> bool:
+    """Set up `provider`, or whatever the person picks, in the middle of another command; returns whether it is."""
+    if provider is None:
+        found = _pick()
+        if found is None:
+            return False
+        _write_default(found)
+        return True
+    try:
+        add_access(app_here(), provider)
+    except LlmOrcError as e:
+        write_error(e)
+        return False
+    return True
+
+
+def _pick() -> Found | None:
+    """Show what there is and let the person choose, until something is chosen that exists."""
+    while True:
+        found = _look()
+        options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
+        choice = select("Which shall agents use that name no model?", options)
+        if choice < len(found):
+            return found[choice]
+        if options[choice] == _SKIP:
+            return None
+        _add_another()
+
+
+def _look() -> Sequence[Found]:
+    note("Looking at what this machine has…")
+    found = run_to_end(survey(app_here())).found
+    if not found:
+        note("No access to a model was found yet.")
+        return found
+    heading = [
+        Column("WAY"),
+        Column("MODEL", shrinks=True),
+        Column("WHO PAYS"),
+        Column("WHY IT IS HERE", shrinks=True),
+    ]
+    rows = [(one.provider, one.model or "its default", WHO_PAYS[one.billing], one.evidence) for one in found]
+    note(table(heading, rows, columns(sys.stderr)))
+    return found
+
+
+def _add_another() -> None:
+    specs = [spec for spec in PROVIDERS.values() if spec.name not in ("openai-compatible", "sandbox")]
+    titles = [f"{spec.title} ({spec.name}) · {WHO_PAYS[spec.billing]}" for spec in specs]
+    choice = select("Whose models?", [*titles, _BACK])
+    if choice == len(specs):
+        return
+    spec = specs[choice]
+    if spec.credential == "none" and spec.cli is None:
+        note(f"{spec.title} needs no key: install it (https://ollama.com), get a model, e.g. `ollama pull qwen3`,")
+        note("and come back; it is found by itself.")
+        return
+    try:
+        add_access(app_here(), spec.name)
+    except LlmOrcError as e:
+        write_error(e)
+    except click.exceptions.Exit:  # a sign-in was stopped, which it said itself
+        return
+
+
+def _proves(found: Found) -> bool:
+    """Make a real call, on a yes where it costs; returns whether to go on with this access."""
+    if found.billing is Billing.METERED and not click.confirm(
+        "Make a test call? It costs less than a cent.", default=True, err=True
+    ):
+        return True
+    note("One real call, to be sure…")
+    try:
+        proof = run_to_end(try_access(app_here(), found.provider, found.model))
+    except LlmOrcError as e:
+        write_error(e)
+        return click.confirm("Use it all the same?", default=False, err=True)
+    except TimeoutError:
+        note("No answer within a minute.")
+        return click.confirm("Use it all the same?", default=False, err=True)
+    note(f"`{proof.model}` answered in {seconds(proof.took_s)}.")
+    return True
+
+
+def _write_default(found: Found) -> None:
+    app = app_here()
+    before = default_now(app)
+    if before.is_own and (before.provider, before.model) == (found.provider, found.model):
+        note("That is the default already.")
+        return
+    if (
+        before.is_own
+        and before.provider is not None
+        and not click.confirm(
+            f"The default is `{before.provider}` {before.model or ''} now. Change it?", default=True, err=True
+        )
+    ):
+        return
+    file = make_default(app, found.provider, found.model)
+    note(f"Agents that name no model use `{found.provider}` now: `model_profiles.default` in {file}")
+
+
+def _first_ensemble() -> None:
+    app = app_here()
+    if any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries):
+        return
+    if click.confirm(f"Write a first ensemble, `{FIRST_ENSEMBLE}`, to try it on?", default=True, err=True):
+        file = write_first_ensemble(app)
+        if file is not None:
+            note(f"Written: {file}")
