@@ -42,6 +42,8 @@ COMMANDS: tuple[Row, ...] = (
     Row("explain", "explain", "Say which access each agent would use, who pays, and why.", "Look"),
     Row("list-ensembles", "list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "list_profiles", "List the model profiles and where each was set.", "Look"),
+    Row("status", "status", "Show access, billing, runs and storage on one screen.", "Look"),
+    Row("doctor", "doctor", "Find what is wrong, each thing with its fix.", "Look"),
     Row("setup", "setup", "Find access, try it, make it the default.", "Set up"),
     Row("auth", "auth", "Sign in, add API keys, and see which a run would use.", "Set up"),
     Row("trust", "trust", "Let a project's files set endpoints and access.", "Set up"),

@@ -1,0 +1,89 @@
+"""How things stand, in one look: access, default, ensembles, conversations, runs, storage."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.app.auth_status import AuthStatus, CredentialStatus, auth_status
+from llm_orc.app.conversations import ConversationSummary, conversations, list_conversations
+from llm_orc.app.discovery import Found
+from llm_orc.app.look_back import RunSummary, list_runs
+from llm_orc.app.official_access import look_at_clis
+from llm_orc.app.set_up import Default, default_now
+from llm_orc.app.survey import survey
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`best` is what an agent without a model would get now, None where there is nothing."""
+
+    default: Default
+    best: Found | None
+    credentials: tuple[CredentialStatus, ...]  # those that a run would use
+    own_ensembles: int
+    packaged_ensembles: int
+    broken_ensembles: int
+    conversations: int
+    last_conversation: ConversationSummary | None
+    runs: int
+    last_run: RunSummary | None
+    unfinished: RunSummary | None
+    protection: str | None  # how credentials are kept, in words; None: there are none
+    storage: Path
+    storage_bytes: int
+
+    @property
+    def has_access(self) -> bool:
+        return self.best is not None
+
+
+async def look(app: App) -> Status:
+    """Look at everything on this machine; servers elsewhere are not asked. Raises `StorageError`."""
+    found = (await survey(app)).found
+    default = default_now(app)
+    best = next((one for one in found if default.provider in (None, one.provider)), None)
+    clis = await look_at_clis(app)
+    return await asyncio.to_thread(_gather, app, default, best, auth_status(app, None, clis))
+
+
+def _gather(app: App, default: Default, best: Found | None, access: AuthStatus) -> Status:
+    listing = app.library.listing()
+    own = sum(entry.place != "packaged" for entry in listing.entries)
+    runs = list_runs(app, limit=None)
+    talks = list_conversations(app, limit=1)
+    return Status(
+        default=default,
+        best=best,
+        credentials=access.used(),
+        own_ensembles=own,
+        packaged_ensembles=len(listing.entries) - own,
+        broken_ensembles=len(listing.broken),
+        conversations=_count_conversations(app),
+        last_conversation=talks[0] if talks else None,
+        runs=len(runs),
+        last_run=runs[0] if runs else None,
+        unfinished=next((run for run in runs if run.status == "interrupted"), None),
+        protection=None if access.protection is None else access.protection.words,
+        storage=app.paths.state,
+        storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),
+    )
+
+
+def _count_conversations(app: App) -> int:
+    if not app.paths.conversations_database.exists():
+        return 0
+    with conversations(app) as store:
+        return len(store.all())
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

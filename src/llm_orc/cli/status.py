@@ -1,0 +1,123 @@
+"""`llm-orc status`: access, billing, defaults, conversations, runs and storage on one screen."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.options import app_here, json_option, tool, write_json
+from llm_orc.cli.streams import note, write_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.status import Status
+    from llm_orc.jsontypes import JsonValue
+
+_LABEL = 14  # columns
+
+
+@tool("status", "Show access, billing, defaults, runs and storage on one screen.")
+@json_option
+def command(*, as_json: bool) -> int:
+    """Show on one screen who would answer and who would pay, what you have, and what was left unfinished.
+
+    Local servers and official CLIs are asked how they are; nobody elsewhere is. The exit code is 4 where an agent
+    that names no model would find none, else 0.
+    """
+    from llm_orc.app.library import run_to_end
+    from llm_orc.app.status import look
+
+    status = run_to_end(look(app_here()))
+    if as_json:
+        write_json(_value(status))
+    else:
+        write_data("".join(f"{label.ljust(_LABEL)}{words}\n" for label, words in _lines(status)))
+        if not status.has_access:
+            note("No model can be reached. Set one up with: llm-orc setup")
+    return 0 if status.has_access else 4
+
+
+def _lines(status: Status) -> Iterator[tuple[str, str]]:
+    from llm_orc.cli.access_lines import WHO_PAYS
+    from llm_orc.formats.figures import count
+    from llm_orc.formats.printable import one_line
+
+    yield "llm-orc", f"{version('llm-orc')}, Python {platform.python_version()}"
+    best = status.best
+    if best is not None:
+        yield (
+            "default",
+            one_line(f"{best.provider} {best.model or ''} · {WHO_PAYS[best.billing]} · {best.evidence}"),
+        )
+    elif status.default.provider is not None:
+        yield "default", f"{status.default.provider}: nothing of it is found here"
+    else:
+        yield "default", "nothing found"
+    for one in status.credentials:
+        yield "access", one_line(f"{one.provider}: {one.state}, {one.billing}; {one.source}")
+    if status.protection is not None:
+        yield "credentials", status.protection
+    broken = f", {status.broken_ensembles} that can't be read (llm-orc doctor)" if status.broken_ensembles else ""
+    yield "ensembles", f"{status.own_ensembles} of yours, {status.packaged_ensembles} packaged{broken}"
+    yield from _history(status)
+    yield "storage", f"{status.storage_bytes / 1_000_000:.1f} MB in {status.storage}"
+    if status.unfinished is not None:
+        yield (
+            "unfinished",
+            one_line(
+                f"{status.unfinished.ensemble}, {count(status.unfinished.finished, 'agent')} of"
+                f" {status.unfinished.agents}: llm-orc resume {status.unfinished.run_id}"
+            ),
+        )
+
+
+def _history(status: Status) -> Iterator[tuple[str, str]]:
+    from llm_orc.cli.relative_time import relative
+    from llm_orc.formats.figures import count
+    from llm_orc.formats.printable import one_line
+
+    last = status.last_conversation
+    said = f", last `{last.name}` {relative(last.changed_at, time.time())}" if last is not None else ""
+    yield "conversations", one_line(f"{status.conversations:,}{said}")
+    run = status.last_run
+    ran = f", last {run.ensemble} {relative(run.started_at, time.time())}: {run.status}" if run is not None else ""
+    yield "runs", one_line(f"{count(status.runs, 'run')} kept{ran}")
+
+
+def _value(status: Status) -> JsonValue:
+
+    best = status.best
+    return {
+        "version": version("llm-orc"),
+        "python": platform.python_version(),
+        "default": None
+        if best is None
+        else {
+            "provider": best.provider,
+            "model": best.model,
+            "billing": str(best.billing),
+            "evidence": best.evidence,
+        },
+        "access": [
+            {
+                "provider": one.provider,
+                "method": one.method,
+                "state": one.state,
+                "billing": str(one.billing),
+                "source": one.source,
+            }
+            for one in status.credentials
+        ],
+        "ensembles": {
+            "own": status.own_ensembles,
+            "packaged": status.packaged_ensembles,
+            "broken": status.broken_ensembles,
+        },
+        "conversations": status.conversations,
+        "runs": status.runs,
+        "unfinished_run": None if status.unfinished is None else status.unfinished.run_id,
+        "storage": {"path": str(status.storage), "bytes": status.storage_bytes},
+    }
