@@ -202,7 +202,15 @@ def test_a_file_called_like_its_ensemble_wins_in_its_folder(shelves: Shelves) ->
 def test_the_packaged_ensembles_are_valid_and_have_a_task(shelves: Shelves) -> None:
     listing = shelves.library().listing()
 
-    assert {e.name: e.agents for e in listing.entries} == {"multi-role-test": 4, "quick-answer": 1}
+    assert {e.name: e.agents for e in listing.entries} == {
+        "code-review": 4,
+        "council": 7,
+        "debate": 5,
+        "multi-role-test": 4,
+        "quick-answer": 1,
+        "research-synthesis": 5,
+        "startup-advisory-board": 5,
+    }
     assert listing.broken == ()
     panel = shelves.library().packaged("multi-role-test")
     assert panel.default_task

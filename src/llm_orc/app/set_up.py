@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.app.new_ensemble import new_ensemble
 from llm_orc.app.survey import survey
 from llm_orc.auth.access import Billing
-from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.settings.profiles import find_profile
 from llm_orc.settings.write import write_settings
-from llm_orc.storage.atomic import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,33 +19,6 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
 
 FIRST_ENSEMBLE = "first-panel"
-_TEXT = """\
-# Two views and a decision, to begin with. Change it, or write your own beside it.
-# Every key: docs/reference/ensembles.md. Check it with: llm-orc check first-panel
-name: first-panel
-description: Two views and a decision
-default_task: Should a bakery with 3 employees open on Sundays?
-
-agents:
-  - name: optimist
-    model_profile: default
-    system_prompt: >-
-      You look for what could go well. Name the three strongest reasons in favour, each with a figure that would
-      prove it. At most 120 words.
-
-  - name: sceptic
-    model_profile: default
-    system_prompt: >-
-      You look for what could go wrong. Name the three most serious risks, each with a cheap way to find out early.
-      At most 120 words.
-
-  - name: chair
-    model_profile: default
-    depends_on: [optimist, sceptic]
-    system_prompt: >-
-      You decide. Begin with the decision in one sentence, then the reasons that carry it, and what would change
-      your mind. At most 120 words.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +50,11 @@ def make_default(app: App, provider: str, model: str | None) -> Path:
 def write_first_ensemble(app: App) -> Path | None:
     """Write `first-panel` into the user's own ensembles; None where an ensemble of that name is there already.
 
-    Raises `StorageError`.
+    Raises `InputError` where a file of that name holds something else, `StorageError`.
     """
     if any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries):
         return None
-    file = app.paths.config / "ensembles" / f"{FIRST_ENSEMBLE}.yaml"
-    if file.exists():
-        raise StorageError(
-            f"`{file}` is there, and is no ensemble `{FIRST_ENSEMBLE}`", hint=f"llm-orc check {file}"
-        )
-    write_private(file, _TEXT.encode())
-    return file
+    return new_ensemble(app, FIRST_ENSEMBLE, where="user")
 
 
 async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Found:

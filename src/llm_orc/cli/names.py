@@ -59,6 +59,16 @@ class RunName(_Name):
             yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")
 
 
+class TemplateName(_Name):
+    name = "template"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.new_ensemble import templates
+
+        for template in templates():
+            yield CompletionItem(template.name, help=template.description)
+
+
 class ConversationName(_Name):
     name = "conversation"
 
