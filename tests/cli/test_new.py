@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from llm_orc.app.new_ensemble import templates
 
@@ -76,6 +77,15 @@ class TestNew:
         assert file == shell.cwd / ".llm-orc" / "ensembles" / "mine.yaml"
         assert shell.run("check", "mine").returncode == 0
         assert shell.run("invoke", "mine").returncode == 0
+
+    def test_editors_find_the_schema(self, shell: Shell) -> None:
+        file = made(shell, "mine")
+
+        first = file.read_text().splitlines()[0]
+        assert first == "# yaml-language-server: $schema=../ensemble.schema.json"
+        schema = file.parent / ".." / "ensemble.schema.json"
+        assert json.loads(schema.read_text()) == json.loads(shell.run("schema").stdout)
+        Draft202012Validator(json.loads(schema.read_text())).validate(yaml.safe_load(file.read_text()))
 
     def test_one_from_a_template_keeps_its_comments(self, shell: Shell) -> None:
         file = made(shell, "my-council", "--from", "council")

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.app.schemas import schema_text
 from llm_orc.ensembles.library import PACKAGED
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.ensembles.schema import ensemble_name
@@ -26,6 +27,8 @@ _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f. ]+')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # as files, on Windows
 _NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
+_SCHEMA_FILE = "ensemble.schema.json"
+_FOR_EDITORS = f"# yaml-language-server: $schema=../{_SCHEMA_FILE}\n"
 _START = """\
 name: NAME
 description: Two views and a decision
@@ -97,6 +100,8 @@ def new_ensemble(
 ) -> Path:
     """Write the file and return its path; `where` None: the project, or the working directory as a new one.
 
+    The schema is written beside it, and named in its first line: editors complete and check it by that.
+
     Raises `InputError` for a name that can't be one and for a file that is there (unless `force`),
     `EnsembleNotFound` for an unknown source, `StorageError`.
     """
@@ -110,7 +115,9 @@ def new_ensemble(
     file = _folder(app, where) / f"{_file_name(name)}.yaml"
     if file.exists() and not force:
         raise InputError(f"`{file}` is there already", hint=f"To write over it: llm-orc new {name} --force")
-    write_private(file, text.encode())
+    schema = file.parent.parent / _SCHEMA_FILE
+    write_private(schema, schema_text("ensemble").encode())
+    write_private(file, (_FOR_EDITORS + text).encode())
     return file
 
 

@@ -47,6 +47,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("library", "library", "Look at the ensembles that come along.", "Look"),
     Row("setup", "setup", "Find access, try it, make it the default.", "Set up"),
     Row("new", "new", "Begin an ensemble of your own.", "Set up"),
+    Row("schema", "schema", "Print a JSON Schema, for editors and programs.", "Set up"),
     Row("auth", "auth", "Sign in, add API keys, and see which a run would use.", "Set up"),
     Row("trust", "trust", "Let a project's files set endpoints and access.", "Set up"),
     Row("sandbox", "sandbox", "Serve pretend providers on this machine.", "Set up"),

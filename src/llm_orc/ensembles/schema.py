@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, get_args
 from llm_orc.agents.base import WhenFull
 from llm_orc.settings.model import AuthMethodName
 from llm_orc.storage.yaml_fields import (
+    Described,
+    JsonSchema,
     Kind,
     WrongValue,
     boolean,
     choice,
+    fits,
     json_mapping,
     non_empty_text,
     number,
+    or_nothing,
     text,
     type_of,
     whole_number,
@@ -30,8 +34,9 @@ LONGEST_NAME = 128
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]*[A-Za-z0-9_.-])?")
 
 
+@fits({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME})
 def agent_name(value: JsonValue) -> str:
-    name = non_empty_text(value)
+    name: str = non_empty_text(value)
     if len(name) > LONGEST_NAME:
         raise WrongValue(f"at most {LONGEST_NAME} characters long")
     if not _PLAIN_NAME.fullmatch(name) and not _is_name(name):
@@ -46,8 +51,9 @@ def _is_name(name: str) -> bool:
     return all(c.isalnum() or c in " -_." or unicodedata.category(c)[0] == "M" for c in name)
 
 
+@fits({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"^[^/\\~][^/\\]*$"})
 def ensemble_name(value: JsonValue) -> str:
-    name = non_empty_text(value)
+    name: str = non_empty_text(value)
     if len(name) > LONGEST_NAME:
         raise WrongValue(f"at most {LONGEST_NAME} characters long")
     if name != name.strip() or not name.isprintable() or "/" in name or "\\" in name or name.startswith("~"):
@@ -55,6 +61,20 @@ def ensemble_name(value: JsonValue) -> str:
     return name
 
 
+_DEPENDENCY: JsonSchema = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "object",
+            "properties": {"agent_name": {"type": "string", "minLength": 1}},
+            "required": ["agent_name"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+@fits({"anyOf": [*_DEPENDENCY["anyOf"], {"type": "array", "items": _DEPENDENCY}, {"type": "null"}]})  # type: ignore[misc]
 def dependencies(value: JsonValue) -> tuple[str, ...]:
     """Names, or the mappings with `agent_name` of earlier releases; the same name again adds nothing."""
     if value is None:
@@ -79,7 +99,7 @@ def _optional(kind: Kind) -> Kind:
     def read(value: JsonValue) -> Any:
         return None if value is None else kind(value)
 
-    return read
+    return Described(read, or_nothing(kind))
 
 
 _TEXT = _optional(text)

@@ -117,7 +117,7 @@ class _File:
         )
 
     def _profile_file(self, data: Mapping[str, JsonValue]) -> None:
-        kinds = {"name": non_empty_text, **NAMED["model_profiles"]}
+        kinds: dict[str, Kind] = {"name": non_empty_text, **NAMED["model_profiles"]}
         try:
             name = non_empty_text(data.get("name"))
         except WrongValue as e:

@@ -10,13 +10,25 @@ from urllib.parse import SplitResult, urlsplit
 from llm_orc.net.origin import is_loopback
 from llm_orc.settings.model import BillingName, OAuthKindName, RedirectName, TokenRequestName
 from llm_orc.settings.value_kinds import headers, optional
-from llm_orc.storage.yaml_fields import Kind, WrongValue, boolean, choice, json_mapping, text, type_of
+from llm_orc.storage.yaml_fields import (
+    Described,
+    JsonSchema,
+    Kind,
+    WrongValue,
+    boolean,
+    choice,
+    fits,
+    json_mapping,
+    text,
+    type_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from llm_orc.jsontypes import JsonValue
 
+_ADDRESS: JsonSchema = {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://"}
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3
 _LOOPBACK_LITERALS = frozenset({"127.0.0.1", "::1"})
 _OURS_TO_AUTHORIZE = frozenset(
@@ -46,6 +58,7 @@ _OURS_TO_EXCHANGE = frozenset(
 )
 
 
+@fits(_ADDRESS)
 def endpoint(value: JsonValue) -> str:
     """An address that codes and tokens may go to. It may have a query (RFC 6749 §3.1)."""
     found, parts = _url(value)
@@ -54,14 +67,16 @@ def endpoint(value: JsonValue) -> str:
     raise WrongValue("an `https://` address; plain `http://` is for `127.0.0.1` and `[::1]` only")
 
 
+@fits(_ADDRESS)
 def issuer(value: JsonValue) -> str:
     """RFC 8414 §2: no query."""
-    found = endpoint(value)
+    found: str = endpoint(value)
     if "?" in found:
         raise WrongValue("without a `?` part")
     return found
 
 
+@fits(_ADDRESS)
 def redirect_uri(value: JsonValue) -> str:
     """A page of the provider's, or this machine: `localhost` too, where a server has registered nothing else."""
     found, parts = _url(value)
@@ -70,6 +85,7 @@ def redirect_uri(value: JsonValue) -> str:
     raise WrongValue("an `https://` address, or `http://` on this machine")
 
 
+@fits(_ADDRESS)
 def web_page(value: JsonValue) -> str:
     found, parts = _url(value)
     if parts.scheme != "https":
@@ -77,6 +93,7 @@ def web_page(value: JsonValue) -> str:
     return found
 
 
+@fits({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
 def scopes(value: JsonValue) -> tuple[str, ...]:
     """A list, or one text with spaces between, as OAuth writes them."""
     listed = value.split() if isinstance(value, str) else value
@@ -88,9 +105,9 @@ def scopes(value: JsonValue) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(scope) for scope in listed))
 
 
-def parameters(ours: frozenset[str]) -> Callable[[JsonValue], dict[str, str]]:
+def parameters(ours: frozenset[str]) -> Described:
     def read(value: JsonValue) -> dict[str, str]:
-        mapping = json_mapping(value)
+        mapping: dict[str, JsonValue] = json_mapping(value)
         for name, content in mapping.items():
             if name in ours:
                 raise WrongValue(f"free of `{name}`, which the sign-in itself sets")
@@ -99,17 +116,19 @@ def parameters(ours: frozenset[str]) -> Callable[[JsonValue], dict[str, str]]:
                 raise WrongValue(f"a mapping of names to text, and `{name}` is {type_of(content)}", hint)
         return {name: str(content) for name, content in mapping.items()}
 
-    return read
+    return Described(read, {"type": ["object", "null"], "additionalProperties": {"type": "string"}})
 
 
+@fits({"type": "string", "minLength": 1})
 def client_id(value: JsonValue) -> str:
     """RFC 6749, appendix A.1."""
-    found = text(value)
+    found: str = text(value)
     if not found or not found.isascii() or not found.isprintable():
         raise WrongValue("printable ASCII text that is not empty")
     return found
 
 
+@fits({"type": "string", "format": "date"})
 def iso_date(value: JsonValue) -> str:
     try:
         return date.fromisoformat(text(value)).isoformat()
@@ -119,7 +138,7 @@ def iso_date(value: JsonValue) -> str:
 
 def _url(value: JsonValue) -> tuple[str, SplitResult]:
     """Messages never repeat a wrong one, since it may hold a password."""
-    found = text(value)
+    found: str = text(value)
     needs = "an address like `https://host/path`"
     try:
         parts = urlsplit(found)

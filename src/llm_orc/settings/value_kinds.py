@@ -6,7 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llm_orc.storage.yaml_fields import Kind, WrongValue, non_empty_text, text, type_of
+from llm_orc.storage.yaml_fields import (
+    Described,
+    Kind,
+    WrongValue,
+    fits,
+    non_empty_text,
+    or_nothing,
+    text,
+    type_of,
+)
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -23,25 +32,28 @@ def optional(kind: Kind) -> Kind:
     def read(value: JsonValue) -> Any:
         return None if value is None else kind(value)
 
-    return read
+    return Described(read, or_nothing(kind))
 
 
+@fits({"type": "string", "pattern": f"^{_ENV_NAME.pattern}$"})
 def variable_name(value: JsonValue) -> str:
     if isinstance(value, str) and _ENV_NAME.fullmatch(value):
         return value
     raise WrongValue("the name of an environment variable", "write the variable's name, never the key itself")
 
 
+@fits(non_empty_text.fits)
 def file_path(value: JsonValue) -> str:
-    found = non_empty_text(value)
+    found: str = non_empty_text(value)
     if "\0" in found:
         raise WrongValue("the path of a file")
     return found
 
 
+@fits({"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://[^?#]+$"})
 def base_url(value: JsonValue) -> str:
     """An address that may be shown: messages never repeat a wrong one, since it may hold a password."""
-    found = text(value)
+    found: str = text(value)
     try:
         parts = urlsplit(found)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
@@ -55,6 +67,7 @@ def base_url(value: JsonValue) -> str:
     return found
 
 
+@fits({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
 def headers(value: JsonValue) -> dict[str, str]:
     if value is None:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.jsontypes import JsonValue
@@ -16,6 +17,39 @@ if TYPE_CHECKING:
     from llm_orc.storage.yaml_source import KeyPath, Located
 
 Kind = Callable[[JsonValue], Any]  # returns the value as its reader wants it, or raises WrongValue
+JsonSchema = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A kind that also says, as a JSON Schema, what it takes; what no schema can say, `read` alone knows."""
+
+    read: Kind
+    fits: JsonSchema
+
+    def __call__(self, value: JsonValue) -> Any:
+        return self.read(value)
+
+
+def fits(schema: JsonSchema) -> Callable[[Kind], Described]:
+    """Decorate a kind with what it takes."""
+    return lambda read: Described(read, schema)
+
+
+def schema_of(kind: Kind) -> JsonSchema:
+    """Return what the kind takes; anything, where it does not say."""
+    return dict(kind.fits) if isinstance(kind, Described) else {}
+
+
+def or_nothing(kind: Kind) -> JsonSchema:
+    """Return the schema of a value that may also be empty."""
+    schema = schema_of(kind)
+    if not schema:
+        return {}
+    if isinstance(schema.get("type"), str) and "enum" not in schema:
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
 
 _MOST_QUESTIONS = 20  # looking for the nearest name is slow, and nobody reads more of them
 
@@ -29,6 +63,7 @@ class WrongValue(ValueError):
         self.hint = hint
 
 
+@fits({"type": "string"})
 def text(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
@@ -36,12 +71,15 @@ def text(value: JsonValue) -> str:
     raise WrongValue(f"text, not {type_of(value)}", hint)
 
 
+@fits({"type": "string", "pattern": r"\S"})
 def non_empty_text(value: JsonValue) -> str:
     if isinstance(value, str) and not value.strip():
         raise WrongValue("text that is not empty")
-    return text(value)
+    found: str = text(value)
+    return found
 
 
+@fits({"type": "boolean"})
 def boolean(value: JsonValue) -> bool:
     if isinstance(value, bool):
         return value
@@ -49,7 +87,7 @@ def boolean(value: JsonValue) -> bool:
     raise WrongValue(f"`true` or `false`, not {type_of(value)}", hint)
 
 
-def whole_number(at_least: int) -> Callable[[JsonValue], int]:
+def whole_number(at_least: int) -> Described:
     def read(value: JsonValue) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise WrongValue(f"a whole number, not {value if isinstance(value, float) else type_of(value)}")
@@ -57,10 +95,10 @@ def whole_number(at_least: int) -> Callable[[JsonValue], int]:
             raise WrongValue(f"at least {at_least}")
         return value
 
-    return read
+    return Described(read, {"type": "integer", "minimum": at_least})
 
 
-def number(at_least: float, at_most: float = math.inf, *, above: bool = False) -> Callable[[JsonValue], float]:
+def number(at_least: float, at_most: float = math.inf, *, above: bool = False) -> Described:
     """`above` leaves the lower limit itself out."""
 
     def read(value: JsonValue) -> float:
@@ -74,10 +112,11 @@ def number(at_least: float, at_most: float = math.inf, *, above: bool = False) -
             raise WrongValue(f"at most {at_most:g}")
         return float(value)
 
-    return read
+    schema: JsonSchema = {"type": "number", "exclusiveMinimum" if above else "minimum": at_least}
+    return Described(read, schema if at_most == math.inf else {**schema, "maximum": at_most})
 
 
-def choice(*names: str) -> Callable[[JsonValue], str]:
+def choice(*names: str) -> Described:
     shown = ", ".join(f"`{n}`" for n in names[:-1]) + f" or `{names[-1]}`"
 
     def read(value: JsonValue) -> str:
@@ -85,10 +124,10 @@ def choice(*names: str) -> Callable[[JsonValue], str]:
             return value
         raise WrongValue(shown, did_you_mean(value, names) if isinstance(value, str) else None)
 
-    return read
+    return Described(read, {"enum": [*names]})
 
 
-def one_or_more(*names: str) -> Callable[[JsonValue], tuple[str, ...]]:
+def one_or_more(*names: str) -> Described:
     """One of `names`, or a list of them in order, none twice."""
     one = choice(*names)
 
@@ -99,9 +138,11 @@ def one_or_more(*names: str) -> Callable[[JsonValue], tuple[str, ...]]:
             raise WrongValue("one name, or a list of different ones")
         return tuple(one(item) for item in value)
 
-    return read
+    listed: JsonSchema = {"type": "array", "items": one.fits, "minItems": 1, "uniqueItems": True}
+    return Described(read, {"anyOf": [one.fits, listed]})
 
 
+@fits({"type": ["object", "null"]})
 def json_mapping(value: JsonValue) -> dict[str, JsonValue]:
     """A mapping that JSON can carry: no infinite number anywhere in it."""
     if value is None:
