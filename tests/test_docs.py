@@ -229,3 +229,10 @@ def test_every_file_that_the_tour_names_exists() -> None:
     }
 
     assert missing == set()
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    nav = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+
+    assert sorted(nav) == sorted(pages)

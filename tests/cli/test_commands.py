@@ -90,6 +90,36 @@ def test_completion_offers_the_ensembles_of_the_project(shell):
     assert shell.run().stdout == "plain,panel\n"
 
 
+def completed(shell, words: str, kind: str = "bash") -> list[str]:
+    """What the shell would be offered for the last word."""
+    count = str(len(words.split(" ")) - 1)
+    last = words.rsplit(" ", 1)[-1]
+    if kind == "fish":
+        shell.environ |= {"COMP_WORDS": words, "COMP_CWORD": last}
+    else:
+        shell.environ |= {"COMP_WORDS": words, "COMP_CWORD": count}
+    shell.environ["_LLM_ORC_COMPLETE"] = f"{kind}_complete"
+    lines = shell.run().stdout.splitlines()
+    del shell.environ["_LLM_ORC_COMPLETE"]
+    if kind == "zsh":
+        return [line.replace("\\:", ":") for line in lines[1::3]]  # zsh reads a bare colon as the end of the name
+    return [line.split(",")[1].split("\t")[0] for line in lines]
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_completion_knows_the_names_of_everything(shell, kind):
+    shell.run("chat", "--conversation", "taxes", stdin="one\n")
+    run = json.loads(shell.run("runs", "list", "--json").stdout)[0]["run_id"]
+
+    assert completed(shell, "llm-orc chat pan", kind) == ["panel", "panel:analyst", "panel:lawyer", "panel:chair"]
+    assert completed(shell, "llm-orc chat --model openai-c", kind) == ["openai-compatible"]
+    assert completed(shell, "llm-orc chat --conversation ta", kind) == ["taxes"]
+    assert completed(shell, "llm-orc conversations show ta", kind) == ["taxes"]
+    assert completed(shell, f"llm-orc runs show {run[:8]}", kind) == [run]
+    assert completed(shell, "llm-orc new x --from coun", kind) == ["council"]
+    assert completed(shell, "llm-orc auth add openai-c", kind) == ["openai-compatible"]
+
+
 def test_completion_stays_silent_where_settings_are_broken(shell):
     shell.config.write_text("model_profiles: [", encoding="utf-8")
     shell.environ |= {"_LLM_ORC_COMPLETE": "bash_complete", "COMP_WORDS": "llm-orc invoke pa", "COMP_CWORD": "2"}

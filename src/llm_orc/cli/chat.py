@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.names import ConversationName, EnsembleName
+from llm_orc.cli.names import ConversationName, ModelName, PartnerName
 from llm_orc.cli.options import app_here, tool, when_full_option
 
 if TYPE_CHECKING:
@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 
 @tool("chat", "Talk to an agent or a whole ensemble.")
-@click.argument("target", metavar="[AGENT|ENSEMBLE]", required=False, type=EnsembleName())
-@click.option("-m", "--model", metavar="NAME", help="A profile, a provider or PROVIDER/MODEL, e.g. `-m ollama`.")
+@click.argument("target", metavar="[AGENT|ENSEMBLE]", required=False, type=PartnerName())
+@click.option(
+    "-m",
+    "--model",
+    metavar="NAME",
+    type=ModelName(),
+    help="A profile, a provider or PROVIDER/MODEL, e.g. `-m ollama`.",
+)
 @click.option(
     "-s", "--system", metavar="TEXT", help="The role, e.g. `-s 'You are a tax lawyer.'`.  [default: the agent's]"
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "✓", "warning": "!", "fault": "✗"}
 
 
-@tool("doctor", "Find what is wrong with the set-up, each thing with its fix.")
+@tool("doctor", "Find what is wrong, each thing with its fix.")
 @click.option("--offline", is_flag=True, help="Ask no server.")
 @click.option("--all", "show_all", is_flag=True, help="Show also what is in order.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, with what is in order too.")

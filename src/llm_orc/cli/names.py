@@ -48,6 +48,39 @@ class EnsembleName(_Name):
                 yield CompletionItem(entry.name, help=entry.description)
 
 
+class PartnerName(EnsembleName):
+    name = "partner"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """Ensembles, then their agents, alone and as `ENSEMBLE:AGENT`, then profiles."""
+        from llm_orc.errors import LlmOrcError
+
+        yield from super().known(app)
+        for entry in app.library.listing().entries:
+            if entry.shadowed_by is None:
+                try:
+                    ensemble = app.library.find(entry.name, app.surroundings.cwd).ensemble
+                except LlmOrcError:
+                    continue
+                for agent in ensemble.agents:
+                    yield CompletionItem(f"{ensemble.name}:{agent.name}", help="one agent of it, alone")
+        for profile in app.settings.profiles.values():
+            yield CompletionItem(profile.name, help=f"profile: {profile.model or 'its default model'}")
+
+
+class ModelName(_Name):
+    name = "model"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """Profiles, then providers."""
+        from llm_orc.providers.catalog import PROVIDERS, find_provider
+
+        for profile in app.settings.profiles.values():
+            yield CompletionItem(profile.name, help=f"profile: {profile.model or 'its default model'}")
+        for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
+            yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
+
+
 class RunName(_Name):
     name = "run"
 

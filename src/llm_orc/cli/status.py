@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LABEL = 14  # columns
 
 
-@tool("status", "Show access, billing, defaults, runs and storage on one screen.")
+@tool("status", "Show access, billing, runs and storage on one screen.")
 @json_option
 def command(*, as_json: bool) -> int:
     """Show on one screen who would answer and who would pay, what you have, and what was left unfinished.
