@@ -116,6 +116,30 @@ class Held:
 NOTHING = Held("none", "no credential needed")
 
 
+def in_words(held: Held) -> str:
+    """Which credential it is and where it came from, as "the … was refused" wants it."""
+    if held.method == "none":
+        return "call without a credential"
+    if held.found is not None:
+        return f"API key of the {held.source}"
+    return held.source
+
+
+def what_to_do(held: Held, spec: ProviderSpec) -> str:
+    """The next command where the provider refuses this credential."""
+    where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
+    if held.profile is not None:
+        return f"Sign in again: {SIGN_IN}"
+    if held.entry is not None:
+        account = "" if held.entry.account == "default" else f" --account {held.entry.account}"
+        again = "Sign in again" if held.method == "oauth" else "Put another key in its place"
+        kind = "" if held.method == "oauth" else " --method api-key"
+        return f"{again}: llm-orc auth add {held.entry.provider}{kind}{account}{where}"
+    if held.found is not None:
+        return f"Check the {held.source}{where}. To keep a key encrypted instead: llm-orc auth add {spec.name}"
+    return f"The server wants a key: llm-orc auth add {spec.name}{where}"
+
+
 class CredentialFinder:
     """Finds and applies credentials. What a person set up outranks what the environment happens to hold."""
 

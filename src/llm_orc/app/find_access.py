@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
-from llm_orc.app.credentials import credential_finder
+from llm_orc.app.credentials import credential_finder, in_words, what_to_do
 from llm_orc.app.discovery import find_best
 from llm_orc.app.methods import Option, options_of
 from llm_orc.auth.access import Access, Billing
@@ -234,7 +234,7 @@ class AccessFinder:
             choice=replace(choice, model=model),
             model=model,
             connection=HttpConnection(
-                endpoint,
+                replace(endpoint, credential=in_words(held), key_hint=what_to_do(held, spec)),
                 self._credentials.authoriser(held, spec, endpoint.origin),
                 self._required_system_prompt(held),
             ),

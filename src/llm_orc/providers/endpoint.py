@@ -23,6 +23,7 @@ class Endpoint:
     origin: str  # scheme://host[:port], as in Authoriser.origin and Access.endpoint
     headers: Mapping[str, str] = field(default_factory=dict)
     key_hint: str = ""  # what to do about a refused credential
+    credential: str = "credential"  # which one it is and where it came from, in words
 
     @property
     def is_loopback(self) -> bool:

@@ -49,6 +49,8 @@ _NO_MONEY_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached",
 _NO_MONEY_WORDS = ("credit balance is too low", "insufficient credits")
 # Credentials of a subscription that the provider takes from its own programs only.
 _NOT_FOR_US_WORDS = ("this credential is only authorized for use with", "third-party apps now draw from")
+_BAD_KEY_WORDS = (*_NOT_FOR_US_WORDS, "api key not valid", "api key expired", "api key not found")
+_BAD_KEY_CODES = frozenset({"API_KEY_INVALID"})
 _RETRYABLE_4XX = frozenset({408, 409, 425})
 
 
@@ -59,14 +61,18 @@ def from_status(
     headers: Mapping[str, str],
     *,
     key_hint: str = "",
+    credential: str = "credential",
     now: datetime | None = None,
 ) -> LlmOrcError:
-    """The error for an answer that isn't 2xx. `key_hint` says where the credential came from or comes from."""
+    """The error for an answer that isn't 2xx. `credential` says which one was sent and where it came from,
+    `key_hint` what to do where it is refused.
+    """
     if 300 <= status < 400:
         return _redirected(status, target, headers)
     if _is_about_access(status, words):
         return CredentialRefused(
-            f"{target} refused the credential (status {status}){_said(words)}",
+            f"{target} {'does not allow this with' if status == 403 else 'refused'} the {credential}"
+            f" (status {status}){_said(words)}",
             hint=key_hint or "Check the API key of this provider.",
             status=status,
             provider_message=words.message,
@@ -83,7 +89,9 @@ def _said(words: ProviderWords) -> str:
 
 
 def _is_about_access(status: int, words: ProviderWords) -> bool:
-    return status in {401, 403} or (status == 400 and words.message.lower().startswith(_NOT_FOR_US_WORDS))
+    """Google answers a wrong key with a 400; Anthropic one that is not for us."""
+    is_bad_key = words.code in _BAD_KEY_CODES or words.message.lower().startswith(_BAD_KEY_WORDS)
+    return status in {401, 403} or (status == 400 and is_bad_key)
 
 
 def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderError:

@@ -63,6 +63,7 @@ class _Usage(msgspec.Struct, rename="camel"):
 
 class _Detail(msgspec.Struct, rename="camel"):
     retry_delay: str | None = None
+    reason: str | None = None
 
 
 class _Error(msgspec.Struct):
@@ -184,5 +185,6 @@ def _words(error: _Error) -> ProviderWords:
     return ProviderWords(
         one_line(error.message),
         kind=one_line(error.status, 60),
+        code=next((one_line(d.reason, 60) for d in error.details or [] if d.reason), ""),
         retry_after_s=float(delays[0][1]) if delays else None,
     )

@@ -135,6 +135,7 @@ class HttpModel(ModelInterface):
             self._target,
             answer.headers,
             key_hint=self._endpoint.key_hint,
+            credential=self._endpoint.credential,
         )
 
     def _check_origin(self) -> None:
