@@ -167,13 +167,14 @@ def test_a_fork_goes_its_own_way(store: ConversationStore) -> None:
 
 def test_deleted_is_gone_with_all_that_was_said(store: ConversationStore, path: Path) -> None:
     taxes = begun(store)
-    said(store, taxes, "run-1", "a canary in the question", "A lot.")
+    for n in range(50):
+        said(store, taxes, f"run-{n}", "a canary in the question " * 20, "A canary in the answer. " * 500)
     store.delete([taxes], NOW)
 
     with pytest.raises(ConversationNotFound):
         store.find("taxes")
     store.close()
-    assert b"canary" not in path.read_bytes()
+    assert all(b"canary" not in file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_clearing_begins_anew_under_the_same_name(store: ConversationStore) -> None:

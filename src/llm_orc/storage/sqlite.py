@@ -65,6 +65,7 @@ def storage_error(path: Path, error: Exception) -> StorageError:
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
         raise StorageError(
