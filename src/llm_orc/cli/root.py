@@ -40,6 +40,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("conversations", "conversations", "List, show, export, fork and delete conversations.", "Look"),
     Row("check", "check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
     Row("explain", "explain", "Say which access each agent would use, who pays, and why.", "Look"),
+    Row("config", "config", "Show each setting and the file and line that it comes from.", "Look"),
     Row("list-ensembles", "list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "list_profiles", "List the model profiles and where each was set.", "Look"),
     Row("status", "status", "Show access, billing, runs and storage on one screen.", "Look"),

@@ -94,8 +94,13 @@ def load_settings(
         project=Project(project.root, trusted) if project else None,
         withheld=tuple({w.key: w for w in withheld}.values()),
         origins={dotted(path): value.origin for path, value in merged.items()},
+        written={dotted(path): _shown(value.value) for path, value in merged.items() if not value.is_entry},
         notices=tuple(notice for layer in layers for notice in layer.notices),
     )
+
+
+def _shown(value: Any) -> JsonValue:
+    return [*value] if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
 
 
 def read_guarded(

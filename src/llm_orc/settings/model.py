@@ -146,4 +146,5 @@ class Settings:
     project: Project | None = None
     withheld: tuple[Withheld, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)  # dotted key → where its value came from
+    written: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the value that counts
     notices: tuple[str, ...] = ()  # what was left unread in the files, one sentence each
