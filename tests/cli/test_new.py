@@ -52,7 +52,7 @@ class TestLibrary:
             "debate",
             "multi-role-test",
             "research-synthesis",
-            "startup-advisory-board",
+            "advisory-board",
         }
         assert all(one["description"] and one["agents"] for one in listed)
         assert "council" in shell.run("library", "list").stdout

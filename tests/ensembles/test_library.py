@@ -209,7 +209,7 @@ def test_the_packaged_ensembles_are_valid_and_have_a_task(shelves: Shelves) -> N
         "multi-role-test": 4,
         "quick-answer": 1,
         "research-synthesis": 5,
-        "startup-advisory-board": 5,
+        "advisory-board": 5,
     }
     assert listing.broken == ()
     panel = shelves.library().packaged("multi-role-test")

@@ -36,8 +36,8 @@ def command() -> None:
 def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
     """Show the settings that count here: all, or those whose name begins with KEY, e.g. `providers.openai`.
 
-    What a flag says wins over the environment, that over the project, that over your own files, and those over what
-    comes with the program.
+    What a flag says wins over the environment, that over the project, that over your own files, and those over
+    what comes with the program.
     """
     from llm_orc.errors import InputError
 
