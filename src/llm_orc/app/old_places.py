@@ -54,6 +54,7 @@ class PutAway:
     name: str = ""
     text: Secret | None = field(default=None, repr=False)
     account: str = ""
+    ends_file: bool = False  # nothing stood after it, not even the end of its line
 
 
 def removable(app: App, found: Iterable[Found]) -> tuple[Found, ...]:
@@ -101,7 +102,8 @@ def _line_away(app: App, found: Found) -> Change:
         if not is_in_store(app, found):
             return Change(path, "the store does not hold this key, so the line stays", number, False)
         lines = data.split(b"\n")
-        _keep_line(app, path, found, lines.pop(number - 1))
+        _keep_line(app, found, lines[number - 1], ends_file=number == len(lines))
+        del lines[number - 1]
         _rewrite(path, lines)
     return Change(path, f"took out the line of `{found.variable}`", number)
 
@@ -117,17 +119,21 @@ def _still_says(data: bytes, found: Found) -> bool:
     )
 
 
-def _keep_line(app: App, path: Path, found: Found, line: bytes) -> None:
+def _keep_line(app: App, found: Found, line: bytes, *, ends_file: bool) -> None:
     """Encrypted and read back, before the line goes."""
-    kept = {"file": str(path), "line": found.line, "name": found.variable, "text": line.decode("latin-1")}
+    kept = {
+        "file": str(found.file),
+        "line": found.line,
+        "name": found.variable,
+        "text": line.decode("latin-1"),
+        "ends_file": ends_file,
+    }
     secret = Secret(json.dumps(kept))
     account = f"{time.time_ns():020d}-{os.urandom(3).hex()}"
     open_put_away(app).store_api_key(_LINES, secret, account=account)
     entry = open_put_away(app).get(_LINES, account)
     if entry is None or entry.credential != ApiKey(secret):
-        raise CredentialStoreError(
-            f"the line {path}:{found.line} could not be kept, so it stays", state="unwritable"
-        )
+        raise CredentialStoreError(f"the line {found.where} could not be kept, so it stays", state="unwritable")
 
 
 def _rewrite(path: Path, lines: list[bytes]) -> None:
@@ -151,7 +157,12 @@ def _lines_put_away(app: App) -> Iterator[PutAway]:
 def _of_entry(entry: Entry, secret: Secret) -> PutAway:
     kept = json.loads(secret.reveal())
     return PutAway(
-        Path(kept["file"]), kept["line"], None, kept["name"], Secret(kept["text"]), account=entry.account
+        Path(kept["file"]),
+        kept["line"],
+        name=kept["name"],
+        text=Secret(kept["text"]),
+        account=entry.account,
+        ends_file=kept["ends_file"],
     )
 
 
@@ -162,7 +173,7 @@ def _line_back(app: App, kept: PutAway) -> Change:
         data = read_bytes(path) if path.exists() else b""
         if data is None or path.is_symlink() or not path.parent.is_dir():
             return Change(path, "it can't be written now; the line is still kept", kept.line, False)
-        lines = data.split(b"\n")
+        lines = [] if kept.ends_file and not data else data.split(b"\n")
         if text not in lines:
             if read_dotenv(data.decode("utf-8", "replace"), {kept.name}):
                 words = f"it sets `{kept.name}` anew, so nothing was put back; the line is still kept"

@@ -122,8 +122,8 @@ def _say(
     if has_copied:
         protection = open_credentials(app).protection
         done = [one for one in found if one.state == "already-there" and one.why.startswith("copied")]
-        words = f"; it is {protection.words}" if protection else ""
-        note(f"Copied {_number(done)} and read back from the store{words}.")
+        kept = f" They are kept {protection.words}." if protection else ""
+        note(f"Copied {_number(done)}, and read back from the store.{kept}")
     for notice in (notice for store in older_stores(app) for notice in store.read().notices):
         note(notice)
     for change in changes:
@@ -181,7 +181,7 @@ def _undo(app: App, *, yes: bool, as_json: bool) -> int:
 def _number(found: Sequence[Found]) -> str:
     from llm_orc.formats.figures import count
 
-    return count(len({(one.provider, one.entry) for one in found}), "credential")
+    return count(len({(one.provider, one.entry.account) for one in found if one.entry}), "credential")
 
 
 def _value(
