@@ -67,6 +67,8 @@ def test_a_dotenv_file_is_read_as_every_reader_would(
         ("TEXT='\nexport K=a\n'\nexport L=b", [("L", 4, "b")]),
         ("export L='b\nexport K=a", [("L", 1, None), ("K", 2, None)]),
         ("alias z='K=a program'", [("K", 1, None)]),
+        ('\\#export K=a\n\\"export L=b\n', [("K", 1, None), ("L", 2, None)]),
+        ("export K=a\nK=<<EOF\nexport L=b", [("K", 1, None), ("K", 2, None), ("L", 3, None)]),
     ],
 )
 def test_a_shell_profile_tells_literals_that_it_exports(
@@ -157,14 +159,19 @@ PIECES = st.lists(
 @pytest.mark.skipif(os.name == "nt" or shutil.which("bash") is None, reason="compares with a real shell")
 def test_what_is_told_of_a_profile_is_what_a_real_shell_exports(text: str) -> None:
     found = [line for line in read_shell(text, NAMES) if line.value]
+    script = text.replace("\r\n", "\n").encode()
+    path = {"PATH": os.environ["PATH"]}
 
-    if not found:
+    if (
+        not found
+        or subprocess.run(["bash", "-n"], input=script, capture_output=True, env=path, check=False).returncode
+    ):
         return
     shell = subprocess.run(
-        ["bash", "--norc", "-c", '. /dev/stdin 2>/dev/null; printf "\\0"; env -0'],
-        input=text.replace("\r\n", "\n").encode(),
+        ["bash", "--norc", "-c", '. /dev/stdin >/dev/null 2>&1; printf "\\0"; env -0'],
+        input=script,
         capture_output=True,
-        env={"PATH": os.environ["PATH"]},
+        env=path,
         timeout=10,
         check=False,
     ).stdout.decode()

@@ -21,7 +21,7 @@ from llm_orc.app.migrate import Found, is_in_store
 from llm_orc.auth.credential import ApiKey
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import CredentialStoreError, StorageError
-from llm_orc.storage.atomic import sync_directory, write_private
+from llm_orc.storage.atomic import remove_leftovers, sync_directory, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -139,6 +139,7 @@ def _keep_line(app: App, found: Found, line: bytes, *, ends_file: bool) -> None:
 def _rewrite(path: Path, lines: list[bytes]) -> None:
     """Whole or not at all; a file that others may read stays so, for that is its user's choice."""
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    remove_leftovers(path)
     write_private(path, b"\n".join(lines))
     if mode != 0o600:
         path.chmod(mode)

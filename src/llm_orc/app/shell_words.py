@@ -58,7 +58,10 @@ class _Reader:
 
     def read(self) -> Iterator[Command]:
         while self._at < len(self._text):
-            ended = self._step()
+            try:
+                ended = self._step()
+            except Unfinished as e:
+                raise Unfinished(min(e.line, self._command.line)) from None
             if ended is not None and ended.words:
                 yield ended
         if (last := self._end_command(is_conditional=False)).words:
@@ -69,7 +72,7 @@ class _Reader:
         if character == "\n":
             waits = self._command.is_conditional and not self._command.words and self._word is None
             ended = self._end_command(is_conditional=False)
-            self._skip_here_documents()
+            self._skip_here_documents(ended)
             self._command.is_conditional = self._command.is_conditional or waits  # as after `&&`
             return ended
         if character in "&|" and not self._is_redirection():
@@ -141,8 +144,8 @@ class _Reader:
         self._at = end + 1
 
     def _worked_out(self, character: str) -> None:
-        self._begun().is_literal = False
-        following = self._text[self._at + 1 : self._at + 2]
+        start, following = self._at, self._text[self._at + 1 : self._at + 2]
+        self._begun()
         if character == "\\":
             self._at += 2
         elif character == "`":
@@ -156,6 +159,7 @@ class _Reader:
             self._skip_pair(self._at + 1, following)
         else:
             self._at += 1
+        self._add(self._text[start : self._at], is_literal=False)  # so that no other word comes of it
 
     def _skip_pair(self, start: int, opening: str) -> None:
         """Skip `$(…)` or `${…}`. Brackets in quotes count too, so less may be understood."""
@@ -167,12 +171,12 @@ class _Reader:
                 return
         raise Unfinished(self._line_of(start))
 
-    def _skip_here_documents(self) -> None:
+    def _skip_here_documents(self, command: Command) -> None:
         self._at += 1
         for end in self._here:
             found = re.compile(end, re.MULTILINE).search(self._text, self._at)
             if found is None:
-                raise Unfinished(self._line_of(self._at))
+                raise Unfinished(command.line)
             self._at = min(found.end() + 1, len(self._text))
         self._here.clear()
         self._command.line = self._line_of(self._at)
