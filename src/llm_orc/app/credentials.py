@@ -40,10 +40,26 @@ def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> C
 
     A passphrase comes from the file that `LLM_ORC_PASSPHRASE_FILE` names, or from `ask_passphrase`.
     """
+    return _open(app, "credentials", older=older_stores(app), ask_passphrase=ask_passphrase)
+
+
+def open_put_away(app: App) -> CredentialStorage:
+    """Return the store of what `auth migrate --remove-old` took out of files: to be put back, not used."""
+    return _open(app, "migrated")
+
+
+def older_stores(app: App) -> tuple[FernetStore, ...]:
+    """The stores of earlier releases, the newer one first."""
+    return FernetStore(app.paths.config), FernetStore(app.surroundings.home / ".llm-orc")
+
+
+def _open(
+    app: App, name: str, *, older: tuple[FernetStore, ...] = (), ask_passphrase: AskPassphrase | None = None
+) -> CredentialStorage:
     folder, environ = app.paths.config, app.surroundings.environ
     named = environ.get("LLM_ORC_PASSPHRASE_FILE", "")
     keys = choose_keys(
-        folder / "credentials.key",
+        folder / f"{name}.key",
         app.paths.cache,
         ask_passphrase=ask_passphrase,
         passphrase_file=Path(named) if named else None,
@@ -51,9 +67,9 @@ def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> C
         clock=app.clock.now,
     )
     return CredentialStorage(
-        folder / "credentials.json",
+        folder / f"{name}.json",
         keys,
-        older=[FernetStore(folder), FernetStore(app.surroundings.home / ".llm-orc")],
+        older=older,
         clock=app.clock.now,
         turns=app.paths.state / "sign-ins",
     )

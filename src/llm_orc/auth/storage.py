@@ -179,6 +179,25 @@ class CredentialStorage:
         entry = replace(_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
         return self._store(entry, origin=origin, label=label)
 
+    def keep_if_free(self, entry: Entry) -> Entry:
+        """Keep `entry` where its provider has none yet, and return what stands there then: this one or another.
+
+        An entry of an older store makes room for itself alone: it is copied, whatever other accounts there are.
+        """
+        with self._writing() as contents:
+            _refuse_damaged(contents, entry.provider, None)
+            merged = _with_one_active(self._merged(contents))
+            standing = _choose(merged, entry.provider, entry.account if entry.source == "older-store" else None)
+            if standing is not None and (standing.source == "own" or standing != entry):
+                return standing
+            kept = replace(entry, source="own", obtained_at=entry.obtained_at or self._clock())
+            self._file.write(contents, put=(kept,))
+            return kept
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Keep every other writer out meanwhile, so that what is read stays true. Don't write within it."""
+        return self._locked()
+
     def update(self, provider: str, account: str | None, change: Callable[[Entry], Entry]) -> Entry:
         """Replace an entry by `change` of its newest version, under the store's lock; so `change` must be quick.
 

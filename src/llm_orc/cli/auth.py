@@ -7,6 +7,7 @@ import click
 from llm_orc.cli.auth_add import add
 from llm_orc.cli.auth_arguments import AUTH_EXIT_CODES, AuthGroup
 from llm_orc.cli.auth_end import logout, remove, switch
+from llm_orc.cli.auth_migrate import migrate
 from llm_orc.cli.auth_prefer import prefer
 from llm_orc.cli.auth_prove import refresh, test
 from llm_orc.cli.auth_show import list_command, status
@@ -32,5 +33,5 @@ def command() -> None:
     """
 
 
-for part in (add, list_command, status, test, prefer, refresh, switch, logout, remove):
+for part in (add, list_command, status, test, prefer, refresh, switch, migrate, logout, remove):
     command.add_command(part)

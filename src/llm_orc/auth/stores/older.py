@@ -43,6 +43,11 @@ class FernetStore:
         self._key = folder / ".encryption_key"
         self._known: tuple[tuple[Stamp | None, Stamp | None], OlderContents] | None = None
 
+    @property
+    def path(self) -> Path:
+        """The file with the credentials; the key that opens it stands beside it."""
+        return self._data
+
     def read(self) -> OlderContents:
         stamps = (stamp_of(self._data), stamp_of(self._key))
         if self._known is None or self._known[0] != stamps:
