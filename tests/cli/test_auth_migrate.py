@@ -139,6 +139,20 @@ def test_a_damaged_store_is_refused_and_left(scattered: Shell) -> None:
     assert MARKER in (scattered.cwd / ".env").read_text()
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_older_store_that_can_not_be_read_is_told_and_left(bare: Shell, as_json: bool) -> None:
+    older = bare.config.with_name("credentials.yaml")
+    older.parent.mkdir(parents=True)
+    older.write_bytes(b"gAAAA-not-ours")
+
+    done = bare.run("auth", "migrate", "--yes", "--remove-old", *(["--json"] if as_json else []))
+
+    assert done.returncode == 0
+    said = json.loads(done.stdout)["notices"][0] if as_json else done.stderr
+    assert "can't be read and was left as it is" in said
+    assert older.read_bytes() == b"gAAAA-not-ours"
+
+
 def test_undo_and_remove_old_exclude_each_other(bare: Shell) -> None:
     assert bare.run("auth", "migrate", "--undo", "--remove-old").returncode == 2
 

@@ -81,7 +81,8 @@ def _migrate(app: App, *, yes: bool, remove_old: bool, as_json: bool) -> int:
         if _agreed(f"Take away, to be put back with --undo?{shown}\n", yes=yes, as_json=as_json):
             changes = take_away(app, found)
     if as_json:
-        write_json(_value(found, files, billing, changes, is_dry_run=not copies and not changes))
+        document = _value(found, files, billing, changes)
+        write_json({"is_dry_run": not copies and not changes, **document, "notices": [*_notices(app)]})
     else:
         _say(app, found, waiting, changes, has_copied=copies)
     return 0
@@ -117,14 +118,14 @@ def _show(found: Sequence[Found], files: Sequence[EarlierFile], billing: Sequenc
 def _say(
     app: App, found: Sequence[Found], waiting: Sequence[Found], changes: Sequence[Change], *, has_copied: bool
 ) -> None:
-    from llm_orc.app.credentials import older_stores, open_credentials
+    from llm_orc.app.credentials import open_credentials
 
     if has_copied:
         protection = open_credentials(app).protection
         done = [one for one in found if one.state == "already-there" and one.why.startswith("copied")]
         kept = f" They are kept {protection.words}." if protection else ""
         note(f"Copied {_number(done)}, and read back from the store.{kept}")
-    for notice in (notice for store in older_stores(app) for notice in store.read().notices):
+    for notice in _notices(app):
         note(notice)
     for change in changes:
         place = f"{change.file}:{change.line}" if change.line else f"{change.file}"
@@ -137,6 +138,13 @@ def _say(
         note("Nothing was changed. To copy: llm-orc auth migrate --yes")
     elif not changes and any(_is_removable(one) for one in found):
         note("The old places are as they were. To take away what can be: llm-orc auth migrate --yes --remove-old")
+
+
+def _notices(app: App) -> Iterable[str]:
+    """What in the stores of earlier releases could not be read, or is no credential."""
+    from llm_orc.app.credentials import older_stores
+
+    return (notice for store in older_stores(app) for notice in store.read().notices)
 
 
 def _is_removable(found: Found) -> bool:
@@ -189,11 +197,8 @@ def _value(
     files: Iterable[EarlierFile],
     billing: Iterable[str],
     changes: Iterable[Change],
-    *,
-    is_dry_run: bool,
-) -> JsonValue:
+) -> dict[str, JsonValue]:
     return {
-        "is_dry_run": is_dry_run,
         "found": [_found(one) for one in found],
         "files": [
             {"file": str(f.file), "kind": f.kind, "state": f.state, "remarks": list(f.remarks)} for f in files
