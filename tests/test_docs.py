@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -236,3 +237,13 @@ def test_every_page_has_its_place_in_the_site() -> None:
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
 
     assert sorted(nav) == sorted(pages)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the session is recorded on a pseudo-terminal")
+def test_the_recorded_session_is_what_the_program_prints_today() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "record"), "--check"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "docs/assets/demo.svg" in (ROOT / "README.md").read_text(encoding="utf-8")
