@@ -111,6 +111,31 @@ def test_stopped_at_any_step_nothing_is_half_written(local: Shell, step: str) ->
     assert [p.name for p in local.config.parent.iterdir() if p.name.endswith(".tmp")] == []
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        [(DOWN + "\r", "Whose models")],
+        [(DOWN + "\r", "Whose models"), ("\r", "not shown")],
+        [(DOWN + "\r", "Whose models"), (DOWN * 8 + "\r", "Ways to get access|needs no key|install")],
+    ],
+    ids=["providers", "key", "ways"],
+)
+def test_stopped_on_the_way_to_more_access_nothing_is_changed(local: Shell, way: list[tuple[str, str]]) -> None:
+    before = local.config.read_text()
+    terminal = Terminal(local, "setup")
+    terminal.process.expect(WHICH)
+    for keys, sign in way:
+        terminal.process.send(keys)
+        terminal.process.expect(sign)
+    terminal.process.sendcontrol("c")
+    seen = terminal.to_the_end()
+
+    assert terminal.process.exitstatus == 130, seen
+    assert "Traceback" not in seen
+    assert local.config.read_text() == before
+    assert not (local.config.parent / "credentials.json").exists()
+
+
 def test_a_key_can_be_added_on_the_way(local: Shell, pretend: str) -> None:
     with local.config.open("a") as file:
         file.write(f"  openai: {{base_url: '{pretend}', dialect: openai-chat}}\n")
