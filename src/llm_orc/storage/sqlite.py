@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_TIMEOUT_S = 30.0
+_BUSY_PAUSE_S = 0.01
 
 
 def open_database(
@@ -37,8 +39,8 @@ def open_database(
     except (OSError, sqlite3.Error) as e:
         raise storage_error(path, e) from e
     try:
-        connection.execute(f"PRAGMA synchronous={'FULL' if survives_power_cut else 'NORMAL'}")
         _prepare(connection, path, migrations)
+        connection.execute(f"PRAGMA synchronous={'FULL' if survives_power_cut else 'NORMAL'}")
     except sqlite3.Error as e:
         connection.close()
         raise storage_error(path, e) from e
@@ -62,8 +64,22 @@ def storage_error(path: Path, error: Exception) -> StorageError:
     )
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Several processes that open a new file at once stand in each other's way, and SQLite does not wait here."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
+
+
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
     (version,) = connection.execute("PRAGMA user_version").fetchone()
