@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 
 import pytest
 import yaml
 
-from .conftest import Shell
+from .conftest import PROGRAM, Shell
 
 
 @pytest.fixture
@@ -96,3 +98,26 @@ def test_the_profile_keeps_what_is_not_about_the_provider(machine: Shell) -> Non
     assert machine.run("setup", "--yes").returncode == 0
 
     assert profile(machine) == {"provider": "openai-compatible", "temperature": 0.3, "model": "canned-small"}
+
+
+def test_a_server_on_a_usual_port_is_found_and_named(bare: Shell) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 1234)) == 0:
+            pytest.skip("another server of this machine has the port")
+    bare.config.parent.mkdir(parents=True)
+    bare.config.write_text("providers:\n  ollama: {base_url: 'http://127.0.0.1:9'}\n")
+    bare.environ["PATH"] = "/usr/bin:/bin"
+    with subprocess.Popen([PROGRAM, "sandbox", "--port", "1234"], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        try:
+            done = bare.run("setup", "--yes")
+            answered = bare.run("invoke", "first-panel")
+        finally:
+            server.kill()
+
+    assert done.returncode == 0, done.stderr
+    assert profile(bare) == {"provider": "openai-compatible/lm-studio", "model": "canned-small"}
+    written = yaml.safe_load(bare.config.read_text())["providers"]["openai-compatible/lm-studio"]
+    assert written == {"base_url": "http://127.0.0.1:1234/v1"}
+    assert answered.returncode == 0, answered.stderr

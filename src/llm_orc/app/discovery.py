@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import Settings
 
 _CLI_PROVIDERS = {"claude-cli": "anthropic-claude-pro-max", "codex-cli": "codex-cli"}
+_USUAL_SERVERS = (
+    ("lm-studio", "LM Studio on this machine", 1234),
+    ("llama-server", "llama-server on this machine", 8080),
+    ("vllm", "vLLM on this machine", 8000),
+    ("jan", "Jan on this machine", 1337),
+)
 _NOT_FOR_CHAT = ("embed", "rerank", "whisper", "bge-")
 
 
@@ -34,6 +40,7 @@ class Found:
     model: str | None
     billing: Billing
     evidence: str
+    base_url: str | None = None  # where it was found, where no setting names it yet
 
 
 async def find_best(
@@ -79,6 +86,26 @@ async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
                     spec.name, spec.title, model, Billing.LOCAL, f"{endpoint.origin} answers, {len(models)} models"
                 )
             )
+    return tuple(found)
+
+
+async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Found, ...]:
+    """Ask the usual ports of local servers that speak OpenAI's protocol, but for those that a setting names."""
+    named = {own.base_url.rstrip("/") for own in settings.providers.values() if own.base_url is not None}
+    found = []
+    for scope, title, port in _USUAL_SERVERS:
+        name, address = f"openai-compatible/{scope}", f"http://127.0.0.1:{port}/v1"
+        if address in named or name in settings.providers:
+            continue
+        spec = find_provider(name, settings.providers)
+        try:
+            models = await list_models(endpoint_of(spec, settings.providers, address), http)
+        except (TransportError, LlmOrcError):
+            continue
+        usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
+        if usable:
+            evidence = f"{address} answers, {len(models)} models"
+            found.append(Found(name, title, usable[0], Billing.LOCAL, evidence, address))
     return tuple(found)
 
 

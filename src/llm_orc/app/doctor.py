@@ -36,6 +36,7 @@ Grade = Literal["ok", "warning", "fault"]
 _LARGEST_SKEW_S = 300.0  # beyond it tokens look expired, or not valid yet
 _LEAST_FREE = 100 * 1024 * 1024  # bytes
 _ANSWER_S = 10.0
+_SETUP = "llm-orc setup"
 _PLAN_KEYS = {"claude-cli": "ANTHROPIC_API_KEY", "codex-cli": "OPENAI_API_KEY"}
 
 
@@ -196,7 +197,11 @@ async def _default(app: App) -> list[Finding]:
     try:
         found = await choose_access(app, None, allow_metered=True)
     except LlmOrcError as e:
-        return [Finding("access", "fault", e.message, "llm-orc setup")]
+        return [Finding("access", "fault", e.message, _SETUP)]
+    if found.base_url is not None:
+        return [
+            Finding("access", "warning", f"a server answers at {found.base_url}, and no setting names it", _SETUP)
+        ]
     return [Finding("access", "ok", f"agents that name no model can use `{found.provider}`: {found.evidence}")]
 
 

@@ -57,6 +57,14 @@ def write_first_ensemble(app: App) -> Path | None:
     return new_ensemble(app, FIRST_ENSEMBLE, where="user")
 
 
+def name_server(app: App, found: Found) -> None:
+    """Write down where a server is that was found and that no setting names. Raises as `make_default` does."""
+    if found.base_url is not None:
+        write_settings(
+            app.paths.config / "config.yaml", ("providers", found.provider), {"base_url": found.base_url}
+        )
+
+
 async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Found:
     """Return the best access there is, or that of `provider`, which is then its user's choice whoever pays.
 

@@ -48,7 +48,8 @@ async def look(app: App) -> Status:
     """Look at everything on this machine; servers elsewhere are not asked. Raises `StorageError`."""
     found = (await survey(app)).found
     default = default_now(app)
-    best = next((one for one in found if default.provider in (None, one.provider)), None)
+    usable = [one for one in found if one.base_url is None]
+    best = next((one for one in usable if default.provider in (None, one.provider)), None)
     clis = await look_at_clis(app)
     return await asyncio.to_thread(_gather, app, default, best, auth_status(app, None, clis))
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.credentials import credential_finder
-from llm_orc.app.discovery import Found, find_clis, find_keys, find_local, find_profiles, find_stored
+from llm_orc.app.discovery import (
+    Found,
+    find_clis,
+    find_keys,
+    find_local,
+    find_profiles,
+    find_stored,
+    find_unnamed_servers,
+)
 from llm_orc.net.http import Http
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.settings.model import ModelProfile
@@ -19,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`found` is in the order in which the profile `default` would take it; `default` is that profile as it is."""
+    """`found` is in the order in which the profile `default` would take it; `default` is that profile as it is.
+
+    What has a `base_url` was found where no setting says so: it can be chosen, and no run takes it by itself.
+    """
 
     found: tuple[Found, ...]
     default: ModelProfile
@@ -29,9 +40,11 @@ async def survey(app: App) -> Survey:
     """Ask local servers and official CLIs, and look at the environment. Nobody else is asked; it costs nothing."""
     async with Http(app.settings.network, max_connections=8) as http, credential_finder(app, http) as credentials:
         local = await find_local(app.settings, http)
+        servers = await find_unnamed_servers(app.settings, http)
         entries = await asyncio.to_thread(credentials.stored)
     async with OfficialClis(app.surroundings.environ) as clis:
         programs = [found async for found in find_clis(app.settings, clis.look)]
     keys = find_keys(app.settings, app.surroundings.environ)
     stored, profiles = find_stored(app.settings, entries), find_profiles(app.settings, entries)
-    return Survey((*local, *stored, *programs, *keys, *profiles), find_profile(app.settings, "default"))
+    found = (*local, *stored, *programs, *servers, *keys, *profiles)
+    return Survey(found, find_profile(app.settings, "default"))

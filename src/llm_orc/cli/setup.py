@@ -65,13 +65,16 @@ def command(
 def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: bool, as_json: bool) -> None:
     from llm_orc.app.library import run_to_end
     from llm_orc.app.prove_access import try_access
-    from llm_orc.app.set_up import FIRST_ENSEMBLE, choose_access, make_default, write_first_ensemble
+    from llm_orc.app.set_up import FIRST_ENSEMBLE, choose_access, make_default, name_server, write_first_ensemble
     from llm_orc.cli.access_lines import WHO_PAYS
     from llm_orc.cli.streams import note
 
     app = app_here()
     found = run_to_end(choose_access(app, provider, allow_metered=False))
     note(f"{found.provider} {model or found.model or ''} · {WHO_PAYS[found.billing]} · {found.evidence}")
+    if found.base_url is not None:
+        name_server(app, found)
+        app = app_here()
     if test:
         proof = run_to_end(try_access(app, found.provider, model or found.model))
         note(f"`{proof.model}` answered.")

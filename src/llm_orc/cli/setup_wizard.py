@@ -9,7 +9,7 @@ import click
 
 from llm_orc.app.library import run_to_end
 from llm_orc.app.prove_access import try_access
-from llm_orc.app.set_up import FIRST_ENSEMBLE, default_now, make_default, write_first_ensemble
+from llm_orc.app.set_up import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
 from llm_orc.app.survey import survey
 from llm_orc.auth.access import Billing
 from llm_orc.cli.access_lines import WHO_PAYS
@@ -65,6 +65,7 @@ def _pick() -> Found | None:
         options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
         choice = select("Which shall agents use that name no model?", options)
         if choice < len(found):
+            name_server(app_here(), found[choice])
             return found[choice]
         if options[choice] == _SKIP:
             return None
