@@ -58,9 +58,9 @@ def test_without_a_yes_it_shows_and_writes_nothing(scattered: Shell) -> None:
 
 
 def test_yes_copies_and_says_what_is_left_to_do(scattered: Shell) -> None:
-    done = scattered.run("auth", "migrate", "--yes")
+    done = scattered.run("auth", "migrate", "--yes", "--dotenv")
     listed = scattered.run("auth", "list", "--json")
-    again = scattered.run("auth", "migrate", "--yes")
+    again = scattered.run("auth", "migrate", "--yes", "--dotenv")
 
     assert "Copied 3 credentials, and read back from the store. They are kept encrypted" in done.stderr
     assert "unset ANTHROPIC_API_KEY" in done.stderr
@@ -79,7 +79,7 @@ def test_the_old_place_goes_only_when_asked_and_comes_back(scattered: Shell) -> 
     whole = env.read_bytes()
     profile = (scattered.home / ".zshrc").read_bytes()
 
-    taken = scattered.run("auth", "migrate", "--yes", "--remove-old")
+    taken = scattered.run("auth", "migrate", "--yes", "--dotenv", "--remove-old")
     without = env.read_text()
     shown = scattered.run("auth", "migrate", "--undo")
     unchanged = env.read_text()
@@ -97,7 +97,7 @@ def test_the_old_place_goes_only_when_asked_and_comes_back(scattered: Shell) -> 
 
 def test_json_is_one_document_and_asks_nothing(scattered: Shell) -> None:
     looked = json.loads(scattered.run("auth", "migrate", "--json").stdout)
-    done = json.loads(scattered.run("auth", "migrate", "--json", "--yes", "--remove-old").stdout)
+    done = json.loads(scattered.run("auth", "migrate", "--json", "--yes", "--dotenv", "--remove-old").stdout)
     undone = json.loads(scattered.run("auth", "migrate", "--json", "--undo", "--yes").stdout)
 
     assert looked["is_dry_run"] is True
@@ -128,11 +128,11 @@ def test_nothing_to_do_is_said_and_no_failure(bare: Shell) -> None:
 
 
 def test_a_damaged_store_is_refused_and_left(scattered: Shell) -> None:
-    scattered.run("auth", "migrate", "--yes")
+    scattered.run("auth", "migrate", "--yes", "--dotenv")
     store = scattered.config.with_name("credentials.json")
     store.write_bytes(b"{}")
 
-    done = scattered.run("auth", "migrate", "--yes", "--remove-old")
+    done = scattered.run("auth", "migrate", "--yes", "--dotenv", "--remove-old")
 
     assert done.returncode == 4
     assert store.read_bytes() == b"{}"
@@ -145,7 +145,7 @@ def test_an_older_store_that_can_not_be_read_is_told_and_left(bare: Shell, as_js
     older.parent.mkdir(parents=True)
     older.write_bytes(b"gAAAA-not-ours")
 
-    done = bare.run("auth", "migrate", "--yes", "--remove-old", *(["--json"] if as_json else []))
+    done = bare.run("auth", "migrate", "--yes", "--dotenv", "--remove-old", *(["--json"] if as_json else []))
 
     assert done.returncode == 0
     said = json.loads(done.stdout)["notices"][0] if as_json else done.stderr
@@ -194,7 +194,7 @@ def test_the_sign_ins_of_other_programs_are_not_read(bare: Shell) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'{{"OPENAI_API_KEY": "{MARKER}"}}')
 
-    done = bare.run("auth", "migrate", "--yes", "--remove-old", "--json")
+    done = bare.run("auth", "migrate", "--yes", "--dotenv", "--remove-old", "--json")
 
     assert json.loads(done.stdout)["found"] == []
 
@@ -229,3 +229,16 @@ class TestInATerminal:
 
         assert "Nothing was changed" in terminal.to_the_end()
         assert ours(scattered) == []
+
+
+def test_a_key_that_came_with_a_folder_is_not_taken_unasked(bare: Shell) -> None:
+    """A cloned repository's `.env` could hold somebody else's key, and show them what is asked with it."""
+    (bare.cwd / ".env").write_text("OPENAI_API_KEY=sk-somebody-elses-key-00000000\n")
+
+    done = bare.run("auth", "migrate", "--yes")
+
+    assert done.returncode == 0
+    assert "--dotenv" in done.stdout
+    assert json.loads(bare.run("auth", "list", "--json").stdout) == []
+    bare.run("auth", "migrate", "--yes", "--dotenv")
+    assert [one["provider"] for one in json.loads(bare.run("auth", "list", "--json").stdout)] == ["openai"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -38,18 +39,21 @@ _HEADING = (
     is_flag=True,
     help="After the copy, take out lines of `.env` files and move stores of earlier releases aside.",
 )
+@click.option("--dotenv", is_flag=True, help="With --yes: copy keys of this folder's `.env` files too.")
 @click.option("--undo", is_flag=True, help="Put back what --remove-old took away.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, without a secret. Asks nothing.")
-def migrate(*, yes: bool, remove_old: bool, undo: bool, as_json: bool) -> int:
+def migrate(*, yes: bool, remove_old: bool, dotenv: bool, undo: bool, as_json: bool) -> int:
     """Show the API keys that lie around and what would happen to each; with a yes, copy them into the store.
 
     It looks into the environment, `.env` files of this directory, your shell's start-up files, and the stores,
     settings and ensembles of earlier releases of llm-orc. Sign-ins of other programs are not read. What is not
-    plain text is reported and never guessed. Each copy is read back. Start-up files are never edited.
+    plain text is reported and never guessed. Each copy is read back. Start-up files are never edited. A `.env` file
+    may have come with a cloned folder: --yes alone leaves its keys alone.
 
     \b
     llm-orc auth migrate                         look; in a terminal, it then asks
     llm-orc auth migrate --yes                   copy
+    llm-orc auth migrate --yes --dotenv          and those of `.env` files
     llm-orc auth migrate --yes --remove-old      copy, then take the old places away
     llm-orc auth migrate --undo --yes            put the old places back
     """
@@ -58,15 +62,17 @@ def migrate(*, yes: bool, remove_old: bool, undo: bool, as_json: bool) -> int:
         if remove_old:
             raise click.UsageError("--undo and --remove-old exclude each other.", click.get_current_context())
         return _undo(app, yes=yes, as_json=as_json)
-    return _migrate(app, yes=yes, remove_old=remove_old, as_json=as_json)
+    return _migrate(app, yes=yes, remove_old=remove_old, dotenv=dotenv, as_json=as_json)
 
 
-def _migrate(app: App, *, yes: bool, remove_old: bool, as_json: bool) -> int:
+def _migrate(app: App, *, yes: bool, remove_old: bool, dotenv: bool, as_json: bool) -> int:
     from llm_orc.app.earlier_files import earlier_files
     from llm_orc.app.migrate import billing_words, copy, look
     from llm_orc.app.old_places import removable, take_away
 
     found, files = look(app), earlier_files(app)
+    if yes and not dotenv:
+        found = tuple(_left_alone(one) if one.kind == "dotenv" and one.state == "copy" else one for one in found)
     billing = billing_words(found)
     if not as_json:
         _show(found, files, billing)
@@ -86,6 +92,13 @@ def _migrate(app: App, *, yes: bool, remove_old: bool, as_json: bool) -> int:
     else:
         _say(app, found, waiting, changes, has_copied=copies)
     return 0
+
+
+def _left_alone(one: Found) -> Found:
+    """Somebody else's key in a cloned folder would show them what you ask: it takes a word of its own."""
+    return replace(
+        one, state="left", why="a `.env` may have come with the folder: copied with --dotenv, if it is yours"
+    )
 
 
 def _agreed(question: str, *, yes: bool, as_json: bool) -> bool:
