@@ -47,8 +47,8 @@ def migrate(*, yes: bool, remove_old: bool, dotenv: bool, undo: bool, as_json: b
 
     It looks into the environment, `.env` files of this directory, your shell's start-up files, and the stores,
     settings and ensembles of earlier releases of llm-orc. Sign-ins of other programs are not read. What is not
-    plain text is reported and never guessed. Each copy is read back. Start-up files are never edited. A `.env` file
-    may have come with a cloned folder: --yes alone leaves its keys alone.
+    plain text is reported and never guessed. Each copy is read back. Start-up files are never edited. A `.env`
+    file may have come with a cloned folder: --yes alone leaves its keys alone.
 
     \b
     llm-orc auth migrate                         look; in a terminal, it then asks
@@ -96,9 +96,7 @@ def _migrate(app: App, *, yes: bool, remove_old: bool, dotenv: bool, as_json: bo
 
 def _left_alone(one: Found) -> Found:
     """Somebody else's key in a cloned folder would show them what you ask: it takes a word of its own."""
-    return replace(
-        one, state="left", why="a `.env` may have come with the folder: copied with --dotenv, if it is yours"
-    )
+    return replace(one, state="left", why="a `.env` may have come with the folder: if it is yours, add --dotenv")
 
 
 def _agreed(question: str, *, yes: bool, as_json: bool) -> bool:
