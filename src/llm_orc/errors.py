@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,12 @@ class LlmOrcError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __copy__(self) -> Self:
+        """Exceptions copy themselves by their arguments, which here don't say it all."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
 
 class InputError(LlmOrcError):

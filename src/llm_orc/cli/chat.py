@@ -66,7 +66,8 @@ def command(
     llm-orc chat panel:lawyer --conversation seed-round
     llm-orc chat --continue
     """
-    from llm_orc.app.chat import ChatOptions, find_partner, go_on_with, model_of, with_model, with_role
+    from llm_orc.app.chat import ChatOptions
+    from llm_orc.app.partners import find_partner, go_on_with, model_of, with_model, with_role
     from llm_orc.cli.chat_loop import talk
     from llm_orc.cli.streams import is_terminal
     from llm_orc.conversations.conversation import check_name

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.app.chat import Chat, model_of, new_name, with_model, with_role
+from llm_orc.app.chat import Chat, new_name
+from llm_orc.app.partners import model_of, with_model, with_role
 from llm_orc.app.wiring import App
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.streams import note
