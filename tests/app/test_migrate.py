@@ -312,6 +312,7 @@ async def test_killed_at_any_instant_it_loses_nothing(workspace: Workspace) -> N
         process = await asyncio.create_subprocess_exec(
             *MIGRATE,
             "--yes",
+            "--dotenv",
             "--remove-old",
             cwd=workspace.project,
             env=workspace.process_environ(),
@@ -343,7 +344,7 @@ def test_killed_before_each_change_of_a_file_it_loses_nothing_and_goes_on(worksp
         older = leave_older_store(workspace, {"huggingface": {"auth_method": "api_key", "api_key": OTHER}})
         whole = older.read_bytes()
 
-        arguments = ("-c", STOPPING, str(number), "auth", "migrate", "--yes", "--remove-old")
+        arguments = ("-c", STOPPING, str(number), "auth", "migrate", "--yes", "--dotenv", "--remove-old")
         returned = subprocess.run(
             [sys.executable, *arguments],
             cwd=workspace.project,
@@ -375,6 +376,7 @@ async def test_two_at_once_do_no_harm(workspace: Workspace) -> None:
         await asyncio.create_subprocess_exec(
             *MIGRATE,
             "--yes",
+            "--dotenv",
             "--remove-old",
             cwd=workspace.project,
             env=workspace.process_environ(),
