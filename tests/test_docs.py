@@ -82,6 +82,8 @@ def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         context = click.Context(command)
         inner = [command.get_command(context, name) for name in words[0].split("|")]
+        if not all(inner) and (default := getattr(command, "default", None)):
+            inner, words = [command.get_command(context, default)], [default, *words]
         assert all(inner), f"there is no command `{words[0]}`"
         assert inner[0] is not None
         command, words = inner[0], words[1:]

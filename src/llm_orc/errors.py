@@ -8,7 +8,8 @@ LlmOrcError                   error                     exit 1
 │     └─ EnsembleCycle        ensemble_cycle                    shows the circle
 ├─ SettingsError              settings                       3  the configuration
 │  ├─ ProfileNotFound         profile_not_found                 an agent names a profile that nobody defined
-│  └─ NotTrusted              not_trusted                       a project file set what only its user may
+│  ├─ NotTrusted              not_trusted                       a project file set what only its user may
+│  └─ MissingExtra            missing_extra                     a part of the program that is not installed
 ├─ AuthError                  auth                           4  access to a model
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
 │  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
@@ -34,12 +35,15 @@ LlmOrcError                   error                     exit 1
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
+│  │  └─ BatchBudgetExceeded  batch_budget_exceeded             that of a whole batch
 │  ├─ RunNotFound             run_not_found                     no run has that id, or more than one fits
 │  ├─ RunNotResumable         run_not_resumable                 it is going on elsewhere, or can't be read
+│  ├─ BatchNotFound           batch_not_found                   no batch has that id, or no such row
 │  ├─ ConversationNotFound    conversation_not_found            no conversation has that name
 │  ├─ ConversationBusy        conversation_busy                 another process is in the middle of a turn
 │  └─ RunInterrupted          interrupted                  130  Ctrl-C
 └─ StorageError               storage                        1  a file or database of ours
+   ├─ StoreBusy               store_busy                        another process works on this file of batches
    └─ UnsafeFile              unsafe_file                       a link, or somebody else's: not read, not written
 """
 
@@ -153,6 +157,10 @@ class ProfileNotFound(SettingsError):
 
 class NotTrusted(SettingsError):
     code = "not_trusted"
+
+
+class MissingExtra(SettingsError):
+    code = "missing_extra"
 
 
 # --- access -----------------------------------------------------------------------------------------------
@@ -342,12 +350,20 @@ class BudgetExceeded(RunError):
     code = "budget_exceeded"
 
 
+class BatchBudgetExceeded(BudgetExceeded):
+    code = "batch_budget_exceeded"
+
+
 class RunNotFound(RunError):
     code = "run_not_found"
 
 
 class RunNotResumable(RunError):
     code = "run_not_resumable"
+
+
+class BatchNotFound(RunError):
+    code = "batch_not_found"
 
 
 class ConversationNotFound(RunError):
@@ -367,6 +383,10 @@ class StorageError(LlmOrcError):
     """A file or database of ours can't be read or written; the message has its path."""
 
     code = "storage"
+
+
+class StoreBusy(StorageError):
+    code = "store_busy"
 
 
 class UnsafeFile(StorageError):

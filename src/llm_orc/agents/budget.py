@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.errors import (
     AuthError,
     BudgetExceeded,
+    LlmOrcError,
     ProviderOverloaded,
     ProviderUnreachable,
     RateLimited,
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 # Answered with an error, or never sent: nobody bills these. All else may have been billed, and counts as if.
 _NOT_BILLED = (ProviderUnreachable, ProviderOverloaded, RateLimited, RequestRejected, AuthError)
 _ROUNDING_USD = 1e-9
+
+
+def is_unbilled(error: LlmOrcError) -> bool:
+    """Is it sure that nobody bills a call that ended so?"""
+    return isinstance(error, _NOT_BILLED)
 
 
 @dataclass(slots=True)

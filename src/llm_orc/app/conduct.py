@@ -73,7 +73,7 @@ async def conduct(
         if session is None:
             session = await stack.enter_async_context(session_for(app, recipe, watch))
         ready, candidates = await session.models_for(recipe.choices)
-        _refuse_unknown_price(recipe, ready)
+        refuse_unknown_price(recipe.max_cost_usd, ready)
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )
@@ -123,9 +123,9 @@ def _budget(recipe: Recipe, ready: ReadyModels, earlier: RecordedRun | None) -> 
     return Budget(recipe.max_cost_usd, sum(spent))
 
 
-def _refuse_unknown_price(recipe: Recipe, ready: ReadyModels) -> None:
-    """A limit that can't be kept is none."""
-    if recipe.max_cost_usd is None:
+def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None:
+    """A limit that can't be kept is none: raise `SettingsError` where a price is missing."""
+    if max_cost_usd is None:
         return
     one = Usage(1, 1)
     models = {model.model: model for models in ready.by_agent.values() for model in models}

@@ -35,6 +35,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("demo", "demo", "See a panel of agents at work, on the best access there is.", "Run"),
     Row("invoke", "invoke", "Run an ensemble on a task.", "Run"),
     Row("chat", "chat", "Talk to an agent or a whole ensemble.", "Run"),
+    Row("batch", "batch", "Run an ensemble over many inputs.", "Run"),
     Row("resume", "resume", "Go on with a run that was stopped.", "Run"),
     Row("runs", "runs", "List, show, export and delete earlier runs.", "Look"),
     Row("conversations", "conversations", "List, show, export, fork and delete conversations.", "Look"),

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from llm_orc.settings.layer import SettingPath, Value
 
-_SECTIONS = frozenset({"providers", "network"})
+_SECTIONS = frozenset({"providers", "network", "batch"})
 _PROFILE_KEYS = frozenset({"base_url", "api_key_env", "api_key_file"})
 
 
 def is_guarded(path: SettingPath) -> bool:
-    """True for endpoints, keys' places, headers, who pays, and the network."""
+    """True for endpoints, keys' places, headers, who pays, where batches are kept, and the network."""
     if path[0] in _SECTIONS:
         return True
     return path[0] == "model_profiles" and len(path) > 2 and path[2] in _PROFILE_KEYS

@@ -11,6 +11,7 @@ from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.guard import GuardedProject, guarded_project, is_guarded
 from llm_orc.settings.layer import LayerValues, dotted, layer_files, read_layer
 from llm_orc.settings.model import (
+    BatchSettings,
     ModelProfile,
     OAuthNotice,
     OAuthSettings,
@@ -90,6 +91,7 @@ def load_settings(
         profiles=reader.profiles(),
         providers=reader.providers(),
         runs=RunSettings(**reader.fields(("runs",))),
+        batch=BatchSettings(**reader.fields(("batch",))),
         network=NetworkSettings(**reader.fields(("network",))),
         project=Project(project.root, trusted) if project else None,
         withheld=tuple({w.key: w for w in withheld}.values()),

@@ -120,6 +120,11 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSettings:
+    store: str | None = None  # where batches are kept; None: a file among the user's own
+
+
+@dataclass(frozen=True, slots=True)
 class Withheld:
     """A value that a file of an untrusted project tried to set and that was not taken."""
 
@@ -142,6 +147,7 @@ class Settings:
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     runs: RunSettings = field(default_factory=RunSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     project: Project | None = None
     withheld: tuple[Withheld, ...] = ()

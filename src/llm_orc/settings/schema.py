@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, get_args
 
 from llm_orc.settings.model import AuthMethodName, BillingName, DialectName
 from llm_orc.settings.oauth_schema import NOTICE_KINDS, OAUTH_KINDS
-from llm_orc.settings.value_kinds import KEY_HINT, base_url, file_path, headers, optional, variable_name
+from llm_orc.settings.value_kinds import (
+    KEY_HINT,
+    base_url,
+    file_path,
+    headers,
+    optional,
+    store_address,
+    variable_name,
+)
 from llm_orc.storage.yaml_fields import (
     Kind,
     boolean,
@@ -63,10 +71,15 @@ _NETWORK_KINDS: Mapping[str, Kind] = {
     "connect_timeout_seconds": number(0, above=True),
     "idle_timeout_seconds": number(0, above=True),
 }
+_BATCH_KINDS: Mapping[str, Kind] = {"store": optional(store_address)}
 
 # Sections of named entries, and plain sections.
 NAMED: Mapping[str, Mapping[str, Kind]] = {"model_profiles": _PROFILE_KINDS, "providers": _PROVIDER_KINDS}
-PLAIN: Mapping[str, Mapping[str, Kind]] = {"runs": _RUN_KINDS, "network": _NETWORK_KINDS}
+PLAIN: Mapping[str, Mapping[str, Kind]] = {
+    "runs": _RUN_KINDS,
+    "batch": _BATCH_KINDS,
+    "network": _NETWORK_KINDS,
+}
 SECTIONS = (*NAMED, *PLAIN)
 PATHS = frozenset({"api_key_file", "ca_file"})  # relative ones count from the file that names them
 # Mappings whose own keys merge one by one: free ones, and those with keys of their own to check.

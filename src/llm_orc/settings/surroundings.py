@@ -22,6 +22,7 @@ VARIABLES = {
     "LLM_ORC_MAX_CONCURRENT": ("runs", "max_concurrent"),
     "LLM_ORC_TIMEOUT_SECONDS": ("runs", "timeout_seconds"),
     "LLM_ORC_MAX_RETRIES": ("runs", "max_retries"),
+    "LLM_ORC_STORE": ("batch", "store"),
     "LLM_ORC_CA_FILE": ("network", "ca_file"),
     "LLM_ORC_CONNECT_TIMEOUT_SECONDS": ("network", "connect_timeout_seconds"),
     "LLM_ORC_IDLE_TIMEOUT_SECONDS": ("network", "idle_timeout_seconds"),
@@ -63,7 +64,7 @@ def flag_layer(flags: Mapping[str, JsonValue]) -> LayerValues:
 def _from_text(written: str, name: str) -> JsonValue:
     if name == "record":
         return _WORDS.get(written.lower(), written)
-    if name in PATHS:
+    if name in PATHS or name == "store":
         return written
     try:
         return plain_value(written)

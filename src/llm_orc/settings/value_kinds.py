@@ -42,6 +42,22 @@ def variable_name(value: JsonValue) -> str:
     raise WrongValue("the name of an environment variable", "write the variable's name, never the key itself")
 
 
+@fits({"type": "string", "pattern": r"^(sqlite:///.+|postgres(ql)?://[^/?#]*.*)$"})
+def store_address(value: JsonValue) -> str:
+    """Where batches are kept. Relative paths would mean another file in each folder."""
+    found: str = non_empty_text(value)
+    scheme, _, rest = found.partition("://")
+    if (
+        scheme not in {"sqlite", "postgresql", "postgres"}
+        or not rest
+        or (scheme == "sqlite" and rest in {"", "/"})
+    ):
+        raise WrongValue("an address like `postgresql://user@host/database` or `sqlite:////path/to/file`")
+    if scheme != "sqlite" and (":" in rest.split("/")[0].rpartition("@")[0] or "password=" in rest):
+        raise WrongValue("an address without a password", "put it into ~/.pgpass or PGPASSWORD")
+    return found
+
+
 @fits(non_empty_text.fits)
 def file_path(value: JsonValue) -> str:
     found: str = non_empty_text(value)

@@ -69,6 +69,9 @@ SETTING_WORDS: Mapping[str, Mapping[str, str]] = {
         "max_cost": "US dollars that one run may cost over metered accesses; empty: no limit.",
         "max_cli_processes": "Processes of official CLIs alive at once. Default: 8.",
     },
+    "batch": {
+        "store": "Where batches are kept: `postgresql://user@host/database`, or a file. Only in trusted files.",
+    },
     "network": {
         "ca_file": "A PEM bundle, trusted beside the system's.",
         "connect_timeout_seconds": "Default: 15.",

@@ -25,6 +25,10 @@ class Paths:
         return self.state / "runs.sqlite"
 
     @property
+    def batches_database(self) -> Path:
+        return self.state / "batches.sqlite"
+
+    @property
     def conversations_database(self) -> Path:
         return self.state / "conversations.sqlite"
 

@@ -1,0 +1,59 @@
+"""What asks the agents of batches: with this machine's own credentials, found when a batch is first worked on."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.agents.llm import LlmCaller
+from llm_orc.app.session import Session
+from llm_orc.durable.spending import BatchBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from llm_orc.agents.base import CallAgent
+    from llm_orc.app.wiring import App
+    from llm_orc.durable.batches import Batch
+    from llm_orc.durable.worker import Worker
+    from llm_orc.runs.resume import Recipe
+
+
+class BatchCalls:
+    """Enter it around a worker, and give it the worker. Connections and sign-ins last for all rows of a batch."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._stack = AsyncExitStack()
+        self._callers: dict[str, Callable[[], CallAgent]] = {}
+        self.worker: Worker
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def __call__(self, batch_id: str, recipe: Recipe) -> CallAgent:
+        """Return what asks the agents of one row. Raises `AuthError`, `SettingsError` where this machine can't."""
+        if batch_id not in self._callers:
+            self._callers[batch_id] = await self._prepare(batch_id, recipe)
+        return self._callers[batch_id]()
+
+    async def _prepare(self, batch_id: str, recipe: Recipe) -> Callable[[], CallAgent]:
+        session = Session(self._app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=False)
+        await self._stack.enter_async_context(session)
+        _, candidates = await session.models_for(recipe.choices)
+        batch = self.worker.batches.batch(batch_id)
+        budget = _budget(self.worker, batch) if batch is not None else None
+        caller = LlmCaller(candidates, budget)  # type: ignore[arg-type]
+        return lambda: caller
+
+
+def _budget(worker: Worker, batch: Batch) -> BatchBudget | None:
+    if batch.max_cost_usd is None and batch.max_calls is None:
+        return None
+    return BatchBudget(worker.engine, batch.batch_id, limits_cost=batch.max_cost_usd is not None)

@@ -1,0 +1,156 @@
+"""Look back at batches, stop them and delete them: what needs no worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from llm_orc.app.stores import batch_place
+from llm_orc.durable.batches import Batch, Batches, BatchRow, queue_of
+from llm_orc.durable.crew import WorkerSeen, workers_of
+from llm_orc.durable.database import open_engine, store_error
+from llm_orc.durable.worker import client_of
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import BatchNotFound
+from llm_orc.runs.state import Spend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbos import DBOSClient
+
+    from llm_orc.app.wiring import App
+    from llm_orc.jsontypes import JsonValue
+
+_DAY_S = 86_400.0
+_MANY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """A batch as it stands. `in_flight` counts rows under way in all processes."""
+
+    batch: Batch
+    in_flight: int
+    spend: Mapping[str, Spend]
+
+
+class BatchStore:
+    """An open store without a worker. Reads, and tells workers through the store what to stop."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self.batches = Batches(engine)
+
+    def status(self, batch_id: str) -> BatchStatus:
+        batch = self.batches.batch(batch_id)
+        if batch is None:
+            raise BatchNotFound(f"there is no batch `{batch_id}`", hint="llm-orc batch list")
+        spend: dict[str, Spend] = {}
+        for end in self.batches.ends(batch_id):
+            for billing, part in end.spend.items():
+                spend[billing] = spend.get(billing, Spend()).plus(part)
+        with self._client() as client:
+            held = client.list_workflows(
+                status="PENDING", queue_name=queue_of(batch_id), load_input=False, load_output=False
+            )
+        return BatchStatus(batch, len(held), spend)
+
+    def agents(self, batch_id: str) -> tuple[str, ...]:
+        """Return the agents of the batch's ensemble, those first that others need."""
+        return make_plan(self.batches.recipe(batch_id).ensemble).names
+
+    def rows(self, batch_id: str) -> Iterator[BatchRow]:
+        """Yield the rows that have ended, in the order in which they did."""
+        ends = sorted(self.batches.ends(batch_id), key=lambda end: (end.ended_at, end.number))
+        for start in range(0, len(ends), _MANY):
+            some = [end.number for end in ends[start : start + _MANY]]
+            found = {row.number: row for row in self.batches.rows(batch_id, some)}
+            yield from (found[number] for number in some if number in found)
+
+    def rows_in_order(self, batch_id: str) -> Iterator[BatchRow]:
+        yield from self.batches.rows(batch_id, sorted(self.batches.ended_numbers(batch_id)))
+
+    def cancel(self, batch_id: str, now: float) -> int:
+        """Stop the batch wherever it is worked on; returns how many rows had not ended."""
+        stopped = self.batches.cancel(batch_id, now)
+        with self._client() as client:
+            for start in range(0, len(stopped), _MANY):
+                client.cancel_workflows(stopped[start : start + _MANY])
+        return len(stopped)
+
+    def delete(self, batch_id: str) -> None:
+        """Delete the batch with its answers, and what the engine keeps of it."""
+        with self._client() as client:
+            while ids := [
+                status.workflow_id
+                for status in client.list_workflows(
+                    workflow_id_prefix=f"{batch_id}:", limit=_MANY, load_input=False, load_output=False
+                )
+            ]:
+                client.delete_workflows(ids)
+            client.delete_queue(queue_of(batch_id))
+        self.batches.delete(batch_id)
+
+    def ended_before(self, at: float) -> list[str]:
+        """Return the batches that are over and were begun before `at` (Unix seconds)."""
+        return [b.batch_id for b in self.batches.batches() if b.created_at < at and b.state != "open"]
+
+    def workers(self, now: float) -> list[WorkerSeen]:
+        with self._client() as client:
+            return workers_of(self._engine, client, now)
+
+    @contextmanager
+    def _client(self) -> Iterator[DBOSClient]:
+        client = client_of(self._engine)
+        try:
+            yield client
+        finally:
+            client.destroy()
+
+
+@contextmanager
+def open_batches(app: App, store: str | None) -> Iterator[BatchStore | None]:
+    """Open the store that is meant; None where there is none yet. Raises `InputError`, `StorageError`."""
+    place = batch_place(app, store)
+    if place.path is not None and not place.path.exists():
+        yield None
+        return
+    engine = open_engine(place)
+    try:
+        yield BatchStore(engine)
+    except sa.exc.SQLAlchemyError as e:
+        raise store_error(place, e) from None
+    finally:
+        engine.dispose()
+
+
+def about_row(row: BatchRow) -> dict[str, JsonValue]:
+    """Return what is known of a row without its answers, as JSON."""
+    return {
+        "batch": row.batch_id,
+        "row": row.number,
+        "line": row.line or None,
+        "id": row.label or None,
+        "status": row.state,
+        "input": row.task,
+        "fields": row.fields,
+    }
+
+
+def error_of(row: BatchRow) -> JsonValue:
+    return None if row.error_code is None else {"code": row.error_code, "message": row.error}
+
+
+def prune_batches(app: App, *, older_than_days: float) -> int:
+    """Delete batches that are over and were begun longer ago than that; returns how many."""
+    with open_batches(app, None) as store:
+        old: Sequence[str] = store.ended_before(app.clock.now() - older_than_days * _DAY_S) if store else ()
+        for batch_id in old:
+            assert store is not None
+            store.delete(batch_id)
+    return len(old)

@@ -1,0 +1,15 @@
+"""Which store of batches is meant: what the person named, else the setting, else a file of the user's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.durable.place import Place, place_of
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+
+
+def batch_place(app: App, named: str | None) -> Place:
+    """Raises `InputError` where what was named is no store, or holds a password."""
+    return place_of(named or app.settings.batch.store, app.paths.batches_database)

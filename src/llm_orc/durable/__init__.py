@@ -1,0 +1,10 @@
+"""Batches that survive: agents as durable steps. Alone imports the durable engine, and is loaded when used."""
+
+from importlib.util import find_spec
+
+from llm_orc.errors import MissingExtra
+
+if find_spec("dbos") is None:
+    raise MissingExtra(
+        "batches need the durable engine, which is not installed", hint='pip install "llm-orc[batch]"'
+    )

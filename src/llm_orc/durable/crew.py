@@ -1,0 +1,261 @@
+"""Who works on a store, who has gone without a word, and whose rows are therefore queued again.
+
+A file is one worker's alone, by a lock of the system. On PostgreSQL each worker holds an advisory lock on a
+connection of its own; one that lost it, or is silent for long, is taken for dead after two looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from llm_orc.durable.batches import Batches, queue_of
+from llm_orc.durable.tables import ROWS, WORKERS
+from llm_orc.errors import StoreBusy
+from llm_orc.storage.lock import exclusive, holder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from dbos import DBOSClient, WorkflowStatus
+
+    from llm_orc.durable.place import Place
+
+BEAT_S = 1.0
+LOOK_S = 3.0  # between two looks; longer than a live worker needs to lock again after the server was restarted
+SILENT_S = 30.0
+MOST_TAKEOVERS = 5  # of a row that has not one more answer at each: it takes its workers down
+
+_CHUNK = 500
+_LOCKED = sa.text(
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+    " WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A worker that has joined and not left."""
+
+    worker_id: str
+    host: str
+    pid: int
+    started_at: float
+    seen_s: float  # since it was seen
+    rows: int  # that it holds
+    agents: int  # that it holds for rows of others
+
+
+class Crew:
+    """One worker's place among the others. Its methods block, but for `tend`."""
+
+    def __init__(self, engine: sa.Engine, worker_id: str, place: Place) -> None:
+        self._engine, self._worker_id, self._place = engine, worker_id, place
+        self._batches = Batches(engine)
+        self._stack = ExitStack()
+        self._lock: sa.Connection | None = None
+        self._lock_key = _lock_key(worker_id)
+        self._suspects: set[str] = set()
+        self._looked_at = 0.0
+
+    # --- coming and going ---------------------------------------------------------------------------------
+
+    def join(self) -> None:
+        """Raises `StoreBusy` where the store is a file that another process works on."""
+        if self._place.path is not None:
+            path = lock_file(self._place)
+            if not self._stack.enter_context(exclusive(path)):
+                raise StoreBusy(f"another process ({holder_of(path) or 'unknown'}) works on `{self._place}`")
+            with self._engine.begin() as connection:
+                connection.execute(sa.delete(WORKERS))
+        else:
+            self._lock_again()
+        self._register()
+
+    def _register(self) -> None:
+        with self._engine.begin() as connection:
+            now = self._now(connection)
+            connection.execute(
+                sa.insert(WORKERS).values(
+                    worker_id=self._worker_id,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    started_at=now,
+                    seen_at=now,
+                    lock_key=self._lock_key,
+                )
+            )
+
+    def leave(self, client: DBOSClient) -> None:
+        """Queue again what we hold, and go."""
+        try:
+            self._queue_again(client, _pending(client, [self._worker_id]))
+            with self._engine.begin() as connection:
+                connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == self._worker_id))
+        finally:
+            self._unlock()
+            self._stack.close()
+
+    # --- staying ------------------------------------------------------------------------------------------
+
+    async def tend(self, client: DBOSClient, lost: Callable[[], None]) -> None:
+        """Say each second that we live, and take over from those who don't. `lost`: others took us for dead."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            try:
+                if not await asyncio.to_thread(self._beat):
+                    lost()
+                    await asyncio.to_thread(self._register)
+                if self._place.is_shared:
+                    await asyncio.to_thread(self._look, client)
+            except sa.exc.SQLAlchemyError:  # the server is away: what we saw of others counts no more
+                self._suspects.clear()
+                self._unlock()
+
+    def _beat(self) -> bool:
+        if self._place.is_shared:
+            if self._lock is None:
+                self._lock_again()
+                self._suspects.clear()
+                self._looked_at = time.monotonic()
+            else:
+                self._lock.execute(sa.text("SELECT 1"))
+        with self._engine.begin() as connection:
+            seen = sa.update(WORKERS).where(WORKERS.c.worker_id == self._worker_id)
+            return connection.execute(seen.values(seen_at=self._now(connection))).rowcount == 1
+
+    def _look(self, client: DBOSClient) -> None:
+        if time.monotonic() - self._looked_at < LOOK_S:
+            return
+        self._looked_at = time.monotonic()
+        dead = self._without_life(client)
+        certain, self._suspects = dead & self._suspects, dead
+        if certain:
+            self._take_over(client, sorted(certain))
+
+    def _without_life(self, client: DBOSClient) -> set[str]:
+        with self._engine.connect() as connection:
+            now = self._now(connection)
+            held = set(connection.execute(_LOCKED).scalars())
+            workers = connection.execute(sa.select(WORKERS)).all()
+        alive = {w.worker_id for w in workers if w.lock_key in held and now - w.seen_at < SILENT_S}
+        joined = {w.worker_id for w in workers}
+        holders = {status.executor_id for status in _pending(client, None)}
+        return {name for name in joined | holders if name is not None} - alive - {self._worker_id}
+
+    # --- taking over --------------------------------------------------------------------------------------
+
+    def take_over_all(self, client: DBOSClient) -> None:
+        """Queue again what earlier processes left, where the store is ours alone."""
+        if not self._place.is_shared:
+            self._count_and_queue(client, _pending(client, None))
+
+    def _take_over(self, client: DBOSClient, dead: Sequence[str]) -> None:
+        with self._engine.begin() as connection:
+            ours = sa.delete(WORKERS).where(WORKERS.c.worker_id.in_(dead)).returning(WORKERS.c.worker_id)
+            connection.execute(ours)
+        self._count_and_queue(client, _pending(client, dead))
+        self._suspects -= set(dead)
+
+    def _count_and_queue(self, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
+        parked = {status.workflow_id for status in left if self._is_poison(client, status)}
+        if parked:
+            client.cancel_workflows(sorted(parked))
+        self._queue_again(client, [status for status in left if status.workflow_id not in parked])
+
+    def _is_poison(self, client: DBOSClient, status: WorkflowStatus) -> bool:
+        batch_id, number, *_, agent = [*status.workflow_id.split(":", 3), ""]
+        if agent:
+            return False  # its row is counted
+        row = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.number == int(number))
+        steps = len(client.list_workflow_steps(status.workflow_id, load_output=False))
+        with self._engine.begin() as connection:
+            known = connection.execute(sa.select(ROWS.c.takeovers, ROWS.c.steps_then).where(row)).one_or_none()
+            if known is None:
+                return True  # its batch was deleted
+            takeovers = 1 if steps > known.steps_then else known.takeovers + 1
+            connection.execute(sa.update(ROWS).where(row).values(takeovers=takeovers, steps_then=steps))
+        if takeovers <= MOST_TAKEOVERS:
+            return False
+        why = f"the process that worked on it ended {takeovers} times without one more answer"
+        self._batches.park(batch_id, int(number), why, time.time())
+        return True
+
+    @staticmethod
+    def _queue_again(client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
+        by_queue: dict[str, list[str]] = {}
+        for status in left:
+            own = queue_of(status.workflow_id.partition(":")[0])
+            by_queue.setdefault(status.queue_name or own, []).append(status.workflow_id)
+        for queue, ids in by_queue.items():
+            for start in range(0, len(ids), _CHUNK):
+                client.resume_workflows(ids[start : start + _CHUNK], queue_name=queue)
+
+    # --- the lock -----------------------------------------------------------------------------------------
+
+    def _lock_again(self) -> None:
+        self._unlock()
+        connection = sa.create_engine(self._engine.url, poolclass=sa.NullPool).connect()
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": self._lock_key})
+        self._lock = connection
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.invalidate()
+            self._lock.close()
+            self._lock = None
+
+    def _now(self, connection: sa.Connection) -> float:
+        """The store's clock, where machines share it."""
+        if not self._place.is_shared:
+            return time.time()
+        return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+
+
+def lock_file(place: Place) -> Path:
+    """Return the file that a worker on a file holds."""
+    assert place.path is not None
+    return place.path.with_name(f"{place.path.name}.lock")
+
+
+def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[WorkerSeen]:
+    """Return the workers that have joined and not left, the oldest first."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            now = float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+        workers = connection.execute(sa.select(WORKERS).order_by(WORKERS.c.started_at)).all()
+    held = _pending(client, [w.worker_id for w in workers]) if workers else []
+    rows = [status.executor_id for status in held if status.workflow_id.count(":") == 2]
+    agents = [status.executor_id for status in held if status.workflow_id.count(":") > 2]
+    return [
+        WorkerSeen(
+            worker_id=w.worker_id,
+            host=w.host,
+            pid=w.pid,
+            started_at=w.started_at,
+            seen_s=max(0.0, now - w.seen_at),
+            rows=rows.count(w.worker_id),
+            agents=agents.count(w.worker_id),
+        )
+        for w in workers
+    ]
+
+
+def _pending(client: DBOSClient, workers: list[str] | Sequence[str] | None) -> list[WorkflowStatus]:
+    executors = None if workers is None else list(workers)
+    return client.list_workflows(status="PENDING", executor_id=executors, load_input=False, load_output=False)
+
+
+def _lock_key(worker_id: str) -> int:
+    """A key of 63 bits from the worker's id."""
+    return int.from_bytes(hashlib.sha256(worker_id.encode()).digest()[:8], "big") >> 1

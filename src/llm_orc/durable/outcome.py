@@ -1,0 +1,95 @@
+"""What one agent's durable step keeps: its answer or its error, when, and what happened on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.agents.base import AgentOutput
+from llm_orc.engine.events import (
+    AgentNotice,
+    AgentRetrying,
+    AgentStarted,
+    AgentSwitched,
+    ErrorInfo,
+    RecordedEvent,
+)
+from llm_orc.engine.execute import error_info
+from llm_orc.errors import LlmOrcError
+from llm_orc.runs.wire import decode_event, encode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llm_orc.auth.access import Access
+    from llm_orc.engine.execute import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """One of `output` and `error` is set. `events` are those between the agent's start and end, as recorded."""
+
+    ended_at: float
+    duration_s: float
+    events: tuple[tuple[str, str], ...]  # kind, body
+    output: AgentOutput | None = None
+    error: ErrorInfo | None = None
+
+    def recorded_events(self) -> list[RecordedEvent]:
+        return [decode_event(kind, body.encode()) for kind, body in self.events]
+
+    def answer(self) -> AgentOutput:
+        """Return the output, or raise the error as it was."""
+        if self.output is not None:
+            return self.output
+        assert self.error is not None
+        error = LlmOrcError(self.error.message, hint=self.error.hint)
+        error.__dict__.update(code=self.error.code, exit_code=self.error.exit_code)
+        raise error
+
+
+def encode_outcome(outcome: StepOutcome) -> str:
+    return msgspec.json.encode(outcome).decode()
+
+
+def decode_outcome(text: str) -> StepOutcome:
+    return msgspec.json.decode(text, type=StepOutcome)
+
+
+def encode_events(events: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    return [(kind, body.decode()) for kind, body in events]
+
+
+class StepWatch:
+    """The observer of an agent that runs as a step: keeps what it is told, for who reads the step's outcome."""
+
+    def __init__(self, agent: str, clock: Clock) -> None:
+        self._agent, self._clock = agent, clock
+        self._began = clock.monotonic()
+        self._events: list[RecordedEvent] = []
+
+    def calling(self, model: str, access: Access) -> None:
+        self._events.append(AgentStarted(self._clock.now(), self._agent, model, access))
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self._events.append(AgentSwitched(self._clock.now(), self._agent, model, access, error_info(because)))
+
+    def notice(self, message: str) -> None:
+        self._events.append(AgentNotice(self._clock.now(), self._agent, message))
+
+    def text(self, piece: str) -> None:
+        """Nobody looks on: a row's text is read when it is whole."""
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self._events.append(AgentRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
+
+    def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:
+        return StepOutcome(
+            ended_at=self._clock.now(),
+            duration_s=self._clock.monotonic() - self._began,
+            events=tuple(encode_events(encode_event(event) for event in self._events)),
+            output=output,
+            error=None if error is None else error_info(error),
+        )

@@ -1,0 +1,71 @@
+"""Our tables, beside those of the durable engine: what was asked for, and what came of it.
+
+A batch's recipe and its rows' tasks are never changed once they are written: the batch's id is made from them, and
+the id is the input of every workflow. Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+BATCHES = sa.Table(
+    "llm_orc_batches",
+    METADATA,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("ensemble", sa.Text, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),  # where they came from, for people
+    sa.Column("created_at", sa.Float(53), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # open | cancelled
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("recipe", sa.LargeBinary, nullable=False),  # a Recipe without its task
+    sa.Column("max_cost_usd", sa.Float(53)),
+    sa.Column("max_calls", sa.Integer),
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # tries that were started
+    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # with what is put aside
+)
+
+ROWS = sa.Table(
+    "llm_orc_rows",
+    METADATA,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # from 1, in the order of the input
+    sa.Column("line", sa.Integer, nullable=False),  # of the input file; 0: a file of its own
+    sa.Column("label", sa.Text, nullable=False),  # what a person knows the row by: a file's name, an `id` column
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("fields", sa.LargeBinary, nullable=False),  # the input's own columns, as JSON
+    sa.Column(
+        "state", sa.Text, nullable=False
+    ),  # waiting | completed | completed_with_errors | failed | cancelled
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("steps_then", sa.Integer, nullable=False, server_default="0"),  # at the last takeover
+    sa.Column("ended_at", sa.Float(53)),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("record", sa.LargeBinary),  # its events, once it has ended
+    sa.Column("spend", sa.LargeBinary),  # by billing source, as JSON
+    sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
+)
+
+WORKERS = sa.Table(
+    "llm_orc_workers",
+    METADATA,
+    sa.Column("worker_id", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.Float(53), nullable=False),
+    sa.Column("seen_at", sa.Float(53), nullable=False),  # by the store's clock
+    sa.Column("lock_key", sa.BigInteger, nullable=False),  # of its advisory lock, on PostgreSQL
+)
+
+LIMITS = sa.Table(
+    "llm_orc_limits",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),  # a provider, or one of its credentials by name
+    sa.Column("requests_per_minute", sa.Integer),
+    sa.Column("tokens_per_minute", sa.Integer),
+    sa.Column("next_request_at", sa.Float(53), nullable=False, server_default="0"),
+    sa.Column("next_tokens_at", sa.Float(53), nullable=False, server_default="0"),
+)

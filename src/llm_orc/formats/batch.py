@@ -1,0 +1,110 @@
+"""Batches and their rows as text: one JSON object a line, CSV, and sentences for people. Prints nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from llm_orc.formats.figures import count, dollars, moment
+from llm_orc.formats.json_values import error_info_value, line
+from llm_orc.runs.state import Spend, spend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.runs.state import AgentResult, RunResult
+
+ROW_SCHEMA_VERSION = 1
+
+
+def row_value(about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue) -> dict[str, JsonValue]:
+    """Return a row as one JSON value. `about` is what is known of it without having run it."""
+    values: dict[str, JsonValue] = {"schema_version": ROW_SCHEMA_VERSION, **about, "error": error}
+    if result is None:
+        return {**values, "results": {}, "totals": _spend_value(Spend())}
+    return {
+        **values,
+        "results": {agent.name: _agent_value(agent) for agent in result.agents},
+        "totals": {
+            **_spend_value(result.total),
+            "by_billing": {billing: _spend_value(part) for billing, part in result.by_billing.items()},
+        },
+    }
+
+
+def _agent_value(agent: AgentResult) -> JsonValue:
+    return {
+        "status": agent.status,
+        "response": agent.response,
+        "error": error_info_value(agent.error),
+        "model": agent.model,
+        "billing": str(agent.access.billing) if agent.access else None,
+        "attempts": agent.attempts,
+    }
+
+
+def _spend_value(part: Spend) -> dict[str, JsonValue]:
+    return {
+        "calls": part.calls,
+        "input_tokens": part.input_tokens,
+        "output_tokens": part.output_tokens,
+        "cost_usd": part.cost_usd,
+    }
+
+
+def row_line(value: Mapping[str, JsonValue]) -> str:
+    """Return the row as one line of JSON, ended."""
+    return line(dict(value)) + "\n"
+
+
+_CSV_BEFORE = ("row", "line", "id", "status", "input")
+_CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", "cost_usd")
+
+
+def csv_heading(agents: Sequence[str]) -> str:
+    return _csv_line([*_CSV_BEFORE, *agents, *_CSV_BEHIND])
+
+
+def csv_row(
+    agents: Sequence[str], about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue
+) -> str:
+    """Return the row as one record of CSV (RFC 4180), ended; an agent without an answer has an empty cell."""
+    answers = {agent.name: agent.response or "" for agent in result.agents} if result else {}
+    total = spend(result.agents) if result else Spend()
+    failed = error if isinstance(error, dict) else {}
+    return _csv_line(
+        [
+            *(about.get(name, "") for name in _CSV_BEFORE),
+            *(answers.get(name, "") for name in agents),
+            failed.get("code", ""),
+            failed.get("message", ""),
+            total.calls,
+            total.input_tokens,
+            total.output_tokens,
+            "" if total.cost_usd is None else total.cost_usd,
+        ]
+    )
+
+
+def _csv_line(cells: Sequence[JsonValue]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
+
+
+def spend_words(by_billing: Mapping[str, Spend]) -> str:
+    """Return who paid and how much: `metered $0.42 (120 calls), local (30 calls)`."""
+    parts = []
+    for billing, part in by_billing.items():
+        cost = f" {dollars(part.cost_usd)}" if billing == "metered" else ""
+        parts.append(f"{billing}{cost} ({count(part.calls, 'call')})")
+    return ", ".join(parts)
+
+
+def spend_values(by_billing: Mapping[str, Spend]) -> dict[str, JsonValue]:
+    return {billing: _spend_value(part) for billing, part in by_billing.items()}
+
+
+__all__ = ["csv_heading", "csv_row", "moment", "row_line", "row_value", "spend_values", "spend_words"]

@@ -1,0 +1,200 @@
+"""`llm-orc batch`: what a person types, sees and gets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
+
+PAIR = """\
+name: pair
+default_task: "Judge {{firm}} in {{land}}"
+agents:
+  - name: first
+  - name: second
+    depends_on: [first]
+"""
+
+
+@pytest.fixture
+def pair(shell: Shell) -> Shell:
+    (shell.cwd / "pair.yaml").write_text(PAIR)
+    return shell
+
+
+def rows_of(text: str) -> dict[int, dict[str, object]]:
+    return {row["row"]: row for row in map(json.loads, text.splitlines())}
+
+
+def test_each_input_is_run_and_a_bad_one_is_a_failed_row_with_its_line(pair: Shell) -> None:
+    inputs = (
+        '{"firm": "Acme", "land": "DE"}\n{"firm": "Bolt"}\nno json\n{"firm": "Core", "land": "FR", "id": "c"}\n'
+    )
+
+    done = pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin=inputs)
+
+    rows = rows_of(done.stdout)
+    assert done.returncode == 1
+    assert [rows[n]["status"] for n in (1, 2, 3, 4)] == ["completed", "failed", "failed", "completed"]
+    assert rows[2]["error"] == {"code": "input", "message": "line 2: the input has no `land`"}
+    assert str(rows[3]["error"]).count("line 3 is not JSON")
+    assert rows[4]["id"] == "c"
+    assert rows[4]["input"] == "Judge Core in FR"
+    assert "2 inputs could not be used" in done.stderr
+
+
+def test_the_same_batch_twice_is_run_once(pair: Shell) -> None:
+    (pair.cwd / "in.csv").write_text("Name of firm,land\nAcme,DE\nBolt,FR\n")
+    command = (
+        "batch",
+        "./pair.yaml",
+        "--inputs",
+        "in.csv",
+        "--map",
+        "Name of firm=firm",
+        "--rehearse",
+        "--ordered",
+    )
+    first = pair.run(*command)
+
+    second = pair.run(*command)
+
+    assert first.returncode == second.returncode == 0
+    assert second.stdout == first.stdout
+    assert "over 2 rows, 2 of them done before" in second.stderr
+    assert len(json.loads(pair.run("batch", "list", "--json").stdout)) == 1
+
+
+def test_again_asks_everything_anew(pair: Shell) -> None:
+    inputs = '{"firm": "Acme", "land": "DE"}\n'
+    command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse")
+    pair.run(*command, stdin=inputs)
+
+    pair.run(*command, "--again", stdin=inputs)
+
+    assert [b["counts"] for b in json.loads(pair.run("batch", "list", "--json").stdout)] == [{"completed": 1}] * 2
+
+
+def test_results_come_as_a_table_in_the_order_of_the_input(pair: Shell) -> None:
+    folder = pair.cwd / "letters"
+    folder.mkdir()
+    for name in ("b.txt", "a.txt", ".hidden"):
+        (folder / name).write_text(f"text of {name}")
+    pair.run("batch", "./pair.yaml", "--inputs", "letters", "-i", "Judge {{name}}: {{input}}", "--rehearse")
+
+    done = pair.run("batch", "results", "--ordered", "--output-format", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["id"] for row in rows] == ["a.txt", "b.txt"]
+    assert [row["input"] for row in rows] == ["Judge a.txt: text of a.txt", "Judge b.txt: text of b.txt"]
+    assert all(row["first"] and row["second"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inputs", "said"),
+    [
+        ((), '{"firma": "x", "land": "y"}\n', "the task has a placeholder `firm`"),
+        (("--map", "frim=firm"), '{"firm": "x", "land": "y"}\n', "no input has a column `frim`"),
+        (("--map", "firm"), '{"firm": "x"}\n', "is not COLUMN=PLACEHOLDER"),
+        ((), "", "there are no inputs"),
+        (("--store", "mysql://host/db"), '{"firm": "x", "land": "y"}\n', "`mysql` is not a kind of store"),
+        (("--store", "postgresql://me:secret@host/db"), '{"firm": "x", "land": "y"}\n', "holds a password"),
+    ],
+)
+def test_what_cannot_be_run_is_said_before_anything_starts(
+    pair: Shell, arguments: tuple[str, ...], inputs: str, said: str
+) -> None:
+    done = pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", *arguments, stdin=inputs)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "secret" not in done.stderr
+    assert "no batches" in pair.run("batch", "list").stderr
+
+
+def test_a_cancelled_batch_is_gone_on_with_by_the_same_command(pair: Shell) -> None:
+    (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(300)))
+    command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "-o", "out.jsonl")
+    with pair.started(*command) as process:
+        assert process.stderr is not None
+        while "Batch " not in process.stderr.readline():
+            pass
+        cancelled = pair.run("batch", "cancel")
+        process.communicate(timeout=30)
+
+    status = json.loads(pair.run("batch", "status", "--json").stdout)
+    done = pair.run(*command)
+
+    assert "rows were not done" in cancelled.stderr
+    assert process.returncode == 1
+    assert status["state"] == "cancelled"
+    assert status["in_flight"] == 0
+    assert done.returncode == 0, done.stderr
+    assert {row["status"] for row in rows_of((pair.cwd / "out.jsonl").read_text()).values()} == {"completed"}
+
+
+def test_deleting_a_batch_leaves_nothing_of_it(pair: Shell) -> None:
+    pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin='{"firm": "Zebra", "land": "DE"}\n')
+
+    done = pair.run("batch", "delete", "--yes")
+
+    assert done.returncode == 0
+    assert "no batches" in pair.run("batch", "list").stderr
+    state = pair.home / ".local" / "state" / "llm-orc"
+    assert not [path for path in state.glob("batches.sqlite*") if b"Zebra" in path.read_bytes()]
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="signals are POSIX's")
+def test_ctrl_c_pauses_and_the_same_command_goes_on(pair: Shell) -> None:
+    inputs = "".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(400))
+    (pair.cwd / "in.jsonl").write_text(inputs)
+    command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--max-concurrent", "4")
+    with pair.started(*command) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+
+    status = json.loads(pair.run("batch", "status", "--json").stdout)
+    done = pair.run(*command)
+
+    assert process.returncode == 130
+    assert "Paused with" in said
+    assert status["state"] == "open"
+    assert status["in_flight"] == 0
+    assert done.returncode == 0
+    assert sorted(rows_of(done.stdout)) == list(range(1, 401))
+
+
+def test_only_the_user_can_read_what_is_kept(pair: Shell) -> None:
+    pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin='{"firm": "Acme", "land": "DE"}\n')
+
+    state = pair.home / ".local" / "state" / "llm-orc"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in state.glob("batches.sqlite*")}
+
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_second_batch_waits_for_the_first_one(pair: Shell) -> None:
+    (pair.cwd / "many.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(150)))
+    command = ("batch", "./pair.yaml", "--inputs", "many.jsonl", "--rehearse", "-o", "out.jsonl")
+    with pair.started(*command) as first:
+        assert first.stderr is not None
+        while "Batch " not in first.stderr.readline():
+            pass
+        second = pair.run(
+            "batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin='{"firm": "A", "land": "B"}\n'
+        )
+        first.communicate(timeout=30)
+
+    assert first.returncode == 0
+    assert second.returncode == 0, second.stderr
+    assert "Waiting for it" in second.stderr
+    assert len((pair.cwd / "out.jsonl").read_text().splitlines()) == 150

@@ -1,0 +1,83 @@
+"""A process that carries out one batch on a file, its agents asked at a provider that keeps a log of its own.
+
+    python -m tests.durable.carrier STORE PROVIDER_URL ROWS VARIANT
+
+VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
+`untuned` leaves SQLite as the durable engine opens it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from dbos import DBOS
+
+from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
+from llm_orc.app.wiring import SystemClock
+from llm_orc.auth.access import Access, Billing
+from llm_orc.durable.batches import NewBatch, NewRow, batch_id_of
+from llm_orc.durable.place import place_of
+from llm_orc.durable.steps import DurableSteps
+from llm_orc.durable.worker import Worker, enqueue_row, open_queue
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.runs.resume import Recipe
+
+AGENTS = (
+    AgentSpec("a"),
+    AgentSpec("b"),
+    AgentSpec("c", depends_on=("a",)),
+    AgentSpec("d", depends_on=("b",)),
+)
+ACCESS = Access("witness", "none", Billing.LOCAL, "none", "http://127.0.0.1")
+RECIPE = Recipe(Ensemble("kill", AGENTS), "", {})
+ROWS_AT_ONCE = 40
+
+
+def rows_of(number: int) -> list[NewRow]:
+    return [NewRow(i, i, f"row {i}") for i in range(1, number + 1)]
+
+
+def batch_id(number: int) -> str:
+    return batch_id_of(RECIPE, rows_of(number))
+
+
+class NaiveSteps(DurableSteps):
+    """What one would write first: a step is drawn when its agent's turn has come."""
+
+    async def run_step(self, turn: AgentTurn) -> str:
+        text: str = await DBOS.run_step_async({"name": "agent"}, self._ask, turn)
+        return text
+
+
+async def main(store: str, url: str, number: int, variant: str) -> None:
+    place = place_of(store, Path("/nowhere"))
+    rows, name = rows_of(number), batch_id(number)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        async def calls(_batch_id: str, _recipe: Recipe) -> CallAgent:
+            async def call(turn: AgentTurn) -> AgentOutput:
+                turn.observer.calling("witness", ACCESS)
+                # The prompt's own words tell the row; agents behind others get them within their answers.
+                asked = {"agent": turn.agent.name, "prompt": turn.prompt}
+                async with http.post(url, json=asked) as answer:
+                    return AgentOutput(await answer.text(), "witness", ACCESS)
+
+            return call
+
+        steps = NaiveSteps if variant == "naive" else DurableSteps
+        worker = Worker(place, calls, SystemClock(), batches=[name], steps=steps, tuned=variant != "untuned")
+        async with worker:
+            new = NewBatch(name, RECIPE, "", 0.0, number)
+            await asyncio.to_thread(open_queue, worker.client, name, ROWS_AT_ONCE)
+            await asyncio.to_thread(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0)
+            while (batch := await asyncio.to_thread(worker.batches.batch, name)) and batch.waiting:
+                await asyncio.sleep(0.1)
+    sys.stdout.write("done\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
