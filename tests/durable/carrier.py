@@ -1,14 +1,16 @@
-"""A process that carries out one batch on a file, its agents asked at a provider that keeps a log of its own.
+"""A process that carries out one batch, its agents asked at a provider that keeps a log of its own.
 
-    python -m tests.durable.carrier STORE PROVIDER_URL ROWS VARIANT
+    python -m tests.durable.carrier STORE PROVIDER_URL ROWS VARIANT [OPTIONS]
 
 VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
-`untuned` leaves SQLite as the durable engine opens it.
+`untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all workers,
+`max_calls`, and `seen_s`, how long a worker may be silent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,10 +19,15 @@ import aiohttp
 from dbos import DBOS
 
 from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
+from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.durable.batches import NewBatch, NewRow, batch_id_of
+from llm_orc.durable.crew import Pace
+from llm_orc.durable.database import in_store
+from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.place import place_of
+from llm_orc.durable.spending import BatchBudget
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.ensembles.ensemble import Ensemble
@@ -33,7 +40,8 @@ AGENTS = (
     AgentSpec("d", depends_on=("b",)),
 )
 ACCESS = Access("witness", "none", Billing.LOCAL, "none", "http://127.0.0.1")
-RECIPE = Recipe(Ensemble("kill", AGENTS), "", {})
+CHOICE = ModelChoice("witness", "witness", "ensemble")
+RECIPE = Recipe(Ensemble("kill", AGENTS), "", {agent.name: (CHOICE,) for agent in AGENTS})
 ROWS_AT_ONCE = 40
 
 
@@ -53,7 +61,7 @@ class NaiveSteps(DurableSteps):
         return text
 
 
-async def main(store: str, url: str, number: int, variant: str) -> None:
+async def main(store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
     place = place_of(store, Path("/nowhere"))
     rows, name = rows_of(number), batch_id(number)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
@@ -61,6 +69,9 @@ async def main(store: str, url: str, number: int, variant: str) -> None:
         async def calls(_batch_id: str, _recipe: Recipe) -> CallAgent:
             async def call(turn: AgentTurn) -> AgentOutput:
                 turn.observer.calling("witness", ACCESS)
+                await budget.count_call(turn.agent.name)
+                if limits:
+                    await worker.gate.start("witness", 0)
                 # The prompt's own words tell the row; agents behind others get them within their answers.
                 asked = {"agent": turn.agent.name, "prompt": turn.prompt}
                 async with http.post(url, json=asked) as answer:
@@ -69,15 +80,34 @@ async def main(store: str, url: str, number: int, variant: str) -> None:
             return call
 
         steps = NaiveSteps if variant == "naive" else DurableSteps
-        worker = Worker(place, calls, SystemClock(), batches=[name], steps=steps, tuned=variant != "untuned")
+        pace = Pace(silent_s=options.get("seen_s", 30))
+        limits = {}
+        if options.get("concurrent"):
+            limits["witness"] = SharedLimits(options["concurrent"], options.get("per_minute"))
+        worker = Worker(
+            place,
+            calls,
+            SystemClock(),
+            batches=[name],
+            limits=limits,
+            pace=pace,
+            steps=steps,
+            tuned=variant != "untuned",
+        )
+        budget = BatchBudget(worker.engine, name, limits_cost=False)
         async with worker:
-            new = NewBatch(name, RECIPE, "", 0.0, number)
+            new = NewBatch(name, RECIPE, "", 0.0, number, max_calls=options.get("max_calls"))
             await asyncio.to_thread(open_queue, worker.client, name, ROWS_AT_ONCE)
             await asyncio.to_thread(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0)
-            while (batch := await asyncio.to_thread(worker.batches.batch, name)) and batch.waiting:
+            stopping = worker.carrier.stopping
+            while (batch := await in_store(partial(worker.batches.batch, name))) and batch.waiting:
+                if stopping.is_set():
+                    break
                 await asyncio.sleep(0.1)
-    sys.stdout.write("done\n")
+            await worker.carrier.drained()
+    sys.stdout.write(f"{worker.carrier.stopped_by or 'done'}\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    given = json.loads(sys.argv[5]) if len(sys.argv) > 5 else {}
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], given))

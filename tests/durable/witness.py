@@ -31,6 +31,7 @@ class Witness:
     shortest_s: float = 0.02
     spread_s: float = 0.2
     calls: list[Call] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
     answered: dict[Call, float] = field(default_factory=dict)
     in_flight: Counter[Call] = field(default_factory=Counter)
     most_in_flight: int = 0
@@ -58,6 +59,7 @@ class Witness:
         assert found is not None
         call = (int(found[1]), asked["agent"])
         self.calls.append(call)
+        self.started.append(time.monotonic())
         self.in_flight[call] += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight.total())
         # Another order of arrival gives other delays, so a replay ends in another order.
@@ -73,6 +75,15 @@ class Witness:
         now = time.monotonic()
         answered = {call: now - at for call, at in self.answered.items()}
         self.kills.append(Kill(Counter(self.in_flight), answered))
+
+    def most_starts(self, window_s: float) -> int:
+        """Return the most calls that arrived within any window of this length."""
+        first = most = 0
+        for last, at in enumerate(self.started):
+            while self.started[first] <= at - window_s:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
 
     @property
     def repeated(self) -> Counter[Call]:

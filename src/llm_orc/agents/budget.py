@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import math
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.errors import (
     AuthError,
@@ -47,14 +48,47 @@ class Held:
         self.lost_usd += self.most_usd
 
 
-class Budget:
-    """US dollars that a run may spend over metered accesses. `spent_usd` counts what an earlier try has spent."""
+class Spending(Protocol):
+    """What a caller asks before it spends: a run's own budget, or that of a batch, which many processes share."""
 
-    def __init__(self, limit_usd: float, spent_usd: float = 0.0) -> None:
-        self.limit_usd = limit_usd
+    @property
+    def limits_cost(self) -> bool:
+        """False: `hold` need not be asked, and no price need be known."""
+        ...
+
+    def hold(self, most_usd: float, what: str) -> AbstractAsyncContextManager[Held]:
+        """Put `most_usd` aside for the call inside. Raises `BudgetExceeded` where less is left."""
+        ...
+
+    async def count_call(self, what: str) -> None:
+        """Count one try of a call that is about to be sent. Raises `BudgetExceeded` where no more may be."""
+        ...
+
+
+class Budget:
+    """What a run may spend: US dollars over metered accesses, and calls over any; None: without a limit.
+
+    `spent_usd` and `calls` count what an earlier try of the run has spent.
+    """
+
+    def __init__(
+        self, limit_usd: float | None, spent_usd: float = 0.0, *, max_calls: int | None = None, calls: int = 0
+    ) -> None:
+        self.limits_cost = limit_usd is not None
+        self.limit_usd = math.inf if limit_usd is None else limit_usd
         self.spent_usd = spent_usd
+        self.max_calls, self.calls = max_calls, calls
         self._held_usd = 0.0
         self._changed = asyncio.Condition()
+
+    async def count_call(self, what: str) -> None:
+        """Count one try. Raises `BudgetExceeded` where the run has made all that it may."""
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            raise BudgetExceeded(
+                f"{what} is not asked: the run has made all the {self.max_calls} calls that it may make",
+                hint="Allow more with `llm-orc resume --max-calls N`.",
+            )
+        self.calls += 1
 
     @asynccontextmanager
     async def hold(self, most_usd: float, what: str) -> AsyncIterator[Held]:

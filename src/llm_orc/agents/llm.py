@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import AgentOutput
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.base import AgentTurn
-    from llm_orc.agents.budget import Budget, Held
+    from llm_orc.agents.budget import Held, Spending
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.base import ReplyObserver
 
@@ -61,9 +63,10 @@ class LlmCaller:
     An access that has shown itself closed is not tried again by any agent of the run.
     """
 
-    def __init__(self, candidates: Mapping[str, Sequence[Candidate]], budget: Budget | None = None) -> None:
-        """`candidates` holds at least one for each agent; with a `budget`, the price of each is known."""
-        self._candidates, self._budget = candidates, budget
+    def __init__(self, candidates: Mapping[str, Sequence[Candidate]], budgets: Sequence[Spending] = ()) -> None:
+        """`candidates` holds at least one for each agent; where a budget limits the cost, each price is known."""
+        self._candidates, self._budgets = candidates, tuple(budgets)
+        self._limiting_cost = tuple(budget for budget in self._budgets if budget.limits_cost)
         self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
@@ -95,27 +98,37 @@ class LlmCaller:
 
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
         request = _request(candidate.choice, turn)
-        if self._budget is None or not candidate.is_metered:
+        what = f"agent `{turn.agent.name}`"
+        if self._budgets:
+            request = replace(request, permit=partial(self._count_call, what))
+        if not self._limiting_cost or not candidate.is_metered:
             return await _ask(candidate, turn, request, turn.observer)
         most_tokens = most_output_tokens(request, candidate.model.name)
         request = replace(request, max_tokens=request.max_tokens or most_tokens)
         most_usd = _most_usd(candidate, request, most_tokens)
-        async with self._budget.hold(most_usd, f"agent `{turn.agent.name}`") as held:
+        async with AsyncExitStack() as stack:
+            held = [await stack.enter_async_context(b.hold(most_usd, what)) for b in self._limiting_cost]
             output = await _ask(candidate, turn, request, _Counting(turn.observer, held))
-            held.settle(output.cost_usd)
+            for one in held:
+                one.settle(output.cost_usd)
         return output
+
+    async def _count_call(self, what: str) -> None:
+        for budget in self._budgets:
+            await budget.count_call(what)
 
 
 class _Counting:
     """An observer that also counts tries which may have been billed for nothing."""
 
-    def __init__(self, observer: ReplyObserver, held: Held) -> None:
+    def __init__(self, observer: ReplyObserver, held: Sequence[Held]) -> None:
         self._observer, self._held = observer, held
         self.text = observer.text
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         if isinstance(error, ReplyUnreadable):
-            self._held.lost()
+            for one in self._held:
+                one.lost()
         self._observer.retrying(error, attempt, delay_s)
 
 

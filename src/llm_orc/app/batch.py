@@ -18,6 +18,7 @@ from llm_orc.app.estimate import estimate
 from llm_orc.app.session import Session
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batches import Batch, BatchRow, NewBatch, NewRow, batch_id_of
+from llm_orc.durable.database import in_store
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.errors import BatchNotFound, LlmOrcError, StoreBusy
 from llm_orc.runs.resume import Recipe
@@ -105,6 +106,8 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         allow_metered=options.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
+        max_cost_usd=ensemble.max_cost_usd,
+        max_calls=ensemble.max_calls,
     )
     rows = [_new_row(task) for task in tasks]
     return Submission(batch_id_of(recipe, rows, app.new_run_id() if options.again else ""), recipe, rows, options)
@@ -121,7 +124,8 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
         app, allow_metered=options.allow_metered, rehearsal=options.rehearse, stream=False
     ) as session:
         ready, _ = await session.models_for(recipe.choices)
-    refuse_unknown_price(options.max_cost_usd, ready)
+    limit = options.max_cost_usd if recipe.max_cost_usd is None else recipe.max_cost_usd
+    refuse_unknown_price(limit, ready)
     usable = [row for row in submission.rows if row.error is None]
     longest = max((row.task for row in usable), key=len, default="")
     one = partial(estimate, replace(recipe, task=longest), ready.by_agent, {})
@@ -222,17 +226,17 @@ class _Following:
     async def to_the_end(self, stop: asyncio.Event) -> BatchOutcome:
         progress = await self._look()
         self._watch.began(progress.batch)
-        while progress.batch.state == "open" and not stop.is_set() and not self._worker.stopping.is_set():
+        while progress.batch.state == "open" and not stop.is_set() and not self._worker.carrier.stopping.is_set():
             await _set_within(stop, _LOOK_S)
             progress = await self._look()
         if progress.batch.state == "open":
-            self._worker.stop()
-            await self._worker.drained()
+            self._worker.carrier.stop()
+            await self._worker.carrier.drained()
             progress = await self._look()
-        return BatchOutcome(progress, self._worker.stopped_by)
+        return BatchOutcome(progress, self._worker.carrier.stopped_by)
 
     async def _look(self) -> Progress:
-        batch = await asyncio.to_thread(self._worker.batches.batch, self._batch_id)
+        batch = await in_store(partial(self._worker.batches.batch, self._batch_id))
         if batch is None:
             raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was worked on")
         ends = [
@@ -251,7 +255,7 @@ class _Following:
         return progress
 
     async def _tell(self, ended: Callable[[Sequence[BatchRow]], None], numbers: Sequence[int]) -> None:
-        rows = await asyncio.to_thread(lambda: list(self._worker.batches.rows(self._batch_id, numbers)))
+        rows = await in_store(lambda: list(self._worker.batches.rows(self._batch_id, numbers)))
         ended(rows)
 
     def _progress(self, batch: Batch) -> Progress:
@@ -260,7 +264,7 @@ class _Following:
         (first_at, first), (last_at, last) = self._rate[0], self._rate[-1]
         rate = (last - first) / (last_at - first_at) if last > first and last_at > first_at else None
         remaining = batch.waiting / rate if rate else None
-        return Progress(batch, self._worker.rows_under_way, dict(self._spend), rate, remaining)
+        return Progress(batch, self._worker.carrier.rows_under_way, dict(self._spend), rate, remaining)
 
 
 async def _set_within(event: asyncio.Event, limit_s: float) -> bool:

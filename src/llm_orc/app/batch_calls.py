@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
+from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.session import Session
 from llm_orc.durable.spending import BatchBudget
@@ -49,8 +50,13 @@ class BatchCalls:
         _, candidates = await session.models_for(recipe.choices)
         batch = self.worker.batches.batch(batch_id)
         budget = _budget(self.worker, batch) if batch is not None else None
-        caller = LlmCaller(candidates, budget)  # type: ignore[arg-type]
-        return lambda: caller
+        shared = LlmCaller(candidates, [] if budget is None else [budget])
+        if recipe.max_cost_usd is None and recipe.max_calls is None:
+            return lambda: shared
+        return lambda: LlmCaller(
+            candidates,
+            [Budget(recipe.max_cost_usd, max_calls=recipe.max_calls), *([] if budget is None else [budget])],
+        )
 
 
 def _budget(worker: Worker, batch: Batch) -> BatchBudget | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from llm_orc.app.stores import batch_place
+from llm_orc.durable.agents import AGENT
 from llm_orc.durable.batches import Batch, Batches, BatchRow, queue_of
 from llm_orc.durable.crew import WorkerSeen, workers_of
 from llm_orc.durable.database import open_engine, store_error
@@ -79,8 +80,16 @@ class BatchStore:
         """Stop the batch wherever it is worked on; returns how many rows had not ended."""
         stopped = self.batches.cancel(batch_id, now)
         with self._client() as client:
-            for start in range(0, len(stopped), _MANY):
-                client.cancel_workflows(stopped[start : start + _MANY])
+            agents = client.list_workflows(
+                workflow_id_prefix=f"{batch_id}:",
+                name=AGENT,
+                status=["PENDING", "ENQUEUED"],
+                load_input=False,
+                load_output=False,
+            )
+            ids = [*stopped, *(agent.workflow_id for agent in agents)]
+            for start in range(0, len(ids), _MANY):
+                client.cancel_workflows(ids[start : start + _MANY])
         return len(stopped)
 
     def delete(self, batch_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,10 +17,17 @@ from llm_orc.app.costs import cost_of
 from llm_orc.app.estimate import estimate
 from llm_orc.app.running import lock_of
 from llm_orc.app.session import Session
-from llm_orc.engine.events import AgentDelta, RunEvent
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentRetrying,
+    AgentStarted,
+    AgentSwitched,
+    RunEvent,
+)
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import RunNotResumable, SettingsError, StorageError
+from llm_orc.errors import BudgetExceeded, RunNotResumable, SettingsError, StorageError
 from llm_orc.providers.base import Usage
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
@@ -91,7 +98,7 @@ async def conduct(
             sink = await _open_record(app, stack, recipe, run_id=run_id, see=see, earlier=earlier)
         for event in earlier.events if earlier else ():
             see(event)
-        caller = LlmCaller(candidates, _budget(recipe, ready, earlier))
+        caller = LlmCaller(candidates, _budgets(recipe, earlier))
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
@@ -116,11 +123,21 @@ def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
     return Session(app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=watch.stream)
 
 
-def _budget(recipe: Recipe, ready: ReadyModels, earlier: RecordedRun | None) -> Budget | None:
-    if recipe.max_cost_usd is None:
-        return None
+def _budgets(recipe: Recipe, earlier: RecordedRun | None) -> tuple[Budget, ...]:
+    if recipe.max_cost_usd is None and recipe.max_calls is None:
+        return ()
     spent = [output.cost_usd or 0.0 for output in earlier.state.outputs.values()] if earlier else []
-    return Budget(recipe.max_cost_usd, sum(spent))
+    calls = calls_in(earlier.events) if earlier else 0
+    return (Budget(recipe.max_cost_usd, sum(spent), max_calls=recipe.max_calls, calls=calls),)
+
+
+def calls_in(events: Iterable[RunEvent]) -> int:
+    """Count the tries that were sent, as a limit of calls counts them."""
+    started = refused = 0
+    for event in events:
+        started += isinstance(event, AgentStarted | AgentRetrying | AgentSwitched)
+        refused += isinstance(event, AgentFailed) and event.error.code == BudgetExceeded.code
+    return started - refused
 
 
 def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None:

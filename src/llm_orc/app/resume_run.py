@@ -32,6 +32,7 @@ class ResumeOptions:
     max_concurrent: int | None = None
     timeout_s: float | None = None
     max_cost_usd: float | None = None  # of the whole run, what is spent already included; None: as it was
+    max_calls: int | None = None  # likewise
     stream: bool = False
     when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
 
@@ -61,6 +62,8 @@ async def resume_run(
         recipe = replace(recipe, when_full=options.when_full)
     if options.max_cost_usd is not None:
         recipe = replace(recipe, max_cost_usd=options.max_cost_usd)
+    if options.max_calls is not None:
+        recipe = replace(recipe, max_calls=options.max_calls)
     return await conduct(
         app,
         recipe,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import Limits, Watch, conduct
@@ -35,6 +35,7 @@ class RunOptions:
     max_concurrent: int | None = None
     timeout_s: float | None = None
     max_cost_usd: float | None = None  # over metered accesses
+    max_calls: int | None = None  # tries, over all accesses
     stream: bool = False  # send text deltas to `show`
     conversation: ConversationOptions = field(default_factory=ConversationOptions)
 
@@ -62,7 +63,13 @@ async def run_ensemble(
         allow_metered=options.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=options.timeout_s,
-        max_cost_usd=app.settings.runs.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
+        max_cost_usd=lowest(
+            app.settings.runs.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
+            ensemble.max_cost_usd,
+        ),
+        max_calls=lowest(
+            app.settings.runs.max_calls if options.max_calls is None else options.max_calls, ensemble.max_calls
+        ),
     )
     recipe = with_conversation(app, recipe, options.conversation)
     return await conduct(
@@ -74,6 +81,16 @@ async def run_ensemble(
         record=app.settings.runs.record if options.record is None else options.record,
         session=session,
     )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def lowest(one: _Number | None, other: _Number | None) -> _Number | None:
+    """Return the lower of two limits; None: there is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def check_task(task: str) -> None:

@@ -55,6 +55,7 @@ def command(
     max_concurrent: int | None,
     timeout_s: float | None,
     max_cost_usd: float | None,
+    max_calls: int | None,
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
 
@@ -102,6 +103,7 @@ def command(
             max_concurrent=max_concurrent,
             timeout_s=timeout_s,
             max_cost_usd=max_cost_usd,
+            max_calls=max_calls,
             stream=stream,
             conversation=asked,
         )

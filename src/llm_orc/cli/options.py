@@ -74,6 +74,13 @@ _limits = (
         help="Make no metered call that might bring the run above this, e.g. `0.50`."
         "  [default: the setting, else none]",
     ),
+    click.option(
+        "--max-calls",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Send at most N requests to providers, retries included, e.g. `20`."
+        "  [default: the setting, else none]",
+    ),
 )
 
 

@@ -34,6 +34,7 @@ def command(
     max_concurrent: int | None,
     timeout_s: float | None,
     max_cost_usd: float | None,
+    max_calls: int | None,
 ) -> int:
     """Go on with RUN: its id, the beginning of one, or `last`.  [default: the newest unfinished run]
 
@@ -63,6 +64,7 @@ def command(
             max_concurrent=max_concurrent,
             timeout_s=timeout_s,
             max_cost_usd=max_cost_usd,
+            max_calls=max_calls,
             stream=stream,
             when_full=when_full,
         )

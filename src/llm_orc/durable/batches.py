@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import sqlalchemy as sa
 
+from llm_orc.durable.limits import limited_providers
 from llm_orc.durable.tables import BATCHES, ROWS
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.errors import BatchNotFound, StorageError
@@ -139,7 +140,12 @@ def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
     batch of the same inputs.
     """
     shaping = replace(
-        recipe, ensemble=replace(recipe.ensemble, source=None), task="", allow_metered=False, max_cost_usd=None
+        recipe,
+        ensemble=replace(recipe.ensemble, source=None, max_cost_usd=None, max_calls=None),
+        task="",
+        allow_metered=False,
+        max_cost_usd=None,
+        max_calls=None,
     )
     digest = hashlib.sha256(encode_recipe(shaping))
     digest.update(salt.encode())
@@ -269,6 +275,10 @@ class Batches:
         except msgspec.MsgspecError as e:
             raise StorageError(f"the recipe of batch `{batch_id}` can't be read: {e}") from e
 
+    def limited(self) -> frozenset[str]:
+        """Return the providers that have limits over all workers."""
+        return limited_providers(self._engine)
+
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
         """Keep how this attempt of a row ended, and return that. The same end again changes nothing."""
         events = tuple(_decode(record))
@@ -328,9 +338,9 @@ class Batches:
         """Return all of them, the newest first."""
         return self._batches(sa.true())
 
-    def open_batches(self) -> list[str]:
-        """Return the ids of the batches that have rows to be carried out."""
-        return [batch.batch_id for batch in self._batches(BATCHES.c.state == "open") if batch.waiting]
+    def open_batches(self) -> list[Batch]:
+        """Return the batches that have rows to be carried out."""
+        return [batch for batch in self._batches(BATCHES.c.state == "open") if batch.waiting]
 
     def _batches(self, condition: sa.ColumnElement[bool]) -> list[Batch]:
         counted = (

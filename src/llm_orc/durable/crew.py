@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from llm_orc.durable.batches import Batches, queue_of
+from llm_orc.durable.database import CONNECT
 from llm_orc.durable.tables import ROWS, WORKERS
 from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from llm_orc.durable.place import Place
 
-BEAT_S = 1.0
-LOOK_S = 3.0  # between two looks; longer than a live worker needs to lock again after the server was restarted
-SILENT_S = 30.0
 MOST_TAKEOVERS = 5  # of a row that has not one more answer at each: it takes its workers down
 
 _CHUNK = 500
@@ -40,6 +38,15 @@ _LOCKED = sa.text(
     "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
     " WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a worker says that it lives, and when one that doesn't is taken for dead, in seconds."""
+
+    beat_s: float = 1.0
+    look_s: float = 3.0  # between two looks; a live worker locks again sooner, after the server was restarted
+    silent_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,8 @@ class WorkerSeen:
 class Crew:
     """One worker's place among the others. Its methods block, but for `tend`."""
 
-    def __init__(self, engine: sa.Engine, worker_id: str, place: Place) -> None:
-        self._engine, self._worker_id, self._place = engine, worker_id, place
+    def __init__(self, engine: sa.Engine, worker_id: str, place: Place, pace: Pace) -> None:
+        self._engine, self._worker_id, self._place, self._pace = engine, worker_id, place, pace
         self._batches = Batches(engine)
         self._stack = ExitStack()
         self._lock: sa.Connection | None = None
@@ -110,7 +117,7 @@ class Crew:
     async def tend(self, client: DBOSClient, lost: Callable[[], None]) -> None:
         """Say each second that we live, and take over from those who don't. `lost`: others took us for dead."""
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(self._pace.beat_s)
             try:
                 if not await asyncio.to_thread(self._beat):
                     lost()
@@ -122,19 +129,21 @@ class Crew:
                 self._unlock()
 
     def _beat(self) -> bool:
-        if self._place.is_shared:
-            if self._lock is None:
-                self._lock_again()
-                self._suspects.clear()
-                self._looked_at = time.monotonic()
-            else:
-                self._lock.execute(sa.text("SELECT 1"))
+        if self._place.is_shared and self._lock is None:
+            self._lock_again()
+            self._suspects.clear()
+            self._looked_at = time.monotonic()
+        if self._lock is not None:  # a connection of its own: however busy the others are, we say that we live
+            return self._seen(self._lock)
         with self._engine.begin() as connection:
-            seen = sa.update(WORKERS).where(WORKERS.c.worker_id == self._worker_id)
-            return connection.execute(seen.values(seen_at=self._now(connection))).rowcount == 1
+            return self._seen(connection)
+
+    def _seen(self, connection: sa.Connection) -> bool:
+        seen = sa.update(WORKERS).where(WORKERS.c.worker_id == self._worker_id)
+        return connection.execute(seen.values(seen_at=self._now(connection))).rowcount == 1
 
     def _look(self, client: DBOSClient) -> None:
-        if time.monotonic() - self._looked_at < LOOK_S:
+        if time.monotonic() - self._looked_at < self._pace.look_s:
             return
         self._looked_at = time.monotonic()
         dead = self._without_life(client)
@@ -147,7 +156,7 @@ class Crew:
             now = self._now(connection)
             held = set(connection.execute(_LOCKED).scalars())
             workers = connection.execute(sa.select(WORKERS)).all()
-        alive = {w.worker_id for w in workers if w.lock_key in held and now - w.seen_at < SILENT_S}
+        alive = {w.worker_id for w in workers if w.lock_key in held and now - w.seen_at < self._pace.silent_s}
         joined = {w.worker_id for w in workers}
         holders = {status.executor_id for status in _pending(client, None)}
         return {name for name in joined | holders if name is not None} - alive - {self._worker_id}
@@ -204,8 +213,8 @@ class Crew:
 
     def _lock_again(self) -> None:
         self._unlock()
-        connection = sa.create_engine(self._engine.url, poolclass=sa.NullPool).connect()
-        connection.execution_options(isolation_level="AUTOCOMMIT")
+        own = sa.create_engine(self._engine.url, poolclass=sa.NullPool, connect_args=CONNECT)
+        connection = own.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": self._lock_key})
         self._lock = connection
 

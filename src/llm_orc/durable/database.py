@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,11 +17,65 @@ from llm_orc.storage.sqlite import BUSY_TIMEOUT_S
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from llm_orc.durable.place import Place
 
 _PROBABLY_WAITING_S = 30
+_AWAY_S = 600.0  # how long a server may be away before we give up
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+
+# A worker that is stopped in the middle of a transaction must not hold the others up for long.
+CONNECT = {
+    "application_name": "llm-orc",
+    "connect_timeout": 10,
+    "options": "-c idle_in_transaction_session_timeout=5000",
+}
+
+_T = TypeVar("_T")
+
+
+@contextlib.contextmanager
+def one_statement(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection for one statement that many workers make often.
+
+    On PostgreSQL there is no transaction around it: who is stopped in the middle of one would hold all others up.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    else:
+        with engine.begin() as connection:
+            yield connection
+
+
+async def in_store(work: Callable[[], _T]) -> _T:
+    """Do `work` with the store in a thread; a server that is restarted is waited for.
+
+    What was done when the connection broke may be done twice, so `work` must bear that.
+    """
+    deadline, pause_s = time.monotonic() + _AWAY_S, _FIRST_PAUSE_S
+    while True:
+        try:
+            return await asyncio.to_thread(work)
+        except sa.exc.DBAPIError as e:
+            if not _is_away(e) or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _is_away(error: sa.exc.DBAPIError) -> bool:
+    """Did the connection break, or could none be made? A full disk is no such thing."""
+    return (
+        error.connection_invalidated
+        or isinstance(error, sa.exc.InterfaceError)
+        or (
+            isinstance(error, sa.exc.OperationalError)
+            and not str(error.orig).startswith(("database or disk", "disk I/O"))
+        )
+    )
 
 
 def open_engine(place: Place, *, tuned: bool = True) -> sa.Engine:
@@ -31,7 +87,10 @@ def open_engine(place: Place, *, tuned: bool = True) -> sa.Engine:
     """
     try:
         engine = _sqlite(place.path, tuned=tuned) if place.path is not None else _postgresql(place.url)
-        METADATA.create_all(engine)
+        with engine.begin() as connection:
+            if place.is_shared:  # workers that come at once would stand in each other's way
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7308063)"))
+            METADATA.create_all(connection)
     except (OSError, sa.exc.SQLAlchemyError) as e:
         raise store_error(place, e) from None  # SQLAlchemy's own text repeats statements and their values
     return engine
@@ -80,5 +139,5 @@ def _postgresql(url: str) -> sa.Engine:
         max_overflow=0,
         pool_timeout=10 * _PROBABLY_WAITING_S,
         pool_pre_ping=True,  # a server that was restarted leaves dead connections in the pool
-        connect_args={"application_name": "llm-orc", "connect_timeout": 10},
+        connect_args=CONNECT,
     )

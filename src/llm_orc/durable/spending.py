@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from llm_orc.agents.budget import Held, is_unbilled
+from llm_orc.durable.database import in_store, one_statement
 from llm_orc.durable.tables import BATCHES
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError
 
@@ -30,7 +32,7 @@ class BatchBudget:
 
     async def count_call(self, what: str) -> None:
         """Count one try of a call. Raises `BatchBudgetExceeded` where no more may be made."""
-        if not await asyncio.to_thread(self._take_call):
+        if not await in_store(self._take_call):
             raise BatchBudgetExceeded(
                 f"{what} is not asked: the batch has made all the calls that it may make (`--max-calls`)",
                 hint="The same command with a higher --max-calls goes on.",
@@ -39,7 +41,7 @@ class BatchBudget:
     @asynccontextmanager
     async def hold(self, most_usd: float, what: str) -> AsyncIterator[Held]:
         """Put `most_usd` aside for the call inside. Raises `BatchBudgetExceeded` where less is left."""
-        if not await asyncio.to_thread(self._take_usd, most_usd):
+        if not await in_store(partial(self._take_usd, most_usd)):
             raise BatchBudgetExceeded(
                 f"{what} may cost up to ${most_usd:.4f}, and the batch may not cost so much more (`--max-cost`)",
                 hint="The same command with a higher --max-cost goes on.",
@@ -53,7 +55,7 @@ class BatchBudget:
             raise
         finally:
             spent = (most_usd if held.cost_usd is None else held.cost_usd) + held.lost_usd
-            await asyncio.shield(asyncio.to_thread(self._settle, spent - most_usd))
+            await asyncio.shield(in_store(partial(self._settle, spent - most_usd)))
 
     def _take_call(self) -> bool:
         fits = sa.or_(BATCHES.c.max_calls.is_(None), BATCHES.c.calls < BATCHES.c.max_calls)
@@ -68,7 +70,7 @@ class BatchBudget:
         self._change({"spent_usd": BATCHES.c.spent_usd + difference_usd}, sa.true())
 
     def _change(self, values: dict[str, sa.ColumnElement[float]], condition: sa.ColumnElement[bool]) -> bool:
-        with self._engine.begin() as connection:
+        with one_statement(self._engine) as connection:
             changed = connection.execute(
                 sa.update(BATCHES).where(BATCHES.c.batch_id == self._batch_id, condition).values(values)
             )

@@ -29,6 +29,8 @@ class Ensemble:
     source: Source | None = None
     conversation: str | None = None  # the conversation that each run goes on with
     when_full: WhenFull | None = None
+    max_cost_usd: float | None = None  # of each run, over metered accesses
+    max_calls: int | None = None  # of each run, retries included
 
     def agent(self, name: str) -> AgentSpec:
         return next(a for a in self.agents if a.name == name)

@@ -69,6 +69,8 @@ class _Parser:
             source=source,
             conversation=values.get("conversation"),
             when_full=values.get("when_full"),
+            max_cost_usd=values.get("max_cost"),
+            max_calls=values.get("max_calls"),
         )
 
     def _no_mapping(self, data: JsonValue) -> dict[str, Any]:

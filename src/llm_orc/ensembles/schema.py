@@ -111,6 +111,8 @@ ENSEMBLE_KINDS: Mapping[str, Kind] = {
     "default_task": _TEXT,
     "task": _TEXT,
     "conversation": _NAME,
+    "max_cost": _optional(number(0)),
+    "max_calls": _optional(whole_number(0)),
     "when_full": _optional(choice(*get_args(WhenFull))),
     "agents": lambda value: value,  # read one by one
 }

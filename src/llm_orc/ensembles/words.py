@@ -13,6 +13,8 @@ ENSEMBLE_WORDS: Mapping[str, str] = {
     "default_task": "Used where no input is given; the command line wins.",
     "task": "The older name of `default_task`; give one of the two.",
     "conversation": "The conversation that every run goes on with; `--conversation` and `--no-conversation` win.",
+    "max_cost": "US dollars that a run may cost over metered accesses; a lower limit of who runs it wins.",
+    "max_calls": "Requests that a run may send, retries included; a lower limit of who runs it wins.",
     "when_full": "What to do when the conversation no longer fits the model. Default: error.",
     "agents": "At least one agent, each with a name of its own.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
 
 Role = Literal["user", "assistant"]
+Permit = Callable[[], Awaitable[None]]
+"""Awaited before a try is sent; raises where no more may be."""
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "other"]
 
 
@@ -40,7 +43,7 @@ class ModelRequest:
     """One call. `options` go into the provider's request body as they are.
 
     `conversation` says that more turns of this one may come: a provider's prompt cache is then asked to keep it,
-    and a model that has a process for each conversation keeps that.
+    and a model that has a process for each conversation keeps that. `permit` is awaited before each try is sent.
     """
 
     messages: tuple[Message, ...]
@@ -50,6 +53,7 @@ class ModelRequest:
     json_output: bool = False
     options: dict[str, JsonValue] = field(default_factory=dict)
     conversation: str | None = None
+    permit: Permit | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

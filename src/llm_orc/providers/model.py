@@ -71,6 +71,8 @@ class HttpModel(ModelInterface):
         may_renew = True
         attempt = 1
         while True:
+            if request.permit is not None:
+                await request.permit()
             headers = {**wire.headers, **self._endpoint.headers}
             try:
                 reply = await self._try(wire, headers, watcher)

@@ -31,6 +31,7 @@ class Recipe:
     rehearsal: bool = False
     timeout_s: float | None = None
     max_cost_usd: float | None = None
+    max_calls: int | None = None
     conversation: str | None = None
     remembering: tuple[str, ...] = ()  # the agents that are told what was said in it
     when_full: WhenFull = "error"

@@ -116,6 +116,7 @@ class RunSettings:
     timeout_s: float | None = None  # of a whole run
     max_retries: int = 4  # tries after the first, for what is transient
     max_cost_usd: float | None = None  # that one run may cost over metered accesses
+    max_calls: int | None = None  # tries that one run may send, over all accesses
     max_cli_processes: int = 8  # of official CLIs, alive at once
 
 

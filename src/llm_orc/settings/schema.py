@@ -64,6 +64,7 @@ _RUN_KINDS: Mapping[str, Kind] = {
     "timeout_seconds": optional(number(0, above=True)),
     "max_retries": whole_number(0),
     "max_cost": optional(number(0)),
+    "max_calls": optional(whole_number(0)),
     "max_cli_processes": whole_number(1),
 }
 _NETWORK_KINDS: Mapping[str, Kind] = {

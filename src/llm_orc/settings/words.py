@@ -67,6 +67,7 @@ SETTING_WORDS: Mapping[str, Mapping[str, str]] = {
         "timeout_seconds": "The longest time for a whole run; empty: none.",
         "max_retries": "Tries after the first, for what is transient. Default: 4.",
         "max_cost": "US dollars that one run may cost over metered accesses; empty: no limit.",
+        "max_calls": "Requests that one run may send to providers, retries included; empty: no limit.",
         "max_cli_processes": "Processes of official CLIs alive at once. Default: 8.",
     },
     "batch": {

@@ -40,6 +40,8 @@ class OfficialCliModel(ModelInterface):
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
         attempt = 1
         while True:
+            if request.permit is not None:
+                await request.permit()
             try:
                 answered = await self._try(request, observer, attempt)
             except ProviderError as e:

@@ -1,0 +1,60 @@
+"""Work on whatever batches a store has, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.batch_calls import BatchCalls
+from llm_orc.app.stores import batch_place
+from llm_orc.durable.batches import Batch
+from llm_orc.durable.database import in_store
+from llm_orc.durable.worker import Worker
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+    from llm_orc.errors import LlmOrcError
+
+_LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerWatch:
+    """Who looks on. `progress` gets the open batches and the rows under way here, about once a second."""
+
+    joined: Callable[[str, str], None]  # (worker's id, store)
+    progress: Callable[[list[Batch], int], None]
+
+
+async def run_worker(
+    app: App, store: str | None, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool
+) -> LlmOrcError | None:
+    """Work until `stop`, or until no batch is open where `until_done`; return why it went, where no person asked.
+
+    Calls under way are waited for. Raises `StoreBusy` where the store is a file that another process works on.
+    """
+    place = batch_place(app, store)
+    async with BatchCalls(app) as calls:
+        worker = Worker(place, calls, app.clock, batches=None)
+        calls.worker = worker
+        async with worker:
+            watch.joined(worker.worker_id, str(place))
+            while not stop.is_set() and not worker.carrier.stopping.is_set():
+                found = await in_store(worker.batches.open_batches)
+                watch.progress(found, worker.carrier.rows_under_way)
+                if until_done and not found:
+                    break
+                await _set_within(stop, _LOOK_S)
+            worker.carrier.stop()
+            await worker.carrier.drained()
+        return worker.carrier.stopped_by
+
+
+async def _set_within(event: asyncio.Event, limit_s: float) -> None:
+    try:
+        async with asyncio.timeout(limit_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,65 @@
+"""Agents whose provider has a limit over all workers: each is a workflow of its own, on its provider's queue."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from llm_orc.durable.limits import limit_queue
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, WorkflowStatus
+
+AGENT = "llm-orc-agent"
+_LOOK_S = 0.15
+_OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+class QueuedAgents:
+    """Puts agents on queues and waits for them, with one question to the store for all of them."""
+
+    def __init__(self, client: DBOSClient, application_version: str) -> None:
+        self._client, self._version = client, application_version
+        self._waiting: dict[str, asyncio.Future[WorkflowStatus]] = {}
+
+    async def ask(self, row: str, agent: str, prompt: str, provider: str) -> str:
+        """Return the outcome of `agent`, whichever worker asked it. After a crash it may be repeated.
+
+        `row` is the workflow of the row. Raises `RuntimeError` where the workflow failed: a bug, no failed agent.
+        """
+        name = f"{row}:{agent}"
+        await asyncio.to_thread(self._enqueue, name, row, agent, prompt, queue=limit_queue(provider))
+        over = await self._over(name)
+        if over.status == "CANCELLED":  # and so is its row, which will be told
+            await asyncio.get_running_loop().create_future()
+        if over.error is not None or not isinstance(over.output, str):
+            raise RuntimeError(f"agent workflow {name} ended with {over.status}: {over.error}")
+        return over.output
+
+    def _enqueue(self, name: str, row: str, agent: str, prompt: str, *, queue: str) -> None:
+        self._client.enqueue(
+            {"workflow_name": AGENT, "queue_name": queue, "workflow_id": name, "app_version": self._version},
+            row,
+            agent,
+            prompt,
+        )
+
+    async def _over(self, name: str) -> WorkflowStatus:
+        future = self._waiting.setdefault(name, asyncio.get_running_loop().create_future())
+        try:
+            return await future
+        finally:
+            self._waiting.pop(name, None)
+
+    async def look(self) -> None:
+        """Look again and again for those that are waited for; it ends when it is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._waiting:
+                for status in await asyncio.to_thread(self._find, list(self._waiting)):
+                    future = self._waiting.get(status.workflow_id)
+                    if future is not None and not future.done():
+                        future.set_result(status)
+
+    def _find(self, names: list[str]) -> list[WorkflowStatus]:
+        return self._client.list_workflows(workflow_ids=names, status=_OVER, load_input=False)

@@ -1,0 +1,203 @@
+"""Carry out one row, or one agent of a row of some other worker: what the engine's workflows do here."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from dbos import DBOS
+from dbos import error as engine_errors
+
+from llm_orc.agents.base import AgentTurn
+from llm_orc.durable.batches import workflow_id
+from llm_orc.durable.database import in_store
+from llm_orc.durable.limits import GoneForDead
+from llm_orc.durable.outcome import StepWatch
+from llm_orc.durable.steps import RowSink, ask, first_cause
+from llm_orc.engine.execute import execute
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llm_orc.agents.base import CallAgent
+    from llm_orc.durable.agents import QueuedAgents
+    from llm_orc.durable.batches import Batches
+    from llm_orc.durable.steps import DurableSteps
+    from llm_orc.engine.execute import Clock
+    from llm_orc.runs.resume import Recipe
+
+
+class Calls(Protocol):
+    """Makes what asks the agents of a row, with this machine's own credentials."""
+
+    async def __call__(self, batch_id: str, recipe: Recipe) -> CallAgent: ...
+
+
+class Carrier:
+    """The rows and agents under way in this process. `stop` makes it begin no call any more."""
+
+    def __init__(
+        self, batches: Batches, calls: Calls, clock: Clock, steps: type[DurableSteps], queued: QueuedAgents | None
+    ) -> None:
+        """`queued` is where agents go whose provider is limited over all workers; None: there is no other."""
+        self.stopping = asyncio.Event()
+        self.stopped_by: LlmOrcError | None = None
+        self._batches, self._calls, self._clock, self._steps, self._queued = batches, calls, clock, steps, queued
+        self._under_way: dict[str, asyncio.Task[object]] = {}
+        self._asking = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._recipes: dict[str, Recipe] = {}
+        self._getting: dict[str, asyncio.Lock] = {}
+
+    @property
+    def rows_under_way(self) -> int:
+        return sum(name.count(":") == 2 for name in self._under_way)
+
+    # --- what workflows do --------------------------------------------------------------------------------
+
+    async def run_row(self, batch_id: str, number: int, attempt: int) -> str:
+        """Carry out a row and return how it ended. The batch's id stands for all else that it needs."""
+        name = workflow_id(batch_id, number, attempt)
+        async with self._counting(name):
+            try:
+                return await self._row(name, batch_id, number)
+            except BaseExceptionGroup as group:
+                raise first_cause(group) from group
+            except engine_errors.DBOSException:
+                raise
+            except Exception as e:
+                why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
+                await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
+                raise
+
+    async def _row(self, name: str, batch_id: str, number: int) -> str:
+        recipe, call = await self._recipe(batch_id)
+        row = await in_store(partial(self._batches.row, batch_id, number))
+        if row.state != "waiting":  # it had ended, and the process with it, before the engine knew
+            return row.state
+        plan = make_plan(recipe.ensemble)
+        limited = await in_store(self._batches.limited) if self._queued else frozenset()
+
+        async def ask_agent(turn: AgentTurn) -> str:
+            provider = recipe.choices[turn.agent.name][0].provider if limited else None
+            if self._queued is not None and provider in limited and provider is not None:
+                return await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
+            return await self._ask(call, turn)
+
+        sink = RowSink(row.record)
+        steps = self._steps(plan.names, sink, ask_agent)
+        await execute(
+            plan,
+            row.task,
+            steps,
+            sink,
+            run_id=row.row_id,
+            clock=self._clock,
+            max_concurrent=len(plan.order),
+            timeout_s=recipe.timeout_s,
+            done=row.run_state.outputs,
+            sandbox=recipe.rehearsal,
+        )
+        return await in_store(partial(self._batches.end_row, row, self._clock.now(), sink.record))
+
+    async def run_agent(self, row: str, agent: str, prompt: str) -> str:
+        """Ask one agent for a row that some worker carries out; returns the outcome as text."""
+        slot = DBOS.reserve_step()
+        async with self._counting(f"{row}:{agent}"):
+            recipe, call = await self._recipe(row.partition(":")[0])
+            spec = recipe.ensemble.agent(agent)
+            turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
+
+            async def ask_it() -> str:
+                return await self._ask(call, turn)
+
+            return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
+
+    @asynccontextmanager
+    async def _counting(self, name: str) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way[name] = task
+        try:
+            if self.stopping.is_set():
+                await _until_cancelled()
+            yield
+        finally:
+            self._under_way.pop(name, None)
+
+    async def _recipe(self, batch_id: str) -> tuple[Recipe, CallAgent]:
+        async with self._getting.setdefault(batch_id, asyncio.Lock()):
+            if batch_id not in self._recipes:
+                self._recipes[batch_id] = await in_store(partial(self._batches.recipe, batch_id))
+            recipe = self._recipes[batch_id]
+            try:
+                return recipe, await self._calls(batch_id, recipe)
+            except LlmOrcError as e:
+                await self._give_up(e)
+                raise
+
+    # --- one call -----------------------------------------------------------------------------------------
+
+    async def _ask(self, call: CallAgent, turn: AgentTurn) -> str:
+        if self.stopping.is_set():
+            await _until_cancelled()
+        try:
+            return await self._counted(call, turn)
+        except LlmOrcError as e:
+            await self._give_up(e)
+            raise
+        except GoneForDead:
+            await _until_cancelled()
+            raise
+
+    async def _counted(self, call: CallAgent, turn: AgentTurn) -> str:
+        self._asking += 1
+        self._idle.clear()
+        try:
+            return await ask(call, turn, self._clock, _stops_the_worker)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._idle.set()
+
+    async def _give_up(self, error: LlmOrcError) -> None:
+        """No other call would fare better: stop here, and leave the row as it is for who comes next."""
+        self.stop(error)
+        await _until_cancelled()
+
+    # --- stopping -----------------------------------------------------------------------------------------
+
+    def stop(self, because: LlmOrcError | None = None) -> None:
+        """Begin no call any more; `because` is what the process ends with."""
+        if self.stopped_by is None:
+            self.stopped_by = because
+        self.stopping.set()
+
+    async def drained(self) -> None:
+        """Return when no call is under way."""
+        await self._idle.wait()
+
+    def let_go(self) -> None:
+        """Others took us for dead, and have our work: what we still do for it is for nothing."""
+        for task in list(self._under_way.values()):
+            task.cancel()
+
+    async def end(self) -> None:
+        """Cancel what is under way, and return when it has gone."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _stops_the_worker(error: LlmOrcError) -> bool:
+    return isinstance(error, AuthError | BatchBudgetExceeded)
+
+
+async def _until_cancelled() -> None:
+    await asyncio.get_running_loop().create_future()

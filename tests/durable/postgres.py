@@ -1,0 +1,84 @@
+"""A PostgreSQL of the tests' own: made in a temporary folder, on a free port of loopback, as a user without rights."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Self
+
+
+def find_programs() -> Path | None:
+    """Return the folder of PostgreSQL's server programs, the newest, or None where there is none."""
+    if (folder := os.environ.get("POSTGRES_BIN")) and (Path(folder) / "initdb").exists():
+        return Path(folder)
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+class Postgres:
+    """Enter it to have a server; leaving it takes everything away."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        # The server refuses to run as root.
+        self._user = "nobody" if os.getuid() == 0 else None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="llm-orc-pg-"))
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        self._run("initdb", "-D", str(self._data), "-U", "orc", "--auth=trust", "-E", "UTF8", "--locale=C", "-N")
+        self.port = _free_port()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop("immediate")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://orc@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -c max_connections=200"
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+
+    def stop(self, how: str) -> None:
+        """`immediate` ends it as a crash would."""
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
+
+    def restart(self) -> None:
+        self.stop("immediate")
+        self.start()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            user=self._user,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # not a pipe: the server would keep it open
+            stderr=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+        log = self._folder / "log"
+        assert done.returncode == 0, f"{program} failed: {log.read_text() if log.exists() else ''}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

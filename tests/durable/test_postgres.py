@@ -1,0 +1,170 @@
+"""Workers that share a PostgreSQL: they come, are killed, stopped and lose their server, and no answer is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llm_orc.durable.batches import Batches
+from llm_orc.durable.database import open_engine
+from llm_orc.durable.place import place_of
+from tests.durable.carrier import batch_id
+from tests.durable.postgres import Postgres, find_programs
+from tests.durable.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_programs() is None, reason="needs PostgreSQL's server programs; .ci/run installs them"
+    ),
+]
+ROWS = int(os.environ.get("LLM_ORC_TEST_ROWS", "200"))  # the longer suite: 2000
+LIMIT_S = 120.0 + ROWS / 2
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    programs = find_programs()
+    assert programs is not None
+    with Postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture
+async def witness() -> AsyncIterator[Witness]:
+    async with Witness() as witness:
+        yield witness
+
+
+class Workers:
+    """Processes that carry out the same batch."""
+
+    def __init__(self, store: str, witness: Witness, rows: int, **options: int) -> None:
+        self._arguments = (store, witness.url, str(rows), "ours", json.dumps(options))
+        self._witness, self._rows = witness, rows
+        self.running: list[asyncio.subprocess.Process] = []
+
+    async def join(self) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tests.durable.carrier", *self._arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        self.running.append(process)
+        return process
+
+    async def kill(self, spare: asyncio.subprocess.Process | None = None) -> None:
+        """Kill the one that is there longest, but for `spare`."""
+        process = next(process for process in self.running if process is not spare)
+        self.running.remove(process)
+        process.kill()
+        self._witness.note_kill()
+        await process.wait()
+
+    async def until(self, share: float) -> None:
+        """Return when this share of all calls was answered."""
+        async with asyncio.timeout(LIMIT_S):
+            while len(self._witness.answered) < self._rows * 4 * share:
+                gone = [p for p in self.running if p.returncode]
+                assert not gone, await said(gone[0])
+                await asyncio.sleep(0.01)
+
+    async def all_done(self) -> list[str]:
+        """Return what each said at its end."""
+        words = []
+        async with asyncio.timeout(LIMIT_S):
+            for process in self.running:
+                out, err = await process.communicate()
+                assert process.returncode == 0, err.decode()
+                words.append(out.decode().strip())
+        return words
+
+
+async def said(process: asyncio.subprocess.Process) -> str:
+    _, err = await process.communicate()
+    return err.decode()
+
+
+def answers(store: str, rows: int) -> dict[tuple[int, str], str | None]:
+    engine = open_engine(place_of(store, Path()))
+    try:
+        found = list(Batches(engine).rows(batch_id(rows), range(1, rows + 1)))
+    finally:
+        engine.dispose()
+    return {(row.number, a.name): a.response for row in found if row.result for a in row.result.agents}
+
+
+async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three_workers(
+    postgres: Postgres, witness: Witness, tmp_path: Path
+) -> None:
+    """Kills, joins, a worker that is stopped until others took its rows, and a server that crashes."""
+    async with Witness(spread_s=0.02) as undisturbed:
+        alone = Workers(str(tmp_path / "alone.sqlite"), undisturbed, ROWS)
+        await alone.join()
+        await alone.all_done()
+    workers = Workers(postgres.url, witness, ROWS, seen_s=6)
+
+    for _ in range(3):
+        await workers.join()
+    await workers.until(0.1)
+    await workers.kill()
+    await workers.join()
+    await workers.until(0.3)
+    sleeper = workers.running[0]
+    sleeper.send_signal(signal.SIGSTOP)
+    witness.note_kill()
+    await workers.until(0.5)
+    await asyncio.to_thread(postgres.restart)
+    await workers.until(0.6)
+    await workers.kill(spare=sleeper)
+    await workers.join()
+    await workers.until(1.0)
+    sleeper.send_signal(signal.SIGCONT)
+    await workers.all_done()
+
+    assert answers(postgres.url, ROWS) == answers(str(tmp_path / "alone.sqlite"), ROWS)
+    assert len(witness.answered) == ROWS * 4
+    assert witness.repeated.total() <= 4 * 60 + 40  # what was in flight at four moments, and a little
+
+
+async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_together(
+    postgres: Postgres, witness: Witness
+) -> None:
+    workers = Workers(postgres.url, witness, 60, concurrent=6, per_minute=1500)
+
+    for _ in range(3):
+        await workers.join()
+    await workers.until(0.4)
+    await workers.kill()
+    await workers.join()
+    await workers.all_done()
+
+    assert len(witness.answered) == 60 * 4
+    assert witness.most_in_flight <= 6
+    assert witness.most_starts(1.0) <= 1500 / 60 + 3
+
+
+async def test_a_budget_of_calls_holds_over_workers_and_kills(postgres: Postgres, witness: Witness) -> None:
+    workers = Workers(postgres.url, witness, 100, max_calls=150)
+
+    for _ in range(3):
+        await workers.join()
+    await workers.until(0.2)
+    await workers.kill()
+    await workers.join()
+    ended = await workers.all_done()
+
+    assert len(witness.calls) <= 150
+    assert len(witness.calls) > 120
+    assert any("--max-calls" in words for words in ended)
