@@ -17,6 +17,7 @@ from llm_orc.providers.official_cli.state import CliState
 if TYPE_CHECKING:
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
+    from llm_orc.providers.limits import Limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,13 @@ class HttpConnection:
     required_system_prompt: str | None = None
 
     def build(
-        self, ready: ReadyModel, http: Transport, *, max_retries: int, stream: bool = False
+        self,
+        ready: ReadyModel,
+        http: Transport,
+        *,
+        max_retries: int,
+        stream: bool = False,
+        limiter: Limiter | None = None,
     ) -> ModelInterface:
         return build_model(
             self.endpoint,
@@ -38,6 +45,7 @@ class HttpConnection:
             max_retries=max_retries,
             stream=stream,
             required_system_prompt=self.required_system_prompt,
+            limiter=limiter,
         )
 
 
@@ -50,9 +58,15 @@ class CliConnection:
     base_url: str | None = None
 
     def build(
-        self, ready: ReadyModel, http: Transport, *, max_retries: int, stream: bool = False
+        self,
+        ready: ReadyModel,
+        http: Transport,
+        *,
+        max_retries: int,
+        stream: bool = False,
+        limiter: Limiter | None = None,
     ) -> ModelInterface:
-        """It talks to its vendor by itself, so `http` is not used."""
+        """It talks to its vendor by itself, so `http` is not used, and has a gate of its own for a `limiter`."""
         return self.clis.model(
             self.state,
             ready.choice.model,

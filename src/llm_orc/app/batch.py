@@ -19,6 +19,7 @@ from llm_orc.app.session import Session
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batches import Batch, BatchRow, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.database import in_store
+from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.errors import BatchNotFound, LlmOrcError, StoreBusy
 from llm_orc.runs.resume import Recipe
@@ -201,7 +202,7 @@ async def _work(
     while True:
         try:
             async with BatchCalls(app) as calls:
-                worker = Worker(place, calls, app.clock, batches=[batch_id])
+                worker = Worker(place, calls, app.clock, batches=[batch_id], limits=_shared_limits(app))
                 calls.worker = worker
                 async with worker:
                     await asyncio.to_thread(submit, worker)
@@ -212,6 +213,15 @@ async def _work(
             told = True
             if await _set_within(stop, _LOOK_S):
                 raise
+
+
+def _shared_limits(app: App) -> dict[str, SharedLimits]:
+    """Return the limits of the settings, for all workers of a store."""
+    return {
+        name: SharedLimits(limits.concurrent, limits.requests_per_minute, limits.tokens_per_minute)
+        for name, provider in app.settings.providers.items()
+        if (limits := provider.limits) is not None
+    }
 
 
 class _Following:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
-from llm_orc.app.session import Session
+from llm_orc.app.session import BatchWays, Session
 from llm_orc.durable.spending import BatchBudget
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from llm_orc.durable.batches import Batch
     from llm_orc.durable.worker import Worker
     from llm_orc.runs.resume import Recipe
+
+_PATIENCE = 3  # nobody waits before the screen, and a row that fails for a busy provider is a row to do again
 
 
 class BatchCalls:
@@ -45,7 +47,13 @@ class BatchCalls:
         return self._callers[batch_id]()
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> Callable[[], CallAgent]:
-        session = Session(self._app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=False)
+        session = Session(
+            self._app,
+            allow_metered=recipe.allow_metered,
+            rehearsal=recipe.rehearsal,
+            stream=False,
+            batch=BatchWays(self.worker.gate if self.worker.place.is_shared else None, _PATIENCE),
+        )
         await self._stack.enter_async_context(session)
         _, candidates = await session.models_for(recipe.choices)
         batch = self.worker.batches.batch(batch_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.llm import Candidate
@@ -10,6 +11,7 @@ from llm_orc.app.costs import cost_of
 from llm_orc.app.find_access import access_finder
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
+from llm_orc.providers.limits import Gate, Limiters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +26,26 @@ if TYPE_CHECKING:
 Choices = dict[str, tuple["ModelChoice", ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchWays:
+    """What is other in a batch: a gate that its workers share, and `patience` times as many tries of a call."""
+
+    gate: Gate | None = None
+    patience: int = 1
+
+
 class Session:
     """Enter it, run once or often, leave it: nothing that it started outlives it. `connections` bounds a run."""
 
-    def __init__(self, app: App, *, allow_metered: bool, rehearsal: bool, stream: bool) -> None:
+    def __init__(
+        self, app: App, *, allow_metered: bool, rehearsal: bool, stream: bool, batch: BatchWays | None = None
+    ) -> None:
         self.connections = 0
         self._app = app
         self._allow_metered, self._rehearsal, self._stream = allow_metered, rehearsal, stream
+        self._ways = batch or BatchWays()
+        limits = {name: provider.limits for name, provider in app.settings.providers.items()}
+        self._limiters = Limiters(limits, self._ways.gate)
         self._stack = AsyncExitStack()
         self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], ReadyModels] | None = None
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
@@ -70,8 +85,11 @@ class Session:
         return self._ready[1], self._candidates
 
     def _candidate(self, model: ReadyModel) -> Candidate:
-        retries = self._app.settings.runs.max_retries
-        built = model.connection.build(model, self._http, max_retries=retries, stream=self._stream)
+        retries = self._app.settings.runs.max_retries * self._ways.patience
+        limiter = self._limiters.of(model.access)
+        built = model.connection.build(
+            model, self._http, max_retries=retries, stream=self._stream, limiter=limiter
+        )
         return Candidate(model.choice, built, model.access, cost_of(model))
 
 

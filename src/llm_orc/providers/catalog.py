@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
     from llm_orc.providers.dialect import Dialect
+    from llm_orc.providers.limits import Limiter
 
 CredentialNeed = Literal["required", "optional", "none"]
 CliName = Literal["claude-cli", "codex-cli"]
@@ -235,6 +236,7 @@ def build_model(
     max_retries: int = 4,
     stream: bool = False,
     required_system_prompt: str | None = None,
+    limiter: Limiter | None = None,
 ) -> ModelInterface:
     """Return the model at `endpoint`. Raises `AuthError` where `authoriser` belongs to another origin.
 
@@ -244,7 +246,9 @@ def build_model(
     if required_system_prompt is not None:
         kind = OAuthClaudeModel if endpoint.dialect == "anthropic" else FixedPromptModel
     dialect = _DIALECTS[endpoint.dialect]
-    built = kind(endpoint, model, dialect, authoriser, http, max_retries=max_retries, stream=stream)
+    built = kind(
+        endpoint, model, dialect, authoriser, http, max_retries=max_retries, stream=stream, limiter=limiter
+    )
     if isinstance(built, FixedPromptModel) and required_system_prompt is not None:
         built.required_system_prompt = required_system_prompt
     return built

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from llm_orc.providers.base import ModelRequest, Reply, ReplyObserver
     from llm_orc.providers.dialect import Dialect
     from llm_orc.providers.endpoint import Endpoint
+    from llm_orc.providers.limits import Call, Limiter
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
+_BYTES_PER_TOKEN = 4  # about; what was really used corrects it
+_USUAL_ANSWER = 500  # tokens
 
 
 class HttpModel(ModelInterface):
@@ -49,6 +52,7 @@ class HttpModel(ModelInterface):
         *,
         max_retries: int = 4,
         stream: bool = False,
+        limiter: Limiter | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -61,6 +65,7 @@ class HttpModel(ModelInterface):
         self._http = http
         self._max_retries = max_retries
         self._stream = stream
+        self._limiter = limiter
         self._sleep = sleep
         self._jitter = jitter
         self._check_origin()
@@ -75,7 +80,7 @@ class HttpModel(ModelInterface):
                 await request.permit()
             headers = {**wire.headers, **self._endpoint.headers}
             try:
-                reply = await self._try(wire, headers, watcher)
+                reply = await self._admitted(wire, headers, watcher)
             except (CredentialRefused, AccessRefused) as e:
                 if not (may_renew and _is_renewable(e) and await self._authoriser.renew(e, headers)):
                     raise
@@ -96,7 +101,28 @@ class HttpModel(ModelInterface):
             if delay_s:
                 await self._sleep(delay_s)
 
-    async def _try(self, wire: WireRequest, headers: dict[str, str], watcher: ReplyObserver | None) -> Reply:
+    async def _admitted(self, wire: WireRequest, headers: dict[str, str], watcher: ReplyObserver | None) -> Reply:
+        """Try once, when the account's limits let it start."""
+        limiter = self._limiter
+        if limiter is None:
+            return await self._try(wire, headers, watcher, None)
+        tokens = len(wire.body) // _BYTES_PER_TOKEN + _USUAL_ANSWER if limiter.counts_tokens else 0
+        call = await limiter.start(tokens)
+        failure: BaseException | None = None
+        used: int | None = None
+        try:
+            reply = await self._try(wire, headers, watcher, call)
+            used = reply.usage.input_tokens + reply.usage.output_tokens if limiter.counts_tokens else None
+        except BaseException as e:
+            failure = e
+            raise
+        finally:
+            await limiter.end(call, failure, used)
+        return reply
+
+    async def _try(
+        self, wire: WireRequest, headers: dict[str, str], watcher: ReplyObserver | None, call: Call | None
+    ) -> Reply:
         self._check_origin()
         await self._authoriser.authorise(headers)
         url = self._endpoint.base_url + wire.path
@@ -111,6 +137,8 @@ class HttpModel(ModelInterface):
         except LlmOrcError as e:  # what the stream itself said
             mask_error(self._credentials(wire, headers), e)
             raise
+        if call is not None:
+            call.headers = answer.headers
         try:
             if not 200 <= answer.status < 300:
                 raise self._failure(without(self._credentials(wire, headers), answer))

@@ -92,6 +92,15 @@ class OAuthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How much may be asked of one provider with one credential. None: no limit is set."""
+
+    concurrent: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """What configuration says of one provider; None: as the catalogue has it."""
 
@@ -106,6 +115,15 @@ class ProviderSettings:
     auth_methods: tuple[AuthMethodName, ...] = ()  # those allowed, the preferred one first; empty: what is there
     allow_metered_fallback: bool = False
     oauth: OAuthSettings | None = None
+    max_concurrent: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    @property
+    def limits(self) -> CallLimits | None:
+        """The limits that are set; None: none is."""
+        limits = CallLimits(self.max_concurrent, self.requests_per_minute, self.tokens_per_minute)
+        return None if limits == CallLimits() else limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,257 @@
+"""Keep a process's calls to what each account allows: by the limits that are set, and by what the provider says.
+
+One limiter for each access (provider, address, credential). A call that is turned away because the provider is
+busy halves how many may be in flight and stops starts for as long as it asks; successes let the number grow by one
+for each window of calls. So a batch finds the speed of the account and never storms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.errors import ProviderError, ProviderOverloaded, RateLimited
+from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.rate_headers import left_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.auth.access import Access
+    from llm_orc.settings.model import CallLimits
+
+_MINUTE_S = 60.0
+_FIRST_PAUSE_S = 0.5
+_FORGIVEN_S = 60.0  # without another refusal, after which only what is set bounds the calls in flight
+_WARY_BELOW = 50  # requests left, from which on each start is counted against them
+
+
+class Gate(Protocol):
+    """Asked after the limiter, immediately before a call starts: a limit that processes share."""
+
+    async def start(self, provider: str, tokens: int) -> None:
+        """Return when the call may start; may raise."""
+        ...
+
+    async def ended(self, provider: str, drawn: int, used: int) -> None:
+        """The call drew so many tokens and used so many."""
+        ...
+
+
+class Bucket:
+    """At most `per_minute` in any window of a minute: a small burst, then evenly. Of requests, or of tokens."""
+
+    def __init__(self, per_minute: int, now: float) -> None:
+        self.burst = max(1.0, per_minute // 10)
+        self._per_s = max(per_minute - self.burst, per_minute / 2) / _MINUTE_S
+        self._left, self._at = self.burst, now
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Return how long until `amount` can be drawn. More than a whole burst goes when the bucket is full."""
+        self._fill(now)
+        missing = min(amount, self.burst) - self._left
+        return missing / self._per_s if missing > 1e-9 else 0.0
+
+    def draw(self, amount: float, now: float) -> None:
+        """Take it; what is more than there was is paid back before the next one."""
+        self._fill(now)
+        self._left -= amount
+
+    def _fill(self, now: float) -> None:
+        self._left = min(self.burst, self._left + (now - self._at) * self._per_s)
+        self._at = now
+
+
+@dataclass(slots=True)
+class Call:
+    """One call that was let through. `headers` are those of its answer, once there is one."""
+
+    tokens: int
+    cuts: int  # how often the limiter had been cut when it started
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Limiter:
+    """The calls over one access. Not for several threads."""
+
+    def __init__(
+        self,
+        provider: str,
+        limits: CallLimits | None,
+        *,
+        gate: Gate | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._provider, self._gate = provider, gate
+        self._now, self._jitter = monotonic, jitter
+        self._most = (limits and limits.concurrent) or math.inf
+        rpm, tpm = (limits.requests_per_minute, limits.tokens_per_minute) if limits else (None, None)
+        self._requests = Bucket(rpm, monotonic()) if rpm else None
+        self._tokens = Bucket(tpm, monotonic()) if tpm else None
+        self._ceiling = math.inf  # how many may be in flight; found out
+        self._in_flight = 0
+        self._cuts = 0
+        self._refused_in_row = 0
+        self._refused_at = -math.inf
+        self._not_before = -math.inf
+        self._credit: tuple[int, float] | None = None  # (requests left, until when that counts)
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def counts_tokens(self) -> bool:
+        return self._tokens is not None or self._gate is not None
+
+    async def start(self, tokens: int) -> Call:
+        """Return when a call of about so many tokens may start. First come, first served."""
+        if self._waiting or self._blocked_s(tokens) > 0:
+            await self._stand_in_line(tokens)
+        else:
+            self._take(tokens)
+        call = Call(tokens, self._cuts)
+        if self._gate is not None:
+            try:
+                await self._gate.start(self._provider, tokens)
+            except BaseException:
+                self._release()
+                raise
+        return call
+
+    async def end(self, call: Call, failure: BaseException | None, used: int | None) -> None:
+        """The call has ended: with `failure`, or having used so many tokens. For each that started."""
+        now = self._now()
+        if isinstance(failure, RateLimited | ProviderOverloaded) and is_busy(failure):
+            self._cut(call, failure, now)
+        elif failure is None:
+            self._grow(now)
+        if call.headers:
+            self._read(call.headers, now)
+        if used is not None and self._tokens is not None:
+            self._tokens.draw(used - call.tokens, now)
+        self._release()
+        if used is not None and self._gate is not None:
+            await self._gate.ended(self._provider, call.tokens, used)
+
+    # --- who may start ------------------------------------------------------------------------------------
+
+    def _blocked_s(self, tokens: int) -> float:
+        """Return how long no call may start; infinite where one in flight has to end first."""
+        if self._in_flight >= min(self._most, self._ceiling):
+            return math.inf
+        now = self._now()
+        wait_s = max(0.0, self._not_before - now)
+        if self._credit is not None:
+            left, until = self._credit
+            if now >= until:
+                self._credit = None
+            elif left <= 0:
+                wait_s = max(wait_s, until - now)
+        if self._requests is not None:
+            wait_s = max(wait_s, self._requests.wait_s(1, now))
+        if self._tokens is not None:
+            wait_s = max(wait_s, self._tokens.wait_s(tokens, now))
+        return wait_s
+
+    def _take(self, tokens: int) -> None:
+        self._in_flight += 1
+        if self._credit is not None:
+            self._credit = (self._credit[0] - 1, self._credit[1])
+        if self._requests is not None:
+            self._requests.draw(1, self._now())
+        if self._tokens is not None:
+            self._tokens.draw(tokens, self._now())
+
+    async def _stand_in_line(self, tokens: int) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, tokens))
+        self._let_in()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # let in, and cancelled before it knew
+                self._release()
+            else:
+                self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        """Let in who may start now; come again when time alone is what they wait for."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            turn, tokens = self._waiting[0]
+            if turn.done():  # cancelled
+                self._waiting.popleft()
+                continue
+            blocked_s = self._blocked_s(tokens)
+            if blocked_s > 0:
+                if blocked_s != math.inf:
+                    self._timer = asyncio.get_running_loop().call_later(blocked_s, self._let_in)
+                return
+            self._waiting.popleft()
+            self._take(tokens)
+            turn.set_result(None)
+
+    def _release(self) -> None:
+        self._in_flight -= 1
+        if self._waiting:
+            self._let_in()
+
+    # --- what is learnt -----------------------------------------------------------------------------------
+
+    def _cut(self, call: Call, failure: ProviderError, now: float) -> None:
+        """Turned away. Calls that started before the last cut say nothing new of how many are too many."""
+        self._refused_at = now
+        asked_s = failure.retry_after_s
+        if call.cuts == self._cuts:
+            self._cuts += 1
+            self._ceiling = max(1.0, min(self._ceiling, self._in_flight) / 2)
+            self._refused_in_row += 1
+            if asked_s is None:
+                spread = 0.5 + self._jitter() / 2
+                asked_s = min(_MINUTE_S, _FIRST_PAUSE_S * 2 ** min(self._refused_in_row - 1, 10)) * spread
+        if asked_s is not None and asked_s <= LONGEST_WAIT_S:
+            self._not_before = max(self._not_before, now + asked_s)
+
+    def _grow(self, now: float) -> None:
+        self._refused_in_row = 0
+        if self._ceiling == math.inf:
+            return
+        self._ceiling += 1 / self._ceiling
+        if now - self._refused_at > _FORGIVEN_S and self._ceiling > 2 * (self._in_flight + len(self._waiting)):
+            self._ceiling = math.inf
+
+    def _read(self, headers: Mapping[str, str], now: float) -> None:
+        left = left_of(headers)
+        if left is None or left.requests >= _WARY_BELOW or left.reset_s > LONGEST_WAIT_S:
+            return  # plenty, or so long that the refusal itself decides
+        self._credit = (left.requests - (self._in_flight - 1), now + left.reset_s)
+
+
+def is_busy(failure: ProviderError) -> bool:
+    """Is it about how much is asked? A 500 is not."""
+    return isinstance(failure, RateLimited) or failure.status == 529 or failure.retry_after_s is not None
+
+
+class Limiters:
+    """The limiters of a process, or of one session of it."""
+
+    def __init__(self, limits: Mapping[str, CallLimits | None], gate: Gate | None = None) -> None:
+        """`limits` by provider."""
+        self._limits, self._gate = limits, gate
+        self._limiters: dict[Access, Limiter] = {}
+
+    def of(self, access: Access) -> Limiter:
+        found = self._limiters.get(access)
+        if found is None:
+            found = Limiter(access.provider, self._limits.get(access.provider), gate=self._gate)
+            self._limiters[access] = found
+        return found
