@@ -96,8 +96,11 @@ async def conduct(
         sink: DirectSink | Recorder = DirectSink(see)
         if record:
             sink = await _open_record(app, stack, recipe, run_id=run_id, see=see, earlier=earlier)
-        for event in earlier.events if earlier else ():
-            see(event)
+        if earlier is not None and earlier.next_seq == 0:
+            sink.carry_over(earlier.events)
+        elif earlier is not None:
+            for event in earlier.events:
+                see(event)
         caller = LlmCaller(candidates, _budgets(recipe, earlier))
         await execute(
             make_plan(recipe.ensemble),
@@ -126,7 +129,8 @@ def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
 def _budgets(recipe: Recipe, earlier: RecordedRun | None) -> tuple[Budget, ...]:
     if recipe.max_cost_usd is None and recipe.max_calls is None:
         return ()
-    spent = [output.cost_usd or 0.0 for output in earlier.state.outputs.values()] if earlier else []
+    agents = earlier.state.agents.values() if earlier else ()
+    spent = [agent.output.cost_usd or 0.0 for agent in agents if agent.output and not agent.is_kept]
     calls = calls_in(earlier.events) if earlier else 0
     return (Budget(recipe.max_cost_usd, sum(spent), max_calls=recipe.max_calls, calls=calls),)
 
@@ -201,17 +205,20 @@ async def _open_record(
     """Open the journal for this run alone: no other process may go on with it meanwhile."""
     if not stack.enter_context(exclusive(lock_of(app, run_id))):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
-    journal = await asyncio.to_thread(_open_for, app, recipe, run_id, is_new=earlier is None)
+    journal = await asyncio.to_thread(
+        _open_for, app, recipe, run_id, is_new=earlier is None or earlier.next_seq == 0
+    )
     stack.push_async_callback(asyncio.to_thread, _close, journal, _forget_before(app))
-    if earlier is None:
+    if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)
-    spent = [output.cost_usd for output in earlier.state.outputs.values()]
+    finished = [agent for agent in earlier.state.agents.values() if agent.output is not None]
+    spent = [agent.output.cost_usd for agent in finished if agent.output and not agent.is_kept]
     known = [cost for cost in spent if cost is not None]
     return Recorder(
         journal,
         run_id,
         see,
         next_seq=earlier.next_seq,
-        finished=len(spent),
+        finished=len(finished),
         cost_usd=sum(known) if len(known) == len(spent) else None,
     )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.running import is_running, lock_of
 from llm_orc.engine.events import RecordedEvent, RunStarted
-from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.runs.resume import find_run, load_run
+from llm_orc.runs.resume import Recipe, find_run, load_run
 from llm_orc.runs.state import RunResult, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.journal import Journal, RunRow
 
 _DAY_S = 86_400.0
+_ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,11 @@ class RunRecord:
     summary: RunSummary
     result: RunResult
     events: tuple[RecordedEvent, ...]
-    ensemble: Ensemble
+    recipe: Recipe
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return self.recipe.ensemble
 
 
 def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) -> tuple[RunSummary, ...]:
@@ -55,7 +61,12 @@ def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) 
 
 
 def get_run(app: App, run: str) -> RunRecord:
-    """Return a run by its id, an unambiguous part of it, or `last`. Raises `RunNotFound`."""
+    """Return a run by its id, an unambiguous part of it, or `last`; or the row `BATCH:ROW` of a batch.
+
+    Raises `RunNotFound`, `BatchNotFound`.
+    """
+    if (named := _ROW_NAME.fullmatch(run)) is not None:
+        return _row_of_batch(app, named[1], int(named[2]))
     with _journal(app) as journal:
         recorded = load_run(journal, find_run(journal, run))
         summary = _summary(app, journal, recorded.row)
@@ -65,7 +76,26 @@ def get_run(app: App, run: str) -> RunRecord:
         names = tuple(a.name for a in recorded.recipe.ensemble.agents)
         row = recorded.row
         state.apply(RunStarted(row.started_at, row.run_id, row.ensemble, names, recorded.recipe.task, row.sandbox))
-    return RunRecord(summary, state.result(), recorded.events, recorded.recipe.ensemble)
+    return RunRecord(summary, state.result(), recorded.events, recorded.recipe)
+
+
+def _row_of_batch(app: App, batch: str, number: int) -> RunRecord:
+    from llm_orc.app.batch_rows import find_row  # noqa: PLC0415 - the durable engine, for rows of batches only
+
+    row, recipe = find_row(app, batch, number)
+    result = row.run_state.result()
+    summary = RunSummary(
+        run_id=row.row_id,
+        ensemble=result.ensemble,
+        status=result.status,
+        started_at=result.started_at,
+        duration_s=result.duration_s,
+        agents=len(result.agents),
+        finished=len(row.run_state.outputs),
+        cost_usd=result.total.cost_usd,
+        sandbox=result.sandbox,
+    )
+    return RunRecord(summary, result, row.record, recipe)
 
 
 def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("batch", "batch", "Run an ensemble over many inputs.", "Run"),
     Row("worker", "worker", "Work on the batches of a store, with others if it is shared.", "Run"),
     Row("resume", "resume", "Go on with a run that was stopped.", "Run"),
-    Row("runs", "runs", "List, show, export and delete earlier runs.", "Look"),
+    Row("runs", "runs", "List, show, compare, fork and delete earlier runs.", "Look"),
     Row("workers", "workers", "Show who works on the batches of a store.", "Look"),
     Row("conversations", "conversations", "List, show, export, fork and delete conversations.", "Look"),
     Row("check", "check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),

@@ -12,6 +12,7 @@ from llm_orc.cli.names import RunName
 from llm_orc.cli.options import CONTEXT, FORMAT_NAMES, app_here, json_option, output_option, write_json
 from llm_orc.cli.prompts import agreed
 from llm_orc.cli.root import EXIT_CODES
+from llm_orc.cli.runs_again import COMMANDS
 from llm_orc.cli.streams import columns, note, write_data
 from llm_orc.cli.tables import Column, table
 
@@ -23,11 +24,13 @@ _run_argument = click.argument("run", default="last", type=RunName())
 _yes = click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 
 
-@click.group(context_settings=CONTEXT, epilog=EXIT_CODES, short_help="List, show, export and delete earlier runs.")
+@click.group(
+    context_settings=CONTEXT, epilog=EXIT_CODES, short_help="List, show, compare, fork and delete earlier runs."
+)
 def command() -> None:
-    """List, show, export and delete earlier runs.
+    """List, show, compare, fork and delete earlier runs.
 
-    RUN is a run's id, the beginning of one, or `last`.
+    RUN is a run's id, the beginning of one, or `last`; or a row of a batch, `BATCH:ROW`.
     """
 
 
@@ -121,13 +124,22 @@ def delete_command(runs: tuple[str, ...], yes: bool) -> None:
 )
 @_yes
 def prune_command(days: float, yes: bool) -> None:
-    """Delete old runs for good. Unfinished ones stay, as they can be resumed."""
+    """Delete old runs and batches for good. Unfinished ones stay, as one can go on with them."""
     from llm_orc.app.look_back import prune_runs
     from llm_orc.formats.figures import count
 
-    if not agreed(f"Delete every finished run older than {count(round(days), 'day')}?", yes=yes):
+    if not agreed(f"Delete every finished run and batch older than {count(round(days), 'day')}?", yes=yes):
         return
-    note(f"Deleted {count(len(prune_runs(app_here(), older_than_days=days)), 'run')}.")
+    app = app_here()
+    note(f"Deleted {count(len(prune_runs(app, older_than_days=days)), 'run')}.")
+    if app.paths.batches_database.exists():
+        from llm_orc.app.batches import prune_batches
+
+        note(f"Deleted {count(prune_batches(app, older_than_days=days), 'batch').replace('batchs', 'batches')}.")
+
+
+for again in COMMANDS:
+    command.add_command(again)
 
 
 def _written(record: RunRecord, format_name: str) -> str:

@@ -23,7 +23,10 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """`resumed` lists the agents whose answers an earlier try of the same run already has."""
+    """`resumed` lists the agents whose answers an earlier try of the same run already has.
+
+    With `forked_from`, the answers kept from that run come next: agents that finish and never started here.
+    """
 
     at: float  # Unix seconds, like every `at`
     run_id: str
@@ -33,6 +36,7 @@ class RunStarted:
     sandbox: bool = False
     resumed: tuple[str, ...] = ()
     conversation: str | None = None
+    forked_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

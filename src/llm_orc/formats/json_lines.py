@@ -61,6 +61,7 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
                 "agents": list(event.agents),
                 "input": event.task,
                 "resumed": list(event.resumed),
+                "forked_from": event.forked_from,
                 "conversation": event.conversation,
             }
         case RunFinished():

@@ -40,6 +40,7 @@ def result_value(result: RunResult) -> JsonValue:
         "recorded": result.recorded,
         "input": result.task,
         "conversation": result.conversation,
+        "forked_from": result.forked_from,
         "started_at": moment(result.started_at),
         "duration_s": result.duration_s,
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
@@ -69,6 +70,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "attempts": agent.attempts,
         "switched_from": [error_info_value(error) for error in agent.switched_from],
         "notices": list(agent.notices),
+        "kept": agent.is_kept,
     }
 
 

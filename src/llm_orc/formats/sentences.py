@@ -46,6 +46,8 @@ def agent_figures(agent: AgentResult) -> list[str]:
         parts.append(charge(agent.access.billing, agent.cost_usd))
     if agent.stop_reason == "max_tokens":
         parts.append("cut at max_tokens")
+    if agent.is_kept:
+        parts.append("kept, not paid for again")
     return parts
 
 

@@ -25,6 +25,8 @@ def _lines(result: RunResult) -> Iterator[str]:
     yield from _summary(result)
     if result.error is not None:
         yield from error_lines(result.error)
+    if result.forked_from is not None:
+        yield f"Forked from: {result.forked_from}"
     if result.conversation is not None:
         yield f"Conversation: {result.conversation}"
     yield f"Run: {result.run_id}" + ("" if result.recorded else " (not recorded)")

@@ -12,7 +12,7 @@ from llm_orc.runs.journal import EndOfTry, Entries
 from llm_orc.runs.wire import encode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from llm_orc.engine.events import RecordedEvent, RunEvent
     from llm_orc.errors import StorageError
@@ -33,6 +33,10 @@ class DirectSink:
 
     async def commit(self, event: RecordedEvent) -> None:
         self._show(event)
+
+    def carry_over(self, events: Iterable[RecordedEvent]) -> None:
+        for event in events:
+            self._show(event)
 
 
 class Recorder:
@@ -81,6 +85,12 @@ class Recorder:
             written: asyncio.Future[None] = self._loop.create_future()
             self._waiters.append((self._seq + self._writing + len(self._batch), written))
             await written
+
+    def carry_over(self, events: Iterable[RecordedEvent]) -> None:
+        """Take what another run has paid for."""
+        for event in events:
+            self.post(event)
+        self._cost = 0.0
 
     def delta(self, event: AgentDelta) -> None:
         if self._line:

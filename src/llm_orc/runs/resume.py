@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run as the journal has it. `next_seq` is where its next event goes."""
+    """A run as the journal has it. `next_seq` is where its next event goes; 0: it is not in the journal yet."""
 
     row: RunRow
     recipe: Recipe

@@ -50,6 +50,7 @@ class AgentState:
     because: tuple[str, ...] = ()
     switched_from: list[ErrorInfo] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    is_kept: bool = False  # its answer is that of the run which this one was forked from
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class AgentResult:
     because: tuple[str, ...] = ()
     switched_from: tuple[ErrorInfo, ...] = ()
     notices: tuple[str, ...] = ()
+    is_kept: bool = False  # its answer, and what that cost, are of the run which this one was forked from
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class RunResult:
     recorded: bool = True
     error: ErrorInfo | None = None
     conversation: str | None = None
+    forked_from: str | None = None
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -122,7 +125,7 @@ class RunResult:
     @property
     def by_billing(self) -> dict[str, Spend]:
         """What was spent, by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
-        sources = dict.fromkeys(str(a.access.billing) for a in self.agents if a.access)
+        sources = dict.fromkeys(str(a.access.billing) for a in self.agents if a.access and not a.is_kept)
         return {
             source: spend(a for a in self.agents if a.access and a.access.billing == source) for source in sources
         }
@@ -142,7 +145,7 @@ def spend(agents: Iterable[AgentResult]) -> Spend:
     calls = tokens_in = tokens_out = 0
     cost: float | None = 0.0
     for agent in agents:
-        if agent.status != "completed":
+        if agent.status != "completed" or agent.is_kept:
             continue
         calls += 1
         tokens_in += agent.usage.input_tokens
@@ -214,6 +217,9 @@ class RunState:
                 state.notices.append(event.message)
             case AgentFinished():
                 state.phase, state.output, state.error = "completed", event.output, None
+                state.is_kept = (
+                    state.started_at is None and self.started is not None and bool(self.started.forked_from)
+                )
                 state.model, state.access = event.output.model, event.output.access
                 state.duration_s = event.duration_s
                 state.streamed.clear()
@@ -248,6 +254,7 @@ class RunState:
             recorded=recorded,
             error=error,
             conversation=self.started.conversation,
+            forked_from=self.started.forked_from,
         )
 
     @staticmethod
@@ -276,6 +283,7 @@ class RunState:
             because=state.because,
             switched_from=tuple(state.switched_from),
             notices=tuple(state.notices),
+            is_kept=state.is_kept,
         )
 
 
