@@ -33,6 +33,12 @@ agents:
 """
 
 
+def limit_files(most_bytes: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+
 @dataclass
 class Shell:
     """Runs `llm-orc` in its own home and directory."""
@@ -53,8 +59,10 @@ class Shell:
     def config(self) -> Path:
         return self.home / ".config" / "llm-orc" / "config.yaml"
 
-    def run(self, *arguments: str, stdin: str | bytes | None = None) -> subprocess.CompletedProcess[str]:
-        """Run to the end; without `stdin` it is /dev/null."""
+    def run(
+        self, *arguments: str, stdin: str | bytes | None = None, most_bytes: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end; without `stdin` it is /dev/null. No file can grow above `most_bytes`, as on a full disk."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
         done = subprocess.run(
             [PROGRAM, *arguments],
@@ -65,6 +73,7 @@ class Shell:
             env=self.environ,
             timeout=LIMIT_S,
             check=False,
+            preexec_fn=None if most_bytes is None else lambda: limit_files(most_bytes),
         )
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -198,3 +198,47 @@ def test_a_second_batch_waits_for_the_first_one(pair: Shell) -> None:
     assert second.returncode == 0, second.stderr
     assert "Waiting for it" in second.stderr
     assert len((pair.cwd / "out.jsonl").read_text().splitlines()) == 150
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("sys.platform == 'win32'", reason="needs a limit on the size of files")
+def test_a_full_disk_stops_the_batch_and_loses_nothing(pair: Shell) -> None:
+    (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(200)))
+    command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse")
+
+    full = pair.run(*command, most_bytes=900_000)
+    done = pair.run(*command)
+
+    assert full.returncode == 1
+    assert "can't use the store" in full.stderr
+    assert done.returncode == 0, done.stderr
+    assert {row["status"] for row in rows_of(done.stdout).values()} == {"completed"}
+
+
+def test_a_worker_goes_on_with_what_was_paused_and_ends_when_all_is_done(pair: Shell) -> None:
+    (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(60)))
+    command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--max-concurrent", "2")
+    with pair.started(*command) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        process.communicate()
+
+    held = json.loads(pair.run("workers", "--json").stdout)
+    done = pair.run("worker", "--until-done")
+
+    assert len(held) == 1
+    assert done.returncode == 0, done.stderr
+    assert json.loads(pair.run("batch", "status", "--json").stdout)["counts"] == {"completed": 60}
+    assert "Nobody works" in pair.run("workers").stderr
+
+
+def test_a_second_worker_on_a_file_is_told_what_to_do(pair: Shell) -> None:
+    with pair.started("worker") as first:
+        assert first.stderr is not None
+        first.stderr.readline()
+        second = pair.run("worker")
+
+    assert second.returncode == 1
+    assert "works on" in second.stderr
+    assert "--store postgresql://" in second.stderr

@@ -4,13 +4,14 @@
 
 VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
 `untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all workers,
-`max_calls`, and `seen_s`, how long a worker may be silent.
+`max_calls`, `deadly`, a row that ends the process, and `seen_s`, how long a worker may be silent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,8 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
             async def call(turn: AgentTurn) -> AgentOutput:
                 turn.observer.calling("witness", ACCESS)
                 await budget.count_call(turn.agent.name)
+                if f"row {options.get('deadly')}" == turn.prompt:
+                    os._exit(9)
                 if limits:
                     await worker.gate.start("witness", 0)
                 # The prompt's own words tell the row; agents behind others get them within their answers.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from llm_orc.app.access import Estimate
 from llm_orc.app.batch_calls import BatchCalls
 from llm_orc.app.batch_inputs import Shaping, make_tasks, placeholders
@@ -18,7 +20,7 @@ from llm_orc.app.estimate import estimate
 from llm_orc.app.session import Session
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batches import Batch, BatchRow, NewBatch, NewRow, batch_id_of
-from llm_orc.durable.database import in_store
+from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.errors import BatchNotFound, LlmOrcError, StoreBusy
@@ -207,6 +209,8 @@ async def _work(
                 async with worker:
                     await asyncio.to_thread(submit, worker)
                     return await _Following(app, worker, batch_id, watch).to_the_end(stop)
+        except sa.exc.SQLAlchemyError as e:
+            raise store_error(place, e) from None
         except StoreBusy as busy:
             if not told:
                 watch.note(f"{busy.message}. Waiting for it.")

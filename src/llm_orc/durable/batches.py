@@ -72,6 +72,7 @@ class BatchRow:
     ended_at: float | None
     error_code: str | None
     error: str | None
+    takeovers: int = 0  # since its last answer
     record: tuple[RecordedEvent, ...] = ()
 
     @property
@@ -305,6 +306,13 @@ class Batches:
             )
         return state
 
+    def mark_alone(self, row: BatchRow) -> None:
+        """Say that this row, and no other that is suspected, is carried out from now on."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(ROWS).where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number).values(alone=1)
+            )
+
     def park(self, batch_id: str, number: int, why: str, now: float) -> None:
         """End a row that nobody can finish."""
         with self._engine.begin() as connection:
@@ -459,6 +467,7 @@ def _row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
         ended_at=stored["ended_at"],
         error_code=stored["error_code"],
         error=stored["error"],
+        takeovers=stored["takeovers"],
         record=tuple(_decode(msgspec.json.decode(stored["record"], type=list[str]))) if stored["record"] else (),
     )
 

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
 from llm_orc.agents.base import AgentTurn
 from llm_orc.durable.batches import workflow_id
-from llm_orc.durable.database import in_store
+from llm_orc.durable.crew import SUSPECT_FROM
+from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import GoneForDead
 from llm_orc.durable.outcome import StepWatch
 from llm_orc.durable.steps import RowSink, ask, first_cause
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.base import CallAgent
     from llm_orc.durable.agents import QueuedAgents
-    from llm_orc.durable.batches import Batches
+    from llm_orc.durable.batches import Batches, BatchRow
+    from llm_orc.durable.place import Place
     from llm_orc.durable.steps import DurableSteps
     from llm_orc.engine.execute import Clock
     from llm_orc.runs.resume import Recipe
@@ -41,18 +44,27 @@ class Carrier:
     """The rows and agents under way in this process. `stop` makes it begin no call any more."""
 
     def __init__(
-        self, batches: Batches, calls: Calls, clock: Clock, steps: type[DurableSteps], queued: QueuedAgents | None
+        self,
+        place: Place,
+        batches: Batches,
+        calls: Calls,
+        clock: Clock,
+        *,
+        steps: type[DurableSteps],
+        queued: QueuedAgents | None,
     ) -> None:
         """`queued` is where agents go whose provider is limited over all workers; None: there is no other."""
         self.stopping = asyncio.Event()
         self.stopped_by: LlmOrcError | None = None
-        self._batches, self._calls, self._clock, self._steps, self._queued = batches, calls, clock, steps, queued
+        self._place, self._batches, self._calls, self._clock = place, batches, calls, clock
+        self._steps, self._queued = steps, queued
         self._under_way: dict[str, asyncio.Task[object]] = {}
         self._asking = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._recipes: dict[str, Recipe] = {}
         self._getting: dict[str, asyncio.Lock] = {}
+        self._one_suspect = asyncio.Lock()
 
     @property
     def rows_under_way(self) -> int:
@@ -65,21 +77,35 @@ class Carrier:
         name = workflow_id(batch_id, number, attempt)
         async with self._counting(name):
             try:
-                return await self._row(name, batch_id, number)
-            except BaseExceptionGroup as group:
-                raise first_cause(group) from group
+                return await self._row_or_cause(name, batch_id, number)
             except engine_errors.DBOSException:
+                raise
+            except sa.exc.SQLAlchemyError as e:  # a full disk
+                await self._give_up(store_error(self._place, e))
                 raise
             except Exception as e:
                 why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise
 
+    async def _row_or_cause(self, name: str, batch_id: str, number: int) -> str:
+        try:
+            return await self._row(name, batch_id, number)
+        except BaseExceptionGroup as group:
+            raise first_cause(group) from group
+
     async def _row(self, name: str, batch_id: str, number: int) -> str:
         recipe, call = await self._recipe(batch_id)
         row = await in_store(partial(self._batches.row, batch_id, number))
         if row.state != "waiting":  # it had ended, and the process with it, before the engine knew
             return row.state
+        if row.takeovers >= SUSPECT_FROM:
+            async with self._one_suspect:
+                await in_store(partial(self._batches.mark_alone, row))
+                return await self._execute(name, row, recipe, call)
+        return await self._execute(name, row, recipe, call)
+
+    async def _execute(self, name: str, row: BatchRow, recipe: Recipe, call: CallAgent) -> str:
         plan = make_plan(recipe.ensemble)
         limited = await in_store(self._batches.limited) if self._queued else frozenset()
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from llm_orc.durable.place import Place
 
+SUSPECT_FROM = 2  # takeovers without one more answer: then the row is carried out as the only such one
 MOST_TAKEOVERS = 5  # of a row that has not one more answer at each: it takes its workers down
 
 _CHUNK = 500
@@ -81,7 +82,10 @@ class Crew:
         if self._place.path is not None:
             path = lock_file(self._place)
             if not self._stack.enter_context(exclusive(path)):
-                raise StoreBusy(f"another process ({holder_of(path) or 'unknown'}) works on `{self._place}`")
+                raise StoreBusy(
+                    f"another process ({holder_of(path) or 'unknown'}) works on `{self._place}`",
+                    hint="A file is one process's. For several workers: `--store postgresql://user@host/database`",
+                )
             with self._engine.begin() as connection:
                 connection.execute(sa.delete(WORKERS))
         else:
@@ -188,11 +192,16 @@ class Crew:
         row = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.number == int(number))
         steps = len(client.list_workflow_steps(status.workflow_id, load_output=False))
         with self._engine.begin() as connection:
-            known = connection.execute(sa.select(ROWS.c.takeovers, ROWS.c.steps_then).where(row)).one_or_none()
+            columns = (ROWS.c.takeovers, ROWS.c.steps_then, ROWS.c.alone)
+            known = connection.execute(sa.select(*columns).where(row)).one_or_none()
             if known is None:
                 return True  # its batch was deleted
-            takeovers = 1 if steps > known.steps_then else known.takeovers + 1
-            connection.execute(sa.update(ROWS).where(row).values(takeovers=takeovers, steps_then=steps))
+            takeovers = known.takeovers
+            if steps > known.steps_then:
+                takeovers = 1
+            elif takeovers < SUSPECT_FROM or known.alone:  # else another may have been to blame
+                takeovers += 1
+            connection.execute(sa.update(ROWS).where(row).values(takeovers=takeovers, steps_then=steps, alone=0))
         if takeovers <= MOST_TAKEOVERS:
             return False
         why = f"the process that worked on it ended {takeovers} times without one more answer"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from llm_orc.durable.place import Place
 
-_PROBABLY_WAITING_S = 30
+_POOL_TIMEOUT_S = 300.0  # of threads that queue for a connection: long, as they have nothing better to do
 _AWAY_S = 600.0  # how long a server may be away before we give up
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
@@ -117,7 +117,7 @@ def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
         poolclass=sa.QueuePool,
         pool_size=1,
         max_overflow=0,
-        pool_timeout=10 * BUSY_TIMEOUT_S,
+        pool_timeout=_POOL_TIMEOUT_S,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
     )
 
@@ -137,7 +137,7 @@ def _postgresql(url: str) -> sa.Engine:
         url,
         pool_size=20,
         max_overflow=0,
-        pool_timeout=10 * _PROBABLY_WAITING_S,
+        pool_timeout=_POOL_TIMEOUT_S,
         pool_pre_ping=True,  # a server that was restarted leaves dead connections in the pool
         connect_args=CONNECT,
     )

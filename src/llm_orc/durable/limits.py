@@ -8,6 +8,8 @@ them than the limit, and one for each worker that was slow between its draw and 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _MINUTE_S = 60.0
 _POLL_S = 0.1
+_REMEMBERED_S = 5.0  # which providers are limited
 
 _DRAW = sa.text(
     """
@@ -88,27 +91,30 @@ class SharedGate:
 
     def __init__(self, engine: sa.Engine, worker_id: str) -> None:
         self._engine, self._worker_id = engine, worker_id
+        self._limited: tuple[frozenset[str], float] = (frozenset(), -math.inf)
 
     async def start(self, provider: str, tokens: int) -> None:
         """Return when a call of so many tokens may start. Raises `GoneForDead`."""
+        if time.monotonic() - self._limited[1] > _REMEMBERED_S:
+            self._limited = (await in_store(partial(limited_providers, self._engine)), time.monotonic())
+        if provider not in self._limited[0]:
+            return
         wait_s = await in_store(partial(self._draw, provider, tokens))
-        if wait_s is not None and wait_s > 0:
+        if wait_s is None:
+            raise GoneForDead(self._worker_id)
+        if wait_s > 0:
             await asyncio.sleep(wait_s)
 
     async def ended(self, provider: str, drawn: int, used: int) -> None:
         """Correct what was drawn by what the provider has counted."""
-        if drawn != used:
+        if drawn != used and provider in self._limited[0]:
             await in_store(partial(self._correct, provider, used - drawn))
 
     def _draw(self, provider: str, tokens: int) -> float | None:
+        """Return how long until the start that was drawn; None: this worker is taken for dead."""
         with one_statement(self._engine) as connection:
             drawn = {"key": provider, "tokens": tokens, "worker": self._worker_id}
-            wait_s: float | None = connection.execute(_DRAW, drawn).scalar_one_or_none()
-            if (
-                wait_s is None
-                and connection.execute(sa.select(LIMITS.c.key).where(LIMITS.c.key == provider)).first()
-            ):
-                raise GoneForDead(self._worker_id)
+            wait_s = connection.execute(_DRAW, drawn).scalar_one_or_none()
         return None if wait_s is None else float(wait_s)
 
     def _correct(self, provider: str, more: int) -> None:

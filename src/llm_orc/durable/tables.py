@@ -39,7 +39,8 @@ ROWS = sa.Table(
         "state", sa.Text, nullable=False
     ),  # waiting | completed | completed_with_errors | failed | cancelled
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),  # without one more answer
+    sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # begun as the only suspect of its worker
     sa.Column("steps_then", sa.Integer, nullable=False, server_default="0"),  # at the last takeover
     sa.Column("ended_at", sa.Float(53)),
     sa.Column("error_code", sa.Text),

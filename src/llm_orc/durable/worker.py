@@ -66,7 +66,7 @@ class Worker:
         self._only = batches
         self._limits = (limits or {}) if place.is_shared else {}
         self._queued = QueuedAgents(self.client, APPLICATION_VERSION) if place.is_shared else None
-        self.carrier = Carrier(self.batches, calls, clock, steps, self._queued)
+        self.carrier = Carrier(place, self.batches, calls, clock, steps=steps, queued=self._queued)
         self._crew = Crew(self.engine, self.worker_id, place, pace or Pace())
         self._tasks: list[asyncio.Task[None]] = []
 
