@@ -72,6 +72,7 @@ def test_the_same_batch_twice_is_run_once(pair: Shell) -> None:
     assert len(json.loads(pair.run("batch", "list", "--json").stdout)) == 1
 
 
+@pytest.mark.slow
 def test_again_asks_everything_anew(pair: Shell) -> None:
     inputs = '{"firm": "Acme", "land": "DE"}\n'
     command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse")
@@ -119,6 +120,7 @@ def test_what_cannot_be_run_is_said_before_anything_starts(
     assert "no batches" in pair.run("batch", "list").stderr
 
 
+@pytest.mark.slow
 def test_a_cancelled_batch_is_gone_on_with_by_the_same_command(pair: Shell) -> None:
     (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(300)))
     command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "-o", "out.jsonl")
@@ -182,6 +184,7 @@ def test_only_the_user_can_read_what_is_kept(pair: Shell) -> None:
     assert set(modes.values()) == {0o600}
 
 
+@pytest.mark.slow
 def test_a_second_batch_waits_for_the_first_one(pair: Shell) -> None:
     (pair.cwd / "many.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(150)))
     command = ("batch", "./pair.yaml", "--inputs", "many.jsonl", "--rehearse", "-o", "out.jsonl")

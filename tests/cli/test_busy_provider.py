@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ async def run_batch(shell: Shell, provider: Provider) -> list[str]:
     return [json.loads(line)["status"] for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 async def test_a_third_of_the_calls_turned_away_at_random_and_every_row_is_done(shell: Shell) -> None:
     dice = random.Random(7)
     async with serving(Provider(lambda _in_flight: dice.random() < 1 / 3, "0.05")) as provider:
@@ -86,6 +88,7 @@ async def test_a_third_of_the_calls_turned_away_at_random_and_every_row_is_done(
     assert provider.statuses.count(429) < 2 * ROWS
 
 
+@pytest.mark.slow
 async def test_an_account_with_room_for_four_calls_is_found_out_and_kept_to(shell: Shell) -> None:
     async with serving(Provider(lambda in_flight: in_flight > 4, "0.2")) as provider:
         statuses = await run_batch(shell, provider)

@@ -45,7 +45,8 @@ class Session:
         self._allow_metered, self._rehearsal, self._stream = allow_metered, rehearsal, stream
         self._ways = batch or BatchWays()
         limits = {name: provider.limits for name, provider in app.settings.providers.items()}
-        self._limiters = Limiters(limits, self._ways.gate)
+        # Canned answers use up no account.
+        self._limiters = Limiters({} if rehearsal else limits, self._ways.gate)
         self._stack = AsyncExitStack()
         self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], ReadyModels] | None = None
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
