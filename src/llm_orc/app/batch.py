@@ -22,7 +22,7 @@ from llm_orc.app.stores import batch_place
 from llm_orc.durable.batches import Batch, BatchRow, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import SharedLimits
-from llm_orc.durable.worker import Worker, enqueue_row, open_queue
+from llm_orc.durable.worker import Worker, close_queue, enqueue_row, open_queue
 from llm_orc.errors import BatchNotFound, LlmOrcError, StoreBusy
 from llm_orc.runs.resume import Recipe
 from llm_orc.runs.state import Spend
@@ -247,6 +247,8 @@ class _Following:
             self._worker.carrier.stop()
             await self._worker.carrier.drained()
             progress = await self._look()
+        else:
+            await asyncio.to_thread(close_queue, self._worker.client, self._batch_id)
         return BatchOutcome(progress, self._worker.carrier.stopped_by)
 
     async def _look(self) -> Progress:

@@ -9,6 +9,7 @@ from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.session import BatchWays, Session
 from llm_orc.durable.spending import BatchBudget
+from llm_orc.errors import NotTrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.durable.batches import Batch
     from llm_orc.durable.worker import Worker
     from llm_orc.runs.resume import Recipe
+    from llm_orc.settings.model import Settings
 
 _PATIENCE = 3  # nobody waits before the screen, and a row that fails for a busy provider is a row to do again
 
@@ -47,6 +49,8 @@ class BatchCalls:
         return self._callers[batch_id]()
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> Callable[[], CallAgent]:
+        if self.worker.place.is_shared:
+            refuse_foreign_places(self._app.settings, recipe)
         session = Session(
             self._app,
             allow_metered=recipe.allow_metered,
@@ -65,6 +69,24 @@ class BatchCalls:
             candidates,
             [Budget(recipe.max_cost_usd, max_calls=recipe.max_calls), *([] if budget is None else [budget])],
         )
+
+
+def refuse_foreign_places(settings: Settings, recipe: Recipe) -> None:
+    """Raise `NotTrusted` where the recipe says where keys are or where they go, and this machine's settings don't.
+
+    Whoever can write to a shared store could else have a worker send its keys to an address of theirs.
+    """
+    for agent, choices in recipe.choices.items():
+        for choice in choices:
+            named = (choice.base_url, choice.api_key_env, choice.api_key_file)
+            own = settings.profiles.get(choice.profile or "")
+            file = None if own is None or own.api_key_file is None else str(own.api_key_file)
+            if any(named) and (own is None or named != (own.base_url, own.api_key_env, file)):
+                raise NotTrusted(
+                    f"agent `{agent}` of the batch names an address or a key's place (profile `{choice.profile}`)"
+                    " that is not in this machine's settings",
+                    hint="Define the same profile here, if it is as you want it; nothing was sent.",
+                )
 
 
 def _budget(worker: Worker, batch: Batch) -> BatchBudget | None:

@@ -14,7 +14,7 @@ from llm_orc.durable.agents import AGENT
 from llm_orc.durable.batches import Batch, Batches, BatchRow, queue_of
 from llm_orc.durable.crew import WorkerSeen, workers_of
 from llm_orc.durable.database import open_engine, store_error
-from llm_orc.durable.worker import client_of
+from llm_orc.durable.worker import client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
 from llm_orc.runs.state import Spend
@@ -90,6 +90,7 @@ class BatchStore:
             ids = [*stopped, *(agent.workflow_id for agent in agents)]
             for start in range(0, len(ids), _MANY):
                 client.cancel_workflows(ids[start : start + _MANY])
+            close_queue(client, batch_id)
         return len(stopped)
 
     def delete(self, batch_id: str) -> None:
@@ -102,7 +103,7 @@ class BatchStore:
                 )
             ]:
                 client.delete_workflows(ids)
-            client.delete_queue(queue_of(batch_id))
+            close_queue(client, batch_id)
         self.batches.delete(batch_id)
 
     def ended_before(self, at: float) -> list[str]:

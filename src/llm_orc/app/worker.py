@@ -11,7 +11,7 @@ from llm_orc.app.batch_calls import BatchCalls
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batches import Batch
 from llm_orc.durable.database import in_store
-from llm_orc.durable.worker import Worker
+from llm_orc.durable.worker import Worker, close_queue
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -41,8 +41,13 @@ async def run_worker(
         calls.worker = worker
         async with worker:
             watch.joined(worker.worker_id, str(place))
+            before: set[str] = set()
             while not stop.is_set() and not worker.carrier.stopping.is_set():
                 found = await in_store(worker.batches.open_batches)
+                now = {batch.batch_id for batch in found}
+                for over in before - now:
+                    await asyncio.to_thread(close_queue, worker.client, over)
+                before = now
                 watch.progress(found, worker.carrier.rows_under_way)
                 if until_done and not found:
                     break

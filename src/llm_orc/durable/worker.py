@@ -33,7 +33,7 @@ APPLICATION = "llm-orc"
 APPLICATION_VERSION = "1"
 """Changed on purpose only: the engine leaves work of another version lying."""
 
-_POLL_S = 0.1
+_POLL_S = 0.2
 _ROW = "llm-orc-row"
 
 
@@ -165,3 +165,8 @@ def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int) -> None:
         polling_interval_sec=_POLL_S,
         on_conflict="always_update",
     )
+
+
+def close_queue(client: DBOSClient, batch_id: str) -> None:
+    """Let nobody look for rows of the batch any more: each queue is asked several times a second."""
+    client.delete_queue(queue_of(batch_id))
