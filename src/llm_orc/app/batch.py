@@ -255,11 +255,7 @@ class _Following:
         batch = await in_store(partial(self._worker.batches.batch, self._batch_id))
         if batch is None:
             raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was worked on")
-        ends = [
-            e
-            for e in await asyncio.to_thread(self._worker.batches.ends, self._batch_id)
-            if e.number not in self._seen
-        ]
+        ends = await in_store(partial(self._worker.batches.ends, self._batch_id, frozenset(self._seen)))
         for end in ends:
             self._seen.add(end.number)
             for billing, spend in end.spend.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from llm_orc.cli.batch_options import pairs, row_format_option, store_option
-from llm_orc.cli.names import EnsembleName
+from llm_orc.cli.names import BatchName, EnsembleName
 from llm_orc.cli.options import CONTEXT, app_here, json_option, output_option, write_json
 from llm_orc.cli.prompts import agreed
 from llm_orc.cli.root import EXIT_CODES
@@ -43,7 +43,7 @@ class BatchGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
-_batch_argument = click.argument("batch", default="last", metavar="[BATCH]")
+_batch_argument = click.argument("batch", default="last", metavar="[BATCH]", type=BatchName())
 
 
 @click.group(

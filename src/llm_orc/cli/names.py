@@ -120,3 +120,17 @@ class ProviderName(_Name):
 
         for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
             yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
+
+
+class BatchName(_Name):
+    name = "batch"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """The batches of the store that the settings name, the newest first."""
+        if not app.settings.batch.store and not app.paths.batches_database.exists():
+            return
+        from llm_orc.app.batches import open_batches
+
+        with open_batches(app, None) as store:
+            for batch in store.batches.batches() if store else ():
+                yield CompletionItem(batch.batch_id, help=f"{batch.ensemble}, {batch.state}")

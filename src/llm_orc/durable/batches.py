@@ -20,7 +20,7 @@ from llm_orc.runs.state import RunResult, RunState, Spend
 from llm_orc.runs.wire import decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 
 RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
@@ -389,18 +389,19 @@ class Batches:
             for row in found
         ]
 
-    def ends(self, batch_id: str) -> list[RowEnd]:
-        """Return how the ended rows ended, in no order."""
+    def ends(self, batch_id: str, but: Collection[int] = ()) -> list[RowEnd]:
+        """Return how the ended rows ended, those in `but` left out, in the order of their numbers."""
+        new = sorted(self.ended_numbers(batch_id).difference(but))
+        columns = sa.select(ROWS.c.number, ROWS.c.state, ROWS.c.ended_at, ROWS.c.spend).order_by(ROWS.c.number)
+        found: list[RowEnd] = []
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                sa.select(ROWS.c.number, ROWS.c.state, ROWS.c.ended_at, ROWS.c.spend).where(
-                    ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_ENDED)
-                )
-            ).all()
-        return [
-            RowEnd(number, state, ended_at, msgspec.json.decode(spend or b"{}", type=dict[str, Spend]))
-            for number, state, ended_at, spend in rows
-        ]
+            for start in range(0, len(new), _CHUNK):
+                some = new[start : start + _CHUNK]
+                rows = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(some)))
+                for number, state, ended_at, spend in rows:
+                    by_billing = msgspec.json.decode(spend or b"{}", type=dict[str, Spend])
+                    found.append(RowEnd(number, state, ended_at, by_billing))
+        return found
 
     def ended_numbers(self, batch_id: str) -> set[int]:
         with self._engine.connect() as connection:
