@@ -99,6 +99,11 @@ def test_the_public_names_are_those_of_the_library_reference() -> None:
             tuple(name for name in HEAVY if name != "click"),
             id="llm-orc --help",
         ),
+        pytest.param(
+            "import llm_orc.app.library, llm_orc.app.chat, llm_orc.cli.running, llm_orc.cli.runs",
+            ("dbos", "sqlalchemy", "psycopg", "opentelemetry"),
+            id="whatever is no batch",
+        ),
     ],
 )
 def test_what_must_be_instant_imports_nothing_heavy(statement: str, too_heavy: tuple[str, ...]) -> None:
