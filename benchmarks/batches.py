@@ -22,7 +22,7 @@ from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
-from llm_orc.durable.batches import NewBatch, NewRow, batch_id_of
+from llm_orc.durable.batch import NewBatch, NewRow, batch_id_of
 from llm_orc.durable.place import place_of
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.ensembles.ensemble import Ensemble

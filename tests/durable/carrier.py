@@ -23,7 +23,7 @@ from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
-from llm_orc.durable.batches import NewBatch, NewRow, batch_id_of
+from llm_orc.durable.batch import NewBatch, NewRow, batch_id_of
 from llm_orc.durable.crew import Pace
 from llm_orc.durable.database import in_store
 from llm_orc.durable.limits import SharedLimits

@@ -19,7 +19,7 @@ from llm_orc.app.conduct import refuse_unknown_price
 from llm_orc.app.estimate import estimate
 from llm_orc.app.session import Session
 from llm_orc.app.stores import batch_place
-from llm_orc.durable.batches import Batch, BatchRow, NewBatch, NewRow, batch_id_of
+from llm_orc.durable.batch import Batch, BatchRow, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.worker import Worker, close_queue, enqueue_row, open_queue

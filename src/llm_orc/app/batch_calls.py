@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.base import CallAgent
     from llm_orc.app.wiring import App
-    from llm_orc.durable.batches import Batch
+    from llm_orc.durable.batch import Batch
     from llm_orc.durable.worker import Worker
     from llm_orc.runs.resume import Recipe
     from llm_orc.settings.model import Settings

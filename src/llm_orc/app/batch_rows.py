@@ -10,7 +10,7 @@ from llm_orc.errors import BatchNotFound
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
-    from llm_orc.durable.batches import BatchRow
+    from llm_orc.durable.batch import BatchRow
     from llm_orc.runs.resume import Recipe
 
 

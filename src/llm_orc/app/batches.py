@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.agents import AGENT
-from llm_orc.durable.batches import Batch, Batches, BatchRow, queue_of
+from llm_orc.durable.batch import Batch, BatchRow, queue_of
+from llm_orc.durable.batches import Batches
 from llm_orc.durable.crew import WorkerSeen, workers_of
 from llm_orc.durable.database import open_engine, store_error
 from llm_orc.durable.worker import client_of, close_queue

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.batch_calls import BatchCalls
 from llm_orc.app.stores import batch_place
-from llm_orc.durable.batches import Batch
+from llm_orc.durable.batch import Batch
 from llm_orc.durable.database import in_store
 from llm_orc.durable.worker import Worker, close_queue
 

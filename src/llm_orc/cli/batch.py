@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llm_orc.app.batch_inputs import Input
     from llm_orc.app.batches import BatchStatus, BatchStore
     from llm_orc.app.wiring import App
-    from llm_orc.durable.batches import Batch
+    from llm_orc.durable.batch import Batch
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.jsontypes import JsonValue
 

@@ -12,7 +12,7 @@ from llm_orc.formats.batch import csv_heading, csv_row, row_line, row_value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from llm_orc.durable.batches import BatchRow
+    from llm_orc.durable.batch import BatchRow
 
 
 def row_texts(rows: Iterable[BatchRow], agents: Sequence[str], form: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from llm_orc.cli.options import app_here, tool
 from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
-    from llm_orc.durable.batches import Batch
+    from llm_orc.durable.batch import Batch
     from llm_orc.errors import LlmOrcError
 
 

@@ -12,7 +12,7 @@ from dbos import DBOS
 from dbos import error as engine_errors
 
 from llm_orc.agents.base import AgentTurn
-from llm_orc.durable.batches import workflow_id
+from llm_orc.durable.batch import workflow_id
 from llm_orc.durable.crew import SUSPECT_FROM
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import GoneForDead
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.base import CallAgent
     from llm_orc.durable.agents import QueuedAgents
-    from llm_orc.durable.batches import Batches, BatchRow
+    from llm_orc.durable.batch import BatchRow
+    from llm_orc.durable.batches import Batches
     from llm_orc.durable.place import Place
     from llm_orc.durable.steps import DurableSteps
     from llm_orc.engine.execute import Clock

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from llm_orc.durable.batches import Batches, queue_of
+from llm_orc.durable.batch import queue_of
+from llm_orc.durable.batches import Batches
 from llm_orc.durable.database import CONNECT
 from llm_orc.durable.tables import ROWS, WORKERS
 from llm_orc.errors import StoreBusy

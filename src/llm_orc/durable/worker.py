@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
 from llm_orc.durable.agents import AGENT, QueuedAgents
-from llm_orc.durable.batches import Batches, queue_of, workflow_id
+from llm_orc.durable.batch import queue_of, workflow_id
+from llm_orc.durable.batches import Batches
 from llm_orc.durable.carrying import Calls, Carrier
 from llm_orc.durable.crew import Crew, Pace
 from llm_orc.durable.database import open_engine, store_error

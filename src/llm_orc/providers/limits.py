@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import CallLimits
 
 _MINUTE_S = 60.0
-_FIRST_PAUSE_S = 0.5
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0  # where none is asked for; each call waits by itself too
 _FORGIVEN_S = 60.0  # without another refusal, after which only what is set bounds the calls in flight
 _WARY_BELOW = 50  # requests left, from which on each start is counted against them
 
@@ -216,8 +216,8 @@ class Limiter:
             self._ceiling = max(1.0, min(self._ceiling, self._in_flight) / 2)
             self._refused_in_row += 1
             if asked_s is None:
-                spread = 0.5 + self._jitter() / 2
-                asked_s = min(_MINUTE_S, _FIRST_PAUSE_S * 2 ** min(self._refused_in_row - 1, 10)) * spread
+                grown_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._refused_in_row - 1, 10))
+                asked_s = grown_s * (0.5 + self._jitter() / 2)
         if asked_s is not None and asked_s <= LONGEST_WAIT_S:
             self._not_before = max(self._not_before, now + asked_s)
 

@@ -1,0 +1,151 @@
+"""What a batch and its rows are: plain values, and the names by which the durable engine knows them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from llm_orc.engine.events import RecordedEvent
+from llm_orc.jsontypes import JsonValue
+from llm_orc.runs.resume import Recipe, encode_recipe
+from llm_orc.runs.state import RunResult, RunState, Spend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
+BatchState = Literal["open", "done", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """One input. `error` says why it can't be used, and `task` is then empty."""
+
+    number: int  # from 1
+    line: int  # of the input file; 0: a file of its own
+    task: str
+    label: str = ""
+    fields: dict[str, JsonValue] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """What is about to be run. `recipe` has no task; each row has its own."""
+
+    batch_id: str
+    recipe: Recipe
+    inputs: str
+    created_at: float
+    total: int
+    max_cost_usd: float | None = None
+    max_calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A row as it stands. `record` is its events once it has ended."""
+
+    batch_id: str
+    number: int
+    line: int
+    label: str
+    fields: dict[str, JsonValue]
+    task: str
+    state: RowState
+    attempt: int
+    ended_at: float | None
+    error_code: str | None
+    error: str | None
+    takeovers: int = 0  # since its last answer
+    record: tuple[RecordedEvent, ...] = ()
+
+    @property
+    def row_id(self) -> str:
+        return f"{self.batch_id}:{self.number}"
+
+    @property
+    def run_state(self) -> RunState:
+        state = RunState()
+        for event in self.record:
+            state.apply(event)
+        return state
+
+    @property
+    def result(self) -> RunResult | None:
+        """The row's result; None where it has not run."""
+        return self.run_state.result() if self.record else None
+
+
+@dataclass(frozen=True, slots=True)
+class RowEnd:
+    """How a row ended: enough for progress, without its answers."""
+
+    number: int
+    state: RowState
+    ended_at: float
+    spend: dict[str, Spend]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it stands. `calls` and `spent_usd` are what its limits are compared with."""
+
+    batch_id: str
+    ensemble: str
+    inputs: str
+    created_at: float
+    is_cancelled: bool
+    total: int
+    max_cost_usd: float | None
+    max_calls: int | None
+    calls: int
+    spent_usd: float
+    counts: dict[RowState, int]
+    unusable: int  # rows that failed because their input is none
+
+    @property
+    def state(self) -> BatchState:
+        if self.is_cancelled:
+            return "cancelled"
+        return "open" if self.waiting else "done"
+
+    @property
+    def waiting(self) -> int:
+        """Rows that have not ended; some of them may be under way, or not even queued yet."""
+        return self.total - sum(self.counts.get(state, 0) for state in _ENDED_STATES)
+
+
+_ENDED_STATES: tuple[RowState, ...] = ("completed", "completed_with_errors", "failed", "cancelled")
+
+
+def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
+    """Return the id that these inputs have with this recipe: the same ones again are the same batch.
+
+    The ensemble's own place, who agreed to pay, and limits shape no answer and are left out. `salt` makes another
+    batch of the same inputs.
+    """
+    shaping = replace(
+        recipe,
+        ensemble=replace(recipe.ensemble, source=None, max_cost_usd=None, max_calls=None),
+        task="",
+        allow_metered=False,
+        max_cost_usd=None,
+        max_calls=None,
+    )
+    digest = hashlib.sha256(encode_recipe(shaping))
+    digest.update(salt.encode())
+    for row in rows:
+        digest.update(msgspec.json.encode([row.task, row.error]))
+    return f"b{digest.hexdigest()[:12]}"
+
+
+def workflow_id(batch_id: str, number: int, attempt: int) -> str:
+    return f"{batch_id}:{number}:{attempt}"
+
+
+def queue_of(batch_id: str) -> str:
+    return f"batch:{batch_id}"
