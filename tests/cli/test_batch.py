@@ -245,3 +245,19 @@ def test_a_second_worker_on_a_file_is_told_what_to_do(pair: Shell) -> None:
     assert second.returncode == 1
     assert "works on" in second.stderr
     assert "--store postgresql://" in second.stderr
+
+
+@pytest.mark.slow
+def test_a_worker_leaves_a_batch_alone_that_has_spent_its_budget(pair: Shell) -> None:
+    command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse")
+    poor = "".join(f'{{"firm": "poor {n}", "land": "DE"}}\n' for n in range(6))
+    short = pair.run(*command, "--max-calls", "3", stdin=poor)
+    worker = pair.run("worker", "--until-done")
+    more = pair.run(*command, "--max-calls", "12", stdin=poor)
+
+    assert short.returncode == 1
+    assert "--max-calls" in short.stderr
+    assert worker.returncode == 1
+    assert "left alone" in worker.stderr
+    assert more.returncode == 0, more.stderr
+    assert {row["status"] for row in rows_of(more.stdout).values()} == {"completed"}

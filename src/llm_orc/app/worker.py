@@ -12,10 +12,10 @@ from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
 from llm_orc.durable.database import in_store
 from llm_orc.durable.worker import Worker, close_queue
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
-    from llm_orc.errors import LlmOrcError
 
 _LOOK_S = 1.0
 
@@ -26,6 +26,7 @@ class WorkerWatch:
 
     joined: Callable[[str, str], None]  # (worker's id, store)
     progress: Callable[[list[Batch], int], None]
+    aside: Callable[[str, LlmOrcError], None]  # a batch that has spent its budget is left alone
 
 
 async def run_worker(
@@ -42,6 +43,7 @@ async def run_worker(
         async with worker:
             watch.joined(worker.worker_id, str(place))
             before: set[str] = set()
+            aside: dict[str, LlmOrcError] = {}
             while not stop.is_set() and not worker.carrier.stopping.is_set():
                 found = await in_store(worker.batches.open_batches)
                 now = {batch.batch_id for batch in found}
@@ -49,12 +51,16 @@ async def run_worker(
                     await asyncio.to_thread(close_queue, worker.client, over)
                 before = now
                 watch.progress(found, worker.carrier.rows_under_way)
-                if until_done and not found:
+                for batch_id, error in list(worker.carrier.spent.items()):
+                    watch.aside(batch_id, error)
+                    await worker.set_aside(batch_id)
+                    aside[batch_id] = error
+                if until_done and now <= aside.keys():
                     break
                 await _set_within(stop, _LOOK_S)
             worker.carrier.stop()
             await worker.carrier.drained()
-        return worker.carrier.stopped_by
+        return worker.carrier.stopped_by or next((e for b, e in aside.items() if until_done and b in before), None)
 
 
 async def _set_within(event: asyncio.Event, limit_s: float) -> None:

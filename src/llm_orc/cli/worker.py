@@ -36,7 +36,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     view = _View(quiet=quiet)
 
     async def work(stopping: Stopping) -> LlmOrcError | None:
-        watch = WorkerWatch(view.joined, view.progress)
+        watch = WorkerWatch(view.joined, view.progress, view.aside)
         return await run_worker(app, store, watch, stopping.event, until_done=until_done)
 
     stopped_by, code = run_stoppable(work, "Waiting for calls under way; Ctrl-C again stops at once.")
@@ -56,6 +56,9 @@ class _View:
     def joined(self, worker_id: str, store: str) -> None:
         if not self._quiet:
             note(f"Worker {worker_id} on {store}. Ctrl-C ends it.")
+
+    def aside(self, batch_id: str, error: LlmOrcError) -> None:
+        note(f"{batch_id}: left alone, {error.message}")
 
     def progress(self, found: list[Batch], rows: int) -> None:
         if self._quiet:

@@ -53,10 +53,16 @@ class Carrier:
         *,
         steps: type[DurableSteps],
         queued: QueuedAgents | None,
+        serves_many: bool = False,
     ) -> None:
-        """`queued` is where agents go whose provider is limited over all workers; None: there is no other."""
+        """`queued` is where agents go whose provider is limited over all workers; None: there is no other.
+
+        With `serves_many`, a batch that has spent its budget is put into `spent`, and the others go on.
+        """
         self.stopping = asyncio.Event()
         self.stopped_by: LlmOrcError | None = None
+        self.spent: dict[str, LlmOrcError] = {}  # batches, and what their last call was refused with
+        self._serves_many = serves_many
         self._place, self._batches, self._calls, self._clock = place, batches, calls, clock
         self._steps, self._queued = steps, queued
         self._under_way: dict[str, asyncio.Task[object]] = {}
@@ -82,7 +88,7 @@ class Carrier:
             except engine_errors.DBOSException:
                 raise
             except sa.exc.SQLAlchemyError as e:  # a full disk
-                await self._give_up(store_error(self._place, e))
+                await self._give_up(batch_id, store_error(self._place, e))
                 raise
             except Exception as e:
                 why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
@@ -114,7 +120,7 @@ class Carrier:
             provider = recipe.choices[turn.agent.name][0].provider if limited else None
             if self._queued is not None and provider in limited and provider is not None:
                 return await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
-            return await self._ask(call, turn)
+            return await self._ask(row.batch_id, call, turn)
 
         sink = RowSink(row.record)
         steps = self._steps(plan.names, sink, ask_agent)
@@ -141,7 +147,7 @@ class Carrier:
             turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
 
             async def ask_it() -> str:
-                return await self._ask(call, turn)
+                return await self._ask(row.partition(":")[0], call, turn)
 
             return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
 
@@ -165,18 +171,18 @@ class Carrier:
             try:
                 return recipe, await self._calls(batch_id, recipe)
             except LlmOrcError as e:
-                await self._give_up(e)
+                await self._give_up(batch_id, e)
                 raise
 
     # --- one call -----------------------------------------------------------------------------------------
 
-    async def _ask(self, call: CallAgent, turn: AgentTurn) -> str:
-        if self.stopping.is_set():
+    async def _ask(self, batch_id: str, call: CallAgent, turn: AgentTurn) -> str:
+        if self.stopping.is_set() or batch_id in self.spent:
             await _until_cancelled()
         try:
             return await self._counted(call, turn)
         except LlmOrcError as e:
-            await self._give_up(e)
+            await self._give_up(batch_id, e)
             raise
         except GoneForDead:
             await _until_cancelled()
@@ -192,9 +198,12 @@ class Carrier:
             if not self._asking:
                 self._idle.set()
 
-    async def _give_up(self, error: LlmOrcError) -> None:
+    async def _give_up(self, batch_id: str, error: LlmOrcError) -> None:
         """No other call would fare better: stop here, and leave the row as it is for who comes next."""
-        self.stop(error)
+        if self._serves_many and isinstance(error, BatchBudgetExceeded):
+            self.spent[batch_id] = error
+        else:
+            self.stop(error)
         await _until_cancelled()
 
     # --- stopping -----------------------------------------------------------------------------------------
@@ -214,9 +223,9 @@ class Carrier:
         for task in list(self._under_way.values()):
             task.cancel()
 
-    async def end(self) -> None:
-        """Cancel what is under way, and return when it has gone."""
-        tasks = list(self._under_way.values())
+    async def end(self, batch_id: str = "") -> None:
+        """Cancel what is under way, for one batch or for all, and return when it has gone."""
+        tasks = [task for name, task in self._under_way.items() if name.startswith(batch_id)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -117,6 +117,11 @@ class Crew:
             self._unlock()
             self._stack.close()
 
+    def put_back(self, client: DBOSClient, batch_id: str) -> None:
+        """Queue again what we hold of one batch."""
+        held = _pending(client, [self._worker_id])
+        self._queue_again(client, [status for status in held if status.workflow_id.startswith(f"{batch_id}:")])
+
     # --- staying ------------------------------------------------------------------------------------------
 
     async def tend(self, client: DBOSClient, lost: Callable[[], None]) -> None:

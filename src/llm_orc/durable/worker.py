@@ -67,7 +67,9 @@ class Worker:
         self._only = batches
         self._limits = (limits or {}) if place.is_shared else {}
         self._queued = QueuedAgents(self.client, APPLICATION_VERSION) if place.is_shared else None
-        self.carrier = Carrier(place, self.batches, calls, clock, steps=steps, queued=self._queued)
+        self.carrier = Carrier(
+            place, self.batches, calls, clock, steps=steps, queued=self._queued, serves_many=batches is None
+        )
         self._crew = Crew(self.engine, self.worker_id, place, pace or Pace())
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -129,6 +131,13 @@ class Worker:
         if self._only is not None:
             DBOS.listen_queues([*map(queue_of, self._only), *map(limit_queue, self._limits)])
         DBOS.launch()
+
+    async def set_aside(self, batch_id: str) -> None:
+        """Let go of a batch that has spent its budget: its rows wait until somebody submits it with more."""
+        await asyncio.to_thread(close_queue, self.client, batch_id)
+        await self.carrier.end(f"{batch_id}:")
+        await asyncio.to_thread(self._crew.put_back, self.client, batch_id)
+        self.carrier.spent.pop(batch_id, None)
 
     def queue_again(self, batch_id: str, workflows: Sequence[str]) -> None:
         """Queue rows that were cancelled; what their agents have answered is kept. Blocks."""
