@@ -83,6 +83,7 @@ def test_again_asks_everything_anew(pair: Shell) -> None:
     assert [b["counts"] for b in json.loads(pair.run("batch", "list", "--json").stdout)] == [{"completed": 1}] * 2
 
 
+@pytest.mark.slow
 def test_results_come_as_a_table_in_the_order_of_the_input(pair: Shell) -> None:
     folder = pair.cwd / "letters"
     folder.mkdir()
@@ -153,6 +154,7 @@ def test_deleting_a_batch_leaves_nothing_of_it(pair: Shell) -> None:
     assert not [path for path in state.glob("batches.sqlite*") if b"Zebra" in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("sys.platform == 'win32'", reason="signals are POSIX's")
 def test_ctrl_c_pauses_and_the_same_command_goes_on(pair: Shell) -> None:
     inputs = "".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(400))
@@ -218,6 +220,7 @@ def test_a_full_disk_stops_the_batch_and_loses_nothing(pair: Shell) -> None:
     assert {row["status"] for row in rows_of(done.stdout).values()} == {"completed"}
 
 
+@pytest.mark.slow
 def test_a_worker_goes_on_with_what_was_paused_and_ends_when_all_is_done(pair: Shell) -> None:
     (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(60)))
     command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--max-concurrent", "2")
@@ -236,6 +239,7 @@ def test_a_worker_goes_on_with_what_was_paused_and_ends_when_all_is_done(pair: S
     assert "Nobody works" in pair.run("workers").stderr
 
 
+@pytest.mark.slow
 def test_a_second_worker_on_a_file_is_told_what_to_do(pair: Shell) -> None:
     with pair.started("worker") as first:
         assert first.stderr is not None
