@@ -94,6 +94,30 @@ def test_a_batch_that_is_deleted_is_gone(pair: Shell, postgres: Postgres) -> Non
     assert left == [0, 0]
 
 
+def test_a_worker_that_comes_while_the_server_restarts_waits_for_it(pair: Shell, postgres: Postgres) -> None:
+    store = ("--store", postgres.url)
+    pair.run("batch", "./pair.yaml", "--inputs", "in.txt", "--rehearse", "--limit", "2", *store)
+    postgres.stop("immediate")
+
+    with pair.started("worker", "--until-done", *store) as worker:
+        assert worker.stderr is not None
+        said = worker.stderr.readline()
+        postgres.start()
+        _, rest = worker.communicate(timeout=60)
+
+    assert "Connection refused. Waiting for it." in said
+    assert rest.startswith("Worker ")
+    assert worker.returncode == 0
+
+
+def test_a_server_that_says_no_is_not_waited_for(pair: Shell, postgres: Postgres) -> None:
+    done = pair.run("worker", "--store", postgres.url.replace("/postgres", "/elsewhere"))
+
+    assert done.returncode == 1
+    assert 'database "elsewhere" does not exist' in done.stderr
+    assert "Waiting" not in done.stderr
+
+
 def test_a_server_that_is_not_there_is_said_with_what_to_do(pair: Shell) -> None:
     done = pair.run("batch", "list", "--store", "postgresql://orc@127.0.0.1:1/none")
 

@@ -23,12 +23,12 @@ from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
-from llm_orc.durable.batch import NewBatch, NewRow, batch_id_of
+from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.crew import Pace
 from llm_orc.durable.database import in_store
 from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.place import place_of
-from llm_orc.durable.spending import BatchBudget
+from llm_orc.durable.spending import BatchAccount
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.ensembles.ensemble import Ensemble
@@ -67,16 +67,16 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
     rows, name = rows_of(number), batch_id(number)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
-        async def calls(_batch_id: str, _recipe: Recipe) -> CallAgent:
+        async def calls(_batch_id: str, row: int, _recipe: Recipe) -> CallAgent:
             async def call(turn: AgentTurn) -> AgentOutput:
                 turn.observer.calling("witness", ACCESS)
-                await budget.count_call(turn.agent.name)
                 if f"row {options.get('deadly')}" == turn.prompt:
                     os._exit(9)
                 if limits:
                     await worker.gate.start("witness", 0)
+                await account.of_row(row).count_call(turn.agent.name)
                 # The prompt's own words tell the row; agents behind others get them within their answers.
-                asked = {"agent": turn.agent.name, "prompt": turn.prompt}
+                asked = {"agent": turn.agent.name, "prompt": turn.prompt, "pid": os.getpid()}
                 async with http.post(url, json=asked) as answer:
                     return AgentOutput(await answer.text(), "witness", ACCESS)
 
@@ -87,6 +87,7 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
         limits = {}
         if options.get("concurrent"):
             limits["witness"] = SharedLimits(options["concurrent"], options.get("per_minute"))
+        spend = BatchLimits(max_calls=options.get("max_calls"), row_max_calls=options.get("row_max_calls"))
         worker = Worker(
             place,
             calls,
@@ -97,17 +98,18 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
             steps=steps,
             tuned=variant != "untuned",
         )
-        budget = BatchBudget(worker.engine, name, limits_cost=False)
+        account = BatchAccount(worker.engine, worker.worker_id, name, spend, worker.carrier.call_starts)
         async with worker:
-            new = NewBatch(name, RECIPE, "", 0.0, number, max_calls=options.get("max_calls"))
-            await asyncio.to_thread(open_queue, worker.client, name, ROWS_AT_ONCE)
-            await asyncio.to_thread(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0)
+            new = NewBatch(name, RECIPE, "", 0.0, number, spend)
+            await in_store(partial(open_queue, worker.client, name, ROWS_AT_ONCE))
+            await in_store(partial(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0))
             stopping = worker.carrier.stopping
             while (batch := await in_store(partial(worker.batches.batch, name))) and batch.waiting:
                 if stopping.is_set():
                     break
                 await asyncio.sleep(0.1)
             await worker.carrier.drained()
+            await account.give_back()
     sys.stdout.write(f"{worker.carrier.stopped_by or 'done'}\n")
 
 

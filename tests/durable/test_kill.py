@@ -35,7 +35,7 @@ async def carried_out(store: Path, witness: Witness, variant: str, kills: int) -
                 assert process.returncode is None, await said(process)
                 await asyncio.sleep(0.005)
         process.kill()
-        witness.note_kill()
+        witness.note_kill(process.pid)
         await process.wait()
     process = await start(store, witness, variant)
     async with asyncio.timeout(LIMIT_S):
@@ -73,7 +73,7 @@ async def test_after_five_kills_every_answer_is_that_of_an_unkilled_run(tmp_path
     assert answers(tmp_path / "killed.sqlite") == answers(tmp_path / "undisturbed.sqlite")
     assert not undisturbed.repeated
     assert len(witness.answered) == ROWS * 4
-    assert not witness.unexplained(lag_s=1.0)
+    assert not witness.unexplained()
     assert late(witness) < FEW
 
 

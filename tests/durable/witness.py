@@ -14,13 +14,20 @@ from aiohttp import web
 
 _ROW = re.compile(r"\brow (\d+)\b")
 Call = tuple[int, str]  # row, agent
+_ON_THE_WAY_S = 0.5
 
 
 @dataclass
 class Kill:
-    """What was under way when a process was killed. `answered_s` is how long before an answer had gone out."""
+    """What a process had under way when it was killed or stopped, by what had reached us then or a moment later.
 
-    in_flight: Counter[Call]
+    `answered_s` is how long before an answer had gone out to it; `unkept_s` how old one may be that it had not kept.
+    """
+
+    pid: int
+    at: float
+    unkept_s: float
+    in_flight: set[Call]
     answered_s: dict[Call, float]
 
 
@@ -32,8 +39,8 @@ class Witness:
     spread_s: float = 0.2
     calls: list[Call] = field(default_factory=list)
     started: list[float] = field(default_factory=list)
-    answered: dict[Call, float] = field(default_factory=dict)
-    in_flight: Counter[Call] = field(default_factory=Counter)
+    answered: dict[Call, tuple[float, int]] = field(default_factory=dict)  # when last, and to which process
+    in_flight: Counter[tuple[Call, int]] = field(default_factory=Counter)
     most_in_flight: int = 0
     kills: list[Kill] = field(default_factory=list)
     url: str = ""
@@ -54,27 +61,32 @@ class Witness:
 
     async def _answer(self, request: web.Request) -> web.Response:
         asked = await request.json()
-        prompt = asked["prompt"]
+        prompt, pid = asked["prompt"], asked["pid"]
         found = _ROW.search(prompt)
         assert found is not None
         call = (int(found[1]), asked["agent"])
+        now = time.monotonic()
+        for kill in self.kills:  # sent before the kill, and read by us after it
+            if kill.pid == pid and now - kill.at < _ON_THE_WAY_S:
+                kill.in_flight.add(call)
         self.calls.append(call)
-        self.started.append(time.monotonic())
-        self.in_flight[call] += 1
+        self.started.append(now)
+        self.in_flight[call, pid] += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight.total())
         # Another order of arrival gives other delays, so a replay ends in another order.
         dice = hashlib.sha256(f"{len(self.calls)} {call}".encode()).digest()[0] / 255
         await asyncio.sleep(self.shortest_s + self.spread_s * dice)
-        self.in_flight -= Counter([call])
-        self.answered[call] = time.monotonic()
+        self.in_flight -= Counter([(call, pid)])
+        self.answered[call] = (time.monotonic(), pid)
         words = hashlib.sha256(prompt.encode()).hexdigest()[:16]
         return web.Response(text=f"{asked['agent']} on row {call[0]}: {words}")
 
-    def note_kill(self) -> None:
-        """Call it right after a kill. What the killed process had open is forgotten."""
+    def note_kill(self, pid: int, unkept_s: float = 1.0) -> None:
+        """Call it right after a kill. `unkept_s` is longer where the process could keep nothing before."""
         now = time.monotonic()
-        answered = {call: now - at for call, at in self.answered.items()}
-        self.kills.append(Kill(Counter(self.in_flight), answered))
+        in_flight = {call for call, of in self.in_flight if of == pid}
+        answered = {call: now - at for call, (at, of) in self.answered.items() if of == pid}
+        self.kills.append(Kill(pid, now, unkept_s, in_flight, answered))
 
     def most_starts(self, window_s: float) -> int:
         """Return the most calls that arrived within any window of this length."""
@@ -90,12 +102,12 @@ class Witness:
         """Calls beyond the first, for each row and agent."""
         return Counter({call: n - 1 for call, n in Counter(self.calls).items() if n > 1})
 
-    def unexplained(self, lag_s: float) -> list[Call]:
-        """Return repeats that were neither in flight at a kill nor answered just before one."""
+    def unexplained(self) -> list[Call]:
+        """Return repeats that were neither in flight to a killed process, nor answered to it just before."""
         explained: Counter[Call] = Counter()
         for kill in self.kills:
-            for call in {*kill.in_flight, *(c for c, s in kill.answered_s.items() if s <= lag_s)}:
-                explained[call] += 1
+            late = {call for call, age_s in kill.answered_s.items() if age_s <= kill.unkept_s}
+            explained.update(kill.in_flight | late)
         return list((self.repeated - explained).elements())
 
     def lateness_s(self) -> list[float]:

@@ -69,6 +69,12 @@ class LlmCaller:
         self._limiting_cost = tuple(budget for budget in self._budgets if budget.limits_cost)
         self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
+    def with_budget(self, budget: Spending) -> LlmCaller:
+        """Return a caller with this budget alone that knows, and learns, the same of which access is closed."""
+        caller = LlmCaller(self._candidates, (budget,))
+        caller._closed = self._closed
+        return caller
+
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         failures: list[LlmOrcError] = []
         for candidate in self._candidates[turn.agent.name]:

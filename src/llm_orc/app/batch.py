@@ -17,13 +17,14 @@ from llm_orc.app.batch_inputs import Shaping, make_tasks, placeholders
 from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import refuse_unknown_price
 from llm_orc.app.estimate import estimate
+from llm_orc.app.run_ensemble import lowest
 from llm_orc.app.session import Session
 from llm_orc.app.stores import batch_place
-from llm_orc.durable.batch import Batch, BatchRow, NewBatch, NewRow, batch_id_of
+from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.worker import Worker, close_queue, enqueue_row, open_queue
-from llm_orc.errors import BatchNotFound, LlmOrcError, StoreBusy
+from llm_orc.errors import BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.runs.resume import Recipe
 from llm_orc.runs.state import Spend
 
@@ -93,6 +94,7 @@ class Submission:
     batch_id: str
     recipe: Recipe
     rows: Sequence[NewRow]
+    limits: BatchLimits
     options: BatchOptions
 
 
@@ -103,17 +105,23 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         template = ensemble.default_task
     tasks = make_tasks(inputs, replace(options.shaping, template=template))
     recipe = Recipe(
-        ensemble=replace(ensemble, conversation=None),  # rows know nothing of each other
+        # Rows know nothing of each other. Limits are the batch's, so that they can be changed.
+        ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
         task="",
         choices=choices_of(ensemble, app.settings),
         allow_metered=options.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
-        max_cost_usd=ensemble.max_cost_usd,
-        max_calls=ensemble.max_calls,
+    )
+    limits = BatchLimits(
+        max_cost_usd=options.max_cost_usd,
+        max_calls=options.max_calls,
+        row_max_cost_usd=lowest(app.settings.runs.max_cost_usd, ensemble.max_cost_usd),
+        row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls),
     )
     rows = [_new_row(task) for task in tasks]
-    return Submission(batch_id_of(recipe, rows, app.new_run_id() if options.again else ""), recipe, rows, options)
+    batch_id = batch_id_of(recipe, rows, app.new_run_id() if options.again else "")
+    return Submission(batch_id, recipe, rows, limits, options)
 
 
 def _new_row(task: Task) -> NewRow:
@@ -127,8 +135,7 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
         app, allow_metered=options.allow_metered, rehearsal=options.rehearse, stream=False
     ) as session:
         ready, _ = await session.models_for(recipe.choices)
-    limit = options.max_cost_usd if recipe.max_cost_usd is None else recipe.max_cost_usd
-    refuse_unknown_price(limit, ready)
+    refuse_unknown_price(lowest(submission.limits.max_cost_usd, submission.limits.row_max_cost_usd), ready)
     usable = [row for row in submission.rows if row.error is None]
     longest = max((row.task for row in usable), key=len, default="")
     one = partial(estimate, replace(recipe, task=longest), ready.by_agent, {})
@@ -159,8 +166,7 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
             inputs=options.inputs,
             created_at=app.clock.now(),
             total=len(submission.rows),
-            max_cost_usd=options.max_cost_usd,
-            max_calls=options.max_calls,
+            limits=submission.limits,
         )
         open_queue(worker.client, submission.batch_id, options.rows_at_once or ROWS_AT_ONCE)
         enqueue = partial(enqueue_row, worker.client)
@@ -200,15 +206,28 @@ async def _work(
 ) -> BatchOutcome:
     """Work on the batch; where another process has the store for itself, wait until it has gone."""
     place = batch_place(app, store)
-    told = False
+    following = _Following(app, batch_id, watch)
+    told = submitted = False
     while True:
         try:
             async with BatchCalls(app) as calls:
-                worker = Worker(place, calls, app.clock, batches=[batch_id], limits=_shared_limits(app))
+                worker = Worker(
+                    place,
+                    calls,
+                    app.clock,
+                    batches=[batch_id],
+                    limits=_shared_limits(app),
+                    waiting=lambda e: watch.note(waiting_words(e)),
+                )
                 calls.worker = worker
                 async with worker:
-                    await asyncio.to_thread(submit, worker)
-                    return await _Following(app, worker, batch_id, watch).to_the_end(stop)
+                    if not submitted:
+                        await in_store(partial(submit, worker))
+                    submitted = True
+                    outcome = await following.to_the_end(worker, stop)
+                    await calls.give_back()
+                    if not worker.carrier.is_lost or stop.is_set() or outcome.progress.batch.state != "open":
+                        return outcome
         except sa.exc.SQLAlchemyError as e:
             raise store_error(place, e) from None
         except StoreBusy as busy:
@@ -231,15 +250,21 @@ def _shared_limits(app: App) -> dict[str, SharedLimits]:
 class _Following:
     """Looks at the batch again and again, and tells what is new."""
 
-    def __init__(self, app: App, worker: Worker, batch_id: str, watch: BatchWatch) -> None:
-        self._app, self._worker, self._batch_id, self._watch = app, worker, batch_id, watch
+    def __init__(self, app: App, batch_id: str, watch: BatchWatch) -> None:
+        self._app, self._batch_id, self._watch = app, batch_id, watch
+        self._worker: Worker
+        self._has_begun = False
         self._seen: set[int] = set()
         self._spend: dict[str, Spend] = {}
         self._rate: deque[tuple[float, int]] = deque(maxlen=_RATE_OVER)
 
-    async def to_the_end(self, stop: asyncio.Event) -> BatchOutcome:
+    async def to_the_end(self, worker: Worker, stop: asyncio.Event) -> BatchOutcome:
+        """Follow until the batch is over, `stop`, or the worker stops by itself; it then has no call out."""
+        self._worker = worker
         progress = await self._look()
-        self._watch.began(progress.batch)
+        if not self._has_begun:
+            self._watch.began(progress.batch)
+        self._has_begun = True
         while progress.batch.state == "open" and not stop.is_set() and not self._worker.carrier.stopping.is_set():
             await _set_within(stop, _LOOK_S)
             progress = await self._look()
@@ -248,11 +273,11 @@ class _Following:
             await self._worker.carrier.drained()
             progress = await self._look()
         else:
-            await asyncio.to_thread(close_queue, self._worker.client, self._batch_id)
+            await in_store(partial(close_queue, self._worker.client, self._batch_id))
         return BatchOutcome(progress, self._worker.carrier.stopped_by)
 
     async def _look(self) -> Progress:
-        batch = await in_store(partial(self._worker.batches.batch, self._batch_id))
+        batch = await in_store(partial(self._worker.batches.batch, self._batch_id), self._away)
         if batch is None:
             raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was worked on")
         ends = await in_store(partial(self._worker.batches.ends, self._batch_id, frozenset(self._seen)))
@@ -266,6 +291,9 @@ class _Following:
         self._watch.progress(progress)
         return progress
 
+    def _away(self, error: sa.exc.DBAPIError) -> None:
+        self._watch.note(waiting_words(store_error(self._worker.place, error)))
+
     async def _tell(self, ended: Callable[[Sequence[BatchRow]], None], numbers: Sequence[int]) -> None:
         rows = await in_store(lambda: list(self._worker.batches.rows(self._batch_id, numbers)))
         ended(rows)
@@ -277,6 +305,11 @@ class _Following:
         rate = (last - first) / (last_at - first_at) if last > first and last_at > first_at else None
         remaining = batch.waiting / rate if rate else None
         return Progress(batch, self._worker.carrier.rows_under_way, dict(self._spend), rate, remaining)
+
+
+def waiting_words(error: StorageError) -> str:
+    """`can't use the store …: Connection refused. Waiting for it.`"""
+    return f"{error.message}. Waiting for it."
 
 
 async def _set_within(event: asyncio.Event, limit_s: float) -> bool:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.session import BatchWays, Session
-from llm_orc.durable.spending import BatchBudget
+from llm_orc.durable.batch import BatchLimits
+from llm_orc.durable.database import in_store
+from llm_orc.durable.spending import BatchAccount, LimitsChanged
 from llm_orc.errors import NotTrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
-    from llm_orc.agents.base import CallAgent
+    from llm_orc.agents.base import AgentOutput, AgentTurn, CallAgent
     from llm_orc.app.wiring import App
-    from llm_orc.durable.batch import Batch
     from llm_orc.durable.worker import Worker
     from llm_orc.runs.resume import Recipe
     from llm_orc.settings.model import Settings
@@ -31,7 +31,7 @@ class BatchCalls:
     def __init__(self, app: App) -> None:
         self._app = app
         self._stack = AsyncExitStack()
-        self._callers: dict[str, Callable[[], CallAgent]] = {}
+        self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
         self.worker: Worker
 
     async def __aenter__(self) -> Self:
@@ -42,33 +42,46 @@ class BatchCalls:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def __call__(self, batch_id: str, recipe: Recipe) -> CallAgent:
+    async def __call__(self, batch_id: str, number: int, recipe: Recipe) -> CallAgent:
         """Return what asks the agents of one row. Raises `AuthError`, `SettingsError` where this machine can't."""
-        if batch_id not in self._callers:
-            self._callers[batch_id] = await self._prepare(batch_id, recipe)
-        return self._callers[batch_id]()
+        if batch_id not in self._ready:
+            self._ready[batch_id] = await self._prepare(batch_id, recipe)
+        caller, account = self._ready[batch_id]
 
-    async def _prepare(self, batch_id: str, recipe: Recipe) -> Callable[[], CallAgent]:
-        if self.worker.place.is_shared:
+        async def ask(turn: AgentTurn) -> AgentOutput:
+            while True:
+                try:
+                    return await caller.with_budget(account.of_row(number))(turn)
+                except LimitsChanged:
+                    continue
+
+        return ask
+
+    async def give_back(self, batch_id: str | None = None) -> None:
+        """Leave uncounted what was not called after all, of one batch or of all. Call it when no call follows."""
+        for name, (_, account) in self._ready.items():
+            if batch_id in {None, name}:
+                await account.give_back()
+
+    async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
+        worker = self.worker
+        if worker.place.is_shared:
             refuse_foreign_places(self._app.settings, recipe)
         session = Session(
             self._app,
             allow_metered=recipe.allow_metered,
             rehearsal=recipe.rehearsal,
             stream=False,
-            batch=BatchWays(self.worker.gate if self.worker.place.is_shared else None, _PATIENCE),
+            batch=BatchWays(worker.gate if worker.place.is_shared else None, _PATIENCE),
         )
         await self._stack.enter_async_context(session)
         _, candidates = await session.models_for(recipe.choices)
-        batch = self.worker.batches.batch(batch_id)
-        budget = _budget(self.worker, batch) if batch is not None else None
-        shared = LlmCaller(candidates, [] if budget is None else [budget])
-        if recipe.max_cost_usd is None and recipe.max_calls is None:
-            return lambda: shared
-        return lambda: LlmCaller(
-            candidates,
-            [Budget(recipe.max_cost_usd, max_calls=recipe.max_calls), *([] if budget is None else [budget])],
+        batch = await in_store(partial(worker.batches.batch, batch_id))
+        limits = BatchLimits() if batch is None else batch.limits
+        account = BatchAccount(
+            worker.engine, worker.worker_id, batch_id, limits, starting=worker.carrier.call_starts
         )
+        return LlmCaller(candidates), account
 
 
 def refuse_foreign_places(settings: Settings, recipe: Recipe) -> None:
@@ -87,9 +100,3 @@ def refuse_foreign_places(settings: Settings, recipe: Recipe) -> None:
                     " that is not in this machine's settings",
                     hint="Define the same profile here, if it is as you want it; nothing was sent.",
                 )
-
-
-def _budget(worker: Worker, batch: Batch) -> BatchBudget | None:
-    if batch.max_cost_usd is None and batch.max_calls is None:
-        return None
-    return BatchBudget(worker.engine, batch.batch_id, limits_cost=batch.max_cost_usd is not None)

@@ -22,6 +22,9 @@ def find_row(app: App, batch: str, number: int) -> tuple[BatchRow, Recipe]:
         batch_id = store.batches.find(batch)
         row = store.batches.row(batch_id, number)
         recipe = replace(store.batches.recipe(batch_id), task=row.task)
+        if (found := store.batches.batch(batch_id)) is not None:
+            limits = found.limits
+            recipe = replace(recipe, max_cost_usd=limits.row_max_cost_usd, max_calls=limits.row_max_calls)
     if not row.record:
         why = f": {row.error}" if row.error else ""
         raise BatchNotFound(f"row {number} of batch `{batch_id}` has not run ({row.state}){why}")

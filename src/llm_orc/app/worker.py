@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batch_calls import BatchCalls
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
-from llm_orc.durable.database import in_store
+from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.worker import Worker, close_queue
-from llm_orc.errors import LlmOrcError
+from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
+    from llm_orc.durable.place import Place
 
 _LOOK_S = 1.0
 
@@ -24,6 +26,7 @@ _LOOK_S = 1.0
 class WorkerWatch:
     """Who looks on. `progress` gets the open batches and the rows under way here, about once a second."""
 
+    waiting: Callable[[StorageError], None]  # the store is out of reach, and waited for
     joined: Callable[[str, str], None]  # (worker's id, store)
     progress: Callable[[list[Batch], int], None]
     aside: Callable[[str, LlmOrcError], None]  # a batch that has spent its budget is left alone
@@ -37,18 +40,28 @@ async def run_worker(
     Calls under way are waited for. Raises `StoreBusy` where the store is a file that another process works on.
     """
     place = batch_place(app, store)
+    while True:
+        worker, stopped_by = await _serve(app, place, watch, stop, until_done=until_done)
+        if not worker.carrier.is_lost or stop.is_set():
+            return stopped_by
+
+
+async def _serve(
+    app: App, place: Place, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool
+) -> tuple[Worker, LlmOrcError | None]:
     async with BatchCalls(app) as calls:
-        worker = Worker(place, calls, app.clock, batches=None)
+        worker = Worker(place, calls, app.clock, batches=None, waiting=watch.waiting)
         calls.worker = worker
         async with worker:
             watch.joined(worker.worker_id, str(place))
             before: set[str] = set()
             aside: dict[str, LlmOrcError] = {}
             while not stop.is_set() and not worker.carrier.stopping.is_set():
-                found = await in_store(worker.batches.open_batches)
+                found = await in_store(worker.batches.open_batches, lambda e: watch.waiting(store_error(place, e)))
                 now = {batch.batch_id for batch in found}
                 for over in before - now:
-                    await asyncio.to_thread(close_queue, worker.client, over)
+                    await calls.give_back(over)
+                    await in_store(partial(close_queue, worker.client, over))
                 before = now
                 watch.progress(found, worker.carrier.rows_under_way)
                 for batch_id, error in list(worker.carrier.spent.items()):
@@ -60,7 +73,9 @@ async def run_worker(
                 await _set_within(stop, _LOOK_S)
             worker.carrier.stop()
             await worker.carrier.drained()
-        return worker.carrier.stopped_by or next((e for b, e in aside.items() if until_done and b in before), None)
+            await calls.give_back()
+        left = next((error for name, error in aside.items() if until_done and name in before), None)
+        return worker, worker.carrier.stopped_by or left
 
 
 async def _set_within(event: asyncio.Event, limit_s: float) -> None:

@@ -408,7 +408,7 @@ def _batches_table(found: list[Batch]) -> str:
 
 def _status_lines(status: BatchStatus) -> list[str]:
     from llm_orc.formats.batch import spend_words
-    from llm_orc.formats.figures import dollars, moment
+    from llm_orc.formats.figures import count, dollars, moment
 
     batch = status.batch
     lines = [
@@ -420,12 +420,15 @@ def _status_lines(status: BatchStatus) -> list[str]:
         f"in flight  {status.in_flight:,}",
         f"spent      {spend_words(status.spend) or 'nothing yet'}",
     ]
-    if batch.max_cost_usd is not None:
-        lines.append(
-            f"max cost   {dollars(batch.max_cost_usd)}, of which {dollars(batch.spent_usd)} is spent or put aside"
-        )
-    if batch.max_calls is not None:
-        lines.append(f"max calls  {batch.max_calls:,}, of which {batch.calls:,} are made")
+    limits = batch.limits
+    if limits.max_cost_usd is not None:
+        lines.append(f"max cost   {dollars(limits.max_cost_usd)}, of which {dollars(batch.spent_usd)} are spent")
+    if limits.max_calls is not None:
+        lines.append(f"max calls  {limits.max_calls:,}, of which {batch.calls:,} are made")
+    if limits.row_max_cost_usd is not None:
+        lines.append(f"each row   {dollars(limits.row_max_cost_usd)} at most")
+    if limits.row_max_calls is not None:
+        lines.append(f"each row   {count(limits.row_max_calls, 'call')} at most")
     return lines
 
 
@@ -440,8 +443,10 @@ def _batch_value(batch: Batch) -> JsonValue:
         "started_at": moment(batch.created_at),
         "rows": batch.total,
         "counts": {str(state): number for state, number in batch.counts.items()},
-        "max_cost_usd": batch.max_cost_usd,
-        "max_calls": batch.max_calls,
+        "max_cost_usd": batch.limits.max_cost_usd,
+        "max_calls": batch.limits.max_calls,
+        "row_max_cost_usd": batch.limits.row_max_cost_usd,
+        "row_max_calls": batch.limits.row_max_calls,
         "calls": batch.calls,
         "spent_usd": batch.spent_usd,
     }

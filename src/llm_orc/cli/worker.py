@@ -12,7 +12,7 @@ from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.durable.batch import Batch
-    from llm_orc.errors import LlmOrcError
+    from llm_orc.errors import LlmOrcError, StorageError
 
 
 @tool("worker", "Work on the batches of a store, with others if it is shared.")
@@ -36,7 +36,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     view = _View(quiet=quiet)
 
     async def work(stopping: Stopping) -> LlmOrcError | None:
-        watch = WorkerWatch(view.joined, view.progress, view.aside)
+        watch = WorkerWatch(view.waiting, view.joined, view.progress, view.aside)
         return await run_worker(app, store, watch, stopping.event, until_done=until_done)
 
     stopped_by, code = run_stoppable(work, "Waiting for calls under way; Ctrl-C again stops at once.")
@@ -52,6 +52,11 @@ class _View:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._said: dict[str, int] = {}
+
+    def waiting(self, error: StorageError) -> None:
+        from llm_orc.app.batch import waiting_words
+
+        note(waiting_words(error))
 
     def joined(self, worker_id: str, store: str) -> None:
         if not self._quiet:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from llm_orc.durable.limits import limit_queue
+from llm_orc.durable.database import in_store
+from llm_orc.durable.limits import limit_queue, limited_providers
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from dbos import DBOSClient, WorkflowStatus
 
 AGENT = "llm-orc-agent"
@@ -18,9 +21,13 @@ _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 class QueuedAgents:
     """Puts agents on queues and waits for them, with one question to the store for all of them."""
 
-    def __init__(self, client: DBOSClient, application_version: str) -> None:
-        self._client, self._version = client, application_version
+    def __init__(self, engine: sa.Engine, client: DBOSClient, application_version: str) -> None:
+        self._engine, self._client, self._version = engine, client, application_version
         self._waiting: dict[str, asyncio.Future[WorkflowStatus]] = {}
+
+    async def limited(self) -> frozenset[str]:
+        """Return the providers whose agents go on queues."""
+        return await in_store(partial(limited_providers, self._engine))
 
     async def ask(self, row: str, agent: str, prompt: str, provider: str) -> str:
         """Return the outcome of `agent`, whichever worker asked it. After a crash it may be repeated.
@@ -28,7 +35,7 @@ class QueuedAgents:
         `row` is the workflow of the row. Raises `RuntimeError` where the workflow failed: a bug, no failed agent.
         """
         name = f"{row}:{agent}"
-        await asyncio.to_thread(self._enqueue, name, row, agent, prompt, queue=limit_queue(provider))
+        await in_store(partial(self._enqueue, name, row, agent, prompt, queue=limit_queue(provider)))
         over = await self._over(name)
         if over.status == "CANCELLED":  # and so is its row, which will be told
             await asyncio.get_running_loop().create_future()
@@ -56,7 +63,7 @@ class QueuedAgents:
         while True:
             await asyncio.sleep(_LOOK_S)
             if self._waiting:
-                for status in await asyncio.to_thread(self._find, list(self._waiting)):
+                for status in await in_store(partial(self._find, list(self._waiting))):
                     future = self._waiting.get(status.workflow_id)
                     if future is not None and not future.done():
                         future.set_result(status)

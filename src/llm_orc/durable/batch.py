@@ -33,16 +33,30 @@ class NewRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What a batch, and each of its rows, may spend; None: without a limit."""
+
+    max_cost_usd: float | None = None
+    max_calls: int | None = None
+    row_max_cost_usd: float | None = None
+    row_max_calls: int | None = None
+
+    @property
+    def kinds(self) -> tuple[bool, ...]:
+        """Which limits there are, apart from how high they are."""
+        return tuple(limit is None for limit in (self.max_cost_usd, self.row_max_cost_usd, self.row_max_calls))
+
+
+@dataclass(frozen=True, slots=True)
 class NewBatch:
-    """What is about to be run. `recipe` has no task; each row has its own."""
+    """What is about to be run. `recipe` has neither task, each row has its own, nor limits."""
 
     batch_id: str
     recipe: Recipe
     inputs: str
     created_at: float
     total: int
-    max_cost_usd: float | None = None
-    max_calls: int | None = None
+    limits: BatchLimits = BatchLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,10 @@ class RowEnd:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch as it stands. `calls` and `spent_usd` are what its limits are compared with."""
+    """A batch as it stands. `calls` and `spent_usd`, with what is put aside, are compared with its limits.
+
+    `spent_usd` is counted while there is a limit on it.
+    """
 
     batch_id: str
     ensemble: str
@@ -100,8 +117,7 @@ class Batch:
     created_at: float
     is_cancelled: bool
     total: int
-    max_cost_usd: float | None
-    max_calls: int | None
+    limits: BatchLimits
     calls: int
     spent_usd: float
     counts: dict[RowState, int]
@@ -125,17 +141,10 @@ _ENDED_STATES: tuple[RowState, ...] = ("completed", "completed_with_errors", "fa
 def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
     """Return the id that these inputs have with this recipe: the same ones again are the same batch.
 
-    The ensemble's own place, who agreed to pay, and limits shape no answer and are left out. `salt` makes another
-    batch of the same inputs.
+    The ensemble's own place and who agreed to pay shape no answer and are left out; limits are in no recipe.
+    `salt` makes another batch of the same inputs.
     """
-    shaping = replace(
-        recipe,
-        ensemble=replace(recipe.ensemble, source=None, max_cost_usd=None, max_calls=None),
-        task="",
-        allow_metered=False,
-        max_cost_usd=None,
-        max_calls=None,
-    )
+    shaping = replace(recipe, ensemble=replace(recipe.ensemble, source=None), task="", allow_metered=False)
     digest = hashlib.sha256(encode_recipe(shaping))
     digest.update(salt.encode())
     for row in rows:

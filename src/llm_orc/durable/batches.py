@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
 
-from llm_orc.durable.batch import Batch, BatchRow, NewBatch, NewRow, RowEnd, RowState, workflow_id
-from llm_orc.durable.limits import limited_providers
-from llm_orc.durable.tables import BATCHES, ROWS
+from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowState, workflow_id
+from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
 from llm_orc.runs.state import RunState, Spend
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _CHUNK = 200  # rows that are written and queued in one transaction
 _ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
 _RETRIED = ("completed_with_errors", "failed")
+_AFRESH: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_usd": 0}
 Enqueue = Callable[[sa.Connection, str, int, int], None]  # (connection, batch, row's number, attempt)
 
 
@@ -43,11 +44,8 @@ class Batches:
         """
         with self._engine.begin() as connection:
             _lock(connection, new.batch_id)
-            limits = {"max_cost_usd": new.max_cost_usd, "max_calls": new.max_calls}
-            known = connection.execute(
-                sa.update(BATCHES).where(BATCHES.c.batch_id == new.batch_id).values(**limits)
-            ).rowcount
-            if not known:
+            limits: dict[str, float | None] = asdict(new.limits)
+            if not self._change_limits(connection, new):
                 connection.execute(
                     sa.insert(BATCHES).values(
                         batch_id=new.batch_id,
@@ -68,6 +66,19 @@ class Batches:
                 if there >= len(rows):
                     return
                 self._add(connection, new.batch_id, rows[there : there + _CHUNK], enqueue, now)
+
+    def _change_limits(self, connection: sa.Connection, new: NewBatch) -> bool:
+        """Returns False where there is no such batch yet."""
+        this = BATCHES.c.batch_id == new.batch_id
+        before = connection.execute(sa.select(BATCHES.c.max_cost_usd).where(this)).one_or_none()
+        if before is None:
+            return False
+        values: dict[str, object] = asdict(new.limits)
+        if before.max_cost_usd is None and new.limits.max_cost_usd is not None:  # until now nobody has counted
+            spent = sum(spend.cost_usd or 0.0 for end in self.ends(new.batch_id) for spend in end.spend.values())
+            values["spent_usd"] = sa.case((BATCHES.c.spent_usd < spent, spent), else_=BATCHES.c.spent_usd)
+        connection.execute(sa.update(BATCHES).where(this).values(**values))
+        return True
 
     @staticmethod
     def _add(
@@ -90,7 +101,7 @@ class Batches:
                 connection.execute(
                     sa.update(ROWS)
                     .where(ROWS.c.batch_id == batch_id, ROWS.c.number == number)
-                    .values(state="waiting", attempt=attempt + 1, ended_at=None, takeovers=0, steps_then=0)
+                    .values(state="waiting", attempt=attempt + 1, ended_at=None, **_AFRESH)
                 )
                 enqueue(connection, batch_id, number, attempt + 1)
         return len(rows)
@@ -125,7 +136,8 @@ class Batches:
 
     def delete(self, batch_id: str) -> None:
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(ROWS).where(ROWS.c.batch_id == batch_id))
+            for table in (ROWS, HOLDS):
+                connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
     # --- carrying out -------------------------------------------------------------------------------------
@@ -142,10 +154,6 @@ class Batches:
             return msgspec.json.decode(stored, type=Recipe)
         except msgspec.MsgspecError as e:
             raise StorageError(f"the recipe of batch `{batch_id}` can't be read: {e}") from e
-
-    def limited(self) -> frozenset[str]:
-        """Return the providers that have limits over all workers."""
-        return limited_providers(self._engine)
 
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
         """Keep how this attempt of a row ended, and return that. The same end again changes nothing."""
@@ -246,8 +254,7 @@ class Batches:
                 created_at=row.created_at,
                 is_cancelled=row.state == "cancelled",
                 total=row.total,
-                max_cost_usd=row.max_cost_usd,
-                max_calls=row.max_calls,
+                limits=BatchLimits(row.max_cost_usd, row.max_calls, row.row_max_cost_usd, row.row_max_calls),
                 calls=row.calls,
                 spent_usd=row.spent_usd,
                 counts=counts.get(row.batch_id, {}),

@@ -13,9 +13,8 @@ from dbos import error as engine_errors
 
 from llm_orc.agents.base import AgentTurn
 from llm_orc.durable.batch import workflow_id
-from llm_orc.durable.crew import SUSPECT_FROM
+from llm_orc.durable.crew import SUSPECT_FROM, GoneForDead
 from llm_orc.durable.database import in_store, store_error
-from llm_orc.durable.limits import GoneForDead
 from llm_orc.durable.outcome import StepWatch
 from llm_orc.durable.steps import RowSink, ask, first_cause
 from llm_orc.engine.execute import execute
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 class Calls(Protocol):
     """Makes what asks the agents of a row, with this machine's own credentials."""
 
-    async def __call__(self, batch_id: str, recipe: Recipe) -> CallAgent: ...
+    async def __call__(self, batch_id: str, number: int, recipe: Recipe) -> CallAgent: ...
 
 
 class Carrier:
@@ -61,12 +60,13 @@ class Carrier:
         """
         self.stopping = asyncio.Event()
         self.stopped_by: LlmOrcError | None = None
+        self.is_lost = False  # others have our work; a new worker may go on
         self.spent: dict[str, LlmOrcError] = {}  # batches, and what their last call was refused with
         self._serves_many = serves_many
         self._place, self._batches, self._calls, self._clock = place, batches, calls, clock
         self._steps, self._queued = steps, queued
         self._under_way: dict[str, asyncio.Task[object]] = {}
-        self._asking = 0
+        self._sent: set[asyncio.Task[object]] = set()  # calls that are out
         self._idle = asyncio.Event()
         self._idle.set()
         self._recipes: dict[str, Recipe] = {}
@@ -102,7 +102,7 @@ class Carrier:
             raise first_cause(group) from group
 
     async def _row(self, name: str, batch_id: str, number: int) -> str:
-        recipe, call = await self._recipe(batch_id)
+        recipe, call = await self._recipe(batch_id, number)
         row = await in_store(partial(self._batches.row, batch_id, number))
         if row.state != "waiting":  # it had ended, and the process with it, before the engine knew
             return row.state
@@ -114,7 +114,7 @@ class Carrier:
 
     async def _execute(self, name: str, row: BatchRow, recipe: Recipe, call: CallAgent) -> str:
         plan = make_plan(recipe.ensemble)
-        limited = await in_store(self._batches.limited) if self._queued else frozenset()
+        limited = await self._queued.limited() if self._queued else frozenset()
 
         async def ask_agent(turn: AgentTurn) -> str:
             provider = recipe.choices[turn.agent.name][0].provider if limited else None
@@ -142,20 +142,19 @@ class Carrier:
         """Ask one agent for a row that some worker carries out; returns the outcome as text."""
         slot = DBOS.reserve_step()
         async with self._counting(f"{row}:{agent}"):
-            recipe, call = await self._recipe(row.partition(":")[0])
+            batch_id, number, *_ = row.split(":")
+            recipe, call = await self._recipe(batch_id, int(number))
             spec = recipe.ensemble.agent(agent)
             turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
 
             async def ask_it() -> str:
-                return await self._ask(row.partition(":")[0], call, turn)
+                return await self._ask(batch_id, call, turn)
 
             return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
 
     @asynccontextmanager
     async def _counting(self, name: str) -> AsyncIterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
-        self._under_way[name] = task
+        self._under_way[name] = _this_task()
         try:
             if self.stopping.is_set():
                 await _until_cancelled()
@@ -163,13 +162,13 @@ class Carrier:
         finally:
             self._under_way.pop(name, None)
 
-    async def _recipe(self, batch_id: str) -> tuple[Recipe, CallAgent]:
+    async def _recipe(self, batch_id: str, number: int) -> tuple[Recipe, CallAgent]:
         async with self._getting.setdefault(batch_id, asyncio.Lock()):
             if batch_id not in self._recipes:
                 self._recipes[batch_id] = await in_store(partial(self._batches.recipe, batch_id))
             recipe = self._recipes[batch_id]
             try:
-                return recipe, await self._calls(batch_id, recipe)
+                return recipe, await self._calls(batch_id, number, recipe)
             except LlmOrcError as e:
                 await self._give_up(batch_id, e)
                 raise
@@ -189,14 +188,24 @@ class Carrier:
             raise
 
     async def _counted(self, call: CallAgent, turn: AgentTurn) -> str:
-        self._asking += 1
-        self._idle.clear()
         try:
-            return await ask(call, turn, self._clock, _stops_the_worker)
+            return await ask(call, turn, self._clock, _stops_the_worker, self._call_is_back)
         finally:
-            self._asking -= 1
-            if not self._asking:
-                self._idle.set()
+            self._call_is_back()
+
+    async def call_starts(self, batch_id: str) -> None:
+        """Await it before each try is sent: once we stop, it keeps back who waited for a turn or for money."""
+        if self.stopping.is_set() or batch_id in self.spent:
+            self._call_is_back()
+            await _until_cancelled()
+        self._sent.add(_this_task())
+        self._idle.clear()
+
+    def _call_is_back(self) -> None:
+        """Nothing is out for this task, be it answered, or about to be tried again."""
+        self._sent.discard(_this_task())
+        if not self._sent:
+            self._idle.set()
 
     async def _give_up(self, batch_id: str, error: LlmOrcError) -> None:
         """No other call would fare better: stop here, and leave the row as it is for who comes next."""
@@ -215,11 +224,15 @@ class Carrier:
         self.stopping.set()
 
     async def drained(self) -> None:
-        """Return when no call is under way."""
+        """Return when no call is out that is still ours."""
+        if self.is_lost:
+            return
         await self._idle.wait()
 
     def let_go(self) -> None:
         """Others took us for dead, and have our work: what we still do for it is for nothing."""
+        self.is_lost = True
+        self.stopping.set()
         for task in list(self._under_way.values()):
             task.cancel()
 
@@ -233,6 +246,12 @@ class Carrier:
 
 def _stops_the_worker(error: LlmOrcError) -> bool:
     return isinstance(error, AuthError | BatchBudgetExceeded)
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 async def _until_cancelled() -> None:

@@ -64,6 +64,10 @@ class WorkerSeen:
     agents: int  # that it holds for rows of others
 
 
+class GoneForDead(Exception):
+    """Others took this worker for dead and have its work: it must not begin any call."""
+
+
 class Crew:
     """One worker's place among the others. Its methods block, but for `tend`."""
 
@@ -125,13 +129,16 @@ class Crew:
     # --- staying ------------------------------------------------------------------------------------------
 
     async def tend(self, client: DBOSClient, lost: Callable[[], None]) -> None:
-        """Say each second that we live, and take over from those who don't. `lost`: others took us for dead."""
+        """Say each second that we live, and take over from those who don't.
+
+        `lost` is called where others took us for dead; it then ends, and who goes on does so under another name.
+        """
         while True:
             await asyncio.sleep(self._pace.beat_s)
             try:
                 if not await asyncio.to_thread(self._beat):
                     lost()
-                    await asyncio.to_thread(self._register)
+                    return
                 if self._place.is_shared:
                     await asyncio.to_thread(self._look, client)
             except sa.exc.SQLAlchemyError:  # the server is away: what we saw of others counts no more

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
@@ -17,13 +19,14 @@ from llm_orc.storage.sqlite import BUSY_TIMEOUT_S
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Iterator
     from pathlib import Path
 
     from llm_orc.durable.place import Place
 
 _POOL_TIMEOUT_S = 300.0  # of threads that queue for a connection: long, as they have nothing better to do
 _AWAY_S = 600.0  # how long a server may be away before we give up
+_NEVER_SEEN_S = 20.0  # the same, where it was not there once: longer than it takes to restart
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 # A worker that is stopped in the middle of a transaction must not hold the others up for long.
@@ -50,25 +53,45 @@ def one_statement(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
 
 
-async def in_store(work: Callable[[], _T]) -> _T:
+Told = Callable[[sa.exc.DBAPIError], None]
+
+
+async def in_store(work: Callable[[], _T], told: Told = lambda _error: None) -> _T:
     """Do `work` with the store in a thread; a server that is restarted is waited for.
 
     What was done when the connection broke may be done twice, so `work` must bear that.
     """
-    deadline, pause_s = time.monotonic() + _AWAY_S, _FIRST_PAUSE_S
+    return await patiently(partial(asyncio.to_thread, work), _worth_s, told)
+
+
+async def patiently(
+    work: Callable[[], Awaitable[_T]], worth_s: Callable[[sa.exc.DBAPIError], float], told: Told
+) -> _T:
+    """Do `work` again while it fails with errors that are worth waiting so long for. `told` hears of the first."""
+    began, pause_s = time.monotonic(), _FIRST_PAUSE_S
     while True:
         try:
-            return await asyncio.to_thread(work)
+            return await work()
         except sa.exc.DBAPIError as e:
-            if not _is_away(e) or time.monotonic() > deadline:
+            if time.monotonic() - began >= worth_s(e):
                 raise
+            if pause_s == _FIRST_PAUSE_S:
+                told(e)
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _is_away(error: sa.exc.DBAPIError) -> bool:
+def worth_at_start_s(error: sa.exc.DBAPIError) -> float:
+    """Return how long a server is waited for that this process has not reached yet: its address may be wrong."""
+    said = str(error.orig)
+    if any(words in said for words in ("starting up", "shutting down", "not yet accepting", "in recovery")):
+        return _AWAY_S  # 57P03, which a connection that failed has as words only
+    return 0.0 if "FATAL:" in said or "password" in said else min(_worth_s(error), _NEVER_SEEN_S)
+
+
+def _worth_s(error: sa.exc.DBAPIError) -> float:
     """Did the connection break, or could none be made? A full disk is no such thing."""
-    return (
+    is_away = (
         error.connection_invalidated
         or isinstance(error, sa.exc.InterfaceError)
         or (
@@ -76,24 +99,38 @@ def _is_away(error: sa.exc.DBAPIError) -> bool:
             and not str(error.orig).startswith(("database or disk", "disk I/O"))
         )
     )
+    return _AWAY_S if is_away else 0.0
 
 
-def open_engine(place: Place, *, tuned: bool = True) -> sa.Engine:
-    """Return the engine of the store, with our tables in it. Raises `StorageError`.
+def open_engine(place: Place) -> sa.Engine:
+    """Return the engine of the store, with our tables in it. Raises `StorageError`."""
+    engine = engine_of(place)
+    try:
+        make_tables(engine)
+    except sa.exc.SQLAlchemyError as e:
+        engine.dispose()
+        raise store_error(place, e) from None  # SQLAlchemy's own text repeats statements and their values
+    return engine
+
+
+def engine_of(place: Place, *, tuned: bool = True) -> sa.Engine:
+    """Return the engine of the store, which has not been asked for anything yet. Raises `StorageError`.
 
     SQLite with one connection in WAL mode: threads queue for it in memory, where twenty connections would fight
     for the one write lock and an answer could wait a second to be kept. `tuned` False leaves that out, for the
     test that shows what it is for.
     """
     try:
-        engine = _sqlite(place.path, tuned=tuned) if place.path is not None else _postgresql(place.url)
-        with engine.begin() as connection:
-            if place.is_shared:  # workers that come at once would stand in each other's way
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7308063)"))
-            METADATA.create_all(connection)
-    except (OSError, sa.exc.SQLAlchemyError) as e:
-        raise store_error(place, e) from None  # SQLAlchemy's own text repeats statements and their values
-    return engine
+        return _sqlite(place.path, tuned=tuned) if place.path is not None else _postgresql(place.url)
+    except OSError as e:
+        raise store_error(place, e) from None
+
+
+def make_tables(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # workers that come at once would stand in each other's way
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7308063)"))
+        METADATA.create_all(connection)
 
 
 def store_error(place: Place, error: Exception) -> StorageError:

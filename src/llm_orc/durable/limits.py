@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, one_statement
 from llm_orc.durable.tables import LIMITS
 
@@ -52,10 +53,6 @@ class SharedLimits:
     concurrent: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-
-
-class GoneForDead(Exception):
-    """Others took this worker for dead and have its work: it must not begin any call."""
 
 
 def limit_queue(provider: str) -> str:

@@ -21,7 +21,7 @@ from llm_orc.errors import LlmOrcError
 from llm_orc.runs.wire import decode_event, encode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from llm_orc.auth.access import Access
     from llm_orc.engine.execute import Clock
@@ -65,8 +65,8 @@ def encode_events(events: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
 class StepWatch:
     """The observer of an agent that runs as a step: keeps what it is told, for who reads the step's outcome."""
 
-    def __init__(self, agent: str, clock: Clock) -> None:
-        self._agent, self._clock = agent, clock
+    def __init__(self, agent: str, clock: Clock, pausing: Callable[[], None] = lambda: None) -> None:
+        self._agent, self._clock, self._pausing = agent, clock, pausing
         self._began = clock.monotonic()
         self._events: list[RecordedEvent] = []
 
@@ -83,6 +83,7 @@ class StepWatch:
         """Nobody looks on: a row's text is read when it is whole."""
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self._pausing()
         self._events.append(AgentRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
 
     def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:

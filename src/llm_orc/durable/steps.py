@@ -78,9 +78,18 @@ class DurableSteps:
         return await self._slots[name].run_async({"name": f"agent:{name}", "preemptible": True}, self._ask, turn)
 
 
-async def ask(call: CallAgent, turn: AgentTurn, clock: Clock, is_fatal: Callable[[LlmOrcError], bool]) -> str:
-    """Make the call and return its outcome as text, an agent's failure too. Raises what `is_fatal` says is."""
-    watch = StepWatch(turn.agent.name, clock)
+async def ask(
+    call: CallAgent,
+    turn: AgentTurn,
+    clock: Clock,
+    is_fatal: Callable[[LlmOrcError], bool],
+    pausing: Callable[[], None],
+) -> str:
+    """Make the call and return its outcome as text, an agent's failure too. Raises what `is_fatal` says is.
+
+    `pausing` hears when a try has failed and the next one is waited for.
+    """
+    watch = StepWatch(turn.agent.name, clock, pausing)
     try:
         output = await call(replace(turn, observer=watch))
     except LlmOrcError as e:

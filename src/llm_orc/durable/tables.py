@@ -22,8 +22,10 @@ BATCHES = sa.Table(
     sa.Column("recipe", sa.LargeBinary, nullable=False),  # a Recipe without its task
     sa.Column("max_cost_usd", sa.Float(53)),
     sa.Column("max_calls", sa.Integer),
+    sa.Column("row_max_cost_usd", sa.Float(53)),  # of each attempt at a row, as of a run
+    sa.Column("row_max_calls", sa.Integer),
     sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # tries that were started
-    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # with what is put aside
+    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # counted while a cost is limited
 )
 
 ROWS = sa.Table(
@@ -42,12 +44,25 @@ ROWS = sa.Table(
     sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),  # without one more answer
     sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # begun as the only suspect of its worker
     sa.Column("steps_then", sa.Integer, nullable=False, server_default="0"),  # at the last takeover
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # of this attempt, where rows are limited
+    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # of this attempt, likewise
     sa.Column("ended_at", sa.Float(53)),
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("record", sa.LargeBinary),  # its events, once it has ended
     sa.Column("spend", sa.LargeBinary),  # by billing source, as JSON
     sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
+)
+
+HOLDS = sa.Table(
+    "llm_orc_holds",
+    METADATA,
+    sa.Column("hold_id", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("worker_id", sa.Text, nullable=False),  # of one that has gone: spent, as it may have been billed
+    sa.Column("usd", sa.Float(53), nullable=False),  # put aside for a call under way
+    sa.Index("llm_orc_holds_by_batch", "batch_id"),
 )
 
 WORKERS = sa.Table(

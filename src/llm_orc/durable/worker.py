@@ -8,6 +8,7 @@ import secrets
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
@@ -18,17 +19,18 @@ from llm_orc.durable.batch import queue_of, workflow_id
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.carrying import Calls, Carrier
 from llm_orc.durable.crew import Crew, Pace
-from llm_orc.durable.database import open_engine, store_error
+from llm_orc.durable.database import engine_of, in_store, make_tables, patiently, store_error, worth_at_start_s
 from llm_orc.durable.limits import SharedGate, SharedLimits, keep_limits, limit_queue
 from llm_orc.durable.serializer import JsonSerializer
 from llm_orc.durable.steps import DurableSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from llm_orc.durable.place import Place
     from llm_orc.engine.execute import Clock
+    from llm_orc.errors import StorageError
 
 APPLICATION = "llm-orc"
 APPLICATION_VERSION = "1"
@@ -54,37 +56,65 @@ class Worker:
         batches: Sequence[str] | None,
         limits: Mapping[str, SharedLimits] | None = None,
         pace: Pace | None = None,
+        waiting: Callable[[StorageError], None] = lambda _error: None,
         steps: type[DurableSteps] = DurableSteps,
         tuned: bool = True,
     ) -> None:
-        """`steps` and `tuned` are there for the tests that show what they are for."""
+        """`waiting` hears of a server that is out of reach at the start, and is waited for.
+
+        `steps` and `tuned` are there for the tests that show what they are for.
+        """
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.place = place
-        self.engine = open_engine(place, tuned=tuned)
+        self.engine = engine_of(place, tuned=tuned)
         self.batches = Batches(self.engine)
         self.client = client_of(self.engine)
         self.gate = SharedGate(self.engine, self.worker_id)
         self._only = batches
         self._limits = (limits or {}) if place.is_shared else {}
-        self._queued = QueuedAgents(self.client, APPLICATION_VERSION) if place.is_shared else None
+        self._queued = QueuedAgents(self.engine, self.client, APPLICATION_VERSION) if place.is_shared else None
         self.carrier = Carrier(
             place, self.batches, calls, clock, steps=steps, queued=self._queued, serves_many=batches is None
         )
         self._crew = Crew(self.engine, self.worker_id, place, pace or Pace())
+        self._waiting = waiting
+        self._is_launched = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        """Join, and begin to work. Raises `StoreBusy`, `StorageError`."""
+        try:
+            await patiently(self._join, worth_at_start_s, lambda e: self._waiting(store_error(self.place, e)))
+        except BaseException as e:
+            self.engine.dispose()
+            if isinstance(e, sa.exc.SQLAlchemyError):
+                raise store_error(self.place, e) from None
+            raise
+        self._tasks.append(asyncio.create_task(self._crew.tend(self.client, self.carrier.let_go)))
+        if self._queued is not None:
+            self._tasks.append(asyncio.create_task(self._queued.look()))
+        return self
+
+    async def _join(self) -> None:
+        """Do all that the start needs of the store; nothing of it is left where it fails."""
+        await asyncio.to_thread(make_tables, self.engine)
         try:
             await asyncio.to_thread(self._crew.join)
             self._launch()
             await asyncio.to_thread(self._crew.take_over_all, self.client)
             await asyncio.to_thread(keep_limits, self.engine, self.client, self._limits)
-        except sa.exc.SQLAlchemyError as e:
-            raise store_error(self.place, e) from None
-        self._tasks.append(asyncio.create_task(self._crew.tend(self.client, self.carrier.let_go)))
-        if self._queued is not None:
-            self._tasks.append(asyncio.create_task(self._queued.look()))
-        return self
+        except BaseException:
+            await asyncio.shield(self._part())
+            raise
+
+    async def _part(self) -> None:
+        if self._is_launched:
+            await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+            # The engine has made its own threads the loop's, and taken them along.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+            self._is_launched = False
+        with suppress(sa.exc.SQLAlchemyError):  # then the next worker takes over what is left
+            await asyncio.to_thread(self._crew.leave, self.client)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,15 +128,12 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
-        # The engine has made its own threads the loop's, and taken them along.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
-        with suppress(sa.exc.SQLAlchemyError):  # then the next worker takes over what is left
-            await asyncio.to_thread(self._crew.leave, self.client)
+        await self._part()
         self.client.destroy()
         self.engine.dispose()
 
     def _launch(self) -> None:
+        self._is_launched = True
         DBOS(
             config={
                 "name": APPLICATION,
@@ -134,9 +161,9 @@ class Worker:
 
     async def set_aside(self, batch_id: str) -> None:
         """Let go of a batch that has spent its budget: its rows wait until somebody submits it with more."""
-        await asyncio.to_thread(close_queue, self.client, batch_id)
+        await in_store(partial(close_queue, self.client, batch_id))
         await self.carrier.end(f"{batch_id}:")
-        await asyncio.to_thread(self._crew.put_back, self.client, batch_id)
+        await in_store(partial(self._crew.put_back, self.client, batch_id))
         self.carrier.spent.pop(batch_id, None)
 
     def queue_again(self, batch_id: str, workflows: Sequence[str]) -> None:
@@ -145,9 +172,13 @@ class Worker:
 
 
 def client_of(engine: sa.Engine) -> DBOSClient:
-    """Return what queues and stops workflows without carrying any out."""
+    """Return what queues and stops workflows without carrying any out. What it raises is for `in_store`."""
     return DBOSClient(
-        system_database_engine=engine, serializer=JsonSerializer(), application_name=APPLICATION, lazy=True
+        system_database_engine=engine,
+        serializer=JsonSerializer(),
+        application_name=APPLICATION,
+        lazy=True,
+        retry_connection_errors=False,  # it would wait for ever, and block its thread
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from llm_orc.auth.apply import Authoriser
     from llm_orc.net.transport import Transport
-    from llm_orc.providers.base import ModelRequest, Reply, ReplyObserver
+    from llm_orc.providers.base import ModelRequest, Permit, Reply, ReplyObserver
     from llm_orc.providers.dialect import Dialect
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.providers.limits import Call, Limiter
@@ -76,11 +76,9 @@ class HttpModel(ModelInterface):
         may_renew = True
         attempt = 1
         while True:
-            if request.permit is not None:
-                await request.permit()
             headers = {**wire.headers, **self._endpoint.headers}
             try:
-                reply = await self._admitted(wire, headers, watcher)
+                reply = await self._admitted(wire, headers, watcher, request.permit)
             except (CredentialRefused, AccessRefused) as e:
                 if not (may_renew and _is_renewable(e) and await self._authoriser.renew(e, headers)):
                     raise
@@ -101,16 +99,26 @@ class HttpModel(ModelInterface):
             if delay_s:
                 await self._sleep(delay_s)
 
-    async def _admitted(self, wire: WireRequest, headers: dict[str, str], watcher: ReplyObserver | None) -> Reply:
-        """Try once, when the account's limits let it start."""
+    async def _admitted(
+        self,
+        wire: WireRequest,
+        headers: dict[str, str],
+        watcher: ReplyObserver | None,
+        permit: Permit | None,
+    ) -> Reply:
+        """Try once, when the account's limits let it start and `permit` does."""
         limiter = self._limiter
         if limiter is None:
+            if permit is not None:
+                await permit()
             return await self._try(wire, headers, watcher, None)
         tokens = len(wire.body) // _BYTES_PER_TOKEN + _USUAL_ANSWER if limiter.counts_tokens else 0
         call = await limiter.start(tokens)
         failure: BaseException | None = None
         used: int | None = None
         try:
+            if permit is not None:
+                await permit()
             reply = await self._try(wire, headers, watcher, call)
             used = reply.usage.input_tokens + reply.usage.output_tokens if limiter.counts_tokens else None
         except BaseException as e:
