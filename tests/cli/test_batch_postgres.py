@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from tests.cli.test_busy_provider import Provider, serving
 from tests.durable.postgres import Postgres, find_programs
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from tests.cli.conftest import Shell
@@ -26,17 +32,15 @@ agents:
   - {name: first, provider: sandboxed, model: m}
   - {name: second, provider: sandboxed, model: m, depends_on: [first]}
 """
-LIMITED = {
-    "providers": {
-        "sandboxed": {
-            "base_url": "http://127.0.0.1:9",
-            "dialect": "openai-chat",
-            "billing": "local",
-            "max_concurrent": 3,
-            "requests_per_minute": 3000,
-        }
-    }
-}
+ROWS = 40
+
+
+def at(provider: Provider, **limits: int) -> dict[str, object]:
+    settings = {"base_url": provider.url, "dialect": "openai-chat", "billing": "local", **limits}
+    return {"providers": {"sandboxed": settings}}
+
+
+NOWHERE = Provider(lambda _in_flight: False, "0", url="http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +55,8 @@ def postgres() -> Iterator[Postgres]:
 def pair(shell: Shell) -> Shell:
     (shell.cwd / "pair.yaml").write_text(PAIR)
     shell.config.parent.mkdir(parents=True, exist_ok=True)
-    shell.config.write_text(json.dumps(LIMITED))
-    (shell.cwd / "in.txt").write_text("".join(f"row {n}\n" for n in range(40)))
+    shell.config.write_text(json.dumps(at(NOWHERE, max_concurrent=3, requests_per_minute=3000)))
+    (shell.cwd / "in.txt").write_text("".join(f"row {n}\n" for n in range(ROWS)))
     return shell
 
 
@@ -66,7 +70,7 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
 
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
-    assert [row["row"] for row in rows] == list(range(1, 41))
+    assert [row["row"] for row in rows] == list(range(1, ROWS + 1))
     assert {row["status"] for row in rows} == {"completed"}
     assert len(seen) == 1
     assert worker.returncode == 143
@@ -74,8 +78,6 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
 
 
 def test_a_batch_that_is_deleted_is_gone(pair: Shell, postgres: Postgres) -> None:
-    import sqlalchemy as sa
-
     store = ("--store", postgres.url)
     pair.run("batch", "./pair.yaml", "--inputs", "in.txt", "--limit", "3", "--rehearse", *store)
     batch_id = json.loads(pair.run("batch", "status", "--json", *store).stdout)["batch_id"]
@@ -92,6 +94,85 @@ def test_a_batch_that_is_deleted_is_gone(pair: Shell, postgres: Postgres) -> Non
         ]
     engine.dispose()
     assert left == [0, 0]
+
+
+@contextmanager
+def three_workers(pair: Shell, store: tuple[str, ...]) -> Iterator[list[subprocess.Popen[str]]]:
+    with ExitStack() as stack:
+        workers = [stack.enter_context(pair.started("worker", *store)) for _ in range(3)]
+        for worker in workers:
+            assert worker.stderr is not None
+            assert worker.stderr.readline().startswith("Worker ")
+        yield workers
+
+
+async def test_three_workers_and_a_provider_that_turns_a_third_of_the_calls_away(
+    pair: Shell, postgres: Postgres
+) -> None:
+    """No row fails, no call is made twice, and refusals don't grow into a storm."""
+    store = ("--store", postgres.url)
+    dice = random.Random(7)
+    async with serving(Provider(lambda _in_flight: dice.random() < 1 / 3, "0.05")) as provider:
+        pair.config.write_text(json.dumps(at(provider)))
+        with three_workers(pair, store):
+            command = ("batch", "./pair.yaml", "--inputs", "in.txt", "--again", *store)
+            done = await asyncio.to_thread(pair.run, *command)
+
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["completed"] * ROWS
+    answered = provider.statuses.count(200)
+    assert answered == 2 * ROWS
+    assert provider.statuses.count(429) < answered
+
+
+async def test_a_limit_holds_over_three_workers_of_which_one_is_killed(pair: Shell, postgres: Postgres) -> None:
+    store = ("--store", postgres.url)
+    async with serving(Provider(lambda _in_flight: False, "0")) as provider:
+        pair.config.write_text(json.dumps(at(provider, max_concurrent=3)))
+        with three_workers(pair, store) as workers:
+            command = ("batch", "./pair.yaml", "--inputs", "in.txt", "--again", *store)
+            running = asyncio.create_task(asyncio.to_thread(pair.run, *command))
+            async with asyncio.timeout(60):
+                while len(provider.statuses) < ROWS // 2:
+                    await asyncio.sleep(0.01)
+            workers[0].kill()
+            done = await running
+
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["status"] for line in done.stdout.splitlines()} == {"completed"}
+    assert 1 < provider.most_in_flight <= 3
+
+
+def test_a_row_keeps_to_the_limit_of_its_ensemble_over_whichever_workers_ask_its_agents(
+    pair: Shell, postgres: Postgres
+) -> None:
+    store = ("--store", postgres.url)
+    (pair.cwd / "thrifty.yaml").write_text(PAIR + "max_calls: 1\n")
+    command = ("batch", "./thrifty.yaml", "--inputs", "in.txt", "--limit", "5", "--rehearse")
+    with three_workers(pair, store):
+        done = pair.run(*command, *store)
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [row["status"] for row in rows] == ["completed_with_errors"] * 5
+    assert {row["error"]["code"] for row in rows} == {"budget_exceeded"}
+    assert {row["results"]["first"]["status"] for row in rows} == {"completed"}
+
+
+def test_a_worker_that_others_took_for_dead_goes_on_under_another_name(pair: Shell, postgres: Postgres) -> None:
+    store = ("--store", postgres.url)
+    with pair.started("worker", *store) as worker:
+        assert worker.stderr is not None
+        first = worker.stderr.readline().split()[1]
+        engine = sa.create_engine(postgres.url.replace("postgresql", "postgresql+psycopg"))
+        with engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM llm_orc_workers"))
+        engine.dispose()
+        second = worker.stderr.readline().split()[1]
+        seen = json.loads(pair.run("workers", "--json", *store).stdout)
+
+    assert second != first
+    assert [one["worker_id"] for one in seen] == [second]
 
 
 def test_a_worker_that_comes_while_the_server_restarts_waits_for_it(pair: Shell, postgres: Postgres) -> None:

@@ -32,12 +32,14 @@ class Provider:
     refuses: Callable[[int], bool]
     retry_after: str
     in_flight: int = 0
+    most_in_flight: int = 0
     statuses: list[int] = field(default_factory=list)
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
         self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             if self.refuses(self.in_flight):
                 self.statuses.append(429)
