@@ -22,8 +22,9 @@ from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
-from llm_orc.durable.batch import NewBatch, NewRow, batch_id_of
+from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.place import place_of
+from llm_orc.durable.spending import BatchAccount
 from llm_orc.durable.worker import Worker, enqueue_row, open_queue
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.resume import Recipe
@@ -44,14 +45,17 @@ async def carry_out(store: str, number: int) -> dict[str, float]:
     rows = [NewRow(n, n, f"row {n}") for n in range(1, number + 1)]
     name = batch_id_of(RECIPE, rows)
 
-    async def calls(_batch_id: str, _recipe: Recipe) -> CallAgent:
+    async def calls(_batch_id: str, row: int, _recipe: Recipe) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
+            await account.of_row(row).count_call(turn.agent.name)
             return AgentOutput(ANSWER, "none", ACCESS)
 
         return call
 
-    async with Worker(place, calls, SystemClock(), batches=[name]) as worker:
+    worker = Worker(place, calls, SystemClock(), batches=[name])
+    account = BatchAccount(worker.engine, worker.worker_id, name, BatchLimits(), worker.carrier.call_starts)
+    async with worker:
         began, cpu = time.monotonic(), time.process_time()
         await asyncio.to_thread(open_queue, worker.client, name, 32)
         new = NewBatch(name, RECIPE, "", 0.0, number)

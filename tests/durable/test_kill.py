@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -22,6 +24,7 @@ pytestmark = [
 ROWS = 200
 KILLS = 5
 LIMIT_S = 120.0
+ENGINES_OWN = ("workflow_status", "operation_outputs")
 SOON_S = 0.1  # within which an answer is usually kept
 FEW = 12  # answers that may be late by more than that, over all kills, on a machine with other work
 
@@ -100,3 +103,15 @@ def late(witness: Witness) -> int:
 
 def is_own(key: tuple[int, str], text: str | None) -> bool:
     return text is not None and text.startswith(f"{key[1]} on row {key[0]}:")
+
+
+async def test_nothing_is_kept_twice_of_rows_that_are_over(tmp_path: Path) -> None:
+    """Answers stand in the rows' records; the engine's own copies are swept up, those of a killed process too."""
+    store = tmp_path / "swept.sqlite"
+    async with Witness(spread_s=0.02) as witness:
+        await carried_out(store, witness, "ours", 1)
+
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        left = [connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ENGINES_OWN]
+    assert left == [0, 0]
+    assert len(answers(store)) == ROWS * 4

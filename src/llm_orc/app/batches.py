@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from llm_orc.app.stores import batch_place
-from llm_orc.durable.agents import AGENT
-from llm_orc.durable.batch import Batch, BatchRow, queue_of
+from llm_orc.durable.batch import AGENT_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.crew import WorkerSeen, workers_of
 from llm_orc.durable.database import open_engine, store_error
@@ -83,7 +82,7 @@ class BatchStore:
         with self._client() as client:
             agents = client.list_workflows(
                 workflow_id_prefix=f"{batch_id}:",
-                name=AGENT,
+                name=AGENT_WORKFLOW,
                 status=["PENDING", "ENQUEUED"],
                 load_input=False,
                 load_output=False,

@@ -6,14 +6,14 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.durable.batch import AGENT_WORKFLOW
 from llm_orc.durable.database import in_store
 from llm_orc.durable.limits import limit_queue, limited_providers
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from dbos import DBOSClient, WorkflowStatus
+    from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
-AGENT = "llm-orc-agent"
 _LOOK_S = 0.15
 _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -44,12 +44,13 @@ class QueuedAgents:
         return over.output
 
     def _enqueue(self, name: str, row: str, agent: str, prompt: str, *, queue: str) -> None:
-        self._client.enqueue(
-            {"workflow_name": AGENT, "queue_name": queue, "workflow_id": name, "app_version": self._version},
-            row,
-            agent,
-            prompt,
-        )
+        options: EnqueueOptions = {
+            "workflow_name": AGENT_WORKFLOW,
+            "queue_name": queue,
+            "workflow_id": name,
+            "app_version": self._version,
+        }
+        self._client.enqueue(options, row, agent, prompt)
 
     async def _over(self, name: str) -> WorkflowStatus:
         future = self._waiting.setdefault(name, asyncio.get_running_loop().create_future())

@@ -16,6 +16,7 @@ from llm_orc.runs.state import RunResult, RunState, Spend
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
 RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
 BatchState = Literal["open", "done", "cancelled"]
 
@@ -154,6 +155,11 @@ def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
 
 def workflow_id(batch_id: str, number: int, attempt: int) -> str:
     return f"{batch_id}:{number}:{attempt}"
+
+
+def row_of_agent(agent_workflow: str) -> str:
+    """Return the workflow of the row that asked for this one, `BATCH:NUMBER:ATTEMPT:AGENT`."""
+    return ":".join(agent_workflow.split(":", 3)[:3])
 
 
 def queue_of(batch_id: str) -> str:

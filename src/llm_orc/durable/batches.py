@@ -189,11 +189,12 @@ class Batches:
             )
 
     def park(self, batch_id: str, number: int, why: str, now: float) -> None:
-        """End a row that nobody can finish."""
+        """End a row that nobody can finish, unless it has ended."""
+        waiting = (ROWS.c.batch_id == batch_id, ROWS.c.number == number, ROWS.c.state == "waiting")
         with self._engine.begin() as connection:
             connection.execute(
                 sa.update(ROWS)
-                .where(ROWS.c.batch_id == batch_id, ROWS.c.number == number)
+                .where(*waiting)
                 .values(state="failed", ended_at=now, error_code="row_parked", error=why)
             )
 

@@ -87,10 +87,11 @@ class Carrier:
                 return await self._row_or_cause(name, batch_id, number)
             except engine_errors.DBOSException:
                 raise
-            except sa.exc.SQLAlchemyError as e:  # a full disk
-                await self._give_up(batch_id, store_error(self._place, e))
-                raise
             except Exception as e:
+                # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
+                if isinstance(e, sa.exc.SQLAlchemyError) and not isinstance(e, sa.exc.IntegrityError):
+                    await self._give_up(batch_id, store_error(self._place, e))  # a full disk
+                    raise
                 why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise

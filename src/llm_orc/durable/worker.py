@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
-from llm_orc.durable.agents import AGENT, QueuedAgents
-from llm_orc.durable.batch import queue_of, workflow_id
+from llm_orc.durable.agents import QueuedAgents
+from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of, workflow_id
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.carrying import Calls, Carrier
 from llm_orc.durable.crew import Crew, Pace
@@ -23,6 +23,7 @@ from llm_orc.durable.database import engine_of, in_store, make_tables, patiently
 from llm_orc.durable.limits import SharedGate, SharedLimits, keep_limits, limit_queue
 from llm_orc.durable.serializer import JsonSerializer
 from llm_orc.durable.steps import DurableSteps
+from llm_orc.durable.sweeping import sweep, sweep_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,6 @@ APPLICATION_VERSION = "1"
 """Changed on purpose only: the engine leaves work of another version lying."""
 
 _POLL_S = 0.2
-_ROW = "llm-orc-row"
 
 
 class Worker:
@@ -91,6 +91,7 @@ class Worker:
                 raise store_error(self.place, e) from None
             raise
         self._tasks.append(asyncio.create_task(self._crew.tend(self.client, self.carrier.let_go)))
+        self._tasks.append(asyncio.create_task(sweep(self.engine, self.client)))
         if self._queued is not None:
             self._tasks.append(asyncio.create_task(self._queued.look()))
         return self
@@ -128,6 +129,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(sa.exc.SQLAlchemyError):  # then the next one sweeps
+            await asyncio.to_thread(sweep_once, self.engine, self.client)
         await self._part()
         self.client.destroy()
         self.engine.dispose()
@@ -153,8 +156,8 @@ class Worker:
         async def agent(row: str, agent: str, prompt: str) -> str:
             return await carrier.run_agent(row, agent, prompt)
 
-        DBOS.workflow(name=_ROW, max_recovery_attempts=None)(row)
-        DBOS.workflow(name=AGENT, max_recovery_attempts=None)(agent)
+        DBOS.workflow(name=ROW_WORKFLOW, max_recovery_attempts=None)(row)
+        DBOS.workflow(name=AGENT_WORKFLOW, max_recovery_attempts=None)(agent)
         if self._only is not None:
             DBOS.listen_queues([*map(queue_of, self._only), *map(limit_queue, self._limits)])
         DBOS.launch()
@@ -187,7 +190,7 @@ def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, nu
     client.enqueue_in_transaction(
         connection,
         {
-            "workflow_name": _ROW,
+            "workflow_name": ROW_WORKFLOW,
             "queue_name": queue_of(batch_id),
             "workflow_id": workflow_id(batch_id, number, attempt),
             "app_version": APPLICATION_VERSION,
