@@ -24,8 +24,9 @@ from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.place import place_of
+from llm_orc.durable.queueing import enqueue_row, open_queue
 from llm_orc.durable.spending import BatchAccount
-from llm_orc.durable.worker import Worker, enqueue_row, open_queue
+from llm_orc.durable.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.resume import Recipe
 

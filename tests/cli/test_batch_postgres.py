@@ -77,6 +77,30 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
     assert json.loads(pair.run("workers", "--json", *store).stdout) == []
 
 
+async def test_a_batch_that_was_cancelled_goes_on_where_it_was(pair: Shell, postgres: Postgres) -> None:
+    """Rows and their queued agents too; what was answered is not asked for again."""
+    store = ("--store", postgres.url)
+    (pair.cwd / "in.txt").write_text("".join(f"to be cancelled, row {n}\n" for n in range(ROWS)))
+    command = ("batch", "./pair.yaml", "--inputs", "in.txt", *store)
+    async with serving(Provider(lambda _in_flight: False, "0")) as provider:
+        pair.config.write_text(json.dumps(at(provider, max_concurrent=3)))
+        running = asyncio.create_task(asyncio.to_thread(pair.run, *command))
+        async with asyncio.timeout(60):
+            while len(provider.statuses) < ROWS // 2:
+                await asyncio.sleep(0.01)
+        cancelled = await asyncio.to_thread(pair.run, "batch", "cancel", *store)
+        stopped = await running
+        before = len(provider.statuses)
+        done = await asyncio.to_thread(pair.run, *command)
+
+    assert "Cancelled batch" in cancelled.stderr
+    assert stopped.returncode == 1
+    assert before < 2 * ROWS
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["status"] for line in done.stdout.splitlines()} == {"completed"}
+    assert len(provider.statuses) <= 2 * ROWS + 3  # and those that were out when it was cancelled
+
+
 def test_a_batch_that_is_deleted_is_gone(pair: Shell, postgres: Postgres) -> None:
     store = ("--store", postgres.url)
     pair.run("batch", "./pair.yaml", "--inputs", "in.txt", "--limit", "3", "--rehearse", *store)

@@ -28,9 +28,10 @@ from llm_orc.durable.crew import Pace
 from llm_orc.durable.database import in_store
 from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.place import place_of
+from llm_orc.durable.queueing import enqueue_row, open_queue
 from llm_orc.durable.spending import BatchAccount
 from llm_orc.durable.steps import DurableSteps
-from llm_orc.durable.worker import Worker, enqueue_row, open_queue
+from llm_orc.durable.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.resume import Recipe
 

@@ -23,8 +23,9 @@ from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, batch_id_of
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.limits import SharedLimits
-from llm_orc.durable.worker import Worker, close_queue, enqueue_row, open_queue
-from llm_orc.errors import BatchNotFound, LlmOrcError, StorageError, StoreBusy
+from llm_orc.durable.queueing import close_queue, enqueue_row, mend, open_queue
+from llm_orc.durable.worker import Worker
+from llm_orc.errors import BatchNotFound, InputError, LlmOrcError, StorageError, StoreBusy
 from llm_orc.runs.resume import Recipe
 from llm_orc.runs.state import Spend
 
@@ -170,29 +171,36 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
         )
         open_queue(worker.client, submission.batch_id, options.rows_at_once or ROWS_AT_ONCE)
         enqueue = partial(enqueue_row, worker.client)
-        worker.batches.submit(new, submission.rows, enqueue, app.clock.now())
-        reopen(worker, submission.batch_id)
+        is_new = worker.batches.submit(new, submission.rows, enqueue, app.clock.now())
+        if not is_new:
+            worker.batches.reopen(submission.batch_id)
+            mend(worker.batches, worker.client, submission.batch_id)
 
     return await _work(app, submission.batch_id, options.store, watch=watch, stop=stop, submit=submit)
 
 
 async def retry_failed(
-    app: App, batch_id: str, store: str | None, watch: BatchWatch, stop: asyncio.Event
+    app: App,
+    batch_id: str,
+    store: str | None,
+    watch: BatchWatch,
+    stop: asyncio.Event,
+    *,
+    rows_at_once: int | None = None,
 ) -> BatchOutcome:
     """Carry out the rows again that ended with failures. Answers that they have are kept."""
 
     def submit(worker: Worker) -> None:
-        open_queue(worker.client, batch_id, ROWS_AT_ONCE)
+        batch = worker.batches.batch(batch_id)
+        if batch is not None and batch.is_cancelled:
+            raise InputError(
+                f"batch `{batch_id}` was cancelled", hint="Give its command again; then ask again for what failed."
+            )
+        open_queue(worker.client, batch_id, rows_at_once or ROWS_AT_ONCE)
         worker.batches.retry_failed(batch_id, partial(enqueue_row, worker.client))
+        mend(worker.batches, worker.client, batch_id)
 
     return await _work(app, batch_id, store, watch=watch, stop=stop, submit=submit)
-
-
-def reopen(worker: Worker, batch_id: str) -> None:
-    """Go on with a batch that was cancelled."""
-    batch = worker.batches.batch(batch_id)
-    if batch is not None and batch.is_cancelled and (ids := worker.batches.reopen(batch_id)):
-        worker.queue_again(batch_id, ids)
 
 
 async def _work(

@@ -14,7 +14,7 @@ from llm_orc.durable.batch import AGENT_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.crew import WorkerSeen, workers_of
 from llm_orc.durable.database import open_engine, store_error
-from llm_orc.durable.worker import client_of, close_queue
+from llm_orc.durable.queueing import client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
 from llm_orc.runs.state import Spend

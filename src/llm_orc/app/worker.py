@@ -12,7 +12,8 @@ from llm_orc.app.batch_calls import BatchCalls
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
 from llm_orc.durable.database import in_store, store_error
-from llm_orc.durable.worker import Worker, close_queue
+from llm_orc.durable.queueing import close_queue
+from llm_orc.durable.worker import Worker
 from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:

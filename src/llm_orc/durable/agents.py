@@ -34,14 +34,20 @@ class QueuedAgents:
 
         `row` is the workflow of the row. Raises `RuntimeError` where the workflow failed: a bug, no failed agent.
         """
-        name = f"{row}:{agent}"
-        await in_store(partial(self._enqueue, name, row, agent, prompt, queue=limit_queue(provider)))
-        over = await self._over(name)
-        if over.status == "CANCELLED":  # and so is its row, which will be told
-            await asyncio.get_running_loop().create_future()
+        name, queue = f"{row}:{agent}", limit_queue(provider)
+        await in_store(partial(self._enqueue, name, row, agent, prompt, queue=queue))
+        while (over := await self._over(name)).status == "CANCELLED":
+            if await in_store(partial(self._is_cancelled, row)):
+                await asyncio.get_running_loop().create_future()  # and is told soon
+            # It was cancelled with its batch, which goes on now.
+            await in_store(partial(self._client.resume_workflows, [name], queue_name=queue))
         if over.error is not None or not isinstance(over.output, str):
             raise RuntimeError(f"agent workflow {name} ended with {over.status}: {over.error}")
         return over.output
+
+    def _is_cancelled(self, row: str) -> bool:
+        found = self._client.list_workflows(workflow_ids=[row], load_input=False, load_output=False)
+        return [status.status for status in found] == ["CANCELLED"]
 
     def _enqueue(self, name: str, row: str, agent: str, prompt: str, *, queue: str) -> None:
         options: EnqueueOptions = {

@@ -37,15 +37,15 @@ class Batches:
 
     # --- submitting ---------------------------------------------------------------------------------------
 
-    def submit(self, new: NewBatch, rows: Sequence[NewRow], enqueue: Enqueue, now: float) -> None:
+    def submit(self, new: NewBatch, rows: Sequence[NewRow], enqueue: Enqueue, now: float) -> bool:
         """Keep the batch, and queue each row in the transaction that keeps it; go on where an earlier try stopped.
 
-        Limits are those of this call. Rows that can't be used have ended at once.
+        Limits are those of this call. Rows that can't be used have ended at once. Returns whether it is new.
         """
         with self._engine.begin() as connection:
             _lock(connection, new.batch_id)
             limits: dict[str, float | None] = asdict(new.limits)
-            if not self._change_limits(connection, new):
+            if is_new := not self._change_limits(connection, new):
                 connection.execute(
                     sa.insert(BATCHES).values(
                         batch_id=new.batch_id,
@@ -64,7 +64,7 @@ class Batches:
                 counted = sa.select(sa.func.count()).where(ROWS.c.batch_id == new.batch_id)
                 there = connection.execute(counted).scalar_one()
                 if there >= len(rows):
-                    return
+                    return is_new
                 self._add(connection, new.batch_id, rows[there : there + _CHUNK], enqueue, now)
 
     def _change_limits(self, connection: sa.Connection, new: NewBatch) -> bool:
@@ -106,33 +106,35 @@ class Batches:
                 enqueue(connection, batch_id, number, attempt + 1)
         return len(rows)
 
+    def begin_anew(self, batch_id: str, number: int, attempt: int, enqueue: Enqueue) -> None:
+        """Queue a row under its next attempt, if it still waits with this one."""
+        row = (ROWS.c.batch_id == batch_id, ROWS.c.number == number)
+        with self._engine.begin() as connection:
+            still = sa.update(ROWS).where(*row, ROWS.c.attempt == attempt, ROWS.c.state == "waiting")
+            if connection.execute(still.values(attempt=attempt + 1, takeovers=0, steps_then=0)).rowcount:
+                enqueue(connection, batch_id, number, attempt + 1)
+
     def cancel(self, batch_id: str, now: float) -> list[str]:
         """Mark the batch and its unfinished rows cancelled; returns the workflows that are to be stopped."""
+        stopped = self.waiting(batch_id)
         with self._engine.begin() as connection:
-            stopped = _unfinished(connection, batch_id)
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(state="cancelled"))
             connection.execute(
                 sa.update(ROWS)
                 .where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting")
                 .values(state="cancelled", ended_at=now)
             )
-        return stopped
+        return [workflow_id(batch_id, number, attempt) for number, attempt in stopped]
 
-    def reopen(self, batch_id: str) -> list[str]:
-        """Undo `cancel`; returns the workflows that are to be queued again."""
+    def reopen(self, batch_id: str) -> None:
+        """Undo `cancel`; rows that were cancelled wait again."""
         with self._engine.begin() as connection:
-            cancelled = connection.execute(
-                sa.select(ROWS.c.number, ROWS.c.attempt).where(
-                    ROWS.c.batch_id == batch_id, ROWS.c.state == "cancelled"
-                )
-            ).all()
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(state="open"))
             connection.execute(
                 sa.update(ROWS)
                 .where(ROWS.c.batch_id == batch_id, ROWS.c.state == "cancelled")
                 .values(state="waiting", ended_at=None)
             )
-        return [workflow_id(batch_id, number, attempt) for number, attempt in cancelled]
 
     def delete(self, batch_id: str) -> None:
         with self._engine.begin() as connection:
@@ -285,6 +287,13 @@ class Batches:
             ).scalars()
             return set(numbers)
 
+    def waiting(self, batch_id: str) -> list[tuple[int, int]]:
+        """Return number and attempt of each row that has not ended."""
+        columns = sa.select(ROWS.c.number, ROWS.c.attempt).order_by(ROWS.c.number)
+        with self._engine.connect() as connection:
+            found = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting"))
+            return [(number, attempt) for number, attempt in found]
+
     def row(self, batch_id: str, number: int) -> BatchRow:
         """Raises `BatchNotFound`."""
         for row in self.rows(batch_id, [number]):
@@ -311,13 +320,6 @@ def _lock(connection: sa.Connection, batch_id: str) -> None:
     if connection.dialect.name == "postgresql":
         key = sa.func.hashtextextended(batch_id, 7308063)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
-
-
-def _unfinished(connection: sa.Connection, batch_id: str) -> list[str]:
-    rows = connection.execute(
-        sa.select(ROWS.c.number, ROWS.c.attempt).where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting")
-    ).all()
-    return [workflow_id(batch_id, number, attempt) for number, attempt in rows]
 
 
 def _values(batch_id: str, row: NewRow, now: float) -> dict[str, object]:

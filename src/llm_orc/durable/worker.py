@@ -12,15 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient
+from dbos import DBOS
 
 from llm_orc.durable.agents import QueuedAgents
-from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of, workflow_id
+from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.carrying import Calls, Carrier
 from llm_orc.durable.crew import Crew, Pace
 from llm_orc.durable.database import engine_of, in_store, make_tables, patiently, store_error, worth_at_start_s
 from llm_orc.durable.limits import SharedGate, SharedLimits, keep_limits, limit_queue
+from llm_orc.durable.queueing import APPLICATION, APPLICATION_VERSION, client_of, close_queue
 from llm_orc.durable.serializer import JsonSerializer
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.sweeping import sweep, sweep_once
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
     from llm_orc.durable.place import Place
     from llm_orc.engine.execute import Clock
     from llm_orc.errors import StorageError
-
-APPLICATION = "llm-orc"
-APPLICATION_VERSION = "1"
-"""Changed on purpose only: the engine leaves work of another version lying."""
-
-_POLL_S = 0.2
 
 
 class Worker:
@@ -168,49 +163,3 @@ class Worker:
         await self.carrier.end(f"{batch_id}:")
         await in_store(partial(self._crew.put_back, self.client, batch_id))
         self.carrier.spent.pop(batch_id, None)
-
-    def queue_again(self, batch_id: str, workflows: Sequence[str]) -> None:
-        """Queue rows that were cancelled; what their agents have answered is kept. Blocks."""
-        self.client.resume_workflows(list(workflows), queue_name=queue_of(batch_id))
-
-
-def client_of(engine: sa.Engine) -> DBOSClient:
-    """Return what queues and stops workflows without carrying any out. What it raises is for `in_store`."""
-    return DBOSClient(
-        system_database_engine=engine,
-        serializer=JsonSerializer(),
-        application_name=APPLICATION,
-        lazy=True,
-        retry_connection_errors=False,  # it would wait for ever, and block its thread
-    )
-
-
-def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, number: int, attempt: int) -> None:
-    """Queue a row in a transaction of the caller's."""
-    client.enqueue_in_transaction(
-        connection,
-        {
-            "workflow_name": ROW_WORKFLOW,
-            "queue_name": queue_of(batch_id),
-            "workflow_id": workflow_id(batch_id, number, attempt),
-            "app_version": APPLICATION_VERSION,
-        },
-        batch_id,
-        number,
-        attempt,
-    )
-
-
-def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int) -> None:
-    """Let workers take the batch's rows, each so many at once."""
-    client.register_queue(
-        queue_of(batch_id),
-        worker_concurrency=rows_at_once,
-        polling_interval_sec=_POLL_S,
-        on_conflict="always_update",
-    )
-
-
-def close_queue(client: DBOSClient, batch_id: str) -> None:
-    """Let nobody look for rows of the batch any more: each queue is asked several times a second."""
-    client.delete_queue(queue_of(batch_id))

@@ -1,0 +1,84 @@
+"""What stands on the engine's queues: rows are put there, found again, and queues are opened and closed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbos import DBOSClient
+
+from llm_orc.durable.batch import ROW_WORKFLOW, queue_of, workflow_id
+from llm_orc.durable.serializer import JsonSerializer
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from llm_orc.durable.batches import Batches
+
+APPLICATION = "llm-orc"
+APPLICATION_VERSION = "1"
+"""Changed on purpose only: the engine leaves work of another version lying."""
+
+_POLL_S = 0.2
+_AT_ONCE = 500
+_UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
+
+
+def client_of(engine: sa.Engine) -> DBOSClient:
+    """Return what queues and stops workflows without carrying any out. What it raises is for `in_store`."""
+    return DBOSClient(
+        system_database_engine=engine,
+        serializer=JsonSerializer(),
+        application_name=APPLICATION,
+        lazy=True,
+        retry_connection_errors=False,  # it would wait for ever, and block its thread
+    )
+
+
+def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, number: int, attempt: int) -> None:
+    """Queue a row in a transaction of the caller's."""
+    client.enqueue_in_transaction(
+        connection,
+        {
+            "workflow_name": ROW_WORKFLOW,
+            "queue_name": queue_of(batch_id),
+            "workflow_id": workflow_id(batch_id, number, attempt),
+            "app_version": APPLICATION_VERSION,
+        },
+        batch_id,
+        number,
+        attempt,
+    )
+
+
+def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int) -> None:
+    """Let workers take the batch's rows, each so many at once."""
+    client.register_queue(
+        queue_of(batch_id),
+        worker_concurrency=rows_at_once,
+        polling_interval_sec=_POLL_S,
+        on_conflict="always_update",
+    )
+
+
+def close_queue(client: DBOSClient, batch_id: str) -> None:
+    """Let nobody look for rows of the batch any more: each queue is asked several times a second."""
+    client.delete_queue(queue_of(batch_id))
+
+
+def mend(batches: Batches, client: DBOSClient, batch_id: str) -> None:
+    """Queue each row that waits and is on no queue: it was cancelled, or a process died between two writes.
+
+    A workflow that was cancelled goes on and keeps its answers; one that is over or gone is begun anew.
+    """
+    waiting = batches.waiting(batch_id)
+    for start in range(0, len(waiting), _AT_ONCE):
+        some = {workflow_id(batch_id, *row): row for row in waiting[start : start + _AT_ONCE]}
+        found = client.list_workflows(workflow_ids=list(some), load_input=False, load_output=False)
+        cancelled = [status.workflow_id for status in found if status.status == "CANCELLED"]
+        if cancelled:
+            client.resume_workflows(cancelled, queue_name=queue_of(batch_id))
+        kept = {status.workflow_id for status in found if status.status in _UNDER_WAY}.union(cancelled)
+        for name, (number, attempt) in some.items():
+            if name not in kept:
+                batches.begin_anew(batch_id, number, attempt, partial(enqueue_row, client))
