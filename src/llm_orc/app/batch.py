@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 32
 _LOOK_S = 0.5
 _RATE_OVER = 120  # looks
+_TOLD_AT_ONCE = 200  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,8 +304,14 @@ class _Following:
         self._watch.note(waiting_words(store_error(self._worker.place, error)))
 
     async def _tell(self, ended: Callable[[Sequence[BatchRow]], None], numbers: Sequence[int]) -> None:
-        rows = await in_store(lambda: list(self._worker.batches.rows(self._batch_id, numbers)))
-        ended(rows)
+        """Some at a time, and in a thread: whoever reads them may be slow."""
+        for start in range(0, len(numbers), _TOLD_AT_ONCE):
+            some = numbers[start : start + _TOLD_AT_ONCE]
+            rows = await in_store(partial(self._rows, some))
+            await asyncio.to_thread(ended, rows)
+
+    def _rows(self, numbers: Sequence[int]) -> list[BatchRow]:
+        return list(self._worker.batches.rows(self._batch_id, numbers))
 
     def _progress(self, batch: Batch) -> Progress:
         ended = batch.total - batch.waiting

@@ -248,8 +248,8 @@ def _write_file(app: App, store: str | None, batch_id: str, showing: _Showing) -
     with open_batches(app, store) as batches:
         assert batches is not None
         rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
-        text = "".join(row_texts(rows, batches.agents(batch_id), showing.form))
-    write_private(showing.file, text.encode("utf-8", "backslashreplace"))
+        texts = row_texts(rows, batches.agents(batch_id), showing.form)
+        write_private(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
     note(f"Written to {showing.file}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -21,25 +22,27 @@ def make_private_directory(path: Path) -> None:
         raise StorageError(f"can't create the folder `{path}`: {e.strerror or e}") from e
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Replace `path` by `data`, mode 0600, flushed to the disk; a crash leaves the old file or the new one.
 
-    Raises `StorageError`; the old file is then as it was.
+    Raises `StorageError`, and whatever pieces of `data` raise; the old file is then as it was.
     """
     make_private_directory(path.parent)
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_directory(path.parent)
-    except OSError as e:
+    except BaseException as e:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise StorageError(f"can't write `{path}`: {e.strerror or e}") from e
+        if isinstance(e, OSError):
+            raise StorageError(f"can't write `{path}`: {e.strerror or e}") from e
+        raise
 
 
 def remove_leftovers(path: Path) -> None:
