@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from llm_orc.errors import StorageError
-from llm_orc.storage.atomic import remove_leftovers, write_private
+from llm_orc.storage.atomic import remove_leftovers, write_private, write_where_named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes; its user folders are private")
@@ -97,3 +100,48 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         ".other.json.0123.tmp",
         "file.json",
     ]
+
+
+def test_pieces_that_fail_leave_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "file.json"
+    write_private(target, b"old")
+
+    def pieces() -> Iterator[bytes]:
+        yield b"new"
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError):
+        write_private(target, pieces())
+
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@posix
+def test_output_goes_through_a_link_and_into_a_pipe_and_replaces_neither(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.txt", tmp_path / "link"
+    link.symlink_to(target)
+
+    write_where_named(link, b"through")
+    program = "from pathlib import Path; from llm_orc.storage.atomic import write_where_named as w; import sys"
+    to_stdout = f"{program}; w(Path(sys.argv[1]), b'in a pipe')"
+    piped = subprocess.run([sys.executable, "-c", to_stdout, "/dev/stdout"], capture_output=True, check=True)
+
+    assert link.is_symlink()
+    assert target.read_bytes() == b"through"
+    assert piped.stdout == b"in a pipe"
+
+
+@posix
+def test_a_fifo_gets_the_bytes(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
+    reader.start()
+
+    write_where_named(fifo, [b"one ", b"two"])
+    reader.join(10)
+
+    assert got == [b"one two"]
+    assert stat.S_ISFIFO(fifo.stat().st_mode)

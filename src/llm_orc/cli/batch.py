@@ -242,14 +242,14 @@ def _writable(output_file: str | None) -> Path | None:
 def _write_file(app: App, store: str | None, batch_id: str, showing: _Showing) -> None:
     from llm_orc.app.batches import open_batches
     from llm_orc.cli.batch_output import row_texts
-    from llm_orc.storage.atomic import write_private
+    from llm_orc.storage.atomic import write_where_named
 
     assert showing.file is not None
     with open_batches(app, store) as batches:
         assert batches is not None
         rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
         texts = row_texts(rows, batches.agents(batch_id), showing.form)
-        write_private(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
+        write_where_named(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
     note(f"Written to {showing.file}")
 
 

@@ -145,7 +145,7 @@ async def _save(room: Room, rest: str) -> None:
 
 def _write(room: Room, rest: str) -> None:
     from llm_orc.formats.conversation import as_markdown
-    from llm_orc.storage.atomic import write_private
+    from llm_orc.storage.atomic import write_where_named
 
     turns, _ = room.chat.turns()
     if not turns:
@@ -156,7 +156,7 @@ def _write(room: Room, rest: str) -> None:
         raise InputError(f"`{path.name}` is there already", hint=f"To write over it: /save {path.name}")
     if path.is_dir() or not path.parent.is_dir():
         raise StorageError(f"can't write to `{path}`: there is no such folder, or it is one")
-    write_private(path, as_markdown(room.chat.conversation, turns).encode("utf-8", "backslashreplace"))
+    write_where_named(path, as_markdown(room.chat.conversation, turns).encode("utf-8", "backslashreplace"))
     note(f"{count(len(turns), 'turn')} written to {path}")
 
 

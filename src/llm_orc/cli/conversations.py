@@ -98,14 +98,14 @@ def export_command(name: str, agent: str | None, format_name: str, output_file: 
     """Write a whole conversation to a file or to standard output.  [default: the last one]"""
     from llm_orc.app.conversations import get_conversation
     from llm_orc.formats.conversation import as_markdown
-    from llm_orc.storage.atomic import write_private
+    from llm_orc.storage.atomic import write_where_named
 
     record = get_conversation(app_here(), name, agent=agent)
     text = _json(record) if format_name == "json" else as_markdown(record.summary.name, record.turns)
     if output_file is None:
         write_data(text)
     else:
-        write_private(Path(output_file).absolute(), text.encode("utf-8", "backslashreplace"))
+        write_where_named(Path(output_file).absolute(), text.encode("utf-8", "backslashreplace"))
         note(f"Written to {output_file}")
 
 

@@ -189,9 +189,9 @@ class _Run:
         if self._output.file is None:
             write_data(text)
             return
-        from llm_orc.storage.atomic import write_private
+        from llm_orc.storage.atomic import write_where_named
 
-        write_private(self._output.file, text.encode("utf-8", "backslashreplace"))
+        write_where_named(self._output.file, text.encode("utf-8", "backslashreplace"))
         note(f"Status: {result.status}. Written to {self._output.file}")
 
 

@@ -87,13 +87,13 @@ def show_command(run: str, format_name: str, as_json: bool) -> None:
 def export_command(run: str, format_name: str, output_file: str | None) -> None:
     """Write a run to a file or to standard output.  [default: the last run]"""
     from llm_orc.app.look_back import get_run
-    from llm_orc.storage.atomic import write_private
+    from llm_orc.storage.atomic import write_where_named
 
     text = _written(get_run(app_here(), run), format_name)
     if output_file is None:
         write_data(text)
     else:
-        write_private(Path(output_file).absolute(), text.encode("utf-8", "backslashreplace"))
+        write_where_named(Path(output_file).absolute(), text.encode("utf-8", "backslashreplace"))
         note(f"Written to {output_file}")
 
 

@@ -27,11 +27,11 @@ def command(*, name: SchemaName, output_file: str | None) -> None:
     llm-orc schema ensemble --output .llm-orc/ensemble.schema.json
     """
     from llm_orc.app.schemas import schema_text
-    from llm_orc.storage.atomic import write_private
+    from llm_orc.storage.atomic import write_where_named
 
     text = schema_text(name)
     if output_file is None:
         write_data(text)
         return
-    write_private(Path(output_file).absolute(), text.encode())
+    write_where_named(Path(output_file).absolute(), text.encode())
     note(f"Written to {output_file}")

@@ -45,6 +45,22 @@ def write_private(path: Path, data: bytes | Iterable[bytes]) -> None:
         raise
 
 
+def write_where_named(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write to the place that a person named for output. Raises `StorageError`.
+
+    A file is written like `write_private`, the one that a link leads to and not the link. A pipe or a device, as
+    /dev/stdout may be, gets the bytes as they come.
+    """
+    if not path.exists() or path.is_file() or path.is_dir():
+        write_private(path.resolve(), data)
+        return
+    try:
+        with path.open("wb") as place:
+            place.writelines([data] if isinstance(data, bytes) else data)
+    except OSError as e:
+        raise StorageError(f"can't write `{path}`: {e.strerror or e}") from e
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what killed writers of `path` left behind. Only for a caller who holds the lock of its writers."""
     for temporary in path.parent.glob(f".{path.name}.*.tmp"):
