@@ -109,7 +109,7 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
                 if stopping.is_set():
                     break
                 await asyncio.sleep(0.1)
-            await worker.carrier.drained()
+            await worker.carrier.settled()
             await account.give_back()
     sys.stdout.write(f"{worker.carrier.stopped_by or 'done'}\n")
 

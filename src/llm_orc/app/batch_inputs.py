@@ -63,13 +63,16 @@ def placeholders(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
 
 
-def read_inputs(source: str, stdin: bytes | None = None) -> list[Input]:
+def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None) -> list[Input]:
     """Read `source`: a file, a folder, or `-` for `stdin`.
 
-    An input that can't be read is in the list, with its error. Raises `InputError` where nothing can be read.
+    `form` is `jsonl`, `csv`, `tsv` or `lines`; None: as the name and the content say. An input that can't be read
+    is in the list, with its error. Raises `InputError` where nothing can be read.
     """
     if source == "-":
-        return list(_by_content(_text(stdin or b"", "standard input")))
+        return _read_as(form or "", _text(stdin or b"", "standard input"))
+    if not source.strip():
+        raise InputError("the inputs have no name", hint="Give a file, a folder, or `-` for standard input.")
     path = Path(source).expanduser()
     try:
         if path.is_dir():
@@ -77,19 +80,30 @@ def read_inputs(source: str, stdin: bytes | None = None) -> list[Input]:
         text = _text(path.read_bytes(), source)
     except OSError as e:
         raise InputError(f"can't read `{source}`: {e.strerror or e}") from e
-    match path.suffix.lower():
-        case ".jsonl" | ".ndjson":
+    suffix = path.suffix.lower().removeprefix(".")
+    if form is None and suffix == "json":
+        raise InputError(f"`{source}` is one JSON document", hint="Inputs are one JSON object a line: FILE.jsonl")
+    return _read_as(form or suffix, text)
+
+
+def _read_as(form: str, text: str) -> list[Input]:
+    match form:
+        case "jsonl" | "ndjson":
             return list(_json_lines(text))
-        case ".csv":
-            return list(_csv(text, ","))
-        case ".tsv":
+        case "csv":
+            return list(_csv(text, _delimiter(text)))
+        case "tsv":
             return list(_csv(text, "\t"))
-        case ".json":
-            raise InputError(
-                f"`{source}` is one JSON document", hint="Inputs are one JSON object a line: FILE.jsonl"
-            )
+        case "lines":
+            return list(_plain_lines(text))
         case _:
             return list(_by_content(text))
+
+
+def _delimiter(text: str) -> str:
+    """Return what parts the columns of the heading: tables from where a comma is in numbers have semicolons."""
+    heading = text.partition("\n")[0]
+    return ";" if heading.count(";") > heading.count(",") else ","
 
 
 def _text(data: bytes, source: str) -> str:
@@ -120,6 +134,8 @@ def _json_lines(text: str) -> Iterator[Input]:
 def _json_line(line: int, words: str) -> Input:
     try:
         value: JsonValue = json.loads(words, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as e:
+        return Input(line, error=f"line {line} is not JSON: {e.msg}, at its character {e.colno}")
     except (ValueError, RecursionError) as e:
         return Input(line, error=f"line {line} is not JSON: {e}")
     if isinstance(value, str):
@@ -148,6 +164,9 @@ def _csv(text: str, delimiter: str) -> Iterator[Input]:
             return
         if not heading:
             heading = [cell.strip() for cell in cells]
+            twice = next((name for name in heading if name and heading.count(name) > 1), None)
+            if twice is not None:
+                raise InputError(f"the heading has two columns `{twice}`", hint="Give one of them another name.")
         elif cells and len(cells) != len(heading):
             yield Input(line, error=f"line {line} has {len(cells)} columns, the heading {len(heading)}")
         elif cells:
@@ -173,17 +192,35 @@ def make_tasks(inputs: Sequence[Input], shaping: Shaping) -> list[Task]:
         raise InputError("there are no inputs: the file or folder is empty")
     columns = list(dict.fromkeys(name for one in inputs for name in one.fields))
     _check_columns(columns, shaping)
+    of_task = _column_of_task(columns, shaping)
     chosen = list(enumerate(inputs, 1))
     if shaping.limit is not None:
         chosen = chosen[: shaping.limit]
     if shaping.sample is not None and shaping.sample < len(chosen):
         drawn = random.Random(shaping.sample).sample(range(len(chosen)), shaping.sample)  # noqa: S311 - no secret
         chosen = [chosen[i] for i in sorted(drawn)]
-    return [_task(number, one, shaping) for number, (_, one) in enumerate(chosen, 1)]
+    return [_task(number, one, shaping, of_task) for number, (_, one) in enumerate(chosen, 1)]
+
+
+def _column_of_task(columns: Sequence[str], shaping: Shaping) -> str | None:
+    """Return the column that is the task where no template says so: the same one for every input."""
+    known = [shaping.columns.get(name, name) for name in columns]
+    found = next((name for name in _TASK_FIELDS if name in known), None)
+    return known[0] if found is None and len(known) == 1 else found
 
 
 def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
     shown = ", ".join(f"`{name}`" for name in columns) or "none"
+    renamed = list(shaping.columns.values())
+    if len(set(renamed)) < len(renamed):
+        raise InputError("two columns are mapped to one name", hint="Give each `--map` a name of its own.")
+    if shaping.template is not None and not shaping.template.strip():
+        raise InputError("the task is empty", hint='Write one with columns in it: --input "Judge {{COLUMN}}"')
+    if shaping.template is not None and not placeholders(shaping.template):
+        raise InputError(
+            "the task has no placeholder, so every input would be asked the same",
+            hint="Put a column in it, in two braces: {{" + (columns[0] if columns else "COLUMN") + "}}",
+        )
     for column in shaping.columns:
         if column not in columns:
             near = nearest(column, columns)
@@ -205,28 +242,37 @@ def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
         )
 
 
-def _task(number: int, one: Input, shaping: Shaping) -> Task:
+def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Task:
+    strange = next((name for name, value in one.fields.items() if _is_strange(name) or _is_strange(value)), None)
+    if strange is not None:
+        one = Input(one.line, {}, f"column {strange!a} holds characters that are no text")
     values = {shaping.columns.get(name, name): value for name, value in one.fields.items()}
     label = next((_words(values[name]) for name in _LABEL_FIELDS if name in values), "")[:_LONGEST_LABEL]
-    task, error = "", one.error
+    where = f"line {one.line}" if one.line else f"`{label}`"
+    task, error = "", one.error if strange is None else f"{where}: {one.error}"
     if error is None:
         try:
-            task = _fill(values, shaping.template)
+            task = _fill(values, shaping.template, of_task)
             check_task(task)
         except InputError as e:
-            where = f"line {one.line}" if one.line else f"`{label}`"
             task, error = "", f"{where}: {e.message}"
     return Task(number, one.line, task, label, one.fields, error)
 
 
-def _fill(values: Mapping[str, JsonValue], template: str | None) -> str:
+def _is_strange(value: JsonValue) -> bool:
+    """Half a surrogate pair is no text, and PostgreSQL keeps no NUL."""
+    if isinstance(value, str):
+        return "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, dict):
+        return any(_is_strange(name) or _is_strange(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(map(_is_strange, value))
+
+
+def _fill(values: Mapping[str, JsonValue], template: str | None, of_task: str | None) -> str:
     if template is None:
-        name = next((name for name in _TASK_FIELDS if name in values), None)
-        if name is None and len(values) == 1:
-            name = next(iter(values))
-        if name is None:
-            raise InputError("the input has no column `input`")
-        return _words(values[name])
+        if of_task is None or of_task not in values:
+            raise InputError(f"the input has no column `{of_task or 'input'}`")
+        return _words(values[of_task])
     missing = [name for name in placeholders(template) if name not in values]
     if missing:
         raise InputError(f"the input has no `{missing[0]}`")

@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import AGENT_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.crew import WorkerSeen, workers_of
-from llm_orc.durable.database import open_engine, store_error
+from llm_orc.durable.database import StoreFailure, open_engine, store_error
 from llm_orc.durable.queueing import client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
+from llm_orc.runs.resume import Recipe
 from llm_orc.runs.state import Spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbos import DBOSClient
+    from sqlalchemy import Engine
 
     from llm_orc.app.wiring import App
     from llm_orc.jsontypes import JsonValue
@@ -43,7 +43,7 @@ class BatchStatus:
 class BatchStore:
     """An open store without a worker. Reads, and tells workers through the store what to stop."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.batches = Batches(engine)
 
@@ -133,10 +133,55 @@ def open_batches(app: App, store: str | None) -> Iterator[BatchStore | None]:
     engine = open_engine(place)
     try:
         yield BatchStore(engine)
-    except sa.exc.SQLAlchemyError as e:
+    except StoreFailure as e:
         raise store_error(place, e) from None
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBatch:
+    """A batch that is kept, with what is needed to go on with it."""
+
+    batch: Batch
+    recipe: Recipe
+    longest_task: str
+
+    @property
+    def to_do(self) -> int:
+        """Rows that have not ended, or were cancelled."""
+        return self.batch.waiting + self.batch.counts.get("cancelled", 0)
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed and can be asked for again."""
+        counts = self.batch.counts
+        return counts.get("failed", 0) + counts.get("completed_with_errors", 0) - self.batch.unusable
+
+
+def stored_batch(app: App, store: str | None, batch_id: str) -> KeptBatch | None:
+    """Return the batch with this id, or None."""
+    with open_batches(app, store) as found:
+        batch = found.batches.batch(batch_id) if found else None
+        if found is None or batch is None:
+            return None
+        return KeptBatch(batch, found.batches.recipe(batch_id), found.batches.longest_task(batch_id))
+
+
+def find_batch(app: App, name: str, store: str | None) -> KeptBatch:
+    """Return the batch that `name` names: an id, the beginning of one, or `last`. Raises `BatchNotFound`."""
+    with open_batches(app, store) as found:
+        if found is None:
+            raise no_batch_yet()
+        batch_id = found.batches.find(name)
+    kept = stored_batch(app, store, batch_id)
+    if kept is None:
+        raise no_batch_yet()
+    return kept
+
+
+def no_batch_yet() -> BatchNotFound:
+    return BatchNotFound("there is no batch yet", hint="llm-orc batch ENSEMBLE --inputs FILE")
 
 
 def about_row(row: BatchRow) -> dict[str, JsonValue]:

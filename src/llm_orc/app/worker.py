@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batch_calls import BatchCalls
+from llm_orc.app.batch_work import set_within
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
 from llm_orc.durable.database import in_store, store_error
@@ -17,6 +17,8 @@ from llm_orc.durable.worker import Worker
 from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from llm_orc.app.wiring import App
     from llm_orc.durable.place import Place
 
@@ -71,17 +73,9 @@ async def _serve(
                     aside[batch_id] = error
                 if until_done and now <= aside.keys():
                     break
-                await _set_within(stop, _LOOK_S)
+                await set_within(stop, _LOOK_S)
             worker.carrier.stop()
-            await worker.carrier.drained()
+            await worker.carrier.settled()
             await calls.give_back()
         left = next((error for name, error in aside.items() if until_done and name in before), None)
         return worker, worker.carrier.stopped_by or left
-
-
-async def _set_within(event: asyncio.Event, limit_s: float) -> None:
-    try:
-        async with asyncio.timeout(limit_s):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from llm_orc.app.library import run_to_end
+from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.exits import INTERRUPTED, TERMINATED
 from llm_orc.cli.streams import is_terminal, note
 from llm_orc.errors import MeteredNotAllowed
@@ -18,7 +20,8 @@ from llm_orc.formats.figures import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from llm_orc.app.batch import BatchOutcome
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.app.batch_work import BatchOutcome
 
 _T = TypeVar("_T")
 
@@ -66,39 +69,67 @@ def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], tol
     return result, (stopping.exit_code if stopping else None) or 0
 
 
-def with_consent(start: Callable[[bool], _T], *, allow_metered: bool) -> _T:
-    """Start; where that needs a yes to metered calls, ask for it in a terminal and start again."""
+def planned_with_consent(
+    plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _T]],
+    *,
+    allow_metered: bool,
+    quiet: bool,
+) -> _T:
+    """Plan and show it; where that needs a yes to metered calls, ask in a terminal, with what it may cost."""
+    to_do, asking = 0, False
+
+    def show(access: AccessPlan, rows: int) -> None:
+        nonlocal to_do
+        to_do = rows
+        if not quiet or asking:
+            for words in access_lines(access):
+                note(words)
+
     try:
-        return start(allow_metered)
+        return run_to_end(plan(allow_metered, show))
     except MeteredNotAllowed as refusal:
         if allow_metered or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise
         note(f"This would cost money: {refusal.message}.")
-        if not click.confirm("Go on, and pay for the tokens of this batch?", default=False, err=True):
+        asking = True
+        ready = run_to_end(plan(True, show))
+        if not click.confirm(f"Go on, and pay for the tokens of {count(to_do, 'row')}?", default=False, err=True):
             raise
-    return start(True)
+        return ready
 
 
-def ended(outcome: BatchOutcome | None, exit_code: int, go_on: str, batch_id: str) -> int:
+def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: str | None) -> int:
     """Say how the batch stands and what comes next; returns the exit code."""
+    go_on = _command("resume", batch_id, store)
     if outcome is None:
         note(f"Stopped at once: calls under way may be made again. Go on with: {go_on}")
         return exit_code
     batch = outcome.progress.batch
+    done = batch.total - batch.waiting - batch.counts.get("cancelled", 0)
     if outcome.stopped_by is not None:
         from llm_orc.cli.exits import write_error
 
-        note(f"Stopped with {outcome.progress.ended:,} of {batch.total:,} rows done. What is done is kept.")
+        note(
+            f"Stopped with {done:,} of {count(batch.total, 'row')} done. What is done is kept. Go on with: {go_on}"
+        )
         write_error(outcome.stopped_by)
         return outcome.stopped_by.exit_code
     if batch.state == "open":
-        note(f"Paused with {outcome.progress.ended:,} of {batch.total:,} rows done. Go on with: {go_on}")
+        note(f"Paused with {done:,} of {count(batch.total, 'row')} done. Go on with: {go_on}")
         return exit_code or 1
-    note(f"Results: llm-orc batch results {batch_id}")
+    if batch.state == "cancelled":
+        note(f"Cancelled with {done:,} of {count(batch.total, 'row')} done. Go on with: {go_on}")
+        return exit_code or 1
+    note(f"Results: {_command('results', batch_id, store)}")
     failed = batch.counts.get("failed", 0) + batch.counts.get("completed_with_errors", 0)
     if failed > batch.unusable:
         asked = failed - batch.unusable
-        note(f"Ask again for the {asked:,} that failed: llm-orc batch retry-failed {batch_id}")
+        note(f"Ask again for the {asked:,} that failed: {_command('retry-failed', batch_id, store)}")
     if batch.unusable:
         note(f"{count(batch.unusable, 'input')} could not be used; the results say why, with the line.")
-    return 1 if failed or batch.state == "cancelled" else 0
+    return 1 if failed else 0
+
+
+def _command(verb: str, batch_id: str, store: str | None) -> str:
+    words = ["llm-orc", "batch", verb, batch_id, *(["--store", store] if store else [])]
+    return shlex.join(words)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
+
+from llm_orc.cli.names import BatchName
+from llm_orc.cli.options import CALLS, DOLLARS, output_option
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 store_option = click.option(
     "--store",
@@ -18,6 +26,55 @@ row_format_option = click.option(
     show_default=True,
     help="One JSON object a row, or a CSV table with a column for each agent.",
 )
+
+
+stopping_words = "Waiting for calls under way; Ctrl-C again stops at once."
+batch_argument = click.argument("batch", default="last", metavar="[BATCH]", type=BatchName())
+_limit_options = (
+    click.option(
+        "--max-cost",
+        "max_cost_usd",
+        type=DOLLARS,
+        metavar="USD",
+        help="Make no metered call that might bring the batch above this.  [default: none]",
+    ),
+    click.option(
+        "--max-calls",
+        type=CALLS,
+        metavar="N",
+        help="Make at most N calls for the batch.  [default: none]",
+    ),
+    click.option(
+        "--max-concurrent",
+        "rows_at_once",
+        type=click.IntRange(min=1, max=10_000),
+        metavar="N",
+        help="Work on at most N rows at once in each process.  [default: 32]",
+    ),
+    click.option(
+        "--allow-metered", is_flag=True, help="Agree to calls that are billed per token, for this batch."
+    ),
+)
+_result_options = (
+    click.option("--ordered", is_flag=True, help="Write results in the order of the input, not as they come."),
+    row_format_option,
+    output_option,
+    click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown."),
+)
+
+
+def limit_options(command: Command) -> Command:
+    """What a batch may spend, and how much of it is under way at once."""
+    for option in reversed(_limit_options):
+        command = option(command)
+    return command
+
+
+def result_options(command: Command) -> Command:
+    """Where results go, and how."""
+    for option in reversed(_result_options):
+        command = option(command)
+    return command
 
 
 def pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from llm_orc.formats.batch import spend_words
 from llm_orc.formats.figures import count, seconds
 
 if TYPE_CHECKING:
-    from llm_orc.app.batch import Progress
+    from llm_orc.app.batch_work import Progress
 
 _PLAIN_EVERY_S = 10.0
 
@@ -55,10 +55,11 @@ def progress_words(progress: Progress) -> str:
     """`412 of 2,000 rows done, 3 failed, 32 in flight, 12.4 rows/s, 2 min 08 s left, metered $0.42 (12 calls)`."""
     counts = progress.batch.counts
     failed = counts.get("failed", 0) + counts.get("completed_with_errors", 0)
-    parts = [f"{progress.ended:,} of {count(progress.batch.total, 'row')} done"]
+    cancelled = counts.get("cancelled", 0)
+    parts = [f"{progress.ended - cancelled:,} of {count(progress.batch.total, 'row')} done"]
     if failed:
         parts.append(f"{failed:,} failed")
-    if cancelled := counts.get("cancelled", 0):
+    if cancelled:
         parts.append(f"{cancelled:,} cancelled")
     if progress.in_flight:
         parts.append(f"{progress.in_flight:,} in flight")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.names import ConversationName, ModelName, PartnerName
-from llm_orc.cli.options import app_here, tool, when_full_option
+from llm_orc.cli.options import DOLLARS, app_here, tool, when_full_option
 
 if TYPE_CHECKING:
     from llm_orc.agents.base import WhenFull
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-cost",
     "max_cost_usd",
-    type=click.FloatRange(min=0),
+    type=DOLLARS,
     metavar="USD",
     help="Make no metered call that might bring the chat above this, e.g. `0.50`.  [default: none]",
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.cli.running import Output
     from llm_orc.jsontypes import JsonValue
+
+
+class _Dollars(click.FloatRange):
+    """`nan` compares with nothing and would be no limit at all; `inf` is none either."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"`{value}` is no amount of money", param, ctx)
+        return number
+
+
+DOLLARS = _Dollars(min=0)
+CALLS = click.IntRange(min=0, max=1_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -69,14 +84,14 @@ _limits = (
     click.option(
         "--max-cost",
         "max_cost_usd",
-        type=click.FloatRange(min=0),
+        type=DOLLARS,
         metavar="USD",
         help="Make no metered call that might bring the run above this, e.g. `0.50`."
         "  [default: the setting, else none]",
     ),
     click.option(
         "--max-calls",
-        type=click.IntRange(min=0),
+        type=CALLS,
         metavar="N",
         help="Send at most N requests to providers, retries included, e.g. `20`."
         "  [default: the setting, else none]",

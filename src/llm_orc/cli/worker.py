@@ -54,7 +54,7 @@ class _View:
         self._said: dict[str, int] = {}
 
     def waiting(self, error: StorageError) -> None:
-        from llm_orc.app.batch import waiting_words
+        from llm_orc.app.batch_work import waiting_words
 
         note(waiting_words(error))
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
 RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
-BatchState = Literal["open", "done", "cancelled"]
+BatchMark = Literal["open", "cancelled", "spent"]  # spent: its budget, while rows wait
+BatchState = Literal["open", "done", "cancelled", "spent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Batch:
     ensemble: str
     inputs: str
     created_at: float
-    is_cancelled: bool
+    mark: BatchMark
     total: int
     limits: BatchLimits
     calls: int
@@ -126,9 +127,7 @@ class Batch:
 
     @property
     def state(self) -> BatchState:
-        if self.is_cancelled:
-            return "cancelled"
-        return "open" if self.waiting else "done"
+        return "done" if self.mark != "cancelled" and not self.waiting else self.mark
 
     @property
     def waiting(self) -> int:
@@ -142,14 +141,16 @@ _ENDED_STATES: tuple[RowState, ...] = ("completed", "completed_with_errors", "fa
 def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
     """Return the id that these inputs have with this recipe: the same ones again are the same batch.
 
-    The ensemble's own place and who agreed to pay shape no answer and are left out; limits are in no recipe.
-    `salt` makes another batch of the same inputs.
+    What shapes no answer is left out: where the ensemble stands and what it says of itself, who agreed to pay, and
+    time limits; other limits are in no recipe. `salt` makes another batch of the same inputs.
     """
-    shaping = replace(recipe, ensemble=replace(recipe.ensemble, source=None), task="", allow_metered=False)
+    ensemble = replace(recipe.ensemble, source=None, description="", default_task=None)
+    shaping = replace(recipe, ensemble=ensemble, task="", allow_metered=False, timeout_s=None)
     digest = hashlib.sha256(encode_recipe(shaping))
     digest.update(salt.encode())
     for row in rows:
-        digest.update(msgspec.json.encode([row.task, row.error]))
+        # With its columns, as they come back with its answers.
+        digest.update(msgspec.json.encode([row.task, row.error, row.fields]))
     return f"b{digest.hexdigest()[:12]}"
 
 

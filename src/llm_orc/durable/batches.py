@@ -45,7 +45,8 @@ class Batches:
         with self._engine.begin() as connection:
             _lock(connection, new.batch_id)
             limits: dict[str, float | None] = asdict(new.limits)
-            if is_new := not self._change_limits(connection, new):
+            is_new = not self._change(connection, new.batch_id, new.recipe, new.limits, inputs=new.inputs)
+            if is_new:
                 connection.execute(
                     sa.insert(BATCHES).values(
                         batch_id=new.batch_id,
@@ -67,15 +68,22 @@ class Batches:
                     return is_new
                 self._add(connection, new.batch_id, rows[there : there + _CHUNK], enqueue, now)
 
-    def _change_limits(self, connection: sa.Connection, new: NewBatch) -> bool:
+    def change(self, batch_id: str, recipe: Recipe, limits: BatchLimits) -> None:
+        """Go on with another recipe, which shapes the same answers, and other limits."""
+        with self._engine.begin() as connection:
+            self._change(connection, batch_id, recipe, limits)
+
+    def _change(
+        self, connection: sa.Connection, batch_id: str, recipe: Recipe, limits: BatchLimits, **others: str
+    ) -> bool:
         """Returns False where there is no such batch yet."""
-        this = BATCHES.c.batch_id == new.batch_id
+        this = BATCHES.c.batch_id == batch_id
         before = connection.execute(sa.select(BATCHES.c.max_cost_usd).where(this)).one_or_none()
         if before is None:
             return False
-        values: dict[str, object] = asdict(new.limits)
-        if before.max_cost_usd is None and new.limits.max_cost_usd is not None:  # until now nobody has counted
-            spent = sum(spend.cost_usd or 0.0 for end in self.ends(new.batch_id) for spend in end.spend.values())
+        values: dict[str, object] = {**asdict(limits), "recipe": encode_recipe(recipe), **others}
+        if before.max_cost_usd is None and limits.max_cost_usd is not None:  # until now nobody has counted
+            spent = _spent_usd(connection, batch_id)
             values["spent_usd"] = sa.case((BATCHES.c.spent_usd < spent, spent), else_=BATCHES.c.spent_usd)
         connection.execute(sa.update(BATCHES).where(this).values(**values))
         return True
@@ -126,8 +134,14 @@ class Batches:
             )
         return [workflow_id(batch_id, number, attempt) for number, attempt in stopped]
 
+    def mark_spent(self, batch_id: str) -> None:
+        """Let nobody work on the batch until it is submitted with a higher limit."""
+        with self._engine.begin() as connection:
+            this = sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id, BATCHES.c.state == "open")
+            connection.execute(this.values(state="spent"))
+
     def reopen(self, batch_id: str) -> None:
-        """Undo `cancel`; rows that were cancelled wait again."""
+        """Undo `cancel` and `mark_spent`; rows that were cancelled wait again."""
         with self._engine.begin() as connection:
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(state="open"))
             connection.execute(
@@ -225,8 +239,8 @@ class Batches:
         return self._batches(sa.true())
 
     def open_batches(self) -> list[Batch]:
-        """Return the batches that have rows to be carried out."""
-        return [batch for batch in self._batches(BATCHES.c.state == "open") if batch.waiting]
+        """Return the batches that have rows to be carried out; what a killed submitter did not queue is none."""
+        return [batch for batch in self._batches(BATCHES.c.state == "open") if batch.counts.get("waiting")]
 
     def _batches(self, condition: sa.ColumnElement[bool]) -> list[Batch]:
         counted = (
@@ -255,7 +269,7 @@ class Batches:
                 ensemble=row.ensemble,
                 inputs=row.inputs,
                 created_at=row.created_at,
-                is_cancelled=row.state == "cancelled",
+                mark=row.state,
                 total=row.total,
                 limits=BatchLimits(row.max_cost_usd, row.max_calls, row.row_max_cost_usd, row.row_max_calls),
                 calls=row.calls,
@@ -294,6 +308,12 @@ class Batches:
             found = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting"))
             return [(number, attempt) for number, attempt in found]
 
+    def longest_task(self, batch_id: str) -> str:
+        column = sa.select(ROWS.c.task).where(ROWS.c.batch_id == batch_id)
+        with self._engine.connect() as connection:
+            found: str | None = connection.execute(column.order_by(sa.func.length(ROWS.c.task).desc())).scalar()
+        return found or ""
+
     def row(self, batch_id: str, number: int) -> BatchRow:
         """Raises `BatchNotFound`."""
         for row in self.rows(batch_id, [number]):
@@ -320,6 +340,12 @@ def _lock(connection: sa.Connection, batch_id: str) -> None:
     if connection.dialect.name == "postgresql":
         key = sa.func.hashtextextended(batch_id, 7308063)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def _spent_usd(connection: sa.Connection, batch_id: str) -> float:
+    spends = connection.execute(sa.select(ROWS.c.spend).where(ROWS.c.batch_id == batch_id)).scalars()
+    by_billing = (msgspec.json.decode(spend or b"{}", type=dict[str, Spend]) for spend in spends)
+    return sum(part.cost_usd or 0.0 for one in by_billing for part in one.values())
 
 
 def _values(batch_id: str, row: NewRow, now: float) -> dict[str, object]:

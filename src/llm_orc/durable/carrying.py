@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import sqlalchemy as sa
 from dbos import DBOS
@@ -22,9 +24,9 @@ from llm_orc.engine.plan import make_plan
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from llm_orc.agents.base import CallAgent
+    from llm_orc.agents.base import AgentOutput, CallAgent
     from llm_orc.durable.agents import QueuedAgents
     from llm_orc.durable.batch import BatchRow
     from llm_orc.durable.batches import Batches
@@ -32,6 +34,17 @@ if TYPE_CHECKING:
     from llm_orc.durable.steps import DurableSteps
     from llm_orc.engine.execute import Clock
     from llm_orc.runs.resume import Recipe
+
+
+_LOOK_S = 0.02
+
+
+@dataclass(slots=True)
+class _Ask:
+    """One agent that is asked; `is_out` while a try is at its provider, whose answer must not be lost."""
+
+    name: str
+    is_out: bool = False
 
 
 class Calls(Protocol):
@@ -65,10 +78,10 @@ class Carrier:
         self._serves_many = serves_many
         self._place, self._batches, self._calls, self._clock = place, batches, calls, clock
         self._steps, self._queued = steps, queued
-        self._under_way: dict[str, asyncio.Task[object]] = {}
-        self._sent: set[asyncio.Task[object]] = set()  # calls that are out
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._under_way: dict[str, asyncio.Task[object]] = {}  # by the workflow's name, as what follows
+        self._busy: Counter[str] = Counter()  # agents of a row that are begun and not ended
+        self._at_rest: Counter[str] = Counter()  # of these, those that can be cut without losing anything
+        self._asks: dict[asyncio.Task[object], _Ask] = {}
         self._recipes: dict[str, Recipe] = {}
         self._getting: dict[str, asyncio.Lock] = {}
         self._one_suspect = asyncio.Lock()
@@ -90,8 +103,8 @@ class Carrier:
             except Exception as e:
                 # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
                 if isinstance(e, sa.exc.SQLAlchemyError) and not isinstance(e, sa.exc.IntegrityError):
-                    await self._give_up(batch_id, store_error(self._place, e))  # a full disk
-                    raise
+                    self._give_up(batch_id, store_error(self._place, e))  # a full disk
+                    await self._until_cancelled(name)
                 why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise
@@ -103,14 +116,18 @@ class Carrier:
             raise first_cause(group) from group
 
     async def _row(self, name: str, batch_id: str, number: int) -> str:
-        recipe, call = await self._recipe(batch_id, number)
+        recipe, call = await self._recipe(name)
         row = await in_store(partial(self._batches.row, batch_id, number))
         if row.state != "waiting":  # it had ended, and the process with it, before the engine knew
             return row.state
         if row.takeovers >= SUSPECT_FROM:
-            async with self._one_suspect:
+            with _counted(self._at_rest, name):
+                await self._one_suspect.acquire()
+            try:
                 await in_store(partial(self._batches.mark_alone, row))
                 return await self._execute(name, row, recipe, call)
+            finally:
+                self._one_suspect.release()
         return await self._execute(name, row, recipe, call)
 
     async def _execute(self, name: str, row: BatchRow, recipe: Recipe, call: CallAgent) -> str:
@@ -120,15 +137,21 @@ class Carrier:
         async def ask_agent(turn: AgentTurn) -> str:
             provider = recipe.choices[turn.agent.name][0].provider if limited else None
             if self._queued is not None and provider in limited and provider is not None:
-                return await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
-            return await self._ask(row.batch_id, call, turn)
+                with _counted(self._at_rest, name):  # whoever asks it keeps its answer
+                    return await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
+            return await self._ask(name, call, turn)
 
         sink = RowSink(row.record)
         steps = self._steps(plan.names, sink, ask_agent)
+
+        async def step(turn: AgentTurn) -> AgentOutput:
+            with _counted(self._busy, name):
+                return await steps(turn)
+
         await execute(
             plan,
             row.task,
-            steps,
+            step,
             sink,
             run_id=row.row_id,
             clock=self._clock,
@@ -142,14 +165,14 @@ class Carrier:
     async def run_agent(self, row: str, agent: str, prompt: str) -> str:
         """Ask one agent for a row that some worker carries out; returns the outcome as text."""
         slot = DBOS.reserve_step()
-        async with self._counting(f"{row}:{agent}"):
-            batch_id, number, *_ = row.split(":")
-            recipe, call = await self._recipe(batch_id, int(number))
+        name = f"{row}:{agent}"
+        async with self._counting(name):
+            recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
             turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
 
             async def ask_it() -> str:
-                return await self._ask(batch_id, call, turn)
+                return await self._ask(name, call, turn)
 
             return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
 
@@ -158,63 +181,66 @@ class Carrier:
         self._under_way[name] = _this_task()
         try:
             if self.stopping.is_set():
-                await _until_cancelled()
+                await self._until_cancelled(name)
             yield
         finally:
             self._under_way.pop(name, None)
 
-    async def _recipe(self, batch_id: str, number: int) -> tuple[Recipe, CallAgent]:
+    async def _recipe(self, name: str) -> tuple[Recipe, CallAgent]:
+        """Return the recipe of a workflow, and what asks the agents of its row."""
+        batch_id, number, *_ = name.split(":")
         async with self._getting.setdefault(batch_id, asyncio.Lock()):
             if batch_id not in self._recipes:
                 self._recipes[batch_id] = await in_store(partial(self._batches.recipe, batch_id))
             recipe = self._recipes[batch_id]
             try:
-                return recipe, await self._calls(batch_id, number, recipe)
+                return recipe, await self._calls(batch_id, int(number), recipe)
             except LlmOrcError as e:
-                await self._give_up(batch_id, e)
-                raise
+                self._give_up(batch_id, e)
+        return await self._until_cancelled(name)
 
     # --- one call -----------------------------------------------------------------------------------------
 
-    async def _ask(self, batch_id: str, call: CallAgent, turn: AgentTurn) -> str:
-        if self.stopping.is_set() or batch_id in self.spent:
-            await _until_cancelled()
+    async def _ask(self, name: str, call: CallAgent, turn: AgentTurn) -> str:
+        batch_id = name.partition(":")[0]
+        task = _this_task()
+        self._asks[task] = _Ask(name)
         try:
-            return await self._counted(call, turn)
+            if not self._is_kept_back(batch_id):
+                return await ask(call, turn, self._clock, _stops_the_worker, self._call_is_back)
         except LlmOrcError as e:
-            await self._give_up(batch_id, e)
-            raise
+            self._give_up(batch_id, e)
         except GoneForDead:
-            await _until_cancelled()
-            raise
-
-    async def _counted(self, call: CallAgent, turn: AgentTurn) -> str:
-        try:
-            return await ask(call, turn, self._clock, _stops_the_worker, self._call_is_back)
+            pass  # and all that is under way here is cancelled soon
         finally:
-            self._call_is_back()
+            del self._asks[task]
+        return await self._until_cancelled(name)
 
     async def call_starts(self, batch_id: str) -> None:
         """Await it before each try is sent: once we stop, it keeps back who waited for a turn or for money."""
-        if self.stopping.is_set() or batch_id in self.spent:
+        if self._is_kept_back(batch_id):
             self._call_is_back()
-            await _until_cancelled()
-        self._sent.add(_this_task())
-        self._idle.clear()
+            await asyncio.get_running_loop().create_future()
+        self._asks[_this_task()].is_out = True
 
     def _call_is_back(self) -> None:
-        """Nothing is out for this task, be it answered, or about to be tried again."""
-        self._sent.discard(_this_task())
-        if not self._sent:
-            self._idle.set()
+        """The call of this task has failed, and its next try is waited for."""
+        self._asks[_this_task()].is_out = False
 
-    async def _give_up(self, batch_id: str, error: LlmOrcError) -> None:
+    def _is_kept_back(self, batch_id: str) -> bool:
+        return self.stopping.is_set() or batch_id in self.spent
+
+    def _give_up(self, batch_id: str, error: LlmOrcError) -> None:
         """No other call would fare better: stop here, and leave the row as it is for who comes next."""
         if self._serves_many and isinstance(error, BatchBudgetExceeded):
             self.spent[batch_id] = error
         else:
             self.stop(error)
-        await _until_cancelled()
+
+    async def _until_cancelled(self, name: str) -> NoReturn:
+        with _counted(self._at_rest, name):
+            await asyncio.get_running_loop().create_future()
+        raise AssertionError("a future that nobody sets has ended")
 
     # --- stopping -----------------------------------------------------------------------------------------
 
@@ -224,11 +250,19 @@ class Carrier:
             self.stopped_by = because
         self.stopping.set()
 
-    async def drained(self) -> None:
-        """Return when no call is out that is still ours."""
-        if self.is_lost:
-            return
-        await self._idle.wait()
+    async def settled(self, batch_id: str = "") -> None:
+        """Return when no call is out any more and each answer is kept, for one batch that is spent or for all."""
+        # Many things end a rest, and none of them is worth an event.
+        while not self.is_lost and not all(map(self._is_at_rest, self._names(batch_id))):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+
+    def _is_at_rest(self, name: str) -> bool:
+        """A row also rests before its first agent; between two it writes down what the first one said."""
+        waiting = sum(one.name == name and not one.is_out for one in self._asks.values())
+        return self._at_rest[name] + waiting >= max(1, self._busy[name])
+
+    def _names(self, batch_id: str) -> list[str]:
+        return [name for name in self._under_way if not batch_id or name.startswith(f"{batch_id}:")]
 
     def let_go(self) -> None:
         """Others took us for dead, and have our work: what we still do for it is for nothing."""
@@ -239,7 +273,7 @@ class Carrier:
 
     async def end(self, batch_id: str = "") -> None:
         """Cancel what is under way, for one batch or for all, and return when it has gone."""
-        tasks = [task for name, task in self._under_way.items() if name.startswith(batch_id)]
+        tasks = [self._under_way[name] for name in self._names(batch_id)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -255,5 +289,12 @@ def _this_task() -> asyncio.Task[object]:
     return task
 
 
-async def _until_cancelled() -> None:
-    await asyncio.get_running_loop().create_future()
+@contextmanager
+def _counted(counter: Counter[str], name: str) -> Iterator[None]:
+    counter[name] += 1
+    try:
+        yield
+    finally:
+        counter[name] -= 1
+        if not counter[name]:
+            del counter[name]

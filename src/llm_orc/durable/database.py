@@ -53,6 +53,8 @@ def one_statement(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
 
 
+StoreFailure = sa.exc.SQLAlchemyError
+"""What the store says, in the words of its library; `store_error` puts it into ours."""
 Told = Callable[[sa.exc.DBAPIError], None]
 
 

@@ -60,8 +60,14 @@ def limit_queue(provider: str) -> str:
 
 
 def keep_limits(engine: sa.Engine, client: DBOSClient, limits: Mapping[str, SharedLimits]) -> None:
-    """Make these the limits from now on, for every worker; providers that are not named keep theirs."""
+    """Make these the limits from now on, for every worker; providers that are not named keep theirs.
+
+    One that had limits and has none any more keeps its queue: agents may stand on it.
+    """
+    known = limited_providers(engine)
     for provider, limit in limits.items():
+        if limit == SharedLimits() and provider not in known:
+            continue
         client.register_queue(
             limit_queue(provider),
             global_concurrency=limit.concurrent,

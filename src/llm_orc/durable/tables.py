@@ -17,7 +17,7 @@ BATCHES = sa.Table(
     sa.Column("ensemble", sa.Text, nullable=False),
     sa.Column("inputs", sa.Text, nullable=False),  # where they came from, for people
     sa.Column("created_at", sa.Float(53), nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # open | cancelled
+    sa.Column("state", sa.Text, nullable=False),  # open | cancelled | spent
     sa.Column("total", sa.Integer, nullable=False),
     sa.Column("recipe", sa.LargeBinary, nullable=False),  # a Recipe without its task
     sa.Column("max_cost_usd", sa.Float(53)),

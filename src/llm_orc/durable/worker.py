@@ -159,7 +159,9 @@ class Worker:
 
     async def set_aside(self, batch_id: str) -> None:
         """Let go of a batch that has spent its budget: its rows wait until somebody submits it with more."""
+        await in_store(partial(self.batches.mark_spent, batch_id))
         await in_store(partial(close_queue, self.client, batch_id))
-        await self.carrier.end(f"{batch_id}:")
+        await self.carrier.settled(batch_id)
+        await self.carrier.end(batch_id)
         await in_store(partial(self._crew.put_back, self.client, batch_id))
         self.carrier.spent.pop(batch_id, None)

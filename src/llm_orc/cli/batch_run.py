@@ -1,0 +1,315 @@
+"""`llm-orc batch run`, `resume` and `retry-failed`: what carries a batch out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from llm_orc.cli.batch_options import (
+    batch_argument,
+    limit_options,
+    pairs,
+    result_options,
+    stopping_words,
+    store_option,
+)
+from llm_orc.cli.names import EnsembleName
+from llm_orc.cli.options import CONTEXT, app_here
+from llm_orc.cli.root import EXIT_CODES
+from llm_orc.cli.streams import is_terminal, note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from llm_orc.app.access import AccessPlan
+    from llm_orc.app.batch import Going, Submission, Wanted
+    from llm_orc.app.batch_work import BatchOutcome, BatchWatch
+    from llm_orc.app.wiring import App
+    from llm_orc.cli.batch_carry import Stopping
+    from llm_orc.durable.batch import Batch
+
+_Ready = TypeVar("_Ready", "Submission", "Going")
+
+
+@click.command("run", context_settings=CONTEXT, epilog=EXIT_CODES)
+@click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
+@click.option(
+    "--inputs",
+    required=True,
+    metavar="PLACE",
+    type=click.Path(allow_dash=True),
+    help="A file of JSON objects, one a line (.jsonl), a table (.csv, .tsv), lines of text, a folder with a file"
+    " for each input, or `-` for standard input.",
+)
+@click.option(
+    "--inputs-format",
+    "input_form",
+    type=click.Choice(("jsonl", "csv", "tsv", "lines")),
+    help="What the inputs are, where their name doesn't say so, as with `-`.  [default: by name and content]",
+)
+@click.option(
+    "-i",
+    "--input",
+    "template",
+    metavar="TEXT",
+    help='The task, with columns in it, e.g. `-i "Judge {{name}}: {{text}}"`.  [default: the ensemble\'s'
+    " `default_task` where it has placeholders, else the column `input`]",
+)
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    callback=pairs,
+    metavar="COLUMN=PLACEHOLDER",
+    help='Call a column otherwise, e.g. `--map "Company name=name"`.',
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N inputs, to try it.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only N inputs, drawn at random; always the same ones.",
+)
+@limit_options
+@click.option("--rehearse", is_flag=True, help="Ask no model: canned answers, for nothing.")
+@click.option("--again", is_flag=True, help="Ask everything anew, though the same batch was run before.")
+@result_options
+@store_option
+def run_command(
+    *,
+    ensemble_name: str,
+    inputs: str,
+    input_form: str | None,
+    template: str | None,
+    mapping: dict[str, str],
+    limit: int | None,
+    sample: int | None,
+    max_cost_usd: float | None,
+    max_calls: int | None,
+    rows_at_once: int | None,
+    allow_metered: bool,
+    rehearse: bool,
+    again: bool,
+    ordered: bool,
+    form: str,
+    output_file: str | None,
+    quiet: bool,
+    store: str | None,
+) -> int:
+    """Run ENSEMBLE on each of many inputs.
+
+    The same command again goes on where it was stopped, whatever stopped it: a batch is known by its ensemble and
+    its inputs. Ctrl-C lets calls under way end; a second one doesn't. Results go to standard output as rows end,
+    where that is no terminal, and `batch results` has them at any time.
+
+    \b
+    llm-orc batch review --inputs reports.jsonl > out.jsonl
+    llm-orc batch screen --inputs firms.csv --map "Company name=name" --max-cost 5
+    llm-orc batch review --inputs letters/ --limit 3 --rehearse
+    """
+    from dataclasses import replace
+
+    from llm_orc.app.batch import BatchOptions, plan_batch, prepare_batch
+    from llm_orc.app.batch_inputs import Shaping, read_inputs
+    from llm_orc.app.batch_work import run_batch
+    from llm_orc.app.find_ensemble import find_ensemble
+
+    app = app_here()
+    showing = Showing(form, writable(output_file), ordered=ordered, quiet=quiet)
+    ensemble = find_ensemble(app, ensemble_name)
+    if inputs == "-" and is_terminal(sys.stdin):
+        note("Reading inputs from the terminal, one a line; Ctrl-D ends them.")
+    found = read_inputs(inputs, sys.stdin.buffer.read() if inputs == "-" else None, input_form)
+    options = BatchOptions(
+        inputs=inputs if inputs == "-" else str(Path(inputs).absolute()),
+        shaping=Shaping(template, mapping, limit, sample),
+        store=store,
+        allow_metered=allow_metered,
+        rehearse=rehearse,
+        again=again,
+        rows_at_once=rows_at_once,
+        max_cost_usd=max_cost_usd,
+        max_calls=max_calls,
+    )
+    submission = prepare_batch(app, ensemble, found, options)
+    if ensemble.conversation is not None:
+        note("The ensemble's conversation is left out: rows know nothing of each other.")
+
+    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Submission:
+        recipe = replace(submission.recipe, allow_metered=agreed)
+        return await plan_batch(app, replace(submission, recipe=recipe), planned)
+
+    async def work(ready: Submission, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
+        return await run_batch(app, replace(submission, recipe=ready.recipe), watch, stopping.event)
+
+    return carry_out(app, plan, work, showing, store, allow_metered=allow_metered)
+
+
+@click.command("resume", context_settings=CONTEXT, epilog=EXIT_CODES)
+@batch_argument
+@limit_options
+@result_options
+@store_option
+def resume_command(
+    *,
+    batch: str,
+    max_cost_usd: float | None,
+    max_calls: int | None,
+    rows_at_once: int | None,
+    allow_metered: bool,
+    ordered: bool,
+    form: str,
+    output_file: str | None,
+    quiet: bool,
+    store: str | None,
+) -> int:
+    """Go on with a batch that was stopped or cancelled, or that has spent its budget.  [default: the last batch]
+
+    It needs neither the inputs nor the ensemble's file: both are kept. Limits that aren't given stay as they were.
+    """
+    from llm_orc.app.batch import Wanted
+
+    wanted = Wanted(
+        batch,
+        store,
+        allow_metered=allow_metered,
+        rows_at_once=rows_at_once,
+        max_cost_usd=max_cost_usd,
+        max_calls=max_calls,
+    )
+    return _go_on(wanted, Showing(form, writable(output_file), ordered=ordered, quiet=quiet))
+
+
+@click.command("retry-failed", context_settings=CONTEXT, epilog=EXIT_CODES)
+@batch_argument
+@limit_options
+@result_options
+@store_option
+def retry_failed_command(
+    *,
+    batch: str,
+    max_cost_usd: float | None,
+    max_calls: int | None,
+    rows_at_once: int | None,
+    allow_metered: bool,
+    ordered: bool,
+    form: str,
+    output_file: str | None,
+    quiet: bool,
+    store: str | None,
+) -> int:
+    """Ask again for the rows that failed; agents that have answered are not asked.  [default: the last batch]"""
+    from llm_orc.app.batch import Wanted
+
+    wanted = Wanted(
+        batch,
+        store,
+        allow_metered=allow_metered,
+        failed=True,
+        rows_at_once=rows_at_once,
+        max_cost_usd=max_cost_usd,
+        max_calls=max_calls,
+    )
+    return _go_on(wanted, Showing(form, writable(output_file), ordered=ordered, quiet=quiet))
+
+
+def _go_on(wanted: Wanted, showing: Showing) -> int:
+    from dataclasses import replace
+
+    from llm_orc.app.batch import plan_going
+    from llm_orc.app.batch_work import go_on
+
+    app = app_here()
+
+    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Going:
+        return await plan_going(app, replace(wanted, allow_metered=agreed), planned)
+
+    async def work(ready: Going, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
+        return await go_on(app, ready, wanted, watch, stopping.event)
+
+    return carry_out(app, plan, work, showing, wanted.store, allow_metered=wanted.allow_metered)
+
+
+class Showing:
+    """How a batch and its results are shown."""
+
+    def __init__(self, form: str, file: Path | None, *, ordered: bool, quiet: bool) -> None:
+        self.form, self.file, self.ordered, self.quiet = form, file, ordered, quiet
+
+
+def carry_out(
+    app: App,
+    plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
+    work: Callable[[_Ready, BatchWatch, Stopping], Coroutine[object, object, BatchOutcome]],
+    showing: Showing,
+    store: str | None,
+    *,
+    allow_metered: bool,
+) -> int:
+    """Plan, show who pays, have it agreed to where it must be, carry it out and say how it ended."""
+    from llm_orc.app.batch_work import BatchWatch
+    from llm_orc.cli.batch_carry import ended, planned_with_consent, run_stoppable
+    from llm_orc.cli.batch_output import RowStream, streams_rows
+    from llm_orc.cli.batch_view import BatchView
+
+    ready = planned_with_consent(plan, allow_metered=allow_metered, quiet=showing.quiet)
+    view = BatchView(quiet=showing.quiet)
+    stream = None
+    if showing.file is None and streams_rows():
+        stream = RowStream(tuple(ready.recipe.choices), showing.form, in_order=showing.ordered)
+
+    def began(batch: Batch) -> None:
+        if not showing.quiet:
+            note(_first_words(batch))
+
+    async def carry(stopping: Stopping) -> BatchOutcome:
+        watch = BatchWatch(began, view.show, stream.write if stream else None, note)
+        return await work(ready, watch, stopping)
+
+    try:
+        outcome, code = run_stoppable(carry, stopping_words)
+    finally:
+        view.close()
+    if showing.file is not None and outcome is not None:
+        write_file(app, store, ready.batch_id, showing)
+    return ended(outcome, code, ready.batch_id, store)
+
+
+def _first_words(batch: Batch) -> str:
+    from llm_orc.formats.figures import count
+
+    done = batch.total - batch.waiting - batch.unusable
+    before = f", {done:,} of them done before" if done else ""
+    return f"Batch {batch.batch_id}: {batch.ensemble} over {count(batch.total, 'row')}{before}"
+
+
+def writable(output_file: str | None) -> Path | None:
+    """Return the place to write to; refuse one that can't be, before anything is spent."""
+    if output_file is None:
+        return None
+    path = Path(output_file).expanduser().absolute()
+    if path.is_dir():
+        raise click.UsageError(f"`{path}` is a folder.")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"There is no folder `{path.parent}` to write to.")
+    if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
+        raise click.UsageError(f"`{path}` can't be written to.")
+    return path
+
+
+def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> None:
+    from llm_orc.app.batches import open_batches
+    from llm_orc.cli.batch_output import row_texts
+    from llm_orc.storage.atomic import write_where_named
+
+    assert showing.file is not None
+    with open_batches(app, store) as batches:
+        assert batches is not None
+        rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
+        texts = row_texts(rows, batches.agents(batch_id), showing.form)
+        write_where_named(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
+    note(f"Written to {showing.file}")
