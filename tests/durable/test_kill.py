@@ -92,7 +92,7 @@ async def test_steps_that_are_drawn_as_agents_become_ready_swap_answers(tmp_path
 async def test_sqlite_as_the_engine_opens_it_keeps_answers_late(tmp_path: Path) -> None:
     """The second control: untuned, many answers that had come are asked for again."""
     async with Witness() as witness:
-        await carried_out(tmp_path / "untuned.sqlite", witness, "untuned", KILLS)
+        await carried_out(tmp_path / "untuned.sqlite", witness, "untuned", 2 * KILLS)
 
     assert late(witness) >= FEW
 

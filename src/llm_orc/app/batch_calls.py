@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.llm import LlmCaller
-from llm_orc.app.session import BatchWays, Session
+from llm_orc.app.session import BatchWays, Session, limiters_of
 from llm_orc.durable.batch import BatchLimits
 from llm_orc.durable.database import in_store
 from llm_orc.durable.spending import BatchAccount, LimitsChanged
 from llm_orc.errors import NotTrusted
+from llm_orc.providers.limits import Limiters
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,6 +33,7 @@ class BatchCalls:
         self._app = app
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
+        self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
         self.worker: Worker
 
     async def __aenter__(self) -> Self:
@@ -63,6 +65,13 @@ class BatchCalls:
             if batch_id in {None, name}:
                 await account.give_back()
 
+    def _shared_limiters(self, *, rehearsal: bool) -> Limiters:
+        """One limiter for each access of the process, however many batches use it."""
+        if rehearsal not in self._limiters:
+            gate = self.worker.gate if self.worker.place.is_shared else None
+            self._limiters[rehearsal] = Limiters({}, gate) if rehearsal else limiters_of(self._app, gate)
+        return self._limiters[rehearsal]
+
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
         worker = self.worker
         if worker.place.is_shared:
@@ -72,7 +81,7 @@ class BatchCalls:
             allow_metered=recipe.allow_metered,
             rehearsal=recipe.rehearsal,
             stream=False,
-            batch=BatchWays(worker.gate if worker.place.is_shared else None, _PATIENCE),
+            batch=BatchWays(self._shared_limiters(rehearsal=recipe.rehearsal), _PATIENCE),
         )
         await self._stack.enter_async_context(session)
         _, candidates = await session.models_for(recipe.choices)

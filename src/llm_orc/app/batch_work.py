@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from llm_orc.app.batch import Going, Submission, Wanted
     from llm_orc.app.wiring import App
 
-ROWS_AT_ONCE = 32
 _LOOK_S = 0.5
 _RATE_OVER = 120  # looks
 _TOLD_AT_ONCE = 200  # rows
+_OPENED_EVERY = 10  # looks
+_LAST_LOOK_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,10 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
             total=len(submission.rows),
             limits=submission.limits,
         )
-        open_queue(worker.client, submission.batch_id, options.rows_at_once or ROWS_AT_ONCE)
-        enqueue = partial(enqueue_row, worker.client)
-        is_new = worker.batches.submit(new, submission.rows, enqueue, app.clock.now())
+        open_queue(worker.client, submission.batch_id, options.rows_at_once)
+        worker.batches.reopen(submission.batch_id)  # before rows are added, so that a cancel meanwhile holds
+        is_new = worker.batches.submit(new, submission.rows, partial(enqueue_row, worker.client), app.clock.now())
         if not is_new:
-            worker.batches.reopen(submission.batch_id)
             mend(worker.batches, worker.client, submission.batch_id)
 
     work = _Work(submission.batch_id, options.store, submission.recipe, submit)
@@ -94,7 +94,7 @@ async def go_on(app: App, going: Going, wanted: Wanted, watch: BatchWatch, stop:
     """Work on a batch that is kept; where they are wanted also on its rows that failed, whose answers are kept."""
 
     def submit(worker: Worker) -> None:
-        open_queue(worker.client, going.batch_id, wanted.rows_at_once or ROWS_AT_ONCE)
+        open_queue(worker.client, going.batch_id, wanted.rows_at_once)
         worker.batches.change(going.batch_id, going.recipe, going.limits)
         worker.batches.reopen(going.batch_id)
         if wanted.failed:
@@ -179,13 +179,18 @@ class _Following:
         """Follow until the batch is over, `stop`, or the worker stops by itself; it then has no call out."""
         self._worker = worker
         progress = await self._look()
+        looks = 0
         while progress.batch.state == "open" and not stop.is_set() and not self._worker.carrier.stopping.is_set():
+            looks += 1
+            if looks % _OPENED_EVERY == 0:  # others may have closed it, seeing the batch over a moment ago
+                await in_store(partial(open_queue, worker.client, self._batch_id, None))
+            await worker.set_spent_aside()
             await set_within(stop, _LOOK_S)
-            progress = await self._look()
+            progress = await self._look_unless(stop) or progress
         if progress.batch.state in {"open", "spent"}:
             self._worker.carrier.stop()
             await self._worker.carrier.settled()
-            progress = await self._look()
+            progress = await self._look_unless(stop) or progress
         else:
             await in_store(partial(close_queue, self._worker.client, self._batch_id))
         stopped_by = self._worker.carrier.stopped_by
@@ -197,6 +202,20 @@ class _Following:
                 hint="The same command with a higher limit goes on.",
             )
         return BatchOutcome(progress, stopped_by)
+
+    async def _look_unless(self, stop: asyncio.Event) -> Progress | None:
+        """None: a person wants to stop, and the store is away."""
+        looking = asyncio.create_task(self._look())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                await asyncio.wait({looking}, timeout=_LAST_LOOK_S)
+            return looking.result() if looking.done() else None
+        finally:
+            looking.cancel()
+            stopped.cancel()
+            await asyncio.gather(looking, stopped, return_exceptions=True)
 
     async def _look(self) -> Progress:
         batch = await in_store(partial(self._worker.batches.batch, self._batch_id), self._away)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.stores import batch_place
-from llm_orc.durable.batch import AGENT_WORKFLOW, Batch, BatchRow, queue_of
+from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.crew import WorkerSeen, workers_of
 from llm_orc.durable.database import StoreFailure, open_engine, store_error
-from llm_orc.durable.queueing import client_of, close_queue
+from llm_orc.durable.queueing import cancel_all, client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
 from llm_orc.runs.resume import Recipe
@@ -77,21 +77,16 @@ class BatchStore:
         yield from self.batches.rows(batch_id, sorted(self.batches.ended_numbers(batch_id)))
 
     def cancel(self, batch_id: str, now: float) -> int:
-        """Stop the batch wherever it is worked on; returns how many rows had not ended."""
+        """Stop the batch wherever it is worked on; returns how many rows had not ended. One that is over stays so.
+
+        What is on a queue counts, not what a row says: an earlier try may have been killed in the middle.
+        """
         stopped = self.batches.cancel(batch_id, now)
         with self._client() as client:
-            agents = client.list_workflows(
-                workflow_id_prefix=f"{batch_id}:",
-                name=AGENT_WORKFLOW,
-                status=["PENDING", "ENQUEUED"],
-                load_input=False,
-                load_output=False,
-            )
-            ids = [*stopped, *(agent.workflow_id for agent in agents)]
-            for start in range(0, len(ids), _MANY):
-                client.cancel_workflows(ids[start : start + _MANY])
+            for name in (ROW_WORKFLOW, AGENT_WORKFLOW):  # rows first: an agent that is cancelled asks for its row
+                cancel_all(client, f"{batch_id}:", name)
             close_queue(client, batch_id)
-        return len(stopped)
+        return stopped
 
     def delete(self, batch_id: str) -> None:
         """Delete the batch with its answers, and what the engine keeps of it."""

@@ -28,10 +28,15 @@ Choices = dict[str, tuple["ModelChoice", ...]]
 
 @dataclass(frozen=True, slots=True)
 class BatchWays:
-    """What is other in a batch: a gate that its workers share, and `patience` times as many tries of a call."""
+    """What is other in a batch: limiters that a process has but once, and `patience` times as many tries."""
 
-    gate: Gate | None = None
+    limiters: Limiters
     patience: int = 1
+
+
+def limiters_of(app: App, gate: Gate | None = None) -> Limiters:
+    """Return limiters that keep to the settings. `gate` is one that processes share."""
+    return Limiters({name: provider.limits for name, provider in app.settings.providers.items()}, gate)
 
 
 class Session:
@@ -43,10 +48,9 @@ class Session:
         self.connections = 0
         self._app = app
         self._allow_metered, self._rehearsal, self._stream = allow_metered, rehearsal, stream
-        self._ways = batch or BatchWays()
-        limits = {name: provider.limits for name, provider in app.settings.providers.items()}
-        # Canned answers use up no account.
-        self._limiters = Limiters({} if rehearsal else limits, self._ways.gate)
+        self._patience = batch.patience if batch else 1
+        # Canned answers use up no account, but stand on the queues of the limits.
+        self._limiters = batch.limiters if batch else Limiters({}) if rehearsal else limiters_of(app)
         self._stack = AsyncExitStack()
         self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], ReadyModels] | None = None
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
@@ -86,7 +90,7 @@ class Session:
         return self._ready[1], self._candidates
 
     def _candidate(self, model: ReadyModel) -> Candidate:
-        retries = self._app.settings.runs.max_retries * self._ways.patience
+        retries = self._app.settings.runs.max_retries * self._patience
         limiter = self._limiters.of(model.access)
         built = model.connection.build(
             model, self._http, max_retries=retries, stream=self._stream, limiter=limiter

@@ -12,9 +12,9 @@ from llm_orc.app.batch_work import set_within
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
 from llm_orc.durable.database import in_store, store_error
-from llm_orc.durable.queueing import close_queue
+from llm_orc.durable.queueing import close_queue, open_queue
 from llm_orc.durable.worker import Worker
-from llm_orc.errors import LlmOrcError, StorageError
+from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,19 +57,25 @@ async def _serve(
         calls.worker = worker
         async with worker:
             watch.joined(worker.worker_id, str(place))
+            for spent in await in_store(worker.batches.batches):
+                if spent.state == "spent":
+                    watch.aside(spent.batch_id, BatchBudgetExceeded("its budget is spent"))
             before: set[str] = set()
             aside: dict[str, LlmOrcError] = {}
             while not stop.is_set() and not worker.carrier.stopping.is_set():
                 found = await in_store(worker.batches.open_batches, lambda e: watch.waiting(store_error(place, e)))
                 now = {batch.batch_id for batch in found}
+                for again in now - before:  # its queue was closed when it was over
+                    await in_store(partial(open_queue, worker.client, again, None))
                 for over in before - now:
                     await calls.give_back(over)
                     await in_store(partial(close_queue, worker.client, over))
                 before = now
                 watch.progress(found, worker.carrier.rows_under_way)
-                for batch_id, error in list(worker.carrier.spent.items()):
+                for held in worker.carrier.batches_under_way - now:
+                    await in_store(partial(worker.notice_spent, held))
+                for batch_id, error in await worker.set_spent_aside():
                     watch.aside(batch_id, error)
-                    await worker.set_aside(batch_id)
                     aside[batch_id] = error
                 if until_done and now <= aside.keys():
                     break

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import signal
 import sys
-from typing import TYPE_CHECKING, TypeVar
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.app.batch_work import BatchOutcome
 
 _T = TypeVar("_T")
+_AT_ONCE_S = 3.0
 
 
 class Stopping:
@@ -50,6 +54,17 @@ class Stopping:
             note(f"\n{self._told}")
         elif self._task is not None:
             self._task.cancel()
+            # Programs that we started are ended meanwhile; a store that is away is not waited for.
+            late = threading.Timer(_AT_ONCE_S, leave, (self.exit_code,))
+            late.daemon = True
+            late.start()
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process now: threads that wait for a server would hold it, and nothing is lost that is not kept."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(exit_code)
 
 
 def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], told: str) -> tuple[_T | None, int]:

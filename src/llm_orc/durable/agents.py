@@ -6,15 +6,21 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from llm_orc.durable.batch import AGENT_WORKFLOW
 from llm_orc.durable.database import in_store
 from llm_orc.durable.limits import limit_queue, limited_providers
+from llm_orc.durable.tables import BATCHES
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    from collections.abc import Iterable
+
     from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
 _LOOK_S = 0.15
+_GONE_EVERY = 20  # looks
+_SPENT_LOOK_S = 1.0
 _OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
@@ -39,15 +45,26 @@ class QueuedAgents:
         while (over := await self._over(name)).status == "CANCELLED":
             if await in_store(partial(self._is_cancelled, row)):
                 await asyncio.get_running_loop().create_future()  # and is told soon
-            # It was cancelled with its batch, which goes on now.
+            # It was cancelled with its batch, which goes on now, or once its budget is raised.
+            while await in_store(partial(self._is_spent, row)):  # noqa: ASYNC110 - others raise it
+                await asyncio.sleep(_SPENT_LOOK_S)
             await in_store(partial(self._client.resume_workflows, [name], queue_name=queue))
         if over.error is not None or not isinstance(over.output, str):
             raise RuntimeError(f"agent workflow {name} ended with {over.status}: {over.error}")
         return over.output
 
+    async def forget(self, row: str, agents: Iterable[str]) -> None:
+        """Take agents of the row off their queues."""
+        await in_store(partial(self._client.cancel_workflows, [f"{row}:{agent}" for agent in sorted(agents)]))
+
     def _is_cancelled(self, row: str) -> bool:
         found = self._client.list_workflows(workflow_ids=[row], load_input=False, load_output=False)
         return [status.status for status in found] == ["CANCELLED"]
+
+    def _is_spent(self, row: str) -> bool:
+        this = BATCHES.c.batch_id == row.partition(":")[0]
+        with self._engine.connect() as connection:
+            return connection.execute(sa.select(BATCHES.c.state).where(this)).scalar() == "spent"
 
     def _enqueue(self, name: str, row: str, agent: str, prompt: str, *, queue: str) -> None:
         options: EnqueueOptions = {
@@ -59,6 +76,7 @@ class QueuedAgents:
         self._client.enqueue(options, row, agent, prompt)
 
     async def _over(self, name: str) -> WorkflowStatus:
+        """Raises `LookupError` where the agent is gone: its batch was deleted."""
         future = self._waiting.setdefault(name, asyncio.get_running_loop().create_future())
         try:
             return await future
@@ -67,13 +85,27 @@ class QueuedAgents:
 
     async def look(self) -> None:
         """Look again and again for those that are waited for; it ends when it is cancelled."""
+        looks = 0
         while True:
             await asyncio.sleep(_LOOK_S)
-            if self._waiting:
-                for status in await in_store(partial(self._find, list(self._waiting))):
+            looks += 1
+            asked = list(self._waiting)
+            if asked:
+                for status in await in_store(partial(self._find, asked, _OVER)):
                     future = self._waiting.get(status.workflow_id)
                     if future is not None and not future.done():
                         future.set_result(status)
+            if asked and looks % _GONE_EVERY == 0:
+                await self._tell_gone(asked)
 
-    def _find(self, names: list[str]) -> list[WorkflowStatus]:
-        return self._client.list_workflows(workflow_ids=names, status=_OVER, load_input=False)
+    async def _tell_gone(self, asked: list[str]) -> None:
+        there = {status.workflow_id for status in await in_store(partial(self._find, asked, None))}
+        for name in set(asked) - there:
+            future = self._waiting.get(name)
+            if future is not None and not future.done():
+                future.set_exception(LookupError(f"agent workflow {name} is gone"))
+
+    def _find(self, names: list[str], status: list[str] | None) -> list[WorkflowStatus]:
+        return self._client.list_workflows(
+            workflow_ids=names, status=status, load_input=False, load_output=status is not None
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowState, workflow_id
+from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowState
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
@@ -99,20 +99,17 @@ class Batches:
 
     def retry_failed(self, batch_id: str, enqueue: Enqueue) -> int:
         """Queue the rows again that ended with failures; returns how many. Answers that they have are kept."""
+        begun = 0
         with self._engine.begin() as connection:
-            rows = connection.execute(
-                sa.select(ROWS.c.number, ROWS.c.attempt).where(
-                    ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_RETRIED), ROWS.c.task != ""
-                )
-            ).all()
-            for number, attempt in rows:
-                connection.execute(
-                    sa.update(ROWS)
-                    .where(ROWS.c.batch_id == batch_id, ROWS.c.number == number)
-                    .values(state="waiting", attempt=attempt + 1, ended_at=None, **_AFRESH)
-                )
-                enqueue(connection, batch_id, number, attempt + 1)
-        return len(rows)
+            _lock(connection, batch_id)
+            this = (ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_RETRIED), ROWS.c.task != "")
+            for number, attempt in connection.execute(sa.select(ROWS.c.number, ROWS.c.attempt).where(*this)).all():
+                row = sa.update(ROWS).where(*this, ROWS.c.number == number, ROWS.c.attempt == attempt)
+                again = row.values(state="waiting", attempt=attempt + 1, ended_at=None, **_AFRESH)
+                if connection.execute(again).rowcount:
+                    enqueue(connection, batch_id, number, attempt + 1)
+                    begun += 1
+        return begun
 
     def begin_anew(self, batch_id: str, number: int, attempt: int, enqueue: Enqueue) -> None:
         """Queue a row under its next attempt, if it still waits with this one."""
@@ -122,9 +119,11 @@ class Batches:
             if connection.execute(still.values(attempt=attempt + 1, takeovers=0, steps_then=0)).rowcount:
                 enqueue(connection, batch_id, number, attempt + 1)
 
-    def cancel(self, batch_id: str, now: float) -> list[str]:
-        """Mark the batch and its unfinished rows cancelled; returns the workflows that are to be stopped."""
-        stopped = self.waiting(batch_id)
+    def cancel(self, batch_id: str, now: float) -> int:
+        """Mark the batch and its unfinished rows cancelled, unless it is over; returns how many these are."""
+        batch = self.batch(batch_id)
+        if batch is None or batch.state == "done":
+            return 0
         with self._engine.begin() as connection:
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(state="cancelled"))
             connection.execute(
@@ -132,7 +131,7 @@ class Batches:
                 .where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting")
                 .values(state="cancelled", ended_at=now)
             )
-        return [workflow_id(batch_id, number, attempt) for number, attempt in stopped]
+        return batch.waiting
 
     def mark_spent(self, batch_id: str) -> None:
         """Let nobody work on the batch until it is submitted with a higher limit."""
@@ -172,7 +171,7 @@ class Batches:
             raise StorageError(f"the recipe of batch `{batch_id}` can't be read: {e}") from e
 
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
-        """Keep how this attempt of a row ended, and return that. The same end again changes nothing."""
+        """Keep how this attempt of a row ended, and return that. A row that has ended stays as it is."""
         events = tuple(_decode(record))
         folded = RunState()
         for event in events:
@@ -182,17 +181,18 @@ class Batches:
         state: RowState = result.status
         if result.error is not None:  # a time limit
             state = "completed_with_errors" if folded.outputs else "failed"
+        unended = (ROWS.c.attempt == row.attempt, ROWS.c.state.in_(("waiting", "cancelled")))
         with self._engine.begin() as connection:
             connection.execute(
                 sa.update(ROWS)
-                .where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number, ROWS.c.attempt == row.attempt)
+                .where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number, *unended)
                 .values(
                     state=state,
                     ended_at=ended_at,
                     record=msgspec.json.encode([item.decode() for item in record]),
                     spend=msgspec.json.encode({str(b): s for b, s in result.by_billing.items()}),
                     error_code=failed.code if failed else None,
-                    error=failed.message if failed else None,
+                    error=failed.message.replace("\0", "\ufffd") if failed else None,
                 )
             )
         return state

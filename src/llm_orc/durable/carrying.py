@@ -24,7 +24,7 @@ from llm_orc.engine.plan import make_plan
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from llm_orc.agents.base import AgentOutput, CallAgent
     from llm_orc.durable.agents import QueuedAgents
@@ -65,17 +65,18 @@ class Carrier:
         *,
         steps: type[DurableSteps],
         queued: QueuedAgents | None,
-        serves_many: bool = False,
+        only: Sequence[str] | None = None,
     ) -> None:
         """`queued` is where agents go whose provider is limited over all workers; None: there is no other.
 
-        With `serves_many`, a batch that has spent its budget is put into `spent`, and the others go on.
+        A batch that has spent its budget is put into `spent`, and others go on; one of `only` ends the work. A
+        batch that is not of `only` is put there too, whatever is wrong with it here.
         """
         self.stopping = asyncio.Event()
         self.stopped_by: LlmOrcError | None = None
         self.is_lost = False  # others have our work; a new worker may go on
-        self.spent: dict[str, LlmOrcError] = {}  # batches, and what their last call was refused with
-        self._serves_many = serves_many
+        self.spent: dict[str, LlmOrcError] = {}  # batches to be let go of, and what a call was refused with
+        self._only = only
         self._place, self._batches, self._calls, self._clock = place, batches, calls, clock
         self._steps, self._queued = steps, queued
         self._under_way: dict[str, asyncio.Task[object]] = {}  # by the workflow's name, as what follows
@@ -85,6 +86,15 @@ class Carrier:
         self._recipes: dict[str, Recipe] = {}
         self._getting: dict[str, asyncio.Lock] = {}
         self._one_suspect = asyncio.Lock()
+
+    @property
+    def batches_under_way(self) -> set[str]:
+        return {name.partition(":")[0] for name in self._under_way}
+
+    @property
+    def names_under_way(self) -> set[str]:
+        """The workflows that this process carries out."""
+        return set(self._under_way)
 
     @property
     def rows_under_way(self) -> int:
@@ -97,9 +107,9 @@ class Carrier:
         name = workflow_id(batch_id, number, attempt)
         async with self._counting(name):
             try:
-                return await self._row_or_cause(name, batch_id, number)
-            except engine_errors.DBOSException:
-                raise
+                return await self._row_or_cause(name, batch_id, number, attempt)
+            except engine_errors.DBOSNonExistentWorkflowError:
+                raise  # deleted
             except Exception as e:
                 # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
                 if isinstance(e, sa.exc.SQLAlchemyError) and not isinstance(e, sa.exc.IntegrityError):
@@ -109,36 +119,47 @@ class Carrier:
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise
 
-    async def _row_or_cause(self, name: str, batch_id: str, number: int) -> str:
+    async def _row_or_cause(self, name: str, batch_id: str, number: int, attempt: int) -> str:
         try:
-            return await self._row(name, batch_id, number)
+            return await self._row(name, batch_id, number, attempt)
         except BaseExceptionGroup as group:
             raise first_cause(group) from group
 
-    async def _row(self, name: str, batch_id: str, number: int) -> str:
+    async def _row(self, name: str, batch_id: str, number: int, attempt: int) -> str:
         recipe, call = await self._recipe(name)
         row = await in_store(partial(self._batches.row, batch_id, number))
-        if row.state != "waiting":  # it had ended, and the process with it, before the engine knew
+        if row.state != "waiting" or row.attempt != attempt:  # it ended, and the process before the engine knew
             return row.state
-        if row.takeovers >= SUSPECT_FROM:
-            with _counted(self._at_rest, name):
-                await self._one_suspect.acquire()
-            try:
-                await in_store(partial(self._batches.mark_alone, row))
-                return await self._execute(name, row, recipe, call)
-            finally:
-                self._one_suspect.release()
-        return await self._execute(name, row, recipe, call)
+        async with self._alone_if_suspect(name, row):
+            return await self._execute(name, row, recipe, call)
+
+    @asynccontextmanager
+    async def _alone_if_suspect(self, name: str, row: BatchRow) -> AsyncIterator[None]:
+        """Of rows that may have taken a worker down, carry out one at a time, to learn which it was."""
+        if row.takeovers < SUSPECT_FROM:
+            yield
+            return
+        with _counted(self._at_rest, name):
+            await self._one_suspect.acquire()
+        try:
+            await in_store(partial(self._batches.mark_alone, row))
+            yield
+        finally:
+            self._one_suspect.release()
 
     async def _execute(self, name: str, row: BatchRow, recipe: Recipe, call: CallAgent) -> str:
         plan = make_plan(recipe.ensemble)
         limited = await self._queued.limited() if self._queued else frozenset()
+        queued: set[str] = set()
 
         async def ask_agent(turn: AgentTurn) -> str:
             provider = recipe.choices[turn.agent.name][0].provider if limited else None
             if self._queued is not None and provider in limited and provider is not None:
+                queued.add(turn.agent.name)
                 with _counted(self._at_rest, name):  # whoever asks it keeps its answer
-                    return await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
+                    answer = await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
+                queued.discard(turn.agent.name)
+                return answer
             return await self._ask(name, call, turn)
 
         sink = RowSink(row.record)
@@ -160,6 +181,8 @@ class Carrier:
             done=row.run_state.outputs,
             sandbox=recipe.rehearsal,
         )
+        if self._queued is not None and queued:  # a time limit has ended the row: nobody waits for these
+            await self._queued.forget(name, queued)
         return await in_store(partial(self._batches.end_row, row, self._clock.now(), sink.record))
 
     async def run_agent(self, row: str, agent: str, prompt: str) -> str:
@@ -170,21 +193,25 @@ class Carrier:
             recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
             turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
+            batch_id, number, _ = row.split(":")
+            asking = await in_store(partial(self._batches.row, batch_id, int(number)))
 
             async def ask_it() -> str:
                 return await self._ask(name, call, turn)
 
-            return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
+            async with self._alone_if_suspect(name, asking):
+                return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
 
     @asynccontextmanager
     async def _counting(self, name: str) -> AsyncIterator[None]:
-        self._under_way[name] = _this_task()
+        task = self._under_way[name] = _this_task()
         try:
             if self.stopping.is_set():
                 await self._until_cancelled(name)
             yield
         finally:
-            self._under_way.pop(name, None)
+            if self._under_way.get(name) is task:
+                del self._under_way[name]
 
     async def _recipe(self, name: str) -> tuple[Recipe, CallAgent]:
         """Return the recipe of a workflow, and what asks the agents of its row."""
@@ -210,6 +237,8 @@ class Carrier:
                 return await ask(call, turn, self._clock, _stops_the_worker, self._call_is_back)
         except LlmOrcError as e:
             self._give_up(batch_id, e)
+        except sa.exc.SQLAlchemyError as e:  # the store, and no fault of the agent's
+            self._give_up(batch_id, store_error(self._place, e))
         except GoneForDead:
             pass  # and all that is under way here is cancelled soon
         finally:
@@ -232,7 +261,8 @@ class Carrier:
 
     def _give_up(self, batch_id: str, error: LlmOrcError) -> None:
         """No other call would fare better: stop here, and leave the row as it is for who comes next."""
-        if self._serves_many and isinstance(error, BatchBudgetExceeded):
+        is_foreign = self._only is not None and batch_id not in self._only  # an agent on a queue that all share
+        if is_foreign or (self._only is None and isinstance(error, BatchBudgetExceeded)):
             self.spent[batch_id] = error
         else:
             self.stop(error)

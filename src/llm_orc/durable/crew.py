@@ -11,21 +11,23 @@ import hashlib
 import os
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
+from dbos import error as engine_errors
 
-from llm_orc.durable.batch import queue_of
+from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of, row_of_agent
 from llm_orc.durable.batches import Batches
-from llm_orc.durable.database import CONNECT
+from llm_orc.durable.database import CONNECT, is_away
+from llm_orc.durable.queueing import cancel_all
 from llm_orc.durable.tables import ROWS, WORKERS
 from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dbos import DBOSClient, WorkflowStatus
@@ -36,6 +38,7 @@ SUSPECT_FROM = 2  # takeovers without one more answer: then the row is carried o
 MOST_TAKEOVERS = 5  # of a row that has not one more answer at each: it takes its workers down
 
 _CHUNK = 500
+_TAKING_OVER = sa.text("SELECT pg_try_advisory_xact_lock(7308065)")
 _LOCKED = sa.text(
     "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
     " WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()"
@@ -64,6 +67,16 @@ class WorkerSeen:
     agents: int  # that it holds for rows of others
 
 
+class Hands(Protocol):
+    """What a worker carries out."""
+
+    @property
+    def names_under_way(self) -> set[str]: ...
+
+    def let_go(self) -> None:
+        """Cancel everything: others have it."""
+
+
 class GoneForDead(Exception):
     """Others took this worker for dead and have its work: it must not begin any call."""
 
@@ -78,7 +91,8 @@ class Crew:
         self._lock: sa.Connection | None = None
         self._lock_key = _lock_key(worker_id)
         self._suspects: set[str] = set()
-        self._looked_at = 0.0
+        self._looked_at = self._picked_at = 0.0
+        self._dropped: set[str] = set()
 
     # --- coming and going ---------------------------------------------------------------------------------
 
@@ -98,8 +112,10 @@ class Crew:
         self._register()
 
     def _register(self) -> None:
+        """Twice is as good as once."""
         with self._engine.begin() as connection:
             now = self._now(connection)
+            connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == self._worker_id))
             connection.execute(
                 sa.insert(WORKERS).values(
                     worker_id=self._worker_id,
@@ -121,6 +137,13 @@ class Crew:
             self._unlock()
             self._stack.close()
 
+    def refuse(self, client: DBOSClient, batch_id: str) -> None:
+        """Cancel what we hold of one batch: whoever waits for it queues it again."""
+        held = _pending(client, [self._worker_id])
+        ours = [status.workflow_id for status in held if status.workflow_id.startswith(f"{batch_id}:")]
+        if ours:
+            client.cancel_workflows(ours)
+
     def put_back(self, client: DBOSClient, batch_id: str) -> None:
         """Queue again what we hold of one batch."""
         held = _pending(client, [self._worker_id])
@@ -128,22 +151,42 @@ class Crew:
 
     # --- staying ------------------------------------------------------------------------------------------
 
-    async def tend(self, client: DBOSClient, lost: Callable[[], None]) -> None:
+    async def tend(self, client: DBOSClient, hands: Hands) -> None:
         """Say each second that we live, and take over from those who don't.
 
-        `lost` is called where others took us for dead; it then ends, and who goes on does so under another name.
+        Where others took us for dead, it lets go of everything and ends: who goes on does so under another name.
         """
         while True:
             await asyncio.sleep(self._pace.beat_s)
             try:
                 if not await asyncio.to_thread(self._beat):
-                    lost()
+                    hands.let_go()
                     return
                 if self._place.is_shared:
                     await asyncio.to_thread(self._look, client)
-            except sa.exc.SQLAlchemyError:  # the server is away: what we saw of others counts no more
+                await asyncio.to_thread(self._pick_up, client, hands)
+            except engine_errors.DBOSException:  # what was listed is gone meanwhile
+                continue
+            except sa.exc.DBAPIError as e:
+                if not is_away(e):  # a full disk
+                    raise
+                # The server is away: what we saw of others counts no more.
                 self._suspects.clear()
                 self._unlock()
+
+    def _pick_up(self, client: DBOSClient, hands: Hands) -> None:
+        """Queue again what the engine says is ours and nobody here works on, after two looks.
+
+        It claims rows in a transaction whose end it may not hear of where the server goes away.
+        """
+        if time.monotonic() - self._picked_at < self._pace.look_s:
+            return
+        self._picked_at = time.monotonic()
+        dropped = {s.workflow_id: s for s in _pending(client, [self._worker_id])}
+        dropped = {name: s for name, s in dropped.items() if name not in hands.names_under_way}
+        certain = [status for name, status in dropped.items() if name in self._dropped]
+        self._dropped = set(dropped)
+        self._queue_again(client, certain)
 
     def _beat(self) -> bool:
         if self._place.is_shared and self._lock is None:
@@ -183,32 +226,39 @@ class Crew:
     def take_over_all(self, client: DBOSClient) -> None:
         """Queue again what earlier processes left, where the store is ours alone."""
         if not self._place.is_shared:
-            self._count_and_queue(client, _pending(client, None))
+            left = [status for status in _pending(client, None) if status.executor_id != self._worker_id]
+            self._count_and_queue(client, left)
 
     def _take_over(self, client: DBOSClient, dead: Sequence[str]) -> None:
         with self._engine.begin() as connection:
-            ours = sa.delete(WORKERS).where(WORKERS.c.worker_id.in_(dead)).returning(WORKERS.c.worker_id)
-            connection.execute(ours)
-        self._count_and_queue(client, _pending(client, dead))
+            if not connection.execute(_TAKING_OVER).scalar_one():
+                return  # another worker does it
+            # On a connection of its own, and at once: a dead worker that wakes up must see it before all else.
+            with self._engine.begin() as other:
+                other.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id.in_(dead)))
+            self._count_and_queue(client, _pending(client, dead))
         self._suspects -= set(dead)
 
     def _count_and_queue(self, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
-        parked = {status.workflow_id for status in left if self._is_poison(client, status)}
-        if parked:
-            client.cancel_workflows(sorted(parked))
-        self._queue_again(client, [status for status in left if status.workflow_id not in parked])
+        """Each row is counted once, be it for itself or for agents that were asked for it."""
+        by_row: dict[str, list[WorkflowStatus]] = {}
+        for status in left:
+            by_row.setdefault(row_of_agent(status.workflow_id), []).append(status)
+        poison = {row for row in by_row if self._is_poison(client, row)}
+        for row in sorted(poison):
+            for name in (ROW_WORKFLOW, AGENT_WORKFLOW):
+                cancel_all(client, row, name)
+        self._queue_again(client, [s for row, found in by_row.items() if row not in poison for s in found])
 
-    def _is_poison(self, client: DBOSClient, status: WorkflowStatus) -> bool:
-        batch_id, number, *_, agent = [*status.workflow_id.split(":", 3), ""]
-        if agent:
-            return False  # its row is counted
-        row = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.number == int(number))
-        steps = len(client.list_workflow_steps(status.workflow_id, load_output=False))
+    def _is_poison(self, client: DBOSClient, workflow: str) -> bool:
+        batch_id, number, attempt = workflow.split(":")
+        row = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.number == int(number), ROWS.c.attempt == int(attempt))
+        steps = len(client.list_workflow_steps(workflow, load_output=False))
         with self._engine.begin() as connection:
             columns = (ROWS.c.takeovers, ROWS.c.steps_then, ROWS.c.alone)
             known = connection.execute(sa.select(*columns).where(row)).one_or_none()
             if known is None:
-                return True  # its batch was deleted
+                return True  # its batch was deleted, or a later attempt goes on
             takeovers = known.takeovers
             if steps > known.steps_then:
                 takeovers = 1
@@ -229,7 +279,13 @@ class Crew:
             by_queue.setdefault(status.queue_name or own, []).append(status.workflow_id)
         for queue, ids in by_queue.items():
             for start in range(0, len(ids), _CHUNK):
-                client.resume_workflows(ids[start : start + _CHUNK], queue_name=queue)
+                some = ids[start : start + _CHUNK]
+                try:
+                    client.resume_workflows(some, queue_name=queue)
+                except engine_errors.DBOSNonExistentWorkflowError:  # one was deleted, and none of them is queued
+                    for one in some:
+                        with suppress(engine_errors.DBOSNonExistentWorkflowError):
+                            client.resume_workflows([one], queue_name=queue)
 
     # --- the lock -----------------------------------------------------------------------------------------
 

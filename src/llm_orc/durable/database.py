@@ -92,8 +92,12 @@ def worth_at_start_s(error: sa.exc.DBAPIError) -> float:
 
 
 def _worth_s(error: sa.exc.DBAPIError) -> float:
+    return _AWAY_S if is_away(error) else 0.0
+
+
+def is_away(error: sa.exc.DBAPIError) -> bool:
     """Did the connection break, or could none be made? A full disk is no such thing."""
-    is_away = (
+    return (
         error.connection_invalidated
         or isinstance(error, sa.exc.InterfaceError)
         or (
@@ -101,7 +105,6 @@ def _worth_s(error: sa.exc.DBAPIError) -> float:
             and not str(error.orig).startswith(("database or disk", "disk I/O"))
         )
     )
-    return _AWAY_S if is_away else 0.0
 
 
 def open_engine(place: Place) -> sa.Engine:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _MINUTE_S = 60.0
 _POLL_S = 0.1
+_LATE_S = 0.25  # after its start, from which on a call draws another one
 _REMEMBERED_S = 5.0  # which providers are limited
 
 _DRAW = sa.text(
@@ -78,10 +80,11 @@ def keep_limits(engine: sa.Engine, client: DBOSClient, limits: Mapping[str, Shar
             "requests_per_minute": limit.requests_per_minute,
             "tokens_per_minute": limit.tokens_per_minute,
         }
+        with suppress(sa.exc.IntegrityError), engine.begin() as connection:  # another process did the same
+            if provider not in known:
+                connection.execute(sa.insert(LIMITS).values(key=provider))
         with engine.begin() as connection:
-            changed = connection.execute(sa.update(LIMITS).where(LIMITS.c.key == provider).values(**values))
-            if not changed.rowcount:
-                connection.execute(sa.insert(LIMITS).values(key=provider, **values))
+            connection.execute(sa.update(LIMITS).where(LIMITS.c.key == provider).values(**values))
 
 
 def limited_providers(engine: sa.Engine) -> frozenset[str]:
@@ -102,11 +105,16 @@ class SharedGate:
             self._limited = (await in_store(partial(limited_providers, self._engine)), time.monotonic())
         if provider not in self._limited[0]:
             return
-        wait_s = await in_store(partial(self._draw, provider, tokens))
-        if wait_s is None:
-            raise GoneForDead(self._worker_id)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+        while True:
+            wait_s = await in_store(partial(self._draw, provider, tokens))
+            if wait_s is None:
+                raise GoneForDead(self._worker_id)
+            drawn_at = time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            if time.monotonic() - drawn_at - wait_s < _LATE_S:
+                return
+            # We were stopped meanwhile: all that missed their starts must not start at once.
 
     async def ended(self, provider: str, drawn: int, used: int) -> None:
         """Correct what was drawn by what the provider has counted."""

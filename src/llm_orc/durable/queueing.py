@@ -21,6 +21,7 @@ APPLICATION_VERSION = "1"
 
 _POLL_S = 0.2
 _AT_ONCE = 500
+_ROWS_AT_ONCE = 32
 _UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
 
 
@@ -51,13 +52,13 @@ def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, nu
     )
 
 
-def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int) -> None:
-    """Let workers take the batch's rows, each so many at once."""
+def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int | None) -> None:
+    """Let workers take the batch's rows, each so many at once; None: as many as before, if the queue is there."""
     client.register_queue(
         queue_of(batch_id),
-        worker_concurrency=rows_at_once,
+        worker_concurrency=rows_at_once or _ROWS_AT_ONCE,
         polling_interval_sec=_POLL_S,
-        on_conflict="always_update",
+        on_conflict="always_update" if rows_at_once else "never_update",
     )
 
 
@@ -82,3 +83,16 @@ def mend(batches: Batches, client: DBOSClient, batch_id: str) -> None:
         for name, (number, attempt) in some.items():
             if name not in kept:
                 batches.begin_anew(batch_id, number, attempt, partial(enqueue_row, client))
+
+
+def cancel_all(client: DBOSClient, prefix: str, name: str) -> None:
+    """Cancel the workflows called `name`, of a batch or of one row, that are on a queue or under way."""
+    while found := client.list_workflows(
+        workflow_id_prefix=prefix,
+        name=name,
+        status=["PENDING", "ENQUEUED"],
+        limit=_AT_ONCE,
+        load_input=False,
+        load_output=False,
+    ):
+        client.cancel_workflows([one.workflow_id for one in found])

@@ -16,7 +16,7 @@ from llm_orc.durable.batch import BatchLimits
 from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, one_statement
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS, WORKERS
-from llm_orc.errors import BatchBudgetExceeded, BudgetExceeded, LlmOrcError
+from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, BudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -81,11 +81,12 @@ class BatchAccount:
 
     def _look(self) -> BatchLimits:
         """Return the limits, which may have changed. A file is one process's: there they don't."""
+        this = BATCHES.c.batch_id == self._batch_id
         alive = sa.exists().where(WORKERS.c.worker_id == self._worker_id)
         with one_statement(self._engine) as connection:
-            found = connection.execute(
-                sa.select(*_LIMITS).where(BATCHES.c.batch_id == self._batch_id, alive)
-            ).one_or_none()
+            found = connection.execute(sa.select(*_LIMITS).where(this, alive)).one_or_none()
+            if found is None and not connection.execute(sa.select(sa.exists().where(this))).scalar_one():
+                raise BatchNotFound(f"batch `{self._batch_id}` was deleted")
         if found is None:
             raise GoneForDead(self._worker_id)
         return BatchLimits(*found)
@@ -208,16 +209,18 @@ class RowBudget:
 
     def __init__(self, account: BatchAccount, number: int) -> None:
         self._account, self._number = account, number
+        self._is_sent = False
         limits = account.limits
         self.limits_cost = limits.max_cost_usd is not None or limits.row_max_cost_usd is not None
 
     async def count_call(self, what: str) -> None:
         await self._account.count_call(self._number, what)
+        self._is_sent = True
 
     @asynccontextmanager
     async def hold(self, most_usd: float, what: str) -> AsyncIterator[Held]:
         hold_id = await self._account.take(self._number, most_usd, what)
-        held = Held(most_usd)
+        held, self._is_sent = Held(most_usd), False
         try:
             yield held
         except LlmOrcError as e:
@@ -225,7 +228,8 @@ class RowBudget:
                 held.cost_usd = 0.0
             raise
         finally:
-            spent = (most_usd if held.cost_usd is None else held.cost_usd) + held.lost_usd
+            unknown_usd = most_usd if self._is_sent else 0.0  # 0: cut while it waited for its turn
+            spent = (unknown_usd if held.cost_usd is None else held.cost_usd) + held.lost_usd
             await asyncio.shield(in_store(partial(self._account.settle, hold_id, self._number, spent)))
 
 

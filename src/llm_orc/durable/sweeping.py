@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dbos import DBOSClient
 
 _EVERY_S = 2.0
+_MANY = 2_000
 _AT_ONCE = 40  # an answer that comes meanwhile waits for them
 _LOCK = sa.text("SELECT pg_try_advisory_xact_lock(7308064)")
 
@@ -56,17 +57,17 @@ def _rows(client: DBOSClient) -> bool:
 
 def _agents(client: DBOSClient) -> bool:
     """An agent that was asked for a row is needed until that is over."""
-    over = _over(client, AGENT_WORKFLOW)
+    over = _over(client, AGENT_WORKFLOW, _MANY)  # those of rows that were cancelled stay, and come first
     if not over:
         return False
     rows = sorted({row_of_agent(name) for name in over})
     there = client.list_workflows(workflow_ids=rows, load_input=False, load_output=False)
     needed = {row.workflow_id for row in there}
     gone = [name for name in over if row_of_agent(name) not in needed]
-    client.delete_workflows(gone)
-    return len(gone) == _AT_ONCE
+    client.delete_workflows(gone[:_AT_ONCE])
+    return len(gone) > _AT_ONCE
 
 
-def _over(client: DBOSClient, name: str) -> list[str]:
-    found = client.list_workflows(name=name, status="SUCCESS", limit=_AT_ONCE, load_input=False, load_output=False)
+def _over(client: DBOSClient, name: str, limit: int = _AT_ONCE) -> list[str]:
+    found = client.list_workflows(name=name, status="SUCCESS", limit=limit, load_input=False, load_output=False)
     return [status.workflow_id for status in found]

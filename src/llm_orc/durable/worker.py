@@ -13,21 +13,31 @@ from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 from dbos import DBOS
+from dbos import error as engine_errors
 
 from llm_orc.durable.agents import QueuedAgents
 from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.carrying import Calls, Carrier
 from llm_orc.durable.crew import Crew, Pace
-from llm_orc.durable.database import engine_of, in_store, make_tables, patiently, store_error, worth_at_start_s
+from llm_orc.durable.database import (
+    StoreFailure,
+    engine_of,
+    in_store,
+    make_tables,
+    patiently,
+    store_error,
+    worth_at_start_s,
+)
 from llm_orc.durable.limits import SharedGate, SharedLimits, keep_limits, limit_queue
-from llm_orc.durable.queueing import APPLICATION, APPLICATION_VERSION, client_of, close_queue
+from llm_orc.durable.queueing import APPLICATION, APPLICATION_VERSION, cancel_all, client_of, close_queue
 from llm_orc.durable.serializer import JsonSerializer
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.sweeping import sweep, sweep_once
+from llm_orc.errors import BatchBudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from types import TracebackType
 
     from llm_orc.durable.place import Place
@@ -68,9 +78,7 @@ class Worker:
         self._only = batches
         self._limits = (limits or {}) if place.is_shared else {}
         self._queued = QueuedAgents(self.engine, self.client, APPLICATION_VERSION) if place.is_shared else None
-        self.carrier = Carrier(
-            place, self.batches, calls, clock, steps=steps, queued=self._queued, serves_many=batches is None
-        )
+        self.carrier = Carrier(place, self.batches, calls, clock, steps=steps, queued=self._queued, only=batches)
         self._crew = Crew(self.engine, self.worker_id, place, pace or Pace())
         self._waiting = waiting
         self._is_launched = False
@@ -85,11 +93,20 @@ class Worker:
             if isinstance(e, sa.exc.SQLAlchemyError):
                 raise store_error(self.place, e) from None
             raise
-        self._tasks.append(asyncio.create_task(self._crew.tend(self.client, self.carrier.let_go)))
-        self._tasks.append(asyncio.create_task(sweep(self.engine, self.client)))
+        background = [self._crew.tend(self.client, self.carrier), sweep(self.engine, self.client)]
         if self._queued is not None:
-            self._tasks.append(asyncio.create_task(self._queued.look()))
+            background.append(self._queued.look())
+        self._tasks += [asyncio.create_task(self._kept_up(work)) for work in background]
         return self
+
+    async def _kept_up(self, work: Coroutine[object, object, None]) -> None:
+        """A worker that no longer says that it lives, or looks for answers, must not go on as if it did."""
+        try:
+            await work
+        except StoreFailure as e:
+            self.carrier.stop(store_error(self.place, e))
+        except Exception as e:  # noqa: BLE001 - nobody else would hear of it
+            self.carrier.stop(LlmOrcError(f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"))
 
     async def _join(self) -> None:
         """Do all that the start needs of the store; nothing of it is left where it fails."""
@@ -109,7 +126,9 @@ class Worker:
             # The engine has made its own threads the loop's, and taken them along.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
             self._is_launched = False
-        with suppress(sa.exc.SQLAlchemyError):  # then the next worker takes over what is left
+        with suppress(
+            sa.exc.SQLAlchemyError, engine_errors.DBOSException
+        ):  # then the next worker takes over what is left
             await asyncio.to_thread(self._crew.leave, self.client)
 
     async def __aexit__(
@@ -124,7 +143,7 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(sa.exc.SQLAlchemyError):  # then the next one sweeps
+        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException):  # then the next one sweeps
             await asyncio.to_thread(sweep_once, self.engine, self.client)
         await self._part()
         self.client.destroy()
@@ -157,11 +176,30 @@ class Worker:
             DBOS.listen_queues([*map(queue_of, self._only), *map(limit_queue, self._limits)])
         DBOS.launch()
 
-    async def set_aside(self, batch_id: str) -> None:
-        """Let go of a batch that has spent its budget: its rows wait until somebody submits it with more."""
+    async def set_spent_aside(self) -> list[tuple[str, LlmOrcError]]:
+        """Let go of batches that have spent their budgets; returns them, with what was refused."""
+        spent = list(self.carrier.spent.items())
+        for batch_id, error in spent:
+            if isinstance(error, BatchBudgetExceeded):
+                await self._set_aside(batch_id)
+            else:  # another process's, which asks again for its agents
+                await self.carrier.end(batch_id)
+                await in_store(partial(self._crew.refuse, self.client, batch_id))
+                self.carrier.spent.pop(batch_id, None)
+        return spent
+
+    def notice_spent(self, batch_id: str) -> None:
+        """Let go of the batch too where another worker was refused. Blocks."""
+        batch = self.batches.batch(batch_id)
+        if batch is not None and batch.state == "spent":
+            self.carrier.spent.setdefault(batch_id, BatchBudgetExceeded("its budget is spent"))
+
+    async def _set_aside(self, batch_id: str) -> None:
+        """Rows wait until somebody submits the batch with more. Agents on queues would stand in others' way."""
         await in_store(partial(self.batches.mark_spent, batch_id))
         await in_store(partial(close_queue, self.client, batch_id))
         await self.carrier.settled(batch_id)
         await self.carrier.end(batch_id)
+        await in_store(partial(cancel_all, self.client, f"{batch_id}:", AGENT_WORKFLOW))
         await in_store(partial(self._crew.put_back, self.client, batch_id))
         self.carrier.spent.pop(batch_id, None)
