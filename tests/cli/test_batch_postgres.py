@@ -183,6 +183,49 @@ def test_a_row_keeps_to_the_limit_of_its_ensemble_over_whichever_workers_ask_its
     assert {row["results"]["first"]["status"] for row in rows} == {"completed"}
 
 
+SOLO = """\
+name: solo
+agents:
+  - {name: only, provider: sandboxed, model: m}
+"""
+
+
+async def test_a_budget_that_is_spent_loses_no_answer_and_the_batch_goes_on_with_more(
+    pair: Shell, postgres: Postgres
+) -> None:
+    """Each call that was paid for is a row that is done, whichever worker was refused first."""
+    store = ("--store", postgres.url)
+    (pair.cwd / "solo.yaml").write_text(SOLO)
+    command = ("batch", "./solo.yaml", "--inputs", "in.txt", "--max-calls", "15", *store)
+    async with serving(Provider(lambda _in_flight: False, "0")) as provider:
+        pair.config.write_text(json.dumps(at(provider)))
+        with three_workers(pair, store):
+            short = await asyncio.to_thread(pair.run, *command)
+            status = json.loads((await asyncio.to_thread(pair.run, "batch", "status", "--json", *store)).stdout)
+            more = await asyncio.to_thread(pair.run, "batch", "resume", "--max-calls", str(ROWS), *store)
+
+    assert short.returncode == 1
+    assert status["state"] == "spent"
+    assert status["counts"]["completed"] == 15
+    assert more.returncode == 0, more.stderr
+    assert len(more.stdout.splitlines()) == ROWS
+    assert len(provider.statuses) == ROWS
+
+
+async def test_limits_that_are_taken_out_of_the_settings_hold_nobody_up(pair: Shell, postgres: Postgres) -> None:
+    store = ("--store", postgres.url)
+    command = ("batch", "./pair.yaml", "--inputs", "in.txt", "--again", *store)
+    async with serving(Provider(lambda _in_flight: False, "0")) as provider:
+        pair.config.write_text(json.dumps(at(provider, max_concurrent=2)))
+        limited = await asyncio.to_thread(pair.run, *command)
+        most = provider.most_in_flight
+        pair.config.write_text(json.dumps(at(provider)))
+        free = await asyncio.to_thread(pair.run, *command)
+
+    assert limited.returncode == free.returncode == 0, free.stderr
+    assert most <= 2 < provider.most_in_flight
+
+
 def test_a_worker_that_others_took_for_dead_goes_on_under_another_name(pair: Shell, postgres: Postgres) -> None:
     store = ("--store", postgres.url)
     with pair.started("worker", *store) as worker:

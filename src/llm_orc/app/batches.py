@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.durable.batches import Batches
-from llm_orc.durable.crew import WorkerSeen, workers_of
+from llm_orc.durable.crew import WorkerSeen, is_worked_on, workers_of
 from llm_orc.durable.database import StoreFailure, open_engine, store_error
 from llm_orc.durable.queueing import cancel_all, client_of, close_queue
 from llm_orc.engine.plan import make_plan
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from llm_orc.app.wiring import App
+    from llm_orc.durable.place import Place
     from llm_orc.jsontypes import JsonValue
 
 _DAY_S = 86_400.0
@@ -43,8 +44,8 @@ class BatchStatus:
 class BatchStore:
     """An open store without a worker. Reads, and tells workers through the store what to stop."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, place: Place) -> None:
+        self._engine, self._place = engine, place
         self.batches = Batches(engine)
 
     def status(self, batch_id: str) -> BatchStatus:
@@ -59,7 +60,7 @@ class BatchStore:
             held = client.list_workflows(
                 status="PENDING", queue_name=queue_of(batch_id), load_input=False, load_output=False
             )
-        return BatchStatus(batch, len(held), spend)
+        return BatchStatus(batch, len(held) if is_worked_on(self._place) else 0, spend)
 
     def agents(self, batch_id: str) -> tuple[str, ...]:
         """Return the agents of the batch's ensemble, those first that others need."""
@@ -106,6 +107,8 @@ class BatchStore:
         return [b.batch_id for b in self.batches.batches() if b.created_at < at and b.state != "open"]
 
     def workers(self, now: float) -> list[WorkerSeen]:
+        if not is_worked_on(self._place):  # who stands there was killed
+            return []
         with self._client() as client:
             return workers_of(self._engine, client, now)
 
@@ -127,7 +130,7 @@ def open_batches(app: App, store: str | None) -> Iterator[BatchStore | None]:
         return
     engine = open_engine(place)
     try:
-        yield BatchStore(engine)
+        yield BatchStore(engine, place)
     except StoreFailure as e:
         raise store_error(place, e) from None
     finally:

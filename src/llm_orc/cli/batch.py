@@ -9,6 +9,7 @@ import click
 
 from llm_orc.cli.batch_options import batch_argument, row_format_option, store_option
 from llm_orc.cli.batch_run import Showing, resume_command, retry_failed_command, run_command, writable, write_file
+from llm_orc.cli.names import EnsembleName
 from llm_orc.cli.options import CONTEXT, app_here, json_option, output_option, write_json
 from llm_orc.cli.prompts import agreed
 from llm_orc.cli.root import EXIT_CODES
@@ -17,6 +18,8 @@ from llm_orc.cli.tables import Column, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
 
     from llm_orc.app.batches import BatchStatus, BatchStore
     from llm_orc.durable.batch import Batch
@@ -29,6 +32,13 @@ class BatchGroup(click.Group):
     """`llm-orc batch ENSEMBLE` is `llm-orc batch run ENSEMBLE`; an ensemble called `list` is run as `run list`."""
 
     default = "run"
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        ensemble = run_command.params[0]
+        return [
+            *super().shell_complete(ctx, incomplete),
+            *EnsembleName().shell_complete(ctx, ensemble, incomplete),
+        ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _AT_ONCE_S = 3.0
+_THREADS_END_S = 1.0
 
 
 class Stopping:
@@ -65,6 +67,16 @@ def leave(exit_code: int) -> NoReturn:
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     os._exit(exit_code)
+
+
+def leave_if_held(exit_code: int) -> None:
+    """Leave where threads of the durable engine don't end by themselves."""
+    deadline = time.monotonic() + _THREADS_END_S
+    for thread in threading.enumerate():
+        if thread.name.startswith("dbos-"):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                leave(exit_code)
 
 
 def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], told: str) -> tuple[_T | None, int]:

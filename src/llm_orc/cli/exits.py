@@ -32,8 +32,8 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     try:
         code = run()
         sys.stdout.flush()
-    except click.exceptions.Exit as e:
-        return e.exit_code
+    except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError) as e:
+        return _asked_for(e)
     except BrokenPipeError:
         _stop_writing()
         return READER_GONE
@@ -46,6 +46,14 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
         return _failed(e, arguments)
     return code
+
+
+def _asked_for(end: click.exceptions.Exit | click.exceptions.NoArgsIsHelpError) -> int:
+    """A group of commands alone shows its help, as `llm-orc` alone does."""
+    if isinstance(end, click.exceptions.Exit):
+        return end.exit_code
+    sys.stdout.write(f"{end.format_message()}\n")
+    return 0
 
 
 def _failed(exception: Exception, arguments: Sequence[str]) -> int:

@@ -20,7 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_version()
     from llm_orc.cli.exits import exit_code_of
 
-    return exit_code_of(lambda: _run(list(arguments)), arguments)
+    return _ended(exit_code_of(lambda: _run(list(arguments)), arguments))
+
+
+def _ended(code: int) -> int:
+    """End now where threads of the durable engine wait for a server that is away: Python would wait for them."""
+    if "dbos" in sys.modules:
+        from llm_orc.cli.batch_carry import leave_if_held
+
+        leave_if_held(code)
+    return code
 
 
 def _run(arguments: list[str]) -> int:

@@ -131,6 +131,7 @@ class BatchName(_Name):
             return
         from llm_orc.app.batches import open_batches
 
+        yield CompletionItem("last", help="the newest batch")
         with open_batches(app, None) as store:
             for batch in store.batches.batches() if store else ():
                 yield CompletionItem(batch.batch_id, help=f"{batch.ensemble}, {batch.state}")

@@ -106,6 +106,9 @@ def delete_command(runs: tuple[str, ...], yes: bool) -> None:
     from llm_orc.formats.figures import count
 
     app = app_here()
+    for run in runs:
+        if ":" in run:
+            raise click.UsageError(f"`{run}` is a row: rows are deleted with their batch, `llm-orc batch delete`.")
     found = [get_run(app, run).summary for run in runs]
     if not agreed(f"Delete {', '.join(f'{run.run_id} ({run.ensemble})' for run in found)}?", yes=yes):
         return

@@ -16,7 +16,8 @@ from llm_orc.cli.tables import Column, table
 def command(*, as_json: bool, store: str | None) -> None:
     """Show the workers of a store: where they run, when they were last seen, and what they hold.
 
-    A worker that is silent for half a minute is taken for dead, and its rows are queued again.
+    A worker that has gone is taken for dead after two looks, some seconds apart; one that is silent, after half a
+    minute. Its rows are queued again.
     """
     from llm_orc.app.batches import open_batches
     from llm_orc.formats.figures import moment, seconds

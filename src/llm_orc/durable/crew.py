@@ -315,6 +315,14 @@ def lock_file(place: Place) -> Path:
     return place.path.with_name(f"{place.path.name}.lock")
 
 
+def is_worked_on(place: Place) -> bool:
+    """Does a process have this file for itself? On PostgreSQL it is not known at once, so True."""
+    if place.path is None:
+        return True
+    with exclusive(lock_file(place)) as is_free:
+        return not is_free
+
+
 def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[WorkerSeen]:
     """Return the workers that have joined and not left, the oldest first."""
     with engine.connect() as connection:

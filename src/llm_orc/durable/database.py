@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +20,6 @@ from llm_orc.storage.atomic import make_private_directory
 from llm_orc.storage.sqlite import BUSY_TIMEOUT_S
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Awaitable, Iterator
     from pathlib import Path
 
@@ -150,8 +151,11 @@ def store_error(place: Place, error: Exception) -> StorageError:
 
 def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
     make_private_directory(path.parent)
+    _refuse_foreign(path)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        path.chmod(0o600)  # tasks and answers are nobody else's
     if not tuned:
         return sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
     engine = sa.create_engine(
@@ -172,6 +176,21 @@ def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
         connection.execute("PRAGMA secure_delete=ON")
 
     return engine
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise `StorageError` for a file that is something else: we would write our tables into it."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.DatabaseError as e:
+        if "locked" in str(e) or "unable to open" in str(e):
+            return  # said when it is really opened
+        found = {"?"}
+    if found and not found & {"llm_orc_batches", "workflow_status"}:
+        raise StorageError(f"`{path}` is no store of batches", hint="Name another file with `--store`.")
 
 
 def _postgresql(url: str) -> sa.Engine:

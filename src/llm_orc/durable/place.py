@@ -44,6 +44,12 @@ def place_of(text: str | None, default: Path) -> Place:
     if scheme.partition("+")[0] not in _POSTGRES:
         raise InputError(f"`{scheme}` is not a kind of store", hint=_EXAMPLES)
     parts = urlsplit(f"postgresql://{rest}")
+    try:
+        _ = parts.port
+    except ValueError as e:
+        raise InputError(
+            f"the store's URL has a port that is none: `{rest.rpartition('@')[2]}`", hint=_EXAMPLES
+        ) from e
     if parts.password is not None or "password=" in parts.query:
         raise InputError(
             "the store's URL holds a password, which others on this machine could read in the list of processes",
@@ -53,4 +59,5 @@ def place_of(text: str | None, default: Path) -> Place:
 
 
 def _file(path: Path) -> Place:
+    path = path.resolve()  # what a link leads to: that is what must be private
     return Place(f"sqlite:///{path}", path)

@@ -64,7 +64,9 @@ _CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", 
 
 
 def csv_heading(agents: Sequence[str]) -> str:
-    return _csv_line([*_CSV_BEFORE, *agents, *_CSV_BEHIND])
+    """Return the heading; an agent that is called as a column of ours is told apart from it."""
+    ours = {*_CSV_BEFORE, *_CSV_BEHIND}
+    return _csv_line([*_CSV_BEFORE, *(f"agent {name}" if name in ours else name for name in agents), *_CSV_BEHIND])
 
 
 def csv_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -46,13 +47,15 @@ def variable_name(value: JsonValue) -> str:
 def store_address(value: JsonValue) -> str:
     """Where batches are kept. Relative paths would mean another file in each folder."""
     found: str = non_empty_text(value)
-    scheme, _, rest = found.partition("://")
+    scheme, separator, rest = found.partition("://")
+    if not separator and Path(found).expanduser().is_absolute():
+        return found
     if (
         scheme not in {"sqlite", "postgresql", "postgres"}
         or not rest
         or (scheme == "sqlite" and rest in {"", "/"})
     ):
-        raise WrongValue("an address like `postgresql://user@host/database` or `sqlite:////path/to/file`")
+        raise WrongValue("an absolute path, or an address like `postgresql://user@host/database`")
     if scheme != "sqlite" and (":" in rest.split("/")[0].rpartition("@")[0] or "password=" in rest):
         raise WrongValue("an address without a password", "put it into ~/.pgpass or PGPASSWORD")
     return found
