@@ -4,7 +4,8 @@
 
 VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
 `untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all workers,
-`max_calls`, `deadly`, a row that ends the process, and `seen_s`, how long a worker may be silent.
+`max_calls`, `deadly`, a row that ends the process, `seen_s`, how long a worker may be silent, and `look_s`, how often others
+look.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
             return call
 
         steps = NaiveSteps if variant == "naive" else DurableSteps
-        pace = Pace(silent_s=options.get("seen_s", 30))
+        pace = Pace(silent_s=options.get("seen_s", 30), look_s=options.get("look_s", 3))
         limits = {}
         if options.get("concurrent"):
             limits["witness"] = SharedLimits(options["concurrent"], options.get("per_minute"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_orc.durable.batches import Batches
+from llm_orc.durable.crew import MOST_TAKEOVERS
 from llm_orc.durable.database import open_engine
 from llm_orc.durable.place import place_of
 from tests.durable.carrier import batch_id
@@ -156,6 +157,27 @@ async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_toget
     assert len(witness.answered) == 60 * 4
     assert witness.most_in_flight <= 6
     assert witness.most_starts(1.0) <= 1500 / 60 + 3
+
+
+async def test_a_row_that_ends_its_process_is_parked_and_its_queued_agents_too(
+    postgres: Postgres, witness: Witness
+) -> None:
+    """Agents are asked on their provider's queue, by whichever worker: the row is to blame all the same."""
+    rows = 8
+    workers = Workers(postgres.url, witness, rows, concurrent=6, deadly=3, look_s=1)
+    codes: list[int | None] = []
+    async with asyncio.timeout(LIMIT_S):
+        while 0 not in codes:
+            process = await workers.join()
+            await process.communicate()
+            codes.append(process.returncode)
+
+    engine = open_engine(place_of(postgres.url, Path()))
+    found = {row.number: row for row in Batches(engine).rows(batch_id(rows), range(1, rows + 1))}
+    engine.dispose()
+    assert codes.count(9) == len(codes) - 1 <= MOST_TAKEOVERS + 2
+    assert found[3].error_code == "row_parked"
+    assert {row.state for number, row in found.items() if number != 3} == {"completed"}
 
 
 async def test_a_budget_of_calls_holds_over_workers_and_kills(postgres: Postgres, witness: Witness) -> None:

@@ -130,20 +130,14 @@ class Carrier:
         row = await in_store(partial(self._batches.row, batch_id, number))
         if row.state != "waiting" or row.attempt != attempt:  # it ended, and the process before the engine knew
             return row.state
-        async with self._alone_if_suspect(name, row):
-            return await self._execute(name, row, recipe, call)
-
-    @asynccontextmanager
-    async def _alone_if_suspect(self, name: str, row: BatchRow) -> AsyncIterator[None]:
-        """Of rows that may have taken a worker down, carry out one at a time, to learn which it was."""
         if row.takeovers < SUSPECT_FROM:
-            yield
-            return
+            return await self._execute(name, row, recipe, call)
+        # Of rows that may have taken a worker down, carry out one at a time, to learn which it was.
         with _counted(self._at_rest, name):
             await self._one_suspect.acquire()
         try:
             await in_store(partial(self._batches.mark_alone, row))
-            yield
+            return await self._execute(name, row, recipe, call)
         finally:
             self._one_suspect.release()
 
@@ -193,14 +187,11 @@ class Carrier:
             recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
             turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
-            batch_id, number, _ = row.split(":")
-            asking = await in_store(partial(self._batches.row, batch_id, int(number)))
 
             async def ask_it() -> str:
                 return await self._ask(name, call, turn)
 
-            async with self._alone_if_suspect(name, asking):
-                return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
+            return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
 
     @asynccontextmanager
     async def _counting(self, name: str) -> AsyncIterator[None]:

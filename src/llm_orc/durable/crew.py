@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import sqlalchemy as sa
 from dbos import error as engine_errors
 
-from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of, row_of_agent
+from llm_orc.durable.batch import AGENT_WORKFLOW, queue_of, row_of_agent
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.database import CONNECT, is_away
 from llm_orc.durable.queueing import cancel_all
@@ -240,17 +240,29 @@ class Crew:
         self._suspects -= set(dead)
 
     def _count_and_queue(self, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
-        """Each row is counted once, be it for itself or for agents that were asked for it."""
+        """Each row is counted once, be it for itself or for agents that were asked for it.
+
+        Agents of a row that is suspected are taken off their queue: it asks for them again when its turn has come.
+        """
         by_row: dict[str, list[WorkflowStatus]] = {}
         for status in left:
             by_row.setdefault(row_of_agent(status.workflow_id), []).append(status)
-        poison = {row for row in by_row if self._is_poison(client, row)}
-        for row in sorted(poison):
-            for name in (ROW_WORKFLOW, AGENT_WORKFLOW):
-                cancel_all(client, row, name)
-        self._queue_again(client, [s for row, found in by_row.items() if row not in poison for s in found])
+        again: list[WorkflowStatus] = []
+        for row, found in sorted(by_row.items()):
+            takeovers = self._count(client, row, is_only=len(by_row) == 1)
+            if takeovers > MOST_TAKEOVERS:
+                client.cancel_workflows([row])
+            if takeovers >= SUSPECT_FROM:
+                cancel_all(client, f"{row}:", AGENT_WORKFLOW)
+            if takeovers <= MOST_TAKEOVERS:
+                again += [one for one in found if one.workflow_id == row or takeovers < SUSPECT_FROM]
+        self._queue_again(client, again)
 
-    def _is_poison(self, client: DBOSClient, workflow: str) -> bool:
+    def _count(self, client: DBOSClient, workflow: str, *, is_only: bool) -> int:
+        """Return how often the row's workers have gone without one more answer of it; park one that is to blame.
+
+        More than may be: it is parked, or of no use any more. `is_only`: its worker had nothing else.
+        """
         batch_id, number, attempt = workflow.split(":")
         row = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.number == int(number), ROWS.c.attempt == int(attempt))
         steps = len(client.list_workflow_steps(workflow, load_output=False))
@@ -258,18 +270,17 @@ class Crew:
             columns = (ROWS.c.takeovers, ROWS.c.steps_then, ROWS.c.alone)
             known = connection.execute(sa.select(*columns).where(row)).one_or_none()
             if known is None:
-                return True  # its batch was deleted, or a later attempt goes on
-            takeovers = known.takeovers
+                return MOST_TAKEOVERS + 1  # its batch was deleted, or a later attempt goes on
+            takeovers: int = known.takeovers
             if steps > known.steps_then:
                 takeovers = 1
-            elif takeovers < SUSPECT_FROM or known.alone:  # else another may have been to blame
+            elif takeovers < SUSPECT_FROM or known.alone or is_only:  # else another may have been to blame
                 takeovers += 1
             connection.execute(sa.update(ROWS).where(row).values(takeovers=takeovers, steps_then=steps, alone=0))
-        if takeovers <= MOST_TAKEOVERS:
-            return False
-        why = f"the process that worked on it ended {takeovers} times without one more answer"
-        self._batches.park(batch_id, int(number), why, time.time())
-        return True
+        if takeovers > MOST_TAKEOVERS:
+            why = f"the process that worked on it ended {takeovers} times without one more answer"
+            self._batches.park(batch_id, int(number), why, time.time())
+        return takeovers
 
     @staticmethod
     def _queue_again(client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
