@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from llm_orc.app.access import AccessPlan
-    from llm_orc.app.batch import Going, Submission, Wanted
+    from llm_orc.app.batch import Going, Submission
     from llm_orc.app.batch_work import BatchOutcome, BatchWatch
     from llm_orc.app.wiring import App
     from llm_orc.cli.batch_carry import Stopping
@@ -149,39 +149,32 @@ def run_command(
     return carry_out(app, plan, work, showing, store, allow_metered=allow_metered)
 
 
+class _GoOn(TypedDict):
+    """What is asked of a batch that is kept."""
+
+    batch: str
+    max_cost_usd: float | None
+    max_calls: int | None
+    rows_at_once: int | None
+    allow_metered: bool
+    ordered: bool
+    form: str
+    output_file: str | None
+    quiet: bool
+    store: str | None
+
+
 @click.command("resume", context_settings=CONTEXT, epilog=EXIT_CODES)
 @batch_argument
 @limit_options
 @result_options
 @store_option
-def resume_command(
-    *,
-    batch: str,
-    max_cost_usd: float | None,
-    max_calls: int | None,
-    rows_at_once: int | None,
-    allow_metered: bool,
-    ordered: bool,
-    form: str,
-    output_file: str | None,
-    quiet: bool,
-    store: str | None,
-) -> int:
+def resume_command(**asked: Unpack[_GoOn]) -> int:
     """Go on with a batch that was stopped or cancelled, or that has spent its budget.  [default: the last batch]
 
     It needs neither the inputs nor the ensemble's file: both are kept. Limits that aren't given stay as they were.
     """
-    from llm_orc.app.batch import Wanted
-
-    wanted = Wanted(
-        batch,
-        store,
-        allow_metered=allow_metered,
-        rows_at_once=rows_at_once,
-        max_cost_usd=max_cost_usd,
-        max_calls=max_calls,
-    )
-    return _go_on(wanted, Showing(form, writable(output_file), ordered=ordered, quiet=quiet))
+    return _go_on(asked, failed=False)
 
 
 @click.command("retry-failed", context_settings=CONTEXT, epilog=EXIT_CODES)
@@ -189,41 +182,30 @@ def resume_command(
 @limit_options
 @result_options
 @store_option
-def retry_failed_command(
-    *,
-    batch: str,
-    max_cost_usd: float | None,
-    max_calls: int | None,
-    rows_at_once: int | None,
-    allow_metered: bool,
-    ordered: bool,
-    form: str,
-    output_file: str | None,
-    quiet: bool,
-    store: str | None,
-) -> int:
+def retry_failed_command(**asked: Unpack[_GoOn]) -> int:
     """Ask again for the rows that failed; agents that have answered are not asked.  [default: the last batch]"""
-    from llm_orc.app.batch import Wanted
-
-    wanted = Wanted(
-        batch,
-        store,
-        allow_metered=allow_metered,
-        failed=True,
-        rows_at_once=rows_at_once,
-        max_cost_usd=max_cost_usd,
-        max_calls=max_calls,
-    )
-    return _go_on(wanted, Showing(form, writable(output_file), ordered=ordered, quiet=quiet))
+    return _go_on(asked, failed=True)
 
 
-def _go_on(wanted: Wanted, showing: Showing) -> int:
+def _go_on(asked: _GoOn, *, failed: bool) -> int:
     from dataclasses import replace
 
-    from llm_orc.app.batch import plan_going
+    from llm_orc.app.batch import Wanted, plan_going
     from llm_orc.app.batch_work import go_on
 
     app = app_here()
+    wanted = Wanted(
+        asked["batch"],
+        asked["store"],
+        allow_metered=asked["allow_metered"],
+        failed=failed,
+        rows_at_once=asked["rows_at_once"],
+        max_cost_usd=asked["max_cost_usd"],
+        max_calls=asked["max_calls"],
+    )
+    showing = Showing(
+        asked["form"], writable(asked["output_file"]), ordered=asked["ordered"], quiet=asked["quiet"]
+    )
 
     async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Going:
         return await plan_going(app, replace(wanted, allow_metered=agreed), planned)
