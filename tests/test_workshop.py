@@ -172,3 +172,33 @@ def test_the_readme_stays_short() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
     assert len(readme.splitlines()) < 150
+
+
+WITHOUT_EXTRA = """
+import importlib.abc, importlib.util, sys
+
+class Hidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"dbos", "sqlalchemy", "psycopg"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "dbos" else real(name, *rest)
+from llm_orc.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["batch list", "batch status", "batch resume", "workers", "worker", "runs show last:1"],
+)
+def test_without_the_extra_it_is_named_and_nothing_else_goes_wrong(tmp_path: Path, command: str) -> None:
+    program = [sys.executable, "-c", WITHOUT_EXTRA, *command.split()]
+
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert done.returncode != 0
+    assert 'pip install "llm-orc[batch]"' in done.stderr
+    assert "mistake" not in done.stderr
