@@ -186,7 +186,7 @@ def _batches_table(found: list[Batch]) -> str:
         (
             batch.batch_id,
             batch.ensemble,
-            batch.state,
+            _state(batch),
             f"{batch.total - batch.waiting}/{batch.total}",
             str(batch.counts.get("failed", 0) + batch.counts.get("completed_with_errors", 0)),
             moment(batch.created_at),
@@ -197,13 +197,17 @@ def _batches_table(found: list[Batch]) -> str:
     return table(heading, rows, columns(sys.stdout))
 
 
+def _state(batch: Batch) -> str:
+    return f"{batch.state}, rehearsal" if batch.is_rehearsal else batch.state
+
+
 def _status_lines(status: BatchStatus) -> list[str]:
     from llm_orc.formats.batch import spend_words
     from llm_orc.formats.figures import count, dollars, moment
 
     batch = status.batch
     lines = [
-        f"batch      {batch.batch_id} ({batch.state})",
+        f"batch      {batch.batch_id} ({_state(batch)})",
         f"ensemble   {batch.ensemble}",
         f"inputs     {batch.inputs}",
         f"started    {moment(batch.created_at)}",
@@ -231,6 +235,7 @@ def _batch_value(batch: Batch) -> JsonValue:
         "ensemble": batch.ensemble,
         "inputs": batch.inputs,
         "state": batch.state,
+        "rehearsal": batch.is_rehearsal,
         "started_at": moment(batch.created_at),
         "rows": batch.total,
         "counts": {str(state): number for state, number in batch.counts.items()},

@@ -119,6 +119,7 @@ class Batch:
     created_at: float
     mark: BatchMark
     total: int
+    is_rehearsal: bool
     limits: BatchLimits
     calls: int
     spent_usd: float

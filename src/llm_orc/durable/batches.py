@@ -55,6 +55,7 @@ class Batches:
                         created_at=new.created_at,
                         state="open",
                         total=new.total,
+                        is_rehearsal=int(new.recipe.rehearsal),
                         recipe=encode_recipe(new.recipe),
                         **limits,
                     )
@@ -271,6 +272,7 @@ class Batches:
                 created_at=row.created_at,
                 mark=row.state,
                 total=row.total,
+                is_rehearsal=bool(row.is_rehearsal),
                 limits=BatchLimits(row.max_cost_usd, row.max_calls, row.row_max_cost_usd, row.row_max_calls),
                 calls=row.calls,
                 spent_usd=row.spent_usd,

@@ -19,6 +19,7 @@ BATCHES = sa.Table(
     sa.Column("created_at", sa.Float(53), nullable=False),
     sa.Column("state", sa.Text, nullable=False),  # open | cancelled | spent
     sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("is_rehearsal", sa.Integer, nullable=False, server_default="0"),  # canned answers
     sa.Column("recipe", sa.LargeBinary, nullable=False),  # a Recipe without its task
     sa.Column("max_cost_usd", sa.Float(53)),
     sa.Column("max_calls", sa.Integer),
