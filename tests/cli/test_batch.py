@@ -311,6 +311,7 @@ def test_cancelling_what_is_over_changes_nothing(pair: Shell) -> None:
     assert json.loads(pair.run("batch", "status", "--json").stdout)["state"] == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inputs", "options", "said"),
     [
@@ -333,6 +334,7 @@ def test_what_would_go_wrong_later_is_said_at_once(
     assert said in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_that_is_something_else_is_left_as_it_is(pair: Shell) -> None:
     foreign = pair.cwd / "foreign.db"
     with contextlib.closing(sqlite3.connect(foreign)) as connection:

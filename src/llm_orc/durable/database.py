@@ -186,8 +186,8 @@ def _refuse_foreign(path: Path) -> None:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as e:
-        if "locked" in str(e) or "unable to open" in str(e):
-            return  # said when it is really opened
+        if "not a database" not in str(e):
+            return  # a journal to be rolled back, or a lock: said when it is really opened
         found = {"?"}
     if found and not found & {"llm_orc_batches", "workflow_status"}:
         raise StorageError(f"`{path}` is no store of batches", hint="Name another file with `--store`.")
