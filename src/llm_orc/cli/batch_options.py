@@ -36,13 +36,14 @@ _limit_options = (
         "max_cost_usd",
         type=DOLLARS,
         metavar="USD",
-        help="Make no metered call that might bring the batch above this.  [default: none]",
+        help="Make no metered call that might bring the batch above this.  [default: no limit, or, to go on,"
+        " the one that it has]",
     ),
     click.option(
         "--max-calls",
         type=CALLS,
         metavar="N",
-        help="Make at most N calls for the batch.  [default: none]",
+        help="Make at most N calls for the batch.  [default: no limit, or, to go on, the one that it has]",
     ),
     click.option(
         "--max-concurrent",
