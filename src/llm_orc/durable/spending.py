@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 import uuid
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _ROUNDING_USD = 1e-9
 _DRAWN_AT_ONCE = 64  # calls
 _SHARE_DRAWN = 32  # one in so many of those that are left: what a killed worker can take along
+_STALE_S = 1.0  # since a look at whether this worker still counts as alive
 _LOOK_S = 0.25  # for calls under way that cost less than was put aside for them
 
 
@@ -64,10 +66,9 @@ class BatchAccount:
         Raises `GoneForDead`, `LimitsChanged`; then too nothing may be sent.
         """
         await self._starting(self._batch_id)
+        looked_at = time.monotonic()
         if self._is_shared:
-            before, self.limits = self.limits, await in_store(self._look)
-            if before.kinds != self.limits.kinds:
-                raise LimitsChanged
+            await self._see_limits()
         async with self._drawing:
             if not self._drawn:
                 self._drawn = await in_store(partial(self._draw, what))
@@ -78,6 +79,13 @@ class BatchAccount:
             except BudgetExceeded:
                 self._drawn += 1
                 raise
+        if self._is_shared and time.monotonic() - looked_at > _STALE_S:
+            await self._see_limits()  # we may have been stopped in between, and others have our rows
+
+    async def _see_limits(self) -> None:
+        before, self.limits = self.limits, await in_store(self._look)
+        if before.kinds != self.limits.kinds:
+            raise LimitsChanged
 
     def _look(self) -> BatchLimits:
         """Return the limits, which may have changed. A file is one process's: there they don't."""
