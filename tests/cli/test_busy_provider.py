@@ -35,9 +35,11 @@ class Provider:
     most_in_flight: int = 0
     statuses: list[int] = field(default_factory=list)
     url: str = ""
+    keys: list[str] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
+        self.keys.append(request.headers.get("authorization", ""))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -98,3 +100,24 @@ async def test_an_account_with_room_for_four_calls_is_found_out_and_kept_to(shel
     assert statuses == ["completed"] * ROWS
     later = provider.statuses[len(provider.statuses) // 3 :]
     assert later.count(429) / len(later) < 0.35
+
+
+@pytest.mark.slow
+async def test_no_credential_is_in_the_store_nor_in_results(shell: Shell) -> None:
+    """Each worker finds its own: a batch holds models, roles, tasks and answers."""
+    marker = "sk-marker-0123456789abcdef"
+    shell.environ["BATCH_KEY"] = marker
+    async with serving(Provider(lambda _in_flight: False, "0")) as provider:
+        (shell.cwd / "pair.yaml").write_text(PAIR)
+        shell.config.parent.mkdir(parents=True, exist_ok=True)
+        settings = {"base_url": provider.url, "api_key_env": "BATCH_KEY", "billing": "local"}
+        shell.config.write_text(json.dumps({"providers": {"openai-compatible": settings}}))
+        command = ("batch", "./pair.yaml", "--inputs", "-", "--store", "kept.sqlite")
+        done = await asyncio.to_thread(shell.run, *command, stdin="one\ntwo\n")
+
+    kept = b"".join(path.read_bytes() for path in shell.cwd.glob("kept.sqlite*"))
+    assert done.returncode == 0, done.stderr
+    assert set(provider.keys) == {f"Bearer {marker}"}
+    assert b"llm_orc_rows" in kept
+    assert marker.encode() not in kept
+    assert marker not in done.stdout + done.stderr
