@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -78,7 +79,8 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
                     await worker.gate.start("witness", 0)
                 await account.of_row(row).count_call(turn.agent.name)
                 # The prompt's own words tell the row; agents behind others get them within their answers.
-                asked = {"agent": turn.agent.name, "prompt": turn.prompt, "pid": os.getpid()}
+                begun = {"pid": os.getpid(), "begun": time.monotonic()}
+                asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}
                 async with http.post(url, json=asked) as answer:
                     return AgentOutput(await answer.text(), "witness", ACCESS)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from llm_orc.durable.batches import Batches
-from llm_orc.durable.crew import MOST_TAKEOVERS
 from llm_orc.durable.database import open_engine
 from llm_orc.durable.place import place_of
+from llm_orc.durable.taking_over import MOST_TAKEOVERS
 from tests.durable.carrier import batch_id
 from tests.durable.witness import Witness
 

@@ -14,14 +14,15 @@ from aiohttp import web
 
 _ROW = re.compile(r"\brow (\d+)\b")
 Call = tuple[int, str]  # row, agent
-_ON_THE_WAY_S = 0.5
 
 
 @dataclass
 class Kill:
-    """What a process had under way when it was killed or stopped, by what had reached us then or a moment later.
+    """What a process had under way when it was killed or stopped: begun, and not answered to it.
 
-    `answered_s` is how long before an answer had gone out to it; `unkept_s` how old one may be that it had not kept.
+    A call counts as begun from when its worker has counted it, which is the last that it does before it sends it: one
+    that is stopped in between sends it when it wakes up. `answered_s` is how long before an answer had gone out to it;
+    `unkept_s` how old one may be that it had not kept.
     """
 
     pid: int
@@ -66,8 +67,8 @@ class Witness:
         assert found is not None
         call = (int(found[1]), asked["agent"])
         now = time.monotonic()
-        for kill in self.kills:  # sent before the kill, and read by us after it
-            if kill.pid == pid and now - kill.at < _ON_THE_WAY_S:
+        for kill in self.kills:
+            if kill.pid == pid and asked["begun"] < kill.at:  # on the way when it happened
                 kill.in_flight.add(call)
         self.calls.append(call)
         self.started.append(now)

@@ -84,7 +84,7 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
         worker.batches.reopen(submission.batch_id)  # before rows are added, so that a cancel meanwhile holds
         is_new = worker.batches.submit(new, submission.rows, partial(enqueue_row, worker.client), app.clock.now())
         if not is_new:
-            mend(worker.batches, worker.client, submission.batch_id)
+            mend(worker.engine, worker.batches, worker.client, submission.batch_id)
 
     work = _Work(submission.batch_id, options.store, submission.recipe, submit)
     return await _carry_out(app, work, watch, stop)
@@ -99,7 +99,7 @@ async def go_on(app: App, going: Going, wanted: Wanted, watch: BatchWatch, stop:
         worker.batches.reopen(going.batch_id)
         if wanted.failed:
             worker.batches.retry_failed(going.batch_id, partial(enqueue_row, worker.client))
-        mend(worker.batches, worker.client, going.batch_id)
+        mend(worker.engine, worker.batches, worker.client, going.batch_id)
 
     return await _carry_out(app, _Work(going.batch_id, wanted.store, going.recipe, submit), watch, stop)
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from llm_orc.durable.batch import AGENT_WORKFLOW
 from llm_orc.durable.database import in_store
 from llm_orc.durable.limits import limit_queue, limited_providers
+from llm_orc.durable.queueing import queue_again
 from llm_orc.durable.tables import BATCHES
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class QueuedAgents:
             # It was cancelled with its batch, which goes on now, or once its budget is raised.
             while await in_store(partial(self._is_spent, row)):  # noqa: ASYNC110 - others raise it
                 await asyncio.sleep(_SPENT_LOOK_S)
-            await in_store(partial(self._client.resume_workflows, [name], queue_name=queue))
+            await in_store(partial(queue_again, self._engine, [over], queue))
         if over.error is not None or not isinstance(over.output, str):
             raise RuntimeError(f"agent workflow {name} ended with {over.status}: {over.error}")
         return over.output

@@ -15,10 +15,11 @@ from dbos import error as engine_errors
 
 from llm_orc.agents.base import AgentTurn
 from llm_orc.durable.batch import workflow_id
-from llm_orc.durable.crew import SUSPECT_FROM, GoneForDead
+from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.outcome import StepWatch
 from llm_orc.durable.steps import RowSink, ask, first_cause
+from llm_orc.durable.taking_over import SUSPECT_FROM
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError

@@ -11,18 +11,17 @@ import hashlib
 import os
 import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
 from dbos import error as engine_errors
 
-from llm_orc.durable.batch import AGENT_WORKFLOW, queue_of, row_of_agent
-from llm_orc.durable.batches import Batches
 from llm_orc.durable.database import CONNECT, is_away
-from llm_orc.durable.queueing import cancel_all
-from llm_orc.durable.tables import ROWS, WORKERS
+from llm_orc.durable.queueing import queue_again
+from llm_orc.durable.tables import WORKERS
+from llm_orc.durable.taking_over import queue_what_is_left
 from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
 
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
 
     from llm_orc.durable.place import Place
 
-SUSPECT_FROM = 2  # takeovers without one more answer: then the row is carried out as the only such one
-MOST_TAKEOVERS = 5  # of a row that has not one more answer at each: it takes its workers down
-
-_CHUNK = 500
 _TAKING_OVER = sa.text("SELECT pg_try_advisory_xact_lock(7308065)")
 _LOCKED = sa.text(
     "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
@@ -86,7 +81,6 @@ class Crew:
 
     def __init__(self, engine: sa.Engine, worker_id: str, place: Place, pace: Pace) -> None:
         self._engine, self._worker_id, self._place, self._pace = engine, worker_id, place, pace
-        self._batches = Batches(engine)
         self._stack = ExitStack()
         self._lock: sa.Connection | None = None
         self._lock_key = _lock_key(worker_id)
@@ -130,7 +124,7 @@ class Crew:
     def leave(self, client: DBOSClient) -> None:
         """Queue again what we hold, and go."""
         try:
-            self._queue_again(client, _pending(client, [self._worker_id]))
+            queue_again(self._engine, _pending(client, [self._worker_id]))
             with self._engine.begin() as connection:
                 connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == self._worker_id))
         finally:
@@ -147,7 +141,7 @@ class Crew:
     def put_back(self, client: DBOSClient, batch_id: str) -> None:
         """Queue again what we hold of one batch."""
         held = _pending(client, [self._worker_id])
-        self._queue_again(client, [status for status in held if status.workflow_id.startswith(f"{batch_id}:")])
+        queue_again(self._engine, [status for status in held if status.workflow_id.startswith(f"{batch_id}:")])
 
     # --- staying ------------------------------------------------------------------------------------------
 
@@ -179,14 +173,17 @@ class Crew:
 
         It claims rows in a transaction whose end it may not hear of where the server goes away.
         """
-        if time.monotonic() - self._picked_at < self._pace.look_s:
+        since_s = time.monotonic() - self._picked_at
+        if since_s < self._pace.look_s:
             return
+        if since_s > 2 * self._pace.look_s:  # we were stopped, and are about to begin what we had claimed
+            self._dropped.clear()
         self._picked_at = time.monotonic()
         dropped = {s.workflow_id: s for s in _pending(client, [self._worker_id])}
         dropped = {name: s for name, s in dropped.items() if name not in hands.names_under_way}
         certain = [status for name, status in dropped.items() if name in self._dropped]
         self._dropped = set(dropped)
-        self._queue_again(client, certain)
+        queue_again(self._engine, certain)
 
     def _beat(self) -> bool:
         if self._place.is_shared and self._lock is None:
@@ -227,76 +224,17 @@ class Crew:
         """Queue again what earlier processes left, where the store is ours alone."""
         if not self._place.is_shared:
             left = [status for status in _pending(client, None) if status.executor_id != self._worker_id]
-            self._count_and_queue(client, left)
+            queue_what_is_left(self._engine, client, left)
 
     def _take_over(self, client: DBOSClient, dead: Sequence[str]) -> None:
+        self._suspects -= set(dead)
         with self._engine.begin() as connection:
             if not connection.execute(_TAKING_OVER).scalar_one():
-                return  # another worker does it
+                return  # another worker does it; look at them twice again
             # On a connection of its own, and at once: a dead worker that wakes up must see it before all else.
             with self._engine.begin() as other:
                 other.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id.in_(dead)))
-            self._count_and_queue(client, _pending(client, dead))
-        self._suspects -= set(dead)
-
-    def _count_and_queue(self, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
-        """Each row is counted once, be it for itself or for agents that were asked for it.
-
-        Agents of a row that is suspected are taken off their queue: it asks for them again when its turn has come.
-        """
-        by_row: dict[str, list[WorkflowStatus]] = {}
-        for status in left:
-            by_row.setdefault(row_of_agent(status.workflow_id), []).append(status)
-        again: list[WorkflowStatus] = []
-        for row, found in sorted(by_row.items()):
-            takeovers = self._count(client, row, is_only=len(by_row) == 1)
-            if takeovers > MOST_TAKEOVERS:
-                client.cancel_workflows([row])
-            if takeovers >= SUSPECT_FROM:
-                cancel_all(client, f"{row}:", AGENT_WORKFLOW)
-            if takeovers <= MOST_TAKEOVERS:
-                again += [one for one in found if one.workflow_id == row or takeovers < SUSPECT_FROM]
-        self._queue_again(client, again)
-
-    def _count(self, client: DBOSClient, workflow: str, *, is_only: bool) -> int:
-        """Return how often the row's workers have gone without one more answer of it; park one that is to blame.
-
-        More than may be: it is parked, or of no use any more. `is_only`: its worker had nothing else.
-        """
-        batch_id, number, attempt = workflow.split(":")
-        row = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.number == int(number), ROWS.c.attempt == int(attempt))
-        steps = len(client.list_workflow_steps(workflow, load_output=False))
-        with self._engine.begin() as connection:
-            columns = (ROWS.c.takeovers, ROWS.c.steps_then, ROWS.c.alone)
-            known = connection.execute(sa.select(*columns).where(row)).one_or_none()
-            if known is None:
-                return MOST_TAKEOVERS + 1  # its batch was deleted, or a later attempt goes on
-            takeovers: int = known.takeovers
-            if steps > known.steps_then:
-                takeovers = 1
-            elif takeovers < SUSPECT_FROM or known.alone or is_only:  # else another may have been to blame
-                takeovers += 1
-            connection.execute(sa.update(ROWS).where(row).values(takeovers=takeovers, steps_then=steps, alone=0))
-        if takeovers > MOST_TAKEOVERS:
-            why = f"the process that worked on it ended {takeovers} times without one more answer"
-            self._batches.park(batch_id, int(number), why, time.time())
-        return takeovers
-
-    @staticmethod
-    def _queue_again(client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
-        by_queue: dict[str, list[str]] = {}
-        for status in left:
-            own = queue_of(status.workflow_id.partition(":")[0])
-            by_queue.setdefault(status.queue_name or own, []).append(status.workflow_id)
-        for queue, ids in by_queue.items():
-            for start in range(0, len(ids), _CHUNK):
-                some = ids[start : start + _CHUNK]
-                try:
-                    client.resume_workflows(some, queue_name=queue)
-                except engine_errors.DBOSNonExistentWorkflowError:  # one was deleted, and none of them is queued
-                    for one in some:
-                        with suppress(engine_errors.DBOSNonExistentWorkflowError):
-                            client.resume_workflows([one], queue_name=queue)
+            queue_what_is_left(self._engine, client, _pending(client, dead))
 
     # --- the lock -----------------------------------------------------------------------------------------
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from dbos import DBOSClient
 
 from llm_orc.durable.batch import ROW_WORKFLOW, queue_of, workflow_id
 from llm_orc.durable.serializer import JsonSerializer
+from llm_orc.durable.tables import ENGINE_WORKFLOWS, engine_connection
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    from collections.abc import Iterable
+
+    from dbos import WorkflowStatus
 
     from llm_orc.durable.batches import Batches
 
@@ -67,7 +73,38 @@ def close_queue(client: DBOSClient, batch_id: str) -> None:
     client.delete_queue(queue_of(batch_id))
 
 
-def mend(batches: Batches, client: DBOSClient, batch_id: str) -> None:
+def queue_again(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | None = None) -> None:
+    """Put workflows back on their queues, or on `queue`: each only if it still is what it was seen to be.
+
+    The engine's own way asks for nothing. A worker that was held up after its look would take a row from who has
+    begun it meanwhile, and its agents would be asked twice.
+    """
+    alike: defaultdict[tuple[str, str | None, str], list[str]] = defaultdict(list)
+    for one in seen:
+        goes_to = queue or one.queue_name or queue_of(one.workflow_id.partition(":")[0])
+        alike[one.status, one.executor_id, goes_to].append(one.workflow_id)
+    of = ENGINE_WORKFLOWS.c
+    with engine_connection(engine) as connection:
+        for (status, worker_id, goes_to), names in alike.items():
+            still = sa.update(ENGINE_WORKFLOWS).where(
+                of.status == status, of.executor_id.is_not_distinct_from(worker_id)
+            )
+            again = still.values(
+                status="ENQUEUED",
+                owner_xid=None,  # whoever carried it out keeps no answer any more
+                queue_name=goes_to,
+                deduplication_id=None,
+                started_at_epoch_ms=None,
+                workflow_deadline_epoch_ms=None,
+                completed_at=None,
+                updated_at=time.time_ns() // 1_000_000,
+            )
+            for start in range(0, len(names), _AT_ONCE):
+                with connection.begin():
+                    connection.execute(again.where(of.workflow_uuid.in_(names[start : start + _AT_ONCE])))
+
+
+def mend(engine: sa.Engine, batches: Batches, client: DBOSClient, batch_id: str) -> None:
     """Queue each row that waits and is on no queue: it was cancelled, or a process died between two writes.
 
     A workflow that was cancelled goes on and keeps its answers; one that is over or gone is begun anew.
@@ -76,10 +113,8 @@ def mend(batches: Batches, client: DBOSClient, batch_id: str) -> None:
     for start in range(0, len(waiting), _AT_ONCE):
         some = {workflow_id(batch_id, *row): row for row in waiting[start : start + _AT_ONCE]}
         found = client.list_workflows(workflow_ids=list(some), load_input=False, load_output=False)
-        cancelled = [status.workflow_id for status in found if status.status == "CANCELLED"]
-        if cancelled:
-            client.resume_workflows(cancelled, queue_name=queue_of(batch_id))
-        kept = {status.workflow_id for status in found if status.status in _UNDER_WAY}.union(cancelled)
+        queue_again(engine, [status for status in found if status.status == "CANCELLED"])
+        kept = {status.workflow_id for status in found if status.status in {*_UNDER_WAY, "CANCELLED"}}
         for name, (number, attempt) in some.items():
             if name not in kept:
                 batches.begin_anew(batch_id, number, attempt, partial(enqueue_row, client))

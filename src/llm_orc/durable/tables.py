@@ -1,5 +1,7 @@
 """Our tables, beside those of the durable engine: what was asked for, and what came of it.
 
+At the end stands what we read and write of the engine's own.
+
 A batch's recipe and its rows' tasks are never changed once they are written: the batch's id is made from them, and
 the id is the input of every workflow. Times are Unix seconds.
 """
@@ -86,3 +88,34 @@ LIMITS = sa.Table(
     sa.Column("next_request_at", sa.Float(53), nullable=False, server_default="0"),
     sa.Column("next_tokens_at", sa.Float(53), nullable=False, server_default="0"),
 )
+
+ENGINE_SCHEMA = "dbos"  # a file has none: `engine_connection`
+
+_ENGINE_METADATA = sa.MetaData()  # never created: the engine does that
+
+# It documents its tables at https://docs.dbos.dev/explanations/system-tables
+ENGINE_WORKFLOWS = sa.Table(
+    "workflow_status",
+    _ENGINE_METADATA,
+    sa.Column("workflow_uuid", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text),
+    sa.Column("executor_id", sa.Text),  # the worker that has it, or had it last
+    sa.Column("owner_xid", sa.Text),  # of the one execution whose answers are kept
+    sa.Column("queue_name", sa.Text),
+    sa.Column("deduplication_id", sa.Text),
+    sa.Column("started_at_epoch_ms", sa.BigInteger),
+    sa.Column("updated_at", sa.BigInteger),
+    sa.Column("completed_at", sa.BigInteger),
+    sa.Column("workflow_deadline_epoch_ms", sa.BigInteger),
+    schema=ENGINE_SCHEMA,
+)
+
+ENGINE_STEPS = sa.Table(
+    "operation_outputs", _ENGINE_METADATA, sa.Column("workflow_uuid", sa.Text), schema=ENGINE_SCHEMA
+)
+
+
+def engine_connection(engine: sa.Engine) -> sa.Connection:
+    """Return a connection to which `ENGINE_SCHEMA` is where the durable engine has its tables."""
+    where = {ENGINE_SCHEMA: None} if engine.dialect.name == "sqlite" else {}
+    return engine.connect().execution_options(schema_translate_map=where)

@@ -1,0 +1,71 @@
+"""Rows go from a worker that has gone to the next, each to one."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.wiring import SystemClock
+from llm_orc.auth.access import Access, Billing
+from llm_orc.durable.batch import NewBatch, NewRow
+from llm_orc.durable.database import in_store
+from llm_orc.durable.place import Place, place_of
+from llm_orc.durable.queueing import enqueue_row, open_queue, queue_again
+from llm_orc.durable.worker import Worker
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.runs.resume import Recipe
+
+RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (ModelChoice("p", "m", "ensemble"),)})
+ACCESS = Access("p", "none", Billing.LOCAL, "none", "http://127.0.0.1")
+LIMIT_S = 30
+
+
+class Provider:
+    """Answers nobody before it may."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Queue[str]()
+        self.may_answer = asyncio.Event()
+
+    async def calls(self, _batch_id: str, _number: int, _recipe: Recipe) -> CallAgent:
+        return self.answer
+
+    async def answer(self, turn: AgentTurn) -> AgentOutput:
+        await self.asked.put(turn.prompt)
+        await self.may_answer.wait()
+        return AgentOutput("done", "m", ACCESS)
+
+
+def worker(place: Place, provider: Provider) -> Worker:
+    return Worker(place, provider.calls, SystemClock(), batches=["b1"])
+
+
+async def test_who_comes_late_to_take_a_row_over_leaves_it_with_the_worker_that_has_begun_it(
+    tmp_path: Path,
+) -> None:
+    """Two looks for dead workers at once, or one that is held up: what it saw is no longer so."""
+    place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
+    async with asyncio.timeout(LIMIT_S):
+        async with worker(place, provider) as first:
+            await in_store(partial(open_queue, first.client, "b1", 1))
+            batch, rows = NewBatch("b1", RECIPE, "", 0.0, 1), [NewRow(1, 1, "task")]
+            await in_store(partial(first.batches.submit, batch, rows, partial(enqueue_row, first.client), 0.0))
+            await provider.asked.get()
+            seen = await in_store(partial(first.client.list_workflows, status="PENDING"))
+        async with worker(place, provider) as second:
+            await provider.asked.get()
+
+            await in_store(partial(queue_again, second.engine, seen))
+
+            held = await in_store(partial(second.client.list_workflows, status="PENDING"))
+            provider.may_answer.set()
+            while not (ends := await in_store(partial(second.batches.ends, "b1"))):
+                await asyncio.sleep(0.01)
+
+    assert [(one.workflow_id, one.executor_id) for one in seen] == [("b1:1:1", first.worker_id)]
+    assert [(one.workflow_id, one.executor_id) for one in held] == [("b1:1:1", second.worker_id)]
+    assert [end.state for end in ends] == ["completed"]
+    assert provider.asked.empty()
