@@ -101,6 +101,34 @@ def test_results_come_as_a_table_in_the_order_of_the_input(pair: Shell) -> None:
     assert all(row["first"] and row["second"] for row in rows)
 
 
+def test_a_table_has_the_columns_of_the_inputs_too(pair: Shell) -> None:
+    inputs = "id,firm,land,first,row\n7,Acme,DE,1st,a\n8,Bolt,FR,2nd,b\n"
+    options = (
+        "--inputs-format",
+        "csv",
+        "--map",
+        "firm=input",
+        "--rehearse",
+        "--ordered",
+        "--output-format",
+        "csv",
+    )
+
+    streamed = pair.run("batch", "./pair.yaml", "--inputs", "-", "-i", "{{input}}", *options, stdin=inputs)
+
+    assert streamed.returncode == 0, streamed.stderr
+    rows = list(csv.DictReader(io.StringIO(streamed.stdout)))
+    names = ["row", "line", "id", "status", "input", "land", "column first", "column row", "first", "second"]
+    assert list(rows[0])[:10] == names
+    assert [(row["row"], row["id"], row["input"], row["land"]) for row in rows] == [
+        ("1", "7", "Acme", "DE"),
+        ("2", "8", "Bolt", "FR"),
+    ]
+    assert [(row["column first"], row["column row"]) for row in rows] == [("1st", "a"), ("2nd", "b")]
+    kept = pair.run("batch", "results", "--ordered", "--output-format", "csv")
+    assert kept.stdout == streamed.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "inputs", "said"),
     [

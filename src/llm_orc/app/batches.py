@@ -15,6 +15,7 @@ from llm_orc.durable.database import StoreFailure, open_engine, store_error
 from llm_orc.durable.queueing import cancel_all, client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
+from llm_orc.formats.batch import Columns
 from llm_orc.runs.resume import Recipe
 from llm_orc.runs.state import Spend
 
@@ -62,9 +63,16 @@ class BatchStore:
             )
         return BatchStatus(batch, len(held) if is_worked_on(self._place) else 0, spend)
 
-    def agents(self, batch_id: str) -> tuple[str, ...]:
-        """Return the agents of the batch's ensemble, those first that others need."""
-        return make_plan(self.batches.recipe(batch_id).ensemble).names
+    def columns(self, batch_id: str) -> Columns:
+        """Return what a table of the batch has: agents in the order of the plan, those first that others need."""
+        own: dict[str, set[str]] = {}  # of ours that say the same in each row so far
+        for row in self.batches.inputs(batch_id):
+            ours = {"id": row.label, "input": row.task}
+            for name, value in row.fields.items():
+                same = {our for our, words in ours.items() if words == value}
+                own[name] = own.get(name, same) & same
+        kept = tuple(name for name, same in own.items() if not same)
+        return Columns(kept, make_plan(self.batches.recipe(batch_id).ensemble).names)
 
     def rows(self, batch_id: str) -> Iterator[BatchRow]:
         """Yield the rows that have ended, in the order in which they did."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -118,7 +119,7 @@ def results_command(*, batch: str, ordered: bool, form: str, output_file: str | 
         from llm_orc.cli.batch_output import row_texts
 
         rows = batches.rows_in_order(batch_id) if ordered else batches.rows(batch_id)
-        for text in row_texts(rows, batches.agents(batch_id), form):
+        for text in row_texts(rows, partial(batches.columns, batch_id), form):
             write_data(text)
 
     _with(store, batch, write)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.cli.batch_carry import Stopping
     from llm_orc.durable.batch import Batch
+    from llm_orc.formats.batch import Columns
 
 _Ready = TypeVar("_Ready", "Submission", "Going")
 
@@ -242,7 +244,8 @@ def carry_out(
     view = BatchView(quiet=showing.quiet)
     stream = None
     if showing.file is None and streams_rows():
-        stream = RowStream(tuple(ready.recipe.choices), showing.form, in_order=showing.ordered)
+        columns = partial(columns_of, app, store, ready.batch_id)
+        stream = RowStream(columns, showing.form, in_order=showing.ordered)
 
     def began(batch: Batch) -> None:
         if not showing.quiet:
@@ -283,6 +286,14 @@ def writable(output_file: str | None) -> Path | None:
     return path
 
 
+def columns_of(app: App, store: str | None, batch_id: str) -> Columns:
+    from llm_orc.app.batches import open_batches
+
+    with open_batches(app, store) as batches:
+        assert batches is not None
+        return batches.columns(batch_id)
+
+
 def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> None:
     from llm_orc.app.batches import open_batches
     from llm_orc.cli.batch_output import row_texts
@@ -292,6 +303,6 @@ def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> 
     with open_batches(app, store) as batches:
         assert batches is not None
         rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
-        texts = row_texts(rows, batches.agents(batch_id), showing.form)
+        texts = row_texts(rows, partial(batches.columns, batch_id), showing.form)
         write_where_named(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
     note(f"Written to {showing.file}")

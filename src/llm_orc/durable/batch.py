@@ -97,6 +97,15 @@ class BatchRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RowInput:
+    """What a row was given."""
+
+    task: str
+    label: str
+    fields: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
 class RowEnd:
     """How a row ended: enough for progress, without its answers."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowState
+from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowInput, RowState
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
@@ -315,6 +315,16 @@ class Batches:
         with self._engine.connect() as connection:
             found: str | None = connection.execute(column.order_by(sa.func.length(ROWS.c.task).desc())).scalar()
         return found or ""
+
+    def inputs(self, batch_id: str) -> Iterator[RowInput]:
+        """Yield what each row was given, in order; many rows are never in memory at once."""
+        columns = sa.select(ROWS.c.task, ROWS.c.label, ROWS.c.fields).order_by(ROWS.c.number)
+        with self._engine.connect() as connection:
+            found = connection.execution_options(yield_per=_CHUNK).execute(
+                columns.where(ROWS.c.batch_id == batch_id)
+            )
+            for task, label, fields in found:
+                yield RowInput(task, label, msgspec.json.decode(fields))
 
     def row(self, batch_id: str, number: int) -> BatchRow:
         """Raises `BatchNotFound`."""

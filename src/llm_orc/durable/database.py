@@ -97,15 +97,10 @@ def _worth_s(error: sa.exc.DBAPIError) -> float:
 
 
 def is_away(error: sa.exc.DBAPIError) -> bool:
-    """Did the connection break, or could none be made? A full disk is no such thing."""
-    return (
-        error.connection_invalidated
-        or isinstance(error, sa.exc.InterfaceError)
-        or (
-            isinstance(error, sa.exc.OperationalError)
-            and not str(error.orig).startswith(("database or disk", "disk I/O"))
-        )
-    )
+    """Did the connection break, or could none be made? A file is away while another process has its lock."""
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return error.connection_invalidated or isinstance(error, (sa.exc.InterfaceError, sa.exc.OperationalError))
 
 
 def open_engine(place: Place) -> sa.Engine:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import count, dollars, moment
@@ -63,23 +65,41 @@ _CSV_BEFORE = ("row", "line", "id", "status", "input")
 _CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", "cost_usd")
 
 
-def csv_heading(agents: Sequence[str]) -> str:
-    """Return the heading; an agent that is called as a column of ours is told apart from it."""
-    ours = {*_CSV_BEFORE, *_CSV_BEHIND}
-    return _csv_line([*_CSV_BEFORE, *(f"agent {name}" if name in ours else name for name in agents), *_CSV_BEHIND])
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a table of one batch has beside what every table has: the inputs' own columns, and its agents."""
+
+    own: tuple[str, ...]
+    agents: tuple[str, ...]
 
 
-def csv_row(
-    agents: Sequence[str], about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue
-) -> str:
+def csv_heading(columns: Columns) -> str:
+    """Return the heading, each name once: an agent or a column called as another one is told apart from it."""
+    taken = [*_CSV_BEFORE, *_CSV_BEHIND]
+    agents = [_told_apart("agent", name, taken) for name in columns.agents]
+    own = [_told_apart("column", name, taken) for name in columns.own]
+    return _csv_line([*_CSV_BEFORE, *own, *agents, *_CSV_BEHIND])
+
+
+def _told_apart(kind: str, name: str, taken: list[str]) -> str:
+    while name in taken:
+        name = f"{kind} {name}"
+    taken.append(name)
+    return name
+
+
+def csv_row(columns: Columns, about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue) -> str:
     """Return the row as one record of CSV (RFC 4180), ended; an agent without an answer has an empty cell."""
+    fields = about.get("fields")
+    own = fields if isinstance(fields, dict) else {}
     answers = {agent.name: agent.response or "" for agent in result.agents} if result else {}
     total = spend(result.agents) if result else Spend()
     failed = error if isinstance(error, dict) else {}
     return _csv_line(
         [
             *(about.get(name, "") for name in _CSV_BEFORE),
-            *(answers.get(name, "") for name in agents),
+            *(_cell(own.get(name)) for name in columns.own),
+            *(answers.get(name, "") for name in columns.agents),
             failed.get("code", ""),
             failed.get("message", ""),
             total.calls,
@@ -88,6 +108,13 @@ def csv_row(
             "" if total.cost_usd is None else total.cost_usd,
         ]
     )
+
+
+def _cell(value: JsonValue) -> str:
+    """Return a text as it is, and any other value as JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _csv_line(cells: Sequence[JsonValue]) -> str:
@@ -109,4 +136,4 @@ def spend_values(by_billing: Mapping[str, Spend]) -> dict[str, JsonValue]:
     return {billing: _spend_value(part) for billing, part in by_billing.items()}
 
 
-__all__ = ["csv_heading", "csv_row", "moment", "row_line", "row_value", "spend_values", "spend_words"]
+__all__ = ["Columns", "csv_heading", "csv_row", "moment", "row_line", "row_value", "spend_values", "spend_words"]
