@@ -65,6 +65,27 @@ def test_a_row_of_a_batch_is_shown_compared_and_retried_like_a_run(shell: Shell)
     assert json.loads(again.stdout)["forked_from"].endswith(":1")
 
 
+def test_rows_of_a_store_that_is_named_are_found_there_and_pruned(shell: Shell) -> None:
+    (shell.cwd / "pair.yaml").write_text(PAIR)
+    there = ("--store", "other.sqlite")
+    shell.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", *there, stdin="one\ntwo\n")
+
+    shown = shell.run("runs", "show", "last:2", "--json", *there)
+    compared = shell.run("runs", "diff", "last:1", "last:2", *there)
+    again = shell.run("runs", "retry", "last:1", "--all", "--output-format", "json", *there)
+    elsewhere = shell.run("runs", "show", "last:2")
+    asked = shell.run("runs", "prune", "--older-than", "0", *there)
+    pruned = shell.run("runs", "prune", "--older-than", "0", "--yes", *there)
+
+    assert json.loads(shown.stdout)["input"] == "two"
+    assert compared.returncode == 1
+    assert json.loads(again.stdout)["input"] == "one"
+    assert (elsewhere.returncode, "there is no batch yet" in elsewhere.stderr) == (1, True)
+    assert "also in `other.sqlite`" in asked.stderr
+    assert pruned.stderr == "Deleted 1 run.\nDeleted 1 batch.\n"
+    assert shell.run("batch", "list", *there, "--json").stdout == "[]\n"
+
+
 def test_a_row_that_is_not_there_is_said(shell: Shell) -> None:
     (shell.cwd / "pair.yaml").write_text(PAIR)
     shell.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin="one\n")

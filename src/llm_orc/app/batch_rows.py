@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.app.batches import open_batches
+from llm_orc.app.batches import no_batch_yet, open_batches
 from llm_orc.errors import BatchNotFound
 
 if TYPE_CHECKING:
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from llm_orc.runs.resume import Recipe
 
 
-def find_row(app: App, batch: str, number: int) -> tuple[BatchRow, Recipe]:
+def find_row(app: App, batch: str, number: int, store: str | None) -> tuple[BatchRow, Recipe]:
     """Return the row and its recipe, with its task. Raises `BatchNotFound`, also where the row has not run."""
-    with open_batches(app, None) as store:
-        if store is None:
-            raise BatchNotFound("there is no batch yet", hint="llm-orc batch ENSEMBLE --inputs FILE")
-        batch_id = store.batches.find(batch)
-        row = store.batches.row(batch_id, number)
-        recipe = replace(store.batches.recipe(batch_id), task=row.task)
-        if (found := store.batches.batch(batch_id)) is not None:
+    with open_batches(app, store) as opened:
+        if opened is None:
+            raise no_batch_yet()
+        batch_id = opened.batches.find(batch)
+        row = opened.batches.row(batch_id, number)
+        recipe = replace(opened.batches.recipe(batch_id), task=row.task)
+        if (found := opened.batches.batch(batch_id)) is not None:
             limits = found.limits
             recipe = replace(recipe, max_cost_usd=limits.row_max_cost_usd, max_calls=limits.row_max_calls)
     if not row.record:

@@ -207,11 +207,11 @@ def error_of(row: BatchRow) -> JsonValue:
     return None if row.error_code is None else {"code": row.error_code, "message": row.error}
 
 
-def prune_batches(app: App, *, older_than_days: float) -> int:
+def prune_batches(app: App, store: str | None, *, older_than_days: float) -> int:
     """Delete batches that are over and were begun longer ago than that; returns how many."""
-    with open_batches(app, None) as store:
-        old: Sequence[str] = store.ended_before(app.clock.now() - older_than_days * _DAY_S) if store else ()
+    with open_batches(app, store) as found:
+        old: Sequence[str] = found.ended_before(app.clock.now() - older_than_days * _DAY_S) if found else ()
         for batch_id in old:
-            assert store is not None
-            store.delete(batch_id)
+            assert found is not None
+            found.delete(batch_id)
     return len(old)

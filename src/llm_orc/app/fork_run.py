@@ -49,9 +49,9 @@ class ForkOptions:
     stream: bool = False
 
 
-def origin_of(app: App, run: str) -> Origin:
-    """Return the run that `run` names, or the row of a batch. Raises `RunNotFound`, `BatchNotFound`."""
-    record = get_run(app, run)
+def origin_of(app: App, run: str, store: str | None = None) -> Origin:
+    """Return the run that `run` names, or the row of a batch in `store`. Raises `RunNotFound`, `BatchNotFound`."""
+    record = get_run(app, run, store)
     state = RunState()
     for event in record.events:
         state.apply(event)

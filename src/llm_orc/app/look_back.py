@@ -60,13 +60,13 @@ def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) 
         return tuple(_summary(app, journal, row) for row in journal.runs(limit=limit, ensemble=ensemble))
 
 
-def get_run(app: App, run: str) -> RunRecord:
-    """Return a run by its id, an unambiguous part of it, or `last`; or the row `BATCH:ROW` of a batch.
+def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
+    """Return a run by its id, an unambiguous part of it, or `last`; or the row `BATCH:ROW` of a batch in `store`.
 
     Raises `RunNotFound`, `BatchNotFound`.
     """
     if (named := _ROW_NAME.fullmatch(run)) is not None:
-        return _row_of_batch(app, named[1], int(named[2]))
+        return _row_of_batch(app, named[1], int(named[2]), store)
     with _journal(app) as journal:
         recorded = load_run(journal, find_run(journal, run))
         summary = _summary(app, journal, recorded.row)
@@ -79,10 +79,10 @@ def get_run(app: App, run: str) -> RunRecord:
     return RunRecord(summary, state.result(), recorded.events, recorded.recipe)
 
 
-def _row_of_batch(app: App, batch: str, number: int) -> RunRecord:
+def _row_of_batch(app: App, batch: str, number: int, store: str | None) -> RunRecord:
     from llm_orc.app.batch_rows import find_row  # noqa: PLC0415 - the durable engine, for rows of batches only
 
-    row, recipe = find_row(app, batch, number)
+    row, recipe = find_row(app, batch, number, store)
     result = row.run_state.result()
     summary = RunSummary(
         run_id=row.row_id,

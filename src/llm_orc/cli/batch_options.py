@@ -18,6 +18,11 @@ store_option = click.option(
     help="Where batches are kept: a file, or `postgresql://user@host/database` for workers on many machines."
     "  [default: the setting `batch.store`, else a file of yours]",
 )
+store_of_row_option = click.option(
+    "--store",
+    metavar="PLACE",
+    help="Where the batch of a row `BATCH:ROW` is kept.  [default: `batch.store`, else a file of yours]",
+)
 row_format_option = click.option(
     "--output-format",
     "form",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.batch_options import store_of_row_option, store_option
 from llm_orc.cli.names import RunName
 from llm_orc.cli.options import CONTEXT, FORMAT_NAMES, app_here, json_option, output_option, write_json
 from llm_orc.cli.prompts import agreed
@@ -63,11 +64,12 @@ def list_command(ensemble: str | None, limit: int, show_all: bool, as_json: bool
     help="How to write it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as `--output-format json`.")
-def show_command(run: str, format_name: str, as_json: bool) -> None:
+@store_of_row_option
+def show_command(run: str, format_name: str, as_json: bool, store: str | None) -> None:
     """Show a run again: its answers, what they took and how it ended.  [default: the last run]"""
     from llm_orc.app.look_back import get_run
 
-    record = get_run(app_here(), run)
+    record = get_run(app_here(), run, store)
     write_data(_written(record, "json" if as_json else format_name))
     if record.summary.status == "interrupted":
         note(f"This run was interrupted. Go on with: llm-orc resume {record.summary.run_id}")
@@ -84,12 +86,13 @@ def show_command(run: str, format_name: str, as_json: bool) -> None:
     help="`jsonl` is every recorded event.",
 )
 @output_option
-def export_command(run: str, format_name: str, output_file: str | None) -> None:
+@store_of_row_option
+def export_command(run: str, format_name: str, output_file: str | None, store: str | None) -> None:
     """Write a run to a file or to standard output.  [default: the last run]"""
     from llm_orc.app.look_back import get_run
     from llm_orc.storage.atomic import write_where_named
 
-    text = _written(get_run(app_here(), run), format_name)
+    text = _written(get_run(app_here(), run, store), format_name)
     if output_file is None:
         write_data(text)
     else:
@@ -126,19 +129,23 @@ def delete_command(runs: tuple[str, ...], yes: bool) -> None:
     help="Delete runs that ended and started longer ago, e.g. `--older-than 30`.",
 )
 @_yes
-def prune_command(days: float, yes: bool) -> None:
+@store_option
+def prune_command(days: float, yes: bool, store: str | None) -> None:
     """Delete old runs and batches for good. Unfinished ones stay, as one can go on with them."""
     from llm_orc.app.look_back import prune_runs
     from llm_orc.formats.figures import count
 
-    if not agreed(f"Delete every finished run and batch older than {count(round(days), 'day')}?", yes=yes):
-        return
     app = app_here()
+    named = store or app.settings.batch.store
+    also = f", also in `{named}`" if named else ""
+    if not agreed(f"Delete every finished run and batch older than {count(round(days), 'day')}{also}?", yes=yes):
+        return
     note(f"Deleted {count(len(prune_runs(app, older_than_days=days)), 'run')}.")
-    if app.paths.batches_database.exists():
+    if named or app.paths.batches_database.exists():
         from llm_orc.app.batches import prune_batches
 
-        note(f"Deleted {count(prune_batches(app, older_than_days=days), 'batch').replace('batchs', 'batches')}.")
+        batches = prune_batches(app, store, older_than_days=days)
+        note(f"Deleted {batches:,} {'batch' if batches == 1 else 'batches'}.")
 
 
 for again in COMMANDS:

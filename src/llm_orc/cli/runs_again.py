@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.batch_options import store_of_row_option
 from llm_orc.cli.names import RunName
 from llm_orc.cli.options import CONTEXT, app_here, json_option, output_of, running_options, write_json
 from llm_orc.cli.root import EXIT_CODES
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 @click.command("retry", context_settings=CONTEXT, epilog=EXIT_CODES)
 @click.argument("run", default="last", type=RunName())
 @click.option("--all", "everything", is_flag=True, help="Ask all agents again, also those that have answered.")
+@store_of_row_option
 @running_options
-def retry_command(*, run: str, everything: bool, **running: object) -> int:
+def retry_command(*, run: str, everything: bool, store: str | None, **running: object) -> int:
     """Begin RUN anew: agents that have answered keep their answers, the others are asked.  [default: the last run]
 
     The old run stays as it is; `resume` is what goes on with it. RUN may be a row of a batch, `BATCH:ROW`.
     """
-    return _begin_anew(run, (), everything=everything, **running)  # type: ignore[arg-type]
+    return _begin_anew(run, (), store, everything=everything, **running)  # type: ignore[arg-type]
 
 
 @click.command("fork", context_settings=CONTEXT, epilog=EXIT_CODES)
@@ -42,8 +44,9 @@ def retry_command(*, run: str, everything: bool, **running: object) -> int:
     metavar="AGENT",
     help="Ask this agent again, and all that depend on it; as often as one likes.",
 )
+@store_of_row_option
 @running_options
-def fork_command(*, run: str, asked: tuple[str, ...], **running: object) -> int:
+def fork_command(*, run: str, asked: tuple[str, ...], store: str | None, **running: object) -> int:
     """Begin RUN anew from AGENT on: what came before is kept, and not paid for again.  [default: the last run]
 
     RUN may be a row of a batch, `BATCH:ROW`.
@@ -51,12 +54,13 @@ def fork_command(*, run: str, asked: tuple[str, ...], **running: object) -> int:
     \b
     llm-orc runs fork last --from chair
     """
-    return _begin_anew(run, asked, everything=False, **running)  # type: ignore[arg-type]
+    return _begin_anew(run, asked, store, everything=False, **running)  # type: ignore[arg-type]
 
 
 def _begin_anew(
     run: str,
     asked: tuple[str, ...],
+    store: str | None,
     *,
     everything: bool,
     format_name: str,
@@ -73,7 +77,7 @@ def _begin_anew(
 
     output = output_of(format_name, output_file, quiet=quiet)
     app = app_here()
-    origin = origin_of(app, run)
+    origin = origin_of(app, run, store)
     if origin.recipe.conversation is not None:
         note(f"The new run is no part of the conversation `{origin.recipe.conversation}`.")
 
@@ -103,7 +107,8 @@ def _begin_anew(
 @click.argument("left", metavar="A", type=RunName())
 @click.argument("right", metavar="B", type=RunName())
 @json_option
-def diff_command(*, left: str, right: str, as_json: bool) -> int:
+@store_of_row_option
+def diff_command(*, left: str, right: str, as_json: bool, store: str | None) -> int:
     """Show what is other in run B than in run A. Exit code 0 where all answers are the same, 1 where not.
 
     A and B may be rows of batches, `BATCH:ROW`.
@@ -112,7 +117,7 @@ def diff_command(*, left: str, right: str, as_json: bool) -> int:
     from llm_orc.app.look_back import get_run
 
     app = app_here()
-    comparison = compare_runs(get_run(app, left), get_run(app, right))
+    comparison = compare_runs(get_run(app, left, store), get_run(app, right, store))
     if as_json:
         from llm_orc.formats.comparison import difference_values
 
