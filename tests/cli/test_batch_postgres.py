@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from tests.cli.conftest import Shell
 from tests.cli.test_busy_provider import Provider, serving
 from tests.durable.postgres import Postgres, find_programs
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
-
-    from tests.cli.conftest import Shell
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,6 +75,32 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
     assert len(seen) == 1
     assert worker.returncode == 143
     assert json.loads(pair.run("workers", "--json", *store).stdout) == []
+
+
+async def test_two_batches_share_a_limited_provider_and_one_cannot_ask_the_agents_of_the_other(
+    pair: Shell, postgres: Postgres, tmp_path: Path
+) -> None:
+    """Their agents stand on one queue; a profile of the second person's is none of the first one's."""
+    store = ("--store", postgres.url)
+    theirs = Shell(tmp_path / "their home", pair.cwd)
+    (pair.cwd / "theirs.yaml").write_text(PAIR.replace("provider: sandboxed, model: m", "model_profile: mine"))
+    async with serving(Provider(lambda _in_flight: False, "0")) as provider:
+        settings = at(provider, max_concurrent=3)
+        pair.config.write_text(json.dumps(settings))
+        theirs.config.parent.mkdir(parents=True)
+        mine = {"provider": "sandboxed", "model": "m", "base_url": provider.url}
+        theirs.config.write_text(json.dumps(settings | {"model_profiles": {"mine": mine}}))
+        runs = (
+            (pair, ("batch", "./pair.yaml", "--inputs", "in.txt", *store)),
+            (theirs, ("batch", "./theirs.yaml", "--inputs", "in.txt", *store)),
+        )
+        done = await asyncio.gather(*(asyncio.to_thread(shell.run, *command) for shell, command in runs))
+
+    for one in done:
+        assert one.returncode == 0, one.stderr
+        assert [json.loads(line)["status"] for line in one.stdout.splitlines()] == ["completed"] * ROWS
+    assert provider.most_in_flight <= 3
+    assert len(provider.statuses) == 4 * ROWS
 
 
 async def test_a_batch_that_was_cancelled_goes_on_where_it_was(pair: Shell, postgres: Postgres) -> None:

@@ -118,6 +118,26 @@ async def test_a_window_that_is_used_up_is_waited_for_until_it_is_full_again() -
     assert time.monotonic() - began >= 0.2
 
 
+async def test_who_waits_for_a_busy_provider_can_say_so_and_who_waits_for_a_set_limit_does_not() -> None:
+    busy, limited = Limiter("p", None), Limiter("p", CallLimits(1))
+    calls = [await busy.start(0) for _ in range(4)]
+    before = busy.slowed_down
+    await busy.end(calls[0], RateLimited("busy", status=429, retry_after_s=30), None)
+    nobody_waits = busy.slowed_down
+    await limited.start(0)
+    waiting = [asyncio.create_task(limiter.start(0)) for limiter in (busy, limited)]
+    await asyncio.sleep(0)
+
+    slowed = busy.slowed_down
+
+    assert before is nobody_waits is limited.slowed_down is None
+    assert slowed is not None
+    assert (slowed.provider, slowed.at_once) == ("p", 2)
+    assert 25 < slowed.pause_s <= 30
+    for task in waiting:
+        task.cancel()
+
+
 async def test_without_limits_and_refusals_nothing_waits() -> None:
     limiter = Limiter("p", None)
 

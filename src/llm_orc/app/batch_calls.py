@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.base import AgentOutput, AgentTurn, CallAgent
     from llm_orc.app.wiring import App
     from llm_orc.durable.worker import Worker
+    from llm_orc.providers.limits import SlowedDown
     from llm_orc.runs.resume import Recipe
     from llm_orc.settings.model import Settings
 
@@ -64,6 +65,10 @@ class BatchCalls:
         for name, (_, account) in self._ready.items():
             if batch_id in {None, name}:
                 await account.give_back()
+
+    def slowed_down(self) -> tuple[SlowedDown, ...]:
+        """Return which providers are busy, so that calls of this process wait."""
+        return tuple(slowed for limiters in self._limiters.values() for slowed in limiters.slowed_down())
 
     def _shared_limiters(self, *, rehearsal: bool) -> Limiters:
         """One limiter for each access of the process, however many batches use it."""

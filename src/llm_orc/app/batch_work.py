@@ -17,6 +17,7 @@ from llm_orc.durable.limits import SharedLimits
 from llm_orc.durable.queueing import close_queue, enqueue_row, mend, open_queue
 from llm_orc.durable.worker import Worker
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
+from llm_orc.providers.limits import SlowedDown
 from llm_orc.runs.resume import Recipe
 from llm_orc.runs.state import Spend
 
@@ -40,6 +41,7 @@ class Progress:
     spend: Mapping[str, Spend]  # by billing source
     rows_per_s: float | None  # over the last minute; None: nothing has ended yet
     remaining_s: float | None
+    slowed_down: tuple[SlowedDown, ...] = ()  # providers that this process waits for
 
     @property
     def ended(self) -> int:
@@ -140,7 +142,7 @@ async def _carry_out(app: App, work: _Work, watch: BatchWatch, stop: asyncio.Eve
                     if not submitted:
                         await in_store(partial(work.submit, worker))
                     submitted = True
-                    outcome = await following.to_the_end(worker, stop)
+                    outcome = await following.to_the_end(worker, calls, stop)
                     await calls.give_back()
                     if not worker.carrier.is_lost or stop.is_set() or outcome.progress.batch.state != "open":
                         return outcome
@@ -170,14 +172,15 @@ class _Following:
     def __init__(self, app: App, batch_id: str, watch: BatchWatch) -> None:
         self._app, self._batch_id, self._watch = app, batch_id, watch
         self._worker: Worker
+        self._calls: BatchCalls
         self._has_begun = False
         self._seen: set[int] = set()
         self._spend: dict[str, Spend] = {}
         self._rate: deque[tuple[float, int]] = deque(maxlen=_RATE_OVER)
 
-    async def to_the_end(self, worker: Worker, stop: asyncio.Event) -> BatchOutcome:
+    async def to_the_end(self, worker: Worker, calls: BatchCalls, stop: asyncio.Event) -> BatchOutcome:
         """Follow until the batch is over, `stop`, or the worker stops by itself; it then has no call out."""
-        self._worker = worker
+        self._worker, self._calls = worker, calls
         progress = await self._look()
         looks = 0
         while progress.batch.state == "open" and not stop.is_set() and not self._worker.carrier.stopping.is_set():
@@ -254,7 +257,8 @@ class _Following:
         (first_at, first), (last_at, last) = self._rate[0], self._rate[-1]
         rate = (last - first) / (last_at - first_at) if last > first and last_at > first_at else None
         remaining = batch.waiting / rate if rate else None
-        return Progress(batch, self._worker.carrier.rows_under_way, dict(self._spend), rate, remaining)
+        in_flight = self._worker.carrier.rows_under_way
+        return Progress(batch, in_flight, dict(self._spend), rate, remaining, self._calls.slowed_down())
 
 
 def waiting_words(error: StorageError) -> str:

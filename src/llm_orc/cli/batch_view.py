@@ -13,8 +13,10 @@ from llm_orc.formats.figures import count, seconds
 
 if TYPE_CHECKING:
     from llm_orc.app.batch_work import Progress
+    from llm_orc.providers.limits import SlowedDown
 
 _PLAIN_EVERY_S = 10.0
+_WORTH_SAYING_S = 1.0
 
 
 class BatchView:
@@ -67,6 +69,15 @@ def progress_words(progress: Progress) -> str:
         parts.append(f"{progress.rows_per_s:.1f} rows/s")
     if progress.batch.waiting and progress.remaining_s is not None:
         parts.append(f"{seconds(progress.remaining_s)} left")
+    parts += map(_slowed_words, progress.slowed_down)
     if progress.spend:
         parts.append(spend_words(progress.spend))
     return ", ".join(parts)
+
+
+def _slowed_words(slowed: SlowedDown) -> str:
+    """`openai is busy (4 calls at once, next in 12 s)`."""
+    how = [f"{count(slowed.at_once, 'call')} at once"] if slowed.at_once is not None else []
+    if slowed.pause_s >= _WORTH_SAYING_S:
+        how.append(f"next in {seconds(slowed.pause_s)}")
+    return f"{slowed.provider} is busy" + (f" ({', '.join(how)})" if how else "")

@@ -77,6 +77,15 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SlowedDown:
+    """A busy provider that calls wait for: so many at once, and none before `pause_s` seconds have gone."""
+
+    provider: str
+    at_once: int | None
+    pause_s: float
+
+
 class Limiter:
     """The calls over one access. Not for several threads."""
 
@@ -108,6 +117,18 @@ class Limiter:
     @property
     def counts_tokens(self) -> bool:
         return self._tokens is not None or self._gate is not None
+
+    @property
+    def slowed_down(self) -> SlowedDown | None:
+        """What the provider has told us, if calls wait for that; limits that are set are no news."""
+        now = self._now()
+        pause_s = max(0.0, self._not_before - now)
+        if self._credit is not None and self._credit[0] <= 0:
+            pause_s = max(pause_s, self._credit[1] - now)
+        at_once = None if self._ceiling >= self._most else int(self._ceiling)
+        if not self._waiting or (at_once is None and not pause_s):
+            return None
+        return SlowedDown(self._provider, at_once, pause_s)
 
     async def start(self, tokens: int) -> Call:
         """Return when a call of about so many tokens may start. First come, first served."""
@@ -248,6 +269,10 @@ class Limiters:
         """`limits` by provider."""
         self._limits, self._gate = limits, gate
         self._limiters: dict[Access, Limiter] = {}
+
+    def slowed_down(self) -> list[SlowedDown]:
+        """Return what busy providers have told us, where calls wait for that."""
+        return [slowed for limiter in self._limiters.values() if (slowed := limiter.slowed_down) is not None]
 
     def of(self, access: Access) -> Limiter:
         found = self._limiters.get(access)
