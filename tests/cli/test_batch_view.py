@@ -41,11 +41,26 @@ def test_progress_says_what_is_done_what_failed_how_fast_it_goes_and_who_pays() 
 
 
 @pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (90, "412 of 2,000 rows done, 3 failed, 32 in flight, 2 min 08 s left, metered $0.42 (12 calls)"),
+        (80, "412 of 2,000 rows done, 3 failed, 2 min 08 s left, metered $0.42 (12 calls)"),
+        (50, "412 of 2,000 rows done, metered $0.42 (12 calls)"),
+        (10, "412 of 2,000 rows done, metered $0.42 (12 calls)"),
+    ],
+)
+def test_in_a_narrow_terminal_who_pays_is_left_out_last(width: int, said: str) -> None:
+    spend = {"metered": Spend(calls=12, cost_usd=0.42)}
+    done: dict[RowState, int] = {"completed": 409, "failed": 3}
+
+    assert progress_words(Progress(batch(done), 32, spend, 12.4, 128.0), width) == said
+
+
+@pytest.mark.parametrize(
     ("slowed", "said"),
     [
-        (SlowedDown("openai", 4, 12.2), "openai is busy (4 calls at once, next in 12 s)"),
-        (SlowedDown("openai", 1, 0.3), "openai is busy (1 call at once)"),
-        (SlowedDown("openai", None, 40.0), "openai is busy (next in 40 s)"),
+        (SlowedDown("openai", 12.2), "openai is busy for 12 s"),
+        (SlowedDown("openai", 0.3), "openai is busy"),
     ],
 )
 def test_progress_says_why_it_goes_slowly(slowed: SlowedDown, said: str) -> None:

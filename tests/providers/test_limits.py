@@ -132,7 +132,7 @@ async def test_who_waits_for_a_busy_provider_can_say_so_and_who_waits_for_a_set_
 
     assert before is nobody_waits is limited.slowed_down is None
     assert slowed is not None
-    assert (slowed.provider, slowed.at_once) == ("p", 2)
+    assert slowed.provider == "p"
     assert 25 < slowed.pause_s <= 30
     for task in waiting:
         task.cancel()

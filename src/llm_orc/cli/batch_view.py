@@ -7,16 +7,20 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.streams import columns, moves_cursor, note
-from llm_orc.cli.tables import cut
+from llm_orc.cli.tables import cell_width, cut
 from llm_orc.formats.batch import spend_words
 from llm_orc.formats.figures import count, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_orc.app.batch_work import Progress
     from llm_orc.providers.limits import SlowedDown
 
 _PLAIN_EVERY_S = 10.0
 _WORTH_SAYING_S = 1.0
+_NO_TERMINAL = 80
+_LEFT_OUT_FIRST = ("rate", "in flight", "left", "busy", "cancelled", "failed")
 
 
 class BatchView:
@@ -30,7 +34,8 @@ class BatchView:
         self._said = ""
 
     def show(self, progress: Progress) -> None:
-        words = progress_words(progress)
+        width = (columns(sys.stderr) or _NO_TERMINAL) - 1 if self._paints else None
+        words = progress_words(progress, width)
         if self._quiet or words == self._said:
             return
         if self._paints:
@@ -41,8 +46,8 @@ class BatchView:
         self._said = words
 
     def _paint(self, words: str) -> None:
-        width = columns(sys.stderr) or 80
-        sys.stderr.write(f"\r\x1b[2K{cut(words, width - 1)}")
+        width = (columns(sys.stderr) or _NO_TERMINAL) - 1
+        sys.stderr.write(f"\r\x1b[2K{cut(words, width)}")
         sys.stderr.flush()
         self._is_painted = True
 
@@ -53,31 +58,37 @@ class BatchView:
             self._is_painted = False
 
 
-def progress_words(progress: Progress) -> str:
-    """`412 of 2,000 rows done, 3 failed, 32 in flight, 12.4 rows/s, 2 min 08 s left, metered $0.42 (12 calls)`."""
+def progress_words(progress: Progress, width: int | None = None) -> str:
+    """`412 of 2,000 rows done, 3 failed, 32 in flight, 12.4 rows/s, 2 min 08 s left, metered $0.42 (12 calls)`.
+
+    What doesn't fit into `width` characters is left out, and who pays last of all.
+    """
     counts = progress.batch.counts
     failed = counts.get("failed", 0) + counts.get("completed_with_errors", 0)
     cancelled = counts.get("cancelled", 0)
-    parts = [f"{progress.ended - cancelled:,} of {count(progress.batch.total, 'row')} done"]
-    if failed:
-        parts.append(f"{failed:,} failed")
-    if cancelled:
-        parts.append(f"{cancelled:,} cancelled")
-    if progress.in_flight:
-        parts.append(f"{progress.in_flight:,} in flight")
-    if progress.batch.waiting and progress.rows_per_s is not None:
-        parts.append(f"{progress.rows_per_s:.1f} rows/s")
-    if progress.batch.waiting and progress.remaining_s is not None:
-        parts.append(f"{seconds(progress.remaining_s)} left")
-    parts += map(_slowed_words, progress.slowed_down)
-    if progress.spend:
-        parts.append(spend_words(progress.spend))
-    return ", ".join(parts)
+    waits = progress.batch.waiting > 0
+    parts = {
+        "done": f"{progress.ended - cancelled:,} of {count(progress.batch.total, 'row')} done",
+        "failed": f"{failed:,} failed" if failed else "",
+        "cancelled": f"{cancelled:,} cancelled" if cancelled else "",
+        "in flight": f"{progress.in_flight:,} in flight" if progress.in_flight else "",
+        "rate": f"{progress.rows_per_s:.1f} rows/s" if waits and progress.rows_per_s is not None else "",
+        "left": f"{seconds(progress.remaining_s)} left" if waits and progress.remaining_s is not None else "",
+        "busy": ", ".join(map(_slowed_words, progress.slowed_down)),
+        "spend": spend_words(progress.spend),
+    }
+    for least in _LEFT_OUT_FIRST:
+        if width is None or cell_width(_joined(parts)) <= width:
+            break
+        parts[least] = ""
+    return _joined(parts)
+
+
+def _joined(parts: Mapping[str, str]) -> str:
+    return ", ".join(filter(None, parts.values()))
 
 
 def _slowed_words(slowed: SlowedDown) -> str:
-    """`openai is busy (4 calls at once, next in 12 s)`."""
-    how = [f"{count(slowed.at_once, 'call')} at once"] if slowed.at_once is not None else []
-    if slowed.pause_s >= _WORTH_SAYING_S:
-        how.append(f"next in {seconds(slowed.pause_s)}")
-    return f"{slowed.provider} is busy" + (f" ({', '.join(how)})" if how else "")
+    """`openai is busy for 12 s`."""
+    how_long = f" for {seconds(slowed.pause_s)}" if slowed.pause_s >= _WORTH_SAYING_S else ""
+    return f"{slowed.provider} is busy{how_long}"

@@ -79,10 +79,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class SlowedDown:
-    """A busy provider that calls wait for: so many at once, and none before `pause_s` seconds have gone."""
+    """A busy provider that calls wait for: with fewer at once, and none before `pause_s` seconds have gone."""
 
     provider: str
-    at_once: int | None
     pause_s: float
 
 
@@ -125,10 +124,9 @@ class Limiter:
         pause_s = max(0.0, self._not_before - now)
         if self._credit is not None and self._credit[0] <= 0:
             pause_s = max(pause_s, self._credit[1] - now)
-        at_once = None if self._ceiling >= self._most else int(self._ceiling)
-        if not self._waiting or (at_once is None and not pause_s):
+        if not self._waiting or (self._ceiling >= self._most and not pause_s):
             return None
-        return SlowedDown(self._provider, at_once, pause_s)
+        return SlowedDown(self._provider, pause_s)
 
     async def start(self, tokens: int) -> Call:
         """Return when a call of about so many tokens may start. First come, first served."""
