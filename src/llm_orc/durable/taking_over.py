@@ -15,7 +15,7 @@ from llm_orc.durable.queueing import cancel_all, queue_again
 from llm_orc.durable.tables import ENGINE_STEPS, ROWS, engine_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dbos import DBOSClient, WorkflowStatus
 
@@ -26,14 +26,14 @@ _AT_ONCE = 500
 
 
 def queue_what_is_left(engine: sa.Engine, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
-    """Queue `left` again. Each row is counted once, be it for itself or for agents that were asked for it.
+    """Queue `left` again. Each row is counted once for each worker that held it, or an agent asked for it.
 
     Agents of a row that is suspected are taken off their queue: it asks for them again when its turn has come.
     """
     by_row: defaultdict[str, list[WorkflowStatus]] = defaultdict(list)
     for status in left:
         by_row[row_of_agent(status.workflow_id)].append(status)
-    takeovers = _count(engine, by_row)
+    takeovers = _count(engine, {row: len({one.executor_id for one in found}) for row, found in by_row.items()})
     again: list[WorkflowStatus] = []
     for row, found in by_row.items():
         # Its batch was deleted, or a later attempt goes on: it is of no use any more.
@@ -47,19 +47,23 @@ def queue_what_is_left(engine: sa.Engine, client: DBOSClient, left: Sequence[Wor
     queue_again(engine, again)
 
 
-def _count(engine: sa.Engine, workflows: Collection[str]) -> dict[str, int]:
-    """Return how often workers of each row have gone without one more answer; park those that are to blame."""
+def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
+    """Return how often workers of each row have gone without one more answer; park those that are to blame.
+
+    `workers` says how many have gone now: the next one may have taken an agent off its queue and gone too, before
+    anybody took over from the first.
+    """
     parked: list[_Row] = []
     takeovers: dict[str, int] = {}
     with engine_connection(engine) as connection, connection.begin():
-        steps = dict(_steps(connection, sorted(workflows)))
-        for row in _rows(connection, sorted(workflows)):
+        steps = dict(_steps(connection, sorted(workers)))
+        for row in _rows(connection, sorted(workers)):
             answers = steps.get(row.workflow, 0)
             times = row.takeovers
             if answers > row.steps_then:
                 times = 1
-            elif times < SUSPECT_FROM or row.is_alone or len(workflows) == 1:  # else another may be to blame
-                times += 1
+            elif times < SUSPECT_FROM or row.is_alone or len(workers) == 1:  # else another may be to blame
+                times += workers[row.workflow]
             takeovers[row.workflow] = times
             this = sa.update(ROWS).where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number)
             connection.execute(this.values(takeovers=times, steps_then=answers, alone=0))
