@@ -270,6 +270,48 @@ def test_a_worker_goes_on_with_what_was_paused_and_ends_when_all_is_done(pair: S
 
 
 @pytest.mark.slow
+def test_a_worker_on_a_file_leaves_it_to_a_batch_while_it_has_nothing_to_do(pair: Shell) -> None:
+    inputs = "".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(4))
+    command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse", "--max-calls")
+    with pair.started("worker") as worker:
+        assert worker.stderr is not None
+        words = [worker.stderr.readline()]
+
+        by_itself = pair.run(*command, "8", stdin=inputs)
+        left_off = pair.run(*command, "3", "--again", stdin=inputs)
+        pair.run("batch", "resume", "last", "--max-calls", "8")
+        worker.terminate()
+        _, more = worker.communicate(timeout=30)
+
+    assert words[0].startswith("Worker ")
+    assert by_itself.returncode == 0, by_itself.stderr
+    assert left_off.returncode == 1
+    assert json.loads(pair.run("batch", "status", "last", "--json").stdout)["counts"] == {"completed": 4}
+    assert worker.returncode == 143
+    assert "mistake" not in more
+
+
+@pytest.mark.slow
+def test_a_worker_that_comes_during_a_batch_waits_for_its_turn(pair: Shell) -> None:
+    (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(60)))
+    command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--max-concurrent", "2")
+    with pair.started(*command) as batch:
+        assert batch.stdout is not None
+        batch.stdout.readline()
+        with pair.started("worker", "--until-done") as worker:
+            assert worker.stderr is not None
+            waits = worker.stderr.readline()
+            batch.kill()
+            batch.communicate()
+            worker.communicate(timeout=30)
+
+    assert "works on" in waits
+    assert waits.endswith("Waiting for it.\n")
+    assert worker.returncode == 0
+    assert json.loads(pair.run("batch", "status", "--json").stdout)["counts"] == {"completed": 60}
+
+
+@pytest.mark.slow
 def test_a_second_worker_on_a_file_is_told_what_to_do(pair: Shell) -> None:
     with pair.started("worker") as first:
         assert first.stderr is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ from llm_orc.app.batch_calls import BatchCalls
 from llm_orc.app.batch_work import set_within
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
-from llm_orc.durable.database import in_store, store_error
+from llm_orc.durable.batches import Batches
+from llm_orc.durable.crew import is_worked_on, only_worker
+from llm_orc.durable.database import in_store, open_engine, store_error
 from llm_orc.durable.queueing import close_queue, open_queue
 from llm_orc.durable.worker import Worker
-from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError
+from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError, StoreBusy
 
 if TYPE_CHECKING:
-    import asyncio
-
     from llm_orc.app.wiring import App
     from llm_orc.durable.place import Place
 
@@ -40,18 +41,63 @@ async def run_worker(
 ) -> LlmOrcError | None:
     """Work until `stop`, or until no batch is open where `until_done`; return why it went, where no person asked.
 
-    Calls under way are waited for. Raises `StoreBusy` where the store is a file that another process works on.
+    Calls under way are waited for. A file is one process's: it is left to others while nothing in it is to be
+    done, and waited for while another has it. Raises `StoreBusy` where that is another worker.
     """
     place = batch_place(app, store)
-    while True:
-        worker, stopped_by = await _serve(app, place, watch, stop, until_done=until_done)
-        if not worker.carrier.is_lost or stop.is_set():
-            return stopped_by
+    joined = _Once(watch.joined)
+    with only_worker(place):
+        while True:
+            try:
+                left = await _serve(app, place, replace(watch, joined=joined), stop, until_done=until_done)
+            except StoreBusy as busy:
+                watch.waiting(busy)
+            else:
+                if stop.is_set() or not (left.is_idle or left.is_lost):
+                    return left.stopped_by
+            if place.path is not None:
+                await _until_work(place, stop, until_done=until_done)
+            if stop.is_set():
+                return None
 
 
-async def _serve(
-    app: App, place: Place, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool
-) -> tuple[Worker, LlmOrcError | None]:
+class _Once:
+    """Tells of the first time that a worker has joined: on a file it comes and goes."""
+
+    def __init__(self, joined: Callable[[str, str], None]) -> None:
+        self._joined, self._is_told = joined, False
+
+    def __call__(self, worker_id: str, store: str) -> None:
+        if not self._is_told:
+            self._joined(worker_id, store)
+        self._is_told = True
+
+
+async def _until_work(place: Place, stop: asyncio.Event, *, until_done: bool) -> None:
+    """Return when the file has an open batch that nobody works on, or none where `until_done`, or at `stop`."""
+    engine = await asyncio.to_thread(open_engine, place)
+    try:
+        batches = Batches(engine)
+        while not stop.is_set():
+            is_open = bool(await in_store(batches.open_batches))
+            if (is_open or until_done) and not is_worked_on(place):
+                return
+            await set_within(stop, _LOOK_S)
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Why a worker has left its store: others took its work, nothing was to be done, or `stopped_by`."""
+
+    is_lost: bool
+    is_idle: bool
+    stopped_by: LlmOrcError | None
+
+
+async def _serve(app: App, place: Place, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool) -> _Left:
+    is_idle = False
     async with BatchCalls(app) as calls:
         worker = Worker(place, calls, app.clock, batches=None, waiting=watch.waiting)
         calls.worker = worker
@@ -79,9 +125,12 @@ async def _serve(
                     aside[batch_id] = error
                 if until_done and now <= aside.keys():
                     break
+                is_idle = place.path is not None and not now
+                if is_idle:
+                    break
                 await set_within(stop, _LOOK_S)
             worker.carrier.stop()
             await worker.carrier.settled()
             await calls.give_back()
         left = next((error for name, error in aside.items() if until_done and name in before), None)
-        return worker, worker.carrier.stopped_by or left
+        return _Left(worker.carrier.is_lost, is_idle, worker.carrier.stopped_by or left)

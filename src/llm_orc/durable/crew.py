@@ -11,7 +11,7 @@ import hashlib
 import os
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +26,7 @@ from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from dbos import DBOSClient, WorkflowStatus
@@ -95,10 +95,7 @@ class Crew:
         if self._place.path is not None:
             path = lock_file(self._place)
             if not self._stack.enter_context(exclusive(path)):
-                raise StoreBusy(
-                    f"another process ({holder_of(path) or 'unknown'}) works on `{self._place}`",
-                    hint="A file is one process's. For several workers: `--store postgresql://user@host/database`",
-                )
+                raise _busy(self._place, path, "process")
             with self._engine.begin() as connection:
                 connection.execute(sa.delete(WORKERS))
         else:
@@ -262,6 +259,26 @@ def lock_file(place: Place) -> Path:
     """Return the file that a worker on a file holds."""
     assert place.path is not None
     return place.path.with_name(f"{place.path.name}.lock")
+
+
+@contextmanager
+def only_worker(place: Place) -> Iterator[None]:
+    """Be the one that works on whatever is to be done in a file. Raises `StoreBusy` where another already is."""
+    if place.path is None:
+        yield
+        return
+    path = place.path.with_name(f"{place.path.name}.worker.lock")
+    with exclusive(path) as is_alone:
+        if not is_alone:
+            raise _busy(place, path, "worker")
+        yield
+
+
+def _busy(place: Place, lock: Path, who: str) -> StoreBusy:
+    return StoreBusy(
+        f"another {who} ({holder_of(lock) or 'unknown'}) works on `{place}`",
+        hint="A file is one process's. For several workers: `--store postgresql://user@host/database`",
+    )
 
 
 def is_worked_on(place: Place) -> bool:
