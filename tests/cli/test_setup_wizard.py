@@ -98,7 +98,7 @@ def test_stopped_at_any_step_nothing_is_half_written(local: Shell, step: str) ->
     if step != WHICH:
         terminal.process.send("\r")
         terminal.process.expect(step)
-    terminal.process.sendcontrol("c")
+    terminal.ctrl_c()
     seen = terminal.to_the_end()
 
     assert terminal.process.exitstatus == 130
@@ -127,7 +127,7 @@ def test_stopped_on_the_way_to_more_access_nothing_is_changed(local: Shell, way:
     for keys, sign in way:
         terminal.process.send(keys)
         terminal.process.expect(sign)
-    terminal.process.sendcontrol("c")
+    terminal.ctrl_c()
     seen = terminal.to_the_end()
 
     assert terminal.process.exitstatus == 130, seen

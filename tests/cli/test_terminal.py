@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +47,13 @@ class Terminal:
     @property
     def seen(self) -> str:
         return self._log.getvalue()
+
+    def ctrl_c(self) -> None:
+        """Press it once the program waits for a key: Python's `input` hears of no signal between prompt and read."""
+        state = Path(f"/proc/{self.process.pid}/stat")
+        while state.exists() and state.read_text().rpartition(")")[2].split()[0] == "R":
+            time.sleep(0.01)
+        self.process.sendcontrol("c")
 
     def to_the_end(self) -> str:
         self.process.expect(pexpect.EOF)
