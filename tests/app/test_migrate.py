@@ -334,6 +334,7 @@ async def test_killed_at_any_instant_it_loses_nothing(workspace: Workspace) -> N
     assert where_the_key_is(workspace, path) == {"store", "put away"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion")
 def test_killed_before_each_change_of_a_file_it_loses_nothing_and_goes_on(workspace: Workspace) -> None:
     text = f"A=1\nOPENAI_API_KEY={KEY}\n"

@@ -101,6 +101,7 @@ def test_results_come_as_a_table_in_the_order_of_the_input(pair: Shell) -> None:
     assert all(row["first"] and row["second"] for row in rows)
 
 
+@pytest.mark.slow
 def test_a_table_has_the_columns_of_the_inputs_too(pair: Shell) -> None:
     inputs = "id,firm,land,first,row\n7,Acme,DE,1st,a\n8,Bolt,FR,2nd,b\n"
     options = (
@@ -173,6 +174,7 @@ def test_a_cancelled_batch_is_gone_on_with_by_the_same_command(pair: Shell) -> N
     assert {row["status"] for row in rows_of((pair.cwd / "out.jsonl").read_text()).values()} == {"completed"}
 
 
+@pytest.mark.slow
 def test_deleting_a_batch_leaves_nothing_of_it(pair: Shell) -> None:
     pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin='{"firm": "Zebra", "land": "DE"}\n')
 
@@ -339,6 +341,7 @@ def test_a_worker_leaves_a_batch_alone_that_has_spent_its_budget(pair: Shell) ->
     assert {row["status"] for row in rows_of(more.stdout).values()} == {"completed"}
 
 
+@pytest.mark.slow
 def test_a_batch_is_known_by_what_shapes_its_answers_and_by_all_its_columns(pair: Shell) -> None:
     command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse")
     first = pair.run(*command, stdin='{"firm": "Acme", "land": "DE", "id": "1"}\n')
@@ -419,6 +422,7 @@ def test_a_file_that_is_something_else_is_left_as_it_is(pair: Shell) -> None:
     assert foreign.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_one_row_that_is_no_text_fails_alone(pair: Shell) -> None:
     inputs = (
         '{"firm": "a\\ud800b", "land": "DE"}\n{"firm": "n\\u0000", "land": "DE"}\n{"firm": "Acme", "land": "DE"}\n'

@@ -168,6 +168,7 @@ def test_every_command_around_a_stored_key_keeps_it(witness: Witness, parrot: Pa
     assert witness.found() == []
 
 
+@pytest.mark.slow
 def test_failures_of_the_store_itself_show_nothing(witness: Witness) -> None:
     store = witness.shell.config.with_name("credentials.json")
     assert witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER) == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
 
@@ -65,6 +67,7 @@ def test_a_row_of_a_batch_is_shown_compared_and_retried_like_a_run(shell: Shell)
     assert json.loads(again.stdout)["forked_from"].endswith(":1")
 
 
+@pytest.mark.slow
 def test_rows_of_a_store_that_is_named_are_found_there_and_pruned(shell: Shell) -> None:
     (shell.cwd / "pair.yaml").write_text(PAIR)
     there = ("--store", "other.sqlite")
@@ -86,6 +89,7 @@ def test_rows_of_a_store_that_is_named_are_found_there_and_pruned(shell: Shell) 
     assert shell.run("batch", "list", *there, "--json").stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_row_that_is_not_there_is_said(shell: Shell) -> None:
     (shell.cwd / "pair.yaml").write_text(PAIR)
     shell.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin="one\n")
