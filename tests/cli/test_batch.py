@@ -239,11 +239,12 @@ def test_a_second_batch_waits_for_the_first_one(pair: Shell) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif("sys.platform == 'win32'", reason="needs a limit on the size of files")
-def test_a_full_disk_stops_the_batch_and_loses_nothing(pair: Shell) -> None:
+@pytest.mark.parametrize("most_bytes", [0, 8_000, 150_000, 900_000], ids=["no room", "tables", "rows", "answers"])
+def test_a_full_disk_stops_the_batch_and_loses_nothing(pair: Shell, most_bytes: int) -> None:
     (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(200)))
     command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse")
 
-    full = pair.run(*command, most_bytes=900_000)
+    full = pair.run(*command, most_bytes=most_bytes)
     done = pair.run(*command)
 
     assert full.returncode == 1
