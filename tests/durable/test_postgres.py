@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.database import open_engine
+from llm_orc.durable.limits import SharedGate
 from llm_orc.durable.place import place_of
+from llm_orc.durable.tables import LIMITS, WORKERS
 from llm_orc.durable.taking_over import MOST_TAKEOVERS
 from tests.durable.carrier import batch_id
 from tests.durable.postgres import Postgres, find_programs
@@ -156,6 +159,30 @@ async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_toget
     assert len(witness.answered) == 60 * 4
     assert witness.most_in_flight <= 6
     assert witness.most_starts(1.0) <= 1500 / 60 + 3
+
+
+async def test_starts_that_a_worker_missed_while_it_was_held_up_are_no_burst(postgres: Postgres) -> None:
+    engine = open_engine(place_of(postgres.url, Path()))
+    with engine.begin() as connection:
+        worker = {"host": "h", "pid": 1, "started_at": 0.0, "seen_at": 0.0, "lock_key": 1}
+        connection.execute(sa.insert(WORKERS).values(worker_id="w", **worker))
+        connection.execute(sa.insert(LIMITS).values(key="p", requests_per_minute=600))
+    gate, starts = SharedGate(engine, "w"), list[float]()
+
+    async def start() -> None:
+        await gate.start("p", 0)
+        starts.append(time.monotonic())
+
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as group:
+        for _ in range(15):
+            group.create_task(start())
+        while len(starts) < 3:
+            await asyncio.sleep(0.01)
+        time.sleep(1.0)  # noqa: ASYNC251 - nothing of the worker runs meanwhile
+    engine.dispose()
+
+    at_once = [sum(1 for at in starts if first <= at < first + 0.3) for first in starts]
+    assert max(at_once) <= 0.3 * 600 / 60 + 1
 
 
 async def test_a_row_that_ends_its_process_is_parked_and_its_queued_agents_too(

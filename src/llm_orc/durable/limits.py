@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _MINUTE_S = 60.0
 _POLL_S = 0.1
-_LATE_S = 0.25  # after its start, from which on a call draws another one
 _REMEMBERED_S = 5.0  # which providers are limited
 
 _DRAW = sa.text(
@@ -98,6 +97,7 @@ class SharedGate:
     def __init__(self, engine: sa.Engine, worker_id: str) -> None:
         self._engine, self._worker_id = engine, worker_id
         self._limited: tuple[frozenset[str], float] = (frozenset(), -math.inf)
+        self._lines: dict[str, asyncio.Lock] = {}  # by provider
 
     async def start(self, provider: str, tokens: int) -> None:
         """Return when a call of so many tokens may start. Raises `GoneForDead`."""
@@ -105,28 +105,25 @@ class SharedGate:
             self._limited = (await in_store(partial(limited_providers, self._engine)), time.monotonic())
         if provider not in self._limited[0]:
             return
-        while True:
-            wait_s = await in_store(partial(self._draw, provider, tokens))
-            if wait_s is None:
-                raise GoneForDead(self._worker_id)
-            drawn_at = time.monotonic()
-            if wait_s > 0:
+        # One at a time: a worker that is held up is late with this one, and draws the others afterwards.
+        async with self._lines.setdefault(provider, asyncio.Lock()):
+            start_at = await in_store(partial(self._draw, provider, tokens))
+            if (wait_s := start_at - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
-            if time.monotonic() - drawn_at - wait_s < _LATE_S:
-                return
-            # We were stopped meanwhile: all that missed their starts must not start at once.
 
     async def ended(self, provider: str, drawn: int, used: int) -> None:
         """Correct what was drawn by what the provider has counted."""
         if drawn != used and provider in self._limited[0]:
             await in_store(partial(self._correct, provider, used - drawn))
 
-    def _draw(self, provider: str, tokens: int) -> float | None:
-        """Return how long until the start that was drawn; None: this worker is taken for dead."""
+    def _draw(self, provider: str, tokens: int) -> float:
+        """Return the start that was drawn, by our monotonic clock. Raises `GoneForDead`."""
         with one_statement(self._engine) as connection:
             drawn = {"key": provider, "tokens": tokens, "worker": self._worker_id}
             wait_s = connection.execute(_DRAW, drawn).scalar_one_or_none()
-        return None if wait_s is None else float(wait_s)
+            if wait_s is None:
+                raise GoneForDead(self._worker_id)
+            return time.monotonic() + float(wait_s)
 
     def _correct(self, provider: str, more: int) -> None:
         later = LIMITS.c.next_tokens_at + _MINUTE_S * more / LIMITS.c.tokens_per_minute
