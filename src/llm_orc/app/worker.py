@@ -45,32 +45,22 @@ async def run_worker(
     done, and waited for while another has it. Raises `StoreBusy` where that is another worker.
     """
     place = batch_place(app, store)
-    joined = _Once(watch.joined)
+    now = watch
     with only_worker(place):
         while True:
             try:
-                left = await _serve(app, place, replace(watch, joined=joined), stop, until_done=until_done)
+                left = await _serve(app, place, now, stop, until_done=until_done)
             except StoreBusy as busy:
                 watch.waiting(busy)
             else:
                 if stop.is_set() or not (left.is_idle or left.is_lost):
                     return left.stopped_by
+                # On a file it comes and goes; only one that goes on under another name says so again.
+                now = replace(watch, joined=lambda _worker_id, _store: None) if left.is_idle else watch
             if place.path is not None:
                 await _until_work(place, stop, until_done=until_done)
             if stop.is_set():
                 return None
-
-
-class _Once:
-    """Tells of the first time that a worker has joined: on a file it comes and goes."""
-
-    def __init__(self, joined: Callable[[str, str], None]) -> None:
-        self._joined, self._is_told = joined, False
-
-    def __call__(self, worker_id: str, store: str) -> None:
-        if not self._is_told:
-            self._joined(worker_id, store)
-        self._is_told = True
 
 
 async def _until_work(place: Place, stop: asyncio.Event, *, until_done: bool) -> None:
