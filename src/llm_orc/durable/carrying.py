@@ -51,7 +51,7 @@ class _Ask:
 class Calls(Protocol):
     """Makes what asks the agents of a row, with this machine's own credentials."""
 
-    async def __call__(self, batch_id: str, number: int, recipe: Recipe) -> CallAgent: ...
+    async def __call__(self, batch_id: str, number: int, recipe: Recipe, /) -> CallAgent: ...
 
 
 class Carrier:
