@@ -117,6 +117,8 @@ class Scripted(ModelInterface):
                 raise error
             case float() as seconds:
                 await asyncio.sleep(seconds)
+            case _:
+                pass
         return Reply(str(self._does), f"{self.name}-as-of-today", Usage(10, 5))
 
 
@@ -133,6 +135,8 @@ class Watcher:
     def text(self, piece: str) -> None: ...
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None: ...
+
+    def notice(self, message: str) -> None: ...
 
 
 async def ask(*models: ModelInterface, timeout_s: float | None = None) -> tuple[AgentOutput, Watcher]:

@@ -24,10 +24,10 @@ from tests.app.conftest import KEY, Workspace, local, on_sandbox, run
 NOBODY = {"name": "a"}  # an agent that names no model
 
 
-async def refused(workspace: Workspace, sandbox: Sandbox, name: str = "one", **options: object) -> LlmOrcError:
+async def refused(workspace: Workspace, sandbox: Sandbox, name: str = "one") -> LlmOrcError:
     """Run, expect a refusal before anything was sent, and return it."""
     with pytest.raises(LlmOrcError) as caught:
-        await run(workspace.app(), name, **options)
+        await run(workspace.app(), name)
     assert sandbox.request_count == 0
     assert KEY not in str(caught.value) + str(caught.value.hint)
     return caught.value

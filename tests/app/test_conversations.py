@@ -74,10 +74,9 @@ async def test_the_next_run_is_told_what_was_said_in_every_dialect(
     workspace.environ |= {key: KEY} if key else {}
     workspace.ensemble("solo", local("analyst", provider=provider))
     async with echoing(workspace) as sandbox:
-        for question in ("one", "two", "three"):
-            result = await ask(workspace, question, stream=stream)
+        *_, last = [await ask(workspace, question, stream=stream) for question in ("one", "two", "three")]
 
-    assert result.status == "completed"
+    assert last.status == "completed"
     assert [told(r) for r in sandbox.requests] == [said("one"), said("one", "two"), said("one", "two", "three")]
     assert {r.system_prompt for r in sandbox.requests} == {"You are analyst."}
 

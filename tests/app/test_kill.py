@@ -61,10 +61,11 @@ async def killed_until_done(workspace: Workspace, sandbox: Sandbox, kills: int, 
     shown: dict[str, str] = {}
     asked_when_shown: Counter[str | None] = Counter()
     began = False
+    lines: list[bytes] = []
     for kill in range(kills + 1):
         process = await start(workspace, *(RESUME if began else INVOKE))
         assert process.stdout is not None
-        lines: list[bytes] = []
+        lines = []
         is_last = kill == kills
         wait_for_lines = 10**9 if is_last else rng.randint(1, 30)
         while len(lines) < wait_for_lines and (line := await asyncio.wait_for(process.stdout.readline(), 30)):

@@ -161,7 +161,9 @@ async def test_the_same_ensemble_gives_the_same_roles(workspace: Workspace, way:
         assert told[roles[agent]] == [[FIRST]]
     [[chairs_prompt]] = told[roles["chair"]]
     for agent in SPECIALISTS:
-        assert result[agent].response in chairs_prompt
+        answer = result[agent].response
+        assert answer is not None
+        assert answer in chairs_prompt
 
 
 async def test_roles_and_turns_last_over_a_restart(workspace: Workspace, way: Way) -> None:

@@ -6,6 +6,7 @@ have, a whole number that is written as `1.0`, credentials among headers and opt
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ scalars = st.one_of(
     st.floats(-1.5, 2.5).filter(lambda x: not x.is_integer()),
     st.sampled_from(["", "a", "b", "all", "any", "json", "text", "oauth", "error", "https://host/v1", "KEY"]),
 )
-values = st.one_of(
+values: st.SearchStrategy[object] = st.one_of(
     scalars,
     st.lists(st.sampled_from(["a", "b", "api-key", "oauth"]), max_size=3),
     st.just({}),
@@ -97,7 +98,7 @@ def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dic
 @st.composite
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
     section = draw(st.sampled_from([*NAMED, *PLAIN, "some_other_section"]))
-    kinds = NAMED.get(section) or PLAIN.get(section) or {"x": None}
+    kinds: Collection[str] = NAMED.get(section) or PLAIN.get(section) or ("x",)
     # Free mappings, and a name that must be that of another entry: no schema can say so.
     beyond = ("oauth", "options", "headers", "fallback_model_profile")
     keys = st.sampled_from([*kinds, "unknown_key"]).filter(lambda key: key not in beyond)

@@ -26,6 +26,7 @@ from tests.net.loopback import Loopback, answer
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what the SDK's own imports warn of is not ours to mend
     import anthropic
+    from anthropic.lib.credentials import CredentialsFile
 
 __all__ = ["clean_environment", "http", "server"]
 
@@ -192,7 +193,7 @@ def test_what_the_sdk_refuses_is_refused_too_with_the_reason_and_no_secret(
     assert words in found.notices[0]
     assert TOKEN not in repr(found)
     with pytest.raises(anthropic.AnthropicError):
-        anthropic.lib.credentials.CredentialsFile()()
+        CredentialsFile()()
 
 
 async def test_an_ended_token_is_looked_for_anew_and_else_the_tool_is_named(folder: Path) -> None:

@@ -38,7 +38,7 @@ async def add(place: SignInPlace, source: str, key: str = KEY) -> tuple[int, str
 
 
 @pytest.mark.parametrize("source", ["stdin", "file", "env"])
-async def test_a_key_from_each_source_is_kept_encrypted_and_used(place, source):
+async def test_a_key_from_each_source_is_kept_encrypted_and_used(place: SignInPlace, source: str) -> None:
     code, said = await add(place, source)
 
     tried = await place.run("auth", "test", "sandbox")
@@ -51,7 +51,7 @@ async def test_a_key_from_each_source_is_kept_encrypted_and_used(place, source):
     assert KEY not in "".join(place.spoken)
 
 
-async def test_a_tried_key_is_verified_and_a_wrong_one_is_refused(place):
+async def test_a_tried_key_is_verified_and_a_wrong_one_is_refused(place: SignInPlace) -> None:
     await add(place, "stdin")
     before = json.loads((await place.run("auth", "status", "sandbox", "--json")).stdout)
     await place.run("auth", "test", "sandbox")
@@ -83,14 +83,14 @@ async def test_a_tried_key_is_verified_and_a_wrong_one_is_refused(place):
     ],
     ids=" ".join,
 )
-def test_a_secret_on_the_command_line_is_refused_and_not_repeated(bare, arguments):
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(bare: Shell, arguments: tuple[str, ...]) -> None:
     done = bare.run(*arguments)
 
     assert done.returncode == 2
     assert "canary" not in done.stdout + done.stderr
 
 
-def test_a_missing_variable_that_may_be_a_key_is_not_repeated(bare):
+def test_a_missing_variable_that_may_be_a_key_is_not_repeated(bare: Shell) -> None:
     done = bare.run("auth", "add", "openai", "--from-env", "canary")
 
     assert done.returncode == 2
@@ -98,7 +98,7 @@ def test_a_missing_variable_that_may_be_a_key_is_not_repeated(bare):
 
 
 @pytest.mark.parametrize("content", ["", "  \n", "two words\n", "two\nlines\n", "k\x00y", "\xff\xfe"])
-def test_what_can_not_be_a_key_is_refused_and_nothing_is_kept(bare, content):
+def test_what_can_not_be_a_key_is_refused_and_nothing_is_kept(bare: Shell, content: str) -> None:
     done = bare.run("auth", "add", "openai", "--from-stdin", stdin=content.encode("latin-1"))
 
     assert done.returncode == 2
@@ -106,7 +106,7 @@ def test_what_can_not_be_a_key_is_refused_and_nothing_is_kept(bare, content):
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux' list of processes")
-def test_the_process_list_never_shows_the_key(bare):
+def test_the_process_list_never_shows_the_key(bare: Shell) -> None:
     import subprocess
 
     from .conftest import PROGRAM
@@ -131,7 +131,7 @@ def test_the_process_list_never_shows_the_key(bare):
     assert KEY.encode() not in shown + out + err
 
 
-def test_without_a_terminal_the_ways_are_named_and_nothing_is_chosen(bare):
+def test_without_a_terminal_the_ways_are_named_and_nothing_is_chosen(bare: Shell) -> None:
     done = bare.run("auth", "add", "openrouter")
 
     assert done.returncode == 2
@@ -150,32 +150,32 @@ def test_without_a_terminal_the_ways_are_named_and_nothing_is_chosen(bare):
     ],
     ids=" ".join,
 )
-def test_options_that_contradict_each_other_are_refused(bare, options):
+def test_options_that_contradict_each_other_are_refused(bare: Shell, options: tuple[str, ...]) -> None:
     assert bare.run("auth", "add", "sandbox", *options, stdin="x").returncode == 2
 
 
-def test_a_key_without_a_source_and_without_a_terminal_says_what_to_run(bare):
+def test_a_key_without_a_source_and_without_a_terminal_says_what_to_run(bare: Shell) -> None:
     done = bare.run("auth", "add", "openai", "--method", "api-key")
 
     assert done.returncode == 2
     assert "llm-orc auth add openai --method api-key --from-stdin" in done.stderr
 
 
-def test_an_unknown_provider_gets_the_nearest(bare):
+def test_an_unknown_provider_gets_the_nearest(bare: Shell) -> None:
     done = bare.run("auth", "add", "opnai", "--from-stdin", stdin="x")
 
     assert done.returncode == 3
     assert "`openai`" in done.stderr
 
 
-def test_a_provider_without_credentials_says_so(bare):
+def test_a_provider_without_credentials_says_so(bare: Shell) -> None:
     done = bare.run("auth", "add", "ollama")
 
     assert done.returncode == 2
     assert "needs no credential" in done.stderr
 
 
-def test_an_absent_credential_is_exit_code_4_and_names_the_next_command(bare):
+def test_an_absent_credential_is_exit_code_4_and_names_the_next_command(bare: Shell) -> None:
     done = bare.run("auth", "status", "openai")
 
     assert done.returncode == 4
@@ -183,7 +183,7 @@ def test_an_absent_credential_is_exit_code_4_and_names_the_next_command(bare):
     assert "llm-orc auth add openai" in done.stdout
 
 
-def test_the_environment_is_shown_as_read_only_and_never_outranks_what_was_added(bare):
+def test_the_environment_is_shown_as_read_only_and_never_outranks_what_was_added(bare: Shell) -> None:
     bare.environ["OPENAI_API_KEY"] = KEY
     alone = bare.run("auth", "status", "openai")
     bare.run("auth", "add", "openai", "--from-stdin", stdin="another-key")
@@ -197,7 +197,7 @@ def test_the_environment_is_shown_as_read_only_and_never_outranks_what_was_added
     assert KEY not in alone.stdout + alone.stderr + json.dumps(both)
 
 
-def test_what_the_configuration_names_goes_before_what_is_stored(bare):
+def test_what_the_configuration_names_goes_before_what_is_stored(bare: Shell) -> None:
     bare.config.parent.mkdir(parents=True)
     bare.config.write_text("providers:\n  openai: {api_key_env: WORK_KEY}\n", encoding="utf-8")
     bare.environ["WORK_KEY"] = KEY
@@ -208,7 +208,7 @@ def test_what_the_configuration_names_goes_before_what_is_stored(bare):
     assert [(c["place"], c["is_used"]) for c in found] == [("configuration", True), ("store", False)]
 
 
-def test_accounts_stand_side_by_side_and_one_is_active(bare):
+def test_accounts_stand_side_by_side_and_one_is_active(bare: Shell) -> None:
     bare.run("auth", "add", "openai", "--from-stdin", stdin="first-key")
     bare.run("auth", "add", "openai", "--from-stdin", "--account", "work", stdin="second-key")
     bare.run("auth", "switch", "openai", "default")
@@ -221,7 +221,7 @@ def test_accounts_stand_side_by_side_and_one_is_active(bare):
     assert "it has `default`, `work`" in unknown.stderr
 
 
-def test_remove_deletes_one_account_here(bare):
+def test_remove_deletes_one_account_here(bare: Shell) -> None:
     bare.run("auth", "add", "openai", "--from-stdin", stdin="first-key")
     bare.run("auth", "add", "openai", "--from-stdin", "--account", "work", stdin="second-key")
 
@@ -233,7 +233,7 @@ def test_remove_deletes_one_account_here(bare):
     assert [c["account"] for c in json.loads(bare.run("auth", "list", "--json").stdout)] == ["default"]
 
 
-def test_logout_of_a_key_deletes_it_and_says_that_it_still_works(bare):
+def test_logout_of_a_key_deletes_it_and_says_that_it_still_works(bare: Shell) -> None:
     bare.run("auth", "add", "openai", "--from-stdin", stdin="first-key")
 
     done = bare.run("auth", "logout", "openai", "--json")
@@ -250,7 +250,7 @@ def test_logout_of_a_key_deletes_it_and_says_that_it_still_works(bare):
     assert bare.run("auth", "logout", "openai").returncode == 4
 
 
-def test_a_damaged_store_is_named_and_left_as_it_is(bare):
+def test_a_damaged_store_is_named_and_left_as_it_is(bare: Shell) -> None:
     store = bare.config.parent / "credentials.json"
     store.parent.mkdir(parents=True)
     store.write_bytes(b"{ not json")
@@ -266,7 +266,7 @@ def test_a_damaged_store_is_named_and_left_as_it_is(bare):
     assert KEY not in added.stdout + added.stderr
 
 
-def test_a_store_without_its_key_is_locked(bare):
+def test_a_store_without_its_key_is_locked(bare: Shell) -> None:
     bare.run("auth", "add", "openai", "--from-stdin", stdin=KEY)
     (bare.config.parent / "credentials.key").unlink()
 
@@ -278,7 +278,7 @@ def test_a_store_without_its_key_is_locked(bare):
     assert [c["state"] for c in found["credentials"]] == ["locked"]
 
 
-def test_a_list_without_credentials_says_how_to_add_one(bare):
+def test_a_list_without_credentials_says_how_to_add_one(bare: Shell) -> None:
     done = bare.run("auth", "list")
 
     assert done.returncode == 0
@@ -287,7 +287,7 @@ def test_a_list_without_credentials_says_how_to_add_one(bare):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_a_typed_key_is_not_shown(bare):
+def test_a_typed_key_is_not_shown(bare: Shell) -> None:
     pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals")
     from .test_terminal import Terminal
 
@@ -303,5 +303,5 @@ def test_a_typed_key_is_not_shown(bare):
     assert "Added the API key of `openai`" in terminal.seen
 
 
-def test_setup_mentions_auth_add(bare):
+def test_setup_mentions_auth_add(bare: Shell) -> None:
     assert "llm-orc auth add" in bare.run("setup").stdout

@@ -16,7 +16,7 @@ import pytest
 
 from llm_orc.sandbox.faults import Delay, Status
 from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_faults import Altered, OAuthError, OAuthFault
+from llm_orc.sandbox.oauth_faults import Altered, EndpointName, OAuthError, OAuthFault
 
 from .conftest import PROGRAM, Shell
 from .sign_in_place import SignInPlace, sign_in_place
@@ -93,7 +93,7 @@ async def state_of(place: SignInPlace) -> str:
 # --- the ways in --------------------------------------------------------------------------------------------
 
 
-async def test_the_browser_opens_and_the_sign_in_serves_the_next_call(place):
+async def test_the_browser_opens_and_the_sign_in_serves_the_next_call(place: SignInPlace) -> None:
     place.sign_in_for_nothing()
     terminal = Terminal(place.shell, "auth", "add", "sandbox")
     await asyncio.to_thread(terminal.process.expect, "Ways to get access")
@@ -112,7 +112,7 @@ async def test_the_browser_opens_and_the_sign_in_serves_the_next_call(place):
     assert await state_of(place) == "verified"
 
 
-async def test_without_a_terminal_the_address_is_one_line_and_the_callback_is_awaited(place):
+async def test_without_a_terminal_the_address_is_one_line_and_the_callback_is_awaited(place: SignInPlace) -> None:
     async with waiting(place, "sandbox") as (process, url):
         page = await asyncio.to_thread(visit, url)
         out, err = await asyncio.wait_for(process.communicate(), 20)
@@ -125,7 +125,7 @@ async def test_without_a_terminal_the_address_is_one_line_and_the_callback_is_aw
         socket.create_connection(("127.0.0.1", port_of(url)), timeout=5)
 
 
-async def test_with_json_the_address_leaves_stdout_to_the_document(place):
+async def test_with_json_the_address_leaves_stdout_to_the_document(place: SignInPlace) -> None:
     place.sign_in_for_nothing()
     process = await asyncio.create_subprocess_exec(
         *(PROGRAM, "auth", "add", "sandbox", "--no-browser", "--json"),
@@ -148,7 +148,9 @@ async def test_with_json_the_address_leaves_stdout_to_the_document(place):
     assert document["expires_at"] is not None
 
 
-async def test_an_interactive_sign_in_without_a_terminal_fails_at_once_with_what_to_run(place):
+async def test_an_interactive_sign_in_without_a_terminal_fails_at_once_with_what_to_run(
+    place: SignInPlace,
+) -> None:
     done = await place.run("auth", "add", "sandbox", "--method", "oauth")
 
     assert done.returncode == 4
@@ -157,7 +159,7 @@ async def test_an_interactive_sign_in_without_a_terminal_fails_at_once_with_what
 
 
 @pytest.mark.parametrize("pasted", ["whole address", "code and state"])
-async def test_a_pasted_answer_will_do_too(bare, pasted):
+async def test_a_pasted_answer_will_do_too(bare: Shell, pasted: str) -> None:
     # Where a server says who it is (RFC 9207), only the whole address tells it.
     server = OAuthServer(auto_approve=True, sends_iss=pasted == "whole address")
     async with sign_in_place(bare, server) as place:
@@ -200,7 +202,7 @@ async def by_device(bare: Shell) -> AsyncIterator[SignInPlace]:
         yield here
 
 
-async def test_a_device_code_is_shown_with_its_page(by_device):
+async def test_a_device_code_is_shown_with_its_page(by_device: SignInPlace) -> None:
     place = by_device
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--device")
     code = await place.server.wait_for_device_login()
@@ -214,7 +216,7 @@ async def test_a_device_code_is_shown_with_its_page(by_device):
     assert await state_of(place) == "unverified"
 
 
-async def test_a_declined_device_sign_in_says_so(by_device):
+async def test_a_declined_device_sign_in_says_so(by_device: SignInPlace) -> None:
     place = by_device
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--device")
     place.server.deny_device(await place.server.wait_for_device_login())
@@ -233,7 +235,9 @@ async def test_a_declined_device_sign_in_says_so(by_device):
     ],
     ids=["refused code", "declined", "another server"],
 )
-async def test_a_sign_in_that_fails_says_why_also_in_the_browser_and_keeps_nothing(place, endpoint, effect, words):
+async def test_a_sign_in_that_fails_says_why_also_in_the_browser_and_keeps_nothing(
+    place: SignInPlace, endpoint: EndpointName, effect: OAuthError | Altered, words: str
+) -> None:
     place.server.add_fault(OAuthFault(effect, endpoint=endpoint))
     async with waiting(place, "sandbox") as (process, url):
         page = await asyncio.to_thread(visit_anyhow, url)
@@ -253,7 +257,7 @@ def visit_anyhow(url: str) -> str:
         return str(answer.read().decode())
 
 
-async def test_ctrl_c_leaves_no_listener_and_changes_nothing(place):
+async def test_ctrl_c_leaves_no_listener_and_changes_nothing(place: SignInPlace) -> None:
     async with waiting(place, "sandbox") as (process, url):
         process.send_signal(signal.SIGINT)
         _, err = await asyncio.wait_for(process.communicate(), 20)
@@ -266,7 +270,7 @@ async def test_ctrl_c_leaves_no_listener_and_changes_nothing(place):
     assert await state_of(place) == "absent"
 
 
-async def test_a_store_that_can_not_take_the_sign_in_is_told_before_it(place):
+async def test_a_store_that_can_not_take_the_sign_in_is_told_before_it(place: SignInPlace) -> None:
     store = place.shell.config.parent / "credentials.json"
     store.write_bytes(b"{ not json")
     store.chmod(0o600)
@@ -281,7 +285,7 @@ async def test_a_store_that_can_not_take_the_sign_in_is_told_before_it(place):
 # --- terms --------------------------------------------------------------------------------------------------
 
 
-async def test_terms_need_an_explicit_yes_without_a_terminal(place):
+async def test_terms_need_an_explicit_yes_without_a_terminal(place: SignInPlace) -> None:
     place.configure(NOTICE)
 
     done = await place.run("auth", "add", "sandbox", "--no-browser")
@@ -292,7 +296,7 @@ async def test_terms_need_an_explicit_yes_without_a_terminal(place):
     assert "--acknowledge-terms" in done.stderr
 
 
-async def test_acknowledged_terms_are_remembered_with_their_date(place):
+async def test_acknowledged_terms_are_remembered_with_their_date(place: SignInPlace) -> None:
     place.configure(NOTICE)
 
     await signed_in(place, "--acknowledge-terms")
@@ -301,7 +305,7 @@ async def test_acknowledged_terms_are_remembered_with_their_date(place):
     assert status["credentials"][0]["terms_acknowledged_at"] is not None
 
 
-async def test_a_person_is_shown_the_terms_and_a_no_ends_it(place):
+async def test_a_person_is_shown_the_terms_and_a_no_ends_it(place: SignInPlace) -> None:
     place.configure(NOTICE)
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--no-browser")
     await asyncio.to_thread(terminal.process.expect, r"\[y/N\]")
@@ -313,7 +317,7 @@ async def test_a_person_is_shown_the_terms_and_a_no_ends_it(place):
     assert place.server.record.authorization_requests == []
 
 
-def test_a_claude_plan_is_explained_in_a_few_words_with_link_and_date(bare):
+def test_a_claude_plan_is_explained_in_a_few_words_with_link_and_date(bare: Shell) -> None:
     oauth = bare.run("auth", "add", "anthropic-claude-pro-max", "--method", "oauth")
     claude = bare.run("auth", "add", "anthropic-claude-pro-max", "--method", "claude-cli")
 
@@ -328,7 +332,7 @@ def test_a_claude_plan_is_explained_in_a_few_words_with_link_and_date(bare):
 # --- afterwards ---------------------------------------------------------------------------------------------
 
 
-async def test_a_lapsed_sign_in_is_called_so_and_renews_itself(place):
+async def test_a_lapsed_sign_in_is_called_so_and_renews_itself(place: SignInPlace) -> None:
     place.server.set_access_token_lifetime(0.01)
     await signed_in(place)
     place.server.set_access_token_lifetime(3600)
@@ -343,7 +347,7 @@ async def test_a_lapsed_sign_in_is_called_so_and_renews_itself(place):
     assert await state_of(place) == "verified"
 
 
-async def test_refresh_renews_at_once_and_says_until_when(place):
+async def test_refresh_renews_at_once_and_says_until_when(place: SignInPlace) -> None:
     await signed_in(place)
 
     done = await place.run("auth", "refresh", "sandbox", "--json")
@@ -353,7 +357,7 @@ async def test_refresh_renews_at_once_and_says_until_when(place):
     assert place.server.refresh_count == 1
 
 
-async def test_a_sign_in_that_the_server_has_ended_asks_for_a_new_one(place):
+async def test_a_sign_in_that_the_server_has_ended_asks_for_a_new_one(place: SignInPlace) -> None:
     place.server.set_access_token_lifetime(0.01)
     await signed_in(place)
     place.server.revoke_everything()
@@ -367,7 +371,7 @@ async def test_a_sign_in_that_the_server_has_ended_asks_for_a_new_one(place):
     assert "state    expired" in status.stdout
 
 
-async def test_logout_revokes_and_deletes(place):
+async def test_logout_revokes_and_deletes(place: SignInPlace) -> None:
     await signed_in(place)
 
     done = await place.run("auth", "logout", "sandbox")
@@ -378,7 +382,7 @@ async def test_logout_revokes_and_deletes(place):
     assert await state_of(place) == "absent"
 
 
-async def test_logout_that_is_not_confirmed_deletes_all_the_same_and_says_so(place):
+async def test_logout_that_is_not_confirmed_deletes_all_the_same_and_says_so(place: SignInPlace) -> None:
     await signed_in(place)
     place.server.add_fault(OAuthFault(Status(503), endpoint="revoke"))
 
@@ -392,7 +396,7 @@ async def test_logout_that_is_not_confirmed_deletes_all_the_same_and_says_so(pla
     assert await state_of(place) == "absent"
 
 
-async def test_logout_without_a_network_deletes_here(place, bare):
+async def test_logout_without_a_network_deletes_here(place: SignInPlace, bare: Shell) -> None:
     await signed_in(place)
     bare.config.write_text(
         "providers:\n  sandbox:\n    base_url: http://127.0.0.1:9/v1\n    oauth: {issuer: 'http://127.0.0.1:9'}\n",
@@ -406,7 +410,7 @@ async def test_logout_without_a_network_deletes_here(place, bare):
     assert await state_of(place) == "absent"
 
 
-async def test_ctrl_c_during_logout_still_deletes(place):
+async def test_ctrl_c_during_logout_still_deletes(place: SignInPlace) -> None:
     await signed_in(place)
     place.server.add_fault(OAuthFault(Delay(30), endpoint="revoke"))
     process = await asyncio.create_subprocess_exec(
@@ -428,7 +432,7 @@ async def test_ctrl_c_during_logout_still_deletes(place):
     assert await state_of(place) == "absent"
 
 
-async def test_two_accounts_and_the_one_that_calls_use(place):
+async def test_two_accounts_and_the_one_that_calls_use(place: SignInPlace) -> None:
     await signed_in(place)
     await signed_in(place, "--account", "work")
 
@@ -439,7 +443,7 @@ async def test_two_accounts_and_the_one_that_calls_use(place):
     assert json.loads(tried.stdout)["access"]["source"] == "sign-in (account `work`)"
 
 
-async def test_an_api_key_has_nothing_to_renew(bare):
+async def test_an_api_key_has_nothing_to_renew(bare: Shell) -> None:
     bare.run("auth", "add", "openai", "--from-stdin", stdin="a-key")
 
     done = bare.run("auth", "refresh", "openai")
@@ -448,7 +452,7 @@ async def test_an_api_key_has_nothing_to_renew(bare):
     assert "nothing to renew" in done.stderr
 
 
-async def test_a_clock_that_is_far_off_is_shown_and_does_no_harm(bare):
+async def test_a_clock_that_is_far_off_is_shown_and_does_no_harm(bare: Shell) -> None:
     server = OAuthServer(auto_approve=True, date_skew_s=900)
     async with sign_in_place(bare, server) as here:
         await signed_in(here)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -14,6 +15,11 @@ import pytest
 from llm_orc.cli.options import FORMAT_NAMES
 from llm_orc.cli.root import COMMANDS, root
 from llm_orc.formats import FORMATS
+
+if TYPE_CHECKING:
+    from llm_orc.cli.root import Row
+
+    from .conftest import Shell
 
 HEAVY = {"aiohttp", "pydantic", "rich", "genai_prices", "msgspec", "yaml", "uvloop", "asyncio", "sqlite3"}
 
@@ -30,7 +36,7 @@ def imported_by(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ()], ids=str)
-def test_help_and_version_import_nothing_heavy(arguments):
+def test_help_and_version_import_nothing_heavy(arguments: tuple[str, ...]) -> None:
     modules = imported_by(*arguments)
 
     assert "llm_orc.cli.main" in modules
@@ -38,12 +44,12 @@ def test_help_and_version_import_nothing_heavy(arguments):
     assert not any(name.startswith(("llm_orc.app", "llm_orc.formats", "llm_orc.providers")) for name in modules)
 
 
-def test_version_does_not_even_import_click():
+def test_version_does_not_even_import_click() -> None:
     assert "click" not in imported_by("--version")
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
-def test_each_command_has_the_name_and_the_summary_of_its_row(row):
+def test_each_command_has_the_name_and_the_summary_of_its_row(row: Row) -> None:
     command = root.get_command(click.Context(root), row.name)
 
     assert command is not None
@@ -52,8 +58,9 @@ def test_each_command_has_the_name_and_the_summary_of_its_row(row):
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
-def test_each_option_says_what_it_does(row):
+def test_each_option_says_what_it_does(row: Row) -> None:
     command = root.get_command(click.Context(root), row.name)
+    assert command is not None
     commands = [*command.commands.values()] if isinstance(command, click.Group) else [command]
 
     options = [p for c in commands for p in c.params if isinstance(p, click.Option)]
@@ -61,15 +68,15 @@ def test_each_option_says_what_it_does(row):
     assert all(option.help and option.help.endswith((".", "]")) for option in options)
 
 
-def test_the_formats_offered_are_those_there_are():
+def test_the_formats_offered_are_those_there_are() -> None:
     assert tuple(FORMATS) == FORMAT_NAMES
 
 
-def test_version_names_the_installed_distribution(bare):
+def test_version_names_the_installed_distribution(bare: Shell) -> None:
     assert bare.run("--version").stdout == f"llm-orc {version('llm-orc')}\n"
 
 
-def test_a_mistyped_command_gets_the_nearest(bare):
+def test_a_mistyped_command_gets_the_nearest(bare: Shell) -> None:
     done = bare.run("lst-ensembles")
 
     assert done.returncode == 2
@@ -77,20 +84,20 @@ def test_a_mistyped_command_gets_the_nearest(bare):
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_for_each_shell(bare, name):
+def test_completion_prints_a_script_for_each_shell(bare: Shell, name: str) -> None:
     done = bare.run("completion", name)
 
     assert done.returncode == 0
     assert "_LLM_ORC_COMPLETE" in done.stdout
 
 
-def test_completion_offers_the_ensembles_of_the_project(shell):
+def test_completion_offers_the_ensembles_of_the_project(shell: Shell) -> None:
     shell.environ |= {"_LLM_ORC_COMPLETE": "bash_complete", "COMP_WORDS": "llm-orc invoke pa", "COMP_CWORD": "2"}
 
     assert shell.run().stdout == "plain,panel\n"
 
 
-def completed(shell, words: str, kind: str = "bash") -> list[str]:
+def completed(shell: Shell, words: str, kind: str = "bash") -> list[str]:
     """What the shell would be offered for the last word."""
     count = str(len(words.split(" ")) - 1)
     last = words.rsplit(" ", 1)[-1]
@@ -107,7 +114,7 @@ def completed(shell, words: str, kind: str = "bash") -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
-def test_completion_knows_the_names_of_everything(shell, kind):
+def test_completion_knows_the_names_of_everything(shell: Shell, kind: str) -> None:
     shell.run("chat", "--conversation", "taxes", stdin="one\n")
     run = json.loads(shell.run("runs", "list", "--json").stdout)[0]["run_id"]
 
@@ -120,7 +127,7 @@ def test_completion_knows_the_names_of_everything(shell, kind):
     assert completed(shell, "llm-orc auth add openai-c", kind) == ["openai-compatible"]
 
 
-def test_completion_stays_silent_where_settings_are_broken(shell):
+def test_completion_stays_silent_where_settings_are_broken(shell: Shell) -> None:
     shell.config.write_text("model_profiles: [", encoding="utf-8")
     shell.environ |= {"_LLM_ORC_COMPLETE": "bash_complete", "COMP_WORDS": "llm-orc invoke pa", "COMP_CWORD": "2"}
 
@@ -129,7 +136,7 @@ def test_completion_stays_silent_where_settings_are_broken(shell):
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
-def test_the_lists_are_tables_of_tabs_in_a_pipe_and_json_on_demand(shell):
+def test_the_lists_are_tables_of_tabs_in_a_pipe_and_json_on_demand(shell: Shell) -> None:
     rows = [line.split("\t") for line in shell.run("list-ensembles").stdout.splitlines()]
     as_json = json.loads(shell.run("list-ensembles", "--json").stdout)
     profiles = json.loads(shell.run("list-profiles", "--json").stdout)
@@ -140,7 +147,7 @@ def test_the_lists_are_tables_of_tabs_in_a_pipe_and_json_on_demand(shell):
     assert profiles[0]["file"] == str(shell.config)
 
 
-def test_a_broken_file_is_named_and_disturbs_no_other(shell):
+def test_a_broken_file_is_named_and_disturbs_no_other(shell: Shell) -> None:
     path = shell.ensemble("broken", "agents: [")
 
     done = shell.run("list-ensembles")
@@ -150,7 +157,7 @@ def test_a_broken_file_is_named_and_disturbs_no_other(shell):
     assert f"warning: {path}" in done.stderr
 
 
-def test_check_says_what_a_run_would_use_and_spends_nothing(shell):
+def test_check_says_what_a_run_would_use_and_spends_nothing(shell: Shell) -> None:
     done = shell.run("check", "panel")
 
     assert done.returncode == 0
@@ -159,7 +166,7 @@ def test_check_says_what_a_run_would_use_and_spends_nothing(shell):
     assert done.stdout.endswith("Status: good\n")
 
 
-def test_check_reports_every_problem_with_its_place_and_exit_code_3(shell):
+def test_check_reports_every_problem_with_its_place_and_exit_code_3(shell: Shell) -> None:
     path = shell.ensemble(
         "broken", "name: broken\nagents:\n  - {name: a, depends_on: [b], promt: x}\n  - {name: a}\n"
     )
@@ -172,7 +179,7 @@ def test_check_reports_every_problem_with_its_place_and_exit_code_3(shell):
     assert document["is_good"] is False
 
 
-def test_check_without_access_ends_with_its_exit_code(bare):
+def test_check_without_access_ends_with_its_exit_code(bare: Shell) -> None:
     bare.ensemble("one", "name: one\nagents: [{name: a, provider: anthropic-api, model: m}]\n")
 
     done = bare.run("check", "one", "--json")
@@ -181,7 +188,7 @@ def test_check_without_access_ends_with_its_exit_code(bare):
     assert json.loads(done.stdout)["error"]["code"] == "not_logged_in"
 
 
-def test_setup_shows_what_there_is_and_how_to_get_more_without_a_secret(shell):
+def test_setup_shows_what_there_is_and_how_to_get_more_without_a_secret(shell: Shell) -> None:
     shell.environ["OPENAI_API_KEY"] = "sk-canary"
 
     text, document = shell.run("setup").stdout, json.loads(shell.run("setup", "--json").stdout)
@@ -193,7 +200,7 @@ def test_setup_shows_what_there_is_and_how_to_get_more_without_a_secret(shell):
     assert "sk-canary" not in text
 
 
-def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare):
+def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare: Shell) -> None:
     settings = bare.cwd / ".llm-orc" / "config.yaml"
     settings.parent.mkdir()
     settings.write_text("providers:\n  openai: {base_url: 'https://elsewhere.test'}\n", encoding="utf-8")
@@ -214,8 +221,9 @@ def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare):
     assert bare.run("trust", "--list").stdout == ""
 
 
-def test_the_sandbox_names_its_base_urls_and_ends_cleanly(bare):
+def test_the_sandbox_names_its_base_urls_and_ends_cleanly(bare: Shell) -> None:
     with bare.started("sandbox", "--port", "0") as process:
+        assert process.stdout is not None
         lines = [process.stdout.readline().split() for _ in range(4)]
         process.terminate()
         _, err = process.communicate(timeout=20)
@@ -226,7 +234,7 @@ def test_the_sandbox_names_its_base_urls_and_ends_cleanly(bare):
     assert f"base_url: {lines[1][1]}" in err
 
 
-def test_a_mistyped_fault_is_refused_with_the_nearest(bare):
+def test_a_mistyped_fault_is_refused_with_the_nearest(bare: Shell) -> None:
     done = bare.run("sandbox", "--fault", "statsu=429")
 
     assert done.returncode == 2

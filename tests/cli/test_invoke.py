@@ -17,7 +17,7 @@ from .conftest import LIMIT_S, PROGRAM, Shell, pretend_providers
 SCHEMA = Draft202012Validator(json.loads(schema()))
 
 
-def test_answers_go_to_stdout_and_everything_else_to_stderr(shell):
+def test_answers_go_to_stdout_and_everything_else_to_stderr(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "--input", "Worth a round?")
 
     assert done.returncode == 0
@@ -37,13 +37,13 @@ def test_answers_go_to_stdout_and_everything_else_to_stderr(shell):
     )
 
 
-def test_quiet_leaves_stderr_empty(shell):
+def test_quiet_leaves_stderr_empty(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "--quiet")
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_json_is_one_document_of_the_published_schema(shell):
+def test_json_is_one_document_of_the_published_schema(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "--output-format", "json", stdin="Piped in\n")
 
     document = json.loads(done.stdout)
@@ -54,7 +54,7 @@ def test_json_is_one_document_of_the_published_schema(shell):
     assert document["results"]["chair"]["access"]["billing"] == "local"
 
 
-def test_jsonl_is_every_event_and_marks_what_is_provisional(shell):
+def test_jsonl_is_every_event_and_marks_what_is_provisional(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "--output-format", "jsonl")
 
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -66,7 +66,7 @@ def test_jsonl_is_every_event_and_marks_what_is_provisional(shell):
     assert "".join(e["text"] for e in deltas if e["agent"] == "chair") == chair["response"]
 
 
-def test_a_file_is_written_whole_and_for_its_owner(shell):
+def test_a_file_is_written_whole_and_for_its_owner(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "-o", "answer.md", "--output-format", "markdown")
 
     assert done.returncode == 0
@@ -76,7 +76,7 @@ def test_a_file_is_written_whole_and_for_its_owner(shell):
     assert written.read_text().endswith("- Status: completed\n")
 
 
-def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent(shell):
+def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "-o", "missing/answer.md")
 
     assert done.returncode == 2
@@ -97,7 +97,9 @@ def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_with_json_a_failure_is_one_document_too(shell, arguments, exit_code, code):
+def test_with_json_a_failure_is_one_document_too(
+    shell: Shell, arguments: tuple[str, ...], exit_code: int, code: str
+) -> None:
     shell.ensemble("broken", "name: broken\nagents: []\npromt: x\n")
 
     done = shell.run(*arguments, "--output-format", "json")
@@ -108,7 +110,7 @@ def test_with_json_a_failure_is_one_document_too(shell, arguments, exit_code, co
     assert document["error"]["message"] in " ".join(done.stderr.split()) or code == "ensemble_invalid"
 
 
-def test_every_problem_of_an_ensemble_is_shown_with_its_place(shell):
+def test_every_problem_of_an_ensemble_is_shown_with_its_place(shell: Shell) -> None:
     path = shell.ensemble("broken", "name: broken\nagents: []\npromt: x\n")
 
     done = shell.run("invoke", "broken")
@@ -119,7 +121,7 @@ def test_every_problem_of_an_ensemble_is_shown_with_its_place(shell):
     assert "Traceback" not in done.stderr
 
 
-def test_without_access_nothing_canned_is_given(bare):
+def test_without_access_nothing_canned_is_given(bare: Shell) -> None:
     bare.ensemble("one", "name: one\ndefault_task: x\nagents: [{name: a, provider: anthropic-api, model: m}]\n")
 
     done = bare.run("invoke", "one", "--output-format", "json")
@@ -129,7 +131,7 @@ def test_without_access_nothing_canned_is_given(bare):
     assert "--rehearse" in json.loads(done.stdout)["error"]["hint"]
 
 
-def test_a_rehearsal_says_so_on_both_streams(bare):
+def test_a_rehearsal_says_so_on_both_streams(bare: Shell) -> None:
     done = bare.run("invoke", "multi-role-test", "--rehearse")
 
     assert done.returncode == 0
@@ -137,7 +139,7 @@ def test_a_rehearsal_says_so_on_both_streams(bare):
     assert done.stderr.startswith("SANDBOX: ")
 
 
-def test_a_failed_agent_leaves_the_others_their_answers_and_names_the_resume(bare):
+def test_a_failed_agent_leaves_the_others_their_answers_and_names_the_resume(bare: Shell) -> None:
     bare.ensemble(
         "two", "name: two\ndefault_task: x\nagents: [{name: good}, {name: bad, system_prompt: fail me}]\n"
     )
@@ -154,7 +156,7 @@ def test_a_failed_agent_leaves_the_others_their_answers_and_names_the_resume(bar
 
 
 @pytest.mark.parametrize("form", ["text", "json", "jsonl"])
-def test_a_reader_that_goes_away_ends_it_quietly(shell, form):
+def test_a_reader_that_goes_away_ends_it_quietly(shell: Shell, form: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -167,7 +169,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(shell, form):
 
 @pytest.mark.parametrize("form", ["text", "json", "jsonl"])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_full_disk_is_one_clear_message(shell, form):
+def test_a_full_disk_is_one_clear_message(shell: Shell, form: str) -> None:
     with Path("/dev/full").open("wb") as full:
         done = invoke_into(full.fileno(), shell, form)
 
@@ -176,7 +178,7 @@ def test_a_full_disk_is_one_clear_message(shell, form):
     assert "Traceback" not in done.stderr
 
 
-def test_the_directory_option_works_as_if_started_there(shell):
+def test_the_directory_option_works_as_if_started_there(shell: Shell) -> None:
     elsewhere = Shell(shell.home, shell.home, dict(shell.environ))
 
     done = elsewhere.run("-C", str(shell.cwd), "invoke", "panel", "--quiet")
@@ -184,7 +186,7 @@ def test_the_directory_option_works_as_if_started_there(shell):
     assert done.returncode == 0
 
 
-def test_debug_shows_a_traceback_without_the_keys_of_the_environment(bare):
+def test_debug_shows_a_traceback_without_the_keys_of_the_environment(bare: Shell) -> None:
     bare.environ["SOME_API_KEY"] = "canary-0123456789"
 
     done = bare.run("--debug", "invoke", "canary-0123456789")
@@ -208,7 +210,7 @@ def invoke_into(stdout: int, shell: Shell, form: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.skipif(os.name == "nt", reason="arguments are always text there")
-def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(shell):
+def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(shell: Shell) -> None:
     done = subprocess.run(
         [PROGRAM, "invoke", "panel", "-i", b"a\xffb"],
         cwd=shell.cwd,

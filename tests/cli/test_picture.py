@@ -48,7 +48,7 @@ def drawn(picture: Picture, width: int = 100, height: int = 24, now: float = 104
     return "\n".join(f"{line.mark} {line.text}" for line in picture.lines(width, height, now))
 
 
-def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost():
+def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> None:
     picture = picture_of("analyst", "marketer", "lawyer", "chair", "clerk")
     start(picture, "analyst", "marketer", "lawyer")
     picture.apply(AgentDelta("marketer", "Sell it\n"))
@@ -67,7 +67,7 @@ def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost():
     ]
 
 
-def test_a_retry_shows_its_reason_and_not_the_void_text():
+def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
     picture = picture_of("analyst")
     start(picture, "analyst")
     picture.apply(AgentDelta("analyst", "void"))
@@ -77,7 +77,7 @@ def test_a_retry_shows_its_reason_and_not_the_void_text():
     assert "void" not in drawn(picture)
 
 
-def test_long_text_shows_its_end():
+def test_long_text_shows_its_end() -> None:
     picture = picture_of("analyst")
     start(picture, "analyst")
     picture.apply(AgentDelta("analyst", "beginning " + "x" * 300 + " the end"))
@@ -89,7 +89,7 @@ def test_long_text_shows_its_end():
     assert "beginning" not in line
 
 
-def test_a_narrow_terminal_gets_a_name_and_one_figure():
+def test_a_narrow_terminal_gets_a_name_and_one_figure() -> None:
     picture = picture_of("financial-analyst", "chair")
     start(picture, "financial-analyst")
     picture.apply(AgentDelta("financial-analyst", "some text"))
@@ -100,7 +100,7 @@ def test_a_narrow_terminal_gets_a_name_and_one_figure():
     ]
 
 
-def test_more_agents_than_rows_show_the_active_and_the_failed_ones():
+def test_more_agents_than_rows_show_the_active_and_the_failed_ones() -> None:
     names = [f"agent-{number:04}" for number in range(5000)]
     picture = picture_of(*names)
     start(picture, "agent-0007", "agent-4000", "agent-4999")
@@ -113,7 +113,7 @@ def test_more_agents_than_rows_show_the_active_and_the_failed_ones():
     assert lines[4].strip() == "and 4,997 more agents"
 
 
-def test_a_resumed_run_starts_with_what_was_finished_before():
+def test_a_resumed_run_starts_with_what_was_finished_before() -> None:
     picture = picture_of("analyst", "chair")
     start(picture, "analyst", "chair")
     finish(picture, "analyst")
@@ -126,7 +126,7 @@ def test_a_resumed_run_starts_with_what_was_finished_before():
     assert drawn(picture, now=201.0).startswith("panel 1 of 2 agents, 1.0 s")
 
 
-def test_a_rehearsal_is_called_so_all_the_time():
+def test_a_rehearsal_is_called_so_all_the_time() -> None:
     assert drawn(picture_of("a", sandbox=True)).startswith("SANDBOX panel")
 
 
@@ -137,7 +137,9 @@ agent_names = st.lists(
 
 
 @given(names=agent_names, text=texts, width=st.integers(20, 200), height=st.integers(2, 30))
-def test_no_line_is_wider_than_the_terminal_and_none_too_many(names, text, width, height):
+def test_no_line_is_wider_than_the_terminal_and_none_too_many(
+    names: list[str], text: str, width: int, height: int
+) -> None:
     picture = picture_of(*names)
     start(picture, names[0])
     picture.apply(AgentDelta(names[0], text))
@@ -153,5 +155,5 @@ def test_no_line_is_wider_than_the_terminal_and_none_too_many(names, text, width
 
 
 @pytest.mark.parametrize(("text", "cells"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("", 0)])
-def test_width_is_counted_in_terminal_cells(text, cells):
+def test_width_is_counted_in_terminal_cells(text: str, cells: int) -> None:
     assert cell_width(text) == cells

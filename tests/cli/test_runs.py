@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from .conftest import Shell
+
 
 @pytest.fixture
-def run_id(shell) -> str:
+def run_id(shell: Shell) -> str:
     """The id of a run of `panel`, the only one there is."""
-    return json.loads(shell.run("invoke", "panel", "--quiet", "--output-format", "json").stdout)["run_id"]
+    done = shell.run("invoke", "panel", "--quiet", "--output-format", "json")
+    found: str = json.loads(done.stdout)["run_id"]
+    return found
 
 
-def test_an_empty_list_says_what_to_do_next(shell):
+def test_an_empty_list_says_what_to_do_next(shell: Shell) -> None:
     done = shell.run("runs", "list")
 
     assert (done.returncode, done.stdout) == (0, "")
@@ -21,7 +27,7 @@ def test_an_empty_list_says_what_to_do_next(shell):
     assert json.loads(shell.run("runs", "list", "--json").stdout) == []
 
 
-def test_a_run_is_listed_whole_in_a_pipe_and_as_json(shell, run_id):
+def test_a_run_is_listed_whole_in_a_pipe_and_as_json(shell: Shell, run_id: str) -> None:
     row = shell.run("runs", "list").stdout.rstrip("\n").split("\t")
     value = json.loads(shell.run("runs", "list", "--json").stdout)[0]
 
@@ -36,7 +42,7 @@ def test_a_run_is_listed_whole_in_a_pipe_and_as_json(shell, run_id):
     }
 
 
-def test_a_run_shown_again_is_the_result_it_gave(shell):
+def test_a_run_shown_again_is_the_result_it_gave(shell: Shell) -> None:
     first = shell.run("invoke", "panel", "--quiet", "--output-format", "json")
 
     again = shell.run("runs", "show", "--json")
@@ -44,7 +50,7 @@ def test_a_run_shown_again_is_the_result_it_gave(shell):
     assert json.loads(again.stdout) == json.loads(first.stdout)
 
 
-def test_an_export_has_every_recorded_event(shell, run_id):
+def test_an_export_has_every_recorded_event(shell: Shell, run_id: str) -> None:
     shell.run("runs", "export", run_id, "--output-format", "jsonl", "-o", "events.jsonl")
 
     events = [json.loads(line) for line in (shell.cwd / "events.jsonl").read_text().splitlines()]
@@ -53,7 +59,7 @@ def test_an_export_has_every_recorded_event(shell, run_id):
     assert events[-1]["type"] == "run_finished"
 
 
-def test_delete_asks_and_then_deletes_for_good(shell, run_id):
+def test_delete_asks_and_then_deletes_for_good(shell: Shell, run_id: str) -> None:
     refused = shell.run("runs", "delete", run_id)
     deleted = shell.run("runs", "delete", run_id, "--yes")
 
@@ -63,14 +69,14 @@ def test_delete_asks_and_then_deletes_for_good(shell, run_id):
     assert shell.run("runs", "show", run_id).returncode == 1
 
 
-def test_prune_leaves_what_is_young(shell, run_id):
+def test_prune_leaves_what_is_young(shell: Shell, run_id: str) -> None:
     done = shell.run("runs", "prune", "--older-than", "1", "--yes")
 
     assert done.stderr == "Deleted 0 runs.\n"
     assert run_id in shell.run("runs", "list").stdout
 
 
-def test_resuming_a_completed_run_shows_it_and_asks_nobody(shell, run_id):
+def test_resuming_a_completed_run_shows_it_and_asks_nobody(shell: Shell, run_id: str) -> None:
     done = shell.run("resume", run_id, "--output-format", "json")
 
     assert done.returncode == 0

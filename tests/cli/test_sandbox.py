@@ -7,22 +7,29 @@ import socket
 import urllib.error
 import urllib.request
 from contextlib import closing, suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    import subprocess
 
-def _urls(process) -> dict[str, str]:
+    from .conftest import Shell
+
+
+def _urls(process: subprocess.Popen[str]) -> dict[str, str]:
+    assert process.stdout is not None
     return dict(process.stdout.readline().split() for _ in range(4))
 
 
-def _ended(process) -> str:
+def _ended(process: subprocess.Popen[str]) -> str:
     """What it wrote for people."""
     process.terminate()
-    _, err = process.communicate(timeout=20)
+    err: str = process.communicate(timeout=20)[1]
     return err
 
 
-def test_it_serves_a_sign_in_and_says_how_to_begin_it(bare):
+def test_it_serves_a_sign_in_and_says_how_to_begin_it(bare: Shell) -> None:
     with bare.started("sandbox", "--port", "0") as process:
         origin = _urls(process)["anthropic"]
         with urllib.request.urlopen(f"{origin}/.well-known/oauth-authorization-server", timeout=20) as answer:
@@ -35,7 +42,7 @@ def test_it_serves_a_sign_in_and_says_how_to_begin_it(bare):
     assert "llm-orc auth add sandbox" in err
 
 
-def test_where_its_usual_port_is_taken_it_takes_a_free_one(bare):
+def test_where_its_usual_port_is_taken_it_takes_a_free_one(bare: Shell) -> None:
     with closing(socket.socket()) as taken:
         with suppress(OSError):  # another sandbox has it already
             taken.bind(("127.0.0.1", 4715))
@@ -49,7 +56,7 @@ def test_where_its_usual_port_is_taken_it_takes_a_free_one(bare):
     assert process.returncode == 0
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_an_error(bare):
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(bare: Shell) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -60,7 +67,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(bare):
     assert f"can't listen on port {port}" in done.stderr
 
 
-def test_it_can_demand_tokens_of_its_own(bare):
+def test_it_can_demand_tokens_of_its_own(bare: Shell) -> None:
     with bare.started("sandbox", "--port", "0", "--require-token", "--token-lifetime", "0.5") as process:
         url = _urls(process)["openai-chat"]
         with pytest.raises(urllib.error.HTTPError, match="401") as refused:

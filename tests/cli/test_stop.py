@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .conftest import pretend_providers
 
+if TYPE_CHECKING:
+    from typing import IO
+
+    from .conftest import Shell
+
 TWO = "name: two\ndefault_task: x\nagents: [{name: quick}, {name: slow, system_prompt: take your time}]\n"
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_prints_what_finished_and_can_be_resumed(bare, pretend, number, exit_code):
+def test_a_stopped_run_prints_what_finished_and_can_be_resumed(
+    bare: Shell, pretend: str, number: signal.Signals, exit_code: int
+) -> None:
     bare.ensemble("two", TWO)
     with pretend_providers("--fault", "hang,contains=take your time") as base_url:
         bare.talks_to(base_url)
@@ -42,7 +50,7 @@ def test_a_stopped_run_prints_what_finished_and_can_be_resumed(bare, pretend, nu
     assert "slow: started" in resumed.stderr
 
 
-def test_an_unrecorded_run_promises_no_resume(bare):
+def test_an_unrecorded_run_promises_no_resume(bare: Shell) -> None:
     bare.ensemble("two", TWO)
     with pretend_providers("--fault", "hang,contains=take your time") as base_url:
         bare.talks_to(base_url)
@@ -56,8 +64,9 @@ def test_an_unrecorded_run_promises_no_resume(bare):
     assert "resume" not in out + err
 
 
-def wait_for(stream, words: str) -> None:
+def wait_for(stream: IO[str] | None, words: str) -> None:
     """Read lines until one has the words; the end of the stream without them fails the test."""
+    assert stream is not None
     for line in stream:
         if words in line:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 import pytest
@@ -12,25 +13,40 @@ import pytest
 from llm_orc.cli.task_input import LARGEST, read_task
 from llm_orc.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import IO
 
-def read_in_process(default: str | None, file: str | None = None, **stdin: object) -> subprocess.CompletedProcess:
+
+class StandardInput(TypedDict, total=False):
+    """What `subprocess.run` is told of it."""
+
+    input: bytes
+    stdin: int | IO[bytes] | None
+    preexec_fn: Callable[[], object]
+
+
+def read_in_process(
+    default: str | None, file: str | None = None, **stdin: Unpack[StandardInput]
+) -> subprocess.CompletedProcess[bytes]:
     """Call `read_task` where standard input is what the test says."""
     code = f"from llm_orc.cli.task_input import read_task; print(read_task(None, {file!r}, {default!r}, 'panel'))"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False, **stdin)
 
 
-def test_the_command_line_wins_over_the_default():
+def test_the_command_line_wins_over_the_default() -> None:
     assert read_task("mine", None, "default", "panel") == "mine"
 
 
-def test_a_file_is_read_without_its_last_line_end(tmp_path):
+def test_a_file_is_read_without_its_last_line_end(tmp_path: Path) -> None:
     path = tmp_path / "task.txt"
     path.write_bytes("\ufeffIs it wörth it?\r\nReally?\r\n".encode())
 
     assert read_task(None, str(path), "default", "panel") == "Is it wörth it?\r\nReally?"
 
 
-def test_text_and_file_together_are_a_usage_error():
+def test_text_and_file_together_are_a_usage_error() -> None:
     with pytest.raises(click.UsageError, match="exclude each other"):
         read_task("a", "b", None, "panel")
 
@@ -47,7 +63,7 @@ def test_text_and_file_together_are_a_usage_error():
     ],
     ids=["png", "nul", "latin-1", "utf-16", "empty", "too large"],
 )
-def test_a_file_that_is_no_task_is_refused_by_name(tmp_path, content, message):
+def test_a_file_that_is_no_task_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "task"
     path.write_bytes(content)
 
@@ -58,30 +74,30 @@ def test_a_file_that_is_no_task_is_refused_by_name(tmp_path, content, message):
     assert refusal.value.hint
 
 
-def test_a_missing_file_is_named():
+def test_a_missing_file_is_named() -> None:
     with pytest.raises(InputError, match="`/no/such/file`: No such file"):
         read_task(None, "/no/such/file", None, "panel")
 
 
-def test_an_empty_option_is_not_silently_replaced_by_the_default():
+def test_an_empty_option_is_not_silently_replaced_by_the_default() -> None:
     with pytest.raises(InputError, match="--input is empty"):
         read_task("", None, "default", "panel")
 
 
-def test_what_is_piped_in_wins_over_the_default():
+def test_what_is_piped_in_wins_over_the_default() -> None:
     assert read_in_process("default", input=b"piped\n").stdout == b"piped\n"
 
 
 @pytest.mark.parametrize("stdin", [{"input": b""}, {"input": b"\n"}, {"stdin": subprocess.DEVNULL}], ids=str)
-def test_an_empty_standard_input_leaves_the_default(stdin):
+def test_an_empty_standard_input_leaves_the_default(stdin: StandardInput) -> None:
     assert read_in_process("default", **stdin).stdout == b"default\n"
 
 
-def test_a_closed_standard_input_leaves_the_default():
+def test_a_closed_standard_input_leaves_the_default() -> None:
     assert read_in_process("default", preexec_fn=lambda: os.close(0)).stdout == b"default\n"
 
 
-def test_an_inherited_pipe_that_stays_silent_is_not_waited_for():
+def test_an_inherited_pipe_that_stays_silent_is_not_waited_for() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading), os.fdopen(writing, "wb"):
         done = read_in_process("default", stdin=reading)
@@ -90,7 +106,7 @@ def test_an_inherited_pipe_that_stays_silent_is_not_waited_for():
     assert b"using the ensemble's default task" in done.stderr
 
 
-def test_a_slow_pipe_is_waited_for_where_it_was_asked_for():
+def test_a_slow_pipe_is_waited_for_where_it_was_asked_for() -> None:
     code = "import time; time.sleep(1.2); print('late')"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as slow:
         done = read_in_process("default", file="-", stdin=slow.stdout)
@@ -98,7 +114,7 @@ def test_a_slow_pipe_is_waited_for_where_it_was_asked_for():
     assert done.stdout == b"late\n"
 
 
-def test_an_endless_pipe_is_refused_at_the_limit():
+def test_an_endless_pipe_is_refused_at_the_limit() -> None:
     with subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
         done = read_in_process("default", stdin=endless.stdout)
         endless.kill()
@@ -106,7 +122,7 @@ def test_an_endless_pipe_is_refused_at_the_limit():
     assert b"is larger than 10 MB" in done.stderr
 
 
-def test_no_task_at_all_says_how_to_give_one():
+def test_no_task_at_all_says_how_to_give_one() -> None:
     with pytest.raises(InputError, match="no task for `panel`") as refusal:
         read_task(None, None, None, "panel")
 

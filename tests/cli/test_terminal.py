@@ -62,7 +62,7 @@ class Terminal:
 
 
 @pytest.mark.parametrize("columns", [80, 50])
-def test_the_live_view_shows_agents_at_work_and_fits_the_terminal(shell, columns):
+def test_the_live_view_shows_agents_at_work_and_fits_the_terminal(shell: Shell, columns: int) -> None:
     with slow_providers() as base_url:
         shell.talks_to(base_url)
         terminal = Terminal(shell, "invoke", "panel", columns=columns)
@@ -76,7 +76,7 @@ def test_the_live_view_shows_agents_at_work_and_fits_the_terminal(shell, columns
     assert result.rstrip().endswith("Status: completed")
 
 
-def test_no_color_paints_without_colours(shell):
+def test_no_color_paints_without_colours(shell: Shell) -> None:
     with slow_providers() as base_url:
         shell.talks_to(base_url)
         seen = Terminal(shell, "invoke", "panel", NO_COLOR="1").to_the_end()
@@ -85,14 +85,14 @@ def test_no_color_paints_without_colours(shell):
     assert not re.search(r"\x1b\[(?:[0-9;]*;)?3[0-9]", seen)
 
 
-def test_a_dumb_terminal_gets_plain_lines(shell):
+def test_a_dumb_terminal_gets_plain_lines(shell: Shell) -> None:
     seen = Terminal(shell, "invoke", "panel", TERM="dumb").to_the_end()
 
     assert "analyst: started\r\n" in seen
     assert "\x1b" not in seen
 
 
-def test_the_terminal_is_left_as_it_was_after_ctrl_c(shell):
+def test_the_terminal_is_left_as_it_was_after_ctrl_c(shell: Shell) -> None:
     with pretend_providers("--fault", "hang=2") as base_url:
         shell.talks_to(base_url)
         terminal = Terminal(shell, "invoke", "panel")
@@ -106,7 +106,7 @@ def test_the_terminal_is_left_as_it_was_after_ctrl_c(shell):
     assert "Traceback" not in seen
 
 
-def test_a_model_can_not_steer_the_terminal(shell):
+def test_a_model_can_not_steer_the_terminal(shell: Shell) -> None:
     shell.ensemble("echo", "name: echo\nagents: [{name: a}]\n")
 
     seen = Terminal(shell, "invoke", "echo", "--rehearse", "--input", "\x1b]0;owned\x07").to_the_end()
@@ -116,7 +116,7 @@ def test_a_model_can_not_steer_the_terminal(shell):
 
 
 @pytest.mark.parametrize(("reply", "exit_code"), [("y", 0), ("n", 4)])
-def test_money_is_spent_only_after_a_yes(shell, pretend, reply, exit_code):
+def test_money_is_spent_only_after_a_yes(shell: Shell, pretend: str, reply: str, exit_code: int) -> None:
     shell.environ["OPENAI_API_KEY"] = "sk-canary"
     shell.config.write_text(
         f"providers:\n  openai: {{base_url: '{pretend}', billing: metered}}\n"
@@ -136,7 +136,7 @@ def test_money_is_spent_only_after_a_yes(shell, pretend, reply, exit_code):
     assert "sk-canary" not in seen
 
 
-def test_a_table_is_cut_to_the_terminal(shell):
+def test_a_table_is_cut_to_the_terminal(shell: Shell) -> None:
     seen = Terminal(shell, "list-ensembles", columns=40).to_the_end()
 
     rows = [line for line in seen.splitlines() if line.startswith(("ENSEMBLE", "panel", "multi"))]

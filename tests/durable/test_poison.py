@@ -22,7 +22,7 @@ ROWS = 8
 
 async def test_a_row_that_ends_its_process_each_time_is_parked_and_the_others_are_done(tmp_path: Path) -> None:
     store = tmp_path / "batches.sqlite"
-    codes = []
+    codes: list[int] = []
     async with Witness() as witness:
         options = json.dumps({"deadly": 3})
         while 0 not in codes and len(codes) < 3 * MOST_TAKEOVERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,13 +16,16 @@ from llm_orc.formats.text import as_text
 
 from .results import anything, results
 
+if TYPE_CHECKING:
+    from llm_orc.runs.state import RunResult
+
 
 @given(results())
-def test_text_ends_with_the_status(result):
+def test_text_ends_with_the_status(result: RunResult) -> None:
     assert as_text(result).split("\n")[-2:] == [f"Status: {result.status}", ""]
 
 
-def test_the_summary_says_what_each_agent_took_and_who_pays(result):
+def test_the_summary_says_what_each_agent_took_and_who_pays(result: RunResult) -> None:
     lines = as_text(result).splitlines()
 
     assert (
@@ -37,30 +41,30 @@ def test_the_summary_says_what_each_agent_took_and_who_pays(result):
     assert "Total: 2 calls, 2,408 tokens in, 620 out · 3.8 s · metered $0.0031 (1 call) · local (1 call)" in lines
 
 
-def test_text_says_why_an_answer_is_missing(result):
+def test_text_says_why_an_answer_is_missing(result: RunResult) -> None:
     text = as_text(result)
 
     assert "=== lawyer (failed)\n\nrate_limited: `openai` allows no more calls now\nhint: wait\n" in text
     assert "=== chair (skipped)\n\nSkipped: there is no answer from `lawyer`.\n" in text
 
 
-def test_text_of_a_stopped_run_says_what_stopped_it(result):
+def test_text_of_a_stopped_run_says_what_stopped_it(result: RunResult) -> None:
     stopped = replace(result, error=ErrorInfo("interrupted", "stopped by Ctrl-C", "llm-orc resume run-1", 130))
 
     assert "interrupted: stopped by Ctrl-C\nhint: llm-orc resume run-1\nRun: run-1\n" in as_text(stopped)
 
 
-def test_an_answer_cut_at_the_limit_is_marked(result):
+def test_an_answer_cut_at_the_limit_is_marked(result: RunResult) -> None:
     cut = replace(result, agents=(replace(result["analyst"], stop_reason="max_tokens"),))
 
     assert "cut at max_tokens" in as_text(cut)
 
 
-def test_a_run_that_was_not_kept_says_so(result):
+def test_a_run_that_was_not_kept_says_so(result: RunResult) -> None:
     assert "Run: run-1 (not recorded)" in as_text(replace(result, recorded=False))
 
 
-def test_a_markdown_table_survives_pipes_in_names(result):
+def test_a_markdown_table_survives_pipes_in_names(result: RunResult) -> None:
     strange = replace(result, agents=(replace(result["analyst"], model="a|b\nc"),))
 
     row = next(line for line in as_markdown(strange).splitlines() if line.startswith("| analyst"))
@@ -79,7 +83,7 @@ def test_a_markdown_table_survives_pipes_in_names(result):
         (7620, "2 h 07 min"),
     ],
 )
-def test_seconds_read_as_people_say_them(duration_s, words):
+def test_seconds_read_as_people_say_them(duration_s: float, words: str) -> None:
     assert seconds(duration_s) == words
 
 
@@ -95,16 +99,16 @@ def test_seconds_read_as_people_say_them(duration_s, words):
         (0.0000001, "<$0.000001"),
     ],
 )
-def test_small_costs_are_not_rounded_to_nothing(cost_usd, words):
+def test_small_costs_are_not_rounded_to_nothing(cost_usd: float | None, words: str) -> None:
     assert dollars(cost_usd) == words
 
 
-def test_a_subscription_is_not_shown_as_a_price():
+def test_a_subscription_is_not_shown_as_a_price() -> None:
     assert charge("subscription", 0.0) == "subscription"
     assert charge("metered", None) == "metered price unknown"
 
 
-def test_an_escape_sequence_is_shown_and_not_sent():
+def test_an_escape_sequence_is_shown_and_not_sent() -> None:
     assert (
         printable("\x1b]0;owned\x07 and \x9b31m\r\nnext\tcolumn")
         == "\\x1b]0;owned\\x07 and \\x9b31m\nnext\tcolumn"
@@ -112,10 +116,10 @@ def test_an_escape_sequence_is_shown_and_not_sent():
 
 
 @given(anything)
-def test_printable_text_has_no_control_character_but_newline_and_tab(text):
+def test_printable_text_has_no_control_character_but_newline_and_tab(text: str) -> None:
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in printable(text) if c not in "\n\t")
 
 
 @given(anything)
-def test_one_line_is_one_line(text):
+def test_one_line_is_one_line(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1

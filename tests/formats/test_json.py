@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -19,15 +20,19 @@ from llm_orc.formats.json_result import as_json, error_json, schema
 from .conftest import LIMITED
 from .results import anything, results
 
+if TYPE_CHECKING:
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
 SCHEMA = Draft202012Validator(json.loads(schema()))
 
 
-def test_the_schema_is_itself_valid():
+def test_the_schema_is_itself_valid() -> None:
     Draft202012Validator.check_schema(json.loads(schema()))
 
 
 @given(results())
-def test_every_result_fits_the_schema_and_keeps_each_text_as_it_was(result):
+def test_every_result_fits_the_schema_and_keeps_each_text_as_it_was(result: RunResult) -> None:
     document = json.loads(as_json(result))
 
     SCHEMA.validate(document)
@@ -41,13 +46,13 @@ def test_every_result_fits_the_schema_and_keeps_each_text_as_it_was(result):
 @pytest.mark.parametrize(
     "broken", [{"status": "fine"}, {"schema_version": 2}, {"started_at": 12}, {"error": "no"}]
 )
-def test_the_schema_refuses_what_is_not_a_result(result, broken):
+def test_the_schema_refuses_what_is_not_a_result(result: RunResult, broken: dict[str, object]) -> None:
     document = json.loads(as_json(result)) | broken
 
     assert not SCHEMA.is_valid(document)
 
 
-def test_totals_are_split_by_who_pays(result):
+def test_totals_are_split_by_who_pays(result: RunResult) -> None:
     totals = json.loads(as_json(result))["totals"]
 
     assert totals["calls"] == 2
@@ -60,7 +65,7 @@ def test_totals_are_split_by_who_pays(result):
     assert totals["by_billing"]["local"]["cost_usd"] == 0
 
 
-def test_a_skipped_agent_says_whose_answer_it_missed(result):
+def test_a_skipped_agent_says_whose_answer_it_missed(result: RunResult) -> None:
     agents = json.loads(as_json(result))["results"]
 
     assert agents["chair"]["skipped_because"] == ["lawyer"]
@@ -68,14 +73,14 @@ def test_a_skipped_agent_says_whose_answer_it_missed(result):
     assert agents["lawyer"]["error"] == {"code": "rate_limited", "message": LIMITED.message, "hint": "wait"}
 
 
-def test_a_run_that_was_stopped_says_why(result):
+def test_a_run_that_was_stopped_says_why(result: RunResult) -> None:
     document = json.loads(as_json(replace(result, error=LIMITED)))
 
     SCHEMA.validate(document)
     assert document["error"]["code"] == "rate_limited"
 
 
-def test_a_failure_is_one_document_of_the_same_schema():
+def test_a_failure_is_one_document_of_the_same_schema() -> None:
     document = json.loads(error_json(NotLoggedIn("no way into `openai`", hint="llm-orc demo")))
 
     SCHEMA.validate(document)
@@ -84,7 +89,7 @@ def test_a_failure_is_one_document_of_the_same_schema():
     }
 
 
-def test_an_invalid_ensemble_lists_every_problem_with_its_place():
+def test_an_invalid_ensemble_lists_every_problem_with_its_place() -> None:
     problems = [Problem("unknown key `promt`", Path("a.yaml"), 3, 5, "did you mean `prompt`?"), Problem("empty")]
 
     document = json.loads(error_json(EnsembleInvalid("2 problems", problems=problems)))
@@ -102,7 +107,7 @@ def test_an_invalid_ensemble_lists_every_problem_with_its_place():
     ]
 
 
-def test_each_event_is_one_line_that_names_its_type(events):
+def test_each_event_is_one_line_that_names_its_type(events: tuple[RunEvent, ...]) -> None:
     lines = [event_line(event) for event in (*events, RunStopped(at=1_700_000_005.0, error=LIMITED))]
 
     assert [json.loads(line)["type"] for line in lines] == [
@@ -123,18 +128,18 @@ def test_each_event_is_one_line_that_names_its_type(events):
     assert all(len(line.splitlines()) == 1 for line in lines)
 
 
-def test_times_are_rfc_3339_in_utc(events):
+def test_times_are_rfc_3339_in_utc(events: tuple[RunEvent, ...]) -> None:
     assert json.loads(event_line(events[0]))["at"] == "2023-11-14T22:13:20.250Z"
 
 
-def test_only_the_text_that_a_retry_may_void_is_provisional(events):
+def test_only_the_text_that_a_retry_may_void_is_provisional(events: tuple[RunEvent, ...]) -> None:
     provisional = [json.loads(line)["type"] for line in map(event_line, events) if "provisional" in line]
 
     assert provisional == ["agent_delta"]
 
 
 @given(anything)
-def test_a_delta_keeps_its_text_and_sends_no_control_character(text):
+def test_a_delta_keeps_its_text_and_sends_no_control_character(text: str) -> None:
     line = event_line(AgentDelta(agent="a", text=text))
 
     assert json.loads(line)["text"] == text
@@ -142,6 +147,6 @@ def test_a_delta_keeps_its_text_and_sends_no_control_character(text):
 
 
 @given(st.lists(anything, min_size=1))
-def test_a_line_is_one_line_for_every_reader(texts):
+def test_a_line_is_one_line_for_every_reader(texts: list[str]) -> None:
     for text in texts:
         assert len(event_line(AgentDelta(agent="a", text=text)).splitlines()) == 1

@@ -104,10 +104,10 @@ async def test_the_prompt_arrives_verbatim_in_the_role_with_the_login_alone(clis
     assert _MARKER not in f"{headers(request)}{request.body!r}"
 
 
-def _texts(body: dict[str, object]) -> list[object]:
+def _texts(body: dict[str, object]) -> list[str | dict[str, str]]:
     messages = body["messages"]
     assert isinstance(messages, list)
-    texts: list[object] = []
+    texts: list[str | dict[str, str]] = []
     for message in messages:
         content = message["content"]
         texts.extend([content] if isinstance(content, str) else content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +20,16 @@ from .certificates import self_signed
 from .loopback import Cut, Loopback, Silence, answer, stream
 
 JSON = {"content-type": "application/json"}
+
+
+def kept_in(pieces: list[bytes]) -> Callable[[bytes], bool]:
+    """Read a stream to its end, and keep each piece."""
+
+    def feed(piece: bytes) -> bool:
+        pieces.append(piece)
+        return False
+
+    return feed
 
 
 async def test_sends_what_it_is_given_and_its_own_name(server: Loopback, http: Http) -> None:
@@ -84,8 +94,7 @@ async def test_passes_a_stream_on_as_it_comes_and_uses_its_connection_again(serv
     server.answers(stream(b"data: 1\n\n", b"data: 2\n\n"))
     pieces: list[bytes] = []
 
-    for _ in range(3):
-        got = await http.send("POST", server.url, JSON, b"{}", feed=lambda p: pieces.append(p) is not None)
+    *_, got = [await http.send("POST", server.url, JSON, b"{}", feed=kept_in(pieces)) for _ in range(3)]
 
     assert b"".join(pieces) == b"data: 1\n\ndata: 2\n\n" * 3
     assert (got.body, got.broken) == (b"", "")
@@ -121,7 +130,7 @@ async def test_says_why_a_stream_broke_off(server: Loopback, http: Http) -> None
     server.answers(stream(b"data: 1\n\n", Cut))
     pieces: list[bytes] = []
 
-    got = await http.send("POST", server.url, JSON, b"{}", feed=lambda p: pieces.append(p) is not None)
+    got = await http.send("POST", server.url, JSON, b"{}", feed=kept_in(pieces))
 
     assert pieces == [b"data: 1\n\n"]
     assert got.broken

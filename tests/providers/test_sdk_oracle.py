@@ -117,7 +117,8 @@ async def ask_responses(url: str, request: ModelRequest, streamed: bool) -> str:
     )
     async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
         if not streamed:
-            return (await client.responses.create(**call)).output_text
+            text: str = (await client.responses.create(**call)).output_text
+            return text
         events = await client.responses.create(**call, stream=True)
         return "".join([e.delta async for e in events if e.type == "response.output_text.delta"])
 

@@ -85,7 +85,8 @@ def test_events_are_the_same_however_the_stream_is_cut(
 def by_the_book(stream: bytes) -> list[bytes]:
     """The standard's own algorithm, line by line."""
     text = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    events, data = [], []
+    events: list[bytes] = []
+    data: list[bytes] = []
     for line in text.split(b"\n")[:-1]:
         if not line:
             if data:

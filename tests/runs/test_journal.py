@@ -56,7 +56,7 @@ def test_a_text_that_names_no_single_run_says_so(journal: Journal, text: str, sa
 
 def test_deleting_a_run_deletes_its_answers_from_the_file(journal: Journal, path: Path) -> None:
     journal.begin(new_run("run-1", "a"))
-    kept = []
+    kept: list[BaseException | None] = []
     events = [encode_event(e) for e in events_of_a_run("run-1", "a")]
     journal.append(Entries("run-1", 0, events, None, kept.append))
     journal.close()

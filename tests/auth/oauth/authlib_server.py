@@ -160,7 +160,8 @@ class _CodeGrant(AuthorizationCodeGrant):
         )
 
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
-        return self.server.issued.codes.get(code)
+        issued: Issued = self.server.issued
+        return issued.codes.get(code)
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         codes = self.server.issued.codes

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import llm_orc
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.endpoint import json_object, server_error
 from llm_orc.auth.oauth.token_endpoint import (
@@ -374,7 +375,7 @@ async def test_certificates_are_checked_and_a_users_own_authority_may_be_added(
 
 
 def test_the_package_has_no_word_for_a_client_secret_or_the_other_grants() -> None:
-    package = Path(__import__("llm_orc").__file__).parent / "auth"
+    package = Path(llm_orc.__file__).parent / "auth"
 
     sources = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
 

@@ -49,12 +49,14 @@ async def model(clis: OfficialClis, name: str | None = "sonnet", *, max_retries:
     return clis.model(state, name, provider="claude-cli", max_retries=max_retries, stream=True)
 
 
-def asking(text: str, *before: Message, conversation: str | None = None, role: str | None = "You are a lawyer."):
+def asking(
+    text: str, *before: Message, conversation: str | None = None, role: str | None = "You are a lawyer."
+) -> ModelRequest:
     return ModelRequest((*before, Message("user", text)), system_prompt=role, conversation=conversation)
 
 
-async def ask(clis: OfficialClis, text: str, **options: object) -> Reply:
-    return await (await model(clis)).reply(asking(text, **options))
+async def ask(clis: OfficialClis, text: str) -> Reply:
+    return await (await model(clis)).reply(asking(text))
 
 
 # --- what it is given ---
