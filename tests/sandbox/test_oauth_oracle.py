@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError  # type: ignore[import-untyped]
+from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
 
 from llm_orc.sandbox.oauth import OAuthServer
 from llm_orc.sandbox.oauth_clients import CLIENT_ID
