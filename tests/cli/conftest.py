@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PROGRAM = str(Path(sys.executable).with_name("llm-orc"))
 LIMIT_S = 30.0
+STARTED_LIMIT_S = 120.0
 
 PANEL = """\
 name: panel
@@ -79,7 +81,7 @@ class Shell:
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Start it and go on; whatever is still running at the end is killed."""
+        """Start it and go on; whatever is still running at the end, or after long, is killed."""
         with subprocess.Popen(
             [PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
@@ -90,9 +92,12 @@ class Shell:
             text=True,
             encoding="utf-8",
         ) as process:
+            too_long = threading.Timer(STARTED_LIMIT_S, process.kill)  # who waits for its words gets none then
+            too_long.start()
             try:
                 yield process
             finally:
+                too_long.cancel()
                 process.kill()
 
     def ensemble(self, name: str, text: str) -> Path:
