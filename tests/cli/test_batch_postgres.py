@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -214,6 +214,12 @@ name: solo
 agents:
   - {name: only, provider: sandboxed, model: m}
 """
+
+
+async def status_of(pair: Shell, store: tuple[str, ...]) -> dict[str, Any]:
+    done = await asyncio.to_thread(pair.run, "batch", "status", "--json", *store)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 async def test_a_budget_that_is_spent_loses_no_answer_and_the_batch_goes_on_with_more(
