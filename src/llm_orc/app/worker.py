@@ -14,7 +14,7 @@ from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import Batch
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.crew import is_worked_on, only_worker
-from llm_orc.durable.database import in_store, open_engine, store_error
+from llm_orc.durable.database import StoreFailure, in_store, open_engine, store_error
 from llm_orc.durable.queueing import close_queue, open_queue
 from llm_orc.durable.worker import Worker
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError, StoreBusy
@@ -45,22 +45,31 @@ async def run_worker(
     done, and waited for while another has it. Raises `StoreBusy` where that is another worker.
     """
     place = batch_place(app, store)
-    now = watch
     with only_worker(place):
-        while True:
-            try:
-                left = await _serve(app, place, now, stop, until_done=until_done)
-            except StoreBusy as busy:
-                watch.waiting(busy)
-            else:
-                if stop.is_set() or not (left.is_idle or left.is_lost):
-                    return left.stopped_by
-                # On a file it comes and goes; only one that goes on under another name says so again.
-                now = replace(watch, joined=lambda _worker_id, _store: None) if left.is_idle else watch
-            if place.path is not None:
-                await _until_work(place, stop, until_done=until_done)
-            if stop.is_set():
-                return None
+        try:
+            return await _work(app, place, watch, stop, until_done=until_done)
+        except StoreFailure as e:
+            raise store_error(place, e) from None
+
+
+async def _work(
+    app: App, place: Place, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool
+) -> LlmOrcError | None:
+    now = watch
+    while True:
+        try:
+            left = await _serve(app, place, now, stop, until_done=until_done)
+        except StoreBusy as busy:
+            watch.waiting(busy)
+        else:
+            if stop.is_set() or not (left.is_idle or left.is_lost):
+                return left.stopped_by
+            # On a file it comes and goes; only one that goes on under another name says so again.
+            now = replace(watch, joined=lambda _worker_id, _store: None) if left.is_idle else watch
+        if place.path is not None:
+            await _until_work(place, stop, until_done=until_done)
+        if stop.is_set():
+            return None
 
 
 async def _until_work(place: Place, stop: asyncio.Event, *, until_done: bool) -> None:
