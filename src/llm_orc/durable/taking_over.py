@@ -15,7 +15,7 @@ from llm_orc.durable.queueing import cancel_all, queue_again
 from llm_orc.durable.tables import ENGINE_STEPS, ROWS, engine_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from dbos import DBOSClient, WorkflowStatus
 
@@ -36,8 +36,7 @@ def queue_what_is_left(engine: sa.Engine, client: DBOSClient, left: Sequence[Wor
     takeovers = _count(engine, {row: len({one.executor_id for one in found}) for row, found in by_row.items()})
     again: list[WorkflowStatus] = []
     for row, found in by_row.items():
-        # Its batch was deleted, or a later attempt goes on: it is of no use any more.
-        times = takeovers.get(row, MOST_TAKEOVERS + 1)
+        times = takeovers.get(row, MOST_TAKEOVERS + 1)  # none: its batch was deleted, or a later attempt goes on
         if times > MOST_TAKEOVERS:
             client.cancel_workflows([row])
         if times >= SUSPECT_FROM:
@@ -57,7 +56,7 @@ def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
     takeovers: dict[str, int] = {}
     with engine_connection(engine) as connection, connection.begin():
         steps = dict(_steps(connection, sorted(workers)))
-        for row in _rows(connection, sorted(workers)):
+        for row in _rows(connection, workers):
             answers = steps.get(row.workflow, 0)
             times = row.takeovers
             if answers > row.steps_then:
@@ -85,16 +84,17 @@ class _Row:
     is_alone: bool
 
 
-def _rows(connection: sa.Connection, workflows: Sequence[str]) -> Iterator[_Row]:
+def _rows(connection: sa.Connection, workflows: Collection[str]) -> Iterator[_Row]:
     """Yield the rows whose present attempt these are; others have none."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for workflow in workflows:
         batch_id, number, _ = workflow.split(":")
         numbers[batch_id].append(int(number))
     columns = (ROWS.c.number, ROWS.c.attempt, ROWS.c.takeovers, ROWS.c.steps_then, ROWS.c.alone)
-    for batch_id, of_batch in numbers.items():
-        for start in range(0, len(of_batch), _AT_ONCE):
-            these = (ROWS.c.batch_id == batch_id, ROWS.c.number.in_(of_batch[start : start + _AT_ONCE]))
+    for batch_id, of_batch in sorted(numbers.items()):
+        in_order = sorted(of_batch)
+        for start in range(0, len(in_order), _AT_ONCE):
+            these = (ROWS.c.batch_id == batch_id, ROWS.c.number.in_(in_order[start : start + _AT_ONCE]))
             # Locked, in one order: a takeover that takes long is ended and begun by another, while it goes on.
             found = sa.select(*columns).where(*these).order_by(ROWS.c.number).with_for_update()
             for number, attempt, takeovers, steps_then, alone in connection.execute(found).all():
