@@ -34,20 +34,19 @@ class BatchView:
         self._said = ""
 
     def show(self, progress: Progress) -> None:
-        width = (columns(sys.stderr) or _NO_TERMINAL) - 1 if self._paints else None
-        words = progress_words(progress, width)
+        width = (columns(sys.stderr) or _NO_TERMINAL) - 1
+        words = progress_words(progress, width if self._paints else None)
         if self._quiet or words == self._said:
             return
         if self._paints:
-            self._paint(words)
+            self._paint(cut(words, width))
         elif progress.batch.state != "open" or time.monotonic() - self._said_at >= _PLAIN_EVERY_S:
             note(words)
             self._said_at = time.monotonic()
         self._said = words
 
     def _paint(self, words: str) -> None:
-        width = (columns(sys.stderr) or _NO_TERMINAL) - 1
-        sys.stderr.write(f"\r\x1b[2K{cut(words, width)}")
+        sys.stderr.write(f"\r\x1b[2K{words}")
         sys.stderr.flush()
         self._is_painted = True
 
