@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
-from llm_orc.durable.tables import METADATA
+from llm_orc.durable.tables import METADATA, SCHEMA, STORE
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import make_private_directory
-from llm_orc.storage.sqlite import BUSY_TIMEOUT_S
+from llm_orc.storage.sqlite import BUSY_TIMEOUT_S, of_newer_release, use_wal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
@@ -107,7 +107,7 @@ def open_engine(place: Place) -> sa.Engine:
     """Return the engine of the store, with our tables in it. Raises `StorageError`."""
     engine = engine_of(place)
     try:
-        make_tables(engine)
+        make_tables(place, engine)
     except sa.exc.SQLAlchemyError as e:
         engine.dispose()
         raise store_error(place, e) from None  # SQLAlchemy's own text repeats statements and their values
@@ -127,11 +127,30 @@ def engine_of(place: Place, *, tuned: bool = True) -> sa.Engine:
         raise store_error(place, e) from None
 
 
-def make_tables(engine: sa.Engine) -> None:
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # workers that come at once would stand in each other's way
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7308063)"))
-        METADATA.create_all(connection)
+def make_tables(place: Place, engine: sa.Engine) -> None:
+    """Make our tables where there are none. Raises `StorageError` where those found are a newer release's."""
+    with engine.connect() as connection:
+        found = _schema_of(connection)
+    if not found:
+        one_at_a_time = "BEGIN IMMEDIATE"
+        if engine.dialect.name == "postgresql":
+            one_at_a_time = "SELECT pg_advisory_xact_lock(7308063)"
+        with engine.begin() as connection:
+            connection.exec_driver_sql(one_at_a_time)  # those that come at once would stand in each other's way
+            found = _schema_of(connection)
+            if not found:
+                METADATA.create_all(connection)
+                connection.execute(sa.insert(STORE).values(schema=SCHEMA))
+    if found > SCHEMA:
+        raise of_newer_release(str(place), found, SCHEMA)
+
+
+def _schema_of(connection: sa.Connection) -> int:
+    """Return the number of the tables' schema, 0 where there are none."""
+    if not sa.inspect(connection).has_table(STORE.name):
+        return 0
+    schema: int = connection.execute(sa.select(STORE.c.schema)).scalar_one()
+    return schema
 
 
 def store_error(place: Place, error: Exception) -> StorageError:
@@ -165,7 +184,7 @@ def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = "IMMEDIATE"
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA secure_delete=ON")

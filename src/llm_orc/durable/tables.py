@@ -12,6 +12,11 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
+SCHEMA = 1
+"""Of the tables here. A release that changes them counts it up and brings older stores to it (`make_tables`)."""
+
+STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
+
 BATCHES = sa.Table(
     "llm_orc_batches",
     METADATA,

@@ -110,7 +110,7 @@ class Worker:
 
     async def _join(self) -> None:
         """Do all that the start needs of the store; nothing of it is left where it fails."""
-        await asyncio.to_thread(make_tables, self.engine)
+        await asyncio.to_thread(make_tables, self.place, self.engine)
         try:
             await asyncio.to_thread(self._crew.join)
             self._launch()

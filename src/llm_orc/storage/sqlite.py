@@ -64,8 +64,19 @@ def storage_error(path: Path, error: Exception) -> StorageError:
     )
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Several processes that open a new file at once stand in each other's way, and SQLite does not wait here."""
+def of_newer_release(store: str, schema: int, known: int) -> StorageError:
+    """Return what to say of a store whose schema this release does not know."""
+    return StorageError(
+        f"`{store}` is of a newer release of llm-orc (schema {schema}; this one knows {known})",
+        hint="Upgrade: pip install --upgrade llm-orc",
+    )
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal mode of a file to WAL, where writers don't stand in the readers' way.
+
+    Several processes that open a new file at once stand in each other's way, and SQLite does not wait here.
+    """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -79,15 +90,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
-    _use_wal(connection)
+    use_wal(connection)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
-        raise StorageError(
-            f"`{path}` is of a newer release of llm-orc (schema {version}; this one knows {len(migrations)})",
-            hint="Upgrade: pip install --upgrade llm-orc",
-        )
+        raise of_newer_release(str(path), version, len(migrations))
     if version == len(migrations):
         return
     connection.execute("BEGIN IMMEDIATE")
