@@ -189,7 +189,7 @@ def test_deleting_a_batch_leaves_nothing_of_it(pair: Shell) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif("sys.platform == 'win32'", reason="signals are POSIX's")
 def test_ctrl_c_pauses_and_the_same_command_goes_on(pair: Shell) -> None:
-    inputs = "".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(400))
+    inputs = "".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(100))
     (pair.cwd / "in.jsonl").write_text(inputs)
     command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--max-concurrent", "4")
     with pair.started(*command) as process:
@@ -206,7 +206,7 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(pair: Shell) -> None:
     assert status["state"] == "open"
     assert status["in_flight"] == 0
     assert done.returncode == 0
-    assert sorted(rows_of(done.stdout)) == list(range(1, 401))
+    assert sorted(rows_of(done.stdout)) == list(range(1, 101))
 
 
 def test_only_the_user_can_read_what_is_kept(pair: Shell) -> None:
@@ -235,22 +235,6 @@ def test_a_second_batch_waits_for_the_first_one(pair: Shell) -> None:
     assert second.returncode == 0, second.stderr
     assert "Waiting for it" in second.stderr
     assert len((pair.cwd / "out.jsonl").read_text().splitlines()) == 150
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("sys.platform == 'win32'", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("most_bytes", [0, 8_000, 150_000, 900_000], ids=["no room", "tables", "rows", "answers"])
-def test_a_full_disk_stops_the_batch_and_loses_nothing(pair: Shell, most_bytes: int) -> None:
-    (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(200)))
-    command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse")
-
-    full = pair.run(*command, most_bytes=most_bytes)
-    done = pair.run(*command)
-
-    assert full.returncode == 1
-    assert "can't use the store" in full.stderr
-    assert done.returncode == 0, done.stderr
-    assert {row["status"] for row in rows_of(done.stdout).values()} == {"completed"}
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ class Provider:
     statuses: list[int] = field(default_factory=list)
     url: str = ""
     keys: list[str] = field(default_factory=list)
+    says: str = "yes"
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
@@ -49,7 +50,7 @@ class Provider:
                 return web.json_response({"error": {"message": "too many requests"}}, status=429, headers=wait)
             await asyncio.sleep(0.03)
             self.statuses.append(200)
-            choice = {"message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}
+            choice = {"message": {"role": "assistant", "content": self.says}, "finish_reason": "stop"}
             return web.json_response({"model": "m", "choices": [choice]})
         finally:
             self.in_flight -= 1

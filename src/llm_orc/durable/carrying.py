@@ -112,13 +112,17 @@ class Carrier:
             except engine_errors.DBOSNonExistentWorkflowError:
                 raise  # deleted
             except Exception as e:
-                # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
-                if isinstance(e, sa.exc.SQLAlchemyError) and not isinstance(e, sa.exc.IntegrityError):
-                    self._give_up(batch_id, store_error(self._place, e))  # a full disk
-                    await self._until_cancelled(name)
+                await self._unless_store_failed(name, e)
                 why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise
+
+    async def _unless_store_failed(self, name: str, error: Exception) -> None:
+        """Give up on a full disk, where the workflow is to be begun again."""
+        # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
+        if isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.IntegrityError):
+            self._give_up(name.partition(":")[0], store_error(self._place, error))
+            await self._until_cancelled(name)
 
     async def _row_or_cause(self, name: str, batch_id: str, number: int, attempt: int) -> str:
         try:
@@ -192,7 +196,11 @@ class Carrier:
             async def ask_it() -> str:
                 return await self._ask(name, call, turn)
 
-            return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
+            try:
+                return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
+            except sa.exc.SQLAlchemyError as e:
+                await self._unless_store_failed(name, e)
+                raise
 
     @asynccontextmanager
     async def _counting(self, name: str) -> AsyncIterator[None]:

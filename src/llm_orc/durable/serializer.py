@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from dbos import Serializer
 
 _ERROR = "$error"
@@ -15,9 +16,16 @@ class StoredError(Exception):
 
 
 class JsonSerializer(Serializer):
-    """It takes exceptions too: where a serializer can't, the engine leaves the work pending for ever."""
+    """It takes exceptions too: where a serializer can't, the engine leaves the work pending for ever.
+
+    That is just what is wanted of one kind. The engine takes a failure to keep a step's answer, as on a full disk,
+    for the step's own: it would keep that failure in the answer's place, as soon as there is room again. Our steps
+    raise none of these.
+    """
 
     def serialize(self, data: Any) -> str:
+        if isinstance(data, sa.exc.SQLAlchemyError):
+            raise data
         if isinstance(data, BaseException):
             data = {_ERROR: {"type": type(data).__name__, "message": str(data)}}
         return msgspec.json.encode(data).decode()
