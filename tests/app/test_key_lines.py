@@ -172,7 +172,7 @@ def test_what_is_told_of_a_profile_is_what_a_real_shell_exports(text: str) -> No
         input=script,
         capture_output=True,
         env=path,
-        timeout=10,
+        timeout=60,
         check=False,
     ).stdout.decode()
     exported = dict(entry.split("=", 1) for entry in shell.split("\0") if "=" in entry)

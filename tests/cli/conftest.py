@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAM = str(Path(sys.executable).with_name("llm-orc"))
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 STARTED_LIMIT_S = 120.0
 
 PANEL = """\

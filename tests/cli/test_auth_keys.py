@@ -293,7 +293,7 @@ def test_a_typed_key_is_not_shown(bare: Shell) -> None:
 
     terminal = Terminal(bare, "auth", "add", "openai")
     terminal.process.expect("not shown")
-    terminal.process.waitnoecho(timeout=10)
+    terminal.process.waitnoecho(timeout=60)
     terminal.process.sendline(KEY)
     terminal.process.expect(pexpect.EOF)
     terminal.process.close()

@@ -193,7 +193,7 @@ async def test_a_time_limit_ends_the_run_and_keeps_what_is_finished() -> None:
 async def test_cancellation_is_recorded_and_leaves_no_call_behind() -> None:
     sink, calls = KeptEvents(), ScriptedAgents({"endless": never_ends})
     running = asyncio.create_task(run(AgentSpec("quick"), AgentSpec("endless"), calls=calls, sink=sink))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while "quick" not in ends(sink):
             await asyncio.sleep(0)
 

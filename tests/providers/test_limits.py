@@ -73,7 +73,7 @@ async def most_in_flight(most: int, ends: list[str]) -> int:
         if how == "cancelled":
             task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(5):  # no place was lost
+    async with asyncio.timeout(30):  # no place was lost
         await limiter.end(await limiter.start(0), None, None)
     return seen
 
