@@ -111,10 +111,15 @@ class Witness:
             explained.update(kill.in_flight | late)
         return list((self.repeated - explained).elements())
 
-    def lateness_s(self) -> list[float]:
-        """For repeats that were answered and not in flight: how long before the last such kill."""
-        return sorted(
-            min((k.answered_s[c] for k in self.kills if c in k.answered_s and c not in k.in_flight), default=0.0)
-            for c in self.repeated
-            if not any(c in k.in_flight for k in self.kills)
-        )
+    def kills_that_lost(self, older_than_s: float) -> int:
+        """Return at how many kills an answer was lost that had come so long before: it was asked for again after it."""
+        lost: set[int] = set()
+        seen: set[Call] = set()
+        for call, at in zip(self.calls, self.started, strict=True):
+            number = sum(kill.at <= at for kill in self.kills)
+            if call in seen and number:
+                kill = self.kills[number - 1]
+                if call not in kill.in_flight and kill.answered_s.get(call, 0.0) > older_than_s:
+                    lost.add(number)
+            seen.add(call)
+        return len(lost)
