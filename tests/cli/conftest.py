@@ -34,6 +34,15 @@ agents:
     depends_on: [analyst, lawyer]
 """
 
+PAIR = """\
+name: pair
+default_task: "Judge {{firm}} in {{land}}"
+agents:
+  - name: first
+  - name: second
+    depends_on: [first]
+"""
+
 
 def limit_files(most_bytes: int) -> None:
     import resource
@@ -131,6 +140,13 @@ def shell(bare: Shell, pretend: str) -> Shell:
     bare.talks_to(pretend)
     bare.ensemble("panel", PANEL)
     return bare
+
+
+@pytest.fixture
+def pair(shell: Shell) -> Shell:
+    """`pair.yaml`, whose task has two placeholders."""
+    (shell.cwd / "pair.yaml").write_text(PAIR)
+    return shell
 
 
 @contextmanager

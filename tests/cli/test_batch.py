@@ -12,23 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.conftest import PAIR
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
-
-PAIR = """\
-name: pair
-default_task: "Judge {{firm}} in {{land}}"
-agents:
-  - name: first
-  - name: second
-    depends_on: [first]
-"""
-
-
-@pytest.fixture
-def pair(shell: Shell) -> Shell:
-    (shell.cwd / "pair.yaml").write_text(PAIR)
-    return shell
 
 
 def rows_of(text: str) -> dict[int, dict[str, object]]:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.cli.conftest import Shell
-from tests.cli.test_busy_provider import Provider, serving
+from tests.cli.provider import Provider, serving
 from tests.durable.postgres import Postgres, find_programs
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_busy_provider import PAIR, Provider, serving
+from tests.cli.provider import PAIR, Provider, serving
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -40,7 +40,7 @@ async def stops_and_goes_on(shell: Shell, provider: Provider, rows: int, most_by
     inputs = "".join(f"row {n}\n" for n in range(rows))
     command = ("batch", "./pair.yaml", "--inputs", "-")
     async with serving(provider):
-        shell.config.write_text(json.dumps({"providers": {"openai-compatible": {"base_url": provider.url}}}))
+        shell.talks_to(provider.url)
         full = await asyncio.to_thread(shell.run, *command, stdin=inputs, most_bytes=most_bytes)
         done = await asyncio.to_thread(shell.run, *command, stdin=inputs)
 

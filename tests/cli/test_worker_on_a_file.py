@@ -16,20 +16,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.slow
-PAIR = """\
-name: pair
-default_task: "Judge {{firm}} in {{land}}"
-agents:
-  - name: first
-  - name: second
-    depends_on: [first]
-"""
-
-
-@pytest.fixture
-def pair(shell: Shell) -> Shell:
-    (shell.cwd / "pair.yaml").write_text(PAIR)
-    return shell
 
 
 @contextlib.contextmanager

@@ -25,8 +25,8 @@ ROWS = 200
 KILLS = 5
 LIMIT_S = 120.0
 ENGINES_OWN = ("workflow_status", "operation_outputs")
-SOON_S = 0.25  # within which an answer is kept
-FEW = 3  # kills that may find one that is not, on a machine with other work
+SOON_S = 0.15  # within which an answer is usually kept
+FEW = 12  # answers that may be late by more than that, over all kills, on a machine with other work
 
 
 async def carried_out(store: Path, witness: Witness, variant: str, kills: int) -> None:
@@ -77,7 +77,7 @@ async def test_after_five_kills_every_answer_is_that_of_an_unkilled_run(tmp_path
     assert not undisturbed.repeated
     assert len(witness.answered) == ROWS * 4
     assert not witness.unexplained()
-    assert witness.kills_that_lost(SOON_S) <= FEW
+    assert late(witness) < FEW
 
 
 async def test_steps_that_are_drawn_as_agents_become_ready_swap_answers(tmp_path: Path) -> None:
@@ -90,16 +90,19 @@ async def test_steps_that_are_drawn_as_agents_become_ready_swap_answers(tmp_path
 
 
 async def test_sqlite_as_the_engine_opens_it_keeps_answers_late(tmp_path: Path) -> None:
-    """The second control: untuned, answers that had come long before are asked for again, at most kills."""
-    lost = 0
-    for attempt in range(3):  # one nearly always does
+    """The second control: untuned, many answers that had come are asked for again."""
+    found, attempts = 0, 0
+    while found < FEW and attempts < 3:  # one is nearly always enough
+        attempts += 1
         async with Witness() as witness:
-            await carried_out(tmp_path / f"untuned {attempt}.sqlite", witness, "untuned", 2 * KILLS)
-        lost += witness.kills_that_lost(SOON_S)
-        if lost > FEW:
-            break
+            await carried_out(tmp_path / f"untuned {attempts}.sqlite", witness, "untuned", 2 * KILLS)
+        found = late(witness)
 
-    assert lost > FEW
+    assert found >= FEW
+
+
+def late(witness: Witness) -> int:
+    return sum(lost_s > SOON_S for lost_s in witness.lost_s())
 
 
 def is_own(key: tuple[int, str], text: str | None) -> bool:

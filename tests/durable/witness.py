@@ -111,15 +111,13 @@ class Witness:
             explained.update(kill.in_flight | late)
         return list((self.repeated - explained).elements())
 
-    def kills_that_lost(self, older_than_s: float) -> int:
-        """Return at how many kills an answer was lost that had come so long before: it was asked for again after it."""
-        lost: set[int] = set()
+    def lost_s(self) -> list[float]:
+        """For each answer that a kill lost, so that it was asked for again next: how long before it had come."""
+        lost_s: list[float] = []
         seen: set[Call] = set()
         for call, at in zip(self.calls, self.started, strict=True):
-            number = sum(kill.at <= at for kill in self.kills)
-            if call in seen and number:
-                kill = self.kills[number - 1]
-                if call not in kill.in_flight and kill.answered_s.get(call, 0.0) > older_than_s:
-                    lost.add(number)
+            last = next((kill for kill in reversed(self.kills) if kill.at <= at), None)
+            if call in seen and last is not None and call in last.answered_s and call not in last.in_flight:
+                lost_s.append(last.answered_s[call])
             seen.add(call)
-        return len(lost)
+        return lost_s

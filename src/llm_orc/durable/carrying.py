@@ -112,13 +112,13 @@ class Carrier:
             except engine_errors.DBOSNonExistentWorkflowError:
                 raise  # deleted
             except Exception as e:
-                await self._unless_store_failed(name, e)
+                await self._give_up_if_store_failed(name, e)
                 why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise
 
-    async def _unless_store_failed(self, name: str, error: Exception) -> None:
-        """Give up on a full disk, where the workflow is to be begun again."""
+    async def _give_up_if_store_failed(self, name: str, error: Exception) -> None:
+        """On a full disk, give up and leave the workflow to be begun again; it does not return then."""
         # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
         if isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.IntegrityError):
             self._give_up(name.partition(":")[0], store_error(self._place, error))
@@ -199,7 +199,7 @@ class Carrier:
             try:
                 return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
             except sa.exc.SQLAlchemyError as e:
-                await self._unless_store_failed(name, e)
+                await self._give_up_if_store_failed(name, e)
                 raise
 
     @asynccontextmanager

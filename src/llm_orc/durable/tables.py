@@ -87,7 +87,7 @@ WORKERS = sa.Table(
 LIMITS = sa.Table(
     "llm_orc_limits",
     METADATA,
-    sa.Column("key", sa.Text, primary_key=True),  # a provider, or one of its credentials by name
+    sa.Column("key", sa.Text, primary_key=True),  # the name of a provider
     sa.Column("requests_per_minute", sa.Integer),
     sa.Column("tokens_per_minute", sa.Integer),
     sa.Column("next_request_at", sa.Float(53), nullable=False, server_default="0"),
