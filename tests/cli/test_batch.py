@@ -139,6 +139,17 @@ def test_what_cannot_be_run_is_said_before_anything_starts(
     assert "no batches" in pair.run("batch", "list").stderr
 
 
+def test_a_misspelt_command_gets_the_nearest_one_and_is_no_ensemble(pair: Shell) -> None:
+    misspelt = pair.run("batch", "statsu")
+    ensemble = pair.run("batch", "./pair.yaml")
+    help_of_run = pair.run("batch", "statsu", "--help")
+
+    assert misspelt.returncode == ensemble.returncode == 2
+    assert "no command `batch statsu`. Did you mean `status`?" in misspelt.stderr
+    assert "--inputs" in ensemble.stderr
+    assert "Usage: llm-orc batch run" in help_of_run.stdout
+
+
 @pytest.mark.slow
 def test_a_cancelled_batch_is_gone_on_with_by_the_same_command(pair: Shell) -> None:
     (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(300)))

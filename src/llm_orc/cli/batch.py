@@ -43,8 +43,21 @@ class BatchGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            if not ctx.resilient_parsing and not _has_inputs_or_help(ctx, args):
+                self._refuse_misspelt(ctx, args[0])
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelt(self, ctx: click.Context, name: str) -> None:
+        """Without inputs it is no ensemble to run: say which command it resembles, if any."""
+        from llm_orc.storage.nearest import nearest
+
+        if near := nearest(name, self.commands):
+            ctx.fail(f"There is no command `batch {name}`. Did you mean `{near[0]}`? An ensemble needs --inputs.")
+
+
+def _has_inputs_or_help(ctx: click.Context, args: list[str]) -> bool:
+    return any(arg.startswith("--inputs") or arg in ctx.help_option_names for arg in args)
 
 
 @click.group(
@@ -100,7 +113,9 @@ def status_command(*, batch: str, as_json: bool, store: str | None) -> None:
         write_data("\n".join(_status_lines(status)) + "\n")
 
 
-@command.command("results", context_settings=CONTEXT)
+@command.command(
+    "results", context_settings=CONTEXT, short_help="Write the rows that have ended, with their answers."
+)
 @batch_argument
 @click.option("--ordered", is_flag=True, help="In the order of the input, not in that in which rows ended.")
 @row_format_option

@@ -166,7 +166,9 @@ class _GoOn(TypedDict):
     store: str | None
 
 
-@click.command("resume", context_settings=CONTEXT, epilog=EXIT_CODES)
+@click.command(
+    "resume", context_settings=CONTEXT, epilog=EXIT_CODES, short_help="Go on with a batch that was left off."
+)
 @batch_argument
 @limit_options
 @result_options
@@ -179,7 +181,9 @@ def resume_command(**asked: Unpack[_GoOn]) -> int:
     return _go_on(asked, failed=False)
 
 
-@click.command("retry-failed", context_settings=CONTEXT, epilog=EXIT_CODES)
+@click.command(
+    "retry-failed", context_settings=CONTEXT, epilog=EXIT_CODES, short_help="Ask again for the rows that failed."
+)
 @batch_argument
 @limit_options
 @result_options
