@@ -30,7 +30,8 @@ LlmOrcError                   error                     exit 1
 │  ├─ ContentRefused          content_refused                   the model or its filter declined
 │  ├─ ReplyUnreadable         reply_unreadable                  what came back is no answer
 │  │  └─ ReplyCut             reply_cut                         the stream ended before the answer did
-│  └─ ReplyTimedOut           reply_timed_out                   silence for too long
+│  ├─ ReplyTooLarge           reply_too_large                   more came than `network.max_answer_mb` takes
+│  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
@@ -323,6 +324,10 @@ class ReplyUnreadable(ProviderError):
 class ReplyCut(ReplyUnreadable):
     code = "reply_cut"
     is_transient = True
+
+
+class ReplyTooLarge(ProviderError):
+    code = "reply_too_large"
 
 
 class ReplyTimedOut(ProviderError):

@@ -208,7 +208,7 @@ async def test_a_limit_covers_the_whole_exchange(server: Loopback, http: Http) -
     with pytest.raises(TransportError) as caught:
         await http.send("GET", server.url, {}, limit_s=0.1)
 
-    assert caught.value.trouble is Trouble.SILENT
+    assert caught.value.trouble is Trouble.TOO_SLOW
 
 
 @pytest.mark.parametrize("key", ["two\nlines", "nul\x00"])

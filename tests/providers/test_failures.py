@@ -19,6 +19,7 @@ from llm_orc.errors import (
     RateLimited,
     ReplyCut,
     ReplyTimedOut,
+    ReplyTooLarge,
     ReplyUnreadable,
     RequestRejected,
 )
@@ -71,6 +72,8 @@ def test_words_decide_where_the_status_is_not_enough(
         (Trouble.CERTIFICATE, ProviderUnreachable, True),
         (Trouble.DROPPED, ReplyCut, True),
         (Trouble.SILENT, ReplyTimedOut, False),
+        (Trouble.TOO_SLOW, ReplyTimedOut, False),
+        (Trouble.TOO_LARGE, ReplyTooLarge, False),
         (Trouble.GARBAGE, ReplyUnreadable, False),
         (Trouble.INVALID, RequestRejected, False),
     ],

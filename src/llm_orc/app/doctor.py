@@ -17,7 +17,7 @@ from llm_orc.app.set_up import choose_access
 from llm_orc.app.wiring import open_app
 from llm_orc.errors import LlmOrcError, SettingsError
 from llm_orc.net.http import Http
-from llm_orc.net.transport import TransportError
+from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.catalog import endpoint_of, find_provider
 from llm_orc.providers.dialect import Target
 from llm_orc.providers.failures import from_transport
@@ -226,6 +226,8 @@ async def _server(app: App, http: Http, endpoint: Endpoint) -> list[Finding]:
     try:
         answer = await http.send("GET", endpoint.origin + "/", {}, limit_s=_ANSWER_S)
     except TransportError as e:
+        if e.trouble is Trouble.TOO_LARGE:
+            return [Finding("network", "ok", f"{endpoint.origin} answers, with more than was read")]
         error = from_transport(e, Target(endpoint.provider, "any"), endpoint.origin)
         return [Finding("network", "fault", error.message, error.hint)]
     except TimeoutError:

@@ -10,9 +10,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from llm_orc.errors import SettingsError
+from llm_orc.net.bodies import ERROR_PAGE_BYTES, BodyTooLarge, beginning, whole
 from llm_orc.net.proxies import Proxies
 from llm_orc.net.text import one_line
 from llm_orc.net.transport import Answer, Feed, TransportError, Trouble
@@ -88,11 +90,19 @@ class Http:
         *,
         feed: Feed | None = None,
         limit_s: float | None = None,
+        most_bytes: int | None = None,
     ) -> Answer:
+        most = self._settings.max_answer_bytes if most_bytes is None else most_bytes
+        limit_s = self._settings.answer_timeout_s if limit_s is None else limit_s
+        deadline = asyncio.timeout(limit_s)
         try:
-            async with asyncio.timeout(limit_s) if limit_s is not None else _NO_LIMIT:
-                return await self._exchange(method, url, headers, body, feed=feed)
+            async with deadline:
+                return await self._exchange(method, url, headers, body, feed=feed, most=most)
+        except BodyTooLarge as e:
+            raise TransportError(Trouble.TOO_LARGE, str(e)) from None
         except (aiohttp.ClientError, OSError, ValueError) as e:
+            if deadline.expired():
+                raise TransportError(Trouble.TOO_SLOW, f"no whole answer within {limit_s:g} s") from None
             # aiohttp's errors may hold headers, and so a key: only the reason leaves this room.
             raise _trouble(e, self._settings) from None
 
@@ -104,6 +114,7 @@ class Http:
         body: bytes | None,
         *,
         feed: Feed | None,
+        most: int,
     ) -> Answer:
         assert self._session is not None, "Http is used inside `async with`"
         target = self._urls.get(url)
@@ -119,9 +130,11 @@ class Http:
             ssl=self._context() if target.scheme == "https" else True,
         ) as response:
             status = response.status
-            if feed is None or not 200 <= status < 300 or response.content_type == "application/json":
-                return Answer(status, response.headers, await response.read())
-            return Answer(status, response.headers, broken=await _stream(response.content, feed))
+            if not 200 <= status < 300:
+                return Answer(status, response.headers, await beginning(response, min(most, ERROR_PAGE_BYTES)))
+            if feed is None or response.content_type == "application/json":
+                return Answer(status, response.headers, await whole(response, most))
+            return Answer(status, response.headers, broken=await _stream(response.content, feed, most))
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -129,21 +142,14 @@ class Http:
         return self._tls
 
 
-class _NoLimit:
-    async def __aenter__(self) -> None:
-        return
-
-    async def __aexit__(self, *exc: object) -> None:
-        return
-
-
-_NO_LIMIT = _NoLimit()
-
-
-async def _stream(content: aiohttp.StreamReader, feed: Feed) -> str:
-    """Pass the body on as it comes; return why it broke off, or nothing."""
+async def _stream(content: aiohttp.StreamReader, feed: Feed, most: int) -> str:
+    """Pass the body on as it comes; return why it broke off, or nothing. Raises `BodyTooLarge`."""
+    left = most
     try:
         while piece := await content.readany():
+            left -= len(piece)
+            if left < 0:
+                raise BodyTooLarge(most)
             if feed(piece):
                 await _await_end(content)
                 return ""
@@ -185,6 +191,8 @@ def _trouble(error: Exception, settings: NetworkSettings) -> TransportError:
         return TransportError(Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s")
     if isinstance(error, aiohttp.SocketTimeoutError):
         return TransportError(Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s")
+    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
+        return TransportError(Trouble.GARBAGE, "its body can't be unpacked as its `Content-Encoding` says")
     trouble = next((trouble for kinds, trouble in _TROUBLES if isinstance(error, kinds)), Trouble.DROPPED)
     return TransportError(trouble, _reason(error))
 

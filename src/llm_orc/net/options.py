@@ -11,3 +11,9 @@ class NetworkSettings:
     ca_file: Path | None = None  # PEM bundle, trusted beside the system's
     connect_timeout_s: float = 15.0
     idle_timeout_s: float = 600.0  # longest silence within a reply
+    answer_timeout_s: float = 3600.0  # longest wait for one whole answer, however lively
+    max_answer_mb: int = 64  # millions of bytes that one answer may have, unpacked
+
+    @property
+    def max_answer_bytes(self) -> int:
+        return self.max_answer_mb * 10**6

@@ -31,17 +31,23 @@ class Trouble(Enum):
     CERTIFICATE = "certificate"  # not sent either: the server could not prove its name
     DROPPED = "dropped"  # sent, then the connection ended; the provider may have worked on it
     SILENT = "silent"  # sent, then nothing for longer than the idle time-out
+    TOO_SLOW = "too slow"  # sent, and the answer did not come to its end in time
+    TOO_LARGE = "too large"  # sent, and more came than is taken; the rest was left unread
     GARBAGE = "garbage"  # sent, and what came back isn't HTTP
     INVALID = "invalid"  # not sent: the URL or a header can't be put on the wire
 
 
 class TransportError(Exception):
-    """No whole answer. `reason` is fit for a message: no secret, one line."""
+    """No whole answer. `reason` is fit for a message: no secret, one line.
 
-    def __init__(self, trouble: Trouble, reason: str) -> None:
+    `hint` says what to do where the transport knows better than its caller: it alone knows the way that was taken.
+    """
+
+    def __init__(self, trouble: Trouble, reason: str, hint: str = "") -> None:
         super().__init__(reason)
         self.trouble = trouble
         self.reason = reason
+        self.hint = hint
 
 
 class Transport(Protocol):
@@ -56,9 +62,11 @@ class Transport(Protocol):
         *,
         feed: Feed | None = None,
         limit_s: float | None = None,
+        most_bytes: int | None = None,
     ) -> Answer:
-        """Send and read the whole answer, within `limit_s` if given (else only silence is limited).
+        """Send and read the whole answer, within `limit_s` and `most_bytes`, or what the settings allow.
 
-        With `feed`, a 2xx body that isn't plain JSON goes there piece by piece. Raises `TransportError`.
+        With `feed`, a 2xx body that isn't plain JSON goes there piece by piece. Of another status' body only the
+        beginning is kept. Raises `TransportError`.
         """
         ...

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CredentialNeed = Literal["required", "optional", "none"]
 CliName = Literal["claude-cli", "codex-cli"]
 _COMPATIBLE = "openai-compatible"
+_LARGEST_LIST = 8 * 2**20  # bytes; the longest known lists have less than one million
 _LIST_LIMIT_S = 2.0
 _KEY_HEADERS = {"anthropic": ("x-api-key", ""), "gemini": ("x-goog-api-key", "")}
 _DIALECTS: dict[DialectName, Dialect] = {
@@ -260,7 +261,8 @@ async def list_models(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:
     Raises `TransportError` where none answers; an answer that is no list of models is an empty one.
     """
     path = {"anthropic": "/v1/models", "gemini": "/v1beta/models"}.get(endpoint.dialect, "/models")
-    answer = await http.send("GET", endpoint.base_url + path, dict(endpoint.headers), limit_s=_LIST_LIMIT_S)
+    url = endpoint.base_url + path
+    answer = await http.send("GET", url, dict(endpoint.headers), limit_s=_LIST_LIMIT_S, most_bytes=_LARGEST_LIST)
     try:
         listed = msgspec.json.decode(answer.body, type=_Models) if answer.status == 200 else _Models()
     except (msgspec.DecodeError, UnicodeDecodeError):

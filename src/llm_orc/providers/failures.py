@@ -18,6 +18,7 @@ from llm_orc.errors import (
     RateLimited,
     ReplyCut,
     ReplyTimedOut,
+    ReplyTooLarge,
     ReplyUnreadable,
     RequestRejected,
 )
@@ -194,35 +195,49 @@ def _until_s(http_date: str, now: datetime) -> float | None:
 
 def from_transport(error: TransportError, target: Target, origin: str) -> ProviderError:
     """The error for a request that got no whole answer."""
-    match error.trouble:
-        case Trouble.NOT_SENT:
-            return ProviderUnreachable(
-                f"{target} can't be reached at `{origin}`: {error.reason}.",
-                hint="Check the network, HTTPS_PROXY, and that the server runs.",
-            )
-        case Trouble.CERTIFICATE:
-            return ProviderUnreachable(
-                f"The TLS certificate of {target} at `{origin}` is not trusted: {error.reason}.",
-                hint="If a company proxy or your own server signs it, put its CA into `network.ca_file` "
-                "(config.yaml) or SSL_CERT_FILE.",
-            )
-        case Trouble.DROPPED:
-            return ReplyCut(
-                f"The connection to {target} ended before the answer did: {error.reason}.",
-                hint="Run it again; if it happens often, look for a proxy or gateway with a time limit.",
-            )
-        case Trouble.SILENT:
-            return ReplyTimedOut(
-                f"{target} fell silent: {error.reason}.",
-                hint="Raise `network.idle_timeout_seconds`, or use a faster model.",
-            )
-        case Trouble.GARBAGE:
-            return ReplyUnreadable(
-                f"What answers for {target} at `{origin}` doesn't speak HTTP: {error.reason}.",
-                hint="Check `base_url` of this provider.",
-            )
-        case Trouble.INVALID:
-            return RequestRejected(
-                f"The request to {target} can't be sent: {error.reason}.",
-                hint="Check `base_url` and `headers` of this provider, and that its key is one plain line.",
-            )
+    kind, happened, hint = _WITHOUT_ANSWER[error.trouble]
+    return kind(f"{happened.format(target=target, origin=origin)}: {error.reason}.", hint=error.hint or hint)
+
+
+_WITHOUT_ANSWER: Mapping[Trouble, tuple[type[ProviderError], str, str]] = {
+    Trouble.NOT_SENT: (
+        ProviderUnreachable,
+        "{target} can't be reached at `{origin}`",
+        "Check the network, and that the server runs.",
+    ),
+    Trouble.CERTIFICATE: (
+        ProviderUnreachable,
+        "The TLS certificate of {target} at `{origin}` is not trusted",
+        "If a company proxy or your own server signs it, put its CA into `network.ca_file` or SSL_CERT_FILE.",
+    ),
+    Trouble.DROPPED: (
+        ReplyCut,
+        "The connection to {target} ended before the answer did",
+        "Run it again; if it happens often, look for a proxy or gateway with a time limit.",
+    ),
+    Trouble.SILENT: (
+        ReplyTimedOut,
+        "{target} fell silent",
+        "Raise `network.idle_timeout_seconds`, or use a faster model.",
+    ),
+    Trouble.TOO_SLOW: (
+        ReplyTimedOut,
+        "The answer of {target} came to no end",
+        "Raise `network.answer_timeout_seconds`, or ask for less at once.",
+    ),
+    Trouble.TOO_LARGE: (
+        ReplyTooLarge,
+        "The answer of {target} was left unread because it is too large",
+        "Check `base_url` of this provider; where such answers are meant, raise `network.max_answer_mb`.",
+    ),
+    Trouble.GARBAGE: (
+        ReplyUnreadable,
+        "What answers for {target} at `{origin}` doesn't speak HTTP",
+        "Check `base_url` of this provider.",
+    ),
+    Trouble.INVALID: (
+        RequestRejected,
+        "The request to {target} can't be sent",
+        "Check `base_url` and `headers` of this provider, and that its key is one plain line.",
+    ),
+}

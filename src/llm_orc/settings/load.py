@@ -42,6 +42,7 @@ _FIELD_NAMES = {
     "timeout_seconds": "timeout_s",
     "connect_timeout_seconds": "connect_timeout_s",
     "idle_timeout_seconds": "idle_timeout_s",
+    "answer_timeout_seconds": "answer_timeout_s",
 }
 
 

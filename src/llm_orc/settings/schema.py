@@ -74,6 +74,8 @@ _NETWORK_KINDS: Mapping[str, Kind] = {
     "ca_file": optional(file_path),
     "connect_timeout_seconds": number(0, above=True),
     "idle_timeout_seconds": number(0, above=True),
+    "answer_timeout_seconds": number(0, above=True),
+    "max_answer_mb": whole_number(1),
 }
 _BATCH_KINDS: Mapping[str, Kind] = {"store": optional(store_address)}
 

@@ -26,6 +26,8 @@ VARIABLES = {
     "LLM_ORC_CA_FILE": ("network", "ca_file"),
     "LLM_ORC_CONNECT_TIMEOUT_SECONDS": ("network", "connect_timeout_seconds"),
     "LLM_ORC_IDLE_TIMEOUT_SECONDS": ("network", "idle_timeout_seconds"),
+    "LLM_ORC_ANSWER_TIMEOUT_SECONDS": ("network", "answer_timeout_seconds"),
+    "LLM_ORC_MAX_ANSWER_MB": ("network", "max_answer_mb"),
 }
 _WORDS = {"1": True, "yes": True, "on": True, "true": True, "0": False, "no": False, "off": False, "false": False}
 

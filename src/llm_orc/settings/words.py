@@ -80,5 +80,7 @@ SETTING_WORDS: Mapping[str, Mapping[str, str]] = {
         "ca_file": "A PEM bundle, trusted beside the system's.",
         "connect_timeout_seconds": "Default: 15.",
         "idle_timeout_seconds": "The longest silence within a reply. Default: 600.",
+        "answer_timeout_seconds": "The longest wait for one whole answer, however lively. Default: 3600.",
+        "max_answer_mb": "Megabytes that one answer may have, unpacked. Default: 64.",
     },
 }

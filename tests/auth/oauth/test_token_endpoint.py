@@ -420,7 +420,6 @@ def test_any_bytes_are_read_without_harm(body: bytes) -> None:
 
 def test_json_nested_beyond_all_measure_is_no_json() -> None:
     assert json_object(Answer(200, {}, b'{"a":' * 100_000)) is None
-    assert json_object(Answer(200, {}, b'{"a": "' + b"x" * 2**21 + b'"}')) is None
 
 
 class _Unsendable:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 Params = Mapping[str, str | Secret]
 
 _LONGEST_WORDS = 200  # characters of a server's own words that are shown
-_LARGEST_BODY = 2**20  # bytes; a token response has a few thousand
+LARGEST_BODY = 2**20
+"""Bytes that any answer of an authorisation server may have; a token response has a few thousand."""
+
 _SHORTEST_SECRET = 6  # characters; hiding shorter ones would mangle ordinary words
 _LONGEST_WAIT_S = 86_400.0
 _ERROR_CODE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,80}")  # RFC 6749 §5.2
@@ -76,12 +78,12 @@ async def post(
     else:
         body, content_type = urlencode(plain).encode(), "application/x-www-form-urlencoded"
     headers = {"Content-Type": content_type, "Accept": "application/json"}
-    return await transport.send("POST", url, headers, body, limit_s=limit_s)
+    return await transport.send("POST", url, headers, body, limit_s=limit_s, most_bytes=LARGEST_BODY)
 
 
 def json_object(answer: Answer) -> dict[str, Any] | None:
     """Return the body where it is a JSON object; None for anything else, such as a proxy's page."""
-    if "html" in answer.headers.get("content-type", "").lower() or len(answer.body) > _LARGEST_BODY:
+    if "html" in answer.headers.get("content-type", "").lower():
         return None
     try:
         value = json.loads(answer.body)

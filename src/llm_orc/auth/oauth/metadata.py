@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llm_orc.auth.oauth.addresses import problem_of
-from llm_orc.auth.oauth.endpoint import json_object, shown
+from llm_orc.auth.oauth.endpoint import LARGEST_BODY, json_object, shown
 from llm_orc.errors import LoginFailed
 from llm_orc.net.transport import TransportError
 
@@ -67,7 +67,9 @@ async def _fetch(issuer: str, provider: str, transport: Transport) -> Mapping[st
     reasons: list[str] = []
     for url in metadata_urls(issuer):
         try:
-            answer = await transport.send("GET", url, {"Accept": "application/json"}, limit_s=LIMIT_S)
+            answer = await transport.send(
+                "GET", url, {"Accept": "application/json"}, limit_s=LIMIT_S, most_bytes=LARGEST_BODY
+            )
         except TransportError as e:
             reasons.append(f"`{url}`: {shown(e.reason, {})}")
             continue

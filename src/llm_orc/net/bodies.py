@@ -1,0 +1,60 @@
+"""Read the body of an answer within a bound, unpacked: no server can fill this machine's memory.
+
+aiohttp unpacks only as far as is read, so what is counted here is what a body takes, however small it travelled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import aiohttp
+
+ERROR_PAGE_BYTES = 2**18
+"""As much of an error's body is kept; what is beyond says nothing that the status doesn't."""
+
+
+class BodyTooLarge(Exception):
+    """More than `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {in_words(most)} came")
+        self.most = most
+
+
+async def whole(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the whole body. Raises `BodyTooLarge`, before anything is read where the server says its size."""
+    if (response.content_length or 0) > most:
+        raise BodyTooLarge(most)
+    body, is_whole = await _up_to(response.content, most)
+    if not is_whole:
+        raise BodyTooLarge(most)
+    return body
+
+
+async def beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body's first `most` bytes; the rest is left unread, which costs the connection."""
+    body, _ = await _up_to(response.content, most)
+    return body
+
+
+async def _up_to(content: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:
+    first = await content.readany()
+    if len(first) <= most and content.at_eof():  # nearly every answer
+        return first, True
+    body = bytearray(first)
+    del first
+    while len(body) <= most:
+        piece = await content.readany()
+        if not piece:
+            return bytes(body), True
+        body += piece
+    return bytes(body[:most]), False
+
+
+def in_words(size: int) -> str:
+    """Return a number of bytes as people write it."""
+    for unit, name in ((10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}" if size < 1000 * unit else f"{size // unit} {name}"
+    return f"{size} bytes"
