@@ -11,10 +11,9 @@ from hypothesis import given
 from llm_orc.engine.events import ErrorInfo
 from llm_orc.formats.figures import charge, dollars, seconds
 from llm_orc.formats.markdown import as_markdown
-from llm_orc.formats.printable import one_line, printable
 from llm_orc.formats.text import as_text
 
-from .results import anything, results
+from .results import results
 
 if TYPE_CHECKING:
     from llm_orc.runs.state import RunResult
@@ -106,20 +105,3 @@ def test_small_costs_are_not_rounded_to_nothing(cost_usd: float | None, words: s
 def test_a_subscription_is_not_shown_as_a_price() -> None:
     assert charge("subscription", 0.0) == "subscription"
     assert charge("metered", None) == "metered price unknown"
-
-
-def test_an_escape_sequence_is_shown_and_not_sent() -> None:
-    assert (
-        printable("\x1b]0;owned\x07 and \x9b31m\r\nnext\tcolumn")
-        == "\\x1b]0;owned\\x07 and \\x9b31m\nnext\tcolumn"
-    )
-
-
-@given(anything)
-def test_printable_text_has_no_control_character_but_newline_and_tab(text: str) -> None:
-    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in printable(text) if c not in "\n\t")
-
-
-@given(anything)
-def test_one_line_is_one_line(text: str) -> None:
-    assert len(one_line(text).splitlines()) <= 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import count, dollars
-from llm_orc.formats.printable import one_line
+from llm_orc.formats.printable import unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
         yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
     if (estimate := plan.estimate()) is not None:
         yield _estimated(estimate)
-    yield from (one_line(notice) for notice in plan.notices)
+    yield from (unmistakable(notice) for notice in plan.notices)
 
 
 def _estimated(estimate: Estimate) -> str:
@@ -46,5 +46,5 @@ def _estimated(estimate: Estimate) -> str:
 
 
 def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:
-    yield one_line(f"{access.provider} {model} · {agents}")
-    yield "  " + one_line(f"{WHO_PAYS[access.billing]} · {access.source}")
+    yield unmistakable(f"{access.provider} {model} · {agents}")
+    yield "  " + unmistakable(f"{WHO_PAYS[access.billing]} · {access.source}")

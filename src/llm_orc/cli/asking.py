@@ -61,17 +61,17 @@ class TerminalAsk:
         note(f"The code holds for {seconds(device.expires_in_s)}. Only type it for a sign-in that you began.")
 
     def progress(self, words: str) -> None:
-        from llm_orc.formats.printable import one_line
+        from llm_orc.formats.printable import unmistakable
 
-        note(one_line(words))
+        note(unmistakable(words))
 
     def _show(self, line: str) -> None:
-        from llm_orc.formats.printable import one_line
+        from llm_orc.formats.printable import unmistakable
 
         if self._stdout_is_taken:
-            note(one_line(line))
+            note(unmistakable(line))
         else:
-            write_data(one_line(line) + "\n")
+            write_data(unmistakable(line) + "\n")
 
 
 def _open(url: str) -> bool:

@@ -12,7 +12,7 @@ from llm_orc.cli.exits import INTERRUPTED
 from llm_orc.cli.key_input import KeySourceOptions, read_key
 from llm_orc.cli.menus import select
 from llm_orc.cli.options import app_here, write_json
-from llm_orc.cli.prompts import person_is_here
+from llm_orc.cli.prompts import confirmed, person_is_here
 from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _agrees_to_terms(way: WayIn) -> bool:
     if way.notice is None or not way.is_ready or not person_is_here():
         return False
     note(f"{way.notice.text}\n({way.notice.link}, as of {way.notice.date})")
-    return click.confirm("Go on, knowing this?", default=False, err=True)
+    return confirmed("Go on, knowing this?")
 
 
 def _sign_in(app: App, provider: str, options: SignInOptions, *, as_json: bool) -> Entry:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import click
-
 from llm_orc.cli.options import write_json
-from llm_orc.cli.prompts import person_is_here
+from llm_orc.cli.prompts import confirmed, person_is_here
 from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def _log_in(state: CliState) -> bool:
 
     command = login_command(state.name)
     note(f"`{state.command}` is installed and not logged in.")
-    if not click.confirm(f"Start its own sign-in here: {' '.join(command)}", default=True, err=True):
+    if not confirmed(f"Start its own sign-in here: {' '.join(command)}", default=True):
         return False
     done = subprocess.run([str(state.path), *command[1:]], check=False)  # noqa: S603 - its user's own program
     return done.returncode == 0

@@ -10,7 +10,7 @@ import click
 
 from llm_orc.cli.auth_arguments import auth_command
 from llm_orc.cli.options import app_here, write_json
-from llm_orc.cli.prompts import person_is_here
+from llm_orc.cli.prompts import confirmed, person_is_here
 from llm_orc.cli.streams import columns, note, write_data
 from llm_orc.cli.tables import Column, table
 
@@ -103,7 +103,7 @@ def _agreed(question: str, *, yes: bool, as_json: bool) -> bool:
     """Where nobody can answer, that is no yes."""
     if yes or as_json or not person_is_here():
         return yes
-    return click.confirm(question, default=False, err=True)
+    return confirmed(question)
 
 
 def _show(found: Sequence[Found], files: Sequence[EarlierFile], billing: Sequence[str]) -> None:

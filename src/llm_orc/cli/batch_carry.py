@@ -12,11 +12,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-import click
-
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.exits import INTERRUPTED, TERMINATED
+from llm_orc.cli.prompts import confirmed
 from llm_orc.cli.streams import is_terminal, note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
@@ -120,7 +119,7 @@ def planned_with_consent(
         note(f"This would cost money: {refusal.message}.")
         asking = True
         ready = run_to_end(plan(True, show))
-        if not click.confirm(f"Go on, and pay for the tokens of {count(to_do, 'row')}?", default=False, err=True):
+        if not confirmed(f"Go on, and pay for the tokens of {count(to_do, 'row')}?"):
             raise
         return ready
 

@@ -17,7 +17,7 @@ from llm_orc.cli.streams import note
 from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import InputError, StorageError
 from llm_orc.formats.figures import count, dollars
-from llm_orc.formats.printable import one_line, printable
+from llm_orc.formats.printable import one_line
 from llm_orc.storage.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ async def _role(room: Room, rest: str) -> None:
     if not text:
         for spec in ensemble.agents:
             if agent in (None, spec.name):
-                note(f"{spec.name}: {printable(spec.system_prompt or 'no role of its own')}")
+                note(f"{spec.name}: {spec.system_prompt or 'no role of its own'}")
         return
     room.chat.ensemble = with_role(ensemble, text, agent)
-    note(f"From now on: {printable(text)}")
+    note(f"From now on: {text}")
 
 
 async def _model(room: Room, rest: str) -> None:

@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.cli.streams import note
 from llm_orc.errors import InputError, StorageError
 from llm_orc.storage.atomic import make_private_directory
 
@@ -83,7 +84,7 @@ class TypedLines:
         from prompt_toolkit.output import create_output
 
         for number, option in enumerate(options, start=1):
-            print(f"  {number}  {option}", file=sys.stderr)
+            note(f"  {number}  {option}")
         asking: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
         while True:
             try:
@@ -135,7 +136,8 @@ class PlainLines:
     async def choose(self, options: list[str]) -> int:
         if not self.is_person:
             return len(options) - 1
-        self._show("".join(f"  {number}  {option}\n" for number, option in enumerate(options, start=1)))
+        for number, option in enumerate(options, start=1):
+            note(f"  {number}  {option}")
         while True:
             self._show(f"Which [1-{len(options)}] ")
             line = await self._lines.get()

@@ -9,16 +9,14 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
 from llm_orc.app.chat import Chat
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
 from llm_orc.cli.chat_lines import Interrupted, PlainLines, TypedLines
 from llm_orc.cli.chat_view import ChatView
 from llm_orc.cli.exits import INTERRUPTED, TERMINATED, write_error
-from llm_orc.cli.prompts import person_is_here
-from llm_orc.cli.streams import moves_cursor, note, style
+from llm_orc.cli.prompts import confirmed, person_is_here
+from llm_orc.cli.streams import Styled, moves_cursor, note
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed
 from llm_orc.formats.conversation import as_text
 from llm_orc.formats.figures import count, dollars
@@ -49,7 +47,7 @@ def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
         if options.allow_metered or not person_is_here():
             raise
         note(f"This would cost money: {refusal.message}.")
-        if not click.confirm("Go on, and pay for the tokens of this chat?", default=False, err=True):
+        if not confirmed("Go on, and pay for the tokens of this chat?"):
             raise
     return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, allow_metered=True)))
 
@@ -142,7 +140,7 @@ class _ChatLoop:
             if self._ended_by is not None or self._main is None or self._main.cancelling():
                 raise
             view.close()
-            note(style("Stopped. What came is kept; /retry asks again, /undo takes it back.", "dim"))
+            note(Styled("Stopped. What came is kept; /retry asks again, /undo takes it back.", "dim"))
             return None
         else:
             if self._ended_by is not None:  # the end came while the turn was closing
@@ -167,7 +165,7 @@ class _ChatLoop:
         turns, earlier = chat.turns(_SHOWN_AGAIN * len(chat.ensemble.agents))
         if turns:
             note(f"Conversation {chat.conversation} goes on:\n")
-            note(style(as_text(chat.conversation, turns, earlier), "dim"))
+            note(Styled(as_text(chat.conversation, turns, earlier), "dim"))
         elif person_is_here():
             note(f"Conversation {chat.conversation}, new.")
         if person_is_here():

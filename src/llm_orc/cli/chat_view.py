@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.plain_view import plain_words
-from llm_orc.cli.streams import is_terminal, moves_cursor, note, style, write_data
+from llm_orc.cli.streams import Styled, is_terminal, moves_cursor, note, write_data
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -20,7 +20,7 @@ from llm_orc.engine.events import (
     RunFinished,
 )
 from llm_orc.formats.figures import charge, seconds
-from llm_orc.formats.printable import one_line, printable
+from llm_orc.formats.printable import PrintableStream, one_line
 from llm_orc.formats.sentences import token_figures
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class ChatView:
         self._agents = agents
         self._streams = agents == 1 and is_terminal(sys.stdout)
         self._is_in_line = False  # text stands in the last line of stdout
+        self._printable = PrintableStream()
         self._waiting = _Waiting()
         self.is_over = False  # every answer that comes has come
 
@@ -43,12 +44,12 @@ class ChatView:
         match event:
             case AgentDelta():
                 if self._streams:
-                    self._write(printable(event.text))
+                    self._write(self._printable.feed(event.text))
             case AgentRetrying() | AgentSwitched():
                 was_begun = self._is_in_line
                 self._note(plain_words(event))
                 if was_begun:
-                    note(style("The answer begins again:", "dim"))
+                    note(Styled("The answer begins again:", "dim"))
             case AgentNotice() | AgentSkipped():
                 self._note(plain_words(event))
             case AgentFinished():
@@ -80,13 +81,13 @@ class ChatView:
         ]
         if output.stop_reason == "max_tokens":
             figures.append("cut at max_tokens")
-        note(style(one_line(" · ".join(figures)), "dim"))
+        note(Styled(one_line(" · ".join(figures)), "dim"))
 
     def _failed(self, event: AgentFailed) -> None:
         who = f"{event.agent}: " if self._agents > 1 else ""
-        self._note(f"{style('error', 'red')}: {printable(who + event.error.message)}")
+        self._note(Styled("error", "red"), f": {who}{event.error.message}")
         if event.error.hint and event.error.code != "conversation_full":
-            note(f"{style('hint', 'cyan')}: {printable(event.error.hint)}")
+            note(Styled("hint", "cyan"), f": {event.error.hint}")
 
     def _write(self, text: str) -> None:
         self._waiting.stop()
@@ -94,15 +95,15 @@ class ChatView:
         sys.stdout.flush()
         self._is_in_line = True
 
-    def _note(self, words: str) -> None:
+    def _note(self, *words: str | Styled) -> None:
         self._waiting.stop()
         self._end_line()
-        if words:
-            note(words)
+        if any(words):
+            note(*words)
 
     def _end_line(self) -> None:
         if self._is_in_line:
-            sys.stdout.write("\n")
+            sys.stdout.write(self._printable.rest() + "\n")
             sys.stdout.flush()
             self._is_in_line = False
 

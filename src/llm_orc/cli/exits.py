@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.streams import note, prepare_streams, style
+from llm_orc.cli.streams import Styled, note, prepare_streams
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
@@ -72,16 +72,14 @@ def _failed(exception: Exception, arguments: Sequence[str]) -> int:
 
 def write_error(error: LlmOrcError) -> None:
     """Say on stderr what went wrong, every problem with its place, and what to do next."""
-    from llm_orc.formats.printable import printable
-
-    note(f"{style('error', 'red')}: {printable(error.message)}")
+    note(Styled("error", "red"), f": {error.message}")
     if isinstance(error, EnsembleInvalid):
         for problem in error.problems:
-            note(f"  {printable(str(problem))}")
+            note(f"  {problem}")
             if problem.hint:
-                note(f"    {printable(problem.hint)}")
+                note(f"    {problem.hint}")
     if error.hint:
-        note(f"{style('hint', 'cyan')}: {printable(error.hint)}")
+        note(Styled("hint", "cyan"), f": {error.hint}")
 
 
 def _as_error(exception: Exception) -> LlmOrcError:

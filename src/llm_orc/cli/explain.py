@@ -67,13 +67,13 @@ def _nameless(agent: AgentAccess) -> AgentAccess:
 
 def _decision(agent: AgentAccess) -> Iterator[str]:
     from llm_orc.cli.access_lines import WHO_PAYS
-    from llm_orc.formats.printable import one_line
+    from llm_orc.formats.printable import one_line, unmistakable
 
     access = agent.access
     profile = f" (profile `{agent.profile}`)" if agent.profile else ""
     yield f"  uses     {one_line(f'{access.provider} {agent.model}')} by {access.method}{profile}"
     yield f"  pays     {WHO_PAYS[access.billing]}"
-    yield f"  with     {one_line(access.source)}"
+    yield f"  with     {unmistakable(access.source)}"
     if agent.why:
         yield f"  because  {one_line(agent.why)}"
     for model, fallback in agent.fallbacks:
@@ -81,7 +81,8 @@ def _decision(agent: AgentAccess) -> Iterator[str]:
         yield f"  then     {one_line(what)}"
     for other in agent.considered:
         if not other.is_used and not any(_is(other.provider, other.method, f) for _, f in agent.fallbacks):
-            yield f"  not      {one_line(f'{other.provider} {other.method}'.strip())}: {one_line(other.outcome)}"
+            what = f"{other.provider} {other.method}".strip()
+            yield f"  not      {one_line(what)}: {unmistakable(other.outcome)}"
 
 
 def _is(provider: str, method: str, access: Access) -> bool:

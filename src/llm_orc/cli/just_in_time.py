@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import click
-
 from llm_orc.cli.exits import write_error
 from llm_orc.cli.options import app_here
-from llm_orc.cli.prompts import person_is_here
+from llm_orc.cli.prompts import confirmed, person_is_here
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import write_private
 
@@ -32,7 +30,7 @@ def sets_up(missing: NotLoggedIn) -> bool:
     if missing.provider is None:
         with suppress(StorageError):
             write_private(asked, b"")
-    if not click.confirm(f"{what} now, and go on?", default=True, err=True):
+    if not confirmed(f"{what} now, and go on?", default=True):
         return False
     from llm_orc.cli.setup_wizard import set_up_provider
 

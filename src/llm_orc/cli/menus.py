@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.cli.prompts import chosen
 from llm_orc.cli.streams import has_colour, moves_cursor, note
 from llm_orc.cli.tables import cut
+from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ _MARGIN = 7  # the symbol, the number and the space around them
 
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     """Return the position of the option that was chosen; Enter takes the default."""
+    question, options = one_line(question), [one_line(option) for option in options]
     if not moves_cursor(sys.stderr):
         note(question)
         return chosen(options)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.streams import is_terminal
+from llm_orc.cli.streams import is_terminal, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def person_is_here() -> bool:
 def chosen(options: Sequence[str]) -> int:
     """Show the options and return the position of the one chosen; Enter takes the first."""
     for number, option in enumerate(options, start=1):
-        click.echo(f"  {number}  {option}", err=True)
+        note(f"  {number}  {option}")
     kind = click.IntRange(1, len(options))
     answer: int = click.prompt("Which", type=kind, default=1, err=True)
     return answer - 1
@@ -33,4 +33,11 @@ def agreed(question: str, *, yes: bool) -> bool:
         return True
     if not person_is_here():
         raise click.UsageError(f"{question} Nobody is here to answer; add --yes.", click.get_current_context())
-    return click.confirm(question, default=False, err=True)
+    return confirmed(question)
+
+
+def confirmed(question: str, *, default: bool = False) -> bool:
+    """Ask the person who is here. The question shows all that it quotes as what it is, hosts in ASCII too."""
+    from llm_orc.formats.printable import unmistakable
+
+    return click.confirm(unmistakable(question), default=default, err=True)

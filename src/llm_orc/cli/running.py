@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import click
-
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.exits import INTERRUPTED, READER_GONE, TERMINATED, write_error
+from llm_orc.cli.prompts import confirmed
 from llm_orc.cli.streams import is_terminal, note, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
@@ -81,7 +80,7 @@ def carry_out(
         if allow_metered or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise
         note(f"This would cost money: {refusal.message}.")
-        if not click.confirm("Go on, and pay for the tokens of this run?", default=False, err=True):
+        if not confirmed("Go on, and pay for the tokens of this run?"):
             raise
         allow_metered = True
     return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)

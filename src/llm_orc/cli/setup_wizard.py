@@ -17,7 +17,8 @@ from llm_orc.cli.auth_add import add_access
 from llm_orc.cli.exits import write_error
 from llm_orc.cli.menus import select
 from llm_orc.cli.options import app_here
-from llm_orc.cli.streams import columns, note, style
+from llm_orc.cli.prompts import confirmed
+from llm_orc.cli.streams import Styled, columns, note
 from llm_orc.cli.tables import Column, table
 from llm_orc.errors import LlmOrcError
 from llm_orc.formats.figures import seconds
@@ -39,7 +40,8 @@ def wizard() -> None:
     if found is not None and _proves(found):
         _write_default(found)
     _first_ensemble()
-    note(f"\nNext: {style(f'llm-orc invoke {FIRST_ENSEMBLE}', 'bold')}, or talk: {style('llm-orc chat', 'bold')}")
+    run = Styled(f"llm-orc invoke {FIRST_ENSEMBLE}", "bold")
+    note("\nNext: ", run, ", or talk: ", Styled("llm-orc chat", "bold"))
 
 
 def set_up_provider(provider: str | None) -> bool:
@@ -110,8 +112,8 @@ def _add_another() -> None:
 
 def _proves(found: Found) -> bool:
     """Make a real call, on a yes where it costs; returns whether to go on with this access."""
-    if found.billing is Billing.METERED and not click.confirm(
-        "Make a test call? It costs less than a cent.", default=True, err=True
+    if found.billing is Billing.METERED and not confirmed(
+        "Make a test call? It costs less than a cent.", default=True
     ):
         return True
     note("One real call, to be sure…")
@@ -119,10 +121,10 @@ def _proves(found: Found) -> bool:
         proof = run_to_end(try_access(app_here(), found.provider, found.model))
     except LlmOrcError as e:
         write_error(e)
-        return click.confirm("Use it all the same?", default=False, err=True)
+        return confirmed("Use it all the same?")
     except TimeoutError:
         note("No answer within a minute.")
-        return click.confirm("Use it all the same?", default=False, err=True)
+        return confirmed("Use it all the same?")
     note(f"`{proof.model}` answered in {seconds(proof.took_s)}.")
     return True
 
@@ -136,9 +138,7 @@ def _write_default(found: Found) -> None:
     if (
         before.is_own
         and before.provider is not None
-        and not click.confirm(
-            f"The default is `{before.provider}` {before.model or ''} now. Change it?", default=True, err=True
-        )
+        and not confirmed(f"The default is `{before.provider}` {before.model or ''} now. Change it?", default=True)
     ):
         return
     file = make_default(app, found.provider, found.model)
@@ -149,7 +149,7 @@ def _first_ensemble() -> None:
     app = app_here()
     if any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries):
         return
-    if click.confirm(f"Write a first ensemble, `{FIRST_ENSEMBLE}`, to try it on?", default=True, err=True):
+    if confirmed(f"Write a first ensemble, `{FIRST_ENSEMBLE}`, to try it on?", default=True):
         file = write_first_ensemble(app)
         if file is not None:
             note(f"Written: {file}")

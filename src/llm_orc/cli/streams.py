@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,22 +50,36 @@ def columns(stream: TextIO | None) -> int | None:
     return shutil.get_terminal_size().columns if is_terminal(stream) else None
 
 
-def style(text: str, name: str) -> str:
-    """Return the text coloured for stderr, where stderr shows colours."""
-    return f"\x1b[{_CODES[name]}m{text}\x1b[0m" if has_colour(sys.stderr) else text
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """A part of a note in a colour of ours; the one way to send an escape sequence with words."""
+
+    text: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def write_data(text: str) -> None:
-    """Write to stdout: as it is into a pipe or file, without control characters into a terminal."""
-    if is_terminal(sys.stdout):
-        from llm_orc.formats.printable import printable
+    """Write text for people to stdout, printable in a pipe too: it may lead to a terminal (`| tee`)."""
+    from llm_orc.formats.printable import printable
 
-        text = printable(text)
-    sys.stdout.write(text)
+    sys.stdout.write(printable(text))
     sys.stdout.flush()
 
 
-def note(text: str = "") -> None:
-    """Write a line for people to stderr. That nobody reads it is no reason to fail."""
+def note(*parts: str | Styled) -> None:
+    """Write the parts, printable, as one line for people to stderr. That nobody reads it is no reason to fail."""
+    from llm_orc.formats.printable import printable
+
+    line = "".join(_coloured(part) if isinstance(part, Styled) else printable(part) for part in parts)
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
+
+
+def _coloured(part: Styled) -> str:
+    from llm_orc.formats.printable import printable
+
+    text = printable(part.text)
+    return f"\x1b[{_CODES[part.name]}m{text}\x1b[0m" if has_colour(sys.stderr) else text

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import EnsembleInvalid
+from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
     from llm_orc.agents.base import AgentOutput
@@ -19,22 +19,15 @@ if TYPE_CHECKING:
 _indented = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2)
 _compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-# What json leaves raw, and a terminal, an encoder or a line splitter trips on; all of it is only ever in strings.
-_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
 
 def document(value: JsonValue) -> str:
     """Return one indented JSON document with a final newline; safe to print in a terminal."""
-    return _safe(_indented.encode(value)) + "\n"
+    return escaped_in_json(_indented.encode(value)) + "\n"
 
 
 def line(value: JsonValue) -> str:
     """Return one line of JSON without its newline; safe to print in a terminal."""
-    return _safe(_compact.encode(value))
-
-
-def _safe(encoded: str) -> str:
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", encoded)
+    return escaped_in_json(_compact.encode(value))
 
 
 def access_value(access: Access | None) -> JsonValue:
