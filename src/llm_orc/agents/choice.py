@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.errors import SettingsError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.providers.request_options import limit_in
 from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _own_choice(spec: AgentSpec) -> ModelChoice:
         named_by="ensemble",
         system_prompt=spec.system_prompt,
         temperature=spec.temperature,
-        max_tokens=spec.max_tokens,
+        max_tokens=spec.max_tokens or limit_in(spec.options),
         options=spec.options,
         json_output=spec.output_format == "json",
         timeout_s=spec.timeout_s,
@@ -99,15 +100,16 @@ def _from_profile(spec: AgentSpec, profile: ModelProfile, is_untrusted: Callable
         named_by = "nobody"
     elif any(is_untrusted(f"model_profiles.{profile.name}.{key}") for key in ("provider", "model", "auth_method")):
         named_by = "project"
+    own = _own_choice(spec)
     return replace(
-        _own_choice(spec),
+        own,
         provider=provider,
         model=model,
         named_by=named_by,
         profile=profile.name,
         system_prompt=spec.system_prompt if spec.system_prompt is not None else profile.system_prompt,
         temperature=spec.temperature if spec.temperature is not None else profile.temperature,
-        max_tokens=spec.max_tokens or profile.max_tokens,
+        max_tokens=own.max_tokens or profile.max_tokens or limit_in(profile.options),
         options={**profile.options, **spec.options},
         timeout_s=spec.timeout_s or profile.timeout_s,
         base_url=profile.base_url,

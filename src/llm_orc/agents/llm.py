@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from llm_orc.providers.base import ReplyObserver
 
 
-_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
-
-
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A model that is ready to be called, and what a call of it costs."""
@@ -145,10 +142,8 @@ def _most_usd(candidate: Candidate, request: ModelRequest, most_tokens: int) -> 
 
 
 def most_output_tokens(request: ModelRequest, model: str) -> int:
-    """Return how many tokens an answer may have; `options` that say more than `max_tokens` count."""
-    named = [request.options.get(key) for key in _LIMITS]
-    numbers = [number for number in named if isinstance(number, int) and not isinstance(number, bool)]
-    return max([request.max_tokens or default_max_tokens(model), *numbers])
+    """Return how many tokens an answer may have."""
+    return request.max_tokens or default_max_tokens(model)
 
 
 def _closes_access(error: LlmOrcError, access: Access) -> bool:

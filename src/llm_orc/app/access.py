@@ -13,11 +13,13 @@ from llm_orc.providers.catalog import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.providers.official_cli.state import CliState
+from llm_orc.providers.request_options import ALL_DIALECTS
 
 if TYPE_CHECKING:
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
     from llm_orc.providers.limits import Limiter
+    from llm_orc.settings.model import DialectName
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class HttpConnection:
     endpoint: Endpoint
     authoriser: Authoriser
     required_system_prompt: str | None = None
+
+    @property
+    def dialects(self) -> tuple[DialectName, ...]:
+        """What its requests may be written in."""
+        return (self.endpoint.dialect,)
 
     def build(
         self,
@@ -56,6 +63,11 @@ class CliConnection:
     clis: OfficialClis
     state: CliState
     base_url: str | None = None
+
+    @property
+    def dialects(self) -> tuple[DialectName, ...]:
+        """It is sent no options, so whatever any dialect knows does no harm."""
+        return ALL_DIALECTS
 
     def build(
         self,

@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.options import extras_notice, options_error, refused_options
 from llm_orc.app.access import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
 from llm_orc.app.credentials import credential_finder, in_words, what_to_do
 from llm_orc.app.discovery import find_best
@@ -17,6 +18,7 @@ from llm_orc.auth.apply import NoCredential
 from llm_orc.errors import AccessNotSupported, AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
 from llm_orc.providers.endpoint import Endpoint, check_base_url
+from llm_orc.providers.request_options import ALL_DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -83,6 +85,7 @@ class AccessFinder:
         notices = self._notices = {}
         for agent, wanted in choices.items():
             outcomes = [await self._find(choice) for choice in wanted]
+            self._look_at_options(agent, outcomes)
             failures = [e for outcome in outcomes for e in outcome.failures]
             ready[agent] = tuple(model for outcome in outcomes for model in outcome.ready)
             considered[agent] = _marked(outcomes)
@@ -95,6 +98,15 @@ class AccessFinder:
         if failed:
             raise _joined(failed)
         return ReadyModels(ready, considered, tuple(notices))
+
+    def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
+        """Raise `SettingsError` for options that nobody allowed; name those that somebody did."""
+        for ready in (ready for outcome in outcomes for ready in outcome.ready):
+            dialects = ALL_DIALECTS if ready.choice.provider is None else ready.connection.dialects
+            if refused := refused_options(ready.choice, dialects, self._settings):
+                raise options_error(agent, ready.choice, refused)
+            if notice := extras_notice(agent, ready.choice, dialects):
+                self._notices[notice] = None
 
     async def _find(self, choice: ModelChoice) -> _Outcome:
         key = (

@@ -1,4 +1,4 @@
-"""Find an ensemble that can be run: it is valid, and the profiles and providers that it names exist."""
+"""Find an ensemble that can be run: it is valid, what it names exists, and its options may be sent."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def find_ensemble(app: App, name_or_path: str) -> Ensemble:
     if found.problems:
         count = len(found.problems)
         raise EnsembleInvalid(
-            f"ensemble `{parsed.ensemble.name}` names {'something' if count == 1 else f'{count} things'} that"
-            f" {'does' if count == 1 else 'do'} not exist",
+            f"ensemble `{parsed.ensemble.name}` can't be used with your settings:"
+            f" {count} problem{'' if count == 1 else 's'}",
             problems=found.problems,
             hint=f"llm-orc check {name_or_path}",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.ensembles.check_options import options_problems
 from llm_orc.ensembles.schema import names_a_provider
 from llm_orc.errors import Problem
 from llm_orc.storage.nearest import did_you_mean
@@ -33,7 +34,8 @@ def check(parsed: ParsedEnsemble, settings: Settings, *, known_providers: Collec
     checker = _Checker(parsed, settings, known_providers)
     for i, agent in enumerate(parsed.ensemble.agents):
         checker.check_agent(agent, ("agents", i))
-    return Findings(tuple(checker.problems), tuple(checker.warnings))
+    problems = checker.problems or options_problems(parsed, settings)
+    return Findings(tuple(problems), tuple(checker.warnings))
 
 
 class _Checker:

@@ -26,7 +26,7 @@ AGENT_WORDS: Mapping[str, str] = {
     "system_prompt": "The agent's role. Default: the profile's.",
     "temperature": "At least 0. Default: the profile's, else the provider's.",
     "max_tokens": "The longest answer. Default: the profile's, else the provider's.",
-    "options": "Goes into the provider's request as it is.",
+    "options": "Sampling options for the provider's request.",
     "timeout_seconds": "The longest time for this agent, retries included.",
     "depends_on": "The agents whose answers this one gets; it starts when they have ended.",
     "requires": "How many of `depends_on` must have answered for the agent to run. Default: all.",

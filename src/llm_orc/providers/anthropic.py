@@ -148,7 +148,6 @@ _read_error = msgspec.json.Decoder(_ErrorBody, strict=False)
 
 class Anthropic(Dialect):
     name = "anthropic"
-    reserved = frozenset({"model", "messages", "stream", "system"})
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         body: dict[str, JsonValue] = {

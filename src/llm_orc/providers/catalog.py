@@ -175,7 +175,7 @@ def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> Provid
     `openai-compatible/<scope>` is a compatible server of that name; a provider that only `settings` know
     needs `base_url` and `dialect`. Raises `SettingsError` for a name that nobody knows.
     """
-    own = _own(name, settings)
+    own = provider_settings(name, settings)
     spec = PROVIDERS.get(name)
     if spec is None and name.startswith(f"{_COMPATIBLE}/"):
         spec = replace(PROVIDERS[_COMPATIBLE], name=name)
@@ -207,7 +207,7 @@ def endpoint_of(
     clean = check_base_url(address, spec.name)
     if spec.dialect == "anthropic":
         clean = clean.removesuffix("/v1")  # the dialect's paths begin with it
-    own = _own(spec.name, settings)
+    own = provider_settings(spec.name, settings)
     endpoint = Endpoint(
         provider=spec.name,
         dialect=spec.dialect,
@@ -280,7 +280,7 @@ class _Models(msgspec.Struct):
     models: list[_Model] | None = None
 
 
-def _own(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
+def provider_settings(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
     """What configuration says of `name`; a scope that it does not mention is as all compatible servers."""
     if name not in settings and name.startswith(f"{_COMPATIBLE}/"):
         return settings.get(_COMPATIBLE)

@@ -12,6 +12,7 @@ import msgspec
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.providers.request_options import is_reserved, wire_options
 from llm_orc.providers.sse import SseParser
 
 if TYPE_CHECKING:
@@ -161,8 +162,6 @@ class Dialect(ABC):
     """One provider protocol. Instances hold no state; one serves all calls."""
 
     name: ClassVar[DialectName]
-    reserved: ClassVar[frozenset[str]]
-    """Body fields that an agent's `options` must not set, because they have a place of their own."""
 
     @abstractmethod
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
@@ -181,9 +180,12 @@ class Dialect(ABC):
         """Read the body of an error; whatever it holds, this raises nothing."""
 
     def merge(self, body: dict[str, JsonValue], options: Mapping[str, JsonValue], target: Target) -> bytes:
-        """Put `options` into `body` (mappings one level deep) and return it as JSON."""
-        for key, value in options.items():
-            if key in self.reserved:
+        """Put `options` into `body` (mappings one level deep) and return it as JSON.
+
+        What may be among them is settled before a run; here only what we fill ourselves is refused.
+        """
+        for key, value in wire_options(options, self.name).items():
+            if is_reserved(key, self.name):
                 raise RequestRejected(
                     f"`options.{key}` can't be set for {target}: this field is filled by llm-orc itself.",
                     hint=f"Remove `{key}` from `options`; models and prompts have settings of their own.",

@@ -95,7 +95,6 @@ _read_errors = msgspec.json.Decoder(list[_ErrorBody], strict=False)
 
 class Gemini(Dialect):
     name = "gemini"
-    reserved = frozenset({"model", "contents", "messages", "systemInstruction", "system_instruction", "stream"})
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         body: dict[str, JsonValue] = {

@@ -22,6 +22,7 @@ from llm_orc.providers.dialect import (
 )
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
+from llm_orc.providers.request_options import limit_field
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -82,7 +83,6 @@ _read = msgspec.json.Decoder(_Completion, strict=False)
 
 class OpenAIChat(Dialect):
     name = "openai-chat"
-    reserved = frozenset({"model", "messages", "stream"})
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
@@ -95,7 +95,7 @@ class OpenAIChat(Dialect):
         if request.max_tokens is not None:
             # OpenAI's reasoning models refuse the older name, most compatible servers know no other.
             limit = "max_completion_tokens" if target.provider == "openai" else "max_tokens"
-            body[limit] = request.max_tokens
+            body[limit_field(request.options, limit)] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.json_output:

@@ -82,7 +82,6 @@ _read_event = msgspec.json.Decoder(_Event, strict=False)
 
 class OpenAIResponses(Dialect):
     name = "openai-responses"
-    reserved = frozenset({"model", "input", "messages", "instructions", "stream"})
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]

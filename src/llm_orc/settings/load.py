@@ -24,7 +24,7 @@ from llm_orc.settings.model import (
 from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
-from llm_orc.settings.schema import OPEN, PATHS
+from llm_orc.settings.schema import OPEN, PATHS, USERS_ONLY
 from llm_orc.settings.surroundings import environment_layer, flag_layer
 from llm_orc.settings.trust import TrustStore
 from llm_orc.storage.yaml_fields import problem_lines
@@ -77,8 +77,11 @@ def load_settings(
 
     merged: dict[SettingPath, Value] = {}
     withheld: list[Withheld] = []
+    notices: list[str] = []
     for value in (value for layer in layers for value in layer.values):
-        if value.origin.layer == "project" and not trusted and is_guarded(value.path):
+        if value.origin.layer == "project" and (value.path[0], *value.path[2:]) in USERS_ONLY:
+            notices.append(f"{value.origin}: `{dotted(value.path)}` counts only in your own config.yaml")
+        elif value.origin.layer == "project" and not trusted and is_guarded(value.path):
             withheld += [] if value.is_entry else [Withheld(dotted(value.path), value.origin)]
         else:
             merged[value.path] = value
@@ -98,7 +101,7 @@ def load_settings(
         withheld=tuple({w.key: w for w in withheld}.values()),
         origins={dotted(path): value.origin for path, value in merged.items()},
         written={dotted(path): _shown(value.value) for path, value in merged.items() if not value.is_entry},
-        notices=tuple(notice for layer in layers for notice in layer.notices),
+        notices=(*(notice for layer in layers for notice in layer.notices), *notices),
     )
 
 

@@ -114,6 +114,7 @@ class ProviderSettings:
     headers: Mapping[str, str] = field(default_factory=dict)
     auth_methods: tuple[AuthMethodName, ...] = ()  # those allowed, the preferred one first; empty: what is there
     allow_metered_fallback: bool = False
+    extra_options: tuple[str, ...] = ()  # fields of requests that agents may set beside sampling options
     oauth: OAuthSettings | None = None
     max_concurrent: int | None = None
     requests_per_minute: int | None = None

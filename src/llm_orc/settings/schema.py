@@ -11,6 +11,7 @@ from llm_orc.settings.value_kinds import (
     base_url,
     file_path,
     headers,
+    names,
     optional,
     store_address,
     variable_name,
@@ -58,6 +59,7 @@ _PROVIDER_KINDS: Mapping[str, Kind] = {
     "headers": headers,
     "auth_method": optional(one_or_more(*get_args(AuthMethodName))),
     "allow_metered_fallback": boolean,
+    "extra_options": names,
     "oauth": json_mapping,
 }
 _RUN_KINDS: Mapping[str, Kind] = {
@@ -87,6 +89,8 @@ PLAIN: Mapping[str, Mapping[str, Kind]] = {
     "network": _NETWORK_KINDS,
 }
 SECTIONS = (*NAMED, *PLAIN)
+# Only the user's own files may say it; a project's may not even where it is trusted.
+USERS_ONLY = frozenset({("providers", "extra_options")})
 PATHS = frozenset({"api_key_file", "ca_file"})  # relative ones count from the file that names them
 # Mappings whose own keys merge one by one: free ones, and those with keys of their own to check.
 OPEN = frozenset({"options", "headers", "extra_authorize_params", "extra_token_params"})

@@ -36,6 +36,16 @@ def optional(kind: Kind) -> Kind:
     return Described(read, or_nothing(kind))
 
 
+@fits({"type": ["array", "null"], "items": {"type": "string", "pattern": r"\S"}})
+def names(value: JsonValue) -> tuple[str, ...]:
+    """A list of names; none is an empty one."""
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        raise WrongValue("a list of names")
+    return tuple(value)
+
+
 @fits({"type": "string", "pattern": f"^{_ENV_NAME.pattern}$"})
 def variable_name(value: JsonValue) -> str:
     if isinstance(value, str) and _ENV_NAME.fullmatch(value):

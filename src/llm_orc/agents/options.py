@@ -1,0 +1,81 @@
+"""May an agent's `options` be sent? Plain sampling options from anybody, others by its user's own settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import SettingsError
+from llm_orc.providers.catalog import provider_settings
+from llm_orc.providers.request_options import extra_options, option_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.providers.request_options import OptionProblem
+    from llm_orc.settings.model import DialectName, Settings
+
+_USERS_LAYERS = frozenset({"packaged", "user", "environment", "flag"})
+
+
+def refused_options(
+    choice: ModelChoice, dialects: Sequence[DialectName], settings: Settings
+) -> tuple[OptionProblem, ...]:
+    """Return what is wrong with the options of `choice`, for a model that speaks one of `dialects`.
+
+    The user's own settings allow what `providers.<name>.extra_options` names, and what a profile in the user's own
+    files says itself. Nothing in an ensemble or in a project's files is such a word, trusted or not.
+    """
+    if not choice.options:
+        return ()
+    return option_problems(choice.options, dialects, _allowed(choice, settings))
+
+
+def _allowed(choice: ModelChoice, settings: Settings) -> frozenset[str]:
+    of_provider = (
+        [provider_settings(choice.provider, settings.providers)]
+        if choice.provider is not None
+        else list(settings.providers.values())
+    )
+    named = [name for provider in of_provider if provider is not None for name in provider.extra_options]
+    return frozenset([*named, *_own_words(choice, settings)])
+
+
+def _own_words(choice: ModelChoice, settings: Settings) -> list[str]:
+    """The options that the user's own file gives to this profile, with the very value that would be sent."""
+    profile = settings.profiles.get(choice.profile or "")
+    if profile is None:
+        return []
+    found = []
+    for key, value in profile.options.items():
+        origin = settings.origins.get(f"model_profiles.{profile.name}.options.{key}")
+        is_users = origin is not None and origin.layer in _USERS_LAYERS
+        if is_users and key in choice.options and choice.options[key] == value:
+            found.append(key)
+    return found
+
+
+def option_hint(problem: OptionProblem, provider: str | None) -> str | None:
+    """Return what to do about the problem."""
+    if problem.extra is None:
+        return problem.hint
+    name = provider or "<name>"
+    return f"take it out, or allow it in your own config.yaml: providers.{name}.extra_options: [{problem.extra}]"
+
+
+def options_error(agent: str, choice: ModelChoice, problems: Sequence[OptionProblem]) -> SettingsError:
+    """Return the error for all of them."""
+    lines = [f"`options.{problem.name}` {problem.message}" for problem in problems]
+    return SettingsError(
+        f"agent `{agent}` can't ask `{choice.provider}` with these options: {'; '.join(lines)}",
+        hint=next(filter(None, (option_hint(problem, choice.provider) for problem in problems)), None),
+    )
+
+
+def extras_notice(agent: str, choice: ModelChoice, dialects: Sequence[DialectName]) -> str | None:
+    """Say which options of `choice` are more than sampling options, for who is about to run it."""
+    extras = extra_options(choice.options, dialects)
+    if not extras:
+        return None
+    shown = ", ".join(f"`{extra.name}`" + (f" ({extra.does})" if extra.does else "") for extra in extras)
+    return f"Agent `{agent}` sends options that your settings allow to `{choice.provider}`: {shown}."

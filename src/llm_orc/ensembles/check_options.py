@@ -1,0 +1,63 @@
+"""Which `options` of an ensemble's agents can't be sent, each with its place, as far as we know who is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.choice import choose_models
+from llm_orc.agents.options import option_hint, refused_options
+from llm_orc.errors import LlmOrcError, Problem
+from llm_orc.providers.catalog import find_provider
+from llm_orc.providers.request_options import ALL_DIALECTS
+from llm_orc.settings.profiles import find_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.agents.base import AgentSpec
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.ensembles.parse import ParsedEnsemble
+    from llm_orc.providers.request_options import OptionProblem
+    from llm_orc.settings.model import DialectName, Settings
+    from llm_orc.storage.yaml_source import KeyPath
+
+
+def options_problems(parsed: ParsedEnsemble, settings: Settings) -> list[Problem]:
+    """Return them in the order of the file. A provider that is still to be found is looked at when it is."""
+    problems: dict[Problem, None] = {}
+    for i, agent in enumerate(parsed.ensemble.agents):
+        problems.update(dict.fromkeys(_of_agent(parsed, settings, agent, i)))
+    return list(problems)
+
+
+def _of_agent(parsed: ParsedEnsemble, settings: Settings, agent: AgentSpec, i: int) -> Iterator[Problem]:
+    try:
+        choices = choose_models(agent, lambda name: find_profile(settings, name), lambda _key: False)
+        known = [(choice, _dialects(choice, settings)) for choice in choices]
+    except LlmOrcError:  # what is wrong with its profiles and providers is said already
+        return
+    for choice, dialects in known:
+        for problem in refused_options(choice, dialects, settings):
+            hint = option_hint(problem, choice.provider)
+            if problem.path[0] in agent.options:
+                message = f"agent `{agent.name}`: `options.{problem.name}` {problem.message}"
+                place: KeyPath = ("agents", i, "options", *problem.path)
+                yield parsed.document.problem(message, place, at_key=True, hint=hint)
+            else:
+                yield _of_profile(choice, problem, settings, hint)
+
+
+def _of_profile(choice: ModelChoice, problem: OptionProblem, settings: Settings, hint: str | None) -> Problem:
+    origin = settings.origins.get(f"model_profiles.{choice.profile}.options.{problem.path[0]}")
+    message = f"model profile `{choice.profile}`: `options.{problem.name}` {problem.message}"
+    if origin is None:
+        return Problem(message, hint=hint)
+    return Problem(message, origin.file, origin.line, int(origin.line > 0), hint)
+
+
+def _dialects(choice: ModelChoice, settings: Settings) -> Sequence[DialectName]:
+    """An official CLI is sent no options, so whatever any dialect knows does no harm there."""
+    if choice.provider is None:
+        return ALL_DIALECTS
+    spec = find_provider(choice.provider, settings.providers)
+    return ALL_DIALECTS if spec.cli is not None else (spec.dialect,)
