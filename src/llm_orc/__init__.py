@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         StorageError,
     )
     from llm_orc.providers.base import Message, Usage
-    from llm_orc.runs.state import AgentResult, RunResult, Spend
+    from llm_orc.runs.spend import Spend
+    from llm_orc.runs.state import AgentResult, RunResult
 
 _HOME_OF = {
     "load_ensemble": "app.library",
@@ -42,7 +43,7 @@ _HOME_OF = {
     "RunEvent": "engine.events",
     "RunResult": "runs.state",
     "AgentResult": "runs.state",
-    "Spend": "runs.state",
+    "Spend": "runs.spend",
     "Usage": "providers.base",
     "Access": "auth.access",
     "Billing": "auth.access",

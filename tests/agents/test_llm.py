@@ -142,7 +142,7 @@ class Watcher:
 async def ask(*models: ModelInterface, timeout_s: float | None = None) -> tuple[AgentOutput, Watcher]:
     choice = ModelChoice("pretend", "m", "user", system_prompt="You are a lawyer.", timeout_s=timeout_s)
     candidates = [
-        Candidate(choice, model, ACCESS, lambda _model, usage: usage.input_tokens * 0.1) for model in models
+        Candidate(choice, model, ACCESS, lambda _model, usage: (usage.input_tokens or 0) * 0.1) for model in models
     ]
     watcher = Watcher()
     caller = LlmCaller({"a": candidates})

@@ -8,7 +8,7 @@ from llm_orc.app.batch_work import Progress
 from llm_orc.cli.batch_view import progress_words
 from llm_orc.durable.batch import Batch, BatchLimits, RowState
 from llm_orc.providers.limits import SlowedDown
-from llm_orc.runs.state import Spend
+from llm_orc.runs.spend import Spend
 
 
 def batch(counts: dict[RowState, int]) -> Batch:

@@ -28,7 +28,11 @@ accesses = st.builds(
     endpoint=st.just("http://127.0.0.1:1"),
 )
 usages = st.builds(
-    Usage, input_tokens=counts, output_tokens=counts, cache_read_tokens=counts, cache_write_tokens=counts
+    Usage,
+    input_tokens=st.none() | counts,
+    output_tokens=st.none() | counts,
+    cache_read_tokens=counts,
+    cache_write_tokens=counts,
 )
 
 completed = st.builds(

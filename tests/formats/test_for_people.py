@@ -89,7 +89,7 @@ def test_seconds_read_as_people_say_them(duration_s: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("cost_usd", "words"),
     [
-        (None, "price unknown"),
+        (None, "cost unknown"),
         (0.0, "$0"),
         (1234.5, "$1,234.50"),
         (0.01, "$0.01"),
@@ -104,4 +104,4 @@ def test_small_costs_are_not_rounded_to_nothing(cost_usd: float | None, words: s
 
 def test_a_subscription_is_not_shown_as_a_price() -> None:
     assert charge("subscription", 0.0) == "subscription"
-    assert charge("metered", None) == "metered price unknown"
+    assert charge("metered", None) == "metered cost unknown"

@@ -61,6 +61,9 @@ def test_totals_are_split_by_who_pays(result: RunResult) -> None:
         "input_tokens": 1204,
         "output_tokens": 310,
         "cost_usd": 0.0031,
+        "known_cost_usd": 0.0031,
+        "unknown_costs": 0,
+        "calls_without_usage": 0,
     }
     assert totals["by_billing"]["local"]["cost_usd"] == 0
 

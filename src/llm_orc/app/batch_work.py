@@ -19,7 +19,7 @@ from llm_orc.durable.worker import Worker
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.providers.limits import SlowedDown
 from llm_orc.runs.resume import Recipe
-from llm_orc.runs.state import Spend
+from llm_orc.runs.spend import Spend
 
 if TYPE_CHECKING:
     from llm_orc.app.batch import Going, Submission, Wanted

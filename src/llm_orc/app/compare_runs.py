@@ -100,7 +100,11 @@ def _access(agent: AgentResult | None) -> str | None:
 def _figures(agent: AgentResult | None) -> tuple[tuple[str, str | None], ...]:
     cost = agent.cost_usd if agent else None
     return (
-        ("tokens in", f"{agent.usage.input_tokens}" if agent else None),
-        ("tokens out", f"{agent.usage.output_tokens}" if agent else None),
+        ("tokens in", _count(agent.usage.input_tokens) if agent else None),
+        ("tokens out", _count(agent.usage.output_tokens) if agent else None),
         ("cost in USD", None if cost is None else f"{cost:g}"),
     )
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.providers.prices import cost_usd
+from llm_orc.providers.prices import listed_usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +20,18 @@ def cost_of(ready: ReadyModel) -> Callable[[str, Usage], float | None]:
     if ready.access.billing is not Billing.METERED:
         return lambda _model, _usage: 0.0
 
-    def cost(model: str, usage: Usage) -> float | None:
-        if usage.cost_usd is not None:
-            return usage.cost_usd
+    def worked_out(model: str, usage: Usage) -> float | None:
         if per_token is not None:
-            return per_token * (usage.input_tokens + usage.output_tokens)
-        return cost_usd(provider, model, usage)
+            return None if usage.tokens is None else per_token * usage.tokens
+        # Whatever model says that it answered, it is not known to be cheaper than the one that was asked for.
+        prices = [listed_usd(provider, name, usage) for name in dict.fromkeys((model, ready.model))]
+        return max((price for price in prices if price is not None), default=None)
+
+    def cost(model: str, usage: Usage) -> float | None:
+        """A stated 0 is no word against a price."""
+        cost_usd = worked_out(model, usage)
+        if usage.cost_usd:
+            return usage.cost_usd
+        return 0.0 if cost_usd is None and usage.cost_usd == 0.0 and usage.tokens else cost_usd
 
     return cost

@@ -179,7 +179,7 @@ async def _info(room: Room, _rest: str) -> None:
     _, turns = room.chat.turns(0)
     note(f"With {room.chat.ensemble.name}, in conversation {room.chat.conversation}, {count(turns, 'turn')}.")
     await _who(room)
-    note(f"So far: {count(room.chat.calls, 'call')}, {dollars(room.chat.spent_usd) or 'price unknown'}")
+    note(f"So far: {count(room.chat.calls, 'call')}, {dollars(room.chat.spent_usd)}")
 
 
 async def _exit(_room: Room, _rest: str) -> None:

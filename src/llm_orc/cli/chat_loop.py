@@ -174,7 +174,7 @@ class _ChatLoop:
     @staticmethod
     def _say_goodbye(chat: Chat, *, is_person: bool) -> None:
         if chat.calls:
-            note(f"{count(chat.calls, 'call')}, {dollars(chat.spent_usd) or 'price unknown'}")
+            note(f"{count(chat.calls, 'call')}, {dollars(chat.spent_usd)}")
         if is_person and chat.turns(1)[0]:
             note(f"Go on with: llm-orc chat --conversation {_quoted(chat.conversation)}")
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from llm_orc.cli.tables import cell_width, cut, tail
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
-from llm_orc.formats.figures import charge, count, dollars, seconds, tokens
+from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
+from llm_orc.runs.spend import Spend, spend_of
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class Picture:
         self._phases: Counter[AgentPhase] = Counter()
         self._active: dict[str, AgentState] = {}  # in the order of their start
         self._failed: dict[str, AgentState] = {}
-        self._tokens = 0
-        self._cost_usd: float | None = 0.0
+        self._spend = Spend()
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
@@ -93,9 +93,7 @@ class Picture:
 
     def _count(self, event: AgentFinished) -> None:
         output = event.output
-        self._tokens += output.usage.input_tokens + output.usage.output_tokens
-        known = self._cost_usd is not None and output.cost_usd is not None
-        self._cost_usd = (self._cost_usd or 0) + (output.cost_usd or 0) if known else None
+        self._spend = self._spend.plus(spend_of(output))
 
     def lines(self, width: int, height: int, now: float) -> list[Line]:
         """Return at most `height` lines: the run, then every agent, or those that matter where not all fit."""
@@ -123,10 +121,12 @@ class Picture:
         parts += [
             f"{self._phases[p]:,} {p}" for p in ("running", "retrying", "failed", "skipped") if self._phases[p]
         ]
-        if self._tokens:
-            parts.append(f"{tokens(self._tokens)} tokens")
-        if self._cost_usd != 0:
-            parts.append(dollars(self._cost_usd))
+        spend = self._spend
+        if spend.input_tokens or spend.calls_without_usage:
+            more = "+?" if spend.calls_without_usage else ""
+            parts.append(f"{tokens(spend.input_tokens + spend.output_tokens)}{more} tokens")
+        if spend.cost_usd != 0:
+            parts.append(spent_dollars(spend))
         name = self._state.started.ensemble if self._state.started else ""
         sandbox = "SANDBOX " if self._state.started and self._state.started.sandbox else ""
         mark = cut(f"{sandbox}{name}", width // 2)

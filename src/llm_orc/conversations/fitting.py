@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.conversations.turns import summary_turns
 from llm_orc.errors import ConversationFull, PromptTooLarge
 from llm_orc.providers.base import Message, Usage
+from llm_orc.providers.usage import sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,8 +126,8 @@ def _together(output: AgentOutput, extra: AgentOutput) -> AgentOutput:
     """The output, with what the other call took added to it."""
     a, b = output.usage, extra.usage
     usage = Usage(
-        a.input_tokens + b.input_tokens,
-        a.output_tokens + b.output_tokens,
+        sum_of(a.input_tokens, b.input_tokens),
+        sum_of(a.output_tokens, b.output_tokens),
         a.cache_read_tokens + b.cache_read_tokens,
         a.cache_write_tokens + b.cache_write_tokens,
         None if a.cost_usd is None or b.cost_usd is None else a.cost_usd + b.cost_usd,

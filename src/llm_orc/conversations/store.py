@@ -11,7 +11,6 @@ from llm_orc.conversations.claims import refuse_if_held
 from llm_orc.conversations.conversation import Conversation, Turn, check_name
 from llm_orc.conversations.database import Database
 from llm_orc.errors import ConversationNotFound, InputError
-from llm_orc.providers.base import Usage
 from llm_orc.storage.nearest import nearest
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class ConversationStore:
 
     def figures(self, conversation: Conversation) -> Figures:
         rows = self.database.read(
-            "SELECT agent, count(*), sum(input_tokens), sum(output_tokens), sum(cost_usd),"
+            "SELECT agent, count(*), sum(max(input_tokens, 0)), sum(max(output_tokens, 0)), sum(cost_usd),"
             " sum(role = 'assistant' AND state = 'done' AND model IS NOT NULL AND cost_usd IS NULL)"
             " FROM turns WHERE conversation = ? AND state <> 'undone' GROUP BY agent ORDER BY min(number)",
             (conversation.number,),
@@ -271,6 +270,5 @@ def _turn(row: tuple[Any, ...]) -> Turn:
         :14
     ]
     access = None if provider is None else Access(provider, method, Billing(billing), source, endpoint)
-    return Turn(
-        number, agent, role, text, state, at, run_id, prompt, model, access, Usage(*row[14:18]), cost_usd=row[18]
-    )
+    usage = within.stored_usage(*row[14:18])
+    return Turn(number, agent, role, text, state, at, run_id, prompt, model, access, usage, cost_usd=row[18])

@@ -25,6 +25,7 @@ _ANSWER = (
     "text, model, provider, method, billing, source, endpoint, input_tokens, output_tokens,"
     " cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, request_id"
 )
+_UNKNOWN = -1  # tokens that nobody counted
 _TOLD = "(state = 'done' OR (state = 'cut' AND role = 'assistant' AND t.text <> ''))"
 
 
@@ -97,8 +98,8 @@ def answer(connection: sqlite3.Connection, claim: Claim, question: int, output: 
             str(access.billing),
             access.source,
             access.endpoint,
-            usage.input_tokens,
-            usage.output_tokens,
+            _UNKNOWN if usage.input_tokens is None else usage.input_tokens,
+            _UNKNOWN if usage.output_tokens is None else usage.output_tokens,
             usage.cache_read_tokens,
             usage.cache_write_tokens,
             output.cost_usd,
@@ -191,6 +192,13 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def stored_usage(tokens_in: int, tokens_out: int, read: int, written: int) -> Usage:
+    """Return the usage that a row's columns stand for."""
+    return Usage(
+        None if tokens_in == _UNKNOWN else tokens_in, None if tokens_out == _UNKNOWN else tokens_out, read, written
+    )
+
+
 def _output(row: tuple[Any, ...]) -> AgentOutput:
     text, model, provider, method, billing, source, endpoint, *tokens = row
     tokens_in, tokens_out, read, written, cost_usd, stop_reason, request_id = tokens
@@ -198,7 +206,7 @@ def _output(row: tuple[Any, ...]) -> AgentOutput:
         text=text,
         model=model,
         access=Access(provider, cast("Method", method), Billing(billing), source, endpoint),
-        usage=Usage(tokens_in, tokens_out, read, written),
+        usage=stored_usage(tokens_in, tokens_out, read, written),
         cost_usd=cost_usd,
         stop_reason=cast("StopReason", stop_reason),
         request_id=request_id or "",

@@ -11,7 +11,8 @@ import msgspec
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.jsontypes import JsonValue
 from llm_orc.runs.resume import Recipe, encode_recipe
-from llm_orc.runs.state import RunResult, RunState, Spend
+from llm_orc.runs.spend import Spend
+from llm_orc.runs.state import RunResult, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
-from llm_orc.runs.state import RunState, Spend
+from llm_orc.runs.spend import Spend
+from llm_orc.runs.state import RunState
 from llm_orc.runs.wire import decode_event
 
 if TYPE_CHECKING:

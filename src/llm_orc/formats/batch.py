@@ -8,9 +8,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.formats.figures import count, dollars, moment
-from llm_orc.formats.json_values import error_info_value, line
-from llm_orc.runs.state import Spend, spend
+from llm_orc.formats.figures import moment, spent_dollars
+from llm_orc.formats.json_values import error_info_value, line, spend_value
+from llm_orc.formats.sentences import calls_of
+from llm_orc.runs.spend import Spend
+from llm_orc.runs.state import spend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,13 +27,13 @@ def row_value(about: Mapping[str, JsonValue], result: RunResult | None, error: J
     """Return a row as one JSON value. `about` is what is known of it without having run it."""
     values: dict[str, JsonValue] = {"schema_version": ROW_SCHEMA_VERSION, **about, "error": error}
     if result is None:
-        return {**values, "results": {}, "totals": _spend_value(Spend())}
+        return {**values, "results": {}, "totals": spend_value(Spend())}
     return {
         **values,
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
         "totals": {
-            **_spend_value(result.total),
-            "by_billing": {billing: _spend_value(part) for billing, part in result.by_billing.items()},
+            **spend_value(result.total),
+            "by_billing": {billing: spend_value(part) for billing, part in result.by_billing.items()},
         },
     }
 
@@ -44,15 +46,6 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "model": agent.model,
         "billing": str(agent.access.billing) if agent.access else None,
         "attempts": agent.attempts,
-    }
-
-
-def _spend_value(part: Spend) -> dict[str, JsonValue]:
-    return {
-        "calls": part.calls,
-        "input_tokens": part.input_tokens,
-        "output_tokens": part.output_tokens,
-        "cost_usd": part.cost_usd,
     }
 
 
@@ -127,13 +120,13 @@ def spend_words(by_billing: Mapping[str, Spend]) -> str:
     """Return who paid and how much: `metered $0.42 (120 calls), local (30 calls)`."""
     parts = []
     for billing, part in by_billing.items():
-        cost = f" {dollars(part.cost_usd)}" if billing == "metered" else ""
-        parts.append(f"{billing}{cost} ({count(part.calls, 'call')})")
+        cost = f" {spent_dollars(part)}" if billing == "metered" else ""
+        parts.append(f"{billing}{cost} ({calls_of(part)})")
     return ", ".join(parts)
 
 
 def spend_values(by_billing: Mapping[str, Spend]) -> dict[str, JsonValue]:
-    return {billing: _spend_value(part) for billing, part in by_billing.items()}
+    return {billing: spend_value(part) for billing, part in by_billing.items()}
 
 
 __all__ = ["Columns", "csv_heading", "csv_row", "moment", "row_line", "row_value", "spend_values", "spend_words"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.formats.figures import charge, count, dollars, moment, tokens
 from llm_orc.formats.json_values import access_value, document, usage_value
 from llm_orc.formats.printable import printable
+from llm_orc.providers.base import NO_USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +88,7 @@ def _figures(turn: Turn) -> list[str]:
     parts = [moment(turn.at)]
     if turn.model:
         parts.append(turn.model)
-    if turn.usage.input_tokens or turn.usage.output_tokens:
+    if turn.model and turn.usage != NO_USAGE:
         parts.append(f"{tokens(turn.usage.input_tokens)} tokens in, {tokens(turn.usage.output_tokens)} out")
     if turn.access is not None:
         parts.append(charge(turn.access.billing, turn.cost_usd))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.access import Billing
 
 if TYPE_CHECKING:
-    from llm_orc.runs.state import Spend
+    from llm_orc.runs.spend import Spend
 
 
-def tokens(count: int) -> str:
-    return f"{count:,}"
+def tokens(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
 
 
 def seconds(duration_s: float) -> str:
@@ -29,9 +29,9 @@ def seconds(duration_s: float) -> str:
 
 
 def dollars(cost_usd: float | None) -> str:
-    """Two significant figures below a cent, cents above; `price unknown` is never shown as nothing."""
+    """Two significant figures below a cent, cents above; a cost that is not known is never shown as nothing."""
     if cost_usd is None:
-        return "price unknown"
+        return "cost unknown"
     if cost_usd == 0:
         return "$0"
     if cost_usd >= 0.01:
@@ -52,8 +52,17 @@ def charge(billing: Billing | str | None, cost_usd: float | None) -> str:
 
 
 def spent(spend: Spend) -> str:
+    """Return calls and tokens; `1,200+?` where some calls did not say how many."""
+    more = "+?" if spend.calls_without_usage else ""
     calls = count(spend.calls, "call")
-    return f"{calls}, {tokens(spend.input_tokens)} tokens in, {tokens(spend.output_tokens)} out"
+    return f"{calls}, {tokens(spend.input_tokens)}{more} tokens in, {tokens(spend.output_tokens)}{more} out"
+
+
+def spent_dollars(spend: Spend) -> str:
+    """Return what is known to be spent: `$0.42`, `$0.42+?` where some of it is not known, `cost unknown`."""
+    if spend.cost_usd is not None:
+        return dollars(spend.cost_usd)
+    return f"{dollars(spend.known_cost_usd)}+?" if spend.known_cost_usd else "cost unknown"
 
 
 def count(number: int, noun: str) -> str:

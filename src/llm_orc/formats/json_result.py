@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import moment
 from llm_orc.formats.format import ResultFormat
-from llm_orc.formats.json_values import access_value, document, error_info_value, error_value, usage_value
+from llm_orc.formats.json_values import (
+    access_value,
+    document,
+    error_info_value,
+    error_value,
+    spend_value,
+    usage_value,
+)
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.state import AgentResult, RunResult, Spend
+    from llm_orc.runs.state import AgentResult, RunResult
 
 SCHEMA_VERSION = 1  # a key may be added under the same number; nothing is renamed or removed
 
@@ -45,8 +52,8 @@ def result_value(result: RunResult) -> JsonValue:
         "duration_s": result.duration_s,
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
         "totals": {
-            **_spend_values(result.total),
-            "by_billing": {billing: _spend_values(spend) for billing, spend in result.by_billing.items()},
+            **spend_value(result.total),
+            "by_billing": {billing: spend_value(spend) for billing, spend in result.by_billing.items()},
         },
         "error": error_info_value(result.error),
     }
@@ -71,15 +78,6 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "switched_from": [error_info_value(error) for error in agent.switched_from],
         "notices": list(agent.notices),
         "kept": agent.is_kept,
-    }
-
-
-def _spend_values(spend: Spend) -> dict[str, JsonValue]:
-    return {
-        "calls": spend.calls,
-        "input_tokens": spend.input_tokens,
-        "output_tokens": spend.output_tokens,
-        "cost_usd": spend.cost_usd,
     }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError, Problem
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Usage
+    from llm_orc.runs.spend import Spend
 
 _indented = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2)
 _compact = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -48,6 +49,19 @@ def usage_value(usage: Usage) -> JsonValue:
         "output_tokens": usage.output_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
+    }
+
+
+def spend_value(spend: Spend) -> dict[str, JsonValue]:
+    """`cost_usd` is null where any part of it is not known; what is known is beside it."""
+    return {
+        "calls": spend.calls,
+        "input_tokens": spend.input_tokens,
+        "output_tokens": spend.output_tokens,
+        "cost_usd": spend.cost_usd,
+        "known_cost_usd": spend.known_cost_usd,
+        "unknown_costs": spend.unknown_costs,
+        "calls_without_usage": spend.calls_without_usage,
     }
 
 

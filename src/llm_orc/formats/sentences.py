@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.formats.figures import charge, count, dollars, seconds, spent, tokens
+from llm_orc.formats.figures import charge, count, seconds, spent, spent_dollars, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.engine.events import ErrorInfo
     from llm_orc.providers.base import Usage
+    from llm_orc.runs.spend import Spend
     from llm_orc.runs.state import AgentResult, RunResult
 
 SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
@@ -57,11 +58,23 @@ def token_figures(usage: Usage) -> str:
     return f"{tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
 
 
+def calls_of(spend: Spend) -> str:
+    """`3 calls, 1 of unknown cost, and 2 tries without an answer that may be billed`, as far as there are any."""
+    words = count(spend.calls, "call")
+    unknown = spend.unknown_costs - spend.unanswered
+    if unknown:
+        words += f", {unknown:,} of unknown cost"
+    if spend.unanswered:
+        tries = count(spend.unanswered, "try").replace("trys", "tries")
+        words += f", and {tries} without an answer that may be billed"
+    return words
+
+
 def total_figures(result: RunResult) -> list[str]:
     """Return calls and tokens, the time, and the cost by who pays it; one part each."""
     parts = [spent(result.total), seconds(result.duration_s)]
     for billing, spend in result.by_billing.items():
-        if spend.calls:
-            cost = f" {dollars(spend.cost_usd)}" if billing == "metered" else ""
-            parts.append(f"{billing}{cost} ({count(spend.calls, 'call')})")
+        if spend.calls or spend.unknown_costs:
+            cost = f" {spent_dollars(spend)}" if billing == "metered" else ""
+            parts.append(f"{billing}{cost} ({calls_of(spend)})")
     return parts

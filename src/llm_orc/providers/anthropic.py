@@ -19,6 +19,7 @@ from llm_orc.providers.dialect import (
     excerpt,
 )
 from llm_orc.providers.failures import from_status
+from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -86,13 +87,6 @@ def _messages(request: ModelRequest) -> list[JsonValue]:
     return messages
 
 
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
 class _Block(msgspec.Struct):
     type: str
     text: str = ""
@@ -111,7 +105,7 @@ class _Message(msgspec.Struct):
     model: str = ""
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 class _Error(msgspec.Struct):
@@ -137,7 +131,7 @@ class _Event(msgspec.Struct, gc=False):
     delta: _Delta | None = None
     message: _Message | None = None
     content_block: _Block | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     error: _Error | None = None
 
 
@@ -207,8 +201,7 @@ def _take_frame(draft: Draft, event: _Event) -> None:
     elif event.type == "message_delta":
         if event.delta is not None:
             _stop(draft, event.delta.stop_reason, event.delta.stop_details)
-        if event.usage is not None:
-            draft.usage = _usage(event.usage, draft.usage)
+        draft.count(_usage(event.usage, draft.usage))
     elif event.type == "message_stop":
         draft.is_complete = draft.is_over = True
     elif event.type == "error":
@@ -220,8 +213,7 @@ def _begin(draft: Draft, message: _Message) -> None:
     draft.model = message.model
     draft.request_id = message.id
     _stop(draft, message.stop_reason, message.stop_details)
-    if message.usage is not None:
-        draft.usage = _usage(message.usage, Usage())
+    draft.count(_usage(message.usage, Usage()))
 
 
 def _stop(draft: Draft, reason: str | None, details: _StopDetails | None) -> None:
@@ -234,20 +226,17 @@ def _stop(draft: Draft, reason: str | None, details: _StopDetails | None) -> Non
         draft.refusal = details.explanation or details.category or ""
 
 
-def _usage(wire: _Usage, before: Usage) -> Usage:
-    """Anthropic counts cache reads and writes beside `input_tokens`; a stream's later counts are totals."""
-    read = before.cache_read_tokens if wire.cache_read_input_tokens is None else wire.cache_read_input_tokens
-    written = (
-        before.cache_write_tokens if wire.cache_creation_input_tokens is None else wire.cache_creation_input_tokens
-    )
-    plain = wire.input_tokens
-    if plain is None:
-        plain = before.input_tokens - before.cache_read_tokens - before.cache_write_tokens
-    return Usage(
-        input_tokens=plain + read + written,
-        output_tokens=before.output_tokens if wire.output_tokens is None else wire.output_tokens,
-        cache_read_tokens=read,
-        cache_write_tokens=written,
+def _usage(raw: msgspec.Raw, before: Usage) -> Usage:
+    """Anthropic counts cache reads and writes beside `input_tokens`."""
+    fields = fields_of(raw)
+    read, written = added_in(fields, "cache_read_input_tokens"), added_in(fields, "cache_creation_input_tokens")
+    if read is not None and written is not None:
+        read, written = max(read, before.cache_read_tokens), max(written, before.cache_write_tokens)
+    return counted(
+        sum_of(count_in(fields, "input_tokens"), read, written),
+        count_in(fields, "output_tokens"),
+        cache_read=read,
+        cache_write=written,
     )
 
 

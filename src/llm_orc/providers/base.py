@@ -29,13 +29,27 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them. `input_tokens` includes those read from and written to its cache."""
+    """Tokens as the provider counted them; None: it did not say, or nothing that can be true (`providers.usage`).
 
-    input_tokens: int = 0
-    output_tokens: int = 0
+    `input_tokens` includes those read from and written to its cache.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float | None = None  # only where the provider itself states it
+
+    @property
+    def tokens(self) -> int | None:
+        """All of them, in and out."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+
+NO_USAGE = Usage(0, 0)
+"""Of what was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from llm_orc.net.text import one_line
 from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.request_options import is_reserved, wire_options
 from llm_orc.providers.sse import SseParser
+from llm_orc.providers.usage import believed, merged
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -69,6 +70,19 @@ class Draft:
     refusal: str | None = None  # set: the model or a filter declined; its words, if any
     is_complete: bool = False  # the answer has its end
     is_over: bool = False  # and nothing that we want follows it
+    _counted_at: int = 0  # how many pieces there were at the last count
+
+    def count(self, usage: Usage) -> None:
+        """Take what the provider says of its tokens so far."""
+        self.usage = merged(self.usage, usage)
+        if usage.output_tokens is not None:
+            self._counted_at = len(self.pieces)
+
+    def _final_usage(self) -> Usage:
+        """A count from before the end of the answer is not that of the answer."""
+        if self._counted_at < len(self.pieces):
+            return believed(replace(self.usage, output_tokens=None))
+        return believed(self.usage)
 
     def reply(self, answer: Answer) -> Reply:
         """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text at all."""
@@ -87,7 +101,7 @@ class Draft:
         return Reply(
             text=text,
             model=self.model or self.target.model,
-            usage=self.usage,
+            usage=self._final_usage(),
             stop_reason=self.stop_reason,
             request_id=answer.headers.get("request-id") or answer.headers.get("x-request-id") or self.request_id,
         )

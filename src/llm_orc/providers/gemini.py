@@ -9,7 +9,6 @@ from urllib.parse import quote
 import msgspec
 
 from llm_orc.net.text import one_line
-from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.dialect import (
     Dialect,
     Draft,
@@ -21,11 +20,12 @@ from llm_orc.providers.dialect import (
     excerpt,
 )
 from llm_orc.providers.failures import from_status
+from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.base import ModelRequest, Reply, StopReason, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STOP_REASONS: dict[str, StopReason] = {"STOP": "end_turn", "MAX_TOKENS": "max_tokens"}
@@ -53,14 +53,6 @@ class _Feedback(msgspec.Struct, rename="camel"):
     block_reason_message: str | None = None
 
 
-class _Usage(msgspec.Struct, rename="camel"):
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-
-
 class _Detail(msgspec.Struct, rename="camel"):
     retry_delay: str | None = None
     reason: str | None = None
@@ -78,7 +70,7 @@ class _Response(msgspec.Struct, rename="camel"):
 
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
-    usage_metadata: _Usage | None = None
+    usage_metadata: msgspec.Raw = msgspec.Raw()
     model_version: str = ""
     response_id: str = ""
     error: _Error | None = None
@@ -153,8 +145,7 @@ def _take(draft: Draft, response: _Response) -> None:
     feedback = response.prompt_feedback
     if feedback is not None and feedback.block_reason:
         draft.refusal = feedback.block_reason_message or feedback.block_reason
-    if response.usage_metadata is not None:
-        draft.usage = _usage(response.usage_metadata)
+    draft.count(_usage(response.usage_metadata))
     draft.model = response.model_version or draft.model
     draft.request_id = response.response_id or draft.request_id
 
@@ -170,12 +161,14 @@ def _take_candidate(draft: Draft, candidate: _Candidate) -> None:
             draft.refusal = candidate.finish_message or reason
 
 
-def _usage(wire: _Usage) -> Usage:
+def _usage(raw: msgspec.Raw) -> Usage:
     """Thinking is billed as output, and counted beside the answer's own tokens."""
-    return Usage(
-        input_tokens=(wire.prompt_token_count or 0) + (wire.tool_use_prompt_token_count or 0),
-        output_tokens=(wire.candidates_token_count or 0) + (wire.thoughts_token_count or 0),
-        cache_read_tokens=wire.cached_content_token_count or 0,
+    fields = fields_of(raw)
+    return counted(
+        sum_of(count_in(fields, "promptTokenCount"), added_in(fields, "toolUsePromptTokenCount")),
+        sum_of(count_in(fields, "candidatesTokenCount"), added_in(fields, "thoughtsTokenCount")),
+        cache_read=count_in(fields, "cachedContentTokenCount"),
+        total=count_in(fields, "totalTokenCount"),
     )
 
 

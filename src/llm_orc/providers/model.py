@@ -120,7 +120,7 @@ class HttpModel(ModelInterface):
             if permit is not None:
                 await permit()
             reply = await self._try(wire, headers, watcher, call)
-            used = reply.usage.input_tokens + reply.usage.output_tokens if limiter.counts_tokens else None
+            used = reply.usage.tokens if limiter.counts_tokens else None
         except BaseException as e:
             failure = e
             raise

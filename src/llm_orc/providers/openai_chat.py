@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.dialect import (
     Dialect,
     Draft,
@@ -23,11 +22,14 @@ from llm_orc.providers.dialect import (
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
 from llm_orc.providers.request_options import limit_field
+from llm_orc.providers.usage import believable_usd, count_in, counted, fields_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.base import ModelRequest, Reply, StopReason, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STOP_REASONS: dict[str, StopReason] = {
@@ -36,18 +38,6 @@ _STOP_REASONS: dict[str, StopReason] = {
     "tool_calls": "tool_use",
     "function_call": "tool_use",
 }
-
-
-class _Cached(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None  # OpenRouter
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Cached | None = None
-    cost: float | None = None  # OpenRouter: what it charged, in US dollars
 
 
 class _Part(msgspec.Struct):
@@ -74,7 +64,7 @@ class _Completion(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     id: str | None = None
     model: str | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     error: OpenAIError | str | None = None
 
 
@@ -140,8 +130,8 @@ def _take_completion(draft: Draft, completion: _Completion) -> None:
                 draft.refusal = (draft.refusal or "") + message.refusal
         if choice.finish_reason is not None:
             _finish(draft, choice.finish_reason)
-    if completion.usage is not None:
-        draft.usage = _usage(completion.usage)
+    if fields := fields_of(completion.usage):
+        draft.count(_usage(fields))
     if completion.error is not None:
         error = completion.error
         if isinstance(error, str):
@@ -167,12 +157,12 @@ def _finish(draft: Draft, reason: str) -> None:
         draft.refusal = ""
 
 
-def _usage(wire: _Usage) -> Usage:
-    details = wire.prompt_tokens_details or _Cached()
-    return Usage(
-        input_tokens=wire.prompt_tokens or 0,
-        output_tokens=wire.completion_tokens or 0,
-        cache_read_tokens=details.cached_tokens or 0,
-        cache_write_tokens=details.cache_write_tokens or 0,
-        cost_usd=wire.cost,
+def _usage(fields: Mapping[str, object]) -> Usage:
+    return counted(
+        count_in(fields, "prompt_tokens"),
+        count_in(fields, "completion_tokens"),
+        cache_read=count_in(fields, "prompt_tokens_details", "cached_tokens"),
+        cache_write=count_in(fields, "prompt_tokens_details", "cache_write_tokens"),  # OpenRouter
+        total=count_in(fields, "total_tokens"),
+        cost_usd=believable_usd(fields.get("cost")),  # OpenRouter: what it charged
     )

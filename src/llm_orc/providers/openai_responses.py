@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_orc.providers.base import Reply, StopReason, Usage
 from llm_orc.providers.dialect import (
     Dialect,
     Draft,
@@ -19,25 +18,16 @@ from llm_orc.providers.dialect import (
 )
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
+from llm_orc.providers.usage import count_in, counted, fields_of
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.base import ModelRequest, Reply, StopReason, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STOP_REASONS: dict[str, StopReason] = {"max_output_tokens": "max_tokens", "max_tokens": "max_tokens"}
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
-
-
-class _Cached(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Cached | None = None
 
 
 class _Content(msgspec.Struct):
@@ -62,7 +52,7 @@ class _Response(msgspec.Struct):
     id: str = ""
     model: str = ""
     output: list[_Item] | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     incomplete_details: _Incomplete | None = None
     error: OpenAIError | None = None
 
@@ -107,7 +97,6 @@ class OpenAIResponses(Dialect):
     def read(self, answer: Answer, target: Target) -> Reply:
         response = decode(_read_response, answer, target)
         draft = Draft(target)
-        _finish(draft, response)
         draft.pieces = [
             content.text
             for item in response.output or []
@@ -115,6 +104,7 @@ class OpenAIResponses(Dialect):
             for content in item.content or []
             if content.type == "output_text"
         ]
+        _finish(draft, response)
         return draft.reply(answer)
 
     def decoder(self, target: Target) -> StreamDecoder[_Event]:
@@ -146,8 +136,7 @@ class _Stream(StreamDecoder[_Event]):
 def _finish(draft: Draft, response: _Response) -> None:
     draft.model = response.model
     draft.request_id = response.id
-    if response.usage is not None:
-        draft.usage = _usage(response.usage)
+    draft.count(_usage(response.usage))
     if response.status == "failed" or (response.error is not None and response.status is None):
         error = response.error or OpenAIError(message="the response failed")
         raise from_status(error.status(), error.words(), draft.target, {})
@@ -170,9 +159,11 @@ def _refusal(response: _Response) -> str | None:
     return None
 
 
-def _usage(wire: _Usage) -> Usage:
-    return Usage(
-        input_tokens=wire.input_tokens or 0,
-        output_tokens=wire.output_tokens or 0,
-        cache_read_tokens=(wire.input_tokens_details or _Cached()).cached_tokens or 0,
+def _usage(raw: msgspec.Raw) -> Usage:
+    fields = fields_of(raw)
+    return counted(
+        count_in(fields, "input_tokens"),
+        count_in(fields, "output_tokens"),
+        cache_read=count_in(fields, "input_tokens_details", "cached_tokens"),
+        total=count_in(fields, "total_tokens"),
     )

@@ -18,10 +18,10 @@ _PROVIDER_IDS = {
 }
 
 
-def cost_usd(provider: str, model: str, usage: Usage) -> float | None:
-    """Return US dollars for `usage`: as the provider stated them, else from the table; None where unknown."""
-    if usage.cost_usd is not None:
-        return usage.cost_usd
+def listed_usd(provider: str, model: str, usage: Usage) -> float | None:
+    """Return US dollars for `usage` at list price; None where the price or the tokens are not known."""
+    if usage.tokens is None:
+        return None
     provider_id = _PROVIDER_IDS.get(provider)
     if provider_id is None:
         return None

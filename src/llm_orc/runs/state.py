@@ -22,7 +22,8 @@ from llm_orc.engine.events import (
     RunStatus,
     RunStopped,
 )
-from llm_orc.providers.base import Usage
+from llm_orc.providers.base import NO_USAGE, Usage
+from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,25 +77,6 @@ class AgentResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
-    """Calls that were answered, and their sum. `cost_usd` is None where a price is not known."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = 0.0
-
-    def plus(self, other: Spend) -> Spend:
-        known = self.cost_usd is not None and other.cost_usd is not None
-        return Spend(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class RunResult:
     """The whole run at its end. `error` says why it stopped early, where it did."""
 
@@ -142,16 +124,11 @@ class RunResult:
 
 
 def spend(agents: Iterable[AgentResult]) -> Spend:
-    calls = tokens_in = tokens_out = 0
-    cost: float | None = 0.0
+    total = NOTHING_SPENT
     for agent in agents:
-        if agent.status != "completed" or agent.is_kept:
-            continue
-        calls += 1
-        tokens_in += agent.usage.input_tokens
-        tokens_out += agent.usage.output_tokens
-        cost = None if cost is None or agent.cost_usd is None else cost + agent.cost_usd
-    return Spend(calls, tokens_in, tokens_out, cost)
+        if agent.status == "completed" and not agent.is_kept:
+            total = total.plus(spend_on(agent.usage, agent.cost_usd))
+    return total
 
 
 class RunState:
@@ -273,7 +250,7 @@ class RunState:
             response=output.text if output else None,
             model=state.model,
             access=state.access,
-            usage=output.usage if output else Usage(),
+            usage=output.usage if output else NO_USAGE,
             cost_usd=output.cost_usd if output else None,
             stop_reason=output.stop_reason if output else None,
             started_at=state.started_at,

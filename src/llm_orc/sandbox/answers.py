@@ -9,7 +9,6 @@ from typing import Literal
 
 import msgspec
 
-from llm_orc.providers.base import Usage
 from llm_orc.sandbox.asked import Asked
 
 LABEL = "[canned answer from the llm-orc sandbox; no model was asked]"
@@ -26,6 +25,16 @@ _EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTA
 
 
 @dataclass(frozen=True, slots=True)
+class CannedUsage:
+    """What a canned answer took; `input_tokens` includes the cached ones."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CannedReply:
     """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1."""
 
@@ -33,7 +42,7 @@ class CannedReply:
     created_at: float
     model: str
     tokens: tuple[str, ...]
-    usage: Usage  # `input_tokens` includes the cached ones
+    usage: CannedUsage
     stop: Stop = "end"
     counts_usage: bool = True
 
@@ -82,7 +91,7 @@ class PromptCache:
     def __init__(self) -> None:
         self._seen: set[tuple[str, int, int]] = set()
 
-    def usage(self, asked: Asked, output_tokens: int, *, may_write: bool) -> Usage:
+    def usage(self, asked: Asked, output_tokens: int, *, may_write: bool) -> CannedUsage:
         """Count a request. `may_write`: the provider charges for writing to its cache, and says so (Anthropic)."""
         least = 1 if may_write else _CACHED_UNASKED
         read = written = 0
@@ -96,7 +105,7 @@ class PromptCache:
             if tokens >= least and (not may_write or prefix[1] == len(asked.cached_parts)):
                 self._seen.add(prefix)
                 written = tokens - read if may_write else 0
-        return Usage(
+        return CannedUsage(
             input_tokens=max(1, count(asked.input_text)),
             output_tokens=output_tokens,
             cache_read_tokens=read,

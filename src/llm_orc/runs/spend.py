@@ -1,0 +1,77 @@
+"""What calls took, in sum: what is known of it, and how much is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm_orc.agents.base import AgentOutput
+    from llm_orc.providers.base import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Calls that were answered, and their sum. Tokens are those that providers counted.
+
+    `cost_usd` is None where a part of it is not known; `known_cost_usd` is the other part. `unknown_costs` says of
+    how many calls and tries the cost is not known; `unanswered` of them are tries without an answer, which the
+    provider may bill all the same.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    known_cost_usd: float = 0.0
+    unknown_costs: int = 0
+    unanswered: int = 0
+    calls_without_usage: int = 0
+
+    def plus(self, other: Spend) -> Spend:
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Spend(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+            self._known_usd + other._known_usd,
+            self._unknown + other._unknown,
+            self.unanswered + other.unanswered,
+            self.calls_without_usage + other.calls_without_usage,
+        )
+
+    # Sums that an earlier release has kept say only `cost_usd`.
+
+    @property
+    def _known_usd(self) -> float:
+        return self.known_cost_usd if self.cost_usd is None else self.cost_usd
+
+    @property
+    def _unknown(self) -> int:
+        return self.unknown_costs or int(self.cost_usd is None)
+
+
+NOTHING_SPENT = Spend()
+
+
+def spend_of(output: AgentOutput) -> Spend:
+    """Return what one answer took."""
+    return spend_on(output.usage, output.cost_usd)
+
+
+def spend_on(usage: Usage, cost_usd: float | None) -> Spend:
+    return Spend(
+        1,
+        usage.input_tokens or 0,
+        usage.output_tokens or 0,
+        cost_usd,
+        cost_usd or 0.0,
+        unknown_costs=int(cost_usd is None),
+        calls_without_usage=int(usage.tokens is None),
+    )
+
+
+def unanswered(tries: int) -> Spend:
+    """Return what so many tries took that may be billed, and came to no answer."""
+    return Spend(cost_usd=None, unknown_costs=tries, unanswered=tries) if tries else NOTHING_SPENT
