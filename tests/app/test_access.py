@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from llm_orc.app.check_ensemble import check_ensemble
+from llm_orc.app.doctor import examine
 from llm_orc.app.trusting import trust_directory, view_trust
 from llm_orc.auth.access import Billing
 from llm_orc.errors import (
@@ -135,6 +136,28 @@ async def test_a_subscription_without_its_program_is_not_replaced_by_a_key_that_
     assert isinstance(error, AccessNotSupported)
     assert "`claude` is not installed" in error.message
     assert sandbox.request_count == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1080"), ("SSL_CERT_FILE", "/nowhere/bundle.pem")]
+)
+async def test_a_way_out_that_can_not_be_used_is_refused_where_it_is_set(
+    workspace: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    workspace.environ = {"ANTHROPIC_API_KEY": KEY}
+    workspace.ensemble("one", {"name": "a", "provider": "anthropic-api"})
+
+    error = await refused(workspace, sandbox)
+    report = await check_ensemble(workspace.app(), "one")
+    found = [f for f in await examine(workspace.app().surroundings, online=False) if f.area == "network"]
+
+    assert isinstance(error, SettingsError)
+    assert error.exit_code == 3
+    assert variable in error.message
+    assert report.access_error is not None
+    assert variable in report.access_error.message
+    assert [variable in f.says for f in found] == [True]
 
 
 async def test_every_agent_that_cannot_be_reached_is_named(workspace: Workspace, sandbox: Sandbox) -> None:

@@ -305,70 +305,65 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
     assert server.heard == []
 
 
-@pytest.mark.parametrize("content", [None, "no certificate"])
+UNUSABLE = [None, "no certificate", "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n"]
+
+
+@pytest.mark.parametrize("content", UNUSABLE)
 async def test_an_unusable_ca_file_is_named(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
 
-    with pytest.raises(SettingsError, match=str(file)):
+    with pytest.raises(SettingsError, match=str(file)) as caught:
         await Http(NetworkSettings(ca_file=file), 5).__aenter__()
+    assert "network.ca_file" in (caught.value.hint or "")
 
 
-# --- proxies ----------------------------------------------------------------------------------------------
-
-
-async def test_a_request_goes_through_the_proxy(
-    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", UNUSABLE)
+async def test_an_unusable_file_in_ssl_cert_file_is_named(
+    http: Http, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", server.url)
-    server.answers(answer({"ok": 1}))
+    file = tmp_path / "bundle.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
 
-    got = await http.send("POST", "http://models.test/v1/chat", JSON, b"{}")
+    with pytest.raises(SettingsError, match=str(file)) as caught:
+        await http.send("GET", "https://127.0.0.1:9/", {})
+    assert "SSL_CERT_FILE" in (caught.value.hint or "")
 
-    assert got.status == 200
-    assert server.heard[0].target == "http://models.test/v1/chat"
 
-
-async def test_https_goes_through_the_proxy_as_a_tunnel(
-    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_bundle_that_can_not_be_used_is_refused_before_anything_is_sent(
+    http: Http, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", server.url.replace("//", "//me:secret@"))
-    server.answers(answer(b"", 403))
+    file = tmp_path / "bundle.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
 
-    error = await trouble(http, "https://models.test/v1/chat")
-
-    assert (server.heard[0].method, server.heard[0].target) == ("CONNECT", "models.test:443")
-    assert server.heard[0].headers["proxy-authorization"].startswith("Basic ")
-    assert "x-api-key" not in server.heard[0].headers
-    assert (error.trouble, error.reason) == (Trouble.NOT_SENT, "the proxy answered 403")
+    http.check("http://127.0.0.1:9/")
+    with pytest.raises(SettingsError, match=r"bundle\.pem"):
+        http.check("https://127.0.0.1:9/")
 
 
-@pytest.mark.parametrize("bypass", ["models.invalid", ".invalid", "*"])
-async def test_no_proxy_is_respected(
-    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch, bypass: str
+async def test_a_refused_certificate_is_told_with_whom_it_was_checked_against(
+    tls: tuple[Loopback, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", server.url)
-    monkeypatch.setenv("NO_PROXY", bypass)
+    server, _ = tls
+    other, _ = self_signed(make(tmp_path / "other"), "127.0.0.1")
+    more, _ = self_signed(make(tmp_path / "more"), "127.0.0.1")
 
-    await trouble(http, "http://models.invalid/")
+    async with Http(NetworkSettings(ca_file=other), 5) as http:
+        of_setting = await trouble(http, server.url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(more))
+    async with Http(NetworkSettings(ca_file=other), 5) as http:
+        of_both = await trouble(http, server.url)
 
-    assert server.heard == []
-
-
-async def test_loopback_never_goes_through_a_proxy(
-    server: Loopback, http: Http, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    server.answers(answer({"ok": 1}))
-
-    assert (await http.send("GET", server.url, {})).status == 200
+    assert of_setting.reason.endswith(f"trusted are the system's and `{other}` (from `network.ca_file`)")
+    assert f"trusted are `{more}` (from SSL_CERT_FILE) and `{other}`" in of_both.reason
 
 
-async def test_a_socks_proxy_is_refused_with_a_way_out(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-
-    with pytest.raises(SettingsError, match="socks5") as caught:
-        await http.send("GET", "https://models.test/", {})
-
-    assert "NO_PROXY" in (caught.value.hint or "")
+def make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tests.settings.conftest import Place
 
 
+# What the transport says by itself: a second one of these would break or smuggle requests.
+OF_HTTP = ["Host", "content-length", "Transfer-Encoding", "connection", "TE", "upgrade", "content-type", "Expect"]
+
+
 def trust(place: Place) -> None:
     guarded = read_guarded(place.paths, place.project, {"HOME": str(place.home)})
     assert guarded is not None
@@ -146,6 +150,8 @@ def test_sections_of_earlier_releases_are_noticed_and_do_no_harm(place: Place) -
         ("providers: {x: {headers: {Authorization: Bearer sk-canary}}}", "`Authorization` looks like one"),
         ("providers: {x: {headers: {X-Api-Key: sk-canary}}}", "`X-Api-Key` looks like one"),
         ("providers: {x: {headers: {'a b': sk-canary}}}", "valid header names"),
+        *((f"providers: {{x: {{headers: {{{name}: sk-canary}}}}}}", f"`{name}` is that") for name in OF_HTTP),
+        ("providers: {x: {headers: {x-a: sk-canary, X-A: b}}}", "stands twice"),
         ('providers: {x: {headers: {a: "sk-canary\\r\\nb: c"}}}', "one line of ASCII"),
         ("providers: {x: {api_key: sk-canary}}", "has no key `api_key`"),
         ("model_profiles: {x: {api-key: sk-canary}}", "has no key `api-key`"),

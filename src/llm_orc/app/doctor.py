@@ -66,8 +66,7 @@ async def examine(surroundings: Surroundings, *, online: bool = True) -> tuple[F
         return (*found, *_programs(clis), *_of_error("access", e))
     found += [*_credentials(status), *_programs(clis), *_stray_keys(app, status, clis)]
     found += await _default(app)
-    if online:
-        found += await _servers(app, status)
+    found += await _servers(app, status, online=online)
     return tuple(found)
 
 
@@ -205,7 +204,7 @@ async def _default(app: App) -> list[Finding]:
     return [Finding("access", "ok", f"agents that name no model can use `{found.provider}`: {found.evidence}")]
 
 
-async def _servers(app: App, status: AuthStatus) -> list[Finding]:
+async def _servers(app: App, status: AuthStatus, *, online: bool) -> list[Finding]:
     names = dict.fromkeys(one.provider for one in status.credentials if one.is_used and one.place != "program")
     endpoints: list[Endpoint] = []
     found: list[Finding] = []
@@ -216,23 +215,25 @@ async def _servers(app: App, status: AuthStatus) -> list[Finding]:
         except LlmOrcError as e:
             found.append(Finding("network", "fault", e.message, e.hint))
     async with Http(app.settings.network, max_connections=8) as http:
-        asked = await asyncio.gather(*(_server(app, http, endpoint) for endpoint in endpoints))
+        asked = await asyncio.gather(*(_server(app, http, endpoint, online=online) for endpoint in endpoints))
     return [*found, *(finding for findings in asked for finding in findings)]
 
 
-async def _server(app: App, http: Http, endpoint: Endpoint) -> list[Finding]:
+async def _server(app: App, http: Http, endpoint: Endpoint, *, online: bool) -> list[Finding]:
     """Any status is a sign of life: what is asked for is nothing, and with no credential."""
     began = app.clock.monotonic()
     try:
+        http.check(endpoint.base_url)
+        if not online:
+            return []
         answer = await http.send("GET", endpoint.origin + "/", {}, limit_s=_ANSWER_S)
     except TransportError as e:
         if e.trouble is Trouble.TOO_LARGE:
             return [Finding("network", "ok", f"{endpoint.origin} answers, with more than was read")]
         error = from_transport(e, Target(endpoint.provider, "any"), endpoint.origin)
         return [Finding("network", "fault", error.message, error.hint)]
-    except TimeoutError:
-        says = f"`{endpoint.origin}` gave no answer within {_ANSWER_S:.0f} s"
-        return [Finding("network", "fault", says, "Check the network and HTTPS_PROXY.")]
+    except LlmOrcError as e:
+        return [Finding("network", "fault", e.message, e.hint)]
     took = app.clock.monotonic() - began
     findings = [Finding("network", "ok", f"{endpoint.origin} answers ({took:.2f} s)")]
     try:

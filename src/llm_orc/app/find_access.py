@@ -231,6 +231,7 @@ class AccessFinder:
         endpoint = endpoint_of(
             spec, self._settings.providers, choice.base_url, has_credential=held.method != "none"
         )
+        self._http.check(endpoint.base_url)
         access = Access(
             provider=spec.name,
             method=held.method,

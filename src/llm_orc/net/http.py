@@ -13,10 +13,10 @@ import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-from llm_orc.errors import SettingsError
 from llm_orc.net.bodies import ERROR_PAGE_BYTES, BodyTooLarge, beginning, whole
 from llm_orc.net.proxies import Proxies
 from llm_orc.net.text import one_line
+from llm_orc.net.tls import authorities, check_bundles, tls_context
 from llm_orc.net.transport import Answer, Feed, TransportError, Trouble
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llm_orc.net.options import NetworkSettings
 
 _LARGE = 2**20  # aiohttp sends larger bodies in pieces only when they come as a file
+_PROXY_REFUSES = 407  # RFC 9110 §15.5.8: it is the proxy's own answer, never the server's
 _GRACE_S = 0.25  # how long to wait for a stream's end, so that its connection can be used again
 
 
@@ -39,8 +40,7 @@ class Http:
     """The one `Transport` of a process: enter it once, share it between all models.
 
     `max_connections` bounds open sockets; a request waits for a free one without any limit of its own.
-    Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; loopback never goes through one. Raises
-    `SettingsError` on entering where the CA file can't be used.
+    Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; loopback never goes through one.
     """
 
     def __init__(self, settings: NetworkSettings, max_connections: int) -> None:
@@ -53,7 +53,7 @@ class Http:
 
     async def __aenter__(self) -> Self:
         if self._settings.ca_file is not None:
-            self._tls = _tls_context(self._settings)
+            self._tls = tls_context(self._settings)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._max_connections, limit_per_host=0, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -81,6 +81,12 @@ class Http:
             await self._session.close()
             self._session = None
 
+    def check(self, url: str) -> None:
+        target = URL(url, encoded=True)
+        self._proxies.of(target)
+        if target.scheme == "https":
+            check_bundles(self._settings)
+
     async def send(
         self,
         method: str,
@@ -104,7 +110,7 @@ class Http:
             if deadline.expired():
                 raise TransportError(Trouble.TOO_SLOW, f"no whole answer within {limit_s:g} s") from None
             # aiohttp's errors may hold headers, and so a key: only the reason leaves this room.
-            raise _trouble(e, self._settings) from None
+            raise self._trouble(e, url) from None
 
     async def _exchange(
         self,
@@ -120,16 +126,19 @@ class Http:
         target = self._urls.get(url)
         if target is None:
             target = self._urls[url] = URL(url, encoded=True)
+        proxy = self._proxies.of(target)
         async with self._session.request(
             method,
             target,
             data=body if body is None or len(body) <= _LARGE else io.BytesIO(body),
             headers=headers,
             allow_redirects=False,
-            proxy=self._proxies.of(target.scheme, target.host or "", target.port),
+            proxy=None if proxy is None else proxy.url,
             ssl=self._context() if target.scheme == "https" else True,
         ) as response:
             status = response.status
+            if status == _PROXY_REFUSES and proxy is not None:
+                raise aiohttp.ClientHttpProxyError(response.request_info, (), status=status)
             if not 200 <= status < 300:
                 return Answer(status, response.headers, await beginning(response, min(most, ERROR_PAGE_BYTES)))
             if feed is None or response.content_type == "application/json":
@@ -138,8 +147,22 @@ class Http:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = _tls_context(self._settings)
+            self._tls = tls_context(self._settings)
         return self._tls
+
+    def _trouble(self, error: Exception, url: str) -> TransportError:
+        """Say what went wrong, and who stood in between: a proxy's fault is not the server's."""
+        trouble, reason = _kind_and_reason(error, self._settings)
+        if trouble is Trouble.INVALID:
+            return TransportError(trouble, reason)
+        if trouble is Trouble.CERTIFICATE:
+            reason = f"{reason}; trusted are {authorities(self._settings)}"
+        proxy = self._proxies.of(self._urls[url])
+        if proxy is None:
+            return TransportError(trouble, reason)
+        if trouble is Trouble.CERTIFICATE:
+            return TransportError(trouble, f"{reason}; the connection goes through the proxy {proxy.shown}")
+        return TransportError(trouble, f"{reason}, through the proxy {proxy.shown}", proxy.hint)
 
 
 async def _stream(content: aiohttp.StreamReader, feed: Feed, most: int) -> str:
@@ -171,30 +194,15 @@ async def _await_end(content: aiohttp.StreamReader) -> None:
         return
 
 
-def _tls_context(settings: NetworkSettings) -> ssl.SSLContext:
-    """The system's authorities (or those of `SSL_CERT_FILE`, which OpenSSL reads), and `ca_file` beside them."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(("http/1.1",))
-    if settings.ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=settings.ca_file)
-        except (OSError, ssl.SSLError) as e:
-            raise SettingsError(
-                f"The CA file `{settings.ca_file}` can't be used: {one_line(str(e))}.",
-                hint="Set `network.ca_file` to a file of PEM certificates.",
-            ) from e
-    return context
-
-
-def _trouble(error: Exception, settings: NetworkSettings) -> TransportError:
+def _kind_and_reason(error: Exception, settings: NetworkSettings) -> tuple[Trouble, str]:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return TransportError(Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s")
+        return Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s"
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return TransportError(Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s")
+        return Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s"
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
-        return TransportError(Trouble.GARBAGE, "its body can't be unpacked as its `Content-Encoding` says")
+        return Trouble.GARBAGE, "its body can't be unpacked as its `Content-Encoding` says"
     trouble = next((trouble for kinds, trouble in _TROUBLES if isinstance(error, kinds)), Trouble.DROPPED)
-    return TransportError(trouble, _reason(error))
+    return trouble, _reason(error)
 
 
 # The first row that fits counts.

@@ -1,41 +1,112 @@
-"""Which proxy a request goes through: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, read once for each server."""
+"""Which proxy a request goes through, by `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`."""
 
 from __future__ import annotations
 
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from yarl import URL
+
 from llm_orc.errors import SettingsError
+from llm_orc.net.no_proxy import NoProxy
 from llm_orc.net.origin import is_loopback
+from llm_orc.net.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SYSTEM = "the system's settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """`url` may hold a password; in words a proxy is its address and the variable that names it."""
+
+    url: URL
+    named_by: str
+    host: str  # the server that it stands before
+
+    @property
+    def shown(self) -> str:
+        return f"`{self.url.scheme}://{self.url.host_port_subcomponent}` (from {self.named_by})"
+
+    @property
+    def hint(self) -> str:
+        return f"Correct {self.named_by}, or add `{self.host}` to NO_PROXY."
 
 
 class Proxies:
     """Remembers the answer for each server, because asking the environment costs more than a whole request."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, int | None], str | None] = {}
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._known: dict[tuple[str, str, int | None], Proxy | None] = {}
 
-    def of(self, scheme: str, host: str, port: int | None) -> str | None:
-        """Return the proxy's URL, or None for a direct connection. Raises `SettingsError` for a SOCKS proxy."""
-        key = (scheme, host, port)
+    def of(self, url: URL) -> Proxy | None:
+        """Return the proxy to use, None for a direct connection. Raises `SettingsError` for one that can't be."""
+        key = (url.scheme, url.raw_host or "", url.port)
         if key not in self._known:
-            self._known[key] = _proxy_of(scheme, host, port)
+            self._known[key] = _proxy_of(*key, self._environ)
         return self._known[key]
 
 
-def _proxy_of(scheme: str, host: str, port: int | None) -> str | None:
+def _proxy_of(scheme: str, host: str, port: int | None, environ: Mapping[str, str]) -> Proxy | None:
     # As Go's net/http does: no proxy on another machine can reach a server on this one.
     if is_loopback(host):
         return None
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(f"{host}:{port}" if port else host):
+    written, named_by = _written(scheme, environ)
+    if not written and sys.platform in {"darwin", "win32"}:
+        if proxy_bypass(f"{host}:{port}" if port else host):
+            return None
+        written, named_by = getproxies().get(scheme, ""), _SYSTEM
+    if not written:
         return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    kind = urlsplit(proxy).scheme
+    no_proxy, variable = _first(environ, "no_proxy")
+    if NoProxy(no_proxy, variable).covers(host, port):
+        return None
+    return Proxy(_checked(written, named_by, host), named_by, host)
+
+
+def _written(scheme: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        # A server that runs us by CGI puts its client's `Proxy:` header into HTTP_PROXY.
+        if name == "http_proxy" and "REQUEST_METHOD" in environ and not environ.get(name):
+            continue
+        written, variable = _first(environ, name)
+        if written:
+            return written, variable
+    return "", ""
+
+
+def _first(environ: Mapping[str, str], name: str) -> tuple[str, str]:
+    """The lower-case variable counts where both are there, also where it is empty."""
+    variable = name if name in environ else name.upper()
+    return environ.get(variable, "").strip(), variable
+
+
+def _checked(written: str, named_by: str, host: str) -> URL:
+    text = written if "://" in written else f"http://{written}"
+    kind = text.partition("://")[0].lower()
+    problem = ""
     if kind not in {"http", "https"}:
-        raise SettingsError(
-            f"The environment names a `{kind}` proxy for `{scheme}://{host}`; only HTTP proxies can be used.",
-            hint=f"Set {scheme.upper()}_PROXY to an `http://` proxy, or add `{host}` to NO_PROXY.",
-        )
-    return proxy
+        problem = f"a `{one_line(kind, 20)}` proxy; only HTTP proxies can be used"
+    elif not text.isprintable() or not text.isascii() or " " in text:
+        problem = "a proxy with characters that an address can't have"
+    else:
+        try:
+            parts = urlsplit(text)
+            if parts.hostname:
+                port = "" if parts.port is None else parts.port  # reading it checks it
+                if port != 0:
+                    return URL(f"{kind}://{parts.netloc}")
+            problem = "a proxy without a host" if not parts.hostname else "a proxy with a port that is none"
+        except ValueError:
+            problem = "a proxy whose address can't be read"
+    raise SettingsError(
+        f"{named_by} names {problem}",
+        hint=f"Set {named_by} to one like `http://host:8080`, or add `{host}` to NO_PROXY.",
+    )

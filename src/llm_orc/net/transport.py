@@ -53,6 +53,10 @@ class TransportError(Exception):
 class Transport(Protocol):
     """Sends requests: no redirects, no cookies, no retries; whatever status comes is an `Answer`."""
 
+    def check(self, url: str) -> None:
+        """Raise `SettingsError` where a proxy or a bundle of CAs that is set lets nothing be sent there."""
+        ...
+
     async def send(
         self,
         method: str,
@@ -67,6 +71,6 @@ class Transport(Protocol):
         """Send and read the whole answer, within `limit_s` and `most_bytes`, or what the settings allow.
 
         With `feed`, a 2xx body that isn't plain JSON goes there piece by piece. Of another status' body only the
-        beginning is kept. Raises `TransportError`.
+        beginning is kept. Raises `TransportError`, and `SettingsError` as `check` does.
         """
         ...

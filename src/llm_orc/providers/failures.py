@@ -203,7 +203,7 @@ _WITHOUT_ANSWER: Mapping[Trouble, tuple[type[ProviderError], str, str]] = {
     Trouble.NOT_SENT: (
         ProviderUnreachable,
         "{target} can't be reached at `{origin}`",
-        "Check the network, and that the server runs.",
+        "Check the network, and that the server runs. Where only a proxy leads out, set HTTPS_PROXY.",
     ),
     Trouble.CERTIFICATE: (
         ProviderUnreachable,

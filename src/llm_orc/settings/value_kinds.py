@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CREDENTIAL_HEADER = re.compile(r"auth|cookie|api-?_?key|token|secret|passw|credential", re.IGNORECASE)
+# What HTTP itself says of a request and its connection (RFC 9110, 9112): the transport's own to say.
+_OF_THE_TRANSPORT = frozenset(
+    {
+        *("host", "content-length", "transfer-encoding", "te", "trailer", "expect", "upgrade", "http2-settings"),
+        *("connection", "keep-alive", "proxy-connection", "content-type", "content-encoding", "accept-encoding"),
+    }
+)
 KEY_HINT = "keys don't belong into this file: name a variable with `api_key_env`, or a file with `api_key_file`"
 
 
@@ -107,6 +114,10 @@ def headers(value: JsonValue) -> dict[str, str]:
             raise WrongValue("made of valid header names (letters, digits and `-`)")
         if _CREDENTIAL_HEADER.search(name):
             raise WrongValue(f"free of credentials, and `{name}` looks like one", KEY_HINT)
+        if name.lower() in _OF_THE_TRANSPORT:
+            raise WrongValue(f"free of what HTTP itself says, and `{name}` is that", "take it out")
+        if sum(name.lower() == other.lower() for other in value) > 1:
+            raise WrongValue(f"a mapping where each header stands once, and `{name}` stands twice")
         if not isinstance(content, str) or not content.isprintable() or not content.isascii():
             raise WrongValue(f"a mapping of header names to one line of ASCII text each; see `{name}`")
     return {name: str(content) for name, content in value.items()}

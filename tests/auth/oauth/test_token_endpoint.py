@@ -425,6 +425,9 @@ def test_json_nested_beyond_all_measure_is_no_json() -> None:
 class _Unsendable:
     """A transport that can't put the address on the wire."""
 
+    def check(self, url: str) -> None:
+        return
+
     async def send(self, *args: object, **kwargs: object) -> Answer:
         raise TransportError(Trouble.INVALID, "its address can't be sent: rt-canary")
 
