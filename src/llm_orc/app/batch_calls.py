@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.session import BatchWays, Session, limiters_of
+from llm_orc.app.stores import is_own_store
 from llm_orc.durable.batch import BatchLimits
 from llm_orc.durable.database import in_store
 from llm_orc.durable.spending import BatchAccount, LimitsChanged
@@ -79,7 +80,7 @@ class BatchCalls:
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
         worker = self.worker
-        if worker.place.is_shared:
+        if not is_own_store(self._app, worker.place):
             refuse_foreign_places(self._app.settings, recipe)
         session = Session(
             self._app,
@@ -101,7 +102,7 @@ class BatchCalls:
 def refuse_foreign_places(settings: Settings, recipe: Recipe) -> None:
     """Raise `NotTrusted` where the recipe says where keys are or where they go, and this machine's settings don't.
 
-    Whoever can write to a shared store could else have a worker send its keys to an address of theirs.
+    Whoever can write to the store could else have a worker send its keys to an address of theirs.
     """
     for agent, choices in recipe.choices.items():
         for choice in choices:

@@ -136,6 +136,7 @@ async def _carry_out(app: App, work: _Work, watch: BatchWatch, stop: asyncio.Eve
                     batches=[work.batch_id],
                     limits=limits,
                     waiting=lambda e: watch.note(waiting_words(e)),
+                    told=watch.note,
                 )
                 calls.worker = worker
                 async with worker:

@@ -13,3 +13,8 @@ if TYPE_CHECKING:
 def batch_place(app: App, named: str | None) -> Place:
     """Raises `InputError` where what was named is no store, or holds a password."""
     return place_of(named or app.settings.batch.store, app.paths.batches_database)
+
+
+def is_own_store(app: App, place: Place) -> bool:
+    """Is it the file in the user's own state folder, which nobody else can have written to?"""
+    return place == place_of(None, app.paths.batches_database)

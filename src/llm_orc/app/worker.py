@@ -34,6 +34,7 @@ class WorkerWatch:
     joined: Callable[[str, str], None]  # (worker's id, store)
     progress: Callable[[list[Batch], int], None]
     aside: Callable[[str, LlmOrcError], None]  # a batch that has spent its budget is left alone
+    note: Callable[[str], None]  # work that others put into the store was taken out
 
 
 async def run_worker(
@@ -98,7 +99,7 @@ class _Left:
 async def _serve(app: App, place: Place, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool) -> _Left:
     is_idle = False
     async with BatchCalls(app) as calls:
-        worker = Worker(place, calls, app.clock, batches=None, waiting=watch.waiting)
+        worker = Worker(place, calls, app.clock, batches=None, waiting=watch.waiting, told=watch.note)
         calls.worker = worker
         async with worker:
             watch.joined(worker.worker_id, str(place))

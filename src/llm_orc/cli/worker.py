@@ -36,7 +36,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     view = _View(quiet=quiet)
 
     async def work(stopping: Stopping) -> LlmOrcError | None:
-        watch = WorkerWatch(view.waiting, view.joined, view.progress, view.aside)
+        watch = WorkerWatch(view.waiting, view.joined, view.progress, view.aside, view.note)
         return await run_worker(app, store, watch, stopping.event, until_done=until_done)
 
     stopped_by, code = run_stoppable(work, "Waiting for calls under way; Ctrl-C again stops at once.")
@@ -61,6 +61,11 @@ class _View:
     def joined(self, worker_id: str, store: str) -> None:
         if not self._quiet:
             note(f"Worker {worker_id} on {store}. Ctrl-C ends it.")
+
+    def note(self, sentence: str) -> None:
+        from llm_orc.formats.printable import printable
+
+        note(printable(sentence))
 
     def aside(self, batch_id: str, error: LlmOrcError) -> None:
         note(f"{batch_id}: left alone, {error.message}")

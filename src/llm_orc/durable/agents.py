@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from llm_orc.durable.batch import AGENT_WORKFLOW
 from llm_orc.durable.database import in_store
+from llm_orc.durable.foreign_work import DAMAGED
 from llm_orc.durable.limits import limit_queue, limited_providers
 from llm_orc.durable.queueing import queue_again
 from llm_orc.durable.tables import BATCHES
@@ -90,14 +92,18 @@ class QueuedAgents:
         while True:
             await asyncio.sleep(_LOOK_S)
             looks += 1
-            asked = list(self._waiting)
-            if asked:
-                for status in await in_store(partial(self._find, asked, _OVER)):
-                    future = self._waiting.get(status.workflow_id)
-                    if future is not None and not future.done():
-                        future.set_result(status)
-            if asked and looks % _GONE_EVERY == 0:
-                await self._tell_gone(asked)
+            with suppress(*DAMAGED):  # and they are taken out
+                await self._look_once(looks)
+
+    async def _look_once(self, looks: int) -> None:
+        asked = list(self._waiting)
+        if asked:
+            for status in await in_store(partial(self._find, asked, _OVER)):
+                future = self._waiting.get(status.workflow_id)
+                if future is not None and not future.done():
+                    future.set_result(status)
+        if asked and looks % _GONE_EVERY == 0:
+            await self._tell_gone(asked)
 
     async def _tell_gone(self, asked: list[str]) -> None:
         there = {status.workflow_id for status in await in_store(partial(self._find, asked, None))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
+_WORKFLOW_ID = re.compile(r"([^:\s]{1,80}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})(?::([^:\s]{1,200}))?", re.ASCII)
 RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
 BatchMark = Literal["open", "cancelled", "spent"]  # spent: its budget, while rows wait
 BatchState = Literal["open", "done", "cancelled", "spent"]
@@ -64,7 +66,7 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A row as it stands. `record` is its events once it has ended."""
+    """A row as it stands. `record` is its events once it has ended; `damage` says why they can't be read."""
 
     batch_id: str
     number: int
@@ -79,6 +81,7 @@ class BatchRow:
     error: str | None
     takeovers: int = 0  # since its last answer
     record: tuple[RecordedEvent, ...] = ()
+    damage: str | None = None
 
     @property
     def row_id(self) -> str:
@@ -167,6 +170,26 @@ def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
 
 def workflow_id(batch_id: str, number: int, attempt: int) -> str:
     return f"{batch_id}:{number}:{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowName:
+    """What the name of a workflow says: the row that it carries out, or the agent that it asks for one."""
+
+    batch_id: str
+    number: int
+    attempt: int
+    agent: str | None = None
+
+    @property
+    def row(self) -> str:
+        return workflow_id(self.batch_id, self.number, self.attempt)
+
+
+def parse_workflow_id(text: object) -> WorkflowName | None:
+    """Read `BATCH:NUMBER:ATTEMPT` or `BATCH:NUMBER:ATTEMPT:AGENT`; None where it is neither."""
+    found = _WORKFLOW_ID.fullmatch(text) if isinstance(text, str) else None
+    return found and WorkflowName(found[1], int(found[2]), int(found[3]), found[4])
 
 
 def row_of_agent(agent_workflow: str) -> str:

@@ -10,17 +10,14 @@ import msgspec
 import sqlalchemy as sa
 
 from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowInput, RowState
+from llm_orc.durable.kept_rows import decode_record, read_fields, read_row, read_spend, row_values
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
-from llm_orc.runs.spend import Spend
 from llm_orc.runs.state import RunState
-from llm_orc.runs.wire import decode_event
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-
-    from llm_orc.engine.events import RecordedEvent
 
 
 _CHUNK = 200  # rows that are written and queued in one transaction
@@ -94,7 +91,7 @@ class Batches:
     def _add(
         connection: sa.Connection, batch_id: str, rows: Sequence[NewRow], enqueue: Enqueue, now: float
     ) -> None:
-        connection.execute(sa.insert(ROWS), [_values(batch_id, row, now) for row in rows])
+        connection.execute(sa.insert(ROWS), [row_values(batch_id, row, now) for row in rows])
         for row in rows:
             if row.error is None:
                 enqueue(connection, batch_id, row.number, 1)
@@ -174,7 +171,7 @@ class Batches:
 
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
         """Keep how this attempt of a row ended, and return that. A row that has ended stays as it is."""
-        events = tuple(_decode(record))
+        events = decode_record(record)
         folded = RunState()
         for event in events:
             folded.apply(event)
@@ -206,15 +203,19 @@ class Batches:
                 sa.update(ROWS).where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number).values(alone=1)
             )
 
-    def park(self, batch_id: str, number: int, why: str, now: float) -> None:
-        """End a row that nobody can finish, unless it has ended."""
-        waiting = (ROWS.c.batch_id == batch_id, ROWS.c.number == number, ROWS.c.state == "waiting")
+    def park(self, batch_id: str, number: int, why: str, now: float, *, attempt: int | None = None) -> bool:
+        """End a row that nobody can finish, unless it has ended or goes on in a later attempt; returns whether."""
+        waiting = [ROWS.c.batch_id == batch_id, ROWS.c.number == number, ROWS.c.state == "waiting"]
+        if attempt is not None:
+            waiting.append(ROWS.c.attempt == attempt)
+        why = why.replace("\0", "\ufffd")
         with self._engine.begin() as connection:
-            connection.execute(
+            parked = connection.execute(
                 sa.update(ROWS)
                 .where(*waiting)
                 .values(state="failed", ended_at=now, error_code="row_parked", error=why)
             )
+            return parked.rowcount > 0
 
     # --- looking ------------------------------------------------------------------------------------------
 
@@ -292,9 +293,7 @@ class Batches:
             for start in range(0, len(new), _CHUNK):
                 some = new[start : start + _CHUNK]
                 rows = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(some)))
-                for number, state, ended_at, spend in rows:
-                    by_billing = msgspec.json.decode(spend or b"{}", type=dict[str, Spend])
-                    found.append(RowEnd(number, state, ended_at, by_billing))
+                found += [RowEnd(number, state, at, read_spend(spend)) for number, state, at, spend in rows]
         return found
 
     def ended_numbers(self, batch_id: str) -> set[int]:
@@ -325,7 +324,7 @@ class Batches:
                 columns.where(ROWS.c.batch_id == batch_id)
             )
             for task, label, fields in found:
-                yield RowInput(task, label, msgspec.json.decode(fields))
+                yield RowInput(task, label, read_fields(fields))
 
     def row(self, batch_id: str, number: int) -> BatchRow:
         """Raises `BatchNotFound`."""
@@ -345,7 +344,7 @@ class Batches:
                     .where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(wanted[start : start + _CHUNK]))
                     .order_by(ROWS.c.number)
                 ).all()
-            yield from map(_row, found)
+            yield from map(read_row, found)
 
 
 def _lock(connection: sa.Connection, batch_id: str) -> None:
@@ -357,46 +356,4 @@ def _lock(connection: sa.Connection, batch_id: str) -> None:
 
 def _spent_usd(connection: sa.Connection, batch_id: str) -> float:
     spends = connection.execute(sa.select(ROWS.c.spend).where(ROWS.c.batch_id == batch_id)).scalars()
-    by_billing = (msgspec.json.decode(spend or b"{}", type=dict[str, Spend]) for spend in spends)
-    return sum(part.cost_usd or 0.0 for one in by_billing for part in one.values())
-
-
-def _values(batch_id: str, row: NewRow, now: float) -> dict[str, object]:
-    is_bad = row.error is not None
-    return {
-        "batch_id": batch_id,
-        "number": row.number,
-        "line": row.line,
-        "label": row.label,
-        "task": row.task,
-        "fields": msgspec.json.encode(row.fields or {}),
-        "state": "failed" if is_bad else "waiting",
-        "ended_at": now if is_bad else None,
-        "error_code": "input" if is_bad else None,
-        "error": row.error,
-    }
-
-
-def _row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
-    stored = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to read by name
-    return BatchRow(
-        batch_id=stored["batch_id"],
-        number=stored["number"],
-        line=stored["line"],
-        label=stored["label"],
-        fields=msgspec.json.decode(stored["fields"]),
-        task=stored["task"],
-        state=stored["state"],
-        attempt=stored["attempt"],
-        ended_at=stored["ended_at"],
-        error_code=stored["error_code"],
-        error=stored["error"],
-        takeovers=stored["takeovers"],
-        record=tuple(_decode(msgspec.json.decode(stored["record"], type=list[str]))) if stored["record"] else (),
-    )
-
-
-def _decode(record: Sequence[bytes] | Sequence[str]) -> Iterator[RecordedEvent]:
-    for item in record:
-        kind, body = msgspec.json.decode(item, type=tuple[str, msgspec.Raw])
-        yield decode_event(kind, bytes(body))
+    return sum(part.cost_usd or 0.0 for spend in spends for part in read_spend(spend).values())

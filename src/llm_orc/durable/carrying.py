@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+import msgspec
 import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
@@ -18,11 +19,12 @@ from llm_orc.durable.batch import workflow_id
 from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.outcome import StepWatch
+from llm_orc.durable.serializer import StoredError, UnreadableValue
 from llm_orc.durable.steps import RowSink, ask, first_cause
 from llm_orc.durable.taking_over import SUSPECT_FROM
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError
+from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -113,9 +115,18 @@ class Carrier:
                 raise  # deleted
             except Exception as e:
                 await self._give_up_if_store_failed(name, e)
-                why = f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"
+                why = self._why_parked(e)
                 await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
                 raise
+
+    def _why_parked(self, error: Exception) -> str:
+        match error:
+            case UnreadableValue() | StoredError() | msgspec.MsgspecError():
+                return f"the store `{self._place}` was changed by others, or is damaged: {error}"
+            case LlmOrcError():
+                return error.message
+            case _:
+                return f"this is a mistake in llm-orc: `{type(error).__name__}: {error}`"
 
     async def _give_up_if_store_failed(self, name: str, error: Exception) -> None:
         """On a full disk, give up and leave the workflow to be begun again; it does not return then."""
@@ -135,6 +146,8 @@ class Carrier:
         row = await in_store(partial(self._batches.row, batch_id, number))
         if row.state != "waiting" or row.attempt != attempt:  # it ended, and the process before the engine knew
             return row.state
+        if row.damage is not None:  # its earlier answers: to ask for them again would be paid for again
+            raise StorageError(f"{row.damage} (`{self._place}`)")
         if row.takeovers < SUSPECT_FROM:
             return await self._execute(name, row, recipe, call)
         # Of rows that may have taken a worker down, carry out one at a time, to learn which it was.

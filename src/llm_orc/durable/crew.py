@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from dbos import error as engine_errors
 
 from llm_orc.durable.database import CONNECT, is_away
+from llm_orc.durable.foreign_work import DAMAGED
 from llm_orc.durable.queueing import queue_again
 from llm_orc.durable.tables import WORKERS
 from llm_orc.durable.taking_over import queue_what_is_left
@@ -156,7 +157,7 @@ class Crew:
                 if self._place.is_shared:
                     await asyncio.to_thread(self._look, client)
                 await asyncio.to_thread(self._pick_up, client, hands)
-            except engine_errors.DBOSException:  # what was listed is gone meanwhile
+            except (engine_errors.DBOSException, *DAMAGED):  # what was listed is gone meanwhile, or is taken out
                 continue
             except sa.exc.DBAPIError as e:
                 if not is_away(e):  # a full disk

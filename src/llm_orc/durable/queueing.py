@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 
 from llm_orc.durable.batch import ROW_WORKFLOW, queue_of, workflow_id
-from llm_orc.durable.serializer import JsonSerializer
+from llm_orc.durable.closed_engine import engine_serializer
 from llm_orc.durable.tables import ENGINE_WORKFLOWS, engine_connection
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def client_of(engine: sa.Engine) -> DBOSClient:
     """Return what queues and stops workflows without carrying any out. What it raises is for `in_store`."""
     return DBOSClient(
         system_database_engine=engine,
-        serializer=JsonSerializer(),
+        serializer=engine_serializer(),
         application_name=APPLICATION,
         lazy=True,
         retry_connection_errors=False,  # it would wait for ever, and block its thread

@@ -1,4 +1,4 @@
-"""How the durable engine keeps values: as JSON, errors included. Never pickle, which would let a row run code."""
+"""How the durable engine keeps values: as JSON, errors included. No other form is ever read in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import msgspec
 import sqlalchemy as sa
 from dbos import Serializer
 
+SERIALIZATION = "llm_orc_json"
+LONGEST_VALUE = 256 * 2**20  # characters; an answer is far below it
+
 _ERROR = "$error"
+
+
+class UnreadableValue(Exception):
+    """A value of the store is not in the form that we write, or is damaged. It was not read."""
 
 
 class StoredError(Exception):
@@ -31,11 +38,25 @@ class JsonSerializer(Serializer):
         return msgspec.json.encode(data).decode()
 
     def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805 - the engine's own signature
-        value = msgspec.json.decode(serialized_data)
+        """Raises `UnreadableValue`."""
+        if len(serialized_data) > LONGEST_VALUE:
+            raise UnreadableValue("it holds a value that is too long")
+        try:
+            value = msgspec.json.decode(serialized_data)
+        except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as e:
+            raise UnreadableValue(f"it holds a value that is damaged: {e}") from None
         if isinstance(value, dict) and value.keys() == {_ERROR}:
             error = value[_ERROR]
-            return StoredError(f"{error['type']}: {error['message']}")
+            if not isinstance(error, dict):
+                raise UnreadableValue("it holds an error that is damaged")
+            return StoredError(f"{error.get('type')}: {error.get('message')}")
         return value
 
     def name(self) -> str:
-        return "llm_orc_json"
+        return SERIALIZATION
+
+
+def refused(form: str) -> UnreadableValue:
+    """Say that a value is in the form `form`, which is not ours."""
+    risk = ", which can run code" if "pickle" in form else ""
+    return UnreadableValue(f"it holds a value in the form `{form[:40]}`{risk}, not in ours (`{SERIALIZATION}`)")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from dbos import DBOS
 
+from llm_orc.durable.crew import GoneForDead
+from llm_orc.durable.database import StoreFailure
 from llm_orc.durable.outcome import StepOutcome, StepWatch, decode_outcome, encode_outcome
 from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished
 from llm_orc.errors import LlmOrcError
@@ -96,6 +98,11 @@ async def ask(
         if is_fatal(e):
             raise
         return encode_outcome(watch.outcome(None, e))
+    except (StoreFailure, GoneForDead):  # of the batch's own books, and no agent's
+        raise
+    except Exception as e:  # noqa: BLE001 - the seam to the agents: a surprise of one ends nothing but itself
+        surprise = LlmOrcError(f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`")
+        return encode_outcome(watch.outcome(None, surprise))
     return encode_outcome(watch.outcome(output, None))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, row_of_agent
 from llm_orc.durable.database import in_store
+from llm_orc.durable.foreign_work import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,8 @@ async def sweep(engine: sa.Engine, client: DBOSClient) -> None:
     """Sweep again and again, until it is cancelled."""
     while True:
         await asyncio.sleep(_EVERY_S)
-        await in_store(partial(sweep_once, engine, client))
+        with suppress(*DAMAGED):  # and they are taken out
+            await in_store(partial(sweep_once, engine, client))
 
 
 def sweep_once(engine: sa.Engine, client: DBOSClient) -> None:

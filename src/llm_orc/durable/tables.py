@@ -104,6 +104,14 @@ ENGINE_WORKFLOWS = sa.Table(
     _ENGINE_METADATA,
     sa.Column("workflow_uuid", sa.Text, primary_key=True),
     sa.Column("status", sa.Text),
+    sa.Column("name", sa.Text),
+    sa.Column("class_name", sa.Text),
+    sa.Column("config_name", sa.Text),
+    sa.Column("authenticated_roles", sa.Text),
+    sa.Column("attributes", sa.Text),
+    sa.Column("application_name", sa.Text),
+    sa.Column("inputs", sa.Text),  # of an earlier release of the engine; else `ENGINE_INPUTS`
+    sa.Column("serialization", sa.Text),  # how its values are to be read, if the engine is asked
     sa.Column("executor_id", sa.Text),  # the worker that has it, or had it last
     sa.Column("owner_xid", sa.Text),  # of the one execution whose answers are kept
     sa.Column("queue_name", sa.Text),
@@ -115,8 +123,24 @@ ENGINE_WORKFLOWS = sa.Table(
     schema=ENGINE_SCHEMA,
 )
 
+ENGINE_INPUTS = sa.Table(
+    "workflow_input",
+    _ENGINE_METADATA,
+    sa.Column("workflow_uuid", sa.Text, primary_key=True),
+    sa.Column("inputs", sa.Text),
+    schema=ENGINE_SCHEMA,
+)
+
 ENGINE_STEPS = sa.Table(
     "operation_outputs", _ENGINE_METADATA, sa.Column("workflow_uuid", sa.Text), schema=ENGINE_SCHEMA
+)
+
+ENGINE_SCHEDULES = sa.Table(
+    "workflow_schedules",
+    _ENGINE_METADATA,
+    sa.Column("schedule_id", sa.Text, primary_key=True),
+    sa.Column("application_name", sa.Text),
+    schema=ENGINE_SCHEMA,
 )
 
 

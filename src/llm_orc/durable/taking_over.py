@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from llm_orc.durable.batch import AGENT_WORKFLOW, row_of_agent, workflow_id
+from llm_orc.durable.batch import AGENT_WORKFLOW, parse_workflow_id, row_of_agent, workflow_id
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.queueing import cancel_all, queue_again
 from llm_orc.durable.tables import ENGINE_STEPS, ROWS, engine_connection
@@ -88,8 +88,8 @@ def _rows(connection: sa.Connection, workflows: Collection[str]) -> Iterator[_Ro
     """Yield the rows whose present attempt these are; others have none."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for workflow in workflows:
-        batch_id, number, _ = workflow.split(":")
-        numbers[batch_id].append(int(number))
+        if (name := parse_workflow_id(workflow)) is not None:
+            numbers[name.batch_id].append(name.number)
     columns = (ROWS.c.number, ROWS.c.attempt, ROWS.c.takeovers, ROWS.c.steps_then, ROWS.c.alone)
     for batch_id, of_batch in sorted(numbers.items()):
         in_order = sorted(of_batch)
@@ -98,9 +98,9 @@ def _rows(connection: sa.Connection, workflows: Collection[str]) -> Iterator[_Ro
             # Locked, in one order: a takeover that takes long is ended and begun by another, while it goes on.
             found = sa.select(*columns).where(*these).order_by(ROWS.c.number).with_for_update()
             for number, attempt, takeovers, steps_then, alone in connection.execute(found).all():
-                name = workflow_id(batch_id, number, attempt)
-                if name in workflows:
-                    yield _Row(name, batch_id, number, takeovers, steps_then, bool(alone))
+                row = workflow_id(batch_id, number, attempt)
+                if row in workflows:
+                    yield _Row(row, batch_id, number, takeovers, steps_then, bool(alone))
 
 
 def _steps(connection: sa.Connection, workflows: Sequence[str]) -> Iterator[tuple[str, int]]:

@@ -19,6 +19,7 @@ from llm_orc.durable.agents import QueuedAgents
 from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, queue_of
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.carrying import Calls, Carrier
+from llm_orc.durable.closed_engine import engine_serializer
 from llm_orc.durable.crew import Crew, Pace
 from llm_orc.durable.database import (
     StoreFailure,
@@ -29,9 +30,9 @@ from llm_orc.durable.database import (
     store_error,
     worth_at_start_s,
 )
+from llm_orc.durable.foreign_work import DAMAGED, keep_foreign_work_out, take_foreign_work
 from llm_orc.durable.limits import SharedGate, SharedLimits, keep_limits, limit_queue
 from llm_orc.durable.queueing import APPLICATION, APPLICATION_VERSION, cancel_all, client_of, close_queue
-from llm_orc.durable.serializer import JsonSerializer
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.sweeping import sweep, sweep_once
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError
@@ -62,10 +63,11 @@ class Worker:
         limits: Mapping[str, SharedLimits] | None = None,
         pace: Pace | None = None,
         waiting: Callable[[StorageError], None] = lambda _error: None,
+        told: Callable[[str], None] = lambda _sentence: None,
         steps: type[DurableSteps] = DurableSteps,
         tuned: bool = True,
     ) -> None:
-        """`waiting` hears of a server that is out of reach at the start, and is waited for.
+        """`waiting` hears of a server that is out of reach and waited for at the start; `told` of foreign work.
 
         `steps` and `tuned` are there for the tests that show what they are for.
         """
@@ -79,8 +81,9 @@ class Worker:
         self._limits = (limits or {}) if place.is_shared else {}
         self._queued = QueuedAgents(self.engine, self.client, APPLICATION_VERSION) if place.is_shared else None
         self.carrier = Carrier(place, self.batches, calls, clock, steps=steps, queued=self._queued, only=batches)
-        self._crew = Crew(self.engine, self.worker_id, place, pace or Pace())
-        self._waiting = waiting
+        self._pace = pace or Pace()
+        self._crew = Crew(self.engine, self.worker_id, place, self._pace)
+        self._waiting, self._told = waiting, told
         self._is_launched = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -93,7 +96,11 @@ class Worker:
             if isinstance(e, sa.exc.SQLAlchemyError):
                 raise store_error(self.place, e) from None
             raise
-        background = [self._crew.tend(self.client, self.carrier), sweep(self.engine, self.client)]
+        background = [
+            self._crew.tend(self.client, self.carrier),
+            sweep(self.engine, self.client),
+            keep_foreign_work_out(self.engine, self.place, self._told, self._pace.look_s),
+        ]
         if self._queued is not None:
             background.append(self._queued.look())
         self._tasks += [asyncio.create_task(self._kept_up(work)) for work in background]
@@ -113,6 +120,8 @@ class Worker:
         await asyncio.to_thread(make_tables, self.place, self.engine)
         try:
             await asyncio.to_thread(self._crew.join)
+            for sentence in await asyncio.to_thread(take_foreign_work, self.engine, self.place, waiting=True):
+                self._told(sentence)
             self._launch()
             await asyncio.to_thread(self._crew.take_over_all, self.client)
             await asyncio.to_thread(keep_limits, self.engine, self.client, self._limits)
@@ -127,7 +136,7 @@ class Worker:
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
             self._is_launched = False
         with suppress(
-            sa.exc.SQLAlchemyError, engine_errors.DBOSException
+            sa.exc.SQLAlchemyError, engine_errors.DBOSException, *DAMAGED
         ):  # then the next worker takes over what is left
             await asyncio.to_thread(self._crew.leave, self.client)
 
@@ -143,7 +152,7 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException):  # then the next one sweeps
+        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException, *DAMAGED):  # then the next one sweeps
             await asyncio.to_thread(sweep_once, self.engine, self.client)
         await self._part()
         self.client.destroy()
@@ -158,7 +167,7 @@ class Worker:
                 "system_database_engine": self.engine,
                 "application_version": APPLICATION_VERSION,
                 "executor_id": self.worker_id,
-                "serializer": JsonSerializer(),
+                "serializer": engine_serializer(),
                 "log_level": "CRITICAL",  # it logs tracebacks and advertises a service
             }
         )
