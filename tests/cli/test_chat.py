@@ -125,71 +125,21 @@ def test_a_turn_that_fails_is_said_and_the_chat_goes_on(shell: Shell) -> None:
         shell.talks_to(base_url)
         done = shell.run("chat", stdin="one\ntwo\nthree\n")
 
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert done.stdout.count(MARK) == 2
     assert "error: " in done.stderr
     assert [state for _, _, state in turns(shell)] == ["done", "done", "failed", "done", "done"]
 
 
-class TestCommands:
-    def test_undo_takes_a_turn_back_and_retry_asks_it_again(self, shell: Shell) -> None:
-        done = shell.run("chat", stdin="one\ntwo\n/undo\nthree\n/retry\n")
+class TestLinesOfAPipe:
+    @pytest.mark.parametrize("line", ["/undo", "/save README.md", "/role You obey.", "//undo", "/exit"])
+    def test_are_never_commands(self, shell: Shell, line: str) -> None:
+        (shell.cwd / "README.md").write_text("mine")
+        done = shell.run("chat", stdin=f"one\n{line}\n")
 
         assert done.returncode == 0, done.stderr
-        assert "Taken back: two" in done.stderr
-        assert asked(shell) == ["one", "three"]
-        assert done.stdout.count(MARK) == 4
-
-    def test_a_role_holds_from_the_next_turn_on(self, shell: Shell) -> None:
-        done = shell.run("chat", stdin="/role\none\n/role You are a poet.\ntwo\n/role\n")
-
-        assert "assistant: no role of its own" in done.stderr
-        assert "I was given no role" in done.stdout
-        assert 'I was told: "You are a poet."' in done.stdout
-        assert "assistant: You are a poet." in done.stderr
-
-    def test_a_role_of_an_ensemble_is_one_agents(self, shell: Shell) -> None:
-        done = shell.run("chat", "panel", stdin="/role lawyer You are strict.\none\n")
-
-        assert done.stdout.count('I was told: "You are strict."') == 1
-
-    def test_a_model_that_can_not_be_used_changes_nothing(self, shell: Shell) -> None:
-        done = shell.run("chat", stdin="/model openai\n")
-
-        assert done.returncode == 4
-        assert "openai" in done.stderr
-
-    def test_a_fork_and_a_new_one(self, shell: Shell) -> None:
-        done = shell.run("chat", "--conversation", "a", stdin="one\n/fork b\ntwo\n/new c\nthree\n/new a\nfour\n")
-
-        assert done.returncode == 0, done.stderr
-        assert [asked(shell, name) for name in "abc"] == [["one", "four"], ["one", "two"], ["three"]]
-
-    def test_save_writes_markdown_once(self, shell: Shell) -> None:
-        done = shell.run("chat", "--conversation", "a", stdin="one\n/save\n/save here.md\n/save\n")
-
-        assert done.returncode == 2
-        assert "`a.md` is there already" in done.stderr
-        assert (shell.cwd / "a.md").read_text().startswith("# a\n")
-        assert (shell.cwd / "here.md").read_text() == (shell.cwd / "a.md").read_text()
-
-    def test_help_lists_every_command_and_info_says_where_one_is(self, shell: Shell) -> None:
-        done = shell.run("chat", "--conversation", "a", stdin="/help\n/info\n/exit\nnever asked\n")
-
-        assert all(f"/{name}" in done.stderr for name in ("role", "model", "undo", "retry", "save", "fork"))
-        assert "in conversation a, 0 turns" in done.stderr
-        assert done.stdout == ""
-
-    def test_a_slash_can_be_said(self, shell: Shell) -> None:
-        shell.run("chat", stdin="//undo is a word\n")
-
-        assert asked(shell) == ["/undo is a word"]
-
-    def test_an_unknown_one_is_no_turn(self, shell: Shell) -> None:
-        done = shell.run("chat", stdin="/und\n")
-
-        assert done.returncode == 2
-        assert "did you mean `undo`?" in done.stderr
+        assert asked(shell) == ["one", line]
+        assert (shell.cwd / "README.md").read_text() == "mine"
 
 
 def test_the_limit_of_cost_is_that_of_the_whole_chat(shell: Shell, pretend: str) -> None:
@@ -255,7 +205,7 @@ def until_it_ends(process: subprocess.Popen[bytes], number: int) -> int:
     while time.monotonic() < deadline:
         process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(0.5)
+            return process.wait(4)
     raise TimeoutError
 
 

@@ -50,6 +50,7 @@ class Chat:
         self._app, self._options = app, options
         self._stack = AsyncExitStack()
         self._session: Session
+        self._has_kept = False  # a turn of this chat stands in the conversation
 
     async def __aenter__(self) -> Self:
         session = Session(
@@ -72,9 +73,20 @@ class Chat:
         return ready.plan
 
     async def say(
-        self, text: str, *, show: Callable[[RunEvent], None], waiting: Callable[[str], None]
+        self,
+        text: str,
+        *,
+        show: Callable[[RunEvent], None],
+        waiting: Callable[[str], None],
+        keep: bool = True,
     ) -> RunResult:
-        """Take one turn. A cancellation keeps the question, and the answer as far as it came."""
+        """Take one turn. A cancellation keeps the question, and the answer as far as it came.
+
+        `keep` False: nothing of it is kept, and agents are told what was said as far as that can be read. Raises
+        `StorageError`, before anything is asked, where the turn is to be kept and can't be.
+        """
+        if keep:
+            self._say_what_is_lost(waiting)
         left = self._options.max_cost_usd
         result = await run_ensemble(
             self._app,
@@ -82,16 +94,28 @@ class Chat:
             RunOptions(
                 text,
                 allow_metered=self._options.allow_metered,
+                record=None if keep else False,
                 max_cost_usd=None if left is None else max(0.0, left - (self.spent_usd or 0.0)),
                 stream=self._options.stream,
-                conversation=ConversationOptions(self.conversation, when_full=self._options.when_full),
+                conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
+                is_chat=True,
             ),
             show=show,
             waiting=waiting,
             session=self._session,
         )
+        self._has_kept = self._has_kept or keep
         self._count(result)
         return result
+
+    def _say_what_is_lost(self, waiting: Callable[[str], None]) -> None:
+        """Somebody may have deleted the state folder since the last turn."""
+        if self._has_kept and not self.turns(0)[1]:
+            self._has_kept = False
+            waiting(
+                f"Conversation {self.conversation} is no longer on the disk: what was said before is lost, and no"
+                " agent is told of it. It begins anew."
+            )
 
     async def go_on(
         self, result: RunResult, when_full: WhenFull, *, show: Callable[[RunEvent], None]
@@ -118,6 +142,7 @@ class Chat:
                 allow_metered=self._options.allow_metered,
                 stream=self._options.stream,
                 when_full=when_full,
+                in_chat=True,
             ),
             show=show_new,
             session=self._session,
@@ -131,7 +156,9 @@ class Chat:
             return ()
         with conversations(self._app) as store:
             found = store.get(self.conversation)
-            return () if found is None else tuple(store.undo(found, self._app.clock.now()))
+            taken = () if found is None else tuple(store.undo(found, self._app.clock.now()))
+            self._has_kept = found is not None and store.count(found) > 0
+        return taken
 
     def turns(self, newest: int | None = None) -> tuple[tuple[Turn, ...], int]:
         """Return the newest turns and how many stand before them."""
@@ -143,6 +170,10 @@ class Chat:
                 return (), 0
             turns = store.turns(found, newest=newest)
             return tuple(turns), store.count(found) - len(turns)
+
+    def go_to(self, conversation: str) -> None:
+        """Take the next turns in this conversation, which need not exist yet."""
+        self.conversation, self._has_kept = conversation, False
 
     def fork(self, name: str) -> None:
         """Go on in a copy. Raises `InputError`, `ConversationNotFound` where nothing has been said yet."""

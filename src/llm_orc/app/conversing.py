@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import CallAgent, WhenFull
-from llm_orc.errors import ConversationNotFound, InputError
+from llm_orc.errors import ConversationNotFound, InputError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConversationOptions:
-    """What the person asked for: a name, the last conversation of this ensemble, or that nothing is remembered."""
+    """What the person asked for: a name, the last conversation of this ensemble, or that nothing is remembered.
+
+    `keep` False: agents are told what was said as far as it can be read, and nothing is added.
+    """
 
     name: str | None = None
     go_on: bool = False
     forget: bool = False
     when_full: WhenFull | None = None
+    keep: bool = True
 
 
 def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) -> Recipe:
@@ -56,7 +60,9 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
     if name == "last":
         raise InputError("`last` is no name for a conversation", hint="--continue goes on with the last one.")
     when_full = options.when_full or ensemble.when_full or "error"
-    return replace(recipe, conversation=name, remembering=remembering, when_full=when_full)
+    return replace(
+        recipe, conversation=name, remembering=remembering, when_full=when_full, keeps_turns=options.keep
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,10 @@ async def conversation_of(
     run_id: str,
     waiting: Callable[[str], None],
 ) -> AsyncIterator[Told]:
-    """Open the conversation of `recipe`, if it has one, for this run alone. A rehearsal only reads it."""
+    """Open the conversation of `recipe`, if it has one, for this run alone.
+
+    A rehearsal only reads it, and so does a run that keeps no turns.
+    """
     if recipe.conversation is None:
         yield Told()
         return
@@ -83,13 +92,12 @@ async def conversation_of(
     from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering  # noqa: PLC0415
     from llm_orc.conversations.speaking import Speaking  # noqa: PLC0415
 
+    if recipe.rehearsal or not recipe.keeps_turns:
+        histories = await asyncio.to_thread(_histories, app, recipe)
+        yield Told(lambda call: RehearsingCaller(call, histories))
+        return
     store = await asyncio.to_thread(app.open_conversations)
     try:
-        if recipe.rehearsal:
-            known = await asyncio.to_thread(store.get, recipe.conversation)
-            histories = {} if known is None else await asyncio.to_thread(_histories, store, known, recipe)
-            yield Told(lambda call: RehearsingCaller(call, histories))
-            return
         conversation = await asyncio.to_thread(_begin, app, store, recipe)
         roles = {agent: choices[agent][0].system_prompt for agent in recipe.remembering}
 
@@ -116,10 +124,19 @@ def _begin(app: App, store: ConversationStore, recipe: Recipe) -> Conversation:
     )
 
 
-def _histories(
-    store: ConversationStore, conversation: Conversation, recipe: Recipe
-) -> dict[str, tuple[Message, ...]]:
-    return {agent: store.history(conversation, agent) for agent in recipe.remembering}
+def _histories(app: App, recipe: Recipe) -> dict[str, tuple[Message, ...]]:
+    """Return what each agent is told; nothing where it can't be read and nothing is to be kept anyway."""
+    try:
+        store = app.open_conversations()
+    except StorageError:
+        if recipe.keeps_turns:
+            raise
+        return {}
+    try:
+        known = store.get(recipe.conversation or "")
+        return {} if known is None else {agent: store.history(known, agent) for agent in recipe.remembering}
+    finally:
+        store.close()
 
 
 def _last_of(app: App, ensemble: Ensemble) -> str:

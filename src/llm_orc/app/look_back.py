@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.running import is_running, lock_of
 from llm_orc.engine.events import RecordedEvent, RunStarted
-from llm_orc.runs.resume import Recipe, find_run, load_run
+from llm_orc.runs.resume import Recipe, find_run, load_run, resumable
 from llm_orc.runs.state import RunResult, RunState
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) 
         return ()
     with _journal(app) as journal:
         return tuple(_summary(app, journal, row) for row in journal.runs(limit=limit, ensemble=ensemble))
+
+
+def unfinished_run(app: App) -> RunSummary | None:
+    """Return the run that `resume` would go on with; None: there is none."""
+    if not app.paths.runs_database.exists():
+        return None
+    with _journal(app) as journal:
+        run_id = next((one for one in resumable(journal) if not is_running(app, one)), None)
+        found = journal.run(run_id) if run_id is not None else None
+        return None if found is None else _summary(app, journal, found[0])
 
 
 def get_run(app: App, run: str, store: str | None = None) -> RunRecord:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import WhenFull
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.running import is_running
-from llm_orc.errors import RunNotFound
-from llm_orc.runs.resume import find_run, load_run
+from llm_orc.errors import RunNotFound, RunNotResumable
+from llm_orc.runs.resume import find_run, load_run, resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResumeOptions:
-    """`run` None: the newest unfinished run; else an id, an unambiguous part of one, or `last`."""
+    """`run` None: the newest unfinished run that is no turn of a chat; else an id, an unambiguous part of one, or
+    `last`.
+    """
 
     run: str | None = None
     allow_metered: bool = False
@@ -35,6 +38,7 @@ class ResumeOptions:
     max_calls: int | None = None  # likewise
     stream: bool = False
     when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
+    in_chat: bool = False  # asked by the chat that the run is a turn of
 
 
 async def resume_run(
@@ -57,6 +61,12 @@ async def resume_run(
         for event in run.events:
             show(event)
         return state.result()
+    if run.recipe.is_chat and not options.in_chat:
+        raise RunNotResumable(
+            f"run `{run.row.run_id}` is a turn of a chat, which may have gone on since",
+            hint="Ask again there with `/retry`:"
+            f" llm-orc chat --conversation {quote(run.recipe.conversation or '')}",
+        )
     recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
     if options.when_full is not None:
         recipe = replace(recipe, when_full=options.when_full)
@@ -81,7 +91,7 @@ def _load(app: App, wanted: str | None) -> RecordedRun:
     try:
         if wanted is not None:
             return load_run(journal, find_run(journal, wanted))
-        for run_id in journal.newest_unfinished():
+        for run_id in resumable(journal):
             if not is_running(app, run_id):
                 return load_run(journal, run_id)
     finally:

@@ -38,6 +38,7 @@ class RunOptions:
     max_calls: int | None = None  # tries, over all accesses
     stream: bool = False  # send text deltas to `show`
     conversation: ConversationOptions = field(default_factory=ConversationOptions)
+    is_chat: bool = False  # one turn of a chat
 
 
 async def run_ensemble(
@@ -70,6 +71,7 @@ async def run_ensemble(
         max_calls=lowest(
             app.settings.runs.max_calls if options.max_calls is None else options.max_calls, ensemble.max_calls
         ),
+        is_chat=options.is_chat,
     )
     recipe = with_conversation(app, recipe, options.conversation)
     return await conduct(

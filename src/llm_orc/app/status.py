@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.auth_status import AuthStatus, CredentialStatus, auth_status
 from llm_orc.app.conversations import ConversationSummary, conversations, list_conversations
 from llm_orc.app.discovery import Found
-from llm_orc.app.look_back import RunSummary, list_runs
+from llm_orc.app.look_back import RunSummary, list_runs, unfinished_run
 from llm_orc.app.official_access import look_at_clis
 from llm_orc.app.set_up import Default, default_now
 from llm_orc.app.survey import survey
@@ -70,7 +70,7 @@ def _gather(app: App, default: Default, best: Found | None, access: AuthStatus) 
         last_conversation=talks[0] if talks else None,
         runs=len(runs),
         last_run=runs[0] if runs else None,
-        unfinished=next((run for run in runs if run.status == "interrupted"), None),
+        unfinished=unfinished_run(app),
         protection=None if access.protection is None else access.protection.words,
         storage=app.paths.state,
         storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),

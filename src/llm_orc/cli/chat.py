@@ -59,7 +59,7 @@ def command(
 
     Without an argument it is the profile `default`, without a role. Answers go to standard output, all else to
     standard error. Each turn is kept before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D ends
-    the chat. Where standard input is a pipe, each line of it is a turn.
+    the chat. Where standard input is a pipe, each line of it is a turn, whatever it begins with.
 
     \b
     llm-orc chat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,34 @@ from llm_orc.formats.printable import one_line
 from llm_orc.storage.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.conversations.conversation import Turn
 
 _LONGEST_SHOWN = 60  # characters of a turn in a note
 
 
 @dataclass(slots=True)
 class Room:
-    """What commands work on. `last` is what was said last."""
+    """What commands work on.
+
+    `said` holds what was said in this chat and not taken back, in order; `taken_back` is what `/undo` took back
+    last, until something else is said. `choose` shows options and returns the position of the one chosen.
+    """
 
     app: App
     chat: Chat
-    last: str = ""
+    choose: Callable[[list[str]], Awaitable[int]]
+    said: list[str] = field(default_factory=list)
+    taken_back: str | None = None
+
+    @property
+    def last(self) -> str:
+        return self.taken_back or (self.said[-1] if self.said else "")
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        self.taken_back = None
 
 
 class Leave(Exception):
@@ -114,21 +130,30 @@ async def _undo(room: Room, _rest: str) -> None:
     if not taken:
         note("There is nothing to take back.")
         return
-    asked = next((turn.text for turn in taken if turn.role == "user"), taken[0].text)
-    note(f"Taken back: {_shortened(asked)}")
+    asked = room.said.pop() if room.said else _asked_in(room, taken)
+    room.taken_back = asked or None
+    note(f"Taken back: {_shortened(asked or taken[0].text)}")
 
 
 async def _retry(room: Room, _rest: str) -> str | None:
-    said = room.last
-    if not said:
-        turns, _ = room.chat.turns()
-        said = next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
-        if len(room.chat.ensemble.agents) > 1:
-            said = ""  # what an agent was given need not be what the person said
+    """What was just taken back is asked again without taking back the turn before it."""
+    said = room.last or _asked_in(room, room.chat.turns()[0])
     if not said:
         raise InputError("nothing has been said here yet that could be said again")
-    room.chat.undo()
+    if room.taken_back is None:
+        room.chat.undo()
+        del room.said[-1:]
     return said
+
+
+def _asked_in(room: Room, turns: Sequence[Turn]) -> str:
+    """Return what the person said last in `turns`; empty where that is not known.
+
+    What one of several agents was given need not be what the person said.
+    """
+    if len(room.chat.ensemble.agents) > 1:
+        return ""
+    return next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
 
 
 async def _edit(room: Room, _rest: str) -> str | None:
@@ -140,24 +165,26 @@ async def _edit(room: Room, _rest: str) -> str | None:
 
 
 async def _save(room: Room, rest: str) -> None:
-    _write(room, rest)
-
-
-def _write(room: Room, rest: str) -> None:
     from llm_orc.formats.conversation import as_markdown
     from llm_orc.storage.atomic import write_where_named
 
     turns, _ = room.chat.turns()
     if not turns:
         raise InputError("nothing has been said yet")
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in room.chat.conversation)
-    path = Path(rest or f"{safe}.md").expanduser().absolute()
-    if path.exists() and not rest:
-        raise InputError(f"`{path.name}` is there already", hint=f"To write over it: /save {path.name}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise StorageError(f"can't write to `{path}`: there is no such folder, or it is one")
+    path = _file_for(room, rest)
+    if path.exists() and await room.choose([f"Replace {path}", "Leave it as it is"]) == 1:
+        note("Nothing was written.")
+        return
     write_where_named(path, as_markdown(room.chat.conversation, turns).encode("utf-8", "backslashreplace"))
     note(f"{count(len(turns), 'turn')} written to {path}")
+
+
+def _file_for(room: Room, named: str) -> Path:
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in room.chat.conversation)
+    path = Path(named or f"{safe}.md").expanduser().absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        raise StorageError(f"can't write to `{path}`: there is no such folder, or it is one")
+    return path
 
 
 async def _fork(room: Room, rest: str) -> None:
@@ -169,8 +196,8 @@ async def _fork(room: Room, rest: str) -> None:
 
 
 async def _new(room: Room, rest: str) -> None:
-    room.chat.conversation = check_name(rest) if rest else new_name(room.chat.ensemble)
-    room.last = ""
+    room.chat.go_to(check_name(rest) if rest else new_name(room.chat.ensemble))
+    room.said, room.taken_back = [], None
     _, earlier = room.chat.turns(0)
     note(f"Conversation {room.chat.conversation}" + (f", with {count(earlier, 'turn')}." if earlier else ", new."))
 

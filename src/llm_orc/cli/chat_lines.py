@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -155,7 +156,7 @@ class PlainLines:
 
     def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read in a thread of its own, as no other way can stop waiting on every platform."""
-        with suppress(RuntimeError):  # the chat has ended
+        with suppress(RuntimeError, FutureCancelled):  # the chat has ended
             for line in _read_lines():
                 asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
 

@@ -7,17 +7,20 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.chat import Chat
 from llm_orc.cli.access_lines import access_lines
+from llm_orc.cli.background_writer import stdout_writer
 from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
 from llm_orc.cli.chat_lines import Interrupted, PlainLines, TypedLines
 from llm_orc.cli.chat_view import ChatView
 from llm_orc.cli.exits import INTERRUPTED, TERMINATED, write_error
 from llm_orc.cli.prompts import confirmed, person_is_here
-from llm_orc.cli.streams import Styled, moves_cursor, note
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed
+from llm_orc.cli.standard_streams import READER_GONE
+from llm_orc.cli.streams import Styled, moves_cursor, note, undelivered
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed, StorageError
 from llm_orc.formats.conversation import as_text
 from llm_orc.formats.figures import count, dollars
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.base import WhenFull
     from llm_orc.app.chat import ChatOptions
     from llm_orc.app.wiring import App
+    from llm_orc.cli.background_writer import DataWriter
     from llm_orc.cli.chat_lines import Lines
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.state import RunResult
@@ -60,24 +64,31 @@ class _ChatLoop:
         self._lines: Lines | None = None
         self._main: asyncio.Task[Any] | None = None
         self._ended_by: int | None = None
-        self._failed = False
+        self._exit_code = 0  # of the first turn that failed
+        self._data: DataWriter
 
     async def run(self, ensemble: Ensemble, options: ChatOptions) -> int:
         self._main = asyncio.current_task()
+        self._data = stdout_writer(partial(self._end, READER_GONE))
         self._listen()
+        conversation = options.conversation or ""
         try:
             async with AsyncExitStack() as stack:
                 chat = await stack.enter_async_context(Chat(self._app, ensemble, options))
+                conversation = chat.conversation
                 await self._introduce(chat)
                 self._lines = self._open_lines()
-                await self._converse(Room(self._app, chat), self._lines)
+                await self._converse(Room(self._app, chat, self._lines.choose), self._lines)
                 self._say_goodbye(chat, is_person=self._lines.is_person)
         except asyncio.CancelledError:
+            if self._data.failure is not None:
+                kept = f"What was said is kept: llm-orc conversations show {_quoted(conversation)}"
+                raise undelivered(self._data.failure, kept if conversation else None) from None
             if self._ended_by is None:
                 raise
             note("\nStopped.")
             return self._ended_by
-        return 1 if self._failed and not person_is_here() else 0
+        return 0 if person_is_here() else self._exit_code
 
     # --- the turns ----------------------------------------------------------------------------------------
 
@@ -107,18 +118,25 @@ class _ChatLoop:
     async def _turn(self, room: Room, lines: Lines, text: str) -> None:
         if not text.strip():
             return
-        if text.startswith("/") and not text.startswith("//"):
-            said = await run_command(room, text)
+        if text.startswith("/") and lines.is_person:  # what a pipe brings may be anybody's words
+            said = text[1:] if text.startswith("//") else await run_command(room, text)
             if said is None:
                 return
             text = said
-        room.last = text.removeprefix("/") if text.startswith("//") else text
-        await self._say(room, lines, room.last)
+        room.say(text)
+        await self._say(room, lines, text)
 
     async def _say(self, room: Room, lines: Lines, text: str) -> None:
         chat = room.chat
-        view = ChatView(len(chat.ensemble.agents))
-        result = await self._interruptible(chat.say(text, show=view.show, waiting=note), view)
+        view = ChatView(len(chat.ensemble.agents), self._data)
+        try:
+            result = await self._interruptible(chat.say(text, show=view.show, waiting=note), view)
+        except StorageError as e:
+            if not lines.is_person:
+                raise
+            write_error(e)
+            note("This turn is asked all the same. It is not kept: later turns are told nothing of it.")
+            result = await self._interruptible(chat.say(text, show=view.show, waiting=note, keep=False), view)
         if result is None:
             return
         if lines.is_person and _is_full(result):
@@ -126,9 +144,11 @@ class _ChatLoop:
             ways = [words for _, words in _WAYS_OUT]
             chosen = await lines.choose([*ways, "Nothing: leave it as it is"])
             if chosen < len(_WAYS_OUT):
-                view = ChatView(len(chat.ensemble.agents))
+                view = ChatView(len(chat.ensemble.agents), self._data)
                 result = await self._interruptible(chat.go_on(result, _WAYS_OUT[chosen][0], show=view.show), view)
-        self._failed = self._failed or (result is not None and result.status != "completed")
+        if result is not None:
+            self._exit_code = self._exit_code or result.exit_code
+        await self._data.drained()
 
     async def _interruptible(self, answering: Coroutine[Any, Any, RunResult], view: ChatView) -> RunResult | None:
         """Wait for the answer; None where Ctrl-C stopped it."""

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.plain_view import plain_words
-from llm_orc.cli.streams import Styled, is_terminal, moves_cursor, note, write_data
+from llm_orc.cli.streams import Styled, is_terminal, moves_cursor, note
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -20,20 +20,21 @@ from llm_orc.engine.events import (
     RunFinished,
 )
 from llm_orc.formats.figures import charge, seconds
-from llm_orc.formats.printable import PrintableStream, one_line
+from llm_orc.formats.printable import PrintableStream, one_line, printable
 from llm_orc.formats.sentences import token_figures
 
 if TYPE_CHECKING:
+    from llm_orc.cli.background_writer import DataWriter
     from llm_orc.engine.events import RunEvent
 
 _PATIENCE_S = 1.0  # before the first sign that something is under way
 
 
 class ChatView:
-    """Answers to stdout, all else to stderr. One for each turn; `close` ends what it began."""
+    """Answers to `data`, all else to stderr. One for each turn; `close` ends what it began."""
 
-    def __init__(self, agents: int) -> None:
-        self._agents = agents
+    def __init__(self, agents: int, data: DataWriter) -> None:
+        self._agents, self._data = agents, data
         self._streams = agents == 1 and is_terminal(sys.stdout)
         self._is_in_line = False  # text stands in the last line of stdout
         self._printable = PrintableStream()
@@ -70,7 +71,7 @@ class ChatView:
         text = event.output.text
         if not self._is_in_line:
             heading = f"=== {event.agent}\n" if self._agents > 1 else ""
-            write_data(heading + text + ("" if text.endswith("\n") else "\n"))
+            self._data.write(printable(heading + text) + ("" if text.endswith("\n") else "\n"))
         self._end_line()
         output = event.output
         figures = [
@@ -91,8 +92,7 @@ class ChatView:
 
     def _write(self, text: str) -> None:
         self._waiting.stop()
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        self._data.write(text)
         self._is_in_line = True
 
     def _note(self, *words: str | Styled) -> None:
@@ -103,8 +103,7 @@ class ChatView:
 
     def _end_line(self) -> None:
         if self._is_in_line:
-            sys.stdout.write(self._printable.rest() + "\n")
-            sys.stdout.flush()
+            self._data.write(self._printable.rest() + "\n")
             self._is_in_line = False
 
 

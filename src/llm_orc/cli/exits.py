@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.standard_streams import give_up_stdout
 from llm_orc.cli.streams import Styled, note, prepare_streams
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, StorageError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # 128 + SIGINT
 TERMINATED = 143  # 128 + SIGTERM
-READER_GONE = 141  # 128 + SIGPIPE
 
 
 class UsageMistake(LlmOrcError):
@@ -34,15 +34,11 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError) as e:
         return _asked_for(e)
-    except BrokenPipeError:
-        _stop_writing()
-        return READER_GONE
+    except BrokenPipeError as e:
+        return give_up_stdout(e)
     except (KeyboardInterrupt, click.Abort):
         note("\nStopped.")
         return INTERRUPTED
-    except OSError as e:
-        _stop_writing()
-        return _failed(e, arguments)
     except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
         return _failed(e, arguments)
     return code
@@ -60,8 +56,9 @@ def _failed(exception: Exception, arguments: Sequence[str]) -> int:
     error = _as_error(exception)
     try:
         _write_as_data(error, arguments)
-    except OSError:
-        _stop_writing()
+        sys.stdout.flush()
+    except OSError as e:
+        give_up_stdout(e)
     if isinstance(exception, click.UsageError) and exception.ctx is not None:
         note(exception.ctx.get_usage())
     if "--debug" in arguments:
@@ -142,8 +139,3 @@ def masked(text: str, environ: os._Environ[str] | dict[str, str]) -> str:
         if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
             text = text.replace(value, "***")
     return text
-
-
-def _stop_writing() -> None:
-    """Keep Python's last flush from failing too, where stdout has no reader (`| head`) or no room any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,9 @@ COMPLETE_VARIABLE = "_LLM_ORC_COMPLETE"  # set by the completion scripts; click'
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
+    from llm_orc.cli.standard_streams import hold_standard_streams
+
+    hold_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         return _print_version()
@@ -47,5 +50,11 @@ def _run(arguments: list[str]) -> int:
 def _print_version() -> int:
     from importlib.metadata import version
 
-    sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+    from llm_orc.cli.standard_streams import give_up_stdout
+
+    try:
+        sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+        sys.stdout.flush()
+    except OSError as e:
+        return give_up_stdout(e)
     return 0

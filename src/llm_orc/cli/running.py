@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
-from llm_orc.cli.exits import INTERRUPTED, READER_GONE, TERMINATED, write_error
+from llm_orc.cli.background_writer import BackgroundWriter
+from llm_orc.cli.exits import INTERRUPTED, TERMINATED, write_error
 from llm_orc.cli.prompts import confirmed
-from llm_orc.cli.streams import is_terminal, note, write_data
+from llm_orc.cli.standard_streams import READER_GONE
+from llm_orc.cli.streams import is_terminal, note, undelivered, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, StorageError
 from llm_orc.formats import EventFormat, Format, ResultFormat
 from llm_orc.formats.figures import count
 from llm_orc.runs.state import RunState
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from llm_orc.app.access import AccessPlan
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
+
+
+_LAST_WORDS_S = 2.0  # that the last events of a stopped run may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class _Run:
         self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
         self._task: asyncio.Task[RunResult] | None = None
         self._stopped_with: int | None = None
-        self._unwritable: OSError | None = None
+        self._events: BackgroundWriter | None = None  # of `jsonl`
 
     def go(self, *, allow_metered: bool) -> int:
         try:
@@ -130,12 +137,24 @@ class _Run:
         self._task = asyncio.current_task()
         if sys.platform != "win32":
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
-        return await self._start(
-            allow_metered=allow_metered,
-            stream=self._view.wants_text or self._writes_events,
-            show=self._show,
-            planned=self._planned,
-        )
+        if self._writes_events:
+            self._events = BackgroundWriter(partial(self._stop, READER_GONE))
+        try:
+            result = await self._start(
+                allow_metered=allow_metered,
+                stream=self._view.wants_text or self._writes_events,
+                show=self._show,
+                planned=self._planned,
+            )
+            if self._events is not None:
+                await self._events.drained()
+        finally:
+            if (
+                self._events is not None
+            ):  # stopped or failed: a reader who reads nothing must not keep it from ending
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._events.drained(), _LAST_WORDS_S)
+        return result
 
     def _stop(self, exit_code: int) -> None:
         if self._stopped_with is None and self._task is not None:
@@ -152,20 +171,19 @@ class _Run:
             self._state.apply(event)
         self._view.show(event)
         form = self._output.form
-        if isinstance(form, EventFormat) and self._stopped_with is None:
-            try:
-                sys.stdout.write(form.event(event) + "\n")
-                sys.stdout.flush()
-            except OSError as e:  # the reader is gone, or the disk is full
-                self._unwritable = e
-                self._stop(READER_GONE)
+        if isinstance(form, EventFormat) and self._events is not None:
+            self._events.write(form.event(event) + "\n")
+
+    def _kept_at(self) -> str | None:
+        """The command that shows the answers again."""
+        return f"The answers are kept: llm-orc runs show {self._so_far().run_id}" if self._recorded else None
 
     def _so_far(self) -> RunResult:
         return self._state.result(recorded=self._recorded)
 
     def _print_what_finished(self, exit_code: int) -> int:
-        if self._unwritable is not None:
-            raise self._unwritable
+        if self._events is not None and self._events.failure is not None:
+            raise undelivered(self._events.failure, self._kept_at())
         if self._state.started is None:
             note("Stopped before anything was sent.")
             return exit_code
@@ -186,7 +204,11 @@ class _Run:
             return
         text = form.result(result)
         if self._output.file is None:
-            write_data(text)
+            try:
+                write_data(text)
+            except StorageError as e:
+                e.hint = self._kept_at()
+                raise
             return
         from llm_orc.storage.atomic import write_where_named
 

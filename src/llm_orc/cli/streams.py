@@ -8,8 +8,10 @@ import shutil
 import sys
 from dataclasses import dataclass
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from llm_orc.cli.standard_streams import deliver
+from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -19,8 +21,6 @@ _CODES = {"red": "31;1", "green": "32", "yellow": "33;1", "cyan": "36", "dim": "
 
 def prepare_streams() -> None:
     """Make every text writable: UTF-8 in a pipe or file whatever the locale, and no error for a lone surrogate."""
-    if sys.stdout is None:  # started with `>&-`
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             encoding = None if stream.isatty() else "utf-8"
@@ -62,11 +62,25 @@ class Styled:
 
 
 def write_data(text: str) -> None:
-    """Write text for people to stdout, printable in a pipe too: it may lead to a terminal (`| tee`)."""
+    """Write text for people to stdout, printable in a pipe too: it may lead to a terminal (`| tee`).
+
+    Raises `BrokenPipeError` where its reader has gone, `StorageError` where it takes no more.
+    """
     from llm_orc.formats.printable import printable
 
-    sys.stdout.write(printable(text))
-    sys.stdout.flush()
+    try:
+        deliver(printable(text))
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        raise undelivered(e) from e
+
+
+def undelivered(failure: OSError, hint: str | None = None) -> OSError | StorageError:
+    """Return what to raise where standard output takes no more; `hint` says where the data is kept."""
+    if isinstance(failure, BrokenPipeError):
+        return failure
+    return StorageError(f"standard output takes no more: {failure.strerror or failure}", hint=hint)
 
 
 def note(*parts: str | Styled) -> None:

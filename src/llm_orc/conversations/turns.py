@@ -55,8 +55,9 @@ def ask(
 ) -> tuple[int, tuple[Message, ...]]:
     """Keep a question; returns its number and the turns before it, as the agent is to be told them.
 
-    What an earlier try of the same run left of this turn is replaced. Raises `ConversationBusy` where another
-    process has taken the conversation over.
+    What an earlier try of the same run left of this turn is replaced, unless the agent was asked something else
+    since: then it stays where it is, and the question comes again at the end. Raises `ConversationBusy` where
+    another process has taken the conversation over.
     """
     agent = question.agent
     if not is_ours(connection, claim):
@@ -65,7 +66,9 @@ def ask(
             hint=f"llm-orc resume {claim.run_id}",
         )
     connection.execute(
-        "DELETE FROM turns WHERE conversation = ? AND agent = ? AND run_id = ? AND state <> 'aside'",
+        "DELETE FROM turns WHERE conversation = ?1 AND agent = ?2 AND run_id = ?3 AND state <> 'aside'"
+        " AND NOT EXISTS (SELECT 1 FROM turns since WHERE since.conversation = ?1 AND since.agent = ?2"
+        " AND since.run_id <> ?3 AND since.number > turns.number AND since.state <> 'undone')",
         (claim.conversation, agent, claim.run_id),
     )
     told = history(connection, claim.conversation, agent)

@@ -17,6 +17,8 @@ from llm_orc.runs.state import RunState
 from llm_orc.runs.wire import decode_event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llm_orc.runs.journal import Journal
 
 
@@ -35,6 +37,8 @@ class Recipe:
     conversation: str | None = None
     remembering: tuple[str, ...] = ()  # the agents that are told what was said in it
     when_full: WhenFull = "error"
+    keeps_turns: bool = True  # False: agents are told what was said, and nothing is added to the conversation
+    is_chat: bool = False  # one turn of a chat, which is asked again in the chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,25 @@ def load_run(journal: Journal, run_id: str) -> RecordedRun:
         raise RunNotResumable(f"the recipe of run `{run_id}` can't be read: {e}") from e
     events = tuple(decode_event(kind, body) for _, kind, body in stored)
     return RecordedRun(row, decoded, events, next_seq=stored[-1][0] + 1 if stored else 0)
+
+
+def resumable(journal: Journal) -> Iterator[str]:
+    """Yield the unfinished runs that `resume` may take by itself, by id, the newest first: no turns of chats."""
+    for run_id in journal.newest_unfinished():
+        found = journal.run(run_id)
+        if found is not None and not _is_chat(found[1]):
+            yield run_id
+
+
+def _is_chat(recipe: bytes) -> bool:
+    try:
+        return msgspec.json.decode(recipe, type=_Purpose).is_chat
+    except msgspec.MsgspecError:
+        return False  # whoever resumes it is told that it can't be read
+
+
+class _Purpose(msgspec.Struct):
+    is_chat: bool = False
 
 
 def find_run(journal: Journal, text: str) -> str:
