@@ -22,6 +22,10 @@ FORMS = (
     base64.b64encode(MARKER.encode()).decode().rstrip("="),
     json.dumps(MARKER)[1:-1].replace("/", "\\/"),
     MARKER[4:-4],  # cut at both ends
+    MARKER[:14],
+    MARKER[-12:],
+    MARKER.encode().hex(),
+    base64.b64encode(f"user:{MARKER}".encode()).decode()[10:-4],
 )
 
 
@@ -45,19 +49,36 @@ class Parrot:
                 return f"{sent}\x1b[31m\r\n{sent}".encode()
 
 
+def answered(asked: bytes, sent: str) -> bytes:
+    """Return a good answer of Chat Completions, streamed where that was asked for, which repeats the credential."""
+    key = sent.removeprefix("Bearer ")
+    basic = base64.b64encode(f"user:{key}".encode()).decode()
+    text = (
+        f"You sent {sent}. {key}\n{quote(key, safe='')} {basic} {key[:14]}… {key[-12:]} {key.encode().hex()} Fine."
+    )
+    about = {"id": key, "model": f"m {key}", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+    if not json.loads(asked or b"{}").get("stream"):
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        return json.dumps({**about, "choices": [choice]}).encode()
+    deltas = [{"delta": {"content": text[at : at + 3]}, "finish_reason": None} for at in range(0, len(text), 3)]
+    events = [{**about, "choices": [choice]} for choice in (*deltas, {"delta": {}, "finish_reason": "stop"})]
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode() + b"data: [DONE]\n\n"
+
+
 @pytest.fixture
 def parrot() -> Iterator[Parrot]:
     parrot = Parrot()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
+            asked = self.rfile.read(int(self.headers.get("content-length", 0)))
             sent = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
             parrot.heard.append(sent)
-            body = parrot.words(sent)
+            body = answered(asked, sent) if parrot.kind == "answer" else parrot.words(sent)
             self.send_response(parrot.status)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Debug", sent)
+            self.send_header("X-Request-Id", sent)
             self.end_headers()
             self.wfile.write(body)
 
@@ -144,6 +165,29 @@ def test_a_provider_that_repeats_the_key_finds_no_echo_of_ours(
     witness.run("conversations", "export", "talk")
 
     assert any(MARKER in heard for heard in parrot.heard)  # it did go out, to the one place that it belongs to
+    assert witness.found() == []
+
+
+def test_an_answer_that_repeats_the_key_is_kept_and_shown_without_it(witness: Witness, parrot: Parrot) -> None:
+    parrot.status, parrot.kind = 200, "answer"
+    witness.shell.config.write_text(
+        f"""\
+providers:
+  parrot: {{base_url: '{parrot.url}/v1', dialect: openai-chat, api_key_env: PARROT_KEY, billing: local}}
+model_profiles:
+  default: {{provider: parrot, model: m}}
+""",
+        encoding="utf-8",
+    )
+    witness.shell.environ["PARROT_KEY"] = MARKER
+
+    assert witness.run("invoke", "panel", "--input", "hello", "--output-format", "jsonl") == 0
+    witness.run("chat", "panel", "--conversation", "talk", stdin="hello\n")
+    assert witness.run("batch", "panel", "--inputs", "-", stdin="one\ntwo\n") == 0
+    witness.run("batch", "results", "last")
+
+    assert any(MARKER in heard for heard in parrot.heard)
+    assert any("Fine." in said for said in witness.said)
     assert witness.found() == []
 
 

@@ -30,6 +30,7 @@ from llm_orc.providers.anthropic import default_max_tokens
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Usage
 from llm_orc.providers.failures import LONGEST_WAIT_S
 from llm_orc.providers.prices import most_input_tokens
+from llm_orc.providers.redact import masked_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,7 +200,7 @@ async def _ask(
     limit = asyncio.timeout(choice.timeout_s)
     try:
         async with limit:
-            reply = await candidate.model.reply(request, observer)
+            reply = await masked_reply(candidate.model, request, observer)
     except TimeoutError as e:
         if not limit.expired():
             raise

@@ -16,6 +16,7 @@ from llm_orc.auth.tokens import Tokens
 from llm_orc.errors import LlmOrcError, NotLoggedIn
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.redact import masked_reply
 
 if TYPE_CHECKING:
     from llm_orc.app.auth_status import AuthStatus
@@ -48,7 +49,7 @@ async def try_access(app: App, provider: str, model: str | None = None) -> Proof
         asked = ready.connection.build(ready, http, max_retries=1)
         request = ModelRequest((Message("user", _QUESTION),), max_tokens=_MOST_TOKENS)
         async with asyncio.timeout(_LIMIT_S):
-            reply = await asked.reply(request)
+            reply = await masked_reply(asked, request)
     await asyncio.to_thread(_remember, app, provider)
     return Proof(ready.access, reply.model, app.clock.monotonic() - began)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn, final
 
+_MOST = 32  # a server that runs for ever renews its tokens for ever
+_revealed: dict[str, None] = {}  # the newest last
+_generation = 0
+
 
 @final
 class Secret:
@@ -15,6 +19,8 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """Return the text, and remember it: from here on it may come back (`auth.masking`)."""
+        remember(self._text)
         return self._text
 
     def __repr__(self) -> str:
@@ -36,3 +42,23 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is never pickled")
+
+
+def remember(text: str) -> None:
+    """Count `text` among what must not be seen again in anything that comes from outside."""
+    global _generation  # noqa: PLW0603 - tells a reader at no cost that there is more
+    if text not in _revealed:
+        _revealed[text] = None
+        while len(_revealed) > _MOST:
+            _revealed.pop(next(iter(_revealed)), None)
+        _generation += 1
+
+
+def generation() -> int:
+    """Return a number that changes when another secret was revealed."""
+    return _generation
+
+
+def revealed() -> tuple[str, ...]:
+    """Return the secrets that have left their `Secret` in this process, the newest last."""
+    return tuple(_revealed)

@@ -92,8 +92,9 @@ def _as_error(exception: Exception) -> LlmOrcError:
             where = f" `{exception.filename}`" if exception.filename else ""
             return StorageError(f"the system says{where}: {exception.strerror or exception}")
         case _:
+            what = _without_credentials(f"{type(exception).__name__}: {exception}")
             return LlmOrcError(
-                f"this is a mistake in llm-orc: `{type(exception).__name__}: {exception}`",
+                f"this is a mistake in llm-orc: `{what}`",
                 hint="Run it again as `llm-orc --debug …` and report what it prints",
             )
 
@@ -130,7 +131,14 @@ def asked_format(arguments: Sequence[str]) -> str | None:
 def _write_traceback(exception: Exception) -> None:
     from traceback import format_exception
 
-    note(masked("".join(format_exception(exception)), os.environ))
+    note(_without_credentials("".join(format_exception(exception))))
+
+
+def _without_credentials(text: str) -> str:
+    """What nobody foresaw may quote anything."""
+    from llm_orc.auth.masking import hide_in_error
+
+    return hide_in_error(masked(text, os.environ))
 
 
 def masked(text: str, environ: os._Environ[str] | dict[str, str]) -> str:

@@ -18,7 +18,7 @@ from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import ModelInterface
 from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport
-from llm_orc.providers.redact import credentials_in, mask_error, without
+from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,6 +69,7 @@ class HttpModel(ModelInterface):
         self._sleep = sleep
         self._jitter = jitter
         self._check_origin()
+        remember_secret_values(endpoint.headers)
 
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
         watcher = observer if self._stream else None
@@ -133,6 +134,7 @@ class HttpModel(ModelInterface):
     ) -> Reply:
         self._check_origin()
         await self._authoriser.authorise(headers)
+        remember_credentials(headers, {*wire.headers, *self._endpoint.headers})
         url = self._endpoint.base_url + wire.path
         decoder = None if watcher is None else self._dialect.decoder(self._target)
         try:
@@ -141,30 +143,29 @@ class HttpModel(ModelInterface):
             else:
                 answer = await self._http.send("POST", url, headers, wire.body, feed=_feed(decoder, watcher))
         except TransportError as e:
-            raise from_transport(e, self._target, self._endpoint.origin) from e
+            failure = from_transport(e, self._target, self._endpoint.origin)
+            mask_error(failure)
+            raise failure from e
         except LlmOrcError as e:  # what the stream itself said
-            mask_error(self._credentials(wire, headers), e)
+            mask_error(e)
             raise
         if call is not None:
             call.headers = answer.headers
         try:
             if not 200 <= answer.status < 300:
-                raise self._failure(without(self._credentials(wire, headers), answer))
+                raise self._failure(masked_body(answer))
             if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
-                return self._read(answer, wire, headers)
+                return self._read(answer)
             return decoder.finish(answer)
         except LlmOrcError as e:
-            mask_error(self._credentials(wire, headers), e)
+            mask_error(e)
             raise
 
-    def _read(self, answer: Answer, wire: WireRequest, headers: dict[str, str]) -> Reply:
+    def _read(self, answer: Answer) -> Reply:
         try:
             return self._dialect.read(answer, self._target)
         except ReplyUnreadable:
-            return self._dialect.read(without(self._credentials(wire, headers), answer), self._target)
-
-    def _credentials(self, wire: WireRequest, headers: dict[str, str]) -> tuple[str, ...]:
-        return credentials_in(headers, {*wire.headers, *self._endpoint.headers})
+            return self._dialect.read(masked_body(answer), self._target)
 
     def _failure(self, answer: Answer) -> LlmOrcError:
         return from_status(

@@ -1,46 +1,93 @@
-"""Keep our own credential out of what a provider says: some repeat it in their errors."""
+"""Keep credentials out of what a provider says: some repeat them, in errors and in answers.
+
+`masked_reply` is the door for answers of every kind of model; `mask_error` and `masked_body` are for whoever makes
+an error of a body, before an excerpt of it can cut a credential in two.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from llm_orc.auth.masking import MaskedStream, hide, hide_in_error
+from llm_orc.auth.secret import remember
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from llm_orc.errors import LlmOrcError
     from llm_orc.net.transport import Answer
+    from llm_orc.providers.base import ModelInterface, ModelRequest, Reply, ReplyObserver
 
-_MASK = "[credential]"
-_SHORTEST = 6  # characters; less proves nothing and would blot out common words
 _NO_SECRETS = frozenset({"anthropic-beta", "user-agent", "content-type", "accept"})
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
 
 
-def credentials_in(headers: Mapping[str, str], plain: Collection[str]) -> tuple[str, ...]:
-    """Return the secrets among `headers`: what stands under names not in `plain` and not known as harmless."""
-    values = [v for name, v in headers.items() if name not in plain and name.lower() not in _NO_SECRETS]
-    secrets = {value.rpartition(" ")[2] for value in values}
-    return tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
+async def masked_reply(
+    model: ModelInterface, request: ModelRequest, observer: ReplyObserver | None = None
+) -> Reply:
+    """Ask the model as `model.reply` does; reply, pieces and errors hold no credential that we used."""
+    watcher = None if observer is None else _MaskedObserver(observer)
+    try:
+        reply = await model.reply(request, watcher)
+    except LlmOrcError as e:
+        mask_error(e)
+        raise
+    finally:
+        if watcher is not None:
+            watcher.end()
+    text, name, request_id = hide(reply.text), hide_in_error(reply.model), hide_in_error(reply.request_id)
+    if (text, name, request_id) == (reply.text, reply.model, reply.request_id):
+        return reply
+    return replace(reply, text=text, model=name, request_id=request_id)
 
 
-def without(secrets: Collection[str], answer: Answer) -> Answer:
-    """Return the answer with every secret masked, before any excerpt of it can cut one in two."""
-    body = answer.body
-    for secret in secrets:
-        body = body.replace(secret.encode(), _MASK.encode())
-    return replace(answer, body=body)
+class _MaskedObserver:
+    """Passes on what comes, without credentials."""
+
+    def __init__(self, observer: ReplyObserver) -> None:
+        self._observer = observer
+        self._stream = MaskedStream()
+
+    def text(self, piece: str) -> None:
+        if shown := self._stream.feed(piece):
+            self._observer.text(shown)
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self._stream = MaskedStream()  # what came so far is void
+        mask_error(error)
+        self._observer.retrying(error, attempt, delay_s)
+
+    def end(self) -> None:
+        if rest := self._stream.rest():
+            self._observer.text(rest)
 
 
-def mask_error(secrets: Collection[str], error: LlmOrcError) -> None:
-    """Mask them in what the error says, too: they may have come escaped, or in pieces."""
+def remember_credentials(headers: Mapping[str, str], plain: Collection[str] = ()) -> None:
+    """Count as credentials what stands in `headers` under names not in `plain` and not known as harmless."""
+    for name, value in headers.items():
+        if name not in plain and name.lower() not in _NO_SECRETS:
+            remember(value.rpartition(" ")[2])
+
+
+def remember_secret_values(values: Mapping[str, str]) -> None:
+    """Count as credentials the values under names that say so: of variables, or of headers that a user wrote."""
+    for name, value in values.items():
+        if _SECRET_NAME.search(name):
+            remember(value.rpartition(" ")[2])
+
+
+def masked_body(answer: Answer) -> Answer:
+    """Return the answer without credentials in its body."""
+    text = answer.body.decode("utf-8", "surrogateescape")
+    return replace(answer, body=hide_in_error(text).encode("utf-8", "surrogateescape"))
+
+
+def mask_error(error: LlmOrcError) -> None:
+    """Mask credentials in all that the error says: they may have come escaped, or in pieces."""
     for name in ("message", "hint", "provider_message"):
         text = getattr(error, name, None)
         if isinstance(text, str):
-            setattr(error, name, _masked(text, secrets))
-    error.args = tuple(_masked(arg, secrets) if isinstance(arg, str) else arg for arg in error.args)
-
-
-def _masked(text: str, secrets: Collection[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, _MASK)
-    return text
+            setattr(error, name, hide_in_error(text))
+    error.args = tuple(hide_in_error(arg) if isinstance(arg, str) else arg for arg in error.args)

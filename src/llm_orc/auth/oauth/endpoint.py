@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
+from llm_orc.auth.masking import MASK, hide_in_error
 from llm_orc.auth.oauth.addresses import problem_of
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import LoginFailed
@@ -110,9 +111,9 @@ def server_error(body: Mapping[str, Any] | None, sent: Params) -> ServerError | 
 def shown(words: str, sent: Params) -> str:
     """Make a server's words fit for a message: one short line, without any secret that it was sent."""
     for value in sent.values():
-        if isinstance(value, Secret) and len(value.reveal()) >= _SHORTEST_SECRET:
-            words = words.replace(value.reveal(), "***")
-    return one_line(words, _LONGEST_WORDS)
+        if isinstance(value, Secret) and len(secret := value.reveal()) >= _SHORTEST_SECRET:
+            words = words.replace(secret, MASK)  # also where it might be a common word
+    return one_line(hide_in_error(words), _LONGEST_WORDS)
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.providers.redact import remember_secret_values
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,4 +45,6 @@ def child_env(environ: Mapping[str, str], also: frozenset[str], fixed: Mapping[s
         for name, value in environ.items()
         if name in _NAMES or name in also or name.startswith(_PREFIXES) or name.upper() in _WINDOWS
     }
-    return {**seen, **fixed}
+    child = {**seen, **fixed}
+    remember_secret_values({name: seen[name] for name in seen.keys() & also})
+    return child

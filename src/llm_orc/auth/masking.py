@@ -1,0 +1,259 @@
+"""Keep credentials out of what comes back: servers repeat them, whole, in part and in other spellings.
+
+A text is searched for any part of a secret that tells something: as it is, URL-encoded, in base64 at any offset
+(as in `Basic` headers), in hexadecimal digits, and as JSON or HTML escape it, in any case. That costs one look-up
+for every fifth character of long words, and nothing for plain prose, however many secrets there are.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from llm_orc.auth.key_shapes import public_part
+from llm_orc.auth.secret import generation, revealed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+MASK = "[credential]"
+
+_SHORTEST_PART = 10  # characters of a secret that are masked; fewer tell little and blot out common words
+_SHORTEST_BASE64 = 14  # which are as many bytes
+_WINDOW, _STEP = 6, 5  # windows this long, this far apart in a text, meet every part of that length
+_HEX_STEP = 3  # of windows that are known: parts are twice as long there, and 3 and 5 have no common divisor
+_SHORT = 7  # characters; what has no more is looked for in errors alone
+_PLAIN_WORDS = 16  # characters from which letters of one case alone are taken for a secret, too
+_SHORTEST_IN_ERRORS = 6
+_LONGEST = 8192  # characters of one secret; a longer text is a document
+_LONGEST_SPELT_OUT = 512  # characters that are looked for with each of them escaped, too
+_RUN = re.compile(rf"[!-~]{{{_SHORTEST_PART},}}")  # secrets have neither blanks nor other scripts
+_RUN_OF_ANY = re.compile(r"[!-~]+")
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_PUNCTUATION = ".,;:!?()[]\"'`*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """One way to write a secret. Parts of `shortest` characters tell something."""
+
+    text: str
+    shortest: int = _SHORTEST_PART
+    public: int = 0  # characters at its start that every such credential has
+    step: int = 1  # between the windows by which it is known
+    may_be_words: bool = False
+
+
+class Mask:
+    """Knows secrets, and hides them."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._literal: list[str] = []  # what is no common word
+        self._windows: dict[str, list[tuple[_Spelling, int]]] = {}
+        self._short: list[str] = []  # whole ones that have no part long enough
+        self._anywhere = ""  # all spellings, to see whether a text may go on as one
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._known
+
+    def add(self, secret: str) -> None:
+        """Know `secret` from now on, unless it is too short to tell anything, or a whole document."""
+        is_secret = _SHORTEST_IN_ERRORS <= len(secret) <= _LONGEST and _RUN_OF_ANY.fullmatch(secret)
+        if secret in self._known or not is_secret:
+            return
+        self._known.add(secret)
+        public = public_part(secret)
+        if public or not _is_plain(secret):
+            self._literal.append(secret)
+        if len(secret) - public < _SHORTEST_PART and len(secret) > _SHORT and (public or not _is_plain(secret)):
+            self._short.append(secret)
+        for spelling in _spellings(secret, public):
+            low = _folded(spelling.text)
+            self._anywhere += f"\0{low}"
+            for at in range(spelling.public, len(low) - _WINDOW + 1, spelling.step):
+                self._windows.setdefault(low[at : at + _WINDOW], []).append((spelling, at))
+
+    def knows_only(self, secrets: Collection[str]) -> bool:
+        return self._known.issubset(secrets)
+
+    def hide(self, text: str) -> str:
+        """Return the text with every part of a secret masked."""
+        if not self._may_hold(text) or not (spans := self.spans(text)):
+            return text
+        pieces, end = [], 0
+        for start, stop in spans:
+            pieces += [text[end:start], MASK]
+            end = stop
+        return "".join([*pieces, text[end:]])
+
+    def hide_in_error(self, text: str) -> str:
+        """Return the text as `hide` does, and without the secrets that might be common words of an answer."""
+        text = self.hide(text)
+        for secret in self._literal:
+            text = text.replace(secret, MASK)
+        return text
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where secrets stand, in order and apart from each other."""
+        found: list[tuple[int, int]] = []
+        for run in _RUN.finditer(text):
+            found += self._in_run(_folded(run[0]), run.start())
+        for secret in self._short:
+            found += [match.span() for match in re.finditer(re.escape(secret), text, re.IGNORECASE | re.ASCII)]
+        return _apart(found) if found else found
+
+    def _may_hold(self, text: str) -> bool:
+        """Tell quickly that there is nothing, as there mostly is."""
+        if len(text) < _SHORTEST_PART or self._short:
+            return bool(self._short)
+        windows = self._windows
+        for word in text.split():
+            if len(word) < _SHORTEST_PART or (len(word) < _PLAIN_WORDS and _is_word(word.strip(_PUNCTUATION))):
+                continue
+            low = _folded(word)
+            for at in range(0, len(low) - _WINDOW + 1, _STEP):
+                if low[at : at + _WINDOW] in windows:
+                    return True
+        return False
+
+    def _in_run(self, run: str, offset: int) -> Iterator[tuple[int, int]]:
+        windows = self._windows
+        for at in range(0, len(run) - _WINDOW + 1, _STEP):
+            for spelling, where in windows.get(run[at : at + _WINDOW], ()):
+                before, behind = _grown(run, at, _folded(spelling.text), where)
+                told = spelling.text[max(where - before, spelling.public) : where + behind]
+                if len(told) >= spelling.shortest and not (spelling.may_be_words and _is_plain(told)):
+                    yield offset + at - before, offset + at + behind
+
+    def may_go_on(self, word: str) -> int:
+        """Return the length of the longest end of `word` with which a secret, or a part of one, may go on."""
+        low, length = _folded(word), 0
+        while length < len(low) and low[-length - 1 :] in self._anywhere:
+            length += 1
+        return length
+
+
+class MaskedStream:
+    """Hides secrets in a text that comes in pieces: what one may go on from waits for the next piece.
+
+    That is a part of the last word; so what is shown is one word behind at most.
+    """
+
+    def __init__(self, mask: Callable[[], Mask] | None = None) -> None:
+        """`mask` is asked for each piece: a credential may be used only after the stream was made."""
+        self._mask = mask or known
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what can be shown now."""
+        mask = self._mask()
+        if mask.is_empty:
+            return piece
+        text = self._held + piece
+        end = len(text.rstrip(_VISIBLE))  # secrets have no blanks: only the last word can go on
+        if len(text) - end >= _SHORTEST_PART:
+            start = end
+            end = len(text) - mask.may_go_on(text[start:])
+            end = min([end, *(first for first, stop in mask.spans(text) if first < end < stop)])
+        self._held = text[end:]
+        return mask.hide(text[:end])
+
+    def rest(self) -> str:
+        """Return what was held back; the next piece begins a new text."""
+        text, self._held = self._mask().hide(self._held), ""
+        return text
+
+
+def _spellings(secret: str, public: int) -> Iterator[_Spelling]:
+    quoted, escaped = quote(secret, safe=""), json.dumps(secret)[1:-1]
+    others = {quoted, quote(quoted, safe=""), escaped, escaped.replace("/", "\\/"), html.escape(secret)}
+    for text in (secret, *sorted(others - {secret})):  # none changes what is public
+        yield _spelling(text, _SHORTEST_PART, public, may_be_words=True)
+    core = secret[public:]
+    for offset in range(3):  # what stands before it moves its bits
+        encoded = b64encode(b"\0" * offset + core.encode()).decode().rstrip("=")
+        # The characters at both ends hold bits of what stands around it.
+        inner = encoded[(0, 2, 3)[offset] : len(encoded) - ((offset + len(core)) % 3 != 0)]
+        yield _spelling(inner, _SHORTEST_BASE64)
+    yield _spelling(core.encode().hex(), 2 * _SHORTEST_PART, step=_HEX_STEP)
+    if len(core) <= _LONGEST_SPELT_OUT:
+        yield _spelling("".join(f"\\u{ord(c):04x}" for c in core), 6 * _SHORTEST_PART)
+        yield _spelling("".join(f"%{ord(c):02x}" for c in core), 3 * _SHORTEST_PART)
+
+
+def _spelling(
+    text: str, shortest: int, public: int = 0, *, step: int = 1, may_be_words: bool = False
+) -> _Spelling:
+    return _Spelling(text, max(_WINDOW, min(shortest, len(text) - public)), public, step, may_be_words)
+
+
+def _folded(text: str) -> str:
+    """Return the text as it is compared: without regard to case, and to which base64 it is."""
+    return text.lower().replace("+", "-").replace("/", "_")
+
+
+def _grown(run: str, at: int, spelling: str, where: int) -> tuple[int, int]:
+    """Return how far both go together from a window that they share: characters before it, and from it on."""
+    before, most = 0, min(at, where)
+    while before < most and run[at - before - 1] == spelling[where - before - 1]:
+        before += 1
+    behind, most = _WINDOW, min(len(run) - at, len(spelling) - where)
+    while behind < most and run[at + behind] == spelling[where + behind]:
+        behind += 1
+    return before, behind
+
+
+def _is_plain(part: str) -> bool:
+    """Tell words that happen to be part of a secret from what stands nowhere else, such as mixed case."""
+    if len(part) >= _PLAIN_WORDS:
+        return False
+    letters = "".join(filter(str.isalpha, part))
+    return not letters or (not any(map(str.isdigit, part)) and _is_word(letters))
+
+
+def _is_word(text: str) -> bool:
+    return text.isalpha() and (text.islower() or text.istitle() or text.isupper())
+
+
+def _apart(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(spans):
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+_current: tuple[int, Mask] = (0, Mask())
+
+
+def known() -> Mask:
+    """Return the mask of the secrets that were revealed in this process, as many as are remembered."""
+    global _current  # noqa: PLW0603 - a cache of what `auth.secret` knows
+    seen, mask = _current
+    if seen != (now := generation()):
+        secrets = revealed()
+        if not mask.knows_only(secrets):  # some were forgotten
+            mask = Mask()
+        for secret in secrets:
+            mask.add(secret)
+        _current = (now, mask)
+    return mask
+
+
+def hide(text: str) -> str:
+    """Mask in an answer what tells of any credential that this process has used."""
+    return known().hide(text)
+
+
+def hide_in_error(text: str) -> str:
+    """Mask in an error's words whatever this process has used as a credential."""
+    return known().hide_in_error(text)
