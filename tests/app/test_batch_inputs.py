@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.app.batch_inputs import Input, Shaping, make_tasks, placeholders, read_inputs
+from llm_orc.app.batch_inputs import Shaping, make_tasks, read_inputs
+from llm_orc.app.input_lines import Input
+from llm_orc.app.placeholders import placeholders
 from llm_orc.errors import InputError
 
 if TYPE_CHECKING:

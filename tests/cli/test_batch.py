@@ -327,3 +327,23 @@ def test_one_row_that_is_no_text_fails_alone(pair: Shell) -> None:
     rows = rows_of(done.stdout)
     assert [rows[n]["status"] for n in (1, 2, 3)] == ["failed", "failed", "completed"]
     assert "line 1: column 'firm' holds characters that are no text" in str(rows[1]["error"])
+
+
+@pytest.mark.slow
+def test_columns_stand_in_system_prompts_as_in_the_task(pair: Shell) -> None:
+    (pair.cwd / "pair.yaml").write_text(
+        PAIR.replace("name: first\n", "name: first\n    system_prompt: 'Of {{country}}.'\n")
+    )
+    inputs = '{"firm": "Acme", "land": "DE"}\n{"firm": "{{land}}", "land": "FR"}\n'
+    command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse", "--ordered", "-i", "Judge {{firm}}")
+
+    wrong = pair.run(*command, stdin=inputs)
+    right = pair.run(*command, "--map", "land=country", stdin=inputs)
+
+    assert wrong.returncode == 2
+    assert "the system prompt of agent `first`" in wrong.stderr
+    assert not wrong.stdout
+    said = [str(json.loads(line)["results"]["first"]) for line in right.stdout.splitlines()]
+    assert "Of DE." in said[0]
+    assert "Of FR." in said[1]
+    assert "Judge {{land}}" in said[1]

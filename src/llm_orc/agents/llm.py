@@ -67,9 +67,14 @@ class LlmCaller:
         self._limiting_cost = tuple(budget for budget in self._budgets if budget.limits_cost)
         self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
-    def with_budget(self, budget: Spending) -> LlmCaller:
-        """Return a caller with this budget alone that knows, and learns, the same of which access is closed."""
-        caller = LlmCaller(self._candidates, (budget,))
+    def with_budget(
+        self, budget: Spending, candidates: Mapping[str, Sequence[Candidate]] | None = None
+    ) -> LlmCaller:
+        """Return a caller with this budget alone that knows, and learns, the same of which access is closed.
+
+        `candidates` None: the same ones.
+        """
+        caller = LlmCaller(self._candidates if candidates is None else candidates, (budget,))
         caller._closed = self._closed
         return caller
 

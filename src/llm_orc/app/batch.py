@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access import Estimate
-from llm_orc.app.batch_inputs import Shaping, make_tasks, placeholders
+from llm_orc.app.batch_inputs import Shaping, make_tasks
+from llm_orc.app.batch_prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.batches import find_batch, stored_batch
 from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import refuse_unknown_price
 from llm_orc.app.estimate import estimate
+from llm_orc.app.placeholders import placeholders
 from llm_orc.app.run_ensemble import lowest
 from llm_orc.app.session import Session
 from llm_orc.durable.batch import BatchLimits, NewRow, batch_id_of
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access import AccessPlan
-    from llm_orc.app.batch_inputs import Input, Task
+    from llm_orc.app.batch_inputs import Task
+    from llm_orc.app.input_lines import Input
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
 
@@ -83,12 +86,14 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     template = options.shaping.template
     if template is None and ensemble.default_task is not None and placeholders(ensemble.default_task):
         template = ensemble.default_task
-    tasks = make_tasks(inputs, replace(options.shaping, template=template))
+    choices = choices_of(ensemble, app.settings)
+    shaping = replace(options.shaping, template=template, prompts=prompts_with_columns(choices))
+    tasks = make_tasks(inputs, shaping)
     recipe = Recipe(
         # Rows know nothing of each other. Limits are the batch's, so that they can be changed.
         ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
         task="",
-        choices=choices_of(ensemble, app.settings),
+        choices=with_own_columns(choices, shaping.columns),
         allow_metered=options.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
@@ -100,8 +105,8 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls),
     )
     rows = [_new_row(task) for task in tasks]
-    shaping = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})
-    batch_id = batch_id_of(shaping, rows, app.new_run_id() if options.again else "")
+    of_id = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})
+    batch_id = batch_id_of(of_id, rows, app.new_run_id() if options.again else "")
     return Submission(batch_id, recipe, rows, limits, options)
 
 
@@ -130,7 +135,9 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     if known is not None:
         recipe = replace(recipe, choices=known.recipe.choices)
     waiting = len(tasks) if known is None else known.to_do
-    ready = await _plan(app, recipe, submission.limits, (waiting, max(tasks, key=len, default="")), planned)
+    added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
+    to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
+    ready = await _plan(app, recipe, submission.limits, to_do, planned)
     return replace(submission, recipe=ready)
 
 
@@ -153,26 +160,35 @@ async def plan_going(app: App, wanted: Wanted, planned: Callable[[AccessPlan, in
     )
     recipe = replace(known.recipe, allow_metered=wanted.allow_metered or known.recipe.allow_metered)
     rows = known.to_do + (known.failed if wanted.failed else 0)
-    recipe = await _plan(app, recipe, limits, (rows, known.longest_task), planned)
+    added = known.added
+    recipe = await _plan(app, recipe, limits, _ToDo(rows, known.longest_task, added), planned)
     return Going(batch_id, recipe, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _ToDo:
+    """What is left to do of a batch. `added` are the characters that a row puts into system prompts at most."""
+
+    rows: int
+    longest_task: str
+    added: Mapping[str, int]
 
 
 async def _plan(
     app: App,
     recipe: Recipe,
     limits: BatchLimits,
-    tasks: tuple[int, str],
+    to_do: _ToDo,
     planned: Callable[[AccessPlan, int], None],
 ) -> Recipe:
-    """Return the recipe with nothing left open. `tasks`: how many there are, and the longest."""
-    rows, longest = tasks
+    """Return the recipe with nothing left open."""
     async with Session(
         app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=False
     ) as session:
         ready, _ = await session.models_for(recipe.choices)
     refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)
-    one = partial(estimate, replace(recipe, task=longest), ready.by_agent, {})
-    planned(replace(ready.plan, estimate=lambda: _times(one(), rows)), rows)
+    one = partial(estimate, replace(recipe, task=to_do.longest_task), ready.by_agent, to_do.added)
+    planned(replace(ready.plan, estimate=lambda: _times(one(), to_do.rows)), to_do.rows)
     choices = {agent: tuple(model.choice for model in found) for agent, found in ready.by_agent.items()}
     return replace(recipe, choices=choices)
 

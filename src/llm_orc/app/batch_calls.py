@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.llm import LlmCaller
+from llm_orc.app.batch_prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.session import BatchWays, Session, limiters_of
 from llm_orc.app.stores import is_own_store
 from llm_orc.durable.batch import BatchLimits
@@ -16,9 +17,11 @@ from llm_orc.errors import NotTrusted
 from llm_orc.providers.limits import Limiters
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from llm_orc.agents.base import AgentOutput, AgentTurn, CallAgent
+    from llm_orc.agents.llm import Candidate
     from llm_orc.app.wiring import App
     from llm_orc.durable.worker import Worker
     from llm_orc.providers.limits import SlowedDown
@@ -35,6 +38,7 @@ class BatchCalls:
         self._app = app
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
+        self._candidates: dict[str, Mapping[str, Sequence[Candidate]]] = {}
         self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
         self.worker: Worker
 
@@ -51,15 +55,25 @@ class BatchCalls:
         if batch_id not in self._ready:
             self._ready[batch_id] = await self._prepare(batch_id, recipe)
         caller, account = self._ready[batch_id]
+        candidates = await self._candidates_of_row(batch_id, number, recipe)
 
         async def ask(turn: AgentTurn) -> AgentOutput:
             while True:
                 try:
-                    return await caller.with_budget(account.of_row(number))(turn)
+                    return await caller.with_budget(account.of_row(number), candidates)(turn)
                 except LimitsChanged:
                     continue
 
         return ask
+
+    async def _candidates_of_row(
+        self, batch_id: str, number: int, recipe: Recipe
+    ) -> Mapping[str, Sequence[Candidate]] | None:
+        """Return those with the row's columns in their system prompts; None where no such prompt has any."""
+        if not prompts_with_columns(recipe.choices):
+            return None
+        row = await in_store(partial(self.worker.batches.row, batch_id, number))
+        return candidates_of_row(self._candidates[batch_id], row.fields)
 
     async def give_back(self, batch_id: str | None = None) -> None:
         """Leave uncounted what was not called after all, of one batch or of all. Call it when no call follows."""
@@ -96,6 +110,7 @@ class BatchCalls:
         account = BatchAccount(
             worker.engine, worker.worker_id, batch_id, limits, starting=worker.carrier.call_starts
         )
+        self._candidates[batch_id] = candidates
         return LlmCaller(candidates), account
 
 

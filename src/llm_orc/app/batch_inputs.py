@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import random
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.app.input_lines import LARGEST_FILE, Input, json_lines, plain_lines, text_of
+from llm_orc.app.input_tables import table_rows
+from llm_orc.app.placeholders import fill, placeholders, words
 from llm_orc.app.run_ensemble import check_task
 from llm_orc.errors import InputError
 from llm_orc.jsontypes import JsonValue
@@ -21,19 +20,11 @@ from llm_orc.storage.nearest import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_STRANGE = re.compile("[\0\ud800-\udfff]")
 _TASK_FIELDS = ("input", "task", "prompt", "text")
 _LABEL_FIELDS = ("id", "name")
 _LONGEST_LABEL = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One input as it was found. `error` says why it can't be used; `line` counts from 1, 0: a file of its own."""
-
-    line: int
-    fields: dict[str, JsonValue] = field(default_factory=dict)
-    error: str | None = None
+_MOST_SHOWN = 20  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +41,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
-    """How inputs become tasks. `columns` renames: column → placeholder."""
+    """How inputs become tasks. `columns` renames: column → placeholder.
+
+    `prompts` are the other texts that columns stand in, by what they are called in errors.
+    """
 
     template: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None  # only the first so many
     sample: int | None = None  # only so many, drawn at random, but always the same ones
-
-
-def placeholders(text: str) -> tuple[str, ...]:
-    """Return the names in `{{name}}`, each once."""
-    return tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None) -> list[Input]:
@@ -70,14 +60,15 @@ def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None
     is in the list, with its error. Raises `InputError` where nothing can be read.
     """
     if source == "-":
-        return _read_as(form or "", _text(stdin or b"", "standard input"))
+        return _read_as(form or "", text_of(stdin or b"", "standard input"))
     if not source.strip():
         raise InputError("the inputs have no name", hint="Give a file, a folder, or `-` for standard input.")
     path = Path(source).expanduser()
     try:
         if path.is_dir():
             return list(_folder(path))
-        text = _text(path.read_bytes(), source)
+        with path.open("rb") as file:
+            text = text_of(file.read(LARGEST_FILE + 1), source)
     except OSError as e:
         raise InputError(f"can't read `{source}`: {e.strerror or e}") from e
     suffix = path.suffix.lower().removeprefix(".")
@@ -89,88 +80,19 @@ def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None
 def _read_as(form: str, text: str) -> list[Input]:
     match form:
         case "jsonl" | "ndjson":
-            return list(_json_lines(text))
+            return list(json_lines(text))
         case "csv":
-            return list(_csv(text, _delimiter(text)))
+            return list(table_rows(text))
         case "tsv":
-            return list(_csv(text, "\t"))
+            return list(table_rows(text, "\t"))
         case "lines":
-            return list(_plain_lines(text))
+            return list(plain_lines(text))
         case _:
             return list(_by_content(text))
 
 
-def _delimiter(text: str) -> str:
-    """Return what parts the columns of the heading: tables from where a comma is in numbers have semicolons."""
-    heading = text.partition("\n")[0]
-    return ";" if heading.count(";") > heading.count(",") else ","
-
-
-def _text(data: bytes, source: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        line = data[: e.start].count(b"\n") + 1
-        raise InputError(f"`{source}` is not UTF-8 text: line {line} can't be read") from e
-
-
 def _by_content(text: str) -> Iterator[Input]:
-    return _json_lines(text) if text.lstrip()[:1] in {"{", '"'} else _plain_lines(text)
-
-
-def _plain_lines(text: str) -> Iterator[Input]:
-    for line, words in enumerate(text.splitlines(), 1):
-        if words.strip():
-            yield Input(line, {"input": words})
-
-
-def _json_lines(text: str) -> Iterator[Input]:
-    # Not splitlines(): a JSON text may hold U+2028 as it is.
-    for line, words in enumerate(text.split("\n"), 1):
-        if words.strip():
-            yield _json_line(line, words)
-
-
-def _json_line(line: int, words: str) -> Input:
-    try:
-        value: JsonValue = json.loads(words, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as e:
-        return Input(line, error=f"line {line} is not JSON: {e.msg}, at its character {e.colno}")
-    except (ValueError, RecursionError) as e:
-        return Input(line, error=f"line {line} is not JSON: {e}")
-    if isinstance(value, str):
-        return Input(line, {"input": value})
-    if isinstance(value, dict):
-        return Input(line, value)
-    return Input(line, error=f"line {line} is neither a JSON object nor a text")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _csv(text: str, delimiter: str) -> Iterator[Input]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    heading: list[str] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as e:
-            yield Input(line, error=f"line {line} is not CSV: {e}")
-            return
-        if not heading:
-            heading = [cell.strip() for cell in cells]
-            twice = next((name for name in heading if name and heading.count(name) > 1), None)
-            if twice is not None:
-                raise InputError(f"the heading has two columns `{twice}`", hint="Give one of them another name.")
-        elif cells and len(cells) != len(heading):
-            yield Input(line, error=f"line {line} has {len(cells)} columns, the heading {len(heading)}")
-        elif cells:
-            yield Input(line, dict(zip(heading, cells, strict=True)))
+    return json_lines(text) if text.lstrip()[:1] in {"{", '"'} else plain_lines(text)
 
 
 def _folder(folder: Path) -> Iterator[Input]:
@@ -210,76 +132,80 @@ def _column_of_task(columns: Sequence[str], shaping: Shaping) -> str | None:
 
 
 def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
-    shown = ", ".join(f"`{name}`" for name in columns) or "none"
-    renamed = list(shaping.columns.values())
-    if len(set(renamed)) < len(renamed):
-        raise InputError("two columns are mapped to one name", hint="Give each `--map` a name of its own.")
-    if shaping.template is not None and not shaping.template.strip():
+    shown = ", ".join(f"`{name}`" for name in columns[:_MOST_SHOWN]) or "none"
+    if len(columns) > _MOST_SHOWN:
+        shown += f" and {len(columns) - _MOST_SHOWN:,} more"
+    _check_mapping(columns, shaping, shown)
+    template = shaping.template
+    if template is not None and not template.strip():
         raise InputError("the task is empty", hint='Write one with columns in it: --input "Judge {{COLUMN}}"')
-    if shaping.template is not None and not placeholders(shaping.template):
+    if template is not None and not placeholders(template):
         raise InputError(
             "the task has no placeholder, so every input would be asked the same",
             hint="Put a column in it, in two braces: {{" + (columns[0] if columns else "COLUMN") + "}}",
         )
+    known = {shaping.columns.get(name, name) for name in columns}
+    if template is None and columns and not known.intersection(_TASK_FIELDS) and len(known) > 1:
+        raise InputError(
+            f"the inputs have no column `input`; theirs are: {shown}",
+            hint='Say which one is the task, `--map COLUMN=input`, or write one: --input "Judge {{COLUMN}}"',
+        )
+    texts = {"the task": template, **shaping.prompts}
+    for where, text in texts.items():
+        missing = next((name for name in placeholders(text or "") if columns and name not in known), None)
+        if missing is not None:
+            near = nearest(missing, known)
+            raise InputError(
+                f"{where} has a placeholder `{missing[:80]}`, and no input has such a column; theirs are: {shown}",
+                hint=f"Did you mean `{near[0]}`?" if near else f"Map one to it: --map COLUMN={missing[:80]}",
+            )
+
+
+def _check_mapping(columns: Sequence[str], shaping: Shaping, shown: str) -> None:
+    there = set(columns)
     for column in shaping.columns:
-        if column not in columns:
+        if column not in there:
             near = nearest(column, columns)
             hint = f"Did you mean `{near[0]}`?" if near else f"The columns are: {shown}."
             raise InputError(f"no input has a column `{column}`", hint=hint)
-    known = {shaping.columns.get(name, name) for name in columns}
-    if shaping.template is None:
-        if columns and not known.intersection(_TASK_FIELDS) and len(known) > 1:
-            raise InputError(
-                f"the inputs have no column `input`; theirs are: {shown}",
-                hint='Say which one is the task, `--map COLUMN=input`, or write one: --input "Judge {{COLUMN}}"',
-            )
-        return
-    missing = [name for name in placeholders(shaping.template) if columns and name not in known]
-    if missing:
-        raise InputError(
-            f"the task has a placeholder `{missing[0]}`, and no input has such a column; theirs are: {shown}",
-            hint=f"Map one to it: --map COLUMN={missing[0]}",
-        )
+    renamed = list(shaping.columns.values())
+    kept = there.difference(shaping.columns)
+    twice = next((name for name in renamed if renamed.count(name) > 1 or name in kept), None)
+    if twice is not None:
+        raise InputError(f"two columns would be called `{twice}`", hint="Give each `--map` a name of its own.")
 
 
 def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Task:
     strange = next((name for name, value in one.fields.items() if _is_strange(name) or _is_strange(value)), None)
     if strange is not None:
-        one = Input(one.line, {}, f"column {strange!a} holds characters that are no text")
+        one = Input(one.line, {}, f"column {strange[:80]!a} holds characters that are no text")
     values = {shaping.columns.get(name, name): value for name, value in one.fields.items()}
-    label = next((_words(values[name]) for name in _LABEL_FIELDS if name in values), "")[:_LONGEST_LABEL]
+    label = next((words(values[name]) for name in _LABEL_FIELDS if name in values), "")[:_LONGEST_LABEL]
     where = f"line {one.line}" if one.line else f"`{label}`"
     task, error = "", one.error if strange is None else f"{where}: {one.error}"
     if error is None:
         try:
-            task = _fill(values, shaping.template, of_task)
+            task = _task_of(values, shaping.template, of_task)
             check_task(task)
+            for prompt in shaping.prompts.values():
+                fill(prompt, values)
         except InputError as e:
             task, error = "", f"{where}: {e.message}"
     return Task(number, one.line, task, label, one.fields, error)
 
 
+def _task_of(values: Mapping[str, JsonValue], template: str | None, of_task: str | None) -> str:
+    if template is not None:
+        return fill(template, values)
+    if of_task is None or of_task not in values:
+        raise InputError(f"the input has no column `{of_task or 'input'}`")
+    return words(values[of_task])
+
+
 def _is_strange(value: JsonValue) -> bool:
     """Half a surrogate pair is no text, and PostgreSQL keeps no NUL."""
     if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
+        return _STRANGE.search(value) is not None
     if isinstance(value, dict):
         return any(_is_strange(name) or _is_strange(inner) for name, inner in value.items())
     return isinstance(value, list) and any(map(_is_strange, value))
-
-
-def _fill(values: Mapping[str, JsonValue], template: str | None, of_task: str | None) -> str:
-    if template is None:
-        if of_task is None or of_task not in values:
-            raise InputError(f"the input has no column `{of_task or 'input'}`")
-        return _words(values[of_task])
-    missing = [name for name in placeholders(template) if name not in values]
-    if missing:
-        raise InputError(f"the input has no `{missing[0]}`")
-    return _PLACEHOLDER.sub(lambda match: _words(values[match[1]]), template)
-
-
-def _words(value: JsonValue) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.app.batch_prompts import recipe_of_row
 from llm_orc.app.batches import no_batch_yet, open_batches
 from llm_orc.errors import BatchNotFound
 
@@ -21,7 +22,7 @@ def find_row(app: App, batch: str, number: int, store: str | None) -> tuple[Batc
             raise no_batch_yet()
         batch_id = opened.batches.find(batch)
         row = opened.batches.row(batch_id, number)
-        recipe = replace(opened.batches.recipe(batch_id), task=row.task)
+        recipe = recipe_of_row(opened.batches.recipe(batch_id), row.task, row.fields)
         if (found := opened.batches.batch(batch_id)) is not None:
             limits = found.limits
             recipe = replace(recipe, max_cost_usd=limits.row_max_cost_usd, max_calls=limits.row_max_calls)

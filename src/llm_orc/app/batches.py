@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.app.batch_prompts import longest_additions
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.durable.batches import Batches
@@ -152,6 +153,7 @@ class KeptBatch:
     batch: Batch
     recipe: Recipe
     longest_task: str
+    added: Mapping[str, int]  # characters that a row puts into each agent's system prompt at most
 
     @property
     def to_do(self) -> int:
@@ -171,7 +173,9 @@ def stored_batch(app: App, store: str | None, batch_id: str) -> KeptBatch | None
         batch = found.batches.batch(batch_id) if found else None
         if found is None or batch is None:
             return None
-        return KeptBatch(batch, found.batches.recipe(batch_id), found.batches.longest_task(batch_id))
+        recipe = found.batches.recipe(batch_id)
+        added = longest_additions(recipe.choices, (row.fields for row in found.batches.inputs(batch_id)))
+        return KeptBatch(batch, recipe, found.batches.longest_task(batch_id), added)
 
 
 def find_batch(app: App, name: str, store: str | None) -> KeptBatch:

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from llm_orc.cli.batch_options import batch_argument, row_format_option, store_option
-from llm_orc.cli.batch_run import Showing, resume_command, retry_failed_command, run_command, writable, write_file
+from llm_orc.cli.batch_run import (
+    Showing,
+    refuse_to_replace_inputs,
+    resume_command,
+    retry_failed_command,
+    run_command,
+    write_file,
+)
 from llm_orc.cli.names import EnsembleName
 from llm_orc.cli.options import CONTEXT, app_here, json_option, output_option, write_json
+from llm_orc.cli.output_place import output_place
 from llm_orc.cli.prompts import agreed
 from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.streams import columns, note, write_data
@@ -123,9 +131,10 @@ def status_command(*, batch: str, as_json: bool, store: str | None) -> None:
 @store_option
 def results_command(*, batch: str, ordered: bool, form: str, output_file: str | None, store: str | None) -> None:
     """Write the rows that have ended, with their answers, at any time.  [default: the last batch]"""
-    file = writable(output_file)
+    file = output_place(output_file)
     if file is not None:
         app = app_here()
+        refuse_to_replace_inputs(app, batch, store, file)
         batch_id = _with(store, batch, lambda _batches, batch_id: batch_id)
         write_file(app, store, batch_id, Showing(form, file, ordered=ordered, quiet=False))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from llm_orc.cli.batch_options import (
 )
 from llm_orc.cli.names import EnsembleName
 from llm_orc.cli.options import CONTEXT, app_here
+from llm_orc.cli.output_place import output_place, refuse_to_replace
 from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.streams import is_terminal, note
 
@@ -119,13 +119,15 @@ def run_command(
     from llm_orc.app.batch_inputs import Shaping, read_inputs
     from llm_orc.app.batch_work import run_batch
     from llm_orc.app.find_ensemble import find_ensemble
+    from llm_orc.app.input_lines import LARGEST_FILE
 
     app = app_here()
-    showing = Showing(form, writable(output_file), ordered=ordered, quiet=quiet)
+    showing = Showing(form, output_place(output_file), ordered=ordered, quiet=quiet)
     ensemble = find_ensemble(app, ensemble_name)
+    refuse_to_replace(showing.file, inputs, ensemble.source.path if ensemble.source else None)
     if inputs == "-" and is_terminal(sys.stdin):
         note("Reading inputs from the terminal, one a line; Ctrl-D ends them.")
-    found = read_inputs(inputs, sys.stdin.buffer.read() if inputs == "-" else None, input_form)
+    found = read_inputs(inputs, sys.stdin.buffer.read(LARGEST_FILE + 1) if inputs == "-" else None, input_form)
     options = BatchOptions(
         inputs=inputs if inputs == "-" else str(Path(inputs).absolute()),
         shaping=Shaping(template, mapping, limit, sample),
@@ -210,8 +212,9 @@ def _go_on(asked: _GoOn, *, failed: bool) -> int:
         max_calls=asked["max_calls"],
     )
     showing = Showing(
-        asked["form"], writable(asked["output_file"]), ordered=asked["ordered"], quiet=asked["quiet"]
+        asked["form"], output_place(asked["output_file"]), ordered=asked["ordered"], quiet=asked["quiet"]
     )
+    refuse_to_replace_inputs(app, wanted.batch, wanted.store, showing.file)
 
     async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Going:
         return await plan_going(app, replace(wanted, allow_metered=agreed), planned)
@@ -276,18 +279,12 @@ def _first_words(batch: Batch) -> str:
     return f"Batch {batch.batch_id}: {batch.ensemble} over {count(batch.total, 'row')}{before}"
 
 
-def writable(output_file: str | None) -> Path | None:
-    """Return the place to write to; refuse one that can't be, before anything is spent."""
-    if output_file is None:
-        return None
-    path = Path(output_file).expanduser().absolute()
-    if path.is_dir():
-        raise click.UsageError(f"`{path}` is a folder.")
-    if not path.parent.is_dir():
-        raise click.UsageError(f"There is no folder `{path.parent}` to write to.")
-    if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
-        raise click.UsageError(f"`{path}` can't be written to.")
-    return path
+def refuse_to_replace_inputs(app: App, batch: str, store: str | None, file: Path | None) -> None:
+    """Raise `UsageError` where results would go over what a batch was read from. Raises `BatchNotFound`."""
+    from llm_orc.app.batches import find_batch
+
+    if file is not None:
+        refuse_to_replace(file, find_batch(app, batch, store).batch.inputs)
 
 
 def columns_of(app: App, store: str | None, batch_id: str) -> Columns:

@@ -16,6 +16,7 @@ from llm_orc.cli.options import (
     running_options,
     tool,
 )
+from llm_orc.cli.output_place import refuse_to_replace
 from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ def command(
     from llm_orc.cli.running import carry_out
     from llm_orc.cli.task_input import read_task
 
-    output = output_of(format_name, output_file, quiet=quiet)
+    output = output_of(format_name, output_file, input_file, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
     if no_record and (asked.name or asked.go_on):
         raise click.UsageError("A conversation keeps what is said, and --no-record keeps nothing: give one.")
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name)
+    refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
     task = read_task(text, input_file, ensemble.default_task, ensemble.name)
     recorded = app.settings.runs.record and not no_record
     if no_record and ensemble.conversation is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from llm_orc.cli.names import ConversationName
+from llm_orc.cli.output_place import check_output, refuse_to_replace
 from llm_orc.cli.root import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ output_option = click.option(
     "output_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, writable=True),
+    callback=check_output,
     help="Write to this file, whole or not at all, e.g. `-o answer.md`.  [default: standard output]",
 )
 
@@ -160,8 +162,11 @@ def running_options(function: Decorated) -> Decorated:
     return output_options(function)
 
 
-def output_of(format_name: str, file: str | None, *, quiet: bool) -> Output:
-    """Return where the result goes. Refuses, before anything is spent, what could not be written at the end."""
+def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool) -> Output:
+    """Return where the result goes. Refuses, before anything is spent, what could not be written at the end.
+
+    `read` are the files that the command reads, which are never replaced.
+    """
     from llm_orc.cli.running import Output
     from llm_orc.formats import FORMATS
 
@@ -170,6 +175,7 @@ def output_of(format_name: str, file: str | None, *, quiet: bool) -> Output:
         raise click.UsageError("jsonl is written as it happens: use `> FILE` instead of --output.", _here())
     if path is not None and not path.parent.is_dir():
         raise click.UsageError(f"There is no folder `{path.parent}` to write to.", _here())
+    refuse_to_replace(path, *read)
     return Output(FORMATS[format_name], path, quiet)
 
 

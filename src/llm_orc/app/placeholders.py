@@ -1,0 +1,50 @@
+"""Columns of an input in a text: `{{column}}`. A value is put in once, and what it holds is not read again."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.jsontypes import JsonValue
+
+_PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
+
+
+def placeholders(text: str) -> tuple[str, ...]:
+    """Return the names in `{{name}}`, each once."""
+    return tuple(name for name in dict.fromkeys(map(str.strip, _PLACEHOLDER.findall(text))) if name)
+
+
+def fill(text: str, values: Mapping[str, JsonValue]) -> str:
+    """Put the values in. Raises `InputError` where one is missing."""
+    missing = next((name for name in placeholders(text) if name not in values), None)
+    if missing is not None:
+        raise InputError(f"the input has no `{missing}`")
+    return fill_known(text, values)
+
+
+def fill_known(text: str, values: Mapping[str, JsonValue]) -> str:
+    """Put in the values that there are; other braces stay as they are."""
+    return _PLACEHOLDER.sub(
+        lambda match: words(values[match[1].strip()]) if match[1].strip() in values else match[0], text
+    )
+
+
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """Give placeholders the names that `names` has for theirs; others stay."""
+    return _PLACEHOLDER.sub(
+        lambda match: "{{" + names[match[1].strip()] + "}}" if match[1].strip() in names else match[0], text
+    )
+
+
+def words(value: JsonValue) -> str:
+    """Return a value as it stands in a text."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,96 @@
+"""Where output may go: to a place that can be written to, and over nothing that is read or that is ours."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STDIN, _STDOUT = 0, 1
+_OURS = ("*.sqlite*", "config.yaml", "trust.json", "credentials*", "*.key", "*.enc")
+
+
+def check_output(_context: click.Context, _option: click.Parameter, file: str | None) -> str | None:
+    """Refuse a file of the program's own and the one that standard input is read from: click's callback."""
+    if file is None:
+        return None
+    path = Path(file).expanduser()
+    if _same_as_descriptor(path, _STDIN):
+        raise click.BadParameter(f"`{file}` is what standard input reads, and would be replaced.")
+    if any(_same(path, own) for own in _own_files()):
+        raise click.BadParameter(f"`{file}` is a file of llm-orc's own, and would be replaced.")
+    return file
+
+
+def output_place(output_file: str | None) -> Path | None:
+    """Return the place to write to; refuse one that can't be, before anything is spent."""
+    if output_file is None:
+        return None
+    path = Path(output_file).expanduser().absolute()
+    if path.is_dir():
+        raise click.UsageError(f"`{path}` is a folder.")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"There is no folder `{path.parent}` to write to.")
+    if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
+        raise click.UsageError(f"`{path}` can't be written to.")
+    return path
+
+
+def refuse_to_replace(output: Path | None, *read: str | Path | None) -> None:
+    """Raise `UsageError` where output would go over a file that is read, or into a folder that is.
+
+    Links count as what they lead to. Standard output counts too: `>> inputs.jsonl` adds results to the inputs.
+    """
+    for place in read:
+        if str(place) == "-" and _is_read_and_written():
+            raise click.UsageError("Standard input and standard output are one file: write the output elsewhere.")
+        if place is None or str(place) in {"", "-"}:
+            continue
+        path = Path(place).expanduser()
+        if path.is_dir():
+            if output is not None and output.resolve().is_relative_to(path.resolve()):
+                raise click.UsageError(
+                    f"`{output}` lies in the folder of the inputs, and would be one of them. Write it elsewhere."
+                )
+            continue
+        if (output is not None and _same(output, path)) or _same_as_descriptor(path, _STDOUT):
+            raise click.UsageError(f"`{place}` is read, and output would change it. Write it elsewhere.")
+
+
+def _own_files() -> Iterator[Path]:
+    from llm_orc.storage.paths import user_paths
+
+    paths = user_paths(os.environ, sys.platform, Path.home())
+    for folder in {paths.config, paths.state}:
+        for pattern in _OURS:
+            yield from folder.glob(pattern)
+
+
+def _is_read_and_written() -> bool:
+    try:
+        read, written = os.fstat(_STDIN), os.fstat(_STDOUT)
+    except OSError:
+        return False
+    return stat.S_ISREG(read.st_mode) and os.path.samestat(read, written)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _same_as_descriptor(path: Path, descriptor: int) -> bool:
+    try:
+        there, of = path.stat(), os.fstat(descriptor)
+    except OSError:
+        return False
+    return stat.S_ISREG(there.st_mode) and os.path.samestat(there, of)
