@@ -15,6 +15,8 @@ from llm_orc.providers.limits import Bucket, Call, Limiter
 from llm_orc.providers.rate_headers import Left, left_of
 from llm_orc.settings.model import CallLimits
 
+from .virtual_time import run
+
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -46,18 +48,18 @@ def test_a_call_larger_than_the_whole_bucket_goes_when_it_is_full() -> None:
 @settings(deadline=None, max_examples=30)
 @given(most=st.integers(1, 8), ends=st.lists(st.sampled_from(["ok", "busy", "cancelled"]), max_size=40))
 def test_calls_in_flight_never_pass_the_limit_and_no_place_is_lost(most: int, ends: list[str]) -> None:
-    seen = asyncio.run(most_in_flight(most, ends))
+    seen, _ = run(most_in_flight(most, ends))
 
     assert seen <= most
 
 
 async def most_in_flight(most: int, ends: list[str]) -> int:
-    limiter = Limiter("p", CallLimits(most), jitter=lambda: 0.0)
+    limiter = Limiter("p", CallLimits(most), monotonic=asyncio.get_running_loop().time, jitter=lambda: 0.0)
     in_flight = seen = 0
 
     async def one(how: str) -> None:
         nonlocal in_flight, seen
-        call = await limiter.start(0)
+        call = await sent(limiter)
         in_flight += 1
         seen = max(seen, in_flight)
         try:
@@ -73,31 +75,55 @@ async def most_in_flight(most: int, ends: list[str]) -> int:
         if how == "cancelled":
             task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(30):  # no place was lost
+    async with asyncio.timeout(300):  # no place was lost
         await limiter.end(await limiter.start(0), None, None)
     return seen
 
 
-async def test_a_refusal_halves_the_calls_in_flight_once_for_all_that_were_out() -> None:
+async def sent(limiter: Limiter) -> Call:
+    call = await limiter.start(0)
+    call.is_sent = True
+    return call
+
+
+async def test_after_a_refusal_calls_start_one_by_one() -> None:
     limiter = Limiter("p", None)
-    calls = [await limiter.start(0) for _ in range(16)]
+    calls = [await sent(limiter) for _ in range(16)]
 
-    for call in calls:
+    for call in calls[1:]:
         await limiter.end(call, RateLimited("busy", status=429, retry_after_s=0.0), None)
+    await limiter.end(calls[0], None, None)
 
-    admitted = 0
     waiting = [asyncio.create_task(limiter.start(0)) for _ in range(16)]
     await asyncio.sleep(0.05)
     admitted = sum(task.done() for task in waiting)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert admitted == 8
+    assert admitted <= 1
+
+
+async def test_what_fails_before_it_is_sent_is_no_news_of_the_provider_s_pace() -> None:
+    limiter = Limiter("p", None)
+
+    for _ in range(10):
+        await limiter.end(await limiter.start(0), ProviderOverloaded("sign-in", retry_after_s=30), None)
+
+    assert limiter.pause_s == 0
+
+
+async def test_a_pause_too_long_to_wait_for_is_left_to_each_call() -> None:
+    limiter = Limiter("p", None)
+    call = await sent(limiter)
+
+    await limiter.end(call, RateLimited("busy", status=429, retry_after_s=1e20), None)
+
+    assert limiter.pause_s == 0
 
 
 async def test_nothing_starts_before_the_time_that_the_provider_asked_for() -> None:
     limiter = Limiter("p", None)
-    call = await limiter.start(0)
+    call = await sent(limiter)
     began = time.monotonic()
 
     await limiter.end(call, ProviderOverloaded("busy", status=529, retry_after_s=0.2), None)
@@ -120,7 +146,7 @@ async def test_a_window_that_is_used_up_is_waited_for_until_it_is_full_again() -
 
 async def test_who_waits_for_a_busy_provider_can_say_so_and_who_waits_for_a_set_limit_does_not() -> None:
     busy, limited = Limiter("p", None), Limiter("p", CallLimits(1))
-    calls = [await busy.start(0) for _ in range(4)]
+    calls = [await sent(busy) for _ in range(4)]
     before = busy.slowed_down
     await busy.end(calls[0], RateLimited("busy", status=429, retry_after_s=30), None)
     nobody_waits = busy.slowed_down
@@ -141,7 +167,10 @@ async def test_who_waits_for_a_busy_provider_can_say_so_and_who_waits_for_a_set_
 async def test_without_limits_and_refusals_nothing_waits() -> None:
     limiter = Limiter("p", None)
 
-    calls = [await limiter.start(0) for _ in range(5_000)]
+    calls = []
+    for _ in range(5_000):
+        calls.append(await limiter.start(0))
+        await limiter.end(calls[-1], None, None)
 
     assert all(isinstance(call, Call) for call in calls)
 

@@ -1,8 +1,8 @@
 """Keep a process's calls to what each account allows: by the limits that are set, and by what the provider says.
 
 One limiter for each access (provider, address, credential). A call that is turned away because the provider is
-busy halves how many may be in flight and stops starts for as long as it asks; successes let the number grow by one
-for each window of calls. So a batch finds the speed of the account and never storms.
+busy stops starts for as long as it asks, and teaches the pace that it takes (`pace.py`). So a crowd finds the
+speed of the account and never storms, and a refusal while it does costs none of a call's tries.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.errors import ProviderError, ProviderOverloaded, RateLimited
 from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.pace import Pace, Start
 from llm_orc.providers.rate_headers import left_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import CallLimits
 
 _MINUTE_S = 60.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0  # where none is asked for; each call waits by itself too
-_FORGIVEN_S = 60.0  # without another refusal, after which only what is set bounds the calls in flight
+_PATIENCE_S, _FEWEST_REFUSALS = 60.0, 5  # without any answer: who is in line then is told so
 _WARY_BELOW = 50  # requests left, from which on each start is counted against them
 
 
@@ -70,10 +70,14 @@ class Bucket:
 
 @dataclass(slots=True)
 class Call:
-    """One call that was let through. `headers` are those of its answer, once there is one."""
+    """One call that was let through. `headers` are those of its answer, once there is one.
+
+    `is_sent` is set before it goes out: what fails before, such as the renewal of a token, is no news of the pace.
+    """
 
     tokens: int
-    cuts: int  # how often the limiter had been cut when it started
+    start: Start
+    is_sent: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -103,14 +107,11 @@ class Limiter:
         rpm, tpm = (limits.requests_per_minute, limits.tokens_per_minute) if limits else (None, None)
         self._requests = Bucket(rpm, monotonic()) if rpm else None
         self._tokens = Bucket(tpm, monotonic()) if tpm else None
-        self._ceiling = math.inf  # how many may be in flight; found out
+        self._pace = Pace()
         self._in_flight = 0
-        self._cuts = 0
-        self._refused_in_row = 0
-        self._refused_at = -math.inf
         self._not_before = -math.inf
         self._credit: tuple[int, float] | None = None  # (requests left, until when that counts)
-        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Start], int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -118,23 +119,31 @@ class Limiter:
         return self._tokens is not None or self._gate is not None
 
     @property
+    def pause_s(self) -> float:
+        """For how long no call starts now, because the provider is busy."""
+        now = self._now()
+        return max(0.0, self._not_before - now, self._pace.wait_s(0, now))
+
+    @property
     def slowed_down(self) -> SlowedDown | None:
         """What the provider has told us, if calls wait for that; limits that are set are no news."""
-        now = self._now()
-        pause_s = max(0.0, self._not_before - now)
+        now, pause_s = self._now(), self.pause_s
         if self._credit is not None and self._credit[0] <= 0:
             pause_s = max(pause_s, self._credit[1] - now)
-        if not self._waiting or (self._ceiling >= self._most and not pause_s):
+        if not self._waiting or not (self._pace.is_slow or pause_s):
             return None
         return SlowedDown(self._provider, pause_s)
 
     async def start(self, tokens: int) -> Call:
-        """Return when a call of about so many tokens may start. First come, first served."""
+        """Return when a call of about so many tokens may start. First come, first served.
+
+        Raises `RateLimited` for all in line where the provider has taken no call for a minute.
+        """
         if self._waiting or self._blocked_s(tokens) > 0:
-            await self._stand_in_line(tokens)
+            start = await self._stand_in_line(tokens)
         else:
-            self._take(tokens)
-        call = Call(tokens, self._cuts)
+            start = self._take(tokens)
+        call = Call(tokens, start)
         if self._gate is not None:
             try:
                 await self._gate.start(self._provider, tokens)
@@ -143,13 +152,17 @@ class Limiter:
                 raise
         return call
 
-    async def end(self, call: Call, failure: BaseException | None, used: int | None) -> None:
-        """The call has ended: with `failure`, or having used so many tokens. For each that started."""
+    async def end(self, call: Call, failure: BaseException | None, used: int | None) -> bool:
+        """The call has ended: with `failure`, or having used so many tokens. For each that started.
+
+        True where it was refused only because the pace was still being found: that costs no try.
+        """
         now = self._now()
-        if isinstance(failure, RateLimited | ProviderOverloaded) and is_busy(failure):
-            self._cut(call, failure, now)
+        is_free = False
+        if call.is_sent and isinstance(failure, RateLimited | ProviderOverloaded) and is_busy(failure):
+            is_free = self._slow_down(call, failure, now)
         elif failure is None:
-            self._grow(now)
+            self._pace.answered(call.start, now)
         if call.headers:
             self._read(call.headers, now)
         if used is not None and self._tokens is not None:
@@ -157,15 +170,16 @@ class Limiter:
         self._release()
         if used is not None and self._gate is not None:
             await self._gate.ended(self._provider, call.tokens, used)
+        return is_free
 
     # --- who may start ------------------------------------------------------------------------------------
 
     def _blocked_s(self, tokens: int) -> float:
         """Return how long no call may start; infinite where one in flight has to end first."""
-        if self._in_flight >= min(self._most, self._ceiling):
+        if self._in_flight >= self._most:
             return math.inf
         now = self._now()
-        wait_s = max(0.0, self._not_before - now)
+        wait_s = max(self._pace.wait_s(self._in_flight, now), self._not_before - now)
         if self._credit is not None:
             left, until = self._credit
             if now >= until:
@@ -178,7 +192,7 @@ class Limiter:
             wait_s = max(wait_s, self._tokens.wait_s(tokens, now))
         return wait_s
 
-    def _take(self, tokens: int) -> None:
+    def _take(self, tokens: int) -> Start:
         self._in_flight += 1
         if self._credit is not None:
             self._credit = (self._credit[0] - 1, self._credit[1])
@@ -186,13 +200,14 @@ class Limiter:
             self._requests.draw(1, self._now())
         if self._tokens is not None:
             self._tokens.draw(tokens, self._now())
+        return self._pace.started(self._now(), self._jitter())
 
-    async def _stand_in_line(self, tokens: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _stand_in_line(self, tokens: int) -> Start:
+        turn: asyncio.Future[Start] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
         self._let_in()
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # let in, and cancelled before it knew
                 self._release()
@@ -216,8 +231,7 @@ class Limiter:
                     self._timer = asyncio.get_running_loop().call_later(blocked_s, self._let_in)
                 return
             self._waiting.popleft()
-            self._take(tokens)
-            turn.set_result(None)
+            turn.set_result(self._take(tokens))
 
     def _release(self) -> None:
         self._in_flight -= 1
@@ -226,27 +240,31 @@ class Limiter:
 
     # --- what is learnt -----------------------------------------------------------------------------------
 
-    def _cut(self, call: Call, failure: ProviderError, now: float) -> None:
-        """Turned away. Calls that started before the last cut say nothing new of how many are too many."""
-        self._refused_at = now
+    def _slow_down(self, call: Call, failure: ProviderError, now: float) -> bool:
+        """Turned away. A pause too long to wait for is no news of the pace: each call is told so by itself."""
         asked_s = failure.retry_after_s
-        if call.cuts == self._cuts:
-            self._cuts += 1
-            self._ceiling = max(1.0, min(self._ceiling, self._in_flight) / 2)
-            self._refused_in_row += 1
-            if asked_s is None:
-                grown_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._refused_in_row - 1, 10))
-                asked_s = grown_s * (0.5 + self._jitter() / 2)
-        if asked_s is not None and asked_s <= LONGEST_WAIT_S:
+        if asked_s is not None and asked_s > LONGEST_WAIT_S:
+            return False
+        is_free = self._pace.refused(call.start, now, asked_s)
+        if asked_s is not None:
             self._not_before = max(self._not_before, now + asked_s)
+        refusals, since = self._pace.unanswered
+        if refusals >= _FEWEST_REFUSALS and now - since > _PATIENCE_S:
+            self._give_up(failure, now - since)
+            self._pace.begin_again(now)
+        return is_free and bool(call.headers)  # a stream that broke off has cost something
 
-    def _grow(self, now: float) -> None:
-        self._refused_in_row = 0
-        if self._ceiling == math.inf:
-            return
-        self._ceiling += 1 / self._ceiling
-        if now - self._refused_at > _FORGIVEN_S and self._ceiling > 2 * (self._in_flight + len(self._waiting)):
-            self._ceiling = math.inf
+    def _give_up(self, failure: ProviderError, after_s: float) -> None:
+        while self._waiting:
+            turn, _ = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(
+                    RateLimited(
+                        f"`{self._provider}` has taken no call for {after_s:.0f} s, so this one was not sent",
+                        hint="Try again later, with `llm-orc resume`, or set a `fallback_model_profile`.",
+                        status=failure.status,
+                    )
+                )
 
     def _read(self, headers: Mapping[str, str], now: float) -> None:
         left = left_of(headers)

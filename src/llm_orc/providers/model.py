@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import (
@@ -34,6 +35,7 @@ _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
 _BYTES_PER_TOKEN = 4  # about; what was really used corrects it
 _USUAL_ANSWER = 500  # tokens
+_MOST_FREE = 25  # refusals of one call that cost no try
 
 
 class HttpModel(ModelInterface):
@@ -75,11 +77,11 @@ class HttpModel(ModelInterface):
         watcher = observer if self._stream else None
         wire = self._dialect.encode(request, self._target, stream=watcher is not None)
         may_renew = True
-        attempt = 1
+        tries = _Tries()
         while True:
             headers = {**wire.headers, **self._endpoint.headers}
             try:
-                reply = await self._admitted(wire, headers, watcher, request.permit)
+                reply = await self._admitted(wire, headers, watcher, request.permit, tries)
             except (CredentialRefused, AccessRefused) as e:
                 if not (may_renew and _is_renewable(e) and await self._authoriser.renew(e, headers)):
                     raise
@@ -87,16 +89,17 @@ class HttpModel(ModelInterface):
                 error: LlmOrcError = e
                 delay_s = 0.0
             except ProviderError as e:
-                if attempt > self._max_retries or not _is_worth_retrying(e):
+                if not tries.may_go_on(self._max_retries) or not _is_worth_retrying(e):
                     raise
                 error = e
-                delay_s = self._delay_s(e, attempt)
+                delay_s = 0.0 if tries.was_free else self._delay_s(e, tries.counted)
             else:
                 self._authoriser.accepted()
                 return reply
-            attempt += 1
+            tries.sent += 1
             if observer is not None:
-                observer.retrying(error, attempt, delay_s)
+                pause_s = self._limiter.pause_s if self._limiter is not None else 0.0
+                observer.retrying(error, tries.sent, max(delay_s, pause_s))
             if delay_s:
                 await self._sleep(delay_s)
 
@@ -106,15 +109,18 @@ class HttpModel(ModelInterface):
         headers: dict[str, str],
         watcher: ReplyObserver | None,
         permit: Permit | None,
+        tries: _Tries,
     ) -> Reply:
         """Try once, when the account's limits let it start and `permit` does."""
         limiter = self._limiter
+        tries.begin(is_let_in=limiter is None)
         if limiter is None:
             if permit is not None:
                 await permit()
             return await self._try(wire, headers, watcher, None)
         tokens = len(wire.body) // _BYTES_PER_TOKEN + _USUAL_ANSWER if limiter.counts_tokens else 0
         call = await limiter.start(tokens)
+        tries.is_let_in = True
         failure: BaseException | None = None
         used: int | None = None
         try:
@@ -126,7 +132,7 @@ class HttpModel(ModelInterface):
             failure = e
             raise
         finally:
-            await limiter.end(call, failure, used)
+            tries.ended(is_free=await limiter.end(call, failure, used))
         return reply
 
     async def _try(
@@ -137,6 +143,8 @@ class HttpModel(ModelInterface):
         remember_credentials(headers, {*wire.headers, *self._endpoint.headers})
         url = self._endpoint.base_url + wire.path
         decoder = None if watcher is None else self._dialect.decoder(self._target)
+        if call is not None:
+            call.is_sent = True
         try:
             if watcher is None or decoder is None:
                 answer = await self._http.send("POST", url, headers, wire.body)
@@ -191,6 +199,32 @@ class HttpModel(ModelInterface):
         return (
             spread if error.retry_after_s is None else error.retry_after_s + min(spread, 1 + error.retry_after_s)
         )
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often a call was sent, and how many of these count against `max_retries`."""
+
+    sent: int = 1
+    counted: int = 0
+    free: int = 0
+    was_free: bool = False
+    is_let_in: bool = True
+
+    def begin(self, *, is_let_in: bool) -> None:
+        self.is_let_in = is_let_in
+        self.was_free = False
+        self.counted += 1
+
+    def ended(self, *, is_free: bool) -> None:
+        """A refusal from which the limiter learns the provider's pace is no failure of this call's own."""
+        if is_free and self.free < _MOST_FREE:
+            self.was_free = True
+            self.free += 1
+            self.counted -= 1
+
+    def may_go_on(self, max_retries: int) -> bool:
+        return self.is_let_in and self.counted <= max_retries
 
 
 def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver) -> Callable[[bytes], bool]:

@@ -1,0 +1,89 @@
+"""Crowds of agents in real processes before a real server that takes only so many requests in a second."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from . import asking_crowd
+
+YES = {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}
+
+
+@dataclass
+class Busy:
+    """Refills evenly, so many at once at most."""
+
+    rate: float
+    says_when: bool
+    url: str = ""
+    heard: int = 0
+    left: float = 0.0
+    at: float = 0.0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.heard += 1
+        now = asyncio.get_running_loop().time()
+        self.left, self.at = min(self.rate, self.left + (now - self.at) * self.rate), now
+        if self.left < 1:
+            return web.json_response({}, status=429, headers={"Retry-After": "1"} if self.says_when else {})
+        self.left -= 1
+        await asyncio.sleep(0.02)
+        return web.json_response(YES)
+
+
+@asynccontextmanager
+async def busy_server(rate: float, *, says_when: bool) -> AsyncIterator[Busy]:
+    busy = Busy(rate, says_when)
+    app = web.Application()
+    app.router.add_post("/{path:.*}", busy.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port, *_ = runner.addresses[0]
+    busy.url = f"http://{host}:{port}"
+    yield busy
+    await runner.cleanup()
+
+
+async def crowds(url: str, agents: int, processes: int) -> int:
+    """How many were answered."""
+    running = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", asking_crowd.__name__, url, str(agents)),
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(processes)
+    ]
+    said = await asyncio.gather(*(process.communicate() for process in running))
+    return sum(int(answered) for answered, _ in said)
+
+
+async def test_a_crowd_finds_the_speed_of_a_real_server() -> None:
+    async with busy_server(100, says_when=False) as busy:
+        answered = await asking_crowd.main(busy.url, 150)
+
+    assert answered == 150
+    assert busy.heard <= 1.5 * 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("says_when", [False, True])
+@pytest.mark.parametrize("processes", [1, 3])
+async def test_two_hundred_agents_in_each_process_at_five_requests_a_second(
+    processes: int, *, says_when: bool
+) -> None:
+    async with busy_server(5, says_when=says_when) as busy:
+        answered = await crowds(busy.url, 200, processes)
+
+    assert answered == processes * 200
+    assert busy.heard <= 1.5 * processes * 200
