@@ -18,10 +18,11 @@ from cryptography.fernet import Fernet
 
 from llm_orc.app.credentials import open_credentials
 from llm_orc.app.earlier_files import earlier_files
-from llm_orc.app.migrate import Found, billing_words, copy, is_in_store, look
+from llm_orc.app.migrate import Found, billing_words, copy, is_in_store, look, replacing
 from llm_orc.app.old_places import put_away, put_back, take_away
 from llm_orc.auth.credential import ApiKey, OAuthToken
 from llm_orc.auth.secret import Secret
+from llm_orc.errors import InputError
 from tests.app.conftest import Workspace
 
 KEY = "sk-canary-0123456789-7f31"
@@ -145,6 +146,44 @@ def test_a_key_that_another_process_stored_meanwhile_stays(workspace: Workspace)
 
     assert done.state == "differs"
     assert stored(workspace, "openai") == OTHER
+
+
+@pytest.mark.parametrize("place", [".env:1", "OPENAI_API_KEY", "variable OPENAI_API_KEY"])
+def test_a_place_that_is_named_replaces_what_the_store_has(workspace: Workspace, place: str) -> None:
+    open_credentials(workspace.app()).store_api_key("openai", OTHER)
+    if place == ".env:1":
+        workspace.write("work/project/.env", f"OPENAI_API_KEY={KEY}\n")
+    else:
+        workspace.environ["OPENAI_API_KEY"] = KEY
+    app = workspace.app()
+
+    (found,) = replacing(look(app), [place], app.surroundings.cwd)
+    (done,) = copy(app, [found])
+
+    assert (found.state, done.state) == ("copy", "already-there")
+    assert stored(workspace, "openai") == KEY
+    assert states(look(workspace.app())) == {found.where.rpartition("/")[2]: "already-there"}
+
+
+def test_a_place_without_another_key_replaces_nothing(workspace: Workspace) -> None:
+    open_credentials(workspace.app()).store_api_key("openai", OTHER)
+    workspace.write("work/project/.env", f"OPENAI_API_KEY={KEY}\n")
+    app = workspace.app()
+
+    with pytest.raises(InputError, match="no other key at `nowhere`") as refused:
+        replacing(look(app), ["nowhere"], app.surroundings.cwd)
+
+    assert refused.value.hint is not None
+    assert ".env:1" in refused.value.hint
+
+
+def test_two_places_with_different_keys_can_not_both_replace_one(workspace: Workspace) -> None:
+    workspace.write("work/project/.env", f"OPENAI_API_KEY={KEY}\n")
+    workspace.write(".profile", f"export OPENAI_API_KEY={OTHER}\n")
+    app = workspace.app()
+
+    with pytest.raises(InputError, match="different keys of `openai`"):
+        replacing(look(app), [".env:1", str(workspace.root / ".profile:1")], app.surroundings.cwd)
 
 
 def test_a_place_that_the_settings_name_is_left(workspace: Workspace) -> None:

@@ -157,6 +157,35 @@ def test_undo_and_remove_old_exclude_each_other(bare: Shell) -> None:
     assert bare.run("auth", "migrate", "--undo", "--remove-old").returncode == 2
 
 
+def test_a_key_that_differs_comes_with_the_command_that_takes_it(bare: Shell) -> None:
+    bare.run("auth", "add", "openai", "--from-stdin", stdin=f"{MARKER}-other\n")
+    (bare.cwd / ".env").write_text(f"OPENAI_API_KEY={MARKER}\n")
+
+    shown = bare.run("auth", "migrate", "--yes", "--remove-old")
+    command = next(line for line in shown.stderr.splitlines() if "--replace" in line).partition("llm-orc ")[2]
+    taken = bare.run(*command.split())
+    after = bare.run("auth", "migrate", "--yes", "--remove-old")
+
+    assert taken.returncode == 0, taken.stderr
+    assert "Copied 1 credential" in taken.stderr
+    assert "\talready-there\t" in after.stdout
+    assert not (bare.cwd / ".env").read_text()
+
+
+def test_it_never_advises_the_command_that_just_ran(bare: Shell) -> None:
+    bare.run("auth", "add", "openai", "--from-stdin", stdin=f"{MARKER}\n")
+    link = bare.cwd / ".env"
+    (bare.cwd / "real.env").write_text(f"OPENAI_API_KEY={MARKER}\n")
+    link.symlink_to("real.env")
+
+    first = bare.run("auth", "migrate", "--yes")
+    again = bare.run("auth", "migrate", "--yes", "--remove-old")
+
+    assert "auth migrate --yes --remove-old" in first.stderr
+    assert "auth migrate --yes --remove-old" not in again.stderr
+    assert "take the line out yourself" in again.stderr
+
+
 @pytest.mark.parametrize("key", [MARKER, SHORT, f"{MARKER} {SHORT}", "Ä" + MARKER])
 def test_no_key_is_shown_or_written_whatever_happens(bare: Shell, key: str) -> None:
     bare.environ["ANTHROPIC_API_KEY"] = key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -202,11 +203,60 @@ def test_an_access_that_fails_is_no_default_without_a_yes(bare: Shell) -> None:
         terminal.process.send("\r")
         terminal.process.expect("Use it all the same")
         terminal.process.send("\r")
+        terminal.process.expect(WHICH)
+        terminal.process.send(DOWN * 2 + "\r")
         terminal.process.expect("first ensemble")
         terminal.process.send("n\r")
         terminal.to_the_end()
 
     assert "model_profiles" not in settings(bare)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_refused_key_is_entered_again_or_forgotten(bare: Shell, again: bool) -> None:
+    with pretend_providers("--fault", "status=401,times=1") as base_url:
+        bare.config.parent.mkdir(parents=True)
+        bare.config.write_text(
+            f"providers:\n  openai: {{base_url: '{base_url}', dialect: openai-chat, default_model: m}}\n"
+            "  ollama: {base_url: 'http://127.0.0.1:9'}\n"
+        )
+        bare.environ["PATH"] = "/usr/bin:/bin"
+        bare.run("auth", "add", "openai", "--from-stdin", stdin="sk-canary-refused-4711\n")
+        terminal = Terminal(bare, "setup", columns=100)
+        terminal.process.expect(WHICH)
+        terminal.process.send("\r")
+        terminal.process.expect("less than a cent")
+        terminal.process.send("y\r")
+        terminal.process.expect("It was refused. What now")
+        terminal.process.send("\r" if again else DOWN + "\r")
+        if again:
+            terminal.process.expect("not shown")
+            terminal.process.send("sk-canary-taken-4711\r")
+            terminal.process.expect("answered in")
+        else:
+            terminal.process.expect("Forgotten: the credential of `openai`")
+            terminal.process.expect(WHICH)
+            terminal.process.send(DOWN + "\r")
+        terminal.process.expect("first ensemble")
+        terminal.process.send("n\r")
+        terminal.to_the_end()
+    stored = json.loads(bare.run("auth", "list", "--json").stdout)
+
+    assert [one["provider"] for one in stored if one["place"] == "store"] == (["openai"] if again else [])
+    assert ("model_profiles" in settings(bare)) is again
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_menus_never_cut_who_pays_or_what_is_supported(local: Shell, columns: int) -> None:
+    terminal = Terminal(local, "auth", "add", "anthropic-claude-pro-max", columns=columns)
+    terminal.process.expect("Ways to get access")
+    terminal.process.send("\x03")
+    seen = " ".join(CONTROL.sub(" ", terminal.to_the_end()).split())
+
+    assert "the supported way" in seen
+    assert "subscription: no extra cost" in seen
+    assert "metered: paid per token" in seen
+    assert "…" not in seen.partition("Ways to get access")[2]
 
 
 class TestJustInTime:

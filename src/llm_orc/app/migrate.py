@@ -14,7 +14,7 @@ from llm_orc.app.key_places import FoundVariable, PlaceKind, find_variables
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Entry, OAuthToken
 from llm_orc.auth.methods.api_key import checked_key
-from llm_orc.errors import CredentialStoreError, LlmOrcError
+from llm_orc.errors import CredentialStoreError, InputError, LlmOrcError
 from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ class Found:
     file: Path | None = None
     line: int = 0
     entry: Entry | None = field(default=None, repr=False)
+    replaces: bool = False  # copied in place of the credential that the store has
+
+    @property
+    def place(self) -> str:
+        """The place as one writes it on a command line: `NAME`, or `FILE:LINE`."""
+        return self.variable if self.file is None else self.where
 
     @property
     def where(self) -> str:
@@ -79,6 +85,47 @@ def look(app: App) -> tuple[Found, ...]:
     return tuple(_without_rivals(found))
 
 
+def replacing(found: Iterable[Found], places: Iterable[str], cwd: Path) -> tuple[Found, ...]:
+    """Return `found` with those at `places` to be copied in place of what the store has.
+
+    Raises `InputError` where nothing different stands at a place, or two places are of one account.
+    """
+    every = tuple(found)
+    for place in places:
+        chosen = [one for one in every if place in {one.place, one.where} or _is_at(one, place, cwd)]
+        if not any(one.state in {"differs", "copy"} for one in chosen):
+            known = ", ".join(f"`{one.place}`" for one in every if one.state == "differs") or "none"
+            raise InputError(
+                f"there is no other key at `{place}`", hint=f"Places with another key than the store's: {known}."
+            )
+        every = tuple(
+            replace(one, state="copy", why="would replace the credential in the store", replaces=True)
+            if one in chosen and one.state in {"differs", "copy"} and one.entry is not None
+            else one
+            for one in every
+        )
+    _refuse_two_for_one(every)
+    return every
+
+
+def _is_at(found: Found, place: str, cwd: Path) -> bool:
+    file, _, line = place.rpartition(":")
+    return found.file is not None and bool(file) and found.file == cwd / file and line == str(found.line)
+
+
+def _refuse_two_for_one(found: tuple[Found, ...]) -> None:
+    replacing: dict[tuple[str, str], Found] = {}
+    for one in found:
+        if not one.replaces or one.entry is None:
+            continue
+        other = replacing.setdefault((one.provider, one.entry.account), one)
+        if other.entry is not None and other.entry.credential != one.entry.credential:
+            raise InputError(
+                f"`{other.place}` and `{one.place}` hold different keys of `{one.provider}`, and one can be kept",
+                hint="Name one of them.",
+            )
+
+
 def copy(app: App, found: Iterable[Found]) -> tuple[Found, ...]:
     """Copy what is to be copied and read each back from the disk. Returns all of `found` as they are now.
 
@@ -99,7 +146,8 @@ def is_in_store(app: App, found: Found) -> bool:
 
 def _copied(app: App, found: Found) -> Found:
     assert found.entry is not None
-    standing = open_credentials(app).keep_if_free(found.entry)
+    storage = open_credentials(app)
+    standing = storage.keep(found.entry) if found.replaces else storage.keep_if_free(found.entry)
     if standing.credential != found.entry.credential:
         return replace(found, state="differs", why="meanwhile another credential was stored; it stays")
     if not is_in_store(app, found):

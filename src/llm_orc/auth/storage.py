@@ -179,6 +179,10 @@ class CredentialStorage:
         entry = replace(_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
         return self._store(entry, origin=origin, label=label)
 
+    def keep(self, entry: Entry) -> Entry:
+        """Keep `entry` in place of what its account has, and make the account its provider's active one."""
+        return self._store(replace(entry, source="own"), origin=entry.origin, label=entry.label)
+
     def keep_if_free(self, entry: Entry) -> Entry:
         """Keep `entry` where its provider has none yet, and return what stands there then: this one or another.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -40,9 +41,18 @@ _HEADING = (
     help="After the copy, take out lines of `.env` files and move stores of earlier releases aside.",
 )
 @click.option("--dotenv", is_flag=True, help="With --yes: copy keys of this folder's `.env` files too.")
+@click.option(
+    "--replace",
+    "replaced",
+    metavar="PLACE",
+    multiple=True,
+    help="Take what stands at PLACE, as the table names it, for what the store has, e.g. `--replace .env:2`.",
+)
 @click.option("--undo", is_flag=True, help="Put back what --remove-old took away.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, without a secret. Asks nothing.")
-def migrate(*, yes: bool, remove_old: bool, dotenv: bool, undo: bool, as_json: bool) -> int:
+def migrate(
+    *, yes: bool, remove_old: bool, dotenv: bool, replaced: tuple[str, ...], undo: bool, as_json: bool
+) -> int:
     """Show the API keys that lie around and what would happen to each; with a yes, copy them into the store.
 
     It looks into the environment, `.env` files of this directory, your shell's start-up files, and the stores,
@@ -55,24 +65,40 @@ def migrate(*, yes: bool, remove_old: bool, dotenv: bool, undo: bool, as_json: b
     llm-orc auth migrate --yes                   copy
     llm-orc auth migrate --yes --dotenv          and those of `.env` files
     llm-orc auth migrate --yes --remove-old      copy, then take the old places away
+    llm-orc auth migrate --yes --replace .env:2  take this key in place of the stored one
     llm-orc auth migrate --undo --yes            put the old places back
     """
     app = app_here()
     if undo:
-        if remove_old:
-            raise click.UsageError("--undo and --remove-old exclude each other.", click.get_current_context())
+        if remove_old or replaced:
+            other = "--remove-old" if remove_old else "--replace"
+            raise click.UsageError(f"--undo and {other} exclude each other.", click.get_current_context())
         return _undo(app, yes=yes, as_json=as_json)
-    return _migrate(app, yes=yes, remove_old=remove_old, dotenv=dotenv, as_json=as_json)
+    return _migrate(app, _Wanted(yes, remove_old, dotenv, replaced), as_json=as_json)
 
 
-def _migrate(app: App, *, yes: bool, remove_old: bool, dotenv: bool, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the command line asks for."""
+
+    yes: bool
+    remove_old: bool
+    dotenv: bool
+    replaced: tuple[str, ...]
+
+
+def _migrate(app: App, wanted: _Wanted, *, as_json: bool) -> int:
     from llm_orc.app.earlier_files import earlier_files
-    from llm_orc.app.migrate import billing_words, copy, look
+    from llm_orc.app.migrate import billing_words, copy, look, replacing
     from llm_orc.app.old_places import removable, take_away
 
-    found, files = look(app), earlier_files(app)
-    if yes and not dotenv:
-        found = tuple(_left_alone(one) if one.kind == "dotenv" and one.state == "copy" else one for one in found)
+    yes, remove_old = wanted.yes, wanted.remove_old
+    found, files = replacing(look(app), wanted.replaced, app.surroundings.cwd), earlier_files(app)
+    if yes and not wanted.dotenv:
+        found = tuple(
+            _left_alone(one) if one.kind == "dotenv" and one.state == "copy" and not one.replaces else one
+            for one in found
+        )
     billing = billing_words(found)
     if not as_json:
         _show(found, files, billing)
@@ -90,7 +116,7 @@ def _migrate(app: App, *, yes: bool, remove_old: bool, dotenv: bool, as_json: bo
         document = _value(found, files, billing, changes)
         write_json({"is_dry_run": not copies and not changes, **document, "notices": [*_notices(app)]})
     else:
-        _say(app, found, waiting, changes, has_copied=copies)
+        _say(app, found, waiting, changes, has_copied=copies, remove_old=remove_old)
     return 0
 
 
@@ -127,9 +153,16 @@ def _show(found: Sequence[Found], files: Sequence[EarlierFile], billing: Sequenc
 
 
 def _say(
-    app: App, found: Sequence[Found], waiting: Sequence[Found], changes: Sequence[Change], *, has_copied: bool
+    app: App,
+    found: Sequence[Found],
+    waiting: Sequence[Found],
+    changes: Sequence[Change],
+    *,
+    has_copied: bool,
+    remove_old: bool,
 ) -> None:
     from llm_orc.app.credentials import open_credentials
+    from llm_orc.app.old_places import removable
 
     if has_copied:
         protection = open_credentials(app).protection
@@ -147,7 +180,7 @@ def _say(
         note(line)
     if waiting and not has_copied:
         note("Nothing was changed. To copy: llm-orc auth migrate --yes")
-    elif not changes and any(_is_removable(one) for one in found):
+    elif not remove_old and not changes and removable(app, found):
         note("The old places are as they were. To take away what can be: llm-orc auth migrate --yes --remove-old")
 
 
@@ -158,13 +191,14 @@ def _notices(app: App) -> Iterable[str]:
     return (notice for store in older_stores(app) for notice in store.read().notices)
 
 
-def _is_removable(found: Found) -> bool:
-    return found.is_kept and found.kind in {"dotenv", "older-store"}
-
-
 def _next_steps(found: Iterable[Found]) -> Iterable[str]:
-    """What this program can't do itself."""
+    """What this program can't do, or decide, itself."""
     for one in found:
+        if one.state == "differs":
+            yield (
+                f"{one.where} holds another credential of `{one.provider}`. To take that one:"
+                f" llm-orc auth migrate --yes --replace {quote(one.place)}"
+            )
         if not one.is_kept:
             continue
         if one.kind == "environment":

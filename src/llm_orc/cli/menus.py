@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.prompts import chosen
 from llm_orc.cli.streams import has_colour, moves_cursor, note
-from llm_orc.cli.tables import cut
 from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NARROWEST = 20
-_MARGIN = 7  # the symbol, the number and the space around them
+_INDENT = "     "  # of further lines, below the first one's words
+_MARGIN = 12  # the symbol, the number, the space around them, and the indentation of further lines
+
+
+def _wrapped(option: str, width: int) -> str:
+    """Return the option on as many lines as it needs: who pays stands in it, and is never cut."""
+    return f"\n{_INDENT}".join(wrap(option, width, break_on_hyphens=False))
 
 
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
@@ -39,7 +45,7 @@ def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     with create_app_session(output=create_output(stdout=sys.stderr)):
         return choice(
             question,
-            options=[(number, cut(option, width)) for number, option in enumerate(options)],
+            options=[(number, _wrapped(option, width)) for number, option in enumerate(options)],
             default=default,
             style=style,
         )

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.credentials import open_credentials
 from llm_orc.app.library import run_to_end
 from llm_orc.app.prove_access import try_access
 from llm_orc.app.set_up import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
+from llm_orc.app.sign_out import remove
 from llm_orc.app.survey import survey
 from llm_orc.auth.access import Billing
 from llm_orc.cli.access_lines import WHO_PAYS
@@ -20,7 +22,7 @@ from llm_orc.cli.options import app_here
 from llm_orc.cli.prompts import confirmed
 from llm_orc.cli.streams import Styled, columns, note
 from llm_orc.cli.tables import Column, table
-from llm_orc.errors import LlmOrcError
+from llm_orc.errors import AuthError, LlmOrcError
 from llm_orc.formats.figures import seconds
 from llm_orc.providers.catalog import PROVIDERS
 
@@ -32,12 +34,16 @@ if TYPE_CHECKING:
 _SKIP = "Nothing now: leave it as it is"
 _MORE = "Another way: sign in, or add an API key"
 _BACK = "Back"
+_AGAIN = "Enter it again"
+_OTHER = "Forget it, and choose another way"
 
 
 def wizard() -> None:
     """Lead a person to a default model and a first ensemble; what is done is said with the very next command."""
     found = _pick()
-    if found is not None and _proves(found):
+    while found is not None and not _proves(found):
+        found = _pick()
+    if found is not None:
         _write_default(found)
     _first_ensemble()
     run = Styled(f"llm-orc invoke {FIRST_ENSEMBLE}", "bold")
@@ -111,21 +117,47 @@ def _add_another() -> None:
 
 
 def _proves(found: Found) -> bool:
-    """Make a real call, on a yes where it costs; returns whether to go on with this access."""
+    """Make a real call, on a yes where it costs; returns whether to go on with this access.
+
+    A credential that is refused can be entered again, as often as it takes.
+    """
     if found.billing is Billing.METERED and not confirmed(
         "Make a test call? It costs less than a cent.", default=True
     ):
         return True
-    note("One real call, to be sure…")
+    while True:
+        note("One real call, to be sure…")
+        try:
+            proof = run_to_end(try_access(app_here(), found.provider, found.model))
+        except AuthError as e:
+            write_error(e)
+            if not _enters_again(found):
+                return False
+            continue
+        except LlmOrcError as e:
+            write_error(e)
+            return confirmed("Use it all the same?")
+        except TimeoutError:
+            note("No answer within a minute.")
+            return confirmed("Use it all the same?")
+        note(f"`{proof.model}` answered in {seconds(proof.took_s)}.")
+        return True
+
+
+def _enters_again(found: Found) -> bool:
+    """After a refusal: returns whether there is something new to try. What was refused is forgotten on a yes."""
+    stored = next((e for e in open_credentials(app_here()).entries() if e.provider == found.provider), None)
+    if stored is None or stored.source != "own":
+        note(f"`{found.provider}` is {found.evidence}: mend it there, or choose another way.")
+        return False
+    if select("It was refused. What now?", [_AGAIN, _OTHER]) == 1:
+        remove(app_here(), found.provider, stored.account)
+        note(f"Forgotten: the credential of `{found.provider}` (account `{stored.account}`).")
+        return False
     try:
-        proof = run_to_end(try_access(app_here(), found.provider, found.model))
+        add_access(app_here(), found.provider)
     except LlmOrcError as e:
         write_error(e)
-        return confirmed("Use it all the same?")
-    except TimeoutError:
-        note("No answer within a minute.")
-        return confirmed("Use it all the same?")
-    note(f"`{proof.model}` answered in {seconds(proof.took_s)}.")
     return True
 
 
