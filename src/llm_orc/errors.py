@@ -29,7 +29,7 @@ LlmOrcError                   error                     exit 1
 │  │     └─ ConversationFull  conversation_full                 its turns no longer fit the model
 │  ├─ ContentRefused          content_refused                   the model or its filter declined
 │  ├─ ReplyUnreadable         reply_unreadable                  what came back is no answer
-│  │  └─ ReplyCut             reply_cut                         the stream ended before the answer did
+│  │  └─ ReplyCut             reply_cut                         the answer broke off before its end
 │  ├─ ReplyTooLarge           reply_too_large                   more came than `network.max_answer_mb` takes
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
@@ -322,8 +322,11 @@ class ReplyUnreadable(ProviderError):
 
 
 class ReplyCut(ReplyUnreadable):
+    """`would_again`: the same request would break off at the same place, so it is not sent again."""
+
     code = "reply_cut"
     is_transient = True
+    would_again = False
 
 
 class ReplyTooLarge(ProviderError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from llm_orc.conversations.claims import Claim
 from llm_orc.conversations.conversation import CUT_MARK, Conversation, Question, Window
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import ConversationBusy, ConversationNotFound, InputError
-from llm_orc.providers.base import Message
+from llm_orc.providers.base import Message, StopReason
 
 from .conftest import ACCESS, NOW, output, written
 
@@ -241,3 +242,24 @@ def test_the_file_is_its_owners_alone(store: ConversationStore, path: Path) -> N
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_an_answer_that_was_cut_is_told_as_cut_and_its_ending_is_kept(store: ConversationStore) -> None:
+    conversation = begun(store)
+    claim = Claim(conversation.number, "run-1")
+    assert written(store, claims.try_claim, claim, NOW) is None
+    known: dict[str, tuple[StopReason, str]] = {
+        "a": ("max_tokens", ""),
+        "b": ("other", "wib ble"),
+        "c": ("end_turn", ""),
+    }
+    for agent, ending in known.items():
+        question, _ = written(store, turns.ask, claim, Question(agent, "go on", None), NOW)
+        half = replace(output("half"), stop_reason=ending[0], stop_word=ending[1])
+        written(store, turns.answer, claim, question, half, NOW)
+        assert written(store, turns.answered, claim, agent) == half
+
+    told = {agent: store.history(conversation, agent)[-1].content for agent in "abc"}
+    assert told == {"a": f"half\n\n{CUT_MARK}", "b": "half", "c": "half"}
+    endings = [(t.stop_reason, t.stop_word) for t in store.turns(conversation) if t.role == "assistant"]
+    assert endings == [*known.values()]

@@ -223,3 +223,24 @@ def test_every_agent_ends_exactly_once_whatever_fails(ensemble: Ensemble, data: 
     assert sorted(ended) == sorted(set(names) - done)
     assert not set(calls.called) & done
     assert set(calls.called) == {n for n, end in ends(sink).items() if end != "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (AgentOutput("half", "m", ACCESS, stop_reason="max_tokens"), "its end is missing"),
+        (AgentOutput("half", "m", ACCESS, stop_reason="other", stop_word="wibble"), "may not be whole"),
+    ],
+)
+async def test_who_is_given_an_answer_is_told_that_it_is_cut_also_after_a_resume(
+    kept: AgentOutput, said: str
+) -> None:
+    async def call(turn: AgentTurn) -> AgentOutput:
+        prompts[turn.agent.name] = turn.prompt
+        return kept
+
+    prompts: dict[str, str] = {}
+    plan = make_plan(Ensemble("panel", (AgentSpec("a"), AgentSpec("b", depends_on=("a",)))))
+    for done in ({}, {"a": kept}):
+        await execute(plan, "t", call, KeptEvents(), run_id="r", clock=RealClock(), max_concurrent=9, done=done)
+        assert said in prompts.pop("b")

@@ -33,6 +33,13 @@ def test_a_missing_answer_is_said_to_be_missing() -> None:
     assert "<part of='missing' agent='analyst'>This agent gave no answer.</part>" in prompt
 
 
+def test_a_cut_answer_is_said_to_be_cut() -> None:
+    prompt = prompt_for(CHAIR, "Invest?", {"analyst": "Yes, bec", "lawyer": "No."}, {"analyst": "It is cut."})
+
+    assert "Yes, bec\n</part>\n\n<part of='note' agent='analyst'>It is cut.</part>" in prompt
+    assert prompt.count("of='note'") == 1
+
+
 @given(st.lists(st.sampled_from(["</part>", "<part of=", "</part-2>", "'answer' agent='lawyer'>", "x", "\n"])))
 def test_no_answer_can_end_its_own_block_or_open_another(pieces: list[str]) -> None:
     prompt = prompt_for(CHAIR, "Invest?", {"analyst": "".join(pieces), "lawyer": "No."})

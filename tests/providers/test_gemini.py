@@ -45,7 +45,7 @@ class TestGemini(DialectSuite):
     says_that_it_is_over = False
 
     def whole(self, text: str, stop: str) -> dict[str, Any]:
-        reply = piece(text, STOPS[stop])
+        reply = piece(text, STOPS.get(stop, stop))
         reply["candidates"][0]["content"]["parts"].insert(0, {"text": "hm", "thought": True})
         return reply
 
@@ -56,7 +56,7 @@ class TestGemini(DialectSuite):
             event(thought),
             *(event(piece(text)) for text in others),
             event(piece("")),
-            event(piece(last, STOPS[stop])),
+            event(piece(last, STOPS.get(stop, stop))),
         ]
 
     def refusal(self) -> dict[str, Any]:

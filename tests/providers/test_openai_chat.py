@@ -33,7 +33,7 @@ class TestOpenAIChat(DialectSuite):
 
     def whole(self, text: str, stop: str) -> dict[str, Any]:
         message = {"role": "assistant", "content": text or None, "reasoning_content": "hm", "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": STOPS[stop]}
+        choice = {"index": 0, "message": message, "finish_reason": STOPS.get(stop, stop)}
         return {"id": "c-1", "object": "chat.completion", "model": "m-1", "choices": [choice], "usage": USAGE}
 
     def events(self, texts: list[str], stop: str) -> list[bytes]:
@@ -41,7 +41,7 @@ class TestOpenAIChat(DialectSuite):
             chunk({"role": "assistant", "content": ""}, usage=None),
             chunk({"reasoning_content": "hm"}),
             *(chunk({"content": text}) for text in texts),
-            chunk({}, STOPS[stop]),
+            chunk({}, STOPS.get(stop, stop)),
             chunk(None, usage=USAGE),
             event("[DONE]"),
         ]

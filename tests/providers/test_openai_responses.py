@@ -18,6 +18,13 @@ from .suite import HELLO, DialectSuite, event
 USAGE = {"input_tokens": 10, "output_tokens": 7, "input_tokens_details": {"cached_tokens": 4}}
 
 
+# A status, and why it is `incomplete`.
+STOPS: dict[str, tuple[str, str | None]] = {
+    "end_turn": ("completed", None),
+    "max_tokens": ("incomplete", "max_output_tokens"),
+}
+
+
 def typed(kind: str, **fields: Any) -> bytes:
     return event({"type": kind, "sequence_number": 1, **fields}, kind)
 
@@ -31,12 +38,12 @@ class TestOpenAIResponses(DialectSuite):
 
     def whole(self, text: str, stop: str) -> dict[str, Any]:
         content = [{"type": "output_text", "text": text, "annotations": []}] if text else []
-        is_whole = stop == "end_turn"
+        status, reason = STOPS.get(stop) or (stop, None)
         return {
             "id": "resp_1",
             "object": "response",
-            "status": "completed" if is_whole else "incomplete",
-            "incomplete_details": None if is_whole else {"reason": "max_output_tokens"},
+            "status": status,
+            "incomplete_details": {"reason": reason} if reason else None,
             "error": None,
             "model": "m-1",
             "output": [
@@ -47,7 +54,8 @@ class TestOpenAIResponses(DialectSuite):
         }
 
     def events(self, texts: list[str], stop: str) -> list[bytes]:
-        end = "response.completed" if stop == "end_turn" else "response.incomplete"
+        status = self.whole("", stop)["status"]
+        end = f"response.{status if status in {'incomplete', 'failed', 'cancelled'} else 'completed'}"
         begun = {**self.whole("", stop), "status": "in_progress", "output": [], "usage": None}
         return [
             typed("response.created", response=begun),

@@ -57,6 +57,7 @@ class AgentOutput:
     cost_usd: float | None = None  # None: the price is not known; 0.0: nothing is charged for this call
     stop_reason: StopReason = "end_turn"
     request_id: str = ""
+    stop_word: str = ""  # the provider's own, where `stop_reason` is `other`
 
 
 class AgentObserver(ReplyObserver, Protocol):

@@ -26,6 +26,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
+from llm_orc.net.text import is_blank
 from llm_orc.providers.anthropic import default_max_tokens
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Usage
 from llm_orc.providers.failures import LONGEST_WAIT_S
@@ -213,6 +214,11 @@ async def _ask(
             f"agent `{turn.agent.name}` took longer than its limit of {choice.timeout_s:g} s",
             hint="Raise `timeout_seconds` of the agent or its profile.",
         ) from e
+    if is_blank(reply.text):  # whichever way it came: nobody is to be asked with nothing
+        raise ReplyUnreadable(
+            f"`{candidate.access.provider}` (model `{reply.model}`) gave an answer without any text",
+            hint="Ask again, or reword the prompt.",
+        )
     return AgentOutput(
         text=reply.text,
         model=reply.model,
@@ -221,4 +227,5 @@ async def _ask(
         cost_usd=candidate.cost_usd(reply.model, reply.usage),
         stop_reason=reply.stop_reason,
         request_id=reply.request_id,
+        stop_word=reply.stop_word,
     )

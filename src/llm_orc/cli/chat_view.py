@@ -22,6 +22,7 @@ from llm_orc.engine.events import (
 from llm_orc.formats.figures import charge, seconds
 from llm_orc.formats.printable import PrintableStream, one_line, printable
 from llm_orc.formats.sentences import token_figures
+from llm_orc.providers.endings import end_note
 
 if TYPE_CHECKING:
     from llm_orc.cli.background_writer import DataWriter
@@ -80,8 +81,8 @@ class ChatView:
             seconds(event.duration_s),
             charge(output.access.billing, output.cost_usd),
         ]
-        if output.stop_reason == "max_tokens":
-            figures.append("cut at max_tokens")
+        if how := end_note(output.stop_reason, output.stop_word):
+            figures.append(how)
         note(Styled(one_line(" · ".join(figures)), "dim"))
 
     def _failed(self, event: AgentFailed) -> None:

@@ -11,6 +11,7 @@ from llm_orc.cli.tables import cell_width, cut, tail
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
+from llm_orc.providers.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of
 from llm_orc.runs.state import RunState
 
@@ -174,6 +175,8 @@ def _figures(agent: AgentState) -> Iterator[str]:
     if agent.output is not None:
         usage = agent.output.usage
         yield f"{tokens(usage.input_tokens)} in, {tokens(usage.output_tokens)} out"
+        if note := end_note(agent.output.stop_reason, agent.output.stop_word):
+            yield note
         yield charge(agent.output.access.billing, agent.output.cost_usd)
 
 

@@ -19,6 +19,7 @@ from llm_orc.engine.events import (
 from llm_orc.formats.figures import charge, count, seconds
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import token_figures
+from llm_orc.providers.endings import end_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,3 +89,5 @@ def _figures(event: AgentFinished) -> Iterator[str]:
     yield token_figures(event.output.usage)
     yield seconds(event.duration_s)
     yield charge(event.output.access.billing, event.output.cost_usd)
+    if note := end_note(event.output.stop_reason, event.output.stop_word):
+        yield note

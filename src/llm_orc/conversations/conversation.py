@@ -7,7 +7,7 @@ from typing import Literal
 
 from llm_orc.auth.access import Access
 from llm_orc.errors import InputError
-from llm_orc.providers.base import Role, Usage
+from llm_orc.providers.base import Role, StopReason, Usage
 
 # `open`: being answered now. `cut`: stopped before its end. `failed`: no answer came. `undone`: taken back.
 # `aside`: another process had taken the conversation over meanwhile. Only `done` turns, and answers that were cut
@@ -47,6 +47,8 @@ class Turn:
     access: Access | None = None
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = None
+    stop_reason: StopReason | None = None  # why an answer ended; None where that is not kept
+    stop_word: str = ""
 
 
 @dataclass(frozen=True, slots=True)

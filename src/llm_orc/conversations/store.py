@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _COLUMNS = "number, name, ensemble, source, created_at, changed_at, forked_from"
 _TURN = (
     "t.number, agent, role, t.text, state, at, run_id, p.text, model, provider, method, billing, source, endpoint,"
-    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd"
+    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, stop_reason"
 )
 _COPIED = (
     "agent, role, state, text, at, run_id, system_prompt, model, provider, method, billing, source, endpoint,"
@@ -271,4 +271,20 @@ def _turn(row: tuple[Any, ...]) -> Turn:
     ]
     access = None if provider is None else Access(provider, method, Billing(billing), source, endpoint)
     usage = within.stored_usage(*row[14:18])
-    return Turn(number, agent, role, text, state, at, run_id, prompt, model, access, usage, cost_usd=row[18])
+    stop_reason, stop_word = within.stored_ending(row[19])
+    return Turn(
+        number,
+        agent,
+        role,
+        text,
+        state,
+        at,
+        run_id,
+        prompt,
+        model,
+        access,
+        usage,
+        cost_usd=row[18],
+        stop_reason=stop_reason,
+        stop_word=stop_word,
+    )

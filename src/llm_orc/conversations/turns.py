@@ -106,7 +106,7 @@ def answer(connection: sqlite3.Connection, claim: Claim, question: int, output: 
             usage.cache_read_tokens,
             usage.cache_write_tokens,
             output.cost_usd,
-            output.stop_reason,
+            f"{output.stop_reason} {output.stop_word}".rstrip(),
             output.request_id,
             question,
         ),
@@ -140,14 +140,14 @@ def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tu
     ).fetchone()
     after, summary = opened or (0, None)
     rows = connection.execute(
-        "SELECT role, t.text, state, p.text FROM turns t LEFT JOIN system_prompts p ON system_prompt = p.number"  # noqa: S608 - our own words
+        "SELECT role, t.text, state = 'cut' OR stop_reason = 'max_tokens', p.text FROM turns t"  # noqa: S608 - as above
+        " LEFT JOIN system_prompts p ON system_prompt = p.number"
         f" WHERE conversation = ? AND agent = ? AND t.number > ? AND {_TOLD}"
         " ORDER BY t.number",
         (conversation, agent, after),
     ).fetchall()
     told = [
-        Message(role, f"{text}\n\n{CUT_MARK}" if state == "cut" else text, prompt)
-        for role, text, state, prompt in rows
+        Message(role, f"{text}\n\n{CUT_MARK}" if is_cut else text, prompt) for role, text, is_cut, prompt in rows
     ]
     if summary is not None:
         first = next((m.system_prompt for m in told if m.role == "user"), None)
@@ -202,15 +202,23 @@ def stored_usage(tokens_in: int, tokens_out: int, read: int, written: int) -> Us
     )
 
 
+def stored_ending(stored: str | None) -> tuple[StopReason | None, str]:
+    """Return why an answer ended, and the provider's own word where that is all that is known."""
+    reason, _, word = (stored or "").partition(" ")
+    return (cast("StopReason", reason) if reason else None, word)
+
+
 def _output(row: tuple[Any, ...]) -> AgentOutput:
     text, model, provider, method, billing, source, endpoint, *tokens = row
     tokens_in, tokens_out, read, written, cost_usd, stop_reason, request_id = tokens
+    reason, word = stored_ending(stop_reason)
     return AgentOutput(
         text=text,
         model=model,
         access=Access(provider, cast("Method", method), Billing(billing), source, endpoint),
         usage=stored_usage(tokens_in, tokens_out, read, written),
         cost_usd=cost_usd,
-        stop_reason=cast("StopReason", stop_reason),
+        stop_reason=reason or "end_turn",
         request_id=request_id or "",
+        stop_word=word,
     )

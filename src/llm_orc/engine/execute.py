@@ -24,6 +24,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.engine.inputs import prompt_for
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
+from llm_orc.providers.endings import note_for_readers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,11 +118,19 @@ class _Execution:
         self.plan, self.task, self.call, self.sink, self.clock = plan, task, call, sink, clock
         self.specs = {spec.name: spec for spec in plan.order}
         self.done = {name: output for name, output in done.items() if name in self.specs}
-        self.answers = {name: output.text for name, output in self.done.items()}
+        self.answers: dict[str, str] = {}
+        self.notes: dict[str, str] = {}  # what is to be said of an answer
+        for name, output in self.done.items():
+            self._keep(name, output)
         self.missing = {spec.name: len(spec.depends_on) for spec in plan.order}
         self.ready: deque[AgentSpec] = deque()
         self.free = max_concurrent
         self.group: asyncio.TaskGroup
+
+    def _keep(self, name: str, output: AgentOutput) -> None:
+        self.answers[name] = output.text
+        if note := note_for_readers(output.stop_reason, output.stop_word):
+            self.notes[name] = note
 
     @property
     def status(self) -> RunStatus:
@@ -168,7 +177,9 @@ class _Execution:
     async def _run_agent(self, spec: AgentSpec) -> None:
         clock = self.clock
         began = clock.monotonic()
-        turn = AgentTurn(spec, prompt_for(spec, self.task, self.answers), _Observer(spec.name, self.sink, clock))
+        turn = AgentTurn(
+            spec, prompt_for(spec, self.task, self.answers, self.notes), _Observer(spec.name, self.sink, clock)
+        )
         ended: AgentFinished | AgentFailed
         try:
             output = await self.call(turn)
@@ -178,7 +189,7 @@ class _Execution:
             ended = AgentFinished(clock.now(), spec.name, clock.monotonic() - began, output)
         await self.sink.commit(ended)
         if isinstance(ended, AgentFinished):
-            self.answers[spec.name] = ended.output.text
+            self._keep(spec.name, ended.output)
         self.free += 1
         self._release(spec.name)
         self._start_ready()

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from llm_orc.agents.base import AgentSpec
 
 
-def prompt_for(agent: AgentSpec, task: str, answers: Mapping[str, str]) -> str:
-    """Return the prompt of `agent`; `answers` holds the text of each agent that has completed.
+def prompt_for(
+    agent: AgentSpec, task: str, answers: Mapping[str, str], notes: Mapping[str, str] | None = None
+) -> str:
+    """Return the prompt of `agent`; `answers` holds the text of each agent that has completed, and `notes` what is
+    to be said of an answer that is cut, or may be.
 
     An agent without dependencies gets the task as it is. Otherwise the parts stand between tags, and the tag's
     name is one that no part contains: an answer can't end its own block and pose as another agent's.
@@ -24,6 +27,8 @@ def prompt_for(agent: AgentSpec, task: str, answers: Mapping[str, str]) -> str:
     for name in agent.depends_on:
         if name in answers:
             blocks.append(f"<{tag} of='answer' agent='{name}'>\n{answers[name]}\n</{tag}>")
+            if notes and (note := notes.get(name)):
+                blocks.append(f"<{tag} of='note' agent='{name}'>{note}</{tag}>")
         else:
             blocks.append(f"<{tag} of='missing' agent='{name}'>This agent gave no answer.</{tag}>")
     return "\n\n".join(blocks)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import error_info_value, line, spend_value
 from llm_orc.formats.sentences import calls_of
+from llm_orc.providers.endings import end_note
 from llm_orc.runs.spend import Spend
 from llm_orc.runs.state import spend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.state import AgentResult, RunResult
@@ -42,6 +43,8 @@ def _agent_value(agent: AgentResult) -> JsonValue:
     return {
         "status": agent.status,
         "response": agent.response,
+        "stop_reason": agent.stop_reason,
+        "stop_word": agent.stop_word or None,
         "error": error_info_value(agent.error),
         "model": agent.model,
         "billing": str(agent.access.billing) if agent.access else None,
@@ -55,7 +58,7 @@ def row_line(value: Mapping[str, JsonValue]) -> str:
 
 
 _CSV_BEFORE = ("row", "line", "id", "status", "input")
-_CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", "cost_usd")
+_CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", "cost_usd", "notes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,16 @@ def csv_row(columns: Columns, about: Mapping[str, JsonValue], result: RunResult 
             total.input_tokens,
             total.output_tokens,
             "" if total.cost_usd is None else total.cost_usd,
+            "; ".join(_notes(result)) if result else "",
         ]
     )
+
+
+def _notes(result: RunResult) -> Iterator[str]:
+    """Yield what a reader of the table can't see: that an answer is cut, or may be."""
+    for agent in result.agents:
+        if agent.status == "completed" and (note := end_note(agent.stop_reason, agent.stop_word)):
+            yield f"{agent.name} {note}"
 
 
 def _cell(value: JsonValue) -> str:

@@ -8,6 +8,7 @@ from llm_orc.formats.figures import charge, count, dollars, moment, tokens
 from llm_orc.formats.json_values import access_value, document, usage_value
 from llm_orc.formats.printable import printable
 from llm_orc.providers.base import NO_USAGE
+from llm_orc.providers.endings import end_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +57,8 @@ def turn_value(turn: Turn) -> JsonValue:
         "access": access_value(turn.access),
         "usage": usage_value(turn.usage) if is_answer else None,
         "cost_usd": turn.cost_usd,
+        "stop_reason": turn.stop_reason,
+        "stop_word": turn.stop_word or None,
     }
 
 
@@ -94,6 +97,8 @@ def _figures(turn: Turn) -> list[str]:
         parts.append(charge(turn.access.billing, turn.cost_usd))
     elif turn.cost_usd is not None:
         parts.append(dollars(turn.cost_usd))
+    if turn.role == "assistant" and (note := end_note(turn.stop_reason, turn.stop_word)):
+        parts.append(note)
     if turn.state in _STATES:
         parts.append(_STATES[turn.state])
     return parts

@@ -70,6 +70,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "usage": usage_value(agent.usage),
         "cost_usd": agent.cost_usd,
         "stop_reason": agent.stop_reason,
+        "stop_word": agent.stop_word or None,
         "timing": {
             "started_at": None if agent.started_at is None else moment(agent.started_at),
             "duration_s": agent.duration_s,

@@ -73,6 +73,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "usage": usage_value(output.usage),
         "cost_usd": output.cost_usd,
         "stop_reason": output.stop_reason,
+        "stop_word": output.stop_word or None,
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, moment, seconds, tokens
 from llm_orc.formats.format import ResultFormat
-from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, total_figures
+from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, state_note, total_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ def _not_recorded(result: RunResult) -> str:
 
 
 def _section(agent: AgentResult) -> Iterator[str]:
-    yield from (f"## {agent.name}" + ("" if agent.status == "completed" else f" ({agent.status})"), "")
+    yield from (f"## {agent.name}{state_note(agent)}", "")
     if agent.response is None:
         yield from _quoted("\n".join(no_answer(agent)))
     else:

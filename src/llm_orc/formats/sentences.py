@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, count, seconds, spent, spent_dollars, tokens
+from llm_orc.providers.endings import end_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,12 @@ def error_lines(error: ErrorInfo) -> Iterator[str]:
         yield f"hint: {error.hint}"
 
 
+def state_note(agent: AgentResult) -> str:
+    """Return what stands behind an agent's name, over its answer: how it ended, unless that was well."""
+    state = end_note(agent.stop_reason, agent.stop_word) if agent.status == "completed" else agent.status
+    return f" ({state})" if state else ""
+
+
 def agent_figures(agent: AgentResult) -> list[str]:
     """Return model, tokens, time and who pays, as far as there are any; one part each."""
     parts = [agent.model] if agent.model else []
@@ -45,8 +52,8 @@ def agent_figures(agent: AgentResult) -> list[str]:
         parts.append(count(agent.attempts, "try").replace("trys", "tries"))
     if agent.access is not None and agent.status == "completed":
         parts.append(charge(agent.access.billing, agent.cost_usd))
-    if agent.stop_reason == "max_tokens":
-        parts.append("cut at max_tokens")
+    if note := end_note(agent.stop_reason, agent.stop_word):
+        parts.append(note)
     if agent.is_kept:
         parts.append("kept, not paid for again")
     return parts

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.format import ResultFormat
-from llm_orc.formats.sentences import SANDBOX_NOTE, agent_figures, error_lines, no_answer, total_figures
+from llm_orc.formats.sentences import (
+    SANDBOX_NOTE,
+    agent_figures,
+    error_lines,
+    no_answer,
+    state_note,
+    total_figures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +41,7 @@ def _lines(result: RunResult) -> Iterator[str]:
 
 
 def _section(agent: AgentResult) -> Iterator[str]:
-    yield f"=== {agent.name}" + ("" if agent.status == "completed" else f" ({agent.status})")
+    yield f"=== {agent.name}{state_note(agent)}"
     yield ""
     if agent.response is None:
         yield from no_answer(agent)

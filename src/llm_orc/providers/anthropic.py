@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc.net.text import one_line
-from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.providers.base import Reply, Usage
 from llm_orc.providers.dialect import (
     Dialect,
     Draft,
@@ -18,7 +18,9 @@ from llm_orc.providers.dialect import (
     decode,
     excerpt,
 )
+from llm_orc.providers.endings import ANTHROPIC
 from llm_orc.providers.failures import from_status
+from llm_orc.providers.tolerant import UNREADABLE, read
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
@@ -32,13 +34,6 @@ _SAMPLING_VERSION = "2023-06-01"  # the last one that takes sampling parameters,
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _JSON_ONLY = "Answer with one valid JSON document and nothing else: no prose before or after it, no code fence."
 _HEADERS = {"anthropic-version": _VERSION, "content-type": "application/json", "accept": "application/json"}
-_STOP_REASONS: dict[str, StopReason] = {
-    "end_turn": "end_turn",
-    "max_tokens": "max_tokens",
-    "model_context_window_exceeded": "max_tokens",
-    "stop_sequence": "stop_sequence",
-    "tool_use": "tool_use",
-}
 # An error event in a stream has a type and no status (https://platform.claude.com/docs/en/api/errors).
 _STATUSES = {
     "invalid_request_error": 400,
@@ -88,7 +83,7 @@ def _messages(request: ModelRequest) -> list[JsonValue]:
 
 
 class _Block(msgspec.Struct):
-    type: str
+    type: str = ""
     text: str = ""
 
 
@@ -100,7 +95,7 @@ class _StopDetails(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: list[_Block]
+    content: list[_Block] | None = None
     id: str = ""
     model: str = ""
     stop_reason: str | None = None
@@ -127,7 +122,7 @@ class _Delta(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     """Every event of a stream; fields that a type lacks stay empty."""
 
-    type: str
+    type: str = ""
     delta: _Delta | None = None
     message: _Message | None = None
     content_block: _Block | None = None
@@ -164,7 +159,7 @@ class Anthropic(Dialect):
     def read(self, answer: Answer, target: Target) -> Reply:
         message = decode(_read_message, answer, target)
         draft = Draft(target, is_complete=True)
-        draft.pieces = [block.text for block in message.content if block.type == "text"]
+        draft.pieces = [block.text for block in message.content or [] if block.type == "text"]
         _begin(draft, message)
         return draft.reply(answer)
 
@@ -173,8 +168,8 @@ class Anthropic(Dialect):
 
     def words(self, body: bytes) -> ProviderWords:
         try:
-            error = _read_error.decode(body).error
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            error = read(_read_error, body).error
+        except UNREADABLE:
             return ProviderWords(excerpt(body))
         return _words(error)
 
@@ -219,10 +214,10 @@ def _begin(draft: Draft, message: _Message) -> None:
 def _stop(draft: Draft, reason: str | None, details: _StopDetails | None) -> None:
     if reason is None:
         return
-    draft.stop = reason
-    draft.stop_reason = _STOP_REASONS.get(reason, "other")
-    if reason == "refusal":
-        details = details or _StopDetails()
+    was_complete = draft.is_complete
+    draft.ended(reason, ANTHROPIC)
+    draft.is_complete = was_complete  # `message_stop` ends it
+    if draft.refusal == "" and details is not None:
         draft.refusal = details.explanation or details.category or ""
 
 

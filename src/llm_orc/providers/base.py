@@ -79,6 +79,7 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     stop_reason: StopReason = "end_turn"
     request_id: str = ""
+    stop_word: str = ""  # the provider's own, where nobody knows what it means
 
 
 class ReplyObserver(Protocol):

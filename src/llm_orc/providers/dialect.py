@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 import msgspec
 
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
-from llm_orc.net.text import one_line
-from llm_orc.providers.base import Reply, StopReason, Usage
+from llm_orc.net.text import is_blank, one_line, whole_text
+from llm_orc.providers.base import Reply, Usage
+from llm_orc.providers.endings import Meaning, Words, meaning_of, plain_word
 from llm_orc.providers.request_options import is_reserved, wire_options
 from llm_orc.providers.sse import SseParser
+from llm_orc.providers.tolerant import UNREADABLE, read
 from llm_orc.providers.usage import believed, merged
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ class Draft:
     usage: Usage = field(default_factory=Usage)
     request_id: str = ""
     stop: str = ""  # the provider's own word for why it stopped
-    stop_reason: StopReason = "other"
+    meaning: Meaning = "other"
     refusal: str | None = None  # set: the model or a filter declined; its words, if any
     is_complete: bool = False  # the answer has its end
     is_over: bool = False  # and nothing that we want follows it
@@ -84,8 +87,17 @@ class Draft:
             return believed(replace(self.usage, output_tokens=None))
         return believed(self.usage)
 
+    def ended(self, word: str | None, words: Words) -> None:
+        """The provider says why the answer ended, with a `word` of its dialect's `words`."""
+        if not word:
+            return
+        self.is_complete = True
+        self.stop, self.meaning = word, meaning_of(word, words)
+        if self.meaning == "refusal" and self.refusal is None:
+            self.refusal = ""
+
     def reply(self, answer: Answer) -> Reply:
-        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text at all."""
+        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text to read."""
         if self.refusal is not None:
             raise_refused(self.target, self.refusal or self.stop, answer.status)
         if not self.is_complete:
@@ -95,26 +107,40 @@ class Draft:
                 hint="Run it again; if it happens often, look for a proxy or gateway with a time limit.",
                 status=answer.status,
             )
-        text = "".join(self.pieces)
-        if not text:
+        if self.meaning == "cut" or self.meaning == "tool":  # noqa: PLR1714 - mypy narrows so
+            raise _broke_off(self, answer.status)
+        text = whole_text("".join(self.pieces))
+        if is_blank(text):
             raise _empty(self, answer.status)
+        stop_reason = "other" if self.meaning == "refusal" else self.meaning
         return Reply(
             text=text,
             model=self.model or self.target.model,
             usage=self._final_usage(),
-            stop_reason=self.stop_reason,
+            stop_reason=stop_reason,
+            stop_word=plain_word(self.stop) if stop_reason == "other" else "",
             request_id=answer.headers.get("request-id") or answer.headers.get("x-request-id") or self.request_id,
         )
 
 
 def _empty(draft: Draft, status: int) -> ReplyUnreadable:
     hint = "Ask again, or reword the prompt."
-    if draft.stop_reason == "max_tokens":
+    if draft.meaning == "max_tokens":
         hint = "Raise `max_tokens`: all of them went into reasoning."
-    elif draft.stop_reason == "tool_use":
-        hint = "Take `tools` out of `options`: agents have no tools to give."
     because = f" (it stopped because of `{one_line(draft.stop, 40)}`)" if draft.stop else ""
     return ReplyUnreadable(f"{draft.target} gave an answer without any text{because}.", hint=hint, status=status)
+
+
+def _broke_off(draft: Draft, status: int) -> ReplyCut:
+    error = ReplyCut(
+        f"The answer of {draft.target} broke off: it ended with `{plain_word(draft.stop)}`.",
+        hint="Take tools out of `options`: agents have none to give."
+        if draft.meaning == "tool"
+        else "Run it again; if it happens often, use another model (`fallback_model_profile`).",
+        status=status,
+    )
+    error.would_again = draft.meaning == "tool"
+    return error
 
 
 def raise_refused(target: Target, why: str, status: int) -> NoReturn:
@@ -131,7 +157,7 @@ def raise_refused(target: Target, why: str, status: int) -> NoReturn:
 class StreamDecoder(ABC, Generic[_Wire]):
     """Reads one streamed reply: bytes in, text out, at the end a `Reply`."""
 
-    __slots__ = ("_draft", "_events")
+    __slots__ = ("_draft", "_events", "_half", "_is_odd")
 
     _read: ClassVar[msgspec.json.Decoder[Any]]  # of `_Wire`: a class variable can't say so
     _over: ClassVar[bytes] = b""
@@ -140,6 +166,8 @@ class StreamDecoder(ABC, Generic[_Wire]):
     def __init__(self, target: Target) -> None:
         self._events = SseParser()
         self._draft = Draft(target)
+        self._is_odd = False  # an event was not as it should be: its text may hold half a UTF-16 pair
+        self._half = ""  # the first half of a pair, whose second one may come
 
     def feed(self, piece: bytes) -> str:
         """Return the text that came with `piece`. Raises what an error event in the stream stands for."""
@@ -147,16 +175,57 @@ class StreamDecoder(ABC, Generic[_Wire]):
         before = len(draft.pieces)
         read, take = self._read.decode, self._take  # this loop runs once for each token of every agent
         for data in self._events.feed(piece):
+            if not data:
+                continue
             if data == self._over:
                 draft.is_complete = draft.is_over = True
-            elif data:
+            else:
                 try:
                     event: _Wire = read(data)
-                except (msgspec.DecodeError, UnicodeDecodeError) as e:
-                    raise unreadable(draft.target, data, e, 200) from e
-                take(draft, event)
-        new = draft.pieces[before:]
-        return new[0] if len(new) == 1 else "".join(new)
+                except UNREADABLE:
+                    self._take_odd(data)
+                else:
+                    take(draft, event)
+        return self._text_from(before)
+
+    def close(self) -> str:
+        """Return the text that came with the end of the stream: its last event may lack the empty line behind it.
+
+        One that was cut off in the middle is left out.
+        """
+        draft = self._draft
+        before = len(draft.pieces)
+        data = self._events.rest()
+        if data and not draft.is_over:
+            with suppress(ReplyUnreadable):
+                self._take_odd(data)
+        text = self._text_from(before)
+        return text + whole_text(self._half)
+
+    def _text_from(self, before: int) -> str:
+        new = self._draft.pieces[before:]
+        text = new[0] if len(new) == 1 else "".join(new)
+        if not self._is_odd:
+            return text
+        text = self._half + text
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return whole_text(text.removesuffix(self._half) if self._half else text)
+
+    def _take_odd(self, data: bytes) -> None:
+        """Take an event that is not as it should be. What is no object is no event of ours."""
+        self._is_odd = True
+        draft = self._draft
+        for one in data.split(b"\n"):  # some servers put one line end between two events
+            if one == self._over:
+                draft.is_complete = draft.is_over = True
+                continue
+            try:
+                event: _Wire = read(self._read, one)
+            except UNREADABLE as e:
+                if isinstance(e, msgspec.ValidationError) and not one.lstrip().startswith(b"{"):
+                    continue
+                raise unreadable(draft.target, data, e, 200) from e
+            self._take(draft, event)
 
     @property
     def is_over(self) -> bool:
@@ -212,8 +281,8 @@ class Dialect(ABC):
 def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target) -> _Wire:
     """Decode a whole body. Raises `ReplyUnreadable` with an excerpt of what came instead."""
     try:
-        return decoder.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        return read(decoder, answer.body)
+    except UNREADABLE as e:
         raise unreadable(target, answer.body, e, answer.status) from e
 
 

@@ -19,17 +19,17 @@ from llm_orc.providers.dialect import (
     decode,
     excerpt,
 )
+from llm_orc.providers.endings import GEMINI
 from llm_orc.providers.failures import from_status
+from llm_orc.providers.tolerant import UNREADABLE, read
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest, Reply, StopReason, Usage
+    from llm_orc.providers.base import ModelRequest, Reply, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
-_STOP_REASONS: dict[str, StopReason] = {"STOP": "end_turn", "MAX_TOKENS": "max_tokens"}
-_REFUSALS = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"})
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -123,8 +123,8 @@ class Gemini(Dialect):
     def words(self, body: bytes) -> ProviderWords:
         try:
             # A stream that fails at once answers with a list of one error.
-            error = _read_errors.decode(body)[0].error if body.startswith(b"[") else _read_error.decode(body).error
-        except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
+            error = read(_read_errors, body)[0].error if body.startswith(b"[") else read(_read_error, body).error
+        except (*UNREADABLE, IndexError):
             return ProviderWords(excerpt(body))
         return _words(error)
 
@@ -153,12 +153,9 @@ def _take(draft: Draft, response: _Response) -> None:
 def _take_candidate(draft: Draft, candidate: _Candidate) -> None:
     if candidate.content is not None:
         draft.pieces.extend(p.text for p in candidate.content.parts or [] if p.text and not p.thought)
-    reason = candidate.finish_reason
-    if reason:
-        draft.is_complete = True
-        draft.stop, draft.stop_reason = reason, _STOP_REASONS.get(reason, "other")
-        if reason in _REFUSALS:
-            draft.refusal = candidate.finish_message or reason
+    draft.ended(candidate.finish_reason, GEMINI)
+    if draft.refusal == "" and candidate.finish_message:
+        draft.refusal = candidate.finish_message
 
 
 def _usage(raw: msgspec.Raw) -> Usage:

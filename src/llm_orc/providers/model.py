@@ -13,6 +13,7 @@ from llm_orc.errors import (
     CredentialRefused,
     LlmOrcError,
     ProviderError,
+    ReplyCut,
     ReplyUnreadable,
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
@@ -164,6 +165,8 @@ class HttpModel(ModelInterface):
                 raise self._failure(masked_body(answer))
             if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
                 return self._read(answer)
+            if watcher is not None and (rest := decoder.close()):
+                watcher.text(rest)
             return decoder.finish(answer)
         except LlmOrcError as e:
             mask_error(e)
@@ -243,6 +246,8 @@ def _is_renewable(refused: CredentialRefused | AccessRefused) -> bool:
 
 def _is_worth_retrying(error: ProviderError) -> bool:
     if not error.is_transient or (error.retry_after_s or 0.0) > LONGEST_WAIT_S:
+        return False
+    if isinstance(error, ReplyCut) and error.would_again:
         return False
     cause = error.__cause__
     return not (isinstance(cause, TransportError) and cause.trouble is Trouble.CERTIFICATE)

@@ -19,6 +19,7 @@ from llm_orc.providers.dialect import (
     decode,
     wants_json,
 )
+from llm_orc.providers.endings import CHAT
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
 from llm_orc.providers.request_options import limit_field
@@ -29,15 +30,9 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest, Reply, StopReason, Usage
+    from llm_orc.providers.base import ModelRequest, Reply, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
-_STOP_REASONS: dict[str, StopReason] = {
-    "stop": "end_turn",
-    "length": "max_tokens",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
-}
 
 
 class _Part(msgspec.Struct):
@@ -128,8 +123,7 @@ def _take_completion(draft: Draft, completion: _Completion) -> None:
                 _take_content(draft, message.content)
             if message.refusal is not None:
                 draft.refusal = (draft.refusal or "") + message.refusal
-        if choice.finish_reason is not None:
-            _finish(draft, choice.finish_reason)
+        draft.ended(choice.finish_reason, CHAT)
     if fields := fields_of(completion.usage):
         draft.count(_usage(fields))
     if completion.error is not None:
@@ -147,14 +141,6 @@ def _take_content(draft: Draft, content: str | list[_Part]) -> None:
         draft.pieces.append(content)
     else:  # Mistral's reasoning models answer in parts
         draft.pieces.extend(part.text for part in content if part.type == "text" and part.text)
-
-
-def _finish(draft: Draft, reason: str) -> None:
-    draft.is_complete = True
-    draft.stop = reason
-    draft.stop_reason = _STOP_REASONS.get(reason, "other")
-    if reason == "content_filter" and draft.refusal is None:
-        draft.refusal = ""
 
 
 def _usage(fields: Mapping[str, object]) -> Usage:

@@ -6,6 +6,7 @@ import msgspec
 
 from llm_orc.net.text import one_line
 from llm_orc.providers.dialect import ProviderWords, excerpt
+from llm_orc.providers.tolerant import UNREADABLE, read
 
 _STATUSES = {
     "invalid_request_error": 400,
@@ -53,9 +54,9 @@ _read_error = msgspec.json.Decoder(_ErrorBody)
 def error_words(body: bytes) -> ProviderWords:
     """Read the body of an error; whatever it holds, this raises nothing."""
     try:
-        read = _read_error.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = read(_read_error, body)
+    except UNREADABLE:
         return ProviderWords(excerpt(body))
-    if isinstance(read.error, OpenAIError):
-        return read.error.words()
-    return ProviderWords(one_line(read.error or read.message or read.detail or "") or excerpt(body))
+    if isinstance(found.error, OpenAIError):
+        return found.error.words()
+    return ProviderWords(one_line(found.error or found.message or found.detail or "") or excerpt(body))

@@ -16,6 +16,7 @@ from llm_orc.providers.dialect import (
     WireRequest,
     decode,
 )
+from llm_orc.providers.endings import RESPONSES
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
 from llm_orc.providers.usage import count_in, counted, fields_of
@@ -23,11 +24,10 @@ from llm_orc.providers.usage import count_in, counted, fields_of
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
-    from llm_orc.providers.base import ModelRequest, Reply, StopReason, Usage
+    from llm_orc.providers.base import ModelRequest, Reply, Usage
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
-_STOP_REASONS: dict[str, StopReason] = {"max_output_tokens": "max_tokens", "max_tokens": "max_tokens"}
-_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_ENDS = frozenset(f"response.{word}" for word in ("completed", "incomplete", "failed", "cancelled"))
 
 
 class _Content(msgspec.Struct):
@@ -97,14 +97,7 @@ class OpenAIResponses(Dialect):
     def read(self, answer: Answer, target: Target) -> Reply:
         response = decode(_read_response, answer, target)
         draft = Draft(target)
-        draft.pieces = [
-            content.text
-            for item in response.output or []
-            if item.type == "message"
-            for content in item.content or []
-            if content.type == "output_text"
-        ]
-        _finish(draft, response)
+        _finish(draft, response, response.status)
         return draft.reply(answer)
 
     def decoder(self, target: Target) -> StreamDecoder[_Event]:
@@ -125,30 +118,42 @@ class _Stream(StreamDecoder[_Event]):
         elif event.type == "response.refusal.delta":
             if isinstance(event.delta, str):
                 draft.refusal = (draft.refusal or "") + event.delta
-        elif event.type in _ENDS and event.response is not None:
-            _finish(draft, event.response)
+        elif event.type in _ENDS:
+            response = event.response or _Response()
+            _finish(draft, response, response.status or event.type.removeprefix("response."))
             draft.is_over = True
         elif event.type == "error":
             error = event.error or OpenAIError(message=event.message, code=event.code)
             raise from_status(error.status(), error.words(), draft.target, {})
 
 
-def _finish(draft: Draft, response: _Response) -> None:
+def _finish(draft: Draft, response: _Response, status: str | None) -> None:
     draft.model = response.model
     draft.request_id = response.id
+    if not draft.pieces:
+        draft.pieces += _texts(response)
     draft.count(_usage(response.usage))
-    if response.status == "failed" or (response.error is not None and response.status is None):
+    if status == "failed" or (response.error is not None and status is None):
         error = response.error or OpenAIError(message="the response failed")
         raise from_status(error.status(), error.words(), draft.target, {})
+    draft.ended(status, RESPONSES)
     draft.is_complete = True
-    draft.stop_reason, draft.stop = "end_turn", response.status or ""
-    if response.status == "incomplete":
-        reason = (response.incomplete_details or _Incomplete()).reason or "incomplete"
-        draft.stop, draft.stop_reason = reason, _STOP_REASONS.get(reason, "other")
-        if reason == "content_filter":
-            draft.refusal = draft.refusal or ""
+    if status == "incomplete":
+        draft.ended((response.incomplete_details or _Incomplete()).reason, RESPONSES)
+        if draft.meaning in {"other", "end_turn"}:
+            draft.meaning = "cut"
     if draft.refusal is None:
         draft.refusal = _refusal(response)
+
+
+def _texts(response: _Response) -> list[str]:
+    return [
+        content.text
+        for item in response.output or []
+        if item.type == "message"
+        for content in item.content or []
+        if content.type == "output_text"
+    ]
 
 
 def _refusal(response: _Response) -> str | None:

@@ -14,7 +14,7 @@ class SseParser:
     """Turns pieces of a stream into the data of its whole events.
 
     Only the data: every dialect repeats the event's name inside it, and none uses ids or retry times.
-    An event that the stream's end cuts off is never returned.
+    An event that the stream's end cuts off is only returned by `rest`.
     """
 
     __slots__ = ("_rest", "_started")
@@ -45,6 +45,11 @@ class SseParser:
         blocks = buffer.split(b"\n\n")
         self._rest = blocks.pop() + held
         return [data for block in blocks if (data := _data(block)) is not None]
+
+    def rest(self) -> bytes:
+        """Return the data of an event that has no empty line behind it; empty where there is none."""
+        block, self._rest = self._rest.replace(b"\r", b"\n").strip(b"\n"), b""
+        return (_data(block) or b"") if block else b""
 
 
 def _data(block: bytes) -> bytes | None:

@@ -73,6 +73,7 @@ class AgentResult:
     because: tuple[str, ...] = ()
     switched_from: tuple[ErrorInfo, ...] = ()
     notices: tuple[str, ...] = ()
+    stop_word: str = ""  # the provider's own, where `stop_reason` is `other`
     is_kept: bool = False  # its answer, and what that cost, are of the run which this one was forked from
 
 
@@ -253,6 +254,7 @@ class RunState:
             usage=output.usage if output else NO_USAGE,
             cost_usd=output.cost_usd if output else None,
             stop_reason=output.stop_reason if output else None,
+            stop_word=output.stop_word if output else "",
             started_at=state.started_at,
             duration_s=state.duration_s,
             attempts=state.attempts,

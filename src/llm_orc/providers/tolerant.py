@@ -1,0 +1,111 @@
+"""Read what a provider sends: strict about the text of its answer, tolerant of all the rest.
+
+A value of the wrong type is left out where no text of the answer hangs on it: a provider may change what we don't
+need, or a gateway may break it, and the answer is paid for. This way is slow, and only what failed takes it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+
+_Wire = TypeVar("_Wire")
+_PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_MOST_LEFT_OUT = 200
+_LONGEST_INTEGER = 18  # digits; more count nothing that exists
+# Where the answer's text stands, or what it stands in.
+_NEEDED = frozenset(
+    (
+        "choices",
+        "message",
+        "delta",
+        "content",
+        "text",
+        "parts",
+        "candidates",
+        "output",
+        "response",
+        "content_block",
+    )
+)
+_NOT_TEXT = frozenset(("error", "usage", "usageMetadata", "promptFeedback"))
+
+UNREADABLE = (ValueError, RecursionError)  # also what msgspec raises
+"""What reading bytes that aren't what they should be can raise."""
+
+
+def read(decoder: msgspec.json.Decoder[_Wire], data: bytes) -> _Wire:
+    """Decode `data`. Raises one of `UNREADABLE` where it is no JSON, or has no text where the text should be."""
+    try:
+        return decoder.decode(data)
+    except UNREADABLE:
+        return _convert(_loads(data), decoder.type)
+
+
+def _loads(data: bytes) -> JsonValue:
+    """Read JSON with all that may be wrong with it: half a UTF-16 pair, bytes that are no text, huge numbers."""
+    value: JsonValue = json.loads(
+        data.decode("utf-8-sig", "replace"), parse_int=_integer, parse_float=_float, parse_constant=_nothing
+    )
+    return value
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else None
+
+
+def _float(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _nothing(_name: str) -> None:
+    return None
+
+
+def _convert(value: JsonValue, kind: type[_Wire]) -> _Wire:
+    for _ in range(_MOST_LEFT_OUT):
+        try:
+            return msgspec.convert(value, kind, strict=False)
+        except msgspec.ValidationError as e:
+            if not _set_right(value, _path_of(e), is_raw="raw" in str(e).partition(", got")[0]):
+                raise
+    raise msgspec.ValidationError("too much of it has another type than expected")
+
+
+def _path_of(error: msgspec.ValidationError) -> list[str | int]:
+    place = _PLACE.search(str(error))
+    if place is None:
+        return []
+    return [int(index) if index else name for name, index in _STEP.findall(place["path"])]
+
+
+def _set_right(value: Any, path: list[str | int], *, is_raw: bool) -> bool:
+    """Give the value at `path` back as it was written where that is wanted; else take it out, unless text may be
+    lost with it.
+    """
+    if not path:
+        return False
+    *above, last = path
+    names = [step for step in path if isinstance(step, str)]
+    try:
+        for step in above:
+            value = value[step]
+        wrong = value[last]
+        if is_raw:
+            value[last] = msgspec.Raw(json.dumps(wrong).encode())
+            return True
+        if wrong is not None and names[-1] in _NEEDED and _NOT_TEXT.isdisjoint(names):
+            return False
+        del value[last]
+    except (LookupError, TypeError):
+        return False
+    return True
