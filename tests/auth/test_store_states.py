@@ -192,12 +192,12 @@ def test_one_damaged_entry_leaves_the_others_readable_and_writable(folder: Path)
     put(folder, changed)
     storage = opened(folder)
 
-    with pytest.raises(CredentialStoreError, match="the entry of `a`") as caught:
+    with pytest.raises(CredentialStoreError, match="an entry of `a`") as caught:
         storage.get("a")
     storage.store_api_key("c", "key-of-c")
 
     assert caught.value.state == "corrupt"
-    assert caught.value.hint == "sign in again: llm-orc auth add a"
+    assert caught.value.hint == "Add it again: llm-orc auth add a; or delete it: llm-orc auth remove a"
     assert [entry.provider for entry in storage.entries()] == ["b", "c"]
     assert "an entry of `a` is damaged; the others are not" in storage.notices
     assert document(folder)["entries"][slot] == changed["entries"][slot]

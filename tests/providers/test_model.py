@@ -170,6 +170,7 @@ class Renewable:
         self.renewals = renewals
         self.number = 1
         self.refused: list[str] = []
+        self.remembered: list[str] = []
         self.was_accepted = False
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
@@ -180,6 +181,9 @@ class Renewable:
         self.refused.append(refused.provider_message)
         self.number += 1
         return self.number <= self.renewals + 1
+
+    async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
+        self.remembered.append(headers["authorization"])
 
     def accepted(self) -> None:
         self.was_accepted = True
@@ -206,6 +210,7 @@ async def test_a_token_refused_twice_is_refused(server: Loopback, http: Http, na
         await model(server, http, naps, token).reply(HELLO)
 
     assert len(server.heard) == 2
+    assert token.remembered == ["Bearer token-2"]
 
 
 async def test_what_cannot_be_renewed_is_refused_at_once(server: Loopback, http: Http, naps: Naps) -> None:

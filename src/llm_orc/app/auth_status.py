@@ -4,40 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from llm_orc.app.credentials import open_ant_profile, open_credentials
-from llm_orc.app.entry_state import EntryState, state_of
-from llm_orc.auth.access import Billing
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.credentials import open_ant_profile, open_credentials, open_resolver
+from llm_orc.app.way import Place
+from llm_orc.auth.access import Billing, Method
 from llm_orc.auth.credential import OAuthToken
-from llm_orc.auth.source import find_api_key
+from llm_orc.auth.standing import StandingName
 from llm_orc.auth.storage import StoreState
 from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
 from llm_orc.auth.stores.keys import Protection
-from llm_orc.errors import NotLoggedIn
+from llm_orc.errors import LlmOrcError
 from llm_orc.providers.catalog import PROVIDERS, find_provider
-from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from llm_orc.app.resolver import Resolver
+    from llm_orc.app.way import Way
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.storage import CredentialStorage
-    from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.providers.official_cli.state import CliState
-    from llm_orc.settings.model import ProviderSettings
-
-State = EntryState | Literal["locked", "corrupt", "absent"]
-Place = Literal["configuration", "store", "environment", "profile", "program", "nowhere"]
-_USABLE: frozenset[State] = frozenset({"verified", "unverified", "lapsed"})
-_OF_STORE: dict[str, State] = {
-    "locked": "locked",
-    "wrong_key": "locked",
-    "unsafe": "locked",
-    "corrupt": "corrupt",
-    "foreign": "corrupt",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +38,10 @@ class CredentialStatus:
 
     provider: str
     account: str | None  # None: a place that knows no accounts
-    method: AuthMethodName | None
+    method: Method | None
     place: Place
     source: str
-    state: State
+    state: StandingName
     why: str
     billing: Billing
     is_used: bool = False
@@ -69,11 +58,8 @@ class CredentialStatus:
     proven_at: float | None = None
     terms_acknowledged_at: float | None = None
     clock_skew_s: float | None = None  # the provider's clock minus ours, when it last gave a token
-    is_own: bool = False  # in our own store, so that more can be remembered of it
-
-    @property
-    def is_usable(self) -> bool:
-        return self.state in _USABLE
+    is_usable: bool = True  # a run could send it now, were it to
+    counts: bool = True  # is the provider one that a run can ask at all?
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +73,15 @@ class AuthStatus:
 
     @property
     def is_good(self) -> bool:
-        """Can every credential that a run would use do its work, as far as is known?"""
-        missing = any(c.state == "absent" and c.hint is not None for c in self.credentials)
-        return not missing and all(credential.is_usable for credential in self.used())
+        """Has every provider that is shown here a way that a run would take?"""
+        return self.store.is_usable and not self.without_way
+
+    @property
+    def without_way(self) -> tuple[str, ...]:
+        """The providers that are shown and that a run can't use."""
+        shown = dict.fromkeys(one.provider for one in self.credentials if one.counts)
+        used = {one.provider for one in self.used()}
+        return tuple(provider for provider in shown if provider not in used)
 
     def used(self) -> tuple[CredentialStatus, ...]:
         return tuple(credential for credential in self.credentials if credential.is_used)
@@ -98,177 +90,110 @@ class AuthStatus:
 def auth_status(
     app: App, provider: str | None = None, clis: Mapping[str, CliState] = MappingProxyType({})
 ) -> AuthStatus:
-    """Look at every place; for one `provider` there is always a row, `absent` if need be.
+    """Return every way in, as a run ranks them; for one `provider` there is always a row, `absent` if need be.
 
     `clis` are the official programs as they were found; without them, none is mentioned.
 
     Raises `SettingsError` for a provider that nobody knows.
     """
-    storage = open_credentials(app)
-    if provider is not None and provider not in storage.providers:
+    storage, resolver = open_credentials(app), open_resolver(app)
+    stored = resolver.stored_providers()
+    if provider is not None and provider not in stored:
         find_provider(provider, app.settings.providers)
-    state = storage.state
-    entries = storage.entries() if state.is_usable else ()
-    names = [provider] if provider is not None else _providers(app, storage, entries)
-    found: list[CredentialStatus] = []
+    names = [provider] if provider else dict.fromkeys([*PROVIDERS, *app.settings.providers, *stored])
+    rows: list[CredentialStatus] = []
     for name in names:
-        rows = [*_places(app, name, storage, state, [e for e in entries if e.provider == name])]
-        rows += _through_program(app, name, clis, is_asked_for=provider is not None)
-        rows = _as_preferred(rows, app.settings.providers.get(name))
-        found += _ranked(rows)
-        if not rows and provider is not None:
-            found.append(_absent(app, name))
+        rows += _rows(app, name, resolver, clis, is_asked_for=provider is not None) or _unknown(name, storage)
     notices = (*storage.notices, *(open_ant_profile(app).read().notices if ANT_PROVIDER in names else ()))
-    return AuthStatus(state, storage.protection, tuple(found), notices)
+    return AuthStatus(storage.state, _protection(storage), tuple(rows), notices)
 
 
-def _providers(app: App, storage: CredentialStorage, entries: Iterable[Entry]) -> list[str]:
-    known = dict.fromkeys([*PROVIDERS, *app.settings.providers])
-    return list(dict.fromkeys([*known, *storage.providers, *(entry.provider for entry in entries)]))
+def _protection(storage: CredentialStorage) -> Protection | None:
+    return storage.protection if storage.state.name not in {"corrupt", "foreign", "unsafe"} else None
 
 
-# --- the places, in the order in which they count -----------------------------------------------------------
-
-
-def _places(
-    app: App, provider: str, storage: CredentialStorage, state: StoreState, entries: list[Entry]
-) -> Iterator[CredentialStatus]:
-    now = app.clock.now()
-    own = app.settings.providers.get(provider)
-    spec = _spec(app, provider)
-    named = own is not None and bool(own.api_key_env or own.api_key_file)
-    if named and spec is not None:
-        yield _in_configuration(app, spec)
-    for entry in sorted(entries, key=lambda entry: not entry.is_active):
-        yield _stored(entry, now, str(storage.path))
-    if not state.is_usable and provider in storage.providers:
-        yield _unreadable(provider, spec, state)
-    if spec is not None and not named:
-        places = [list(_in_environment(app, spec)), list(_in_profile(app, provider, entries))]
-        is_wanted = own is not None and own.auth_methods[:1] == ("oauth",)
-        for rows in reversed(places) if is_wanted else places:
-            yield from rows
-
-
-def _spec(app: App, provider: str) -> ProviderSpec | None:
-    """None for an entry whose provider the configuration no longer knows."""
-    if provider in PROVIDERS or provider in app.settings.providers or "/" in provider:
-        return find_provider(provider, app.settings.providers)
-    return None
-
-
-def _in_configuration(app: App, spec: ProviderSpec) -> CredentialStatus:
-    own = app.settings.providers[spec.name]
-    place = f"key file {own.api_key_file}" if own.api_key_file else f"environment variable {own.api_key_env}"
-    source = f"{place}, named in the configuration"
+def _rows(
+    app: App, provider: str, resolver: Resolver, clis: Mapping[str, CliState], *, is_asked_for: bool
+) -> list[CredentialStatus]:
+    choice = ModelChoice(provider, None, named_by="user")
     try:
-        find_api_key(app.surroundings.environ, usual=(), variable=own.api_key_env, file=own.api_key_file)
-    except NotLoggedIn as e:
-        return CredentialStatus(
-            spec.name, None, "api-key", "configuration", source, "absent", e.message, spec.billing, hint=e.hint
-        )
-    return _untried(spec, "configuration", source)
-
-
-def _in_environment(app: App, spec: ProviderSpec) -> Iterator[CredentialStatus]:
-    for variable in spec.api_key_env:
-        if app.surroundings.environ.get(variable, "").strip():
-            yield _untried(spec, "environment", f"environment variable {variable}")
-
-
-def _in_profile(app: App, provider: str, entries: list[Entry]) -> Iterator[CredentialStatus]:
-    """The sign-in of Anthropic's own tool, where the store has nothing of this provider."""
-    if provider == ANT_PROVIDER and not entries and (entry := open_ant_profile(app).entry) is not None:
-        yield replace(_stored(entry, app.clock.now(), ""), place="profile")
-
-
-def _through_program(
-    app: App, provider: str, clis: Mapping[str, CliState], *, is_asked_for: bool
-) -> Iterator[CredentialStatus]:
-    """The login of an official CLI: seen, not proven. One that can't be used is mentioned where it matters."""
-    spec = _spec(app, provider)
+        program = resolver.program_of(choice)
+        ways = resolver.ways(choice, clis.get(program) if program else None)
+    except LlmOrcError:
+        if is_asked_for and provider not in resolver.stored_providers():
+            raise
+        return []
     own = app.settings.providers.get(provider)
-    if spec is None or spec.cli is None or spec.cli not in clis:
-        return
-    state = clis[spec.cli]
-    is_wanted = is_asked_for or (own is not None and spec.cli in own.auth_methods)
-    if not is_wanted and (state.problem is not None or provider == spec.cli == "claude-cli"):
-        return
-    yield CredentialStatus(
-        provider,
-        None,
-        spec.cli,
-        "program",
-        state.in_words,
-        "unverified" if state.problem is None else "absent",
-        "it says that it is logged in; `llm-orc auth test` proves it"
-        if state.problem is None
-        else state.problem.message,
-        Billing.SUBSCRIPTION,
-        hint=None if state.problem is None else state.problem.hint,
+    is_preferred = own is not None and bool(own.auth_methods)
+    is_stored = provider in resolver.stored_providers()
+    shown = [
+        way for way in ways if is_asked_for or _is_notable(way, is_preferred=is_preferred, is_stored=is_stored)
+    ]
+    used = next((way for way in ways if way.is_used), None)
+    return [_row(way, provider, used, shown, app.clock.now()) for way in shown]
+
+
+def _is_notable(way: Way, *, is_preferred: bool, is_stored: bool) -> bool:
+    """Among all providers: what is there, and what is not there although the settings prefer it."""
+    if way.place == "nowhere":
+        return is_preferred and way.method != "none"
+    if way.place == "program":
+        return is_preferred or (way.problem is None and way.spec.name != way.spec.cli) or _is_only_cli(way)
+    return way.method is not None or is_stored  # a store of which nothing can be told is told once
+
+
+def _is_only_cli(way: Way) -> bool:
+    """`codex-cli` is the one name of its program; `claude-cli` is another name of a plan's."""
+    return way.problem is None and not any(
+        s.cli == way.spec.cli and s.name != way.spec.name for s in PROVIDERS.values()
     )
 
 
-def _as_preferred(rows: list[CredentialStatus], own: ProviderSettings | None) -> list[CredentialStatus]:
-    """In the order of `auth_method`, what it doesn't name behind it."""
-    order = own.auth_methods if own is not None else ()
-    return sorted(rows, key=lambda row: order.index(row.method) if row.method in order else len(order))
-
-
-def _untried(spec: ProviderSpec, place: Place, source: str) -> CredentialStatus:
-    why = "it is read where it stands, and nothing is remembered of it"
-    return CredentialStatus(spec.name, None, "api-key", place, source, "unverified", why, spec.billing)
-
-
-def _unreadable(provider: str, spec: ProviderSpec | None, store: StoreState) -> CredentialStatus:
-    return CredentialStatus(
+def _row(way: Way, provider: str, used: Way | None, shown: list[Way], now: float) -> CredentialStatus:
+    entry = way.found.entry if way.found is not None else None
+    of_sibling = f" (key of `{way.spec.name}`)" if way.spec.name != provider else ""
+    standing = way.standing
+    problem = way.problem if standing.problem is None else None  # of the address, not of the credential
+    hint = standing.hint or (problem.hint if problem is not None else None)
+    row = CredentialStatus(
         provider,
-        None,
-        None,
-        "store",
-        f"credential store {store.path}",
-        _OF_STORE[store.name],
-        store.words,
-        spec.billing if spec is not None else Billing.METERED,
-        hint=store.hint,
+        entry.account if entry is not None else None,
+        way.method if way.method != "none" else None,
+        way.place,
+        way.where + of_sibling if way.method != "none" else "nowhere",
+        standing.name,
+        standing.why,
+        way.billing,
+        is_used=way.is_used,
+        use=_use(way, problem),
+        hint=hint if way.is_used or not way.bar or way.problem is not None else None,
+        is_active=way.is_active,
+        is_usable=way.problem is None,
     )
+    others = tuple(other.name for other in shown if other is not way)
+    if way.is_used:
+        row = replace(row, shadows=others)
+    elif used is not None:
+        row = replace(row, shadowed_by=used.name)
+    return _with_entry(row, entry)
 
 
-def _absent(app: App, provider: str) -> CredentialStatus:
-    spec = find_provider(provider, app.settings.providers)
-    needs = spec.credential != "none"
-    return CredentialStatus(
-        provider,
-        None,
-        None,
-        "nowhere",
-        "nowhere",
-        "absent",
-        "there is no credential" if needs else "it needs no credential",
-        spec.billing,
-        hint=f"llm-orc auth add {provider}" if needs else None,
-    )
+def _use(way: Way, problem: LlmOrcError | None) -> str:
+    if way.is_used:
+        return way.why
+    if way.bar:
+        return way.bar
+    if problem is not None:
+        return f"it can't be used: {problem.message}"
+    return "it can't be used as it is" if way.problem is not None else f"where the one before fails: {way.why}"
 
 
-def _stored(entry: Entry, now: float, path: str) -> CredentialStatus:
-    state = state_of(entry, now)
+def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:
+    if entry is None:
+        return row
     token = entry.credential if isinstance(entry.credential, OAuthToken) else None
-    source = {
-        "own": f"credential store {path}",
-        "older-store": "an older store, read only",
-        "ant-profile": f"the profile `{entry.account}` of `ant auth login`",
-    }[entry.source]
-    return CredentialStatus(
-        entry.provider,
-        entry.account,
-        "api-key" if token is None else "oauth",
-        "store",
-        source,
-        state.name,
-        state.why,
-        entry.billing,
-        hint=state.hint,
-        is_active=entry.is_active,
+    return replace(
+        row,
         label=entry.label,
         scopes=token.scopes if token else (),
         obtained_at=entry.obtained_at,
@@ -277,43 +202,27 @@ def _stored(entry: Entry, now: float, path: str) -> CredentialStatus:
         proven_at=entry.proven_at,
         terms_acknowledged_at=entry.terms_acknowledged_at,
         clock_skew_s=token.clock_skew_s if token else None,
-        is_own=entry.source == "own",
     )
 
 
-# --- which of them counts -----------------------------------------------------------------------------------
-
-
-def _ranked(rows: list[CredentialStatus]) -> Iterator[CredentialStatus]:
-    """The first that a run would look at is used, whatever its state: nothing else steps in silently."""
-    first = next((row for row in rows if row.is_active), None)
-    for row in rows:
-        if row is first:
-            others = tuple(name_of(other) for other in rows if other is not row)
-            yield replace(row, is_used=True, use=_why_used(row, others), shadows=others)
-        elif first is not None and not row.is_active:
-            switch = f"another account is active; change it with: llm-orc auth switch {row.provider} {row.account}"
-            yield replace(row, use=switch, shadowed_by=name_of(first))
-        elif first is not None:
-            yield replace(row, use=f"{name_of(first)} goes before it", shadowed_by=name_of(first))
-        else:
-            yield row
-
-
-def _why_used(row: CredentialStatus, others: tuple[str, ...]) -> str:
-    if row.place == "configuration":
-        return "the configuration names it, and that goes before all else"
-    if row.place == "program":
-        return "it is the provider's own program; no other way was set up before it"
-    if row.place == "profile" and others:
-        return "`auth_method: oauth` puts it before the environment"
-    if row.place == "store":
-        return "what you set up goes before the environment"
-    return "nothing else is set up"
-
-
-def name_of(row: CredentialStatus) -> str:
-    """Return a few words for one credential among those of its provider."""
-    if row.place == "store" and row.account is not None:
-        return f"the stored account `{row.account}`"
-    return row.source
+def _unknown(provider: str, storage: CredentialStorage) -> Iterator[CredentialStatus]:
+    """Entries of a provider that no configuration describes (any more): no run can use them."""
+    for entry in storage.of(provider).entries if storage.state.is_usable else ():
+        kind: Method = "oauth" if isinstance(entry.credential, OAuthToken) else "api-key"
+        why = f"no run can use it: nothing says where `{provider}` is"
+        row = CredentialStatus(
+            provider,
+            entry.account,
+            kind,
+            "store" if entry.is_set_up else "older-store",
+            f"credential store {storage.path}" if entry.source == "own" else "an older store, read only",
+            "unverified",
+            why,
+            entry.billing,
+            use=why,
+            hint=f"Describe `providers.{provider}` in config.yaml, or: llm-orc auth remove {provider}",
+            is_active=entry.is_active,
+            is_usable=False,
+            counts=False,
+        )
+        yield _with_entry(row, entry)

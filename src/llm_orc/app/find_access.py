@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.options import extras_notice, options_error, refused_options
 from llm_orc.app.access import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
-from llm_orc.app.credentials import credential_finder, in_words, what_to_do
-from llm_orc.app.discovery import find_best
-from llm_orc.app.methods import Option, options_of
+from llm_orc.app.best_access import BestAccess
+from llm_orc.app.credentials import in_words, open_authorisers, what_to_do
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
-from llm_orc.errors import AccessNotSupported, AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
-from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
+from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
+from llm_orc.providers.catalog import endpoint_of, find_provider
 from llm_orc.providers.endpoint import Endpoint, check_base_url
 from llm_orc.providers.request_options import ALL_DIALECTS
 
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.agents.choice import ModelChoice
-    from llm_orc.app.credentials import CredentialFinder, Held
+    from llm_orc.app.credentials import Authorisers
+    from llm_orc.app.way import Way
     from llm_orc.app.wiring import App
     from llm_orc.net.transport import Transport
     from llm_orc.providers.catalog import ProviderSpec
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def access_finder(
-    app: App, http: Transport, *, allow_metered: bool = False, sandbox: Sandbox | None = None
+    app: App,
+    http: Transport,
+    *,
+    allow_metered: bool = False,
+    sandbox: Sandbox | None = None,
 ) -> AsyncIterator[AccessFinder]:
     """The finder of one run or command. Leaving it ends what it started: exchanges of tokens, official CLIs."""
     async with AsyncExitStack() as stack:
-        credentials = await stack.enter_async_context(credential_finder(app, http))
-        yield AccessFinder(app, http, credentials, stack, allow_metered=allow_metered, sandbox=sandbox)
+        authorisers = await stack.enter_async_context(open_authorisers(app, http))
+        yield AccessFinder(app, http, authorisers, stack, allow_metered=allow_metered, sandbox=sandbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,14 @@ class AccessFinder:
         self,
         app: App,
         http: Transport,
-        credentials: CredentialFinder,
+        authorisers: Authorisers,
         stack: AsyncExitStack,
         *,
         allow_metered: bool = False,
         sandbox: Sandbox | None = None,
     ) -> None:
         self._app, self._settings, self._http = app, app.settings, http
-        self._credentials, self._stack = credentials, stack
+        self._authorisers, self._stack = authorisers, stack
         self._allow_metered, self._sandbox = allow_metered, sandbox
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
@@ -129,51 +133,57 @@ class AccessFinder:
         return replace(known, ready=mine)
 
     async def _resolve(self, choice: ModelChoice) -> _Outcome:
+        if self._sandbox is not None:
+            ready = self._rehearsed(choice, self._sandbox)
+            used = Considered(
+                ready.access.provider, ready.access.method, "a rehearsal asks no model", is_used=True
+            )
+            return _Outcome((ready,), (used,), ())
         try:
-            options = await self._options(choice)
+            ways, failed = await self._ways(choice)
         except LlmOrcError as e:
             return _Outcome((), (Considered(choice.provider or "", "", e.message),), (e,))
-        ready, considered, failures = [], [], []
-        for option in options:
-            provider, method = option.choice.provider or "", option.method or ""
+        opened, considered, failures = [], [], [] if failed is None else [failed]
+        for way in ways:
+            provider, method = way.spec.name, way.method or ""
+            if way.bar:
+                considered.append(Considered(provider, method, f"{way.where}: {way.bar}"))
+                continue
             try:
-                found = await self._through(option)
+                found = await self._open(way, is_chosen=failed is None)
             except LlmOrcError as e:
                 failures.append(e)
                 considered.append(Considered(provider, method, e.message))
             else:
-                ready.append(found)
+                opened.append(found)
                 considered.append(
                     Considered(provider, found.access.method, found.why or found.access.source, True)
                 )
-        return _Outcome(tuple(ready), tuple(considered), tuple(failures))
+        if opened:
+            self._notice_unused(ways)
+        return _Outcome(tuple(opened), tuple(considered), tuple(failures))
 
-    async def _options(self, choice: ModelChoice) -> tuple[Option, ...]:
-        if self._sandbox is not None:
-            return (Option(choice, None, "a rehearsal asks no model"),)
+    async def _ways(self, choice: ModelChoice) -> tuple[tuple[Way, ...], LlmOrcError | None]:
+        """Return the ways, and what their user had set up before them that can't be used."""
+        failed = None
         if choice.provider is None:
-            stored = await asyncio.to_thread(self._credentials.stored)
-            best = await find_best(self._settings, self._app.surroundings.environ, self._http, stored, self.look)
-            choice = replace(choice, provider=best.provider, model=choice.model or best.model)
-        assert choice.provider is not None
+            best = await BestAccess(self._app, self._http, self._authorisers.resolver, self.look).find()
+            choice = replace(choice, provider=best.found.provider, model=choice.model or best.found.model)
+            failed = best.failed
         self._refuse_withheld(choice)
-        spec = find_provider(choice.provider, self._settings.providers)
-        return options_of(
-            choice,
-            spec,
-            self._settings.providers,
-            has_sign_in=spec.cli is not None and await asyncio.to_thread(self._credentials.has_sign_in, spec.name),
-            allow_metered=self._allow_metered,
-        )
+        resolver = self._authorisers.resolver
+        program = resolver.program_of(choice)
+        cli = None if program is None else await self.look(program)
+        ways = await asyncio.to_thread(resolver.ways, choice, cli, allow_metered=self._allow_metered)
+        return ways, failed
 
-    async def _through(self, option: Option) -> ReadyModel:
-        if self._sandbox is not None:
-            return self._rehearsed(option.choice, self._sandbox)
-        assert option.choice.provider is not None
-        spec = find_provider(option.choice.provider, self._settings.providers)
-        if option.method in {"claude-cli", "codex-cli"}:
-            return await self._through_cli(spec, option)
-        return await self._over_http(spec, option)
+    async def _open(self, way: Way, *, is_chosen: bool) -> ReadyModel:
+        """Raises what keeps a run from taking it."""
+        if way.cli is None:
+            return self._over_http(way, is_chosen=is_chosen)
+        if way.problem is not None:
+            raise way.problem
+        return await self._through_cli(way, way.cli)
 
     async def look(self, name: str) -> CliState:
         """Return what is known of the official CLI `name`."""
@@ -188,26 +198,21 @@ class AccessFinder:
             self._clis = await self._stack.enter_async_context(clis)
         return self._clis
 
-    async def _through_cli(self, spec: ProviderSpec, option: Option) -> ReadyModel:
-        if spec.cli is None or spec.cli != option.method:
-            hint = f"llm-orc auth add {spec.name}"
-            raise AccessNotSupported(f"`{spec.name}` has no `{option.method}`", hint=hint)
-        state = await self.look(spec.cli)
-        if state.problem is not None:
-            raise state.problem
+    async def _through_cli(self, way: Way, state: CliState) -> ReadyModel:
+        spec, choice = way.spec, way.choice
         own = self._settings.providers.get(spec.name)
-        of_program = self._settings.providers.get(spec.cli)
-        base_url = option.choice.base_url or (own and own.base_url) or (of_program and of_program.base_url)
+        of_program = self._settings.providers.get(state.name)
+        base_url = choice.base_url or (own and own.base_url) or (of_program and of_program.base_url)
         if base_url:
             base_url = check_base_url(base_url, spec.name)
-        model = option.choice.model or (own.default_model if own else None)
+        model = choice.model or (own.default_model if own else None)
         self._notice_stray_key(spec)
         return ReadyModel(
-            choice=replace(option.choice, model=model),
+            choice=replace(choice, model=model),
             model=model or "default",
             connection=CliConnection(await self._official_clis(), state, base_url or None),
-            access=Access(spec.name, spec.cli, Billing.SUBSCRIPTION, state.in_words, base_url or _HOMES[spec.cli]),
-            why=option.why,
+            access=Access(spec.name, spec.cli or "none", way.billing, way.label, base_url or _HOMES[state.name]),
+            why=way.why,
         )
 
     def _notice_stray_key(self, spec: ProviderSpec) -> None:
@@ -218,8 +223,22 @@ class AccessFinder:
                 notice = f"The environment variable {variable} is not used for `{spec.name}`: the plan pays."
                 self._notices[notice] = None
 
-    async def _over_http(self, spec: ProviderSpec, option: Option) -> ReadyModel:
-        choice = option.choice
+    def _notice_unused(self, ways: Sequence[Way]) -> None:
+        """What lies in the environment and is not used is said; so is what an earlier release left and is used."""
+        used = next((way for way in ways if way.is_used), None)
+        if used is None:
+            return
+        for way in ways:
+            if way.place == "environment" and way.bar and used.place != "environment":
+                self._notices[
+                    f"The {way.label} is not used: the {used.label} of `{used.spec.name}` comes first."
+                ] = None
+        if used.place == "older-store":
+            notice = f"`{used.spec.name}` uses the {used.label}, from {used.where}: {used.why}."
+            self._notices[f"{notice} To make it yours: llm-orc auth migrate"] = None
+
+    def _over_http(self, way: Way, *, is_chosen: bool) -> ReadyModel:
+        choice, spec = way.choice, way.spec
         endpoint_of(spec, self._settings.providers, choice.base_url)  # an address that is missing is named first
         model = choice.model or spec.default_model
         if model is None:
@@ -227,37 +246,25 @@ class AccessFinder:
                 f"provider `{spec.name}` needs a model to be named",
                 hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
             )
-        held = await asyncio.to_thread(self._credentials.find, spec, choice, option.method)
-        endpoint = endpoint_of(
-            spec, self._settings.providers, choice.base_url, has_credential=held.method != "none"
-        )
+        if way.problem is not None:
+            raise way.problem
+        has_credential = way.found is not None
+        endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=has_credential)
         self._http.check(endpoint.base_url)
-        access = Access(
-            provider=spec.name,
-            method=held.method,
-            billing=held.billing or billing_of(spec, endpoint),
-            source=held.source,
-            endpoint=endpoint.origin,
-        )
-        if not option.is_agreed:
-            self._refuse_unwanted_bill(choice, access, is_set_up=held.entry is not None)
-        if held.notice is not None:
-            self._notices[held.notice] = None
+        access = Access(spec.name, way.method or "none", way.billing, way.label, endpoint.origin)
+        if not way.is_agreed:
+            self._refuse_unwanted_bill(choice, access, is_set_up=way.place == "store" and is_chosen)
         return ReadyModel(
             choice=replace(choice, model=model),
             model=model,
             connection=HttpConnection(
-                replace(endpoint, credential=in_words(held), key_hint=what_to_do(held, spec)),
-                self._credentials.authoriser(held, spec, endpoint.origin),
-                self._required_system_prompt(held),
+                replace(endpoint, credential=in_words(way), key_hint=what_to_do(way)),
+                self._authorisers.of(way, endpoint.origin),
+                self._authorisers.required_system_prompt(way),
             ),
             access=access,
-            why=option.why,
+            why=way.why,
         )
-
-    def _required_system_prompt(self, held: Held) -> str | None:
-        own = self._settings.providers.get(held.entry.provider) if held.entry and held.method == "oauth" else None
-        return own.oauth.required_system_prompt if own and own.oauth else None
 
     def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> ReadyModel:
         spec = find_provider(choice.provider or "openai-compatible", self._settings.providers)

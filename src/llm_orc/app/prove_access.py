@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.app.auth_status import auth_status
-from llm_orc.app.credentials import oauth_client_of, open_credentials
+from llm_orc.app.credentials import oauth_client_of, open_credentials, open_refusals, open_resolver
 from llm_orc.app.find_access import access_finder
 from llm_orc.auth.access import Access
 from llm_orc.auth.credential import OAuthToken
+from llm_orc.auth.sources.source import secrets_of
 from llm_orc.auth.tokens import Tokens
-from llm_orc.errors import LlmOrcError, NotLoggedIn
+from llm_orc.errors import LlmOrcError, NotLoggedIn, ReplyTimedOut
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.redact import masked_reply
@@ -40,17 +40,24 @@ class Proof:
 async def try_access(app: App, provider: str, model: str | None = None) -> Proof:
     """Ask a model of the provider (None: its default one) one short question, exactly as a run would.
 
-    Raises what a run would: `AuthError`, `ProviderError`, `SettingsError`.
+    What was refused before is tried once more. Raises what a run would: `AuthError`, `ProviderError`,
+    `SettingsError`.
     """
     choice = ModelChoice(provider, model, named_by="user")
+    await asyncio.to_thread(_forget_refusals, app, choice)
     began = app.clock.monotonic()
     async with Http(app.settings.network, max_connections=2) as http, access_finder(app, http) as finder:
         ready, *_ = (await finder.find_all({provider: [choice]})).by_agent[provider]
         asked = ready.connection.build(ready, http, max_retries=1)
         request = ModelRequest((Message("user", _QUESTION),), max_tokens=_MOST_TOKENS)
-        async with asyncio.timeout(_LIMIT_S):
-            reply = await masked_reply(asked, request)
-    await asyncio.to_thread(_remember, app, provider)
+        try:
+            async with asyncio.timeout(_LIMIT_S):
+                reply = await masked_reply(asked, request)
+        except TimeoutError as e:
+            raise ReplyTimedOut(
+                f"`{provider}` gave no answer within {_LIMIT_S:.0f} s", hint=f"llm-orc auth status {provider}"
+            ) from e
+    await asyncio.to_thread(_remember, app, choice)
     return Proof(ready.access, reply.model, app.clock.monotonic() - began)
 
 
@@ -88,14 +95,26 @@ async def _failure(app: App, provider: str) -> str:
         await try_access(app, provider)
     except LlmOrcError as e:
         return e.message
-    except TimeoutError:
-        return f"no answer within {_LIMIT_S:.0f} s"
     return ""
 
 
-def _remember(app: App, provider: str) -> None:
+def _remember(app: App, choice: ModelChoice) -> None:
     """Keep when a stored credential of ours was last taken; what is read where it stands remembers nothing."""
     now = app.clock.now()
-    for used in auth_status(app, provider).used():
-        if used.place == "store" and used.is_own:
-            open_credentials(app).update(provider, used.account, lambda entry: replace(entry, proven_at=now))
+    for way in open_resolver(app).ways(choice):
+        entry = way.found.entry if way.found is not None else None
+        if way.is_used and entry is not None and entry.source == "own":
+            open_credentials(app).update(entry.provider, entry.account, lambda e: replace(e, proven_at=now))
+
+
+def _forget_refusals(app: App, choice: ModelChoice) -> None:
+    """Let everything be tried again that a run would take, were it not for what is remembered against it."""
+    refusals, storage = open_refusals(app), open_credentials(app)
+    for way in open_resolver(app).ways(choice):
+        if way.bar or way.found is None:
+            continue
+        for secret in secrets_of(way.found):
+            refusals.forget(way.origin, secret)
+        entry = way.found.entry
+        if entry is not None and entry.source == "own" and (entry.refused or entry.needs_login):
+            storage.update(entry.provider, entry.account, lambda e: replace(e, refused=None, needs_login=None))

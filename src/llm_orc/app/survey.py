@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.app.credentials import credential_finder
-from llm_orc.app.discovery import (
-    Found,
-    find_clis,
-    find_keys,
-    find_local,
-    find_profiles,
-    find_stored,
-    find_unnamed_servers,
-)
+from llm_orc.app.best_access import BestAccess
+from llm_orc.app.credentials import open_resolver
+from llm_orc.app.discovery import Found, find_local, find_unnamed_servers
 from llm_orc.net.http import Http
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.settings.model import ModelProfile
@@ -38,13 +30,14 @@ class Survey:
 
 async def survey(app: App) -> Survey:
     """Ask local servers and official CLIs, and look at the environment. Nobody else is asked; it costs nothing."""
-    async with Http(app.settings.network, max_connections=8) as http, credential_finder(app, http) as credentials:
+    async with (
+        Http(app.settings.network, max_connections=8) as http,
+        OfficialClis(app.surroundings.environ) as clis,
+    ):
         local = await find_local(app.settings, http)
         servers = await find_unnamed_servers(app.settings, http)
-        entries = await asyncio.to_thread(credentials.stored)
-    async with OfficialClis(app.surroundings.environ) as clis:
-        programs = [found async for found in find_clis(app.settings, clis.look)]
-    keys = find_keys(app.settings, app.surroundings.environ)
-    stored, profiles = find_stored(app.settings, entries), find_profiles(app.settings, entries)
-    found = (*local, *stored, *programs, *servers, *keys, *profiles)
+        others = await BestAccess(app, http, open_resolver(app), clis.look).beyond_local()
+    before = [found for found in others if not found.is_merely_found]
+    after = [found for found in others if found.is_merely_found]
+    found = (*local, *before, *servers, *after)
     return Survey(found, find_profile(app.settings, "default"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.auth.refusals import RefusalMemory
 from llm_orc.auth.secret import Secret
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ class Authoriser(Protocol):
         """After a refusal of the request with these headers: True where one more try is worth it."""
         ...
 
+    async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
+        """The provider's last word on the request with these headers was no: keep that for the next run."""
+        ...
+
     def accepted(self) -> None:
         """The provider took the credential; called after each answer, so it must cost nothing."""
         ...
@@ -46,6 +52,9 @@ class NoCredential:
     async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
         return False
 
+    async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
+        return
+
     def accepted(self) -> None:
         return
 
@@ -58,13 +67,21 @@ class ApiKeyHeader:
     header: str
     key: Secret = field(repr=False)
     scheme: str = ""  # "Bearer" for RFC 6750; empty where the bare key is the value
+    refusals: RefusalMemory | None = field(default=None, repr=False)
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
+        """Raises `CredentialRefused` where the provider has refused this key before, by another agent perhaps."""
+        if self.refusals is not None:
+            self.refusals.refuse_known(self.origin, self.key)
         key = self.key.reveal()
         headers[self.header] = f"{self.scheme} {key}" if self.scheme else key
 
     async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
         return False
+
+    async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
+        if self.refusals is not None:
+            await asyncio.to_thread(self.refusals.remember, self.origin, self.key, refused)
 
     def accepted(self) -> None:
         return

@@ -88,3 +88,11 @@ class Entry:
     label: str = ""  # who the account is, in the provider's words, where known
     source: EntrySource = "own"
     extra: dict[str, str] = field(default_factory=dict, repr=False)  # of newer releases: kept, not understood
+
+    @property
+    def is_set_up(self) -> bool:
+        """Did its user put it here? What an earlier release left, or another tool keeps, was only found.
+
+        A renewal copies a found sign-in into the own store. Nobody added it by that: it has no `obtained_at`.
+        """
+        return self.source == "own" and self.obtained_at is not None

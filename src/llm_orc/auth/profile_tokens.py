@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.expiry import Urgency, urgency
+from llm_orc.auth.secret import Secret
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
-    from llm_orc.auth.secret import Secret
+    from llm_orc.auth.refusals import RefusalMemory
     from llm_orc.auth.stores.ant_profile import AntProfile
 
 SIGN_IN = "ant auth login"
@@ -22,8 +23,14 @@ _BETA = "anthropic-beta"
 class ProfileAuthoriser:
     """Puts the token of `ant auth login` on a request, as Anthropic's SDK does."""
 
-    def __init__(self, profile: AntProfile, origin: str, clock: Callable[[], float]) -> None:
-        self._profile, self._origin, self._clock = profile, origin, clock
+    def __init__(
+        self,
+        profile: AntProfile,
+        origin: str,
+        clock: Callable[[], float],
+        refusals: RefusalMemory | None = None,
+    ) -> None:
+        self._profile, self._origin, self._clock, self._refusals = profile, origin, clock, refusals
 
     @property
     def origin(self) -> str:
@@ -45,7 +52,13 @@ class ProfileAuthoriser:
         token = await asyncio.to_thread(self._token)
         if headers.get("Authorization") != f"Bearer {token.reveal()}":
             return True
+        await self.remember(refused, headers)
         raise self._expired("was refused")
+
+    async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
+        sent = headers.get("Authorization", "").partition(" ")[2]
+        if self._refusals is not None and sent:
+            await asyncio.to_thread(self._refusals.remember, self._origin, Secret(sent), refused)
 
     def accepted(self) -> None:
         return

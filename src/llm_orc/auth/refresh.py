@@ -13,12 +13,11 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.auth.credential import NeedsLogin, OAuthToken, Presented, Refused
+from llm_orc.auth.credential import NeedsLogin, OAuthToken, Presented
 from llm_orc.auth.expiry import Urgency, urgency
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.token_endpoint import Failure, TokenEndpointError, refresh
 from llm_orc.errors import (
-    AccessRefused,
     CredentialExpired,
     CredentialStoreError,
     LlmOrcError,
@@ -49,6 +48,11 @@ _PROOF_AGE_S = 60.0  # a younger proof is not worth a write
 def hash_of(secret: Secret) -> str:
     """What stands for a secret in marks: SHA-256, hexadecimal."""
     return hashlib.sha256(secret.reveal().encode()).hexdigest()
+
+
+def lasting_secret(token: OAuthToken) -> Secret:
+    """What stands for a sign-in: its refresh token, else the access token itself."""
+    return token.refresh_token or token.access_token
 
 
 class TokenKeeper:
@@ -99,15 +103,10 @@ class TokenKeeper:
             raise failure
         return self._token
 
-    async def remember_refusal(self, refused: AccessRefused) -> None:
-        """Keep that the provider closes this way in to this credential, so that no run tries it again."""
-        mark = Refused(
-            credential_hash=hash_of(self._token.refresh_token or self._token.access_token),
-            signature=refused.signature,
-            message=refused.provider_message,
-            at=self._clock(),
-        )
-        await self._update(lambda entry: replace(entry, refused=mark))
+    def lasting_secret_of(self, access_token: str) -> Secret | None:
+        """What stays of the sign-in while access tokens come and go; None where it has another token by now."""
+        token = self._token
+        return lasting_secret(token) if token.access_token.reveal() == access_token else None
 
     def accepted(self) -> None:
         self._proven_at = self._clock()

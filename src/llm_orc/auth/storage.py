@@ -46,6 +46,14 @@ class StoreState:
         return self.name in {"absent", "ok"}
 
 
+@dataclass(frozen=True, slots=True)
+class StoredOf:
+    """What there is of one provider. `unreadable` are sentences; with one, perhaps no entry is known as active."""
+
+    entries: tuple[Entry, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
 class CredentialStorage:
     """Keeps API keys and OAuth tokens by provider and account. Raises `CredentialStoreError`.
 
@@ -97,6 +105,11 @@ class CredentialStorage:
         return envelope.providers if envelope else ()
 
     @property
+    def older_providers(self) -> tuple[str, ...]:
+        """The providers of which an older store holds something, removed here or not."""
+        return tuple(dict.fromkeys(entry.provider for store in self._older for entry in store.read().entries))
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know of what was read so far: repaired modes, damaged entries, older stores."""
         found = [*self._file.keys.notices]
@@ -130,6 +143,17 @@ class CredentialStorage:
         if entry is None and contents is not None:
             _refuse_damaged(contents, provider, account)
         return entry
+
+    def of(self, provider: str) -> StoredOf:
+        """Return all that is stored of one provider, what can't be read in words. Needs a key as `get` does."""
+        envelope = self._file.look()
+        contents = self._file.read() if envelope is not None and provider in envelope.providers else None
+        entries = tuple(e for e in _with_one_active(self._merged(contents)) if e.provider == provider)
+        unreadable = _unreadable_of(contents, provider, self.path) if contents is not None else ()
+        own = contents.entries.values() if contents is not None else ()
+        if unreadable and not any(entry.provider == provider and entry.is_active for entry in own):
+            entries = tuple(replace(entry, is_active=False) for entry in entries)
+        return StoredOf(entries, unreadable)
 
     # --- changes -----------------------------------------------------------------------------------------
 
@@ -192,7 +216,8 @@ class CredentialStorage:
             _refuse_damaged(contents, entry.provider, None)
             merged = _with_one_active(self._merged(contents))
             standing = _choose(merged, entry.provider, entry.account if entry.source == "older-store" else None)
-            if standing is not None and (standing.source == "own" or standing != entry):
+            is_adopted = standing == entry and not entry.is_set_up
+            if standing is not None and not is_adopted and (standing.source == "own" or standing != entry):
                 return standing
             kept = replace(entry, source="own", obtained_at=entry.obtained_at or self._clock())
             self._file.write(contents, put=(kept,))
@@ -242,7 +267,8 @@ class CredentialStorage:
     def activate(self, provider: str, account: str) -> Entry:
         """Make one of a provider's accounts the one that runs use. Raises `NotLoggedIn` where there is no such."""
         with self._writing() as contents:
-            chosen = replace(self._existing(contents, provider, account), is_active=True, source="own")
+            found = self._existing(contents, provider, account)
+            chosen = replace(found, is_active=True, source="own", obtained_at=found.obtained_at or self._clock())
             self._file.write(contents, put=(chosen, *_others_inactive(contents, chosen)))
             return chosen
 
@@ -379,12 +405,21 @@ def _damaged_of(contents: Contents, provider: str, account: str | None) -> tuple
     return tuple(slot for slot in contents.damaged if provider_of(slot) == provider)
 
 
+def _unreadable_of(contents: Contents, provider: str, path: Path) -> tuple[str, ...]:
+    damaged = [slot for slot in contents.damaged if provider_of(slot) == provider]
+    strange = [slot for slot in contents.strange if provider_of(slot) == provider]
+    return (
+        *(f"an entry of `{provider}` in `{path}` is damaged and can't be read" for _ in damaged),
+        *(f"an entry of `{provider}` in `{path}` is of a newer release and is not understood" for _ in strange),
+    )
+
+
 def _refuse_damaged(contents: Contents, provider: str, account: str | None) -> None:
     if _damaged_of(contents, provider, account):
         raise CredentialStoreError(
-            f"the entry of `{provider}` in the credential store is damaged",
+            f"an entry of `{provider}` in the credential store is damaged",
             state="corrupt",
-            hint=f"sign in again: llm-orc auth add {provider}",
+            hint=f"Add it again: llm-orc auth add {provider}; or delete it: llm-orc auth remove {provider}",
         )
 
 

@@ -85,6 +85,7 @@ class HttpModel(ModelInterface):
                 reply = await self._admitted(wire, headers, watcher, request.permit, tries)
             except (CredentialRefused, AccessRefused) as e:
                 if not (may_renew and _is_renewable(e) and await self._authoriser.renew(e, headers)):
+                    await self._authoriser.remember(e, headers)
                     raise
                 may_renew = False
                 error: LlmOrcError = e

@@ -1,0 +1,48 @@
+"""What is said where a provider has no credential of the kind that is wanted, each time with the next command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.standing import ANT_SIGN_IN
+from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
+from llm_orc.errors import AccessNotSupported, AuthError, NotLoggedIn
+
+if TYPE_CHECKING:
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.auth.stores.ant_profile import AntProfile
+    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.settings.model import AuthMethodName, ProviderSettings
+
+
+def elsewhere_error(choice: ModelChoice) -> AuthError:
+    """A profile's own address gets only a key that the profile itself names."""
+    return NotLoggedIn(
+        f"profile `{choice.profile}` sends `{choice.provider}` to `{choice.base_url}` and names no key",
+        hint=f"Add `api_key_env: VARIABLE` or `api_key_file: PATH` to the profile `{choice.profile}`.",
+    )
+
+
+def missing_error(
+    spec: ProviderSpec, own: ProviderSettings, method: AuthMethodName | None, ant: AntProfile
+) -> AuthError:
+    """`method` None: any credential would do."""
+    if method in {"claude-cli", "codex-cli"}:
+        return AccessNotSupported(f"`{spec.name}` has no `{method}`", hint=f"llm-orc auth add {spec.name}")
+    if method == "oauth" and spec.name == ANT_PROVIDER:
+        said = ant.read().notices or (f"there is no profile `{ant.name}` of `{ANT_SIGN_IN}`",)
+        return NotLoggedIn(
+            f"`auth_method` of `{ANT_PROVIDER}` is `oauth`, but {said[0]}",
+            hint=f"{ANT_SIGN_IN}, or set it to `api-key` (metered: paid per token)",
+        )
+    if method == "oauth" or (method is None and not spec.api_key_env and own.oauth is not None):
+        flag = " --method oauth" if method == "oauth" else ""
+        message = f"you are not signed in to `{spec.name}`"
+        return NotLoggedIn(message, hint=f"llm-orc auth add {spec.name}{flag}", provider=spec.name)
+    where = f" (get a key at {spec.keys_at})" if spec.keys_at else ""
+    return NotLoggedIn(
+        f"there is no API key for `{spec.name}`",
+        hint=f"llm-orc auth add {spec.name}, or set {' or '.join(spec.api_key_env) or 'its key'}{where}; see"
+        " what else there is with `llm-orc setup`, or rehearse for nothing with `--rehearse`.",
+        provider=spec.name,
+    )

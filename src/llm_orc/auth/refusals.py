@@ -1,0 +1,138 @@
+"""Credentials that their server has refused: remembered by hash, so that no run sends one of them again.
+
+What is remembered holds for one credential at one server. Another key, a renewed token or a new sign-in is another
+credential. `llm-orc auth test` forgets, and tries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.auth.credential import Refused
+from llm_orc.errors import AccessRefused, CredentialRefused, StorageError
+from llm_orc.net.text import one_line
+from llm_orc.storage.atomic import write_private
+from llm_orc.storage.private_file import read_private, stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from llm_orc.auth.secret import Secret
+    from llm_orc.storage.private_file import Stamp
+
+_MOST = 500  # the oldest go first
+_LIMIT_BYTES = 1024 * 1024
+_LOCK_WAIT_S = 2.0
+_SALT_BYTES = 16
+REFUSED_KEY = "credential_refused"
+_GONE_WORDS = ("revoked", "expired", "deactivated", "disabled", "invalid api key", "invalid x-api-key")
+
+
+class _Row(msgspec.Struct, frozen=True):
+    credential: str  # HMAC-SHA-256 of server and secret, hexadecimal
+    signature: str
+    message: str
+    at: float
+
+
+class _File(msgspec.Struct, frozen=True):
+    salt: str = ""
+    refusals: tuple[_Row, ...] = ()
+
+
+class RefusalMemory:
+    """One file for all processes. It never raises: what can't be remembered is only sent once more."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path, self._clock = path, clock
+        self._known: tuple[Stamp | None, _File] = (None, _File())
+
+    def find(self, origin: str, secret: Secret) -> Refused | None:
+        """Return what `origin` last said of this secret, where that was a refusal."""
+        held = self._read()
+        name = _name(held.salt, origin, secret)
+        for row in held.refusals:
+            if row.credential == name:
+                return Refused(name, row.signature, row.message, row.at)
+        return None
+
+    def refuse_known(self, origin: str, secret: Secret) -> None:
+        """Raise `CredentialRefused` where it was refused before, so that it is not sent."""
+        if (refused := self.find(origin, secret)) is not None:
+            said = refused.message or "it gave no reason"
+            raise CredentialRefused(
+                f"the server `{origin}` has refused this credential before: {said}",
+                hint="`llm-orc auth test PROVIDER` tries it once more.",
+                provider_message=refused.message,
+            )
+
+    def remember(self, origin: str, secret: Secret, refused: CredentialRefused | AccessRefused) -> None:
+        """Keep it, unless the refusal may be about one model or one right alone (most with status 403)."""
+        if not is_final(refused):
+            return
+        signature = refused.signature if isinstance(refused, AccessRefused) else REFUSED_KEY
+        message = one_line(refused.provider_message)
+
+        def add(held: _File) -> _File:
+            name = _name(held.salt, origin, secret)
+            if any(one.credential == name for one in held.refusals):
+                return held
+            return _File(held.salt, (*held.refusals[1 - _MOST :], _Row(name, signature, message, self._clock())))
+
+        self._change(add)
+
+    def forget(self, origin: str, secret: Secret) -> None:
+        """Let it be tried again."""
+        if self.find(origin, secret) is None:
+            return
+
+        def drop(held: _File) -> _File:
+            name = _name(held.salt, origin, secret)
+            return _File(held.salt, tuple(row for row in held.refusals if row.credential != name))
+
+        self._change(drop)
+
+    def _change(self, change: Callable[[_File], _File]) -> None:
+        from llm_orc.storage.lock import exclusive  # noqa: PLC0415 - reading needs no lock
+
+        lock = self._path.with_name(f"{self._path.name}.lock")
+        with suppress(StorageError), exclusive(lock, wait_s=_LOCK_WAIT_S):
+            held = self._read()
+            if not held.salt:
+                held = _File(os.urandom(_SALT_BYTES).hex())
+            if (changed := change(held)) != held:
+                write_private(self._path, msgspec.json.encode(changed))
+
+    def _read(self) -> _File:
+        stamp = stamp_of(self._path)
+        if stamp is None:
+            return _File()
+        if self._known[0] != stamp:
+            try:
+                file = read_private(self._path, limit_bytes=_LIMIT_BYTES)
+                self._known = (stamp, msgspec.json.decode(file.data, type=_File) if file else _File())
+            except (StorageError, msgspec.DecodeError, UnicodeDecodeError):
+                self._known = (stamp, _File())
+        return self._known[1]
+
+
+def is_final(refused: CredentialRefused | AccessRefused) -> bool:
+    """True where the refusal is about the credential itself, whatever is asked with it.
+
+    A 403 may be about one model or one right, unless its words say that the credential is gone.
+    """
+    if isinstance(refused, AccessRefused) or refused.status != 403:
+        return True
+    return any(words in refused.provider_message.lower() for words in _GONE_WORDS)
+
+
+def _name(salt: str, origin: str, secret: Secret) -> str:
+    what = f"{origin}\0{secret.reveal()}".encode("utf-8", "surrogatepass")
+    return hmac.new(salt.encode(), what, hashlib.sha256).hexdigest()
