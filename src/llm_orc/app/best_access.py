@@ -49,8 +49,11 @@ class BestAccess:
 
     async def find(self) -> Best:
         """Raises `NotLoggedIn` where there is nothing."""
-        if local := await find_local(self._settings, self._http):
-            return Best(local[0])
+        for local in await find_local(self._settings, self._http):
+            if any(
+                way.is_used for way in self._resolver.ways(ModelChoice(local.provider, None, named_by="nobody"))
+            ):
+                return Best(local)
         ranked, failed = await self._ranked(with_programs=False)
         if not ranked or ranked[0][0] > _SET_UP_METERED:
             ranked, failed = await self._ranked(with_programs=True)

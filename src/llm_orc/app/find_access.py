@@ -35,11 +35,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def access_finder(
-    app: App,
-    http: Transport,
-    *,
-    allow_metered: bool = False,
-    sandbox: Sandbox | None = None,
+    app: App, http: Transport, *, allow_metered: bool = False, sandbox: Sandbox | None = None
 ) -> AsyncIterator[AccessFinder]:
     """The finder of one run or command. Leaving it ends what it started: exchanges of tokens, official CLIs."""
     async with AsyncExitStack() as stack:
@@ -133,13 +129,9 @@ class AccessFinder:
         return replace(known, ready=mine)
 
     async def _resolve(self, choice: ModelChoice) -> _Outcome:
-        if self._sandbox is not None:
-            ready = self._rehearsed(choice, self._sandbox)
-            used = Considered(
-                ready.access.provider, ready.access.method, "a rehearsal asks no model", is_used=True
-            )
-            return _Outcome((ready,), (used,), ())
         try:
+            if self._sandbox is not None:
+                return _rehearsal(self._rehearsed(choice, self._sandbox))
             ways, failed = await self._ways(choice)
         except LlmOrcError as e:
             return _Outcome((), (Considered(choice.provider or "", "", e.message),), (e,))
@@ -306,6 +298,11 @@ class AccessFinder:
 
 
 _HOMES = {"claude-cli": "https://api.anthropic.com", "codex-cli": "https://chatgpt.com"}
+
+
+def _rehearsal(ready: ReadyModel) -> _Outcome:
+    said = "a rehearsal asks no model"
+    return _Outcome((ready,), (Considered(ready.access.provider, ready.access.method, said, is_used=True),), ())
 
 
 def _must_stop(first: _Outcome) -> bool:

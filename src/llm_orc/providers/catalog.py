@@ -56,6 +56,7 @@ class ProviderSpec:
     key_scheme: str = "Bearer"  # empty: the bare key is the header's value
     api_key_env: tuple[str, ...] = ()  # the first that is set counts
     billing: Billing = Billing.METERED
+    is_billing_told: bool = False  # by the user's configuration, so that nothing is inferred from the address
     default_model: str | None = None
     keys_at: str = ""  # the page where a user gets a key
     cli: CliName | None = None  # the official CLI whose login can serve it
@@ -222,8 +223,8 @@ def endpoint_of(
 
 
 def billing_of(spec: ProviderSpec, endpoint: Endpoint) -> Billing:
-    """Who pays for a call: a compatible server on this machine costs nothing."""
-    if spec.credential == "optional" and endpoint.is_loopback:
+    """Who pays for a call: a compatible server on this machine costs nothing, unless the configuration says so."""
+    if spec.credential == "optional" and endpoint.is_loopback and not spec.is_billing_told:
         return Billing.LOCAL
     return spec.billing
 
@@ -314,6 +315,7 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
         api_key_env=(own.api_key_env,) if own.api_key_env else spec.api_key_env,
         default_model=own.default_model or spec.default_model,
         billing=Billing(own.billing) if own.billing else spec.billing,
+        is_billing_told=own.billing is not None,
     )
 
 
