@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.claude_stand_in import install
 
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.sandbox.server import Sandbox
@@ -42,7 +43,8 @@ async def measure(calls: int, *, program: Path | None, troubled: bool) -> dict[s
             else:
                 environ = _logged_in(Path(folder), program)
                 base_url = (await stack.enter_async_context(Sandbox(keep_requests=False))).base_url("anthropic")
-            clis = await stack.enter_async_context(OfficialClis(environ, silence_s=3 if troubled else 120))
+            network = NetworkSettings(idle_timeout_s=3 if troubled else 120)
+            clis = await stack.enter_async_context(OfficialClis(environ, network=network))
             state = await clis.look("claude-cli")
             model = clis.model(state, None, provider="claude-cli", base_url=base_url, max_retries=0)
             peak = Peak()

@@ -32,6 +32,9 @@ if arguments[-2:] == ["auth", "status"]:
     print(json.dumps(setup["status"]))
     raise SystemExit(0 if setup["status"]["loggedIn"] else 1)
 
+if setup["do"] == "deaf":
+    record(arguments=arguments)
+    time.sleep(600)
 prompt_file = arguments[arguments.index("--system-prompt-file") + 1]
 record(arguments=arguments, environ=dict(os.environ), cwd=os.getcwd(), files=os.listdir("."),
        system_prompt=open(prompt_file).read(), mode=oct(os.stat(prompt_file).st_mode))
@@ -91,7 +94,27 @@ def act(do, answer):
     elif do == "limit":
         say(type="rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": time.time() + 7200})
         failed(429, "You've hit your limit", "rate_limit")
-    elif do == "rubbish": print("Segmentation fault?\x1b[31m"); sys.stdout.flush(); time.sleep(60)
+    elif do == "rubbish": print("Segmentation fault?\x1b[31m\n" * 1100); sys.stdout.flush(); time.sleep(60)
+    elif do == "rubbish-once" and once(do): print("Segmentation fault?\n" * 1100); sys.stdout.flush(); time.sleep(60)
+    elif do == "one-word": print("Segmentation fault?"); sys.stdout.flush(); raise SystemExit(0)
+    elif do == "raw": sys.stdout.buffer.write(bytes.fromhex(setup["raw"])); sys.stdout.flush(); result(answer)
+    elif do == "endless-retries":
+        while True:
+            say(type="system", subtype="api_retry", retry_delay_ms=1, error="overloaded"); time.sleep(0.05)
+    elif do == "flood":
+        while True: sys.stdout.write(json.dumps({"type": "stream_event", "event": {"x": "y" * 5000}}) + "\n")
+    elif do == "endless-line":
+        while True: sys.stdout.write("y" * 65536)
+    elif do == "complain":
+        while True: sys.stderr.write("y" * 65536)
+    elif do in {"daemon", "daemon-and-end"}:
+        if os.fork() == 0:
+            os.setsid(); record(daemon=True); time.sleep(600)  # holds all three pipes, in a group of its own
+        if do == "daemon": stream(answer); assistant(answer); result(answer)
+        os._exit(0)
+    elif do == "tool-block":
+        say(type="assistant", message={"model": "m", "content": [{"type": "tool_use", "name": "Bash", "input": {}}]})
+        time.sleep(60)
     elif do == "nothing": raise SystemExit(0)
     elif do == "crash": os.kill(os.getpid(), signal.SIGKILL)
     elif do == "crash-once" and once(do): os.kill(os.getpid(), signal.SIGKILL)
@@ -134,6 +157,7 @@ class StandIn:
         key_source: str = "none",
         tools: tuple[str, ...] = (),
         do: str = "answer",
+        raw: bytes = b"",
     ) -> None:
         logged_in = {
             "loggedIn": True,
@@ -147,6 +171,7 @@ class StandIn:
             "key_source": key_source,
             "tools": tools,
             "do": do,
+            "raw": raw.hex(),  # what the deed `raw` writes before its result
         }
         (self.folder / "setup.json").write_text(json.dumps(setup))
 

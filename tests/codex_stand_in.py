@@ -15,8 +15,11 @@ import json, os, re, sys
 home = HOME_DIRECTORY
 arguments = sys.argv[1:]
 if arguments == ["--version"]:
-    print("codex-cli 0.169.0")
-elif arguments == ["login", "status"]:
+    print("codex-cli 0.171.0")
+elif arguments == ["debug", "models", "--bundled"]:
+    print(json.dumps({"models": [{"slug": "gpt-5.5", "tool_mode": "code_mode_only", "shell_type": "unified_exec",
+                                  "base_instructions": "You are Codex", "context_window": 272000}]}))
+elif arguments[-2:] == ["login", "status"]:
     said = open(os.path.join(home, "status")).read()
     print(said, file=sys.stderr)
     raise SystemExit(0 if said.startswith("Logged in") else 1)
@@ -33,8 +36,10 @@ else:
     if failed:
         say(type="turn.failed", error={"message": failed[1]})
         raise SystemExit(1)
+    if "[raw]" in prompt:
+        sys.stdout.buffer.write(open(os.path.join(home, "raw"), "rb").read())
     if "[rubbish]" in prompt:
-        print("panicked at src/main.rs", flush=True)
+        print("panicked at src/main.rs\n" * 1100, flush=True)
     if "[gone]" in prompt:
         raise SystemExit(101)
     if "[mute]" not in prompt:
@@ -50,7 +55,7 @@ def install(home: Path) -> Path:
     program = home / "bin" / "codex"
     program.write_text(f"#!{sys.executable} -SE\n" + _PROGRAM.replace("HOME_DIRECTORY", repr(str(home))))
     program.chmod(0o755)
-    (home / "status").write_text("Logged in using ChatGPT")
+    (home / "status").write_text("Logged in using ChatGPT\n")
     return home
 
 

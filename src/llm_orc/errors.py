@@ -29,6 +29,7 @@ LlmOrcError                   error                     exit 1
 │  │     └─ ConversationFull  conversation_full                 its turns no longer fit the model
 │  ├─ ContentRefused          content_refused                   the model or its filter declined
 │  ├─ ReplyUnreadable         reply_unreadable                  what came back is no answer
+│  │  ├─ ToolAttempted        tool_attempted                    it went for a tool where only text was asked for
 │  │  └─ ReplyCut             reply_cut                         the answer broke off before its end
 │  ├─ ReplyTooLarge           reply_too_large                   more came than `network.max_answer_mb` takes
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
@@ -319,6 +320,10 @@ class ContentRefused(ProviderError):
 
 class ReplyUnreadable(ProviderError):
     code = "reply_unreadable"
+
+
+class ToolAttempted(ReplyUnreadable):
+    code = "tool_attempted"
 
 
 class ReplyCut(ReplyUnreadable):

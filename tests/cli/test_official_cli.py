@@ -208,3 +208,19 @@ def _is_gone(group: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def test_a_profile_that_an_account_pays_for_is_named_before_anything_is_sent(bare: Shell, claude: StandIn) -> None:
+    profile = bare.home / ".config" / "anthropic" / "configs" / "work.json"
+    profile.parent.mkdir(parents=True)
+    profile.write_text('{"version": "1.0", "authentication": {"type": "oidc_federation"}}')
+    (profile.parent.parent / "active_config").write_text("work")
+    claude.set_up(status={"loggedIn": True, "authMethod": "oauth_token", "apiProvider": "firstParty"})
+
+    run = bare.run("invoke", "plan", "--input", "x")
+    explained = bare.run("explain", "plan")
+    doctor = bare.run("doctor", "--json")
+
+    assert (run.returncode, explained.returncode) == (4, 4)
+    assert all(str(profile) in done.stdout + done.stderr for done in (run, explained, doctor))
+    assert claude.starts == []

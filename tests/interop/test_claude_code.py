@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llm_orc.errors import AccessRefused, LlmOrcError, ModelNotFound, NotLoggedIn, ProviderOverloaded, RateLimited
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.sandbox.answers import LABEL
@@ -63,7 +64,7 @@ def environ(home: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 async def clis(environ: dict[str, str]) -> AsyncIterator[OfficialClis]:
-    async with OfficialClis(environ, max_live=3, silence_s=60) as clis:
+    async with OfficialClis(environ, max_live=3, network=NetworkSettings(idle_timeout_s=60)) as clis:
         yield clis
 
 

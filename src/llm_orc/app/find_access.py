@@ -186,7 +186,7 @@ class AccessFinder:
             from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
 
             most = self._settings.runs.max_cli_processes
-            clis = OfficialClis(self._app.surroundings.environ, max_live=most)
+            clis = OfficialClis(self._app.surroundings.environ, max_live=most, network=self._settings.network)
             self._clis = await self._stack.enter_async_context(clis)
         return self._clis
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.official_cli.official import OfficialClis
 from tests.claude_stand_in import StandIn, install
 
@@ -26,5 +27,5 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 async def clis(claude: StandIn, room: Path) -> AsyncIterator[OfficialClis]:
     environ = {"PATH": claude.path, "HOME": str(claude.folder), "ANTHROPIC_API_KEY": "sk-marker"}
-    async with OfficialClis(environ, silence_s=20) as clis:
+    async with OfficialClis(environ, network=NetworkSettings(idle_timeout_s=20)) as clis:
         yield clis

@@ -24,7 +24,9 @@ from llm_orc.errors import (
     ReplyTimedOut,
     ReplyUnreadable,
     RequestRejected,
+    ToolAttempted,
 )
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
 from tests.claude_stand_in import LOGGED_OUT, StandIn
@@ -165,7 +167,8 @@ async def test_an_answer_at_the_limit_of_tokens_is_its_first_part_and_no_second_
     [
         ("swallow", ReplyUnreadable, "without asking the model"),
         ("two-turns", ReplyUnreadable, "2 turns"),
-        ("tool", ReplyUnreadable, "use a tool"),
+        ("tool", ToolAttempted, "went for a tool"),
+        ("one-word", ReplyCut, "Segmentation fault"),
         ("rubbish", ReplyUnreadable, "no JSON"),
         ("refuse", ContentRefused, "declined"),
         ("cut", ReplyCut, "ECONNRESET"),
@@ -323,7 +326,9 @@ async def test_no_more_than_the_limit_live_at_once(claude: StandIn, room: Path) 
 
 async def test_a_mix_of_crashes_hangs_and_rubbish_harms_no_other_call(claude: StandIn, room: Path) -> None:
     troubles = ["crash", "rubbish", "hang", "nothing"]
-    async with OfficialClis({"PATH": claude.path}, max_live=4, silence_s=1.5) as clis:
+    async with OfficialClis(
+        {"PATH": claude.path}, max_live=4, network=NetworkSettings(idle_timeout_s=1.5)
+    ) as clis:
         talker = await model(clis)
         prompts = [f"[do {troubles[i % 4]}]" if i % 3 == 0 else f"call {i}" for i in range(24)]
         outcomes = await asyncio.gather(*(talker.reply(asking(p)) for p in prompts), return_exceptions=True)

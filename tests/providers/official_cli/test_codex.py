@@ -17,6 +17,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
 from tests.codex_stand_in import calls, install
@@ -29,7 +30,7 @@ def codex(tmp_path: Path) -> Path:
 
 async def ask(codex: Path, text: str, *before: Message, base_url: str | None = None) -> Reply:
     environ = {"PATH": str(codex / "bin"), "HOME": str(codex), "OPENAI_API_KEY": "sk-marker", "CODEX_HOME": "/c"}
-    async with OfficialClis(environ, silence_s=20) as clis:
+    async with OfficialClis(environ, network=NetworkSettings(idle_timeout_s=20)) as clis:
         state = await clis.look("codex-cli")
         model = clis.model(state, "gpt-5.5", provider="codex-cli", base_url=base_url, max_retries=0)
         return await model.reply(ModelRequest((*before, Message("user", text)), system_prompt="You are a lawyer."))
@@ -99,7 +100,7 @@ async def test_only_a_plan_will_do(codex: Path, status: str, error: type[LlmOrcE
         state = await clis.look("codex-cli")
 
     assert (type(state.problem) if state.problem else None) is error
-    assert state.version == "0.169.0"
+    assert state.version == "0.171.0"
 
 
 async def test_one_that_is_not_installed_says_how_to_get_it(tmp_path: Path) -> None:

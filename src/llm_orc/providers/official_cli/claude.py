@@ -9,19 +9,19 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
-
 from llm_orc.errors import MeteredNotAllowed
+from llm_orc.providers.official_cli.claude_login import TOKEN, standing_of
 from llm_orc.providers.official_cli.claude_turn import ClaudeTurn
 from llm_orc.providers.official_cli.program import OfficialCli
-from llm_orc.providers.official_cli.state import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from llm_orc.errors import AuthError
     from llm_orc.providers.dialect import Target
     from llm_orc.providers.official_cli.program import Call
+    from llm_orc.providers.official_cli.state import Standing, Told
 
 _PROMPT_FILE = "system-prompt.txt"
 _QUIET = {
@@ -44,13 +44,6 @@ _FLAGS = (
 )
 
 
-class _Status(msgspec.Struct, rename="camel"):
-    logged_in: bool = False
-    auth_method: str = "none"
-    api_provider: str = "firstParty"
-    subscription_type: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Claude(OfficialCli):
     name: ClassVar[str] = "claude-cli"
@@ -63,42 +56,33 @@ class Claude(OfficialCli):
     oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first that sends a prompt as it is written
     keeps_talking: ClassVar[bool] = True
     longest_prompt: ClassVar[int] = 3_000_000
-    also_sees: ClassVar[frozenset[str]] = frozenset({"CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"})
+    also_sees: ClassVar[frozenset[str]] = frozenset({"CLAUDE_CONFIG_DIR", TOKEN})
 
-    def standing(self, exit_code: int, output: str) -> Standing:
-        try:
-            status = msgspec.json.decode(output.encode("utf-8", "replace"), type=_Status)
-        except msgspec.DecodeError:
-            return Standing("none" if exit_code else "unknown")
-        if not status.logged_in:
-            return Standing("none")
-        if status.api_provider != "firstParty":
-            return Standing("metered", said=status.api_provider)
-        if status.auth_method == "claude.ai":
-            return Standing("plan", plan=status.subscription_type, said=status.auth_method)
-        if status.auth_method == "oauth_token":
-            return Standing("token", said="CLAUDE_CODE_OAUTH_TOKEN")
-        return Standing("metered", said=status.auth_method)
+    def standing(self, told: Told, env: Mapping[str, str]) -> Standing:
+        return standing_of(told, env)
 
-    def refusal_of_metered(self, standing: Standing) -> AuthError | None:
-        return MeteredNotAllowed(
-            f"`claude` is logged in to what bills per call ({standing.said}), not to a Claude plan",
-            hint="claude auth login --claudeai",
-        )
+    def refusal_of_metered(self, standing: Standing) -> AuthError:
+        if standing.login == "unknown":
+            what = f"nobody knows whether a Claude plan pays for `claude`; it says of its login: {standing.said}"
+        else:
+            what = f"`claude` is logged in to what bills per call ({standing.said}), not to a Claude plan"
+        return MeteredNotAllowed(what, hint="claude auth login --claudeai")
 
-    def arguments(self, call: Call) -> tuple[str, ...]:
+    def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
         model = () if call.model is None else ("--model", call.model)
         return (*_FLAGS, "--system-prompt-file", str(call.room / _PROMPT_FILE), *model)
 
-    def variables(self, call: Call | None) -> Mapping[str, str]:
+    def variables(self, room: Path, call: Call | None) -> Mapping[str, str]:
+        # Where Anthropic's programs keep profiles that an account pays for; nothing there, nothing taken.
+        quiet = {**_QUIET, "ANTHROPIC_CONFIG_DIR": str(room / "no-profiles")}
         if call is None:
-            return _QUIET
-        own = {"CLAUDE_CODE_TMPDIR": str(call.room)}
+            return quiet
+        own = {"CLAUDE_CODE_TMPDIR": str(room)}
         if call.base_url is not None:
             own["ANTHROPIC_BASE_URL"] = call.base_url
         if call.max_tokens is not None:
-            own["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(call.max_tokens)
-        return {**_QUIET, **_PLAIN, **own}
+            own["CLAUDE_CODE_MAX_OUTPUTTOKENS"] = str(call.max_tokens)
+        return {**quiet, **_PLAIN, **own}
 
     def files(self, call: Call) -> Mapping[str, str]:
         return {_PROMPT_FILE: call.system_prompt or _NO_ROLE}

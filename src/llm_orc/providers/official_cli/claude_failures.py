@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Literal
-
-import msgspec
 
 from llm_orc.errors import (
     AccessRefused,
@@ -13,10 +10,10 @@ from llm_orc.errors import (
     NotLoggedIn,
     PromptTooLarge,
     ProviderOverloaded,
-    RateLimited,
     ReplyCut,
     RequestRejected,
 )
+from llm_orc.providers.official_cli.plan_limit import limit_of_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +26,6 @@ _Cause = Literal[
 ]
 _ELSEWHERE = "Use another access, such as `anthropic-api` with an API key."
 _REFRESH_WAIT_S = 60.0
-
-
-class PlanLimit(msgspec.Struct, rename="camel"):
-    """`rate_limit_info`; `resets_at` in Unix seconds."""
-
-    status: str = ""
-    resets_at: float | None = None
 
 
 _CAUSES: tuple[tuple[_Cause, Callable[[int, str, str], bool]], ...] = (
@@ -57,18 +47,19 @@ _CAUSES: tuple[tuple[_Cause, Callable[[int, str, str], bool]], ...] = (
 )
 
 
-def failure_of(
-    target: Target, status: int | None, word: str, sentence: str, limit: PlanLimit | None
-) -> LlmOrcError:
-    """`word` is the program's `error`; `sentence` what it would show a person, on one line."""
-    number, lower = status or 0, sentence.lower()
-    cause: _Cause = next((cause for cause, fits in _CAUSES if fits(number, word, lower)), "cut")
-    return _FAILURES[cause](_Said(target, number, word, sentence, limit))
+def failure_of(target: Target, status: int, word: str, sentence: str, resets_at: float | None) -> LlmOrcError:
+    """`word` is the program's `error`; `sentence` what it would show a person, on one line.
+
+    `status` 0: none came. `resets_at`: Unix seconds, where a limit says when it ends.
+    """
+    cause: _Cause = next((cause for cause, fits in _CAUSES if fits(status, word, sentence.lower())), "cut")
+    return _FAILURES[cause](_Said(target, status, word, sentence, resets_at))
 
 
 class _Said:
-    def __init__(self, target: Target, status: int, word: str, sentence: str, limit: PlanLimit | None) -> None:
-        self.target, self.status, self.word, self.sentence, self.limit = target, status, word, sentence, limit
+    def __init__(self, target: Target, status: int, word: str, sentence: str, resets_at: float | None) -> None:
+        self.target, self.status, self.word, self.sentence = target, status, word, sentence
+        self.resets_at = resets_at
 
     def message(self, what: str) -> str:
         return what + (f": {self.sentence}" if self.sentence else "")
@@ -99,17 +90,7 @@ def _logged_out(said: _Said) -> LlmOrcError:
 
 
 def _limited(said: _Said) -> LlmOrcError:
-    wait_s, until = None, ""
-    if said.limit is not None and said.limit.resets_at is not None:
-        wait_s = max(0.0, said.limit.resets_at - time.time())
-        until = time.strftime("; it resets at %Y-%m-%d %H:%M UTC", time.gmtime(said.limit.resets_at))
-    return RateLimited(
-        said.message(f"{said.target}: a limit of the plan is reached") + until,
-        hint="Wait for it, or allow another way in with `llm-orc auth prefer`.",
-        status=429,
-        provider_message=said.sentence,
-        retry_after_s=wait_s,
-    )
+    return limit_of_plan(said.target, said.sentence, said.resets_at)
 
 
 def _too_large(said: _Said) -> LlmOrcError:

@@ -8,77 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from llm_orc.errors import AccessNotSupported, ContentRefused, MeteredNotAllowed, ReplyCut, ReplyUnreadable
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import Usage
-from llm_orc.providers.official_cli.claude_failures import PlanLimit, failure_of
-from llm_orc.providers.official_cli.program import Answered, Answering, Piece, Started, TriesAgain, TurnReader
+from llm_orc.providers.official_cli.claude_failures import failure_of
+from llm_orc.providers.official_cli.lines import is_true, list_in, number_in, object_in, text_in
+from llm_orc.providers.official_cli.program import (
+    Answered,
+    Answering,
+    Piece,
+    Started,
+    TriesAgain,
+    TurnReader,
+    Working,
+    tool_used,
+)
+from llm_orc.providers.usage import added_in, believed, count_in, counted, merged, sum_of
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.dialect import Target
+    from llm_orc.providers.official_cli.lines import Fields
     from llm_orc.providers.official_cli.program import Meaning
 
 _SYNTHETIC = "<synthetic>"
-
-
-class _Block(msgspec.Struct):
-    type: str = ""
-    text: str = ""
-
-
-class _Message(msgspec.Struct):
-    model: str = ""
-    content: list[_Block] | str = ""
-
-
-class _Delta(msgspec.Struct):
-    type: str = ""
-    text: str = ""
-    stop_reason: str | None = None
-
-
-class _Counts(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
-class _Event(msgspec.Struct):
-    type: str = ""
-    delta: _Delta | None = None
-    usage: _Counts | None = None
-    message: _Message | None = None
-
-
-class _Line(msgspec.Struct):
-    """Every kind of line in one: `type` tells which fields are there."""
-
-    type: str = ""
-    subtype: str | None = None
-    api_key_source: str | None = msgspec.field(default=None, name="apiKeySource")
-    tools: list[str] | None = None
-    model: str | None = None
-    event: _Event | None = None
-    message: _Message | None = None
-    error: str | None = None
-    attempt: int = 0
-    retry_delay_ms: float = 0.0
-    error_status: int | None = None
-    rate_limit_info: PlanLimit | None = None
-    is_error: bool = False
-    result: str | None = None
-    num_turns: int | None = None
-    stop_reason: str | None = None
-    terminal_reason: str | None = None
-    api_error_status: int | None = None
-    usage: _Counts | None = None
-
-
-_decode = msgspec.json.Decoder(_Line, strict=False).decode
+_PLAIN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking"})
+_LONGEST_WAIT_MS = 600_000.0
 
 
 class ClaudeTurn(TurnReader):
@@ -89,26 +44,28 @@ class ClaudeTurn(TurnReader):
         self._whole: list[str] = []  # of finished messages
         self._pieces: list[str] = []  # of the message that is coming
         self._error = ""  # Claude Code's word for what failed
-        self._limit: PlanLimit | None = None
-        self._counts: _Counts | None = None
+        self._resets_at: float | None = None
+        self._usage = Usage()
 
-    def read(self, line: bytes) -> Meaning:
-        try:
-            said = _decode(line)
-            self._has_spoken = True
-        except msgspec.DecodeError:
-            raise self._unreadable(f"a line that is no JSON: {_excerpt(line)}") from None
-        match said.type:
+    def read(self, said: Fields) -> Meaning:
+        self._has_spoken = True
+        match text_in(said, "type"):
             case "system":
                 return self._system(said)
-            case "stream_event" if said.event is not None:
-                return self._event(said.event)
-            case "assistant" if said.message is not None:
-                self._assistant(said.message, said.error)
+            case "stream_event":
+                return self._event(object_in(said, "event"))
+            case "assistant":
+                return self._assistant(object_in(said, "message"), text_in(said, "error"))
+            case "user":
+                self._refuse_tools(object_in(said, "message"))
             case "rate_limit_event":
-                self._limit = said.rate_limit_info
+                self._resets_at = number_in(said, "rate_limit_info", "resetsAt")
             case "result":
                 return self._result(said)
+            case "control_request":
+                raise tool_used(self._target, text_in(said, "request", "tool_name") or "it asks to be allowed one")
+            case kind if "tool" in kind:
+                raise tool_used(self._target, text_in(said, "tool_name") or kind)
             case _:
                 pass
         return None
@@ -125,87 +82,125 @@ class ClaudeTurn(TurnReader):
             hint="Run it again. If it happens each time, try: claude -p hello",
         )
 
-    def _system(self, said: _Line) -> Meaning:
-        if said.subtype == "api_retry":
+    def _system(self, said: Fields) -> Meaning:
+        subtype = text_in(said, "subtype")
+        if subtype == "api_retry":
             self._forget()
-            error = self._failure(said.error_status, said.error or "", said.error or "the call failed")
-            return TriesAgain(error, said.attempt + 1, said.retry_delay_ms / 1000)
-        if said.subtype != "init":
-            return None
-        if said.api_key_source not in {None, "none"}:
+            word = text_in(said, "error")
+            error = self._failure(_status(said, "error_status"), word, word or "the call failed")
+            delay_ms = min(max(number_in(said, "retry_delay_ms") or 0.0, 0.0), _LONGEST_WAIT_MS)
+            return TriesAgain(error, delay_ms / 1000)
+        return self._begun(said) if subtype == "init" else None
+
+    def _begun(self, said: Fields) -> Started:
+        key_source = said.get("apiKeySource")
+        if key_source not in {None, "none"}:
             raise MeteredNotAllowed(
-                f"`claude` would use the API key of {one_line(said.api_key_source or '')} and bill per token,"
+                f"`claude` would use the API key of {one_line(str(key_source))} and bill per token,"
                 " not your plan; it was stopped",
                 hint="Remove the key from the settings of Claude Code, or look with: claude auth status",
             )
-        if said.tools:
+        given = [str(name) for name in (*list_in(said, "tools"), *list_in(said, "mcp_servers"))]
+        if given:
             raise AccessNotSupported(
-                f"this `claude` gives the model tools ({one_line(', '.join(said.tools))}), though told not to",
+                f"this `claude` gives the model tools ({one_line(', '.join(given))}), though told not to",
                 hint="Update it with: claude update",
             )
         return Started()
 
-    def _event(self, event: _Event) -> Meaning:
-        if event.type == "message_start":
-            self._forget()
-            self._model = event.message.model if event.message is not None else self._model
-            return Answering()
-        if event.type == "content_block_delta" and event.delta is not None and event.delta.type == "text_delta":
-            self._pieces.append(event.delta.text)
-            return Piece(event.delta.text)
-        if event.type == "message_delta" and event.delta is not None:
-            self._counts = event.usage or self._counts
-            if event.delta.stop_reason == "max_tokens":
-                # It would now ask for the rest by itself, and give that alone as its result.
-                text = "".join([*self._whole, *self._pieces])
-                return Answered(text, self._model, self._usage(), "max_tokens", may_go_on=False)
-        return None
+    def _event(self, event: Fields) -> Meaning:
+        match text_in(event, "type"):
+            case "message_start":
+                self._forget()
+                self._model = text_in(event, "message", "model") or self._model
+                return Answering()
+            case "content_block_start":
+                self._refuse_tool(object_in(event, "content_block"))
+            case "content_block_delta" if text_in(event, "delta", "type") == "text_delta":
+                piece = text_in(event, "delta", "text")
+                self._pieces.append(piece)
+                return Piece(piece)
+            case "message_delta":
+                self._count(object_in(event, "usage"))
+                if text_in(event, "delta", "stop_reason") == "max_tokens":
+                    # It would now ask for the rest by itself, and give that alone as its result.
+                    text = "".join([*self._whole, *self._pieces])
+                    return Answered(text, self._model, believed(self._usage), "max_tokens", may_go_on=False)
+            case _:
+                pass
+        return Working()
 
-    def _assistant(self, message: _Message, error: str | None) -> None:
+    def _assistant(self, message: Fields, error: str) -> Meaning:
         self._error = error or self._error
-        if message.model == _SYNTHETIC:
-            return
-        self._model = message.model or self._model
-        blocks = [_Block("text", message.content)] if isinstance(message.content, str) else message.content
-        texts = [block.text for block in blocks if block.type == "text"]
+        if text_in(message, "model") == _SYNTHETIC:
+            return None
+        self._refuse_tools(message)
+        self._model = text_in(message, "model") or self._model
+        texts = [text_in(block, "text") for block in _blocks(message) if text_in(block, "type") == "text"]
         if texts:
             self._whole.extend(texts)
             self._pieces.clear()  # they were this very text
+        return Working()
 
-    def _result(self, said: _Line) -> Meaning:
-        self._counts = said.usage or self._counts
-        words = one_line(said.result or said.terminal_reason or said.subtype or "no reason given")
-        if said.stop_reason == "refusal":
+    def _result(self, said: Fields) -> Meaning:
+        self._count(object_in(said, "usage"))
+        subtype, turns = text_in(said, "subtype") or "success", number_in(said, "num_turns")
+        words = one_line(text_in(said, "result") or text_in(said, "terminal_reason") or subtype)
+        if text_in(said, "stop_reason") == "refusal":
             raise ContentRefused(
                 f"{self._target} declined to answer: {words}", hint="Change the task or the role.", status=200
             )
-        if said.subtype == "error_max_turns":
-            raise self._unreadable("the wish to use a tool, and no answer")
-        if said.is_error or (said.subtype or "success") != "success":
-            raise self._failure(said.api_error_status, self._error, words)
-        if said.num_turns == 0:
+        if subtype == "error_max_turns" or list_in(said, "permission_denials"):
+            raise tool_used(self._target, "it wanted one more turn for it")
+        if is_true(said, "is_error") or subtype != "success":
+            raise self._failure(_status(said, "api_error_status"), self._error, words)
+        if turns == 0:
             raise self._unreadable(f"an answer of its own, without asking the model: {words}")
         if not self._whole:
             raise self._unreadable("a result without an answer of the model")
-        if (said.num_turns or 1) > 1:
-            raise self._unreadable(f"{said.num_turns} turns where one was asked for")
-        return Answered("".join(self._whole), self._model, self._usage(), "end_turn")
+        if turns is not None and turns > 1:
+            raise self._unreadable(f"{turns:g} turns where one was asked for")
+        return Answered("".join(self._whole), self._model, believed(self._usage), "end_turn")
+
+    def _refuse_tools(self, message: Fields) -> None:
+        for block in _blocks(message):
+            self._refuse_tool(block)
+
+    def _refuse_tool(self, block: Fields) -> None:
+        """A block of a kind that we don't know may be a tool as well."""
+        kind = text_in(block, "type")
+        if kind not in _PLAIN_BLOCKS:
+            raise tool_used(self._target, text_in(block, "name") or kind)
+
+    def _count(self, counts: Fields) -> None:
+        read, written = (
+            added_in(counts, "cache_read_input_tokens"),
+            added_in(counts, "cache_creation_input_tokens"),
+        )
+        whole_input = sum_of(count_in(counts, "input_tokens"), read, written)
+        output = count_in(counts, "output_tokens")
+        self._usage = merged(self._usage, counted(whole_input, output, cache_read=read, cache_write=written))
 
     def _forget(self) -> None:
+        self._usage = Usage()
         self._whole.clear()
         self._pieces.clear()
-
-    def _usage(self) -> Usage:
-        counts = self._counts or _Counts()
-        read, written = counts.cache_read_input_tokens or 0, counts.cache_creation_input_tokens or 0
-        return Usage((counts.input_tokens or 0) + read + written, counts.output_tokens or 0, read, written)
 
     def _unreadable(self, what: str) -> ReplyUnreadable:
         return ReplyUnreadable(f"{self._target} gave {what}", hint="Update the program with: claude update")
 
-    def _failure(self, status: int | None, word: str, sentence: str) -> LlmOrcError:
-        return failure_of(self._target, status, word, sentence, self._limit)
+    def _failure(self, status: int, word: str, sentence: str) -> LlmOrcError:
+        return failure_of(self._target, status, word, sentence, self._resets_at)
 
 
-def _excerpt(line: bytes) -> str:
-    return one_line(line[:400].decode("utf-8", "replace"), 120)
+def _blocks(message: Fields) -> list[Fields]:
+    """What a message is made of; one that is plain text is one block of it."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [block if isinstance(block, dict) else {} for block in list_in(message, "content")]
+
+
+def _status(said: Fields, name: str) -> int:
+    number = number_in(said, name)
+    return int(number) if number is not None and 0 <= number < 1000 else 0

@@ -17,6 +17,7 @@ from llm_orc.providers.official_cli.talk import Talk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.net.options import NetworkSettings
     from llm_orc.providers.base import Message
     from llm_orc.providers.official_cli.gate import FirstAlone, Gate
     from llm_orc.providers.official_cli.program import OfficialCli
@@ -35,9 +36,10 @@ class Desk:
         environ: Mapping[str, str],
         gate: Gate,
         first: FirstAlone,
-        silence_s: float,
+        network: NetworkSettings,
     ) -> None:
-        self.program, self.first, self.silence_s = program, first, silence_s
+        self.program, self.first = program, first
+        self._network = network
         self._state, self._base_url, self._environ, self._gate = state, base_url, environ, gate
         self._resting: dict[str, Talk] = {}
         self._talks: set[Talk] = set()
@@ -68,7 +70,7 @@ class Desk:
         except BaseException:
             await self._gate.leave()
             raise
-        talk = Talk(self.program, call, child, self._gate, on_end=self._talks.discard)
+        talk = Talk(self.program, call, child, self._gate, self._network, on_end=self._talks.discard)
         self._talks.add(talk)
         return talk
 
@@ -93,26 +95,29 @@ class Desk:
 
     async def _start(self, model: str | None, system_prompt: str, max_tokens: int | None) -> tuple[Call, Child]:
         room = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="llm-orc-"))  # 0700
-        call = Call(model, system_prompt, max_tokens, self._base_url, room)
+        call = Call(model, system_prompt, max_tokens, self._base_url, room, self._state.models)
         try:
-            desk = await asyncio.to_thread(self._furnish, call)
-            argv = (str(self._state.path), *self.program.arguments(call))
-            env = child_env(self._environ, self.program.also_sees, self.program.variables(call))
-            return call, await Child.start(argv, env, desk)
+            env = child_env(self._environ, self.program.also_sees, self.program.variables(room, call))
+            desk, argv = await asyncio.to_thread(self._furnish, call, env)
+            return call, await Child.start(argv, env, desk, most_bytes=self._network.max_answer_bytes)
         except OSError as e:
             await asyncio.to_thread(_remove, room)
             raise AccessNotSupported(
                 f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.install_hint
             ) from e
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(_remove, room))
+            raise
 
-    def _furnish(self, call: Call) -> Path:
+    def _furnish(self, call: Call, env: Mapping[str, str]) -> tuple[Path, tuple[str, ...]]:
+        """Return the empty place that the program is told it works in, and its command line."""
         for name, text in self.program.files(call).items():
             file = call.room / name
             file.touch(mode=0o600)
-            file.write_text(text, encoding="utf-8", errors="surrogatepass")
-        desk = call.room / "desk"  # what the program is told it works in: empty
+            file.write_text(text, encoding="utf-8", errors="replace")
+        desk = call.room / "desk"
         desk.mkdir(mode=0o700)
-        return desk
+        return desk, (str(self._state.path), *self.program.arguments(call, env))
 
 
 def _remove(room: Path) -> None:

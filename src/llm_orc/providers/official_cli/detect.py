@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import AccessNotSupported, AuthError, NotLoggedIn
 from llm_orc.net.text import one_line
 from llm_orc.providers.official_cli.child_env import child_env
-from llm_orc.providers.official_cli.process import Child
-from llm_orc.providers.official_cli.state import CliState, Standing
+from llm_orc.providers.official_cli.process import Child, TooMuchOutput
+from llm_orc.providers.official_cli.state import CliState, Standing, Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.program import OfficialCli
 
 _LIMIT_S = 15.0
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_MOST_BYTES = 8_000_000
+_VERSION = re.compile(r"(?<![\d.])(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?![\d.])")
+_CANT_START = {
+    errno.ENOENT: "can't be started: what its first line names to run it with is not there",
+    errno.ENOEXEC: "is no program that this machine can run: it is empty, damaged or made for another system",
+    errno.EACCES: "may not be run: its permissions, or those of what it needs, forbid it",
+}
+
+
+class _CantRun(Exception):
+    """Why the program can't be asked."""
 
 
 async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
@@ -31,24 +41,25 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
     if path is None:
         missing = AccessNotSupported(f"`{program.command}` is not installed", hint=program.install_hint)
         return CliState(program.name, program.command, problem=missing)
+    asked = [("--version",), program.status_arguments]
+    if program.models_arguments:
+        asked.append(program.models_arguments)
     try:
-        (_, said), (code, output) = await asyncio.gather(
-            _run(program, path, ("--version",), environ), _run(program, path, program.status_arguments, environ)
-        )
-    except (OSError, TimeoutError) as e:
-        why = "does not answer" if isinstance(e, TimeoutError) else f"can't be started: {one_line(str(e))}"
-        broken = AccessNotSupported(f"`{path}` {why}", hint=f"Try it by hand: {program.command} --version")
+        version, status, *models = await _ask(program, path, asked, environ)
+        number = _version_of(version)
+    except _CantRun as e:
+        broken = AccessNotSupported(f"`{path}` {e}", hint=f"Try it by hand: {program.command} --version")
         return CliState(program.name, program.command, path, problem=broken)
-    numbers = _VERSION.search(said)
-    standing = program.standing(code, output)
+    standing = program.standing(status, child_env(environ, program.also_sees, {}))
     return CliState(
         program.name,
         program.command,
         path,
-        numbers.group() if numbers else None,
+        ".".join(str(part) for part in number),
         standing.login,
         standing.plan,
-        _problem(program, numbers, standing),
+        _problem(program, number, standing),
+        "".join(one.stdout for one in models),
     )
 
 
@@ -57,19 +68,31 @@ def _find(program: OfficialCli, environ: Mapping[str, str]) -> Path | None:
     return None if found is None else Path(found).absolute()  # it is started elsewhere than here
 
 
-def _problem(program: OfficialCli, version: re.Match[str] | None, standing: Standing) -> AuthError | None:
-    if version is None or tuple(int(part) for part in version.groups()) < program.oldest:
-        oldest = ".".join(str(part) for part in program.oldest)
-        what = f"`{program.command}` {version.group()}" if version else f"this `{program.command}`"
+def _version_of(told: Told) -> tuple[int, int, int]:
+    """Raises `_CantRun`: a program that does not know its own version is not what it seems."""
+    words = one_line(told.stderr or told.stdout, 200)
+    if told.exit_code:
+        raise _CantRun(f"can't run (exit code {told.exit_code})" + (f": {words}" if words else ""))
+    found = _VERSION.search(told.stdout) or _VERSION.search(told.stderr)
+    if found is None:
+        raise _CantRun(f"does not tell its version; it says: {words or 'nothing'}")
+    first, second, third = found.groups()
+    return int(first), int(second), int(third)
+
+
+def _problem(program: OfficialCli, version: tuple[int, int, int], standing: Standing) -> AuthError | None:
+    if version < program.oldest:
+        is_, oldest = (".".join(str(part) for part in parts) for parts in (version, program.oldest))
         return AccessNotSupported(
-            f"{what} is too old: {oldest} is the first that we can use", hint=f"{program.command} update"
+            f"`{program.command}` {is_} is too old: {oldest} is the first that we can use",
+            hint=f"{program.command} update",
         )
     match standing.login:
         case "plan" | "token":
             return None
-        case "metered":
+        case "metered" | "unknown":
             return program.refusal_of_metered(standing)
-        case _:
+        case "none":
             return NotLoggedIn(
                 f"`{program.command}` is not logged in",
                 hint=" ".join(program.login_command),
@@ -77,21 +100,39 @@ def _problem(program: OfficialCli, version: re.Match[str] | None, standing: Stan
             )
 
 
-async def _run(
-    program: OfficialCli, path: Path, arguments: tuple[str, ...], environ: Mapping[str, str]
-) -> tuple[int, str]:
-    """Return the exit code, and what it wrote to standard output or else to standard error."""
-    env = child_env(environ, program.also_sees, program.variables(None))
+async def _ask(
+    program: OfficialCli, path: Path, asked: list[tuple[str, ...]], environ: Mapping[str, str]
+) -> list[Told]:
+    answers = await asyncio.gather(
+        *(_run(program, path, arguments, environ) for arguments in asked), return_exceptions=True
+    )
+    told: list[Told] = []
+    for answer in answers:
+        match answer:
+            case Told():
+                told.append(answer)
+            case TimeoutError():
+                raise _CantRun(f"does not answer within {_LIMIT_S:g} s")
+            case TooMuchOutput():
+                raise _CantRun(f"answers with more than {_MOST_BYTES / 1e6:g} MB")
+            case OSError():
+                words = one_line(answer.strerror or str(answer))
+                raise _CantRun(_CANT_START.get(answer.errno or 0, f"can't be started: {words}"))
+            case _:
+                raise answer
+    return told
+
+
+async def _run(program: OfficialCli, path: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Told:
     with tempfile.TemporaryDirectory(prefix="llm-orc-", ignore_cleanup_errors=True) as room:
-        child = await Child.start((str(path), *arguments), env, Path(room))
+        env = child_env(environ, program.also_sees, program.variables(Path(room), None))
+        argv = (str(path), *arguments)
+        child = await Child.start(argv, env, Path(room), most_bytes=_MOST_BYTES, dies_with_us=False)
         try:
             async with asyncio.timeout(_LIMIT_S):
                 await child.send(b"", is_last=True)
-                lines = []
-                while (line := await child.line()) is not None:
-                    lines.append(line)
-                code, complaint = await child.complaint()
+                said = await child.rest()
+                code = await child.end()
         finally:
-            with suppress(OSError):
-                await child.stop()
-    return code, b"".join(lines).decode("utf-8", "replace") or complaint
+            await child.stop()
+    return Told(code, said.decode("utf-8", "replace"), child.stderr)

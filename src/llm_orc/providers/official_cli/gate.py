@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import AuthError, RateLimited
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.official_cli.plan_limit import ends_soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -81,7 +81,7 @@ class FirstAlone:
         try:
             yield taken
         except (AuthError, RateLimited) as e:
-            if isinstance(e, AuthError) or (e.retry_after_s or 0.0) > LONGEST_WAIT_S:
+            if not ends_soon(e):
                 self._refusal = e
             raise
         finally:

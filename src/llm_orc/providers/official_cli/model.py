@@ -6,11 +6,18 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import PromptTooLarge, ProviderError
+from llm_orc.errors import (
+    PromptTooLarge,
+    ProviderError,
+    RateLimited,
+    ReplyTimedOut,
+    ReplyUnreadable,
+    ToolAttempted,
+)
 from llm_orc.providers.base import Message, ModelInterface, Reply
 from llm_orc.providers.dialect import Target
-from llm_orc.providers.failures import LONGEST_WAIT_S
 from llm_orc.providers.official_cli.history import in_one_prompt
+from llm_orc.providers.official_cli.plan_limit import ends_soon
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
@@ -45,7 +52,7 @@ class OfficialCliModel(ModelInterface):
             try:
                 answered = await self._try(request, observer, attempt)
             except ProviderError as e:
-                if attempt > self._max_retries or not e.is_transient or (e.retry_after_s or 0.0) > LONGEST_WAIT_S:
+                if attempt > self._tries_after(e):
                     raise
                 attempt += 1
                 delay_s = self._delay_s(e, attempt)
@@ -79,7 +86,6 @@ class OfficialCliModel(ModelInterface):
                     watcher,
                     is_last=not keeps,
                     taken=taken,
-                    silence_s=self._desk.silence_s,
                     first_attempt=attempt,
                 )
             except BaseException:
@@ -104,6 +110,14 @@ class OfficialCliModel(ModelInterface):
                 f" `{self._desk.program.command}` takes {limit / 1e6:.1f} MB",
                 hint="Nothing was sent. Shorten the input, or use a model with a larger context.",
             )
+
+    def _tries_after(self, error: ProviderError) -> int:
+        """How many further tries there are in all: one where the program itself is in disorder."""
+        if isinstance(error, ToolAttempted) or (isinstance(error, RateLimited) and not ends_soon(error)):
+            return 0
+        if error.is_transient:
+            return self._max_retries
+        return min(1, self._max_retries) if isinstance(error, ReplyUnreadable | ReplyTimedOut) else 0
 
     @staticmethod
     def _delay_s(error: ProviderError, attempt: int) -> float:

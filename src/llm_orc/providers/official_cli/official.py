@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Self
 
+from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.official_cli.claude import Claude
 from llm_orc.providers.official_cli.codex import Codex
 from llm_orc.providers.official_cli.desk import Desk
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 OFFICIAL_CLIS: Mapping[str, OfficialCli] = {program.name: program for program in (Claude(), Codex())}
 MAX_LIVE = 8
-_SILENCE_S = 300.0
 
 
 class OfficialClis:
@@ -34,11 +34,11 @@ class OfficialClis:
         *,
         max_live: int = MAX_LIVE,
         max_starting: int | None = None,
-        silence_s: float = _SILENCE_S,
+        network: NetworkSettings | None = None,
     ) -> None:
-        """`max_starting` None: one per core. `silence_s`: how long a program may write nothing."""
+        """`max_starting` None: one per core. `network`: how long a program may be silent, how much it may say."""
         self._environ = environ
-        self._silence_s = silence_s
+        self._network = network or NetworkSettings()
         self._gate = Gate(max_live, max_starting or os.cpu_count() or 2)
         self._looks: dict[str, asyncio.Task[CliState]] = {}
         self._first: dict[tuple[str | None, ...], FirstAlone] = {}
@@ -80,7 +80,7 @@ class OfficialClis:
             environ=self._environ,
             gate=self._gate,
             first=first,
-            silence_s=self._silence_s,
+            network=self._network,
         )
         self._desks.append(desk)
         kind = ClaudeCLIModel if isinstance(program, Claude) else OfficialCliModel

@@ -5,49 +5,74 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.net.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-LONGEST_LINE = 64 * 1024 * 1024  # bytes; a whole answer comes in one line
+LONGEST_LINE = 16 * 1024 * 1024  # bytes; a whole answer comes in one line
+_MOST_LINES = 1_000_000  # in one turn: each takes some microseconds
+_PIECE = 64 * 1024
 _KEPT_OF_STDERR = 4096  # bytes
 # How a pipe says that nobody reads it; uvloop, once it has closed the pipe by itself, with the last.
 _GONE = (BrokenPipeError, ConnectionResetError, RuntimeError)
 _GRACE_S = 1.0  # between asking it to end and ending it
+_END_S = 5.0  # for a killed process to be gone
+_LOOK_S = 0.5  # how often we look whether it still lives, while its output is silent
+# Ends the child where we are killed outright: the one tool that does it needs no code between fork and exec.
+_SETPRIV = ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--")
 
 
-class LineTooLong(Exception):
-    """The child wrote more than `LONGEST_LINE` bytes without a newline."""
+class TooMuchOutput(Exception):
+    """The child wrote a longer line, or more in all, than one answer may have."""
 
 
 class Child:
-    """A started process. Whoever starts one calls `stop`, which never raises and may be called twice."""
+    """A started process. Whoever starts one calls `stop`, which never raises and may be called twice.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    What it started may hold its pipes for as long as it likes: we wait for the process, not for them.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, most_bytes: int) -> None:
         self._process = process
+        self._most = most_bytes
+        self._pending = bytearray()  # of a line whose end has not come
+        self._searched = 0  # bytes of it without an end
+        self._written = self._lines = 0  # bytes and lines since the turn began
         self._complaints = bytearray()
+        self._is_flooding = False
         self._drain = asyncio.create_task(self._read_stderr(), name=f"stderr of {process.pid}")
 
     @classmethod
-    async def start(cls, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> Child:
-        """Raise `OSError` where it can't be started."""
+    async def start(
+        cls,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        *,
+        most_bytes: int,
+        dies_with_us: bool = True,
+    ) -> Child:
+        """Raise `OSError` where it can't be started. `most_bytes`: what it may write in one turn."""
+        wrapped = (*_dying_with_us(), *argv) if dies_with_us else argv
         process = await asyncio.create_subprocess_exec(
-            *argv,
+            *wrapped,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=dict(env),
             cwd=cwd,
-            limit=LONGEST_LINE,
+            limit=_PIECE,
             start_new_session=sys.platform != "win32",  # a group of its own: Ctrl-C reaches us alone
         )
-        return cls(process)
+        return cls(process, most_bytes)
 
     @property
     def pid(self) -> int:
@@ -58,7 +83,8 @@ class Child:
         return self._process.returncode is None
 
     async def send(self, text: bytes, *, is_last: bool = False) -> None:
-        """Write to its standard input; what it no longer reads is lost, and its output tells why."""
+        """Begin a turn: write to its standard input. What it no longer reads is lost; its output tells why."""
+        self._written = self._lines = 0
         stdin = self._process.stdin
         assert stdin is not None
         with suppress(*_GONE):
@@ -68,19 +94,41 @@ class Child:
             self._close_stdin()
 
     async def line(self) -> bytes | None:
-        """Return its next line, None after the last. Raises `LineTooLong`."""
-        assert self._process.stdout is not None
-        try:
-            line = await self._process.stdout.readline()
-        except ValueError:
-            raise LineTooLong from None
-        return line or None
+        """Return its next line, None after the last. Raises `TooMuchOutput`."""
+        while True:
+            end = self._pending.find(b"\n", self._searched) + 1
+            if end:
+                return self._taken(end)
+            self._searched = len(self._pending)
+            piece = await self._piece()
+            if self._searched + len(piece) > LONGEST_LINE:
+                raise TooMuchOutput
+            if not piece:
+                return self._taken(len(self._pending)) or None
+            self._pending += piece
+
+    async def rest(self) -> bytes:
+        """Return all that it writes from now to its end. Raises `TooMuchOutput`."""
+        while piece := await self._piece():
+            self._pending += piece
+        return self._taken(len(self._pending))
+
+    async def end(self) -> int:
+        """Wait a moment for its end, else end it; return its exit code."""
+        if not await self._ends_within(_GRACE_S * 2):
+            await self.stop()
+        await asyncio.wait({self._drain}, timeout=_LOOK_S)
+        return -signal.SIGKILL if self._process.returncode is None else self._process.returncode
+
+    @property
+    def stderr(self) -> str:
+        """The end of what it has written to standard error so far."""
+        return self._complaints.decode("utf-8", "replace")
 
     async def complaint(self) -> tuple[int, str]:
         """Wait for its end; return its exit code and the end of what it wrote to standard error, printable."""
-        code = await self._process.wait()
-        await self._drain
-        return code, one_line(self._complaints.decode("utf-8", "replace"))
+        code = await self.end()
+        return code, one_line(self.stderr)
 
     async def stop(self) -> None:
         """End it and all that it started. Goes on to its end even where the caller is cancelled meanwhile."""
@@ -90,18 +138,54 @@ class Child:
         self._close_stdin()
         if self.is_alive:
             self._signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE_S):
-                    await self._process.wait()
+            await self._ends_within(_GRACE_S)
         self.kill()
-        await self._process.wait()
+        await self._ends_within(_END_S)
         self._drain.cancel()
         with suppress(asyncio.CancelledError):
             await self._drain
+        # Where something else still holds its pipes, our ends of them would stay open.
+        self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - no public name for it
 
     def kill(self) -> None:
         """End it at once, without waiting; what it started in its group ends too."""
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+    async def _ends_within(self, limit_s: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._process.wait()
+        return not self.is_alive
+
+    def _taken(self, end: int) -> bytes:
+        self._lines += 1
+        if self._lines > _MOST_LINES:
+            raise TooMuchOutput
+        line = bytes(memoryview(self._pending)[:end])
+        del self._pending[:end]
+        self._searched = 0
+        return line
+
+    async def _piece(self) -> bytes:
+        """Return what it wrote next, nothing after its end: a pipe that others hold has none.
+
+        Raises `TooMuchOutput`.
+        """
+        assert self._process.stdout is not None
+        reading = asyncio.ensure_future(self._process.stdout.read(_PIECE))
+        was_alive = True
+        try:
+            while not (await asyncio.wait({reading}, timeout=_LOOK_S))[0]:
+                if not (was_alive or self.is_alive):
+                    return b""
+                was_alive = self.is_alive
+            piece = reading.result()
+        finally:
+            reading.cancel()
+        self._written += len(piece)
+        if self._is_flooding or self._written > self._most:
+            raise TooMuchOutput
+        return piece
 
     def _close_stdin(self) -> None:
         assert self._process.stdin is not None
@@ -117,6 +201,20 @@ class Child:
 
     async def _read_stderr(self) -> None:
         assert self._process.stderr is not None
-        while piece := await self._process.stderr.read(8192):
+        read = 0
+        while piece := await self._process.stderr.read(_PIECE):
             self._complaints += piece
             del self._complaints[:-_KEPT_OF_STDERR]
+            read += len(piece)
+            if read > self._most:
+                self._is_flooding = True
+                self.kill()
+                return
+
+
+@cache
+def _dying_with_us() -> tuple[str, ...]:
+    if sys.platform != "linux" or not Path(_SETPRIV[0]).exists():
+        return ()
+    tried = subprocess.run([*_SETPRIV, "true"], capture_output=True, check=False)  # noqa: S603 - fixed; 2 ms
+    return _SETPRIV if tried.returncode == 0 else ()

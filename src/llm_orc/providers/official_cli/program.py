@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from llm_orc.errors import LlmOrcError
+from llm_orc.errors import LlmOrcError, ToolAttempted
+from llm_orc.net.text import one_line
 from llm_orc.providers.base import StopReason, Usage
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from llm_orc.errors import AuthError
     from llm_orc.providers.dialect import Target
-    from llm_orc.providers.official_cli.state import Standing
+    from llm_orc.providers.official_cli.lines import Fields
+    from llm_orc.providers.official_cli.state import Standing, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Call:
     max_tokens: int | None
     base_url: str | None
     room: Path  # its own directory, private and empty; removed after it
+    models: str = ""  # what `models_arguments` printed
 
 
 # --- what a line of its output can mean ---
@@ -43,16 +46,20 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """The answer is on its way, or some thought before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class TriesAgain:
-    """The program itself tries again, as try number `attempt`; the text shown so far is void."""
+    """The program itself tries again; the text shown so far is void. That is no progress, however often."""
 
     error: LlmOrcError
-    attempt: int
     delay_s: float
 
 
@@ -67,15 +74,25 @@ class Answered:
     may_go_on: bool = True
 
 
-Meaning = Started | Answering | Piece | TriesAgain | Answered | None
+Meaning = Started | Answering | Working | Piece | TriesAgain | Answered | None
+"""None: nothing that we need to know, such as a kind of line that a later version has."""
+
+
+def tool_used(target: Target, tool: str) -> ToolAttempted:
+    """Return what anything but text and thought ends a turn with; `tool` is the program's word for it."""
+    return ToolAttempted(
+        f"{target} went for a tool ({one_line(tool, 80) or 'of an unknown kind'}), though it has to answer with"
+        " text alone; it was stopped",
+        hint="Say in the role or the task that everything it needs is in the text.",
+    )
 
 
 class TurnReader(ABC):
     """Reads the lines of one turn."""
 
     @abstractmethod
-    def read(self, line: bytes) -> Meaning:
-        """Return what `line` means. Raises the `LlmOrcError` that it reports; garbage is `ReplyUnreadable`."""
+    def read(self, said: Fields) -> Meaning:
+        """Return what a line means. Raises the `LlmOrcError` that it reports, `ToolAttempted` among them."""
 
     @abstractmethod
     def ended(self, exit_code: int, complaint: str) -> LlmOrcError:
@@ -97,21 +114,32 @@ class OfficialCli(ABC):
     longest_prompt: ClassVar[int]  # bytes of UTF-8; beyond it the program refuses
     also_sees: ClassVar[frozenset[str]]  # variables that are its own
 
-    @abstractmethod
-    def standing(self, exit_code: int, output: str) -> Standing:
-        """Read what `status_arguments` printed."""
+    models_arguments: ClassVar[tuple[str, ...]] = ()  # prints the models that it knows, where a call needs them
 
     @abstractmethod
-    def arguments(self, call: Call) -> tuple[str, ...]:
-        """Return what follows the command; no prompt and no secret: everybody can read these."""
+    def standing(self, told: Told, env: Mapping[str, str]) -> Standing:
+        """Read what `status_arguments` printed in the environment `env`: `plan` and `token` are what is proven."""
 
     @abstractmethod
-    def variables(self, call: Call | None) -> Mapping[str, str]:
-        """Return what is set for the child besides what it may see; without a call, for looking at its state."""
+    def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what follows the command, in the environment `env`; no prompt, no secret: everybody can read it.
+
+        Raises `AccessNotSupported` where the program can't be closed.
+        """
+
+    @abstractmethod
+    def variables(self, room: Path, call: Call | None) -> Mapping[str, str]:
+        """Return what is set for the child besides what it may see; without a call, for looking at its state.
+
+        `room` is its own directory in both cases, and empty.
+        """
 
     @abstractmethod
     def files(self, call: Call) -> Mapping[str, str]:
-        """Return the files that its arguments name, to be put into its room: name → text."""
+        """Return the files that its arguments name, to be put into its room: name → text.
+
+        Raises `AccessNotSupported` where the program can't be closed.
+        """
 
     @abstractmethod
     def turn(self, prompt: str) -> bytes:
@@ -120,6 +148,6 @@ class OfficialCli(ABC):
     @abstractmethod
     def reader(self, target: Target, call: Call) -> TurnReader: ...
 
-    def refusal_of_metered(self, standing: Standing) -> AuthError | None:
-        """Return why this standing must not be used as a subscription, if so."""
-        return None
+    @abstractmethod
+    def refusal_of_metered(self, standing: Standing) -> AuthError:
+        """Return why this standing, which is no proven plan, must not be used as a subscription."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +12,17 @@ Login = Literal["plan", "token", "metered", "none", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a program printed when it was asked about itself."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """How one is logged in; `metered` is any way that bills per call."""
+    """How one is logged in; `metered` is any way that bills per call, `unknown` any that is no proven plan."""
 
     login: Login
     plan: str | None = None  # "max", "pro", "ChatGPT"
@@ -31,6 +40,7 @@ class CliState:
     login: Login = "unknown"
     plan: str | None = None
     problem: AuthError | None = None
+    models: str = field(default="", repr=False)  # as its own command lists them, where a call needs them
 
     @property
     def in_words(self) -> str:

@@ -7,31 +7,46 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import ReplyTimedOut, ReplyUnreadable
-from llm_orc.providers.official_cli.process import LineTooLong
+from llm_orc.errors import ReplyTimedOut, ReplyTooLarge, ReplyUnreadable
+from llm_orc.net.text import one_line
+from llm_orc.providers.official_cli.lines import fields_of
+from llm_orc.providers.official_cli.process import TooMuchOutput
 from llm_orc.providers.official_cli.program import Answered, Answering, Piece, TriesAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.net.options import NetworkSettings
     from llm_orc.providers.base import Message, ReplyObserver
     from llm_orc.providers.dialect import Target
     from llm_orc.providers.official_cli.gate import Gate
     from llm_orc.providers.official_cli.process import Child
-    from llm_orc.providers.official_cli.program import Call, OfficialCli
+    from llm_orc.providers.official_cli.program import Call, Meaning, OfficialCli, TurnReader
 
 _EXIT_S = 2.0  # to leave by itself, once its input has ended
+_LAST_LOOK_S = 0.2  # after a time-out: what had come while we were stopped ourselves is still read
+_MOST_STRAY_LINES = 1000  # that are no JSON, in one turn
+_MOST_STRAY_BYTES = 1_000_000
 
 
 class Talk:
     """Holds a slot of the gate until it has ended. `held` are the turns that the process knows."""
 
     def __init__(
-        self, program: OfficialCli, call: Call, child: Child, gate: Gate, *, on_end: Callable[[Talk], None]
+        self,
+        program: OfficialCli,
+        call: Call,
+        child: Child,
+        gate: Gate,
+        network: NetworkSettings,
+        *,
+        on_end: Callable[[Talk], None],
     ) -> None:
         self.held: tuple[Message, ...] = ()
         self.call = call
-        self._program, self._child, self._gate, self._on_end = program, child, gate, on_end
+        self._program, self._child, self._gate, self._network = program, child, gate, network
+        self._on_end = on_end
         self._is_starting = True  # holds a place among those that start
         self._ending: asyncio.Task[None] | None = None
 
@@ -47,25 +62,21 @@ class Talk:
         *,
         is_last: bool,
         taken: Callable[[], None],
-        silence_s: float,
         first_attempt: int,
     ) -> Answered:
         """Take one turn. Raises `LlmOrcError`; the process is of no more use then, nor after a cancellation."""
-        reader = self._program.reader(target, self.call)
-        await self._child.send(self._program.turn(prompt), is_last=is_last)
+        turn = _Turn(self._program, self._child, self._program.reader(target, self.call), target, self._network)
+        await turn.begin(self._program.turn(prompt), is_last=is_last)
         attempt = first_attempt
         while True:
-            line = await self._line(target, silence_s)
+            meaning = await turn.next()
             self._started()
-            if line is None:
-                raise reader.ended(*await self._child.complaint())
-            meaning = reader.read(line)
             match meaning:
                 case Answering():
                     taken()
                 case Piece(text) if watcher is not None:
                     watcher.text(text)
-                case TriesAgain(error, _, delay_s) if watcher is not None:
+                case TriesAgain(error, delay_s) if watcher is not None:
                     attempt += 1
                     watcher.retrying(error, attempt, delay_s)
                 case Answered():
@@ -83,11 +94,11 @@ class Talk:
     async def _end(self, *, gently: bool, gives_slot_back: bool) -> None:
         try:
             if gently:
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, TooMuchOutput):
                     async with asyncio.timeout(_EXIT_S):
                         while await self._child.line() is not None:
                             pass
-                        await self._child.complaint()
+                        await self._child.end()
             await self._child.stop()
         finally:
             self._started()
@@ -96,19 +107,100 @@ class Talk:
                 await self._gate.leave()
             self._on_end(self)
 
-    async def _line(self, target: Target, silence_s: float) -> bytes | None:
-        try:
-            async with asyncio.timeout(silence_s):
-                return await self._child.line()
-        except TimeoutError:
-            raise ReplyTimedOut(
-                f"{target} fell silent: `{self._program.command}` wrote nothing for {silence_s:g} s.",
-                hint="Raise `network.idle_timeout_seconds`, or use a faster model.",
-            ) from None
-        except LineTooLong:
-            raise ReplyUnreadable(f"{target} gave a line without an end.") from None
-
     def _started(self) -> None:
         if self._is_starting:
             self._is_starting = False
             self._gate.starting.release()
+
+
+class _Turn:
+    """Reads one turn within its limits: silence, time in all, and what is no line of the program's own."""
+
+    def __init__(
+        self,
+        program: OfficialCli,
+        child: Child,
+        reader: TurnReader,
+        target: Target,
+        network: NetworkSettings,
+    ) -> None:
+        self._program, self._child, self._reader = program, child, reader
+        self._target, self._network = target, network
+        self._clock = asyncio.get_running_loop().time
+        self._latest_end = self._clock() + network.answer_timeout_s
+        self._silent_until = self._last_look_until = 0.0
+        self._progressed()
+        self._strays = self._stray_bytes = 0
+        self._first_stray = ""
+
+    async def begin(self, text: bytes, *, is_last: bool) -> None:
+        try:
+            async with asyncio.timeout_at(self._silent_until):
+                await self._child.send(text, is_last=is_last)
+        except TimeoutError:
+            raise self._timed_out() from None
+
+    async def next(self) -> Meaning:
+        """Return what its next line means. Raises what that line, its silence or its end means."""
+        while True:
+            line = await self._line()
+            if line is None:
+                raise await self._ended()
+            said = fields_of(line)
+            if said is None:
+                self._passed_over(line)
+                continue
+            meaning = self._reader.read(said)
+            if meaning is not None and not isinstance(meaning, TriesAgain):
+                self._progressed()
+            return meaning
+
+    async def _line(self) -> bytes | None:
+        end = self._last_look_until or min(self._silent_until, self._latest_end)
+        while True:
+            try:
+                async with asyncio.timeout_at(end):
+                    return await self._child.line()
+            except TimeoutError:
+                if self._last_look_until:
+                    raise self._timed_out() from None
+                self._last_look_until = end = self._clock() + _LAST_LOOK_S
+            except TooMuchOutput:
+                raise ReplyTooLarge(
+                    f"{self._target} wrote more than {self._network.max_answer_mb} MB for one answer, or one line"
+                    " of more than 16 MB; it was stopped",
+                    hint=f"Try it by hand: {self._program.command}. Where such answers are meant, raise"
+                    " `network.max_answer_mb`.",
+                ) from None
+
+    def _progressed(self) -> None:
+        self._silent_until = self._clock() + self._network.idle_timeout_s
+        self._last_look_until = 0.0
+
+    def _timed_out(self) -> ReplyTimedOut:
+        command, network = self._program.command, self._network
+        if self._clock() >= self._latest_end:
+            return ReplyTimedOut(
+                f"The answer of {self._target} came to no end within {network.answer_timeout_s:g} s",
+                hint="Raise `network.answer_timeout_seconds`, or ask for less at once.",
+            )
+        stray = f" (it wrote: {self._first_stray})" if self._first_stray else ""
+        return ReplyTimedOut(
+            f"{self._target} fell silent: `{command}` made no progress for {network.idle_timeout_s:g} s{stray}",
+            hint="Raise `network.idle_timeout_seconds`, or use a faster model.",
+        )
+
+    async def _ended(self) -> LlmOrcError:
+        exit_code, complaint = await self._child.complaint()
+        return self._reader.ended(exit_code, complaint or self._first_stray)
+
+    def _passed_over(self, line: bytes) -> None:
+        """Programs warn, runtimes print, terminals add: a line that is none of theirs harms nothing, many do."""
+        self._strays += 1
+        self._stray_bytes += len(line)
+        self._first_stray = self._first_stray or one_line(line[:400].decode("utf-8", "replace"), 120)
+        if self._strays > _MOST_STRAY_LINES or self._stray_bytes > _MOST_STRAY_BYTES:
+            raise ReplyUnreadable(
+                f"{self._target} gave lines that are no JSON: {self._first_stray}",
+                hint=f"Try it by hand: {self._program.command}",
+            )

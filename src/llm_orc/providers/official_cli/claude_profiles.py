@@ -1,0 +1,54 @@
+"""Whether a profile of Anthropic's other programs is active: `claude` takes it for a login, and an account pays.
+
+Such a profile signs in to the Console (`user_oauth`) or as a workload (`oidc_federation`). The child is shown an
+empty folder in the place of theirs; that one is there at all means that only a login seen for itself is a plan.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOST_BYTES = 1_000_000
+
+
+def active_profile(environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """Return the file of the active profile and its kind, None where there is none.
+
+    A file that can't be read or understood is of the kind "unreadable": nobody knows what it does.
+    """
+    folder = _folder(environ)
+    if folder is None:
+        return None
+    try:
+        name = _text(folder / "active_config").strip() or "default"
+    except FileNotFoundError:
+        name = "default"
+    except (OSError, ValueError):
+        return folder / "active_config", "unreadable"
+    file = folder / "configs" / f"{name}.json"
+    try:
+        profile = json.loads(_text(file))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError):
+        return file, "unreadable"
+    authentication = profile.get("authentication") if isinstance(profile, dict) else None
+    kind = authentication.get("type") if isinstance(authentication, dict) else None
+    return file, kind if isinstance(kind, str) else "unreadable"
+
+
+def _folder(environ: Mapping[str, str]) -> Path | None:
+    if environ.get("XDG_CONFIG_HOME", "").strip():
+        return Path(environ["XDG_CONFIG_HOME"].strip()) / "anthropic"
+    home = environ.get("HOME", "").strip()
+    return Path(home) / ".config" / "anthropic" if home else None
+
+
+def _text(file: Path) -> str:
+    with file.open("rb") as opened:
+        return opened.read(_MOST_BYTES).decode("utf-8")

@@ -1,0 +1,81 @@
+"""A line of an official CLI's output, read without trust: what is there in a shape that we know, else nothing.
+
+Versions add kinds of lines and fields, and other programs write between them: nothing here raises.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Fields = Mapping[str, object]
+
+_BOM = b"\xef\xbb\xbf"
+_NOTHING: Fields = {}
+
+
+def fields_of(line: bytes) -> Fields | None:
+    """Return the fields of the JSON object that `line` holds; None where it holds none."""
+    bare = line.removeprefix(_BOM).strip()
+    if not bare.startswith(b"{"):
+        return None
+    try:
+        found = msgspec.json.decode(bare)
+    except (ValueError, RecursionError):
+        found = _decoded_patiently(bare)
+    return found if isinstance(found, dict) else None
+
+
+def text_in(fields: Fields, *path: str) -> str:
+    """Return the text at `path`, empty where there is none; half a surrogate pair in it becomes U+FFFD."""
+    value = _at(fields, path)
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def object_in(fields: Fields, *path: str) -> Fields:
+    value = _at(fields, path)
+    return value if isinstance(value, dict) else _NOTHING
+
+
+def list_in(fields: Fields, *path: str) -> Sequence[object]:
+    value = _at(fields, path)
+    return value if isinstance(value, list) else ()
+
+
+def number_in(fields: Fields, *path: str) -> float | None:
+    """Return the number at `path`; None where there is none, or one that no float can hold."""
+    value = _at(fields, path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def is_true(fields: Fields, *path: str) -> bool:
+    return _at(fields, path) is True
+
+
+def _at(fields: Fields, path: tuple[str, ...]) -> object:
+    value: object = fields
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _decoded_patiently(line: bytes) -> object:
+    """Decode what is JSON but for bytes that are no UTF-8, half surrogate pairs, or numbers out of all range."""
+    try:
+        return json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None

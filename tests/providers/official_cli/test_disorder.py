@@ -1,0 +1,238 @@
+"""Programs in disorder: noise, floods, silence, daemons that hold pipes, and starts that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from llm_orc.errors import AccessNotSupported, LlmOrcError, ReplyTimedOut, ReplyTooLarge, ReplyUnreadable
+from llm_orc.net.options import NetworkSettings
+from llm_orc.providers.base import Message, ModelRequest, Reply
+from llm_orc.providers.official_cli.official import OfficialClis
+from tests.claude_stand_in import StandIn
+from tests.codex_stand_in import install as install_codex
+
+_BRIEF = NetworkSettings(idle_timeout_s=1, max_answer_mb=8)
+
+
+async def ask(claude: StandIn, text: str, *, network: NetworkSettings = _BRIEF, max_retries: int = 0) -> Reply:
+    async with OfficialClis({"PATH": claude.path}, network=network) as clis:
+        state = await clis.look("claude-cli")
+        asked = clis.model(state, None, provider="claude-cli", max_retries=max_retries)
+        return await asked.reply(ModelRequest((Message("user", text),)))
+
+
+# --- noise ---
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\n\n  \n",
+        b"(node:1) ExperimentalWarning: something\n",
+        b"\xef\xbb\xbf\n",
+        b"\xff\xfe no UTF-8 at all \x80\n",
+        b'{"type": "a_kind_of_tomorrow", "half": "\\ud83d", "byte": "\xff"}\n',
+        b"[1, 2]\nnull\n7\n{broken\n",
+        b"x" * 300_000 + b"\n",
+    ],
+)
+async def test_noise_between_the_lines_costs_no_answer(claude: StandIn, tmp_path: Path, noise: bytes) -> None:
+    claude.set_up(
+        do="raw",
+        raw=noise + b'{"type":"assistant","message":{"content":[{"type":"text","text":"four"}]}}\n' + noise,
+    )
+    codex = install_codex(tmp_path / "codex")
+    (codex / "raw").write_bytes(noise)
+
+    reply = await ask(claude, "hello")
+    async with OfficialClis({"PATH": str(codex / "bin"), "HOME": str(codex)}, network=_BRIEF) as clis:
+        asked = clis.model(await clis.look("codex-cli"), None, provider="codex-cli", max_retries=0)
+        other = await asked.reply(ModelRequest((Message("user", "[raw]"),)))
+
+    assert (reply.text, other.text) == ("four", "answer to [raw]")
+
+
+@pytest.mark.parametrize("do", ["rubbish-once", "crash-once"])
+async def test_a_program_in_disorder_gets_another_try(claude: StandIn, do: str) -> None:
+    reply = await ask(claude, f"[do {do}]", max_retries=4)
+
+    assert reply.text.startswith("answer")
+    assert len(claude.starts) == 2
+
+
+@pytest.mark.parametrize(
+    ("do", "tries", "error"),
+    [
+        ("rubbish", 2, ReplyUnreadable),
+        ("hang", 2, ReplyTimedOut),
+        ("tool-block", 1, ReplyUnreadable),
+        ("limit", 1, LlmOrcError),
+        ("flood", 1, ReplyTooLarge),
+    ],
+)
+async def test_what_does_not_get_better_is_tried_no_more_than_it_helps(
+    claude: StandIn, do: str, tries: int, error: type[LlmOrcError]
+) -> None:
+    with pytest.raises(error):
+        await ask(claude, f"[do {do}]", max_retries=4)
+
+    assert len(claude.starts) == tries
+
+
+# --- silence ---
+
+
+@pytest.mark.parametrize("do", ["hang", "endless-retries"])
+async def test_what_makes_no_progress_is_ended_after_the_time_of_the_setting(claude: StandIn, do: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(ReplyTimedOut, match=r"no progress for 1 s") as caught:
+        await ask(claude, f"[do {do}]")
+
+    assert 1 <= time.monotonic() - began < 5
+    assert "network.idle_timeout_seconds" in (caught.value.hint or "")
+
+
+async def test_one_that_reads_nothing_is_ended_too(claude: StandIn) -> None:
+    claude.set_up(do="deaf")
+
+    with pytest.raises(ReplyTimedOut):
+        await ask(claude, "x" * 1_000_000)
+
+
+async def test_an_answer_has_a_time_in_all(claude: StandIn) -> None:
+    network = NetworkSettings(idle_timeout_s=60, answer_timeout_s=0.5)
+    with pytest.raises(ReplyTimedOut, match="no end within"):
+        await ask(claude, "[do hang]", network=network)
+
+
+# --- floods ---
+
+
+@pytest.mark.parametrize("do", ["flood", "endless-line", "complain"])
+async def test_a_flood_ends_the_turn_within_a_stated_memory(claude: StandIn, do: str) -> None:
+    """In a process of its own, so that its peak is its own."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", _FLOODED, claude.path, do],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    error, mb = done.stdout.split()
+
+    assert error == "reply_too_large"
+    assert float(mb) < 80
+
+
+_FLOODED = """
+import asyncio, resource, sys
+from llm_orc.errors import LlmOrcError
+from llm_orc.net.options import NetworkSettings
+from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.official_cli.official import OfficialClis
+
+async def main():
+    async with OfficialClis({"PATH": sys.argv[1]}, network=NetworkSettings(idle_timeout_s=30)) as clis:
+        asked = clis.model(await clis.look("claude-cli"), None, provider="claude-cli")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try:
+            await asked.reply(ModelRequest((Message("user", f"[do {sys.argv[2]}]"),)))
+        except LlmOrcError as error:
+            print(error.code, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+asyncio.run(main())
+"""
+
+
+# --- what holds its pipes ---
+
+
+@pytest.fixture
+async def daemons(claude: StandIn) -> AsyncIterator[StandIn]:
+    """Whatever it leaves behind in a group of its own is ended by the test."""
+    yield claude
+    for one in claude.seen:
+        if one.get("daemon"):
+            os.kill(one["pid"], signal.SIGKILL)
+
+
+async def test_a_daemon_that_holds_the_pipes_does_not_hold_the_answer(daemons: StandIn) -> None:
+    began = time.monotonic()
+    reply = await ask(daemons, "[do daemon]", network=NetworkSettings(idle_timeout_s=60))
+
+    assert reply.text.startswith("answer")
+    assert time.monotonic() - began < 8
+
+
+async def test_nor_the_news_that_there_is_none(daemons: StandIn) -> None:
+    began = time.monotonic()
+    with pytest.raises(ReplyUnreadable, match="ended"):
+        await ask(daemons, "[do daemon-and-end]", network=NetworkSettings(idle_timeout_s=60))
+
+    assert time.monotonic() - began < 8
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not Path("/usr/bin/setpriv").exists(), reason="Linux with util-linux"
+)
+async def test_it_ends_where_we_are_killed_outright(claude: StandIn) -> None:
+    claude.set_up(do="hang")
+    ours = await asyncio.create_subprocess_exec(sys.executable, "-c", _FLOODED, claude.path, "hang")
+    async with asyncio.timeout(20):
+        while not claude.prompts:
+            await asyncio.sleep(0.02)
+    ours.kill()
+    await ours.wait()
+    async with asyncio.timeout(10):
+        while _is_alive(claude.starts[0]["pid"]):
+            await asyncio.sleep(0.02)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+# --- what can't start ---
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "empty, damaged or made for another system"),
+        (b"\x7fELF\x02\x01\x01garbage", "empty, damaged or made for another system"),
+        (b"MZ\x90\x00", "empty, damaged or made for another system"),
+        (b"#!/nowhere/node\n", "what its first line names"),
+        (b"#!/usr/bin/env no-node-here\n", "can't run (exit code 127)"),
+        (b"#!/bin/sh\nexit 3\n", "can't run (exit code 3)"),
+        (b"#!/bin/sh\necho needs Node.js 22.0.0 >&2; exit 1\n", "needs Node.js 22.0.0"),
+        (b"#!/bin/sh\necho hello\n", "does not tell its version; it says: hello"),
+        (b"#!/bin/sh\nyes\n", "more than 8 MB"),
+        (b"#!/bin/sh\necho 0.1.2\n", "too old"),
+    ],
+)
+@pytest.mark.parametrize(("name", "command"), [("claude-cli", "claude"), ("codex-cli", "codex")])
+async def test_a_program_that_cannot_start_is_told_for_what_it_is(
+    tmp_path: Path, name: str, command: str, text: bytes, words: str
+) -> None:
+    program = tmp_path / command
+    program.write_bytes(text)
+    program.chmod(0o755)
+    async with OfficialClis({"PATH": f"{tmp_path}:/usr/bin:/bin"}) as clis:
+        state = await clis.look(name)
+
+    assert isinstance(state.problem, AccessNotSupported)
+    assert words in state.problem.message
+    assert ("too old" in state.problem.message) is (words == "too old")
