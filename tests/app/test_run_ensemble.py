@@ -272,11 +272,16 @@ async def test_runs_older_than_the_user_keeps_are_forgotten(workspace: Workspace
     workspace.settings(on_sandbox(sandbox, runs={"keep_days": 7}))
     workspace.ensemble("one", local("a"))
     app = workspace.app()
-    old, _ = await run(app, "one")
+    old = [(await run(app, "one"))[0].run_id for _ in range(4)]
+    for days, run_id in zip((12, 11, 2, 1), old, strict=True):
+        with sqlite3.connect(app.paths.runs_database) as connection:
+            moved = "UPDATE runs SET started_at = started_at - ? * 86400 WHERE run_id = ?"
+            connection.execute(moved, (days, run_id))
+        connection.close()
     with sqlite3.connect(app.paths.runs_database) as connection:
-        connection.execute("UPDATE runs SET started_at = started_at - 8 * 86400")
+        connection.execute("UPDATE runs SET status = 'interrupted' WHERE run_id = ?", (old[1],))
     connection.close()
 
     new, _ = await run(app, "one")
 
-    assert [s.run_id for s in list_runs(app)] == [new.run_id] != [old.run_id]
+    assert {s.run_id for s in list_runs(app)} == {*old[1:], new.run_id}

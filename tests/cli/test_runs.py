@@ -81,3 +81,12 @@ def test_resuming_a_completed_run_shows_it_and_asks_nobody(shell: Shell, run_id:
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["run_id"] == run_id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", ["nan", "inf", "1e300", "-1"])
+def test_prune_refuses_a_number_of_days_that_is_none(shell: Shell, days: str) -> None:
+    done = shell.run("runs", "prune", f"--older-than={days}", "--yes")
+
+    assert done.returncode == 2
+    assert "mistake in llm-orc" not in done.stderr

@@ -112,8 +112,8 @@ class BatchStore:
         self.batches.delete(batch_id)
 
     def ended_before(self, at: float) -> list[str]:
-        """Return the batches that are over and were begun before `at` (Unix seconds)."""
-        return [b.batch_id for b in self.batches.batches() if b.created_at < at and b.state != "open"]
+        """Return the batches that are done and were begun before `at` (Unix seconds)."""
+        return [b.batch_id for b in self.batches.batches() if b.created_at < at and b.state == "done"]
 
     def workers(self, now: float) -> list[WorkerSeen]:
         if not is_worked_on(self._place):  # who stands there was killed
@@ -212,7 +212,7 @@ def error_of(row: BatchRow) -> JsonValue:
 
 
 def prune_batches(app: App, store: str | None, *, older_than_days: float) -> int:
-    """Delete batches that are over and were begun longer ago than that; returns how many."""
+    """Delete batches that are done and were begun longer ago than that; returns how many."""
     with open_batches(app, store) as found:
         old: Sequence[str] = found.ended_before(app.clock.now() - older_than_days * _DAY_S) if found else ()
         for batch_id in old:

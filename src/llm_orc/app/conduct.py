@@ -158,12 +158,6 @@ def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None
         )
 
 
-def _forget_before(app: App) -> float | None:
-    """The start (Unix seconds) before which runs are no longer kept; None: all are."""
-    days = app.settings.runs.keep_days
-    return None if days is None else app.clock.now() - days * 86_400.0
-
-
 def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal:
     """Open the journal, with the run in it that is about to begin or go on."""
     journal = app.open_journal()
@@ -187,10 +181,14 @@ def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal
     return journal
 
 
-def _close(journal: Journal, forget_before: float | None) -> None:
-    if forget_before is not None and (old := journal.older_than(forget_before)):
-        journal.delete(old)
-    journal.close()
+def _close(journal: Journal, keep_days: int | None, now: float) -> None:
+    try:
+        if keep_days is not None and (old := journal.forgettable(keep_days, now)):
+            journal.delete(old)
+    except StorageError:
+        pass  # the run has its answers; the next one cleans up
+    finally:
+        journal.close()
 
 
 async def _open_record(
@@ -208,7 +206,7 @@ async def _open_record(
     journal = await asyncio.to_thread(
         _open_for, app, recipe, run_id, is_new=earlier is None or earlier.next_seq == 0
     )
-    stack.push_async_callback(asyncio.to_thread, _close, journal, _forget_before(app))
+    stack.push_async_callback(asyncio.to_thread, _close, journal, app.settings.runs.keep_days, app.clock.now())
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)
     finished = [agent for agent in earlier.state.agents.values() if agent.output is not None]

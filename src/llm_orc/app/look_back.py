@@ -123,7 +123,8 @@ def prune_runs(app: App, *, older_than_days: float) -> tuple[str, ...]:
     if not app.paths.runs_database.exists():
         return ()
     with _journal(app) as journal:
-        old = journal.older_than(app.clock.now() - older_than_days * _DAY_S)
+        now = app.clock.now()
+        old = journal.older_than(now - older_than_days * _DAY_S, now)
     return delete_runs(app, old) if old else ()
 
 

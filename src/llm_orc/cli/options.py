@@ -22,17 +22,22 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
-class _Dollars(click.FloatRange):
+class _Amount(click.FloatRange):
     """`nan` compares with nothing and would be no limit at all; `inf` is none either."""
+
+    def __init__(self, what: str, most: float | None = None) -> None:
+        super().__init__(min=0, max=most)
+        self._what = what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"`{value}` is no amount of money", param, ctx)
+            self.fail(f"`{value}` is {self._what}", param, ctx)
         return number
 
 
-DOLLARS = _Dollars(min=0)
+DOLLARS = _Amount("no amount of money")
+DAYS = _Amount("no number of days", 36_500)
 CALLS = click.IntRange(min=0, max=1_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")

@@ -10,7 +10,7 @@ import click
 
 from llm_orc.cli.batch_options import store_of_row_option, store_option
 from llm_orc.cli.names import RunName
-from llm_orc.cli.options import CONTEXT, FORMAT_NAMES, app_here, json_option, output_option, write_json
+from llm_orc.cli.options import CONTEXT, DAYS, FORMAT_NAMES, app_here, json_option, output_option, write_json
 from llm_orc.cli.prompts import agreed
 from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.runs_again import COMMANDS
@@ -123,7 +123,7 @@ def delete_command(runs: tuple[str, ...], yes: bool) -> None:
 @click.option(
     "--older-than",
     "days",
-    type=click.FloatRange(min=0),
+    type=DAYS,
     required=True,
     metavar="DAYS",
     help="Delete runs that ended and started longer ago, e.g. `--older-than 30`.",
@@ -131,14 +131,19 @@ def delete_command(runs: tuple[str, ...], yes: bool) -> None:
 @_yes
 @store_option
 def prune_command(days: float, yes: bool, store: str | None) -> None:
-    """Delete old runs and batches for good. Unfinished ones stay, as one can go on with them."""
+    """Delete old runs and batches for good. Unfinished ones stay, as one can go on with them.
+
+    A run that was stopped is unfinished, and so is a batch that was cancelled or has spent its budget.
+    """
     from llm_orc.app.look_back import prune_runs
-    from llm_orc.formats.figures import count
+    from llm_orc.formats.figures import count, moment
 
     app = app_here()
     named = store or app.settings.batch.store
     also = f", also in `{named}`" if named else ""
-    if not agreed(f"Delete every finished run and batch older than {count(round(days), 'day')}{also}?", yes=yes):
+    before = moment(app.clock.now() - days * 86_400)
+    what = f"every finished run and batch older than {count(round(days), 'day')}, begun before {before}"
+    if not agreed(f"Delete {what}{also}?", yes=yes):
         return
     note(f"Deleted {count(len(prune_runs(app, older_than_days=days)), 'run')}.")
     if named or app.paths.batches_database.exists():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import StorageError
+from llm_orc.runs.retention import UNFINISHED, RunAge, forgettable, older_than
 from llm_orc.storage.sqlite import open_database, storage_error
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Entries:
     written: Callable[[StorageError | None], None]  # called in the writer thread after the commit, or its failure
 
 
+_DAY_S = 86_400.0
 _INSERT_EVENT = "INSERT INTO events (run, seq, kind, body) VALUES (?, ?, ?, ?)"
 _COLUMNS = "run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox"
 
@@ -201,7 +203,7 @@ class Journal:
     def newest_unfinished(self) -> Iterator[str]:
         """Yield the ids of runs that have not ended, the newest first."""
         rows = self._read(
-            "SELECT run_id FROM runs WHERE status IN ('open', 'interrupted') ORDER BY started_at DESC, number DESC"
+            "SELECT run_id FROM runs WHERE status IN (?, ?) ORDER BY started_at DESC, number DESC", UNFINISHED
         )
         return (r[0] for r in rows)
 
@@ -249,10 +251,19 @@ class Journal:
                 raise storage_error(self.path, e) from e
         return deleted
 
-    def older_than(self, at: float) -> list[str]:
-        """Return the ids of ended runs that started before `at` (Unix seconds)."""
-        rows = self._read("SELECT run_id FROM runs WHERE started_at < ? AND status <> 'open'", [at])
-        return [r[0] for r in rows]
+    def older_than(self, before: float, now: float) -> list[str]:
+        """Return the ids of ended runs that began before `before` (Unix seconds)."""
+        return older_than(self._ages(), before, now) if self._is_any_before(before) else []
+
+    def forgettable(self, keep_days: int, now: float) -> list[str]:
+        """Return the ids of the runs that are kept no longer. See `runs.retention`."""
+        return forgettable(self._ages(), keep_days, now) if self._is_any_before(now - keep_days * _DAY_S) else []
+
+    def _is_any_before(self, at: float) -> bool:
+        return bool(self._read("SELECT 1 FROM runs WHERE started_at < ? LIMIT 1", [at]))
+
+    def _ages(self) -> list[RunAge]:
+        return [RunAge(*r) for r in self._read("SELECT run_id, started_at, status FROM runs ORDER BY number")]
 
     def _read(self, sql: str, values: Sequence[str | float] = ()) -> list[tuple[Any, ...]]:
         with self._using:
