@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -189,6 +191,31 @@ model_profiles:
     assert any(MARKER in heard for heard in parrot.heard)
     assert any("Fine." in said for said in witness.said)
     assert witness.found() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no core files there")
+def test_a_crash_leaves_no_core_file_of_the_program_or_its_children() -> None:
+    code = """if True:
+        import resource, subprocess, sys, llm_orc
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+        before = resource.getrlimit(resource.RLIMIT_CORE)
+        from llm_orc.cli.main import main
+        main(["--version"])
+        show = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
+        child = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True).stdout.strip()
+        print(before, resource.getrlimit(resource.RLIMIT_CORE), child, sep=";")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+
+    before, after, child = done.stdout.splitlines()[-1].split(";")
+    assert after == child == "(0, 0)"
+    assert before != after or resource_is_closed()  # importing the library alone changes nothing
+
+
+def resource_is_closed() -> bool:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
 
 
 def test_every_command_around_a_stored_key_keeps_it(witness: Witness, parrot: Parrot, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -18,12 +19,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     from llm_orc.cli.standard_streams import hold_standard_streams
 
     hold_standard_streams()
+    _leave_no_core_file()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         return _print_version()
     from llm_orc.cli.exits import exit_code_of
 
     return _ended(exit_code_of(lambda: _run(list(arguments)), arguments))
+
+
+def _leave_no_core_file() -> None:
+    """A crash must not write this process's memory, with its keys, to a disk; nor that of its children."""
+    try:
+        import resource
+    except ImportError:  # Windows writes none by itself
+        return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _ended(code: int) -> int:
