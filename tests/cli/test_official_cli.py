@@ -180,7 +180,7 @@ def test_setup_offers_the_plan_before_a_key_that_is_merely_there(bare: Shell, cl
     assert names == [PRO_MAX, "anthropic-api"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stopped_run_leaves_no_process_of_the_program(
     bare: Shell, claude: StandIn, number: signal.Signals, code: int
 ) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
-from llm_orc.cli.exits import INTERRUPTED, TERMINATED
+from llm_orc.cli.exits import INTERRUPTED
 from llm_orc.cli.prompts import confirmed
+from llm_orc.cli.stop_signals import when_told_to_end
 from llm_orc.cli.streams import is_terminal, note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
@@ -32,7 +33,7 @@ _THREADS_END_S = 1.0
 
 
 class Stopping:
-    """The first Ctrl-C or SIGTERM asks for an end in good order, the second one ends at once."""
+    """The first Ctrl-C, SIGTERM or SIGHUP asks for an end in good order, the second one ends at once."""
 
     def __init__(self, told: str) -> None:
         self.event = asyncio.Event()
@@ -44,9 +45,8 @@ class Stopping:
         """Begin to listen, in the task that is to be ended. Windows knows only the second way."""
         self._task = asyncio.current_task()
         if sys.platform != "win32":
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-            loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
+            when_told_to_end(self._stop)
 
     def _stop(self, exit_code: int) -> None:
         if self.exit_code is None:

@@ -17,7 +17,7 @@ Exit codes:
   0  every agent completed         4  access: log in, or allow it
   1  agents failed                 5  the provider
   2  wrong usage or input        130  stopped by Ctrl-C
-  3  an ensemble or settings     143  stopped by SIGTERM
+  3  an ensemble or settings     143  stopped by SIGTERM (SIGHUP: 129)
 """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.background_writer import BackgroundWriter
-from llm_orc.cli.exits import INTERRUPTED, TERMINATED, write_error
+from llm_orc.cli.exits import INTERRUPTED, write_error
 from llm_orc.cli.prompts import confirmed
 from llm_orc.cli.standard_streams import READER_GONE
+from llm_orc.cli.stop_signals import cause_of, when_told_to_end
 from llm_orc.cli.streams import is_terminal, note, undelivered, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
@@ -135,8 +135,7 @@ class _Run:
 
     async def _main(self, *, allow_metered: bool) -> RunResult:
         self._task = asyncio.current_task()
-        if sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
+        when_told_to_end(self._stop)
         if self._writes_events:
             self._events = BackgroundWriter(partial(self._stop, READER_GONE))
         try:
@@ -187,7 +186,7 @@ class _Run:
         if self._state.started is None:
             note("Stopped before anything was sent.")
             return exit_code
-        by = "Ctrl-C" if exit_code == INTERRUPTED else "SIGTERM"
+        by = cause_of(exit_code)
         result = self._so_far()
         go_on = f"llm-orc resume {result.run_id}" if self._recorded else None
         error = ErrorInfo("interrupted", f"stopped by {by}", go_on, exit_code)
