@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +111,28 @@ async def test_all_who_wait_in_a_process_share_one_exchange(sign_in: SignIn) -> 
 
     assert sign_in.server.refresh_count == 1
     assert len(set(tokens)) == 1
+
+
+async def test_a_forced_renewal_is_done_where_a_token_came_since_it_was_asked_for(sign_in: SignIn) -> None:
+    sign_in.issue()
+    asked_at = time.time()
+
+    first = await sign_in.keeper().refresh_now(asked_at=asked_at)
+    late = [await sign_in.keeper().refresh_now(asked_at=asked_at) for _ in range(5)]
+    next_day = await sign_in.keeper().refresh_now(asked_at=time.time())
+
+    assert {first, *late} == {first}
+    assert next_day != first
+    assert sign_in.server.refresh_count == 2
+
+
+def test_a_process_knows_when_it_was_started_and_not_only_when_it_was_ready() -> None:
+    program = "import time; time.sleep(0.3); from llm_orc.app.process_start import started_at; print(started_at())"
+    before = time.time()
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert before - 0.1 < float(said.stdout) < before + (0.25 if sys.platform == "linux" else 60)
 
 
 async def test_keepers_that_share_a_store_share_one_exchange(sign_in: SignIn) -> None:

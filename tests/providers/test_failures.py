@@ -110,14 +110,36 @@ def test_a_lack_of_credit_is_no_reason_to_wait() -> None:
         ({"retry-after": "-5"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "9" * 20}, 1e9),
+        ({"retry-after": "9" * 5000}, 1e9),
+        ({"retry-after": "1e300"}, 1e9),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 -1200"}, 1e9),
+        ({"retry-after": "Fri, 31 Dec 99999 23:59:59 GMT"}, None),
     ],
 )
 def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_s(headers, ProviderWords(""), NOW) == seconds
 
 
-@pytest.mark.parametrize(("seconds", "kept"), [(39.5, 39.5), (float("inf"), None), (1e300, None)])
-def test_a_wait_that_the_body_asks_for_counts_unless_absurd(seconds: float, kept: float | None) -> None:
+@given(text=st.text(alphabet="0123456789.e+-:, GMTFri31Dec", max_size=40), name=st.sampled_from(["", "-ms"]))
+def test_whatever_stands_in_retry_after_a_busy_provider_is_told_as_one(text: str, name: str) -> None:
+    error = from_status(429, ProviderWords(""), TARGET, {f"retry-after{name}": text}, now=NOW)
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s is None or 0 <= error.retry_after_s <= 1e9
+
+
+def test_a_wish_beyond_all_measure_is_told_with_its_end() -> None:
+    error = from_status(429, ProviderWords(""), TARGET, {"retry-after": "9" * 20}, now=NOW)
+
+    assert "asks to wait 1000000000 s" in error.message
+    assert "Try again after 2058-" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"), [(39.5, 39.5), (float("inf"), 1e9), (1e300, 1e9), (float("nan"), None), (-1.0, None)]
+)
+def test_a_wait_that_the_body_asks_for_counts_up_to_all_measure(seconds: float, kept: float | None) -> None:
     error = from_status(429, ProviderWords("", retry_after_s=seconds), TARGET, {}, now=NOW)
 
     assert isinstance(error, RateLimited)

@@ -77,8 +77,7 @@ async def test_a_crowd_finds_the_speed_of_a_real_server() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("says_when", [False, True])
-@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize(("processes", "says_when"), [(1, False), (3, True)])
 async def test_two_hundred_agents_in_each_process_at_five_requests_a_second(
     processes: int, *, says_when: bool
 ) -> None:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.auth_status import auth_status
+from llm_orc.app.clock_skew import CURE, NOTABLE_S, skew_words
 from llm_orc.app.official_access import look_at_clis
 from llm_orc.app.set_up import choose_access
 from llm_orc.app.wiring import open_app
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.state import CliState
 
 Grade = Literal["ok", "warning", "fault"]
-_LARGEST_SKEW_S = 300.0  # beyond it tokens look expired, or not valid yet
 _LEAST_FREE = 100 * 1024 * 1024  # bytes
 _ANSWER_S = 10.0
 _SETUP = "llm-orc setup"
@@ -161,7 +161,7 @@ def _credentials(status: AuthStatus) -> Iterator[Finding]:
             yield Finding("access", "ok", f"{whose}: {one.state}, {one.billing}; {one.source}")
         elif one.shadowed_by is not None:
             yield Finding("access", "warning", f"{whose}: the {one.source} is not used; {one.use}")
-        if one.clock_skew_s is not None and abs(one.clock_skew_s) > _LARGEST_SKEW_S:
+        if one.clock_skew_s is not None and abs(one.clock_skew_s) > NOTABLE_S:
             yield _skewed(f"the server that signed you in to `{one.provider}`", one.clock_skew_s)
 
 
@@ -240,17 +240,11 @@ async def _server(app: App, http: Http, endpoint: Endpoint, *, online: bool) -> 
         skew = parsedate_to_datetime(answer.headers.get("date") or "").timestamp() - app.clock.now()
     except (ValueError, TypeError):
         return findings
-    if abs(skew) > _LARGEST_SKEW_S:
+    if abs(skew) > NOTABLE_S:
         findings.append(_skewed(f"`{endpoint.origin}`", skew))
     return findings
 
 
 def _skewed(whose: str, skew_s: float) -> Finding:
     """`skew_s` is their time minus ours."""
-    way = "behind" if skew_s > 0 else "ahead of"
-    return Finding(
-        "clock",
-        "fault",
-        f"this machine's clock is {abs(skew_s) / 60:.0f} min {way} that of {whose}",
-        "Set it by the network's time: sign-ins and tokens depend on it.",
-    )
+    return Finding("clock", "warning", skew_words(whose, skew_s), CURE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.credentials import oauth_client_of, open_credentials, open_refusals, open_resolver
 from llm_orc.app.find_access import access_finder
+from llm_orc.app.process_start import started_at
 from llm_orc.auth.access import Access
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.sources.source import secrets_of
@@ -85,7 +86,8 @@ async def refresh_access(app: App, provider: str, account: str | None = None) ->
         Http(app.settings.network, max_connections=2) as http,
         Tokens(storage, http, app.clock.now) as tokens,
     ):
-        await tokens.keeper(entry, client).refresh_now()
+        # Who asked at the same time is served by one renewal, however long their processes took to start.
+        await tokens.keeper(entry, client).refresh_now(asked_at=started_at())
     renewed = await asyncio.to_thread(storage.get, provider, entry.account)
     return renewed or entry
 

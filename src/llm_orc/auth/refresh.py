@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import NeedsLogin, OAuthToken, Presented
@@ -71,6 +73,7 @@ class TokenKeeper:
         self._client = client
         self._entry = entry
         self._renewal: asyncio.Task[LlmOrcError | None] | None = None
+        self._refused: str | None = None  # an access token that the provider takes no longer, whatever its age
         self._not_before = 0.0  # after a failure, when the next renewal that nobody waits for may begin
         self._unsaved = False
         self._proven_at: float | None = None
@@ -91,14 +94,15 @@ class TokenKeeper:
     async def replace(self, refused: str) -> bool:
         """After a 401 for the access token `refused`: True where there is another one now. Raises as `current`."""
         if self._token.access_token.reveal() == refused:
+            self._refused = refused
             failure = await self._renewed(replacing=self._token)
             if failure is not None:
                 raise failure
         return self._token.access_token.reveal() != refused
 
-    async def refresh_now(self) -> OAuthToken:
-        """Renew whatever the token's age (`auth refresh`). Raises as `current`."""
-        failure = await self._renewed(replacing=self._token)
+    async def refresh_now(self, *, asked_at: float = math.inf) -> OAuthToken:
+        """Renew a token of any age (`auth refresh`) that was not issued since `asked_at`. Raises as `current`."""
+        failure = await self._renewed(replacing=self._token, asked_at=asked_at)
         if failure is not None:
             raise failure
         return self._token
@@ -135,14 +139,14 @@ class TokenKeeper:
             )
         return credential
 
-    async def _renewed(self, *, replacing: OAuthToken) -> LlmOrcError | None:
+    async def _renewed(self, *, replacing: OAuthToken, asked_at: float = math.inf) -> LlmOrcError | None:
         """Wait for the renewal under way, or begin one; a caller that is cancelled leaves it running."""
-        renewal = self._renewal or self._start(replacing=replacing)
+        renewal = self._renewal or self._start(replacing=replacing, asked_at=asked_at)
         return await asyncio.shield(renewal)
 
-    def _start(self, *, replacing: OAuthToken) -> asyncio.Task[LlmOrcError | None]:
+    def _start(self, *, replacing: OAuthToken, asked_at: float = math.inf) -> asyncio.Task[LlmOrcError | None]:
         # Not in a task group: an exchange must outlive whoever asked for it. `close` waits for it.
-        self._renewal = asyncio.create_task(self._renew(replacing))
+        self._renewal = asyncio.create_task(self._renew(replacing, asked_at))
         self._renewal.add_done_callback(self._ended)
         return self._renewal
 
@@ -151,12 +155,12 @@ class TokenKeeper:
         if not renewal.cancelled() and renewal.exception() is None and renewal.result() is not None:
             self._not_before = self._clock() + _AFTER_FAILURE_S
 
-    async def _renew(self, replacing: OAuthToken) -> LlmOrcError | None:
+    async def _renew(self, replacing: OAuthToken, asked_at: float) -> LlmOrcError | None:
         try:
-            if await self._adopt(replacing):
+            if await self._adopt(replacing, asked_at):
                 return None
             async with self._lock():
-                if not await self._adopt(replacing):
+                if not await self._adopt(replacing, asked_at):
                     await self._exchange()
         except LlmOrcError as e:
             return e
@@ -167,7 +171,7 @@ class TokenKeeper:
         """Hold the credential's lock over awaits. Waiting happens here, where it keeps no thread busy."""
         last_try_at = asyncio.get_running_loop().time() + _LOCK_WAIT_S
         while True:
-            lock = self._storage.refresh_lock(self._provider, self._account, wait_s=0.0)
+            lock = self._storage.refresh_lock(self._provider, self._account, wait_s=0.0, waited_s=_LOCK_WAIT_S)
             try:
                 await asyncio.to_thread(lock.__enter__)
                 break
@@ -180,8 +184,11 @@ class TokenKeeper:
         finally:
             await asyncio.to_thread(lock.__exit__, None, None, None)
 
-    async def _adopt(self, replacing: OAuthToken) -> bool:
-        """Read the store again: True where another process has brought a token that still lives."""
+    async def _adopt(self, replacing: OAuthToken, asked_at: float) -> bool:
+        """Read the store again: True where another process has brought a token that still lives.
+
+        One that was issued after `asked_at` is what was asked for, even where it was there when we looked first.
+        """
         if self._unsaved:
             return False  # ours is newer than any that the store has
         entry = await asyncio.to_thread(self._storage.get, self._provider, self._account)
@@ -191,7 +198,7 @@ class TokenKeeper:
             )
         self._entry = entry
         token = self._token
-        is_other = token.access_token != replacing.access_token
+        is_other = token.access_token != replacing.access_token or (token.issued_at or 0.0) > asked_at
         return is_other and urgency(token, self._clock()) is not Urgency.EXPIRED
 
     async def _exchange(self) -> None:
@@ -206,7 +213,8 @@ class TokenKeeper:
             raise self._cooling_down(until - now)
         mark = self._entry.presented
         was_presented = mark is not None and mark.refresh_token_hash == spent
-        if mark is not None and was_presented and now - mark.at > _REUSE_GRACE_S and _lives(token, now):
+        lives = urgency(token, now) is not Urgency.EXPIRED and token.access_token.reveal() != self._refused
+        if mark is not None and was_presented and now - mark.at > _REUSE_GRACE_S and lives:
             return  # it may be spent: leave it alone as long as the access token does its work
         if self._client.token_endpoint is None:
             self._client = await resolve(self._client, self._transport)
@@ -314,8 +322,10 @@ class TokenKeeper:
         return CredentialExpired(f"the sign-in `{self._provider}` can't be renewed: {why}", hint=self._sign_in)
 
     def _cooling_down(self, wait_s: float, cause: TokenEndpointError | None = None) -> ProviderOverloaded:
+        until = datetime.fromtimestamp(self._clock() + wait_s, UTC)
         return ProviderOverloaded(
-            f"the sign-in server of `{self._provider}` wants to be left alone for {max(wait_s, 0):.0f} s",
+            f"the sign-in server of `{self._provider}` wants to be left alone for {max(wait_s, 0):.0f} s"
+            f" (until {until:%Y-%m-%d %H:%M:%S} UTC)",
             status=cause.status if cause else 0,
             retry_after_s=max(wait_s, 0.0),
             hint=f"llm-orc auth status {self._provider}",
@@ -334,10 +344,6 @@ def _why(error: str) -> str:
             " one new sign-in is needed"
         )
     return f"the server has ended it (`{error}`); one new sign-in is needed"
-
-
-def _lives(token: OAuthToken, now: float) -> bool:
-    return urgency(token, now) is not Urgency.EXPIRED
 
 
 def _hash(secret: Secret | None) -> str | None:

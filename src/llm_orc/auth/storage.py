@@ -303,13 +303,16 @@ class CredentialStorage:
 
     # --- between processes -------------------------------------------------------------------------------
 
-    def refresh_lock(self, provider: str, account: str, *, wait_s: float = 60.0) -> AbstractContextManager[None]:
+    def refresh_lock(
+        self, provider: str, account: str, *, wait_s: float = 60.0, waited_s: float = 0.0
+    ) -> AbstractContextManager[None]:
         """Hold the right to refresh this credential, on purpose over the network. Not re-entrant.
 
-        Raises `CredentialStoreError` of state `busy` after `wait_s` and names the process that holds it. It may be
-        entered in one thread and left in another.
+        Raises `CredentialStoreError` of state `busy` after `wait_s` and names the process that holds it, and how
+        long was waited with what the caller has `waited_s` before. It may be entered in one thread and left in
+        another.
         """
-        return self._turns.refresh(provider, account, wait_s=wait_s)
+        return self._turns.refresh(provider, account, wait_s=wait_s, waited_s=waited_s)
 
     def cooldown(self, provider: str, account: str) -> float | None:
         """Return until when (Unix seconds) the token endpoint wants no request for this credential, or None."""

@@ -30,9 +30,6 @@ _HEADING = (
 )
 
 
-_NOTABLE_SKEW_S = 300.0
-
-
 @auth_command("list", "List the credentials there are.")
 @json_option
 def list_command(*, as_json: bool) -> None:
@@ -127,6 +124,7 @@ def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[
 
 
 def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]:
+    from llm_orc.app.clock_skew import CURE, NOTABLE_S, skew_words
     from llm_orc.cli.access_lines import WHO_PAYS
     from llm_orc.cli.relative_time import relative
 
@@ -140,8 +138,8 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
         yield f"  from     {credential.source}" + (" (read only)" if credential.place != "store" else "")
     for name, moment in _moments(credential):
         yield f"  {name:<8} {relative(moment, now)}"
-    if abs(credential.clock_skew_s or 0.0) > _NOTABLE_SKEW_S:
-        yield f"  clock    {_skew(credential.clock_skew_s or 0.0)}"
+    if abs(credential.clock_skew_s or 0.0) > NOTABLE_S:
+        yield f"  clock    {skew_words('its sign-in server', credential.clock_skew_s or 0.0)}. {CURE}"
     if credential.scopes:
         yield f"  scopes   {' '.join(credential.scopes)}"
     if credential.use:
@@ -150,14 +148,6 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
         yield f"  shadows   {', '.join(credential.shadows)}"
     if credential.hint:
         yield f"  do       {credential.hint}"
-
-
-def _skew(skew_s: float) -> str:
-    from llm_orc.formats.figures import seconds
-
-    direction = "behind" if skew_s > 0 else "ahead of"
-    off = seconds(abs(skew_s))
-    return f"this machine's is {off} {direction} the provider's; nothing rests on it, but set it right"
 
 
 def _moments(credential: CredentialStatus) -> Iterator[tuple[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S = 60.0
 """A provider that asks for a longer pause is not waited for."""
 
-_ABSURD_S = 1e9  # beyond what a date can hold, or anybody would wait
+_LONGEST_WISH_S = 1e9  # thirty years: more than anybody waits, and a date can still be told
 
 _TOO_LARGE_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "request_too_large"})
 _TOO_LARGE_WORDS = (
@@ -168,19 +169,22 @@ def _redirected(status: int, target: Target, headers: Mapping[str, str]) -> Requ
 
 
 def retry_after_s(headers: Mapping[str, str], words: ProviderWords, now: datetime) -> float | None:
-    """Seconds the provider asks to wait: `retry-after-ms`, `Retry-After` (RFC 9110 §10.2.3), or its body."""
+    """Seconds the provider asks to wait: `retry-after-ms`, `Retry-After` (RFC 9110 §10.2.3), or its body.
+
+    What is beyond all measure counts as a very long wish, not as none: nobody should come back at once then.
+    """
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
         try:
             seconds = float(text) * unit_s
         except ValueError:
             continue
-        if 0 <= seconds < _ABSURD_S:
-            return seconds
+        if seconds >= 0 and (math.isfinite(seconds) or text.isdigit()):
+            return min(seconds, _LONGEST_WISH_S)
     if "retry-after" in headers:
         return _until_s(headers["retry-after"], now)
     in_body = words.retry_after_s
-    return in_body if in_body is not None and in_body < _ABSURD_S else None
+    return min(in_body, _LONGEST_WISH_S) if in_body is not None and in_body >= 0 else None
 
 
 def _until_s(http_date: str, now: datetime) -> float | None:
@@ -190,7 +194,7 @@ def _until_s(http_date: str, now: datetime) -> float | None:
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
-    return max(0.0, (then - now).total_seconds())
+    return min(max(0.0, (then - now).total_seconds()), _LONGEST_WISH_S)
 
 
 def from_transport(error: TransportError, target: Target, origin: str) -> ProviderError:

@@ -84,7 +84,7 @@ class HttpModel(ModelInterface):
             try:
                 reply = await self._admitted(wire, headers, watcher, request.permit, tries)
             except (CredentialRefused, AccessRefused) as e:
-                if not (may_renew and _is_renewable(e) and await self._authoriser.renew(e, headers)):
+                if not (may_renew and _is_renewable(e) and await self._renew(e, headers, tries, observer)):
                     await self._authoriser.remember(e, headers)
                     raise
                 may_renew = False
@@ -98,12 +98,37 @@ class HttpModel(ModelInterface):
             else:
                 self._authoriser.accepted()
                 return reply
-            tries.sent += 1
-            if observer is not None:
-                pause_s = self._limiter.pause_s if self._limiter is not None else 0.0
-                observer.retrying(error, tries.sent, max(delay_s, pause_s))
-            if delay_s:
-                await self._sleep(delay_s)
+            pause_s = self._limiter.pause_s if self._limiter is not None else 0.0
+            await self._pause(error, delay_s, max(delay_s, pause_s), tries, observer)
+
+    async def _renew(
+        self,
+        refused: CredentialRefused | AccessRefused,
+        headers: dict[str, str],
+        tries: _Tries,
+        observer: ReplyObserver | None,
+    ) -> bool:
+        """Renew what was refused, with the patience that the call itself has: a blip of the sign-in server ends
+        neither.
+        """
+        while True:
+            try:
+                return await self._authoriser.renew(refused, headers)
+            except ProviderError as e:
+                if not tries.may_go_on(self._max_retries) or not _is_worth_retrying(e):
+                    raise
+                delay_s = self._delay_s(e, tries.counted)
+                tries.counted += 1
+                await self._pause(e, delay_s, delay_s, tries, observer)
+
+    async def _pause(
+        self, error: LlmOrcError, delay_s: float, shown_s: float, tries: _Tries, observer: ReplyObserver | None
+    ) -> None:
+        tries.sent += 1
+        if observer is not None:
+            observer.retrying(error, tries.sent, shown_s)
+        if delay_s:
+            await self._sleep(delay_s)
 
     async def _admitted(
         self,

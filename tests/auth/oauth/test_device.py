@@ -169,7 +169,8 @@ async def test_a_code_that_can_not_be_shown_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("interval", "seconds"), [("7", 7), (0, 5), (-3, 5), ("soon", 5), (True, 5), (10**9, 120), (0.25, 0.25)]
+    ("interval", "seconds"),
+    [("7", 7), (0, 5), (-3, 5), ("soon", 5), (True, 5), (10**9, 120), (0.25, 1), (0.0001, 1)],
 )
 async def test_an_odd_interval_becomes_a_sensible_one(
     server: Scripted, http: Http, client: OAuthClient, clock: Clock, interval: object, seconds: float

@@ -154,6 +154,34 @@ async def test_the_token_type_is_read_in_any_case(
     assert (await exchange(client, http)).token_type == "Bearer"
 
 
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+@pytest.mark.parametrize(
+    "token",
+    ["two\nlines", "at\r\nx-evil: 1", "nul\x00", " blank", "blank ", "tab\t", "ümlaut", "\x7f", "x" * 70_000],
+)
+async def test_a_token_that_could_break_out_of_its_line_is_refused(
+    server: Scripted, http: Http, client: OAuthClient, which: str, token: str
+) -> None:
+    server.on("/token", tokens(**{which: token}))
+
+    with pytest.raises(TokenEndpointError, match="a token that can't be sent") as caught:
+        await exchange(client, http)
+
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scope", "scopes"),
+    [("chat profile", ("chat", "profile")), ("chat \x1b[31m", ("chat",)), (["a", "b"], ("a", "b")), (7, None)],
+)
+async def test_scopes_are_those_that_can_be_some(
+    server: Scripted, http: Http, client: OAuthClient, scope: object, scopes: tuple[str, ...] | None
+) -> None:
+    server.on("/token", tokens(scope=scope))
+
+    assert (await exchange(client, http)).scopes == scopes
+
+
 @pytest.mark.parametrize("token_type", ["mac", "DPoP", "", 7])
 async def test_a_token_of_an_unknown_type_is_not_used(
     server: Scripted, http: Http, client: OAuthClient, token_type: object

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from llm_orc.auth.oauth.addresses import problem_of
-from llm_orc.auth.oauth.endpoint import checked, json_object, post, shown
+from llm_orc.auth.oauth.endpoint import checked, is_token, json_object, post, shown
 from llm_orc.auth.oauth.token_endpoint import (
     Failure,
     TokenEndpointError,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LIMIT_S = 30.0
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _INTERVAL_S = 5.0  # where the server names none (§3.2), and what each `slow_down` adds (§3.5)
-_LONGEST_INTERVAL_S = 120.0
+_SHORTEST_INTERVAL_S, _LONGEST_INTERVAL_S = 1.0, 120.0
 _LONGEST_LIFETIME_S = 3600.0
 _USER_CODE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?")
 
@@ -133,7 +133,7 @@ def _device_code(body: Mapping[str, Any], answer: Answer, provider: str, now: fl
     device_code, user_code = body.get("device_code"), body.get("user_code")
     # `verification_url` is the name of early drafts, which a few servers kept.
     uri = body.get("verification_uri") or body.get("verification_url")
-    if not isinstance(device_code, str) or not device_code:
+    if not isinstance(device_code, str) or not is_token(device_code):
         _unusable(provider, f"it has no `device_code` (status {answer.status})")
     if not isinstance(user_code, str) or not _USER_CODE.fullmatch(user_code):
         _unusable(provider, "its `user_code` can't be shown")
@@ -147,7 +147,7 @@ def _device_code(body: Mapping[str, Any], answer: Answer, provider: str, now: fl
         user_code=user_code,
         verification_uri=uri,
         verification_uri_complete=complete if isinstance(complete, str) and not problem_of(complete) else None,
-        interval_s=_seconds(body.get("interval"), _INTERVAL_S, _LONGEST_INTERVAL_S),
+        interval_s=max(_SHORTEST_INTERVAL_S, _seconds(body.get("interval"), _INTERVAL_S, _LONGEST_INTERVAL_S)),
         expires_in_s=lifetime_s,
         expires_at=now + lifetime_s,
     )

@@ -31,6 +31,10 @@ LARGEST_BODY = 2**20
 
 _SHORTEST_SECRET = 6  # characters; hiding shorter ones would mangle ordinary words
 _LONGEST_WAIT_S = 86_400.0
+_TOKEN = re.compile(
+    r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?"
+)  # VSCHAR (RFC 6749, appendix A), no blank at its ends
+_LONGEST_TOKEN = 2**16
 _ERROR_CODE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,80}")  # RFC 6749 §5.2
 
 
@@ -91,6 +95,11 @@ def json_object(answer: Answer) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def is_token(value: object) -> bool:
+    """Can it stand in a header or a form as it is? What can't is never kept."""
+    return isinstance(value, str) and len(value) <= _LONGEST_TOKEN and _TOKEN.fullmatch(value) is not None
 
 
 def server_error(body: Mapping[str, Any] | None, sent: Params) -> ServerError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,7 @@ from llm_orc.auth.oauth.endpoint import (
     ServerError,
     checked,
     date_skew_s,
+    is_token,
     json_object,
     post,
     retry_after_s,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from llm_orc.net.transport import Answer, Transport
 
 LIMIT_S = 60.0  # for one whole exchange
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
+_MOST_SCOPES = 100
 _LONGEST_LIFETIME_S = 10 * 365 * 86_400.0
 
 # Each is the end of the refresh token that was sent. The last three are the names OpenAI's server gives to it.
@@ -219,22 +223,31 @@ def lost(provider: str, error: TransportError, sent: Params) -> TokenEndpointErr
 
 def _tokens(body: Mapping[str, Any], answer: Answer, received_at: float, provider: str) -> TokenResponse:
     token_type = body.get("token_type", "Bearer")  # required by §5.1, left out by some all the same
-    if not isinstance(token_type, str) or token_type.lower() != "bearer" or not body["access_token"]:
-        raise TokenEndpointError(
-            f"The sign-in server of provider `{provider}` gave a token of a type other than `Bearer`.",
-            failure=Failure.AMBIGUOUS,  # the grant is spent, and what it brought is of no use
-            error="unsupported_token_type",
-            status=answer.status,
-        )
     refresh_token = body.get("refresh_token")
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+        raise _of_no_use("a token of a type other than `Bearer`", "unsupported_token_type", answer, provider)
+    if not is_token(body["access_token"]) or not (refresh_token in (None, "") or is_token(refresh_token)):
+        raise _of_no_use(
+            "a token that can't be sent: empty, too long or not of plain characters", "bad_token", answer, provider
+        )
     return TokenResponse(
         access_token=Secret(body["access_token"]),
-        refresh_token=Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+        refresh_token=Secret(refresh_token) if refresh_token else None,
         expires_in=_lifetime_s(body.get("expires_in")),
         scopes=_scopes(body.get("scope")),
         token_type="Bearer",  # noqa: S106 - a type, not a secret
         received_at=received_at,
         date_skew_s=date_skew_s(answer.headers, received_at),
+    )
+
+
+def _of_no_use(what: str, error: str, answer: Answer, provider: str) -> TokenEndpointError:
+    """The grant is spent, and what it brought is of no use."""
+    return TokenEndpointError(
+        f"The sign-in server of provider `{provider}` gave {what}.",
+        failure=Failure.AMBIGUOUS,
+        error=error,
+        status=answer.status,
     )
 
 
@@ -251,8 +264,8 @@ def _lifetime_s(value: object) -> float | None:
 
 
 def _scopes(value: object) -> tuple[str, ...] | None:
-    if isinstance(value, str):
-        return tuple(value.split())
-    if isinstance(value, list) and all(isinstance(scope, str) for scope in value):
-        return tuple(value)
-    return None
+    """Scopes that no scope can look like (§3.3) are left out: they are shown to people."""
+    found = value.split() if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(scope, str) for scope in found):
+        return None
+    return tuple(scope for scope in found[:_MOST_SCOPES] if _SCOPE.fullmatch(scope))

@@ -18,7 +18,7 @@ _LONGEST_COOLDOWN_S = 24 * 3600.0  # a later end is a wrong clock
 
 
 @contextmanager
-def hold(path: Path, what: str, *, wait_s: float, poll_s: float = 0.05) -> Iterator[None]:
+def hold(path: Path, what: str, *, wait_s: float, waited_s: float = 0.0, poll_s: float = 0.05) -> Iterator[None]:
     """Hold a lock or raise `CredentialStoreError`: `busy` names the process that has it, `unlockable` says why."""
     from llm_orc.storage.lock import exclusive, holder_of  # noqa: PLC0415 - reading needs no lock
 
@@ -27,8 +27,10 @@ def hold(path: Path, what: str, *, wait_s: float, poll_s: float = 0.05) -> Itera
             if not held:
                 pid = holder_of(path)
                 who = f"process {pid}" if pid else "another process"
+                total_s = wait_s + waited_s
                 raise CredentialStoreError(
-                    f"{what} is locked by {who}, which did not finish within {wait_s:g} s",
+                    f"{what} is locked by {who}"
+                    + (f", which did not finish within {total_s:g} s" if total_s else " now"),
                     state="busy",
                     hint="try again; if that process hangs, end it: its lock ends with it",
                 )
@@ -44,9 +46,9 @@ class Turns:
         self._folder = folder
 
     @contextmanager
-    def refresh(self, provider: str, account: str, *, wait_s: float) -> Iterator[None]:
+    def refresh(self, provider: str, account: str, *, wait_s: float, waited_s: float = 0.0) -> Iterator[None]:
         what = f"the sign-in `{provider}` (account `{account}`)"
-        with hold(self._file(provider, account, "lock"), what, wait_s=wait_s):
+        with hold(self._file(provider, account, "lock"), what, wait_s=wait_s, waited_s=waited_s):
             yield
 
     def cooldown(self, provider: str, account: str, now: float) -> float | None:

@@ -1,0 +1,133 @@
+"""A blip of the sign-in server: waited out by a call, whether the token has run out or the provider refused it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from llm_orc.auth.oauth.client import OAuthClient
+from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
+from llm_orc.errors import CredentialStoreError, ProviderOverloaded
+from llm_orc.net.http import Http
+from llm_orc.net.options import NetworkSettings
+from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.endpoint import Endpoint
+from llm_orc.providers.model import HttpModel
+from llm_orc.providers.openai_chat import OpenAIChat
+from llm_orc.sandbox.faults import Hang, Status
+from llm_orc.sandbox.oauth import OAuthServer
+from llm_orc.sandbox.oauth_clients import CLIENT_ID
+from llm_orc.sandbox.oauth_faults import Dropped, OAuthEffect, OAuthFault
+from llm_orc.sandbox.server import Sandbox
+from tests.auth.conftest import PROVIDER, open_storage
+from tests.net.loopback import Loopback, Script, answer
+
+QUESTION = ModelRequest((Message("user", "hello"),))
+YES = answer({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]})
+REFUSED = answer({"error": {"message": "token expired"}}, 401)
+BLIPS: dict[str, OAuthEffect] = {
+    "502": Status(502, body="<html>Bad gateway</html>"),
+    "429": Status(429, retry_after_s=7),
+    "429 without a word": Status(429),
+    "dropped": Dropped(),
+    "silent": Hang(),
+}
+
+
+@dataclass
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    now: float = field(default_factory=time.time)
+    naps: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+
+async def ask(
+    folder: Path, server: OAuthServer, clock: Clock, *scripts: Script, lives_s: float, max_retries: int = 4
+) -> str:
+    """Ask a model with a token that lives so long; the provider's answers are `scripts`."""
+    storage, provider = open_storage(folder / "store", clock), Loopback()
+    await provider.start()
+    provider.answers(*scripts)
+    try:
+        async with (
+            Sandbox(oauth=server),
+            Http(NetworkSettings(idle_timeout_s=0.3), max_connections=5) as http,
+            Tokens(storage, http, clock) as tokens,
+        ):
+            client = OAuthClient(PROVIDER, CLIENT_ID, token_endpoint=server.token_endpoint)
+            issued = server.issue_tokens()
+            entry = storage.store_oauth_token(
+                PROVIDER, issued.access_token, issued.refresh_token, clock() + lives_s, CLIENT_ID
+            )
+            model = HttpModel(
+                Endpoint("p", "openai-chat", provider.url, provider.url),
+                "m",
+                OpenAIChat(),
+                OAuthAuthoriser(tokens.keeper(entry, client), provider.url),
+                http,
+                max_retries=max_retries,
+                sleep=clock.sleep,
+            )
+            return (await model.reply(QUESTION)).text
+    finally:
+        await provider.stop()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("blip", BLIPS)
+@pytest.mark.parametrize("is_refused", [False, True], ids=["run out", "refused"])
+async def test_a_blip_of_the_sign_in_server_ends_no_call(
+    tmp_path: Path, blip: str, times: int, *, is_refused: bool
+) -> None:
+    server, clock = OAuthServer(), Clock()
+    server.add_fault(OAuthFault(BLIPS[blip], grant_type="refresh_token", times=times))
+    scripts = [REFUSED, YES] if is_refused else [YES]
+
+    text = await ask(tmp_path, server, clock, *scripts, lives_s=3600 if is_refused else -1)
+
+    assert text == "yes"
+    assert sum(clock.naps) < 60
+
+
+@pytest.mark.parametrize("is_refused", [False, True], ids=["run out", "refused"])
+async def test_a_sign_in_server_that_stays_busy_ends_the_call_after_its_tries(
+    tmp_path: Path, *, is_refused: bool
+) -> None:
+    server, clock = OAuthServer(), Clock()
+    server.add_fault(OAuthFault(BLIPS["502"], grant_type="refresh_token", times=None))
+
+    with pytest.raises(ProviderOverloaded, match="sign-in server"):
+        await ask(tmp_path, server, clock, REFUSED, lives_s=3600 if is_refused else -1, max_retries=3)
+
+    assert len(clock.naps) == 3
+
+
+async def test_a_sign_in_server_that_asks_for_an_hour_is_not_waited_for(tmp_path: Path) -> None:
+    server, clock = OAuthServer(), Clock()
+    server.add_fault(OAuthFault(Status(429, retry_after_s=3600), grant_type="refresh_token", times=None))
+
+    with pytest.raises(ProviderOverloaded, match=r"3600 s \(until 20.* UTC\)"):
+        await ask(tmp_path, server, clock, REFUSED, lives_s=3600)
+
+    assert clock.naps == []
+
+
+def test_a_busy_lock_says_how_long_was_waited_for_it(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path)
+
+    with storage.refresh_lock("p", "x"):
+        with pytest.raises(CredentialStoreError, match="did not finish within 60 s"):
+            storage.refresh_lock("p", "x", wait_s=0, waited_s=60).__enter__()
+        with pytest.raises(CredentialStoreError, match=r"locked by process \d+ now"):
+            storage.refresh_lock("p", "x", wait_s=0).__enter__()
