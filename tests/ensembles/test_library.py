@@ -234,3 +234,46 @@ def test_an_unreadable_file_elsewhere_makes_no_difference(shelves: Shelves) -> N
 
     assert shelves.found("wanted")[0] == "project"
     assert "Permission denied" in shelves.library().listing().broken[0].message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "canary",
+        "canary: x: y",
+        '"canary',
+        "name: [canary",
+        "canary: 1",
+        "name: a\nagents: [canary]",
+        "*canary",
+        "!canary x",
+    ],
+)
+def test_a_link_shows_nothing_of_what_it_leads_to(tmp_path: Path, content: str) -> None:
+    """A cloned project may have a link to a private file, and its own log."""
+    private = tmp_path / "private"
+    private.write_text(f"{content}\n")
+    folder = tmp_path / "work" / ".llm-orc" / "ensembles"
+    folder.mkdir(parents=True)
+    (folder / "panel.yaml").symlink_to(private)
+    library = Library.around(tmp_path / "work", tmp_path / "config", tmp_path)
+
+    said = [str(problem) + str(problem.hint) for problem in library.listing().broken]
+    with pytest.raises(EnsembleInvalid) as refused:
+        library.find(str(folder / "panel.yaml"), tmp_path)
+    said += [refused.value.message, *(str(p) for p in refused.value.problems)]
+
+    assert "canary" not in "".join(said)
+    assert all("is a link" in words for words in said)
+
+
+def test_a_link_to_an_ensemble_is_one(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.yaml"
+    shared.write_text("name: panel\nagents: [{name: a}]\n")
+    folder = tmp_path / "work" / ".llm-orc" / "ensembles"
+    folder.mkdir(parents=True)
+    (folder / "panel.yaml").symlink_to(shared)
+
+    found = Library.around(tmp_path / "work", tmp_path / "config", tmp_path).find("panel", tmp_path)
+
+    assert found.ensemble.name == "panel"

@@ -295,3 +295,40 @@ def test_thousands_of_problems_are_all_found() -> None:
     found = problems(text)
 
     assert len(found) == 6000
+
+
+@pytest.mark.parametrize("key", ["validation", "topaz_skill", "serves", "output_schema", "coordinator", "x-team"])
+def test_a_key_of_another_release_is_ignored_and_said(key: str) -> None:
+    parsed = parse_ensemble_text(f"name: panel\n{key}: {{a: 1}}\nagents: [{{name: a}}]\n")
+
+    assert [(p.line, p.column) for p in parsed.ignored] == [(2, 1)]
+    assert f"`{key}`" in parsed.ignored[0].message
+    assert [spec.name for spec in parsed.ensemble.agents] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("descripton", "description"),
+        ("Description", "description"),
+        ("defualt_task", "default_task"),
+        ("default-task", "default_task"),
+        ("maxcost", "max_cost"),
+        ("max_call", "max_calls"),
+        ("conversations", "conversation"),
+        ("agent", "agents"),
+        ("default", "default_task"),
+    ],
+)
+def test_a_slip_of_a_known_key_is_a_problem(slip: str, meant: str) -> None:
+    with pytest.raises(EnsembleInvalid) as refused:
+        parse_ensemble_text(f"name: panel\nagents: [{{name: a}}]\n{slip}: x\n")
+
+    assert f"has no key `{slip}`" in refused.value.problems[0].message
+    assert f"`{meant}`" in (refused.value.problems[0].hint or "")
+
+
+def test_an_agents_unknown_key_is_a_problem() -> None:
+    """It may decide what the agent does, and what that costs."""
+    with pytest.raises(EnsembleInvalid, match="has no key `wibble`"):
+        parse_ensemble_text("name: panel\nagents: [{name: a, wibble: 1}]\n")

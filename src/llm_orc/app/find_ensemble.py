@@ -9,12 +9,14 @@ from llm_orc.errors import EnsembleInvalid
 from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
 
 
-def find_ensemble(app: App, name_or_path: str) -> Ensemble:
-    """Return the ensemble of that name or path.
+def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = lambda _sentence: None) -> Ensemble:
+    """Return the ensemble of that name or path; `notice` is told of keys in it that this release ignores.
 
     Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
     """
@@ -28,4 +30,6 @@ def find_ensemble(app: App, name_or_path: str) -> Ensemble:
             problems=found.problems,
             hint=f"llm-orc check {name_or_path}",
         )
+    for ignored in parsed.ignored:
+        notice(str(ignored))
     return parsed.ensemble

@@ -123,7 +123,7 @@ def run_command(
 
     app = app_here()
     showing = Showing(form, output_place(output_file), ordered=ordered, quiet=quiet)
-    ensemble = find_ensemble(app, ensemble_name)
+    ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(showing.file, inputs, ensemble.source.path if ensemble.source else None)
     if inputs == "-" and is_terminal(sys.stdin):
         note("Reading inputs from the terminal, one a line; Ctrl-D ends them.")

@@ -38,7 +38,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
     from llm_orc.app.library import run_to_end
 
     app = app_here()
-    plan = run_to_end(explain_access(app, find_ensemble(app, ensemble_name), allow_metered=allow_metered))
+    plan = run_to_end(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
     if as_json:
         write_json({"agents": [_value(agent) for agent in plan.agents], "notices": list(plan.notices)})
     else:

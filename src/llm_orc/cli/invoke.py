@@ -80,7 +80,7 @@ def command(
     if no_record and (asked.name or asked.go_on):
         raise click.UsageError("A conversation keeps what is said, and --no-record keeps nothing: give one.")
     app = app_here()
-    ensemble = find_ensemble(app, ensemble_name)
+    ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
     task = read_task(text, input_file, ensemble.default_task, ensemble.name)
     recorded = app.settings.runs.record and not no_record

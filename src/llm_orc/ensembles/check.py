@@ -35,7 +35,7 @@ def check(parsed: ParsedEnsemble, settings: Settings, *, known_providers: Collec
     for i, agent in enumerate(parsed.ensemble.agents):
         checker.check_agent(agent, ("agents", i))
     problems = checker.problems or options_problems(parsed, settings)
-    return Findings(tuple(problems), tuple(checker.warnings))
+    return Findings(tuple(problems), (*parsed.ignored, *checker.warnings))
 
 
 class _Checker:

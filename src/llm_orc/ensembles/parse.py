@@ -10,12 +10,12 @@ from llm_orc.agents.base import AgentSpec, ModelRef
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
 from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT, names_a_provider
-from llm_orc.errors import EnsembleCycle, EnsembleInvalid
+from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
 from llm_orc.storage.yaml_fields import Fields, type_of
+from llm_orc.storage.links import is_linked, link_problem
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
-    from llm_orc.errors import Problem
     from llm_orc.jsontypes import JsonValue
 
 
@@ -25,12 +25,19 @@ class ParsedEnsemble:
 
     ensemble: Ensemble
     document: Located
+    ignored: tuple[Problem, ...] = ()  # keys that the file has and this release does not know
 
 
 def load_ensemble_file(path: Path, place: Place = "file") -> ParsedEnsemble:
     """Read and parse one file. Raises `EnsembleInvalid`, also where the file can't be read."""
     absolute = path.absolute()
-    return parse_ensemble(read_yaml_file(absolute), Source(place, str(absolute)))
+    try:
+        return parse_ensemble(read_yaml_file(absolute), Source(place, str(absolute)))
+    except EnsembleInvalid:
+        if not is_linked(absolute):
+            raise
+    problem = link_problem(absolute, "ensemble")
+    raise EnsembleInvalid(f"the ensemble can't be used: {problem.message}", problems=[problem])
 
 
 def parse_ensemble_text(text: str, source: Source | None = None) -> ParsedEnsemble:
@@ -40,7 +47,9 @@ def parse_ensemble_text(text: str, source: Source | None = None) -> ParsedEnsemb
 
 def parse_ensemble(document: Located, source: Source | None = None) -> ParsedEnsemble:
     """Raises `EnsembleInvalid` with all problems, `EnsembleCycle` where circles are the only kind of problem."""
-    return ParsedEnsemble(_Parser(document).parse(source), document)
+    parser = _Parser(document)
+    ensemble = parser.parse(source)
+    return ParsedEnsemble(ensemble, document, parser.ignored)
 
 
 class _Parser:
@@ -50,6 +59,10 @@ class _Parser:
         self._index: dict[str, int] = {}  # of every agent that has a usable name, even where the rest is wrong
         self._dependencies: dict[str, tuple[str, ...]] = {}
         self._cycle: tuple[str, ...] = ()
+
+    @property
+    def ignored(self) -> tuple[Problem, ...]:
+        return tuple(self._fields.ignored)
 
     def parse(self, source: Source | None) -> Ensemble:
         data = self._fields.document.data
@@ -84,7 +97,7 @@ class _Parser:
         return {}
 
     def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
-        values = self._fields.read((), data, ENSEMBLE_KINDS, "an ensemble")
+        values = self._fields.read((), data, ENSEMBLE_KINDS, "an ensemble", ignores_foreign=True)
         if "name" not in data:
             self._fields.problem("the ensemble has no `name`", (), hint="begin the file with `name: my-ensemble`")
         if values.get("default_task") is not None and values.get("task") is not None:

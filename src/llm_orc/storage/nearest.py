@@ -23,6 +23,20 @@ def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     return [by_folded[match] for match in close]
 
 
+def slip_of(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that `name` must be a slip of, None where it may well be a name of its own.
+
+    A slip has one letter in four that is wrong, missing, added or swapped, or leaves out the last words: `timeout`
+    for `timeout_seconds`.
+    """
+    folded = _folded(name)
+    for candidate in known:
+        other = _folded(candidate)
+        if other.startswith(f"{folded}-") or _distance(folded, other) <= max(1, len(other) // 4):
+            return candidate
+    return None
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return the question to ask, or None where nothing is near."""
     found = nearest(name, known)
@@ -30,6 +44,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
         return None
     quoted = [f"`{candidate}`" for candidate in found]
     return f"did you mean {' or '.join(quoted)}?"
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters to change, leave out, add or swap with the next (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, start=1):
+        row = [i]
+        for j, b in enumerate(other, start=1):
+            least = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                least = min(least, before[j - 2] + 1)
+            row.append(least)
+        before, last = last, row
+    return last[-1]
 
 
 def _folded(name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.jsontypes import JsonValue
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.nearest import did_you_mean, slip_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -51,6 +51,7 @@ def or_nothing(kind: Kind) -> JsonSchema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+_LONGEST_KEY = 80  # characters of an unknown key that are compared
 _MOST_QUESTIONS = 20  # looking for the nearest name is slow, and nobody reads more of them
 
 
@@ -176,6 +177,7 @@ class Fields:
     def __init__(self, document: Located) -> None:
         self.document = document
         self.problems: list[Problem] = list(document.problems)
+        self.ignored: list[Problem] = []  # keys that nobody here knows: said, and no reason to refuse the file
 
     def problem(self, message: str, path: KeyPath, *, at_key: bool = False, hint: str | None = None) -> None:
         self.problems.append(self.document.problem(message, path, at_key=at_key, hint=hint))
@@ -189,19 +191,34 @@ class Fields:
         hint = self.question(key, known) or f"known keys: {', '.join(known)}"
         self.problem(f"{what} has no key `{key[:80]}`", path, at_key=True, hint=hint)
 
+    def foreign_key(self, path: KeyPath, known: Collection[str], what: str) -> None:
+        """Ignore a key of another release or program, and say so; a slip of a known one is a problem."""
+        key = str(path[-1])
+        if len(key) > _LONGEST_KEY or slip_of(key, known) is None:
+            message = f"{what} has the key `{key[:80]}`, which this release does not know and ignores"
+            self.ignored.append(self.document.problem(message, path, at_key=True))
+        else:
+            self.unknown_key(path, known, what)
+
     def read(
         self,
         path: KeyPath,
         mapping: Mapping[str, JsonValue],
         kinds: Mapping[str, Kind],
         what: str,
+        *,
+        ignores_foreign: bool = False,
     ) -> dict[str, Any]:
-        """Return the keys of `mapping` that are right, read as `kinds` says; the others become problems."""
+        """Return the keys of `mapping` that are right, read as `kinds` says; the others become problems.
+
+        `ignores_foreign`: an unknown key that is no slip of a known one is put into `ignored` instead.
+        """
         values: dict[str, Any] = {}
+        refuse = self.foreign_key if ignores_foreign else self.unknown_key
         for key, value in mapping.items():
             kind = kinds.get(key)
             if kind is None:
-                self.unknown_key((*path, key), tuple(kinds), what)
+                refuse((*path, key), tuple(kinds), what)
                 continue
             try:
                 values[key] = kind(value)
