@@ -215,6 +215,27 @@ async def test_a_changed_yaml_does_not_change_a_run_under_way(workspace: Workspa
     assert sandbox.request_count == 3
 
 
+@pytest.mark.parametrize("change", ["changed", "broken", "same"])
+async def test_a_resumed_run_says_that_its_file_has_changed(workspace: Workspace, change: str) -> None:
+    async with Sandbox(faults=[Fault(Status(400), times=1)]) as sandbox:
+        workspace.settings(on_sandbox(sandbox))
+        workspace.ensemble("one", local("a"))
+        await run(workspace.app(), "one", "Invest?")
+        if change == "changed":
+            workspace.ensemble("one", local("b"))
+        elif change == "broken":
+            workspace.write("work/project/.llm-orc/ensembles/one.yaml", "name: one\nagents: {")
+        said: list[str] = []
+
+        result = await resume_run(
+            workspace.app(), ResumeOptions("last"), show=lambda _event: None, waiting=said.append
+        )
+
+    assert result.status == "completed"
+    assert [agent.name for agent in result.agents] == ["a"]
+    assert ["has changed since this run began" in words for words in said] == ([] if change == "same" else [True])
+
+
 async def test_resuming_a_completed_run_shows_it_again_and_asks_nobody(
     workspace: Workspace, sandbox: Sandbox
 ) -> None:

@@ -305,6 +305,16 @@ async def test_acknowledged_terms_are_remembered_with_their_date(place: SignInPl
     assert status["credentials"][0]["terms_acknowledged_at"] is not None
 
 
+async def test_terms_that_were_acknowledged_are_not_asked_for_again(place: SignInPlace) -> None:
+    place.configure(NOTICE)
+
+    before = await place.run("auth", "prefer", "sandbox", "oauth")
+    await signed_in(place, "--acknowledge-terms")
+    after = await place.run("auth", "prefer", "sandbox", "oauth")
+
+    assert (before.returncode, after.returncode) == (2, 0)
+
+
 async def test_a_person_is_shown_the_terms_and_a_no_ends_it(place: SignInPlace) -> None:
     place.configure(NOTICE)
     terminal = Terminal(place.shell, "auth", "add", "sandbox", "--no-browser")

@@ -332,3 +332,24 @@ def test_an_agents_unknown_key_is_a_problem() -> None:
     """It may decide what the agent does, and what that costs."""
     with pytest.raises(EnsembleInvalid, match="has no key `wibble`"):
         parse_ensemble_text("name: panel\nagents: [{name: a, wibble: 1}]\n")
+
+
+@pytest.mark.parametrize(
+    "written", ["${MODEL}", "$MODEL", "%MODEL%", "{{ model }}", "{env:MODEL}", "$(cat model)"]
+)
+def test_a_placeholder_is_filled_in_by_nobody_and_refused(written: str) -> None:
+    with pytest.raises(EnsembleInvalid) as refused:
+        parse_ensemble_text(f"name: panel\nagents:\n- name: a\n  provider: openai\n  model: '{written}'\n")
+
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.column) == (5, 10)
+    assert f"`model` has `{written}`" in problem.message
+
+
+def test_prompts_are_as_they_are_written() -> None:
+    text = "Explain ${HOME}, $PATH, %TEMP% and {{ braces }}."
+    ensemble = parse_ensemble_text(
+        f"name: p\ntask: '{text}'\nagents: [{{name: a, system_prompt: '{text}'}}]\n"
+    ).ensemble
+
+    assert ensemble.default_task == ensemble.agents[0].system_prompt == text

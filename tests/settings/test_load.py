@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from llm_orc.errors import ProfileNotFound, SettingsError
 from llm_orc.settings.load import load_settings, read_guarded, trust_file
@@ -378,3 +379,39 @@ class TestTrust:
 
     def test_outside_of_projects_there_is_nothing_to_trust(self, place: Place) -> None:
         assert read_guarded(place.paths, Path(place.home), {"HOME": str(place.home)}) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("model_profiles.x.model", "${MODEL}"),
+        ("model_profiles.x.provider", "$PROVIDER"),
+        ("model_profiles.x.base_url", "https://${HOST}/v1"),
+        ("model_profiles.x.api_key_file", "$HOME/openai.key"),
+        ("model_profiles.x.api_key_file", "%USERPROFILE%/openai.key"),
+        ("providers.x.base_url", "https://{{host}}/v1"),
+        ("providers.x.default_model", "{env:MODEL}"),
+        ("providers.x.headers.x-team", "$(hostname)"),
+        ("providers.x.oauth.client_id", "${CLIENT_ID}"),
+        ("providers.x.oauth.extra_token_params.audience", "${AUDIENCE}"),
+        ("network.ca_file", "$CA_FILE"),
+        ("batch.store", "postgresql://${HOST}/batches"),
+    ],
+)
+def test_a_placeholder_is_filled_in_by_nobody_and_refused(place: Place, key: str, written: str) -> None:
+    content: object = written
+    for name in reversed(key.split(".")):
+        content = {name: content}
+    place.user(yaml.safe_dump(content))
+
+    with pytest.raises(SettingsError, match="nothing is filled in here") as refused:
+        place.load()
+
+    assert "api_key_env: NAME" in refused.value.message
+
+
+@pytest.mark.parametrize("model", ["org/model:7b-q4_K_M", "a$b", "100%", "{x}", "~m", "a%20b"])
+def test_what_only_looks_odd_is_taken(place: Place, model: str) -> None:
+    place.user(yaml.safe_dump({"model_profiles": {"x": {"provider": "openai", "model": model}}}))
+
+    assert place.load().profiles["x"].model == model

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.app.credentials import open_credentials
 from llm_orc.app.ways_in import WayIn, find_way
 from llm_orc.errors import InputError, SettingsError
 from llm_orc.providers.catalog import find_provider
@@ -41,7 +42,7 @@ def prefer(
         raise InputError("a method is named twice", hint="Name each once, the preferred one first.")
     ways = tuple(find_way(app, provider, name) for name in methods)
     for way in ways:
-        if way.notice is not None and not acknowledge_terms:
+        if way.notice is not None and not acknowledge_terms and not _has_acknowledged(app, provider, way):
             raise InputError(
                 f"`{way.name}` has terms that need your explicit yes: {way.notice.text}"
                 f" ({way.notice.link}, as of {way.notice.date})",
@@ -50,6 +51,15 @@ def prefer(
     file = _file(app, project=project)
     write_setting(file, ("providers", provider, "auth_method"), methods)
     return Preference(provider, ways, file, needs_trust=project)
+
+
+def _has_acknowledged(app: App, provider: str, way: WayIn) -> bool:
+    """Who signed in there has said yes to the same terms already."""
+    storage = open_credentials(app)
+    return way.name == "oauth" and any(
+        entry.provider == provider and entry.terms_acknowledged_at is not None
+        for entry in (storage.entries() if storage.state.is_usable else ())
+    )
 
 
 def _file(app: App, *, project: bool) -> Path:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import WhenFull
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.running import is_running
-from llm_orc.errors import RunNotFound, RunNotResumable
-from llm_orc.runs.resume import find_run, load_run, resumable
+from llm_orc.ensembles.parse import load_ensemble_file
+from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
+from llm_orc.runs.resume import encode_ensemble, find_run, load_run, resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +69,11 @@ async def resume_run(
             hint="Ask again there with `/retry`:"
             f" llm-orc chat --conversation {quote(run.recipe.conversation or '')}",
         )
+    if (changed := _changed_file(run)) is not None:
+        waiting(
+            f"`{changed}` has changed since this run began. The run goes on as it began; a new one takes the file"
+            f" as it is: llm-orc invoke {quote(run.recipe.ensemble.name)}"
+        )
     recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
     if options.when_full is not None:
         recipe = replace(recipe, when_full=options.when_full)
@@ -84,6 +91,18 @@ async def resume_run(
         earlier=run,
         session=session,
     )
+
+
+def _changed_file(run: RecordedRun) -> str | None:
+    """Return the ensemble's file where it no longer says what the run was started with."""
+    source = run.recipe.ensemble.source
+    if source is None or source.place == "packaged":
+        return None
+    try:
+        now = load_ensemble_file(Path(source.path), source.place).ensemble
+    except EnsembleInvalid:
+        return source.path
+    return None if encode_ensemble(now) == encode_ensemble(run.recipe.ensemble) else source.path
 
 
 def _load(app: App, wanted: str | None) -> RecordedRun:

@@ -71,7 +71,8 @@ def plain_words(event: RunEvent) -> str:
         case AgentRetrying():
             words = f"{event.agent}: try {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
         case AgentSwitched():
-            words = f"{event.agent}: now {event.model} ({event.access.billing}): {event.error.message}"
+            way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
+            words = f"{event.agent}: now {event.model} {way}: {event.error.message}"
         case AgentNotice():
             words = f"{event.agent}: {event.message}"
         case AgentFinished():

@@ -11,12 +11,15 @@ from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
 from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT, names_a_provider
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
-from llm_orc.storage.yaml_fields import Fields, type_of
 from llm_orc.storage.links import is_linked, link_problem
+from llm_orc.storage.yaml_fields import Fields, type_of
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
+
+
+_PROSE = frozenset({"description", "default_task", "task", "agents", "system_prompt", "options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class _Parser:
         return {}
 
     def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
-        values = self._fields.read((), data, ENSEMBLE_KINDS, "an ensemble", ignores_foreign=True)
+        values = self._fields.read((), data, ENSEMBLE_KINDS, "an ensemble", ignores_foreign=True, prose=_PROSE)
         if "name" not in data:
             self._fields.problem("the ensemble has no `name`", (), hint="begin the file with `name: my-ensemble`")
         if values.get("default_task") is not None and values.get("task") is not None:
@@ -126,7 +129,7 @@ class _Parser:
         known = agent if other is None else {k: v for k, v in agent.items() if k in {"name", "depends_on"}}
         shown = agent.get("name")
         what = f"agent `{shown[:80]}`" if isinstance(shown, str) and shown else f"agent number {i + 1}"
-        values = self._fields.read(path, known, AGENT_KINDS, what)
+        values = self._fields.read(path, known, AGENT_KINDS, what, prose=_PROSE)
         if other is not None:
             self._fields.problem(
                 f"{what} has `{other}`, which this release does not support",

@@ -62,6 +62,11 @@ def encode_recipe(recipe: Recipe) -> bytes:
     return msgspec.json.encode(recipe)
 
 
+def encode_ensemble(ensemble: Ensemble) -> bytes:
+    """Return the ensemble as a recipe holds it: equal for equal ones."""
+    return msgspec.json.encode(ensemble)
+
+
 def load_run(journal: Journal, run_id: str) -> RecordedRun:
     """Return the run with exactly this id. Raises `RunNotFound`, `RunNotResumable`, `StorageError`."""
     found = journal.run(run_id)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import Layer
     from llm_orc.storage.yaml_fields import Kind
 
+_PROSE = frozenset(
+    {"system_prompt", "required_system_prompt", "text", "options", *GROUPS}
+)  # free text, or read by part
 _CONFIG_FILES = ("config.yaml", "config.local.yaml")
 
 SettingPath = tuple[str, ...]  # ("model_profiles", "fast", "options", "top_p")
@@ -147,7 +150,7 @@ class _File:
         for key, hint in keys_themselves.items():
             self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=hint)
         rest = {key: value for key, value in mapping.items() if key not in keys_themselves}
-        for key, value in self._fields.read(place, rest, kinds, what).items():
+        for key, value in self._fields.read(place, rest, kinds, what, prose=_PROSE).items():
             if key in GROUPS:
                 self._keys((*path, key), (*place, key), value, GROUPS[key])
                 continue

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.nearest import did_you_mean, slip_of
+from llm_orc.storage.placeholders import placeholder_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -51,6 +52,9 @@ def or_nothing(kind: Kind) -> JsonSchema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+_WRITE_ITSELF = (
+    "write the value itself (a path may begin with `~`); a key's variable is named by `api_key_env: NAME`"
+)
 _LONGEST_KEY = 80  # characters of an unknown key that are compared
 _MOST_QUESTIONS = 20  # looking for the nearest name is slow, and nobody reads more of them
 
@@ -208,9 +212,11 @@ class Fields:
         what: str,
         *,
         ignores_foreign: bool = False,
+        prose: Collection[str] = (),
     ) -> dict[str, Any]:
         """Return the keys of `mapping` that are right, read as `kinds` says; the others become problems.
 
+        A placeholder such as `${NAME}` is a problem, since nothing here fills it in, but in the keys of `prose`.
         `ignores_foreign`: an unknown key that is no slip of a known one is put into `ignored` instead.
         """
         values: dict[str, Any] = {}
@@ -219,6 +225,11 @@ class Fields:
             kind = kinds.get(key)
             if kind is None:
                 refuse((*path, key), tuple(kinds), what)
+                continue
+            if key not in prose and (placeholder := placeholder_in(value)) is not None:
+                self.problem(
+                    f"`{key}` has `{placeholder}`, and nothing is filled in here", (*path, key), hint=_WRITE_ITSELF
+                )
                 continue
             try:
                 values[key] = kind(value)
