@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.durable.postgres import Postgres, find_programs
 
 from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
+from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -49,7 +50,7 @@ async def carry_out(store: str, number: int) -> dict[str, float]:
     async def calls(_batch_id: str, row: int, _recipe: Recipe) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
-            await account.of_row(row).count_call(turn.agent.name)
+            await account.of_row(row).sending(Tried(turn.agent.name, 0.0))
             return AgentOutput(ANSWER, "none", ACCESS)
 
         return call

@@ -64,6 +64,7 @@ class LlmOrcError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
+    may_be_billed: bool = False  # a call was sent, and it is not sure that nobody bills it
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

@@ -8,16 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.budget import Budget
+from llm_orc.agents.budget import Budget, Tried
 from llm_orc.errors import BudgetExceeded, LlmOrcError, RateLimited, ReplyCut
 
 
+async def send(budget: Budget, tried: Tried) -> None:
+    await budget.sending(tried)
+    tried.is_sent = True
+
+
 async def call(budget: Budget, most: float, cost: float | None = None, error: LlmOrcError | None = None) -> None:
-    async with budget.hold(most, "agent `a`") as held:
+    tried = Tried("a", most)
+    async with budget.hold(tried):
+        await send(budget, tried)
         await asyncio.sleep(0)
         if error is not None:
             raise error
-        held.settle(cost)
+        tried.cost_usd = cost
+
+
+def billed(error: LlmOrcError) -> LlmOrcError:
+    error.may_be_billed = True
+    return error
 
 
 async def test_a_call_is_settled_at_what_it_really_cost() -> None:
@@ -52,7 +64,7 @@ async def test_an_error_that_nobody_bills_gives_it_back_and_any_other_counts() -
         await call(budget, 0.4, error=RateLimited("no"))
     assert budget.spent_usd == 0
     with pytest.raises(ReplyCut):
-        await call(budget, 0.4, error=ReplyCut("gone"))
+        await call(budget, 0.4, error=billed(ReplyCut("gone")))
     assert budget.spent_usd == 0.4
 
 
@@ -61,7 +73,9 @@ async def test_a_cancelled_call_counts_and_does_not_block_the_others() -> None:
     started = asyncio.Event()
 
     async def hang() -> None:
-        async with budget.hold(0.7, "agent `a`"):
+        tried = Tried("a", 0.7)
+        async with budget.hold(tried):
+            await send(budget, tried)
             started.set()
             await asyncio.Event().wait()
 
@@ -91,14 +105,16 @@ async def test_no_interleaving_brings_a_run_above_its_limit(
     budget = Budget(limit)
 
     async def one(most: float, part: float, end: str, turns: int) -> None:
-        async with budget.hold(most, "agent `a`") as held:
+        tried = Tried("a", most)
+        async with budget.hold(tried):
+            await send(budget, tried)
             for _ in range(turns):
                 await asyncio.sleep(0)
             if end == "unbilled":
                 raise RateLimited("no")
             if end == "cut":
-                raise ReplyCut("gone")
-            held.settle(None if end == "unknown" else most * part)
+                raise billed(ReplyCut("gone"))
+            tried.cost_usd = None if end == "unknown" else most * part
 
     tasks = [asyncio.ensure_future(one(*each)) for each in calls]
     await asyncio.sleep(0)

@@ -8,8 +8,9 @@ from collections.abc import Collection
 import pytest
 
 from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, ModelRef
+from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice, choose_models
-from llm_orc.agents.llm import Candidate, LlmCaller
+from llm_orc.agents.llm import LlmCaller
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,

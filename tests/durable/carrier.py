@@ -22,6 +22,7 @@ import aiohttp
 from dbos import DBOS
 
 from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
+from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -77,7 +78,7 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
                     os._exit(9)
                 if limits:
                     await worker.gate.start("witness", 0)
-                await account.of_row(row).count_call(turn.agent.name)
+                await account.of_row(row).sending(Tried(turn.agent.name, 0.0))
                 # The prompt's own words tell the row; agents behind others get them within their answers.
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
                 asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}

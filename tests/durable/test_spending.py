@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.durable.batches import Batches
@@ -48,6 +50,16 @@ def joined(engine: sa.Engine, worker_id: str, limits: BatchLimits) -> BatchAccou
         return
 
     return BatchAccount(engine, worker_id, "b1", limits, may_start)
+
+
+@asynccontextmanager
+async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Tried]:
+    """Hold the most of a try that is sent."""
+    budget, tried = account.of_row(row), Tried(agent, most_usd)
+    async with budget.hold(tried):
+        await budget.sending(tried)
+        tried.is_sent = True
+        yield tried
 
 
 def counted(engine: sa.Engine, column: sa.Column[float]) -> float:
@@ -109,15 +121,15 @@ async def test_a_call_waits_while_others_may_cost_less_than_was_put_aside(engine
     order = []
 
     async def second() -> None:
-        async with account.of_row(2).hold(0.6, "agent `b`") as held:
+        async with holding(account, 2, 0.6, "b") as held:
             order.append("second starts")
-            held.settle(0.2)
+            held.cost_usd = 0.2
 
-    async with asyncio.TaskGroup() as tasks, account.of_row(1).hold(0.8, "agent `a`") as held:
+    async with asyncio.TaskGroup() as tasks, holding(account, 1, 0.8, "a") as held:
         tasks.create_task(second())
         await asyncio.sleep(0.3)
         order.append("first ends")
-        held.settle(0.1)
+        held.cost_usd = 0.1
 
     assert order == ["first ends", "second starts"]
     assert counted(engine, BATCHES.c.spent_usd) == pytest.approx(0.3)
@@ -128,14 +140,14 @@ async def test_a_call_that_cannot_fit_any_more_is_refused_at_once(engine: sa.Eng
     submit(engine, limits)
     account = joined(engine, "w1", limits)
     for row in (1, 2):
-        async with account.of_row(row).hold(0.4, "agent `a`") as held:
-            held.settle(0.4)
+        async with holding(account, row, 0.4, "a") as held:
+            held.cost_usd = 0.4
 
     with pytest.raises(BudgetExceeded, match="the row may not cost so much more") as of_row:
-        async with account.of_row(1).hold(0.2, "agent `b`"):
+        async with holding(account, 1, 0.2, "b"):
             pass
     with pytest.raises(BatchBudgetExceeded, match="the batch may not cost so much more"):
-        async with account.of_row(3).hold(0.3, "agent `a`"):
+        async with holding(account, 3, 0.3, "a"):
             pass
     assert not isinstance(of_row.value, BatchBudgetExceeded)
 
@@ -159,7 +171,7 @@ async def test_a_call_that_nobody_bills_and_one_that_is_settled_twice_count_once
     submit(engine, limits)
     account = joined(engine, "w1", limits)
     with pytest.raises(RateLimited):
-        async with account.of_row(1).hold(0.9, "agent `a`"):
+        async with holding(account, 1, 0.9, "a"):
             raise RateLimited("busy")
     hold = await account.take(1, 0.9, "agent `a`")
 

@@ -124,10 +124,11 @@ async def test_the_runs_cost_is_unknown_when_one_answers_is(journal: Journal) ->
     journal.begin(new_run("run-1", "a", "b"))
     recorder = Recorder(journal, "run-1", lambda _event: None)
 
-    await recorder.commit(AgentFinished(1.0, "a", 1.0, output("x", cost_usd=0.5)))
-    await recorder.commit(AgentFinished(1.0, "b", 1.0, output("y", cost_usd=None)))
+    for agent, cost_usd in (("a", 0.5), ("b", None)):
+        recorder.post(AgentStarted(1.0, agent, "model-1", ACCESS))
+        recorder.post(AgentFinished(1.0, agent, 1.0, output("x", cost_usd=cost_usd)))
     await recorder.commit(RunFinished(2.0, "completed", 1.0))
 
     [row] = journal.runs()
-    assert row.cost_usd is None
+    assert (row.cost_usd, row.known_cost_usd, row.unknown_costs) == (None, 0.5, 1)
     assert row.finished == 2

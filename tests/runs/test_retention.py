@@ -77,7 +77,7 @@ def test_no_single_moment_of_a_clock_deletes_what_others_call_young(
 def test_the_journal_leaves_what_sigterm_has_stopped(journal: Journal) -> None:
     for n, status in enumerate(("completed", "interrupted", "failed")):
         journal.begin(new_run(f"run-{n}", "a", started_at=1000.0 + n))
-        end = EndOfTry(f"run-{n}", status, 2000.0, 1, None)
+        end = EndOfTry(f"run-{n}", status, 2000.0, 1, 0.0)
         journal.append(Entries(f"run-{n}", 0, (), end, lambda _failure: None))
     journal.begin(new_run("run-3", "a", started_at=1003.0))
     journal.close()

@@ -1,4 +1,4 @@
-"""What a run may spend: a call's most is put aside before it starts, and settled when it has ended."""
+"""What a run may spend: each try's most is put aside before it is sent, and settled by what is known of it."""
 
 from __future__ import annotations
 
@@ -8,44 +8,37 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.errors import (
-    AuthError,
-    BudgetExceeded,
-    LlmOrcError,
-    ProviderOverloaded,
-    ProviderUnreachable,
-    RateLimited,
-    RequestRejected,
-)
+from llm_orc.errors import BudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Answered with an error, or never sent: nobody bills these. All else may have been billed, and counts as if.
-_NOT_BILLED = (ProviderUnreachable, ProviderOverloaded, RateLimited, RequestRejected, AuthError)
 _ROUNDING_USD = 1e-9
 
 
-def is_unbilled(error: LlmOrcError) -> bool:
-    """Is it sure that nobody bills a call that ended so?"""
-    return isinstance(error, _NOT_BILLED)
-
-
 @dataclass(slots=True)
-class Held:
-    """What is put aside for one call, in US dollars."""
+class Tried:
+    """One try of a call. `most_usd` is 0 where it costs nothing, or where nobody limits the cost."""
 
+    agent: str
     most_usd: float
-    cost_usd: float | None = None
-    lost_usd: float = 0.0
+    is_sent: bool = False  # from here on it may be billed
+    cost_usd: float | None = None  # None: not known (yet)
+    number: int = 0  # in the record of its run; 0: it is not there
 
-    def settle(self, cost_usd: float | None) -> None:
-        """The call has ended and cost this; None: it is not known, so the most counts."""
-        self.cost_usd = self.most_usd if cost_usd is None else cost_usd
+    @property
+    def what(self) -> str:
+        return f"agent `{self.agent}`"
 
-    def lost(self) -> None:
-        """A try that may have been billed came to nothing, and the call goes on with another."""
-        self.lost_usd += self.most_usd
+    def counts_usd(self, error: BaseException | None) -> float:
+        """Return what the try counts now that it has ended, with `error` where it did: its cost, or else its most.
+
+        Nothing where it was not sent, or where it is sure that nobody bills it.
+        """
+        if self.cost_usd is not None:
+            return self.cost_usd
+        is_unbilled = isinstance(error, LlmOrcError) and not error.may_be_billed
+        return self.most_usd if self.is_sent and not is_unbilled else 0.0
 
 
 class Spending(Protocol):
@@ -53,68 +46,92 @@ class Spending(Protocol):
 
     @property
     def limits_cost(self) -> bool:
-        """False: `hold` need not be asked, and no price need be known."""
+        """False: no price need be known."""
         ...
 
-    def hold(self, most_usd: float, what: str) -> AbstractAsyncContextManager[Held]:
-        """Put `most_usd` aside for the call inside. Raises `BudgetExceeded` where less is left."""
+    def hold(self, tried: Tried) -> AbstractAsyncContextManager[None]:
+        """Put the most of the try inside aside. Raises `BudgetExceeded` where less is left."""
         ...
 
-    async def count_call(self, what: str) -> None:
-        """Count one try of a call that is about to be sent. Raises `BudgetExceeded` where no more may be."""
+    async def sending(self, tried: Tried) -> None:
+        """Count the try, which is about to be sent, so that it counts whatever becomes of this process.
+
+        Raises `BudgetExceeded` where no more may be sent, `StorageError` where it can't be kept.
+        """
         ...
+
+
+class TryRecord(Protocol):
+    """Keeps the tries of a run, so that the next process which goes on with it knows of them."""
+
+    async def sending(self, tried: Tried) -> None:
+        """Return when it is kept that this try was about to be sent. Raises `StorageError` where it can't be."""
+        ...
+
+    def ended(self, tried: Tried, counts_usd: float) -> None: ...
 
 
 class Budget:
     """What a run may spend: US dollars over metered accesses, and calls over any; None: without a limit.
 
-    `spent_usd` and `calls` count what an earlier try of the run has spent.
+    `spent_usd` and `calls` count what an earlier process has spent, or may have, on the same run.
     """
 
     def __init__(
-        self, limit_usd: float | None, spent_usd: float = 0.0, *, max_calls: int | None = None, calls: int = 0
+        self,
+        limit_usd: float | None,
+        spent_usd: float = 0.0,
+        *,
+        max_calls: int | None = None,
+        calls: int = 0,
+        record: TryRecord | None = None,
     ) -> None:
         self.limits_cost = limit_usd is not None
         self.limit_usd = math.inf if limit_usd is None else limit_usd
         self.spent_usd = spent_usd
         self.max_calls, self.calls = max_calls, calls
+        self._record = record
         self._held_usd = 0.0
         self._changed = asyncio.Condition()
 
-    async def count_call(self, what: str) -> None:
-        """Count one try. Raises `BudgetExceeded` where the run has made all that it may."""
+    async def sending(self, tried: Tried) -> None:
         if self.max_calls is not None and self.calls >= self.max_calls:
             raise BudgetExceeded(
-                f"{what} is not asked: the run has made all the {self.max_calls} calls that it may make",
+                f"{tried.what} is not asked: the run has made all the {self.max_calls} calls that it may make",
                 hint="Allow more with `llm-orc resume --max-calls N`.",
             )
         self.calls += 1
+        if self._record is not None:
+            tried.number = self.calls
+            await self._record.sending(tried)
 
     @asynccontextmanager
-    async def hold(self, most_usd: float, what: str) -> AsyncIterator[Held]:
-        """Put `most_usd` aside for the call inside; waits while calls under way may yet leave enough.
-
-        Raises `BudgetExceeded` where they can't. An error that is surely not billed gives it back, any other
-        counts as spent.
-        """
-        await self._take(most_usd, what)
-        held = Held(most_usd)
+    async def hold(self, tried: Tried) -> AsyncIterator[None]:
+        """Waits while tries under way may yet leave enough; raises `BudgetExceeded` where they can't."""
+        await self._take(tried)
+        error: BaseException | None = None
         try:
-            yield held
-        except _NOT_BILLED:
-            held.cost_usd = 0.0
+            yield
+        except BaseException as e:
+            error = e
             raise
         finally:
-            self._held_usd -= most_usd
-            self.spent_usd += (most_usd if held.cost_usd is None else held.cost_usd) + held.lost_usd
+            counts_usd = tried.counts_usd(error)
+            self._held_usd -= tried.most_usd
+            self.spent_usd += counts_usd
+            if tried.number and self._record is not None:
+                self._record.ended(tried, counts_usd)
             await asyncio.shield(self._tell())
 
-    async def _take(self, most_usd: float, what: str) -> None:
+    async def _take(self, tried: Tried) -> None:
+        most_usd = tried.most_usd
+        if not most_usd:
+            return
         async with self._changed:
             while self.spent_usd + self._held_usd + most_usd > self.limit_usd + _ROUNDING_USD:
                 if self._held_usd <= _ROUNDING_USD or self.spent_usd + most_usd > self.limit_usd + _ROUNDING_USD:
                     raise BudgetExceeded(
-                        f"{what} may cost up to ${most_usd:.4f}, and ${max(self._left_usd, 0):.4f} of the"
+                        f"{tried.what} may cost up to ${most_usd:.4f}, and ${max(self._left_usd, 0):.4f} of the"
                         f" ${self.limit_usd:.2f} that this run may cost are left",
                         hint="Allow more with `llm-orc resume --max-cost USD`, or lower the agent's `max_tokens`.",
                     )

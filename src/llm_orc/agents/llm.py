@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from copy import copy
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import AgentOutput
-from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.counted_tries import counted
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
@@ -27,33 +24,18 @@ from llm_orc.errors import (
     RequestRejected,
 )
 from llm_orc.net.text import is_blank
-from llm_orc.providers.anthropic import default_max_tokens
-from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Usage
+from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S
-from llm_orc.providers.prices import most_input_tokens
 from llm_orc.providers.redact import masked_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.base import AgentTurn
-    from llm_orc.agents.budget import Held, Spending
+    from llm_orc.agents.budget import Spending
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.choice import ModelChoice
     from llm_orc.errors import LlmOrcError
-    from llm_orc.providers.base import ReplyObserver
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model that is ready to be called, and what a call of it costs."""
-
-    choice: ModelChoice
-    model: ModelInterface
-    access: Access
-    cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: not known
-
-    @property
-    def is_metered(self) -> bool:
-        return self.access.billing is Billing.METERED
 
 
 class LlmCaller:
@@ -65,7 +47,6 @@ class LlmCaller:
     def __init__(self, candidates: Mapping[str, Sequence[Candidate]], budgets: Sequence[Spending] = ()) -> None:
         """`candidates` holds at least one for each agent; where a budget limits the cost, each price is known."""
         self._candidates, self._budgets = candidates, tuple(budgets)
-        self._limiting_cost = tuple(budget for budget in self._budgets if budget.limits_cost)
         self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
     def with_budget(
@@ -108,49 +89,9 @@ class LlmCaller:
 
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
         request = _request(candidate.choice, turn)
-        what = f"agent `{turn.agent.name}`"
         if self._budgets:
-            request = replace(request, permit=partial(self._count_call, what))
-        if not self._limiting_cost or not candidate.is_metered:
-            return await _ask(candidate, turn, request, turn.observer)
-        most_tokens = most_output_tokens(request, candidate.model.name)
-        request = replace(request, max_tokens=request.max_tokens or most_tokens)
-        most_usd = _most_usd(candidate, request, most_tokens)
-        async with AsyncExitStack() as stack:
-            held = [await stack.enter_async_context(b.hold(most_usd, what)) for b in self._limiting_cost]
-            output = await _ask(candidate, turn, request, _Counting(turn.observer, held))
-            for one in held:
-                one.settle(output.cost_usd)
-        return output
-
-    async def _count_call(self, what: str) -> None:
-        for budget in self._budgets:
-            await budget.count_call(what)
-
-
-class _Counting:
-    """An observer that also counts tries which may have been billed for nothing."""
-
-    def __init__(self, observer: ReplyObserver, held: Sequence[Held]) -> None:
-        self._observer, self._held = observer, held
-        self.text = observer.text
-
-    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        if isinstance(error, ReplyUnreadable):
-            for one in self._held:
-                one.lost()
-        self._observer.retrying(error, attempt, delay_s)
-
-
-def _most_usd(candidate: Candidate, request: ModelRequest, most_tokens: int) -> float:
-    texts = [request.system_prompt or "", *(message.content for message in request.messages)]
-    usage = Usage(most_input_tokens(texts, len(request.messages)), most_tokens)
-    return candidate.cost_usd(candidate.model.name, usage) or 0.0
-
-
-def most_output_tokens(request: ModelRequest, model: str) -> int:
-    """Return how many tokens an answer may have."""
-    return request.max_tokens or default_max_tokens(model)
+            request = counted(request, candidate, turn.agent.name, self._budgets)
+        return await _ask(candidate, turn, request)
 
 
 def _closes_access(error: LlmOrcError, access: Access) -> bool:
@@ -199,26 +140,28 @@ def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(joined)
 
 
-async def _ask(
-    candidate: Candidate, turn: AgentTurn, request: ModelRequest, observer: ReplyObserver
-) -> AgentOutput:
+async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> AgentOutput:
     choice = candidate.choice
     limit = asyncio.timeout(choice.timeout_s)
     try:
         async with limit:
-            reply = await masked_reply(candidate.model, request, observer)
+            reply = await masked_reply(candidate.model, request, turn.observer)
     except TimeoutError as e:
         if not limit.expired():
             raise
-        raise AgentTimedOut(
+        error = AgentTimedOut(
             f"agent `{turn.agent.name}` took longer than its limit of {choice.timeout_s:g} s",
             hint="Raise `timeout_seconds` of the agent or its profile.",
-        ) from e
+        )
+        error.may_be_billed = True
+        raise error from e
     if is_blank(reply.text):  # whichever way it came: nobody is to be asked with nothing
-        raise ReplyUnreadable(
+        blank = ReplyUnreadable(
             f"`{candidate.access.provider}` (model `{reply.model}`) gave an answer without any text",
             hint="Ask again, or reword the prompt.",
         )
+        blank.may_be_billed = True
+        raise blank
     return AgentOutput(
         text=reply.text,
         model=reply.model,

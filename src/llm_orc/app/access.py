@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.auth.access import Access
+from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
 from llm_orc.providers.catalog import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.providers.official_cli.state import CliState
-from llm_orc.providers.request_options import ALL_DIALECTS
+from llm_orc.providers.request_options import ALL_DIALECTS, unpriced_options
 
 if TYPE_CHECKING:
     from llm_orc.net.transport import Transport
@@ -98,6 +98,13 @@ class ReadyModel:
     connection: HttpConnection | CliConnection
     access: Access
     why: str = ""
+
+    @property
+    def unpriced_options(self) -> tuple[str, ...]:
+        """Those of its `options` that may bill something beside tokens, or tokens at another price."""
+        if self.access.billing is not Billing.METERED or not isinstance(self.connection, HttpConnection):
+            return ()
+        return unpriced_options(self.choice.options, self.connection.endpoint.dialect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from llm_orc.app.batch_inputs import Shaping, make_tasks
 from llm_orc.app.batch_prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.batches import find_batch, stored_batch
 from llm_orc.app.choices import choices_of
-from llm_orc.app.conduct import refuse_unknown_price
 from llm_orc.app.estimate import estimate
 from llm_orc.app.placeholders import placeholders
+from llm_orc.app.run_budget import refuse_unknown_price
 from llm_orc.app.run_ensemble import lowest
 from llm_orc.app.session import Session
 from llm_orc.durable.batch import BatchLimits, NewRow, batch_id_of

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from llm_orc.agents.base import AgentOutput, AgentTurn, CallAgent
-    from llm_orc.agents.llm import Candidate
+    from llm_orc.agents.candidate import Candidate
     from llm_orc.app.wiring import App
     from llm_orc.durable.worker import Worker
     from llm_orc.providers.limits import SlowedDown

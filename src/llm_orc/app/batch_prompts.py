@@ -10,8 +10,8 @@ from llm_orc.app.placeholders import fill_known, placeholders, rename
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
-    from llm_orc.agents.llm import Candidate
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.resume import Recipe
 

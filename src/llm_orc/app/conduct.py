@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,30 +13,22 @@ from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access import AccessPlan
 from llm_orc.app.conversing import conversation_of
-from llm_orc.app.costs import cost_of
 from llm_orc.app.estimate import estimate
+from llm_orc.app.run_budget import budget_of, refuse_unknown_price
 from llm_orc.app.running import lock_of
 from llm_orc.app.session import Session
-from llm_orc.engine.events import (
-    AgentDelta,
-    AgentFailed,
-    AgentRetrying,
-    AgentStarted,
-    AgentSwitched,
-    RunEvent,
-)
+from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import BudgetExceeded, RunNotResumable, SettingsError, StorageError
-from llm_orc.providers.base import Usage
+from llm_orc.errors import RunNotResumable, StorageError
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
 from llm_orc.runs.state import RunState
+from llm_orc.runs.tries import RecordedTries
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from llm_orc.app.access import ReadyModels
     from llm_orc.app.wiring import App
     from llm_orc.runs.journal import Journal
     from llm_orc.runs.state import RunResult
@@ -58,6 +50,7 @@ class Limits:
 
     max_concurrent: int | None = None
     timeout_s: float | None = None
+    budget: Budget | None = None  # one that several runs share, beside the run's own
 
 
 async def conduct(
@@ -101,11 +94,12 @@ async def conduct(
         elif earlier is not None:
             for event in earlier.events:
                 see(event)
-        caller = LlmCaller(candidates, _budgets(recipe, earlier))
+        budget = budget_of(recipe, earlier, candidates, told.characters, RecordedTries(sink, app.clock.now))
+        budgets = tuple(one for one in (limits.budget, budget) if one is not None)
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
-            told.wrap(caller),
+            told.wrap(LlmCaller(candidates, budgets)),
             sink,
             run_id=run_id,
             clock=app.clock,
@@ -117,6 +111,7 @@ async def conduct(
             done=earlier.state.outputs if earlier else None,
             sandbox=recipe.rehearsal,
             conversation=recipe.conversation,
+            counts_tries=budget is not None,
         )
         return state.result(recorded=record and sink.failure is None)
 
@@ -124,38 +119,6 @@ async def conduct(
 def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
     """Return a session that has what `recipe` needs; it is still to be entered."""
     return Session(app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=watch.stream)
-
-
-def _budgets(recipe: Recipe, earlier: RecordedRun | None) -> tuple[Budget, ...]:
-    if recipe.max_cost_usd is None and recipe.max_calls is None:
-        return ()
-    agents = earlier.state.agents.values() if earlier else ()
-    spent = [agent.output.cost_usd or 0.0 for agent in agents if agent.output and not agent.is_kept]
-    calls = calls_in(earlier.events) if earlier else 0
-    return (Budget(recipe.max_cost_usd, sum(spent), max_calls=recipe.max_calls, calls=calls),)
-
-
-def calls_in(events: Iterable[RunEvent]) -> int:
-    """Count the tries that were sent, as a limit of calls counts them."""
-    started = refused = 0
-    for event in events:
-        started += isinstance(event, AgentStarted | AgentRetrying | AgentSwitched)
-        refused += isinstance(event, AgentFailed) and event.error.code == BudgetExceeded.code
-    return started - refused
-
-
-def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None:
-    """A limit that can't be kept is none: raise `SettingsError` where a price is missing."""
-    if max_cost_usd is None:
-        return
-    one = Usage(1, 1)
-    models = {model.model: model for models in ready.by_agent.values() for model in models}
-    unknown = [f"`{m.access.provider}` {name}" for name, m in models.items() if cost_of(m)(name, one) is None]
-    if unknown:
-        raise SettingsError(
-            f"the price of {', '.join(unknown)} is not known, so `--max-cost` can't be kept",
-            hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
-        )
 
 
 def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal:
@@ -209,14 +172,7 @@ async def _open_record(
     stack.push_async_callback(asyncio.to_thread, _close, journal, app.settings.runs.keep_days, app.clock.now())
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)
-    finished = [agent for agent in earlier.state.agents.values() if agent.output is not None]
-    spent = [agent.output.cost_usd for agent in finished if agent.output and not agent.is_kept]
-    known = [cost for cost in spent if cost is not None]
+    state = earlier.state
     return Recorder(
-        journal,
-        run_id,
-        see,
-        next_seq=earlier.next_seq,
-        finished=len(finished),
-        cost_usd=sum(known) if len(known) == len(spent) else None,
+        journal, run_id, see, next_seq=earlier.next_seq, finished=len(state.outputs), costs=state.costs
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.llm import most_output_tokens
 from llm_orc.app.access import Estimate
 from llm_orc.app.costs import cost_of
 from llm_orc.auth.access import Billing
 from llm_orc.providers.base import ModelRequest, Usage
+from llm_orc.providers.most import most_output_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

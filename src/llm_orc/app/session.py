@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.agents.llm import Candidate
+from llm_orc.agents.candidate import Candidate
 from llm_orc.app.costs import cost_of
 from llm_orc.app.find_access import access_finder
 from llm_orc.net.http import Http
@@ -95,7 +95,7 @@ class Session:
         built = model.connection.build(
             model, self._http, max_retries=retries, stream=self._stream, limiter=limiter
         )
-        return Candidate(model.choice, built, model.access, cost_of(model))
+        return Candidate(model.choice, built, model.access, cost_of(model), model.unpriced_options)
 
 
 def _sandbox() -> Sandbox:

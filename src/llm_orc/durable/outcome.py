@@ -46,7 +46,9 @@ class StepOutcome:
             return self.output
         assert self.error is not None
         error = LlmOrcError(self.error.message, hint=self.error.hint)
-        error.__dict__.update(code=self.error.code, exit_code=self.error.exit_code)
+        error.__dict__.update(
+            code=self.error.code, exit_code=self.error.exit_code, may_be_billed=self.error.may_be_billed
+        )
         raise error
 
 

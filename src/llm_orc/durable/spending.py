@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from llm_orc.agents.budget import Held, is_unbilled
 from llm_orc.durable.batch import BatchLimits
 from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, one_statement
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS, WORKERS
-from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, BudgetExceeded, LlmOrcError
+from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, BudgetExceeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from llm_orc.agents.budget import Tried
 
 _ROUNDING_USD = 1e-9
 _DRAWN_AT_ONCE = 64  # calls
@@ -217,28 +218,27 @@ class RowBudget:
 
     def __init__(self, account: BatchAccount, number: int) -> None:
         self._account, self._number = account, number
-        self._is_sent = False
         limits = account.limits
         self.limits_cost = limits.max_cost_usd is not None or limits.row_max_cost_usd is not None
 
-    async def count_call(self, what: str) -> None:
-        await self._account.count_call(self._number, what)
-        self._is_sent = True
+    async def sending(self, tried: Tried) -> None:
+        await self._account.count_call(self._number, tried.what)
 
     @asynccontextmanager
-    async def hold(self, most_usd: float, what: str) -> AsyncIterator[Held]:
-        hold_id = await self._account.take(self._number, most_usd, what)
-        held, self._is_sent = Held(most_usd), False
+    async def hold(self, tried: Tried) -> AsyncIterator[None]:
+        if not self.limits_cost or not tried.most_usd:
+            yield
+            return
+        hold_id = await self._account.take(self._number, tried.most_usd, tried.what)
+        error: BaseException | None = None
         try:
-            yield held
-        except LlmOrcError as e:
-            if is_unbilled(e):
-                held.cost_usd = 0.0
+            yield
+        except BaseException as e:
+            error = e
             raise
         finally:
-            unknown_usd = most_usd if self._is_sent else 0.0  # 0: cut while it waited for its turn
-            spent = (unknown_usd if held.cost_usd is None else held.cost_usd) + held.lost_usd
-            await asyncio.shield(in_store(partial(self._account.settle, hold_id, self._number, spent)))
+            spent_usd = tried.counts_usd(error)
+            await asyncio.shield(in_store(partial(self._account.settle, hold_id, self._number, spent_usd)))
 
 
 class _Purse:

@@ -19,11 +19,14 @@ class ErrorInfo:
     message: str
     hint: str | None = None
     exit_code: int = 1
+    may_be_billed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """`resumed` lists the agents whose answers an earlier try of the same run already has.
+    """`counts_tries`: the run is limited, and each of its tries is an event.
+
+    `resumed` lists the agents whose answers an earlier try of the same run already has.
 
     With `forked_from`, the answers kept from that run come next: agents that finish and never started here.
     """
@@ -37,6 +40,30 @@ class RunStarted:
     resumed: tuple[str, ...] = ()
     conversation: str | None = None
     forked_from: str | None = None
+    counts_tries: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TryStarted:
+    """A try is about to be sent that may cost `most_usd`: durable before it is. `number` is its own in the run."""
+
+    at: float
+    agent: str
+    number: int
+    most_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrySettled:
+    """The try has ended and counts `counts_usd` against the run's limit: its cost, or its most where that is open.
+
+    `number` 0: one of an earlier process, which had no limit and so has kept no try.
+    """
+
+    at: float
+    agent: str
+    number: int
+    counts_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +155,8 @@ class RunStopped:
 
 RecordedEvent = (
     RunStarted
+    | TryStarted
+    | TrySettled
     | AgentStarted
     | AgentRetrying
     | AgentSwitched

@@ -57,6 +57,7 @@ async def execute(
     done: Mapping[str, AgentOutput] | None = None,
     sandbox: bool = False,
     conversation: str | None = None,
+    counts_tries: bool = False,
 ) -> None:
     """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
 
@@ -78,6 +79,7 @@ async def execute(
             sandbox,
             resumed=tuple(execution.done),
             conversation=conversation,
+            counts_tries=counts_tries,
         )
     )
     limit = asyncio.timeout(timeout_s)
@@ -100,7 +102,7 @@ async def execute(
 
 
 def error_info(error: LlmOrcError) -> ErrorInfo:
-    return ErrorInfo(error.code, error.message, error.hint, error.exit_code)
+    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed)
 
 
 class _Execution:

@@ -16,6 +16,8 @@ from llm_orc.engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    TrySettled,
+    TryStarted,
 )
 from llm_orc.formats.figures import moment
 from llm_orc.formats.format import EventFormat
@@ -46,6 +48,8 @@ def error_line(error: LlmOrcError) -> str:
 def _event_values(event: RecordedEvent) -> dict[str, JsonValue]:
     if isinstance(event, RunStarted | RunFinished | RunStopped):
         return _run_values(event)
+    if isinstance(event, TryStarted | TrySettled):
+        return _try_values(event)
     return _agent_values(event)
 
 
@@ -71,6 +75,13 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
             return {"type": "run_stopped", "at": moment(event.at), "error": error_info_value(event.error)}
         case _:
             assert_never(event)
+
+
+def _try_values(event: TryStarted | TrySettled) -> dict[str, JsonValue]:
+    common: dict[str, JsonValue] = {"at": moment(event.at), "agent": event.agent, "try": event.number}
+    if isinstance(event, TryStarted):
+        return {"type": "try_started", **common, "most_usd": event.most_usd}
+    return {"type": "try_settled", **common, "counts_usd": event.counts_usd}
 
 
 def _agent_values(event: _AgentEvent) -> dict[str, JsonValue]:

@@ -53,6 +53,7 @@ def result_value(result: RunResult) -> JsonValue:
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
         "totals": {
             **spend_value(result.total),
+            "counted_usd": result.counted_usd,
             "by_billing": {billing: spend_value(spend) for billing, spend in result.by_billing.items()},
         },
         "error": error_info_value(result.error),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
 
 Role = Literal["user", "assistant"]
-Permit = Callable[[], Awaitable[None]]
-"""Awaited before a try is sent; raises where no more may be."""
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "other"]
 
 
@@ -52,12 +51,28 @@ NO_USAGE = Usage(0, 0)
 """Of what was not asked."""
 
 
+class Try(Protocol):
+    """One try of a call, as whoever counts what it may cost sees it."""
+
+    async def sending(self) -> None:
+        """Awaited immediately before the try is sent. Raises where it may not be."""
+        ...
+
+    def answered(self, reply: Reply) -> None:
+        """The whole answer has come."""
+        ...
+
+
+Permit = Callable[[int], AbstractAsyncContextManager[Try]]
+"""Entered with the size in bytes of what is to be sent, and left when the try has ended, however it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call. `options` go into the provider's request body as they are.
 
     `conversation` says that more turns of this one may come: a provider's prompt cache is then asked to keep it,
-    and a model that has a process for each conversation keeps that. `permit` is awaited before each try is sent.
+    and a model that has a process for each conversation keeps that. Each try is made within a `permit`.
     """
 
     messages: tuple[Message, ...]

@@ -53,6 +53,7 @@ _NO_MONEY_WORDS = ("credit balance is too low", "insufficient credits")
 _NOT_FOR_US_WORDS = ("this credential is only authorized for use with", "third-party apps now draw from")
 _BAD_KEY_WORDS = (*_NOT_FOR_US_WORDS, "api key not valid", "api key expired", "api key not found")
 _BAD_KEY_CODES = frozenset({"API_KEY_INVALID"})
+_BETWEEN = frozenset({408, 499, 502, 504, *range(520, 528)})  # of gateways; 520 and more are Cloudflare's
 _RETRYABLE_4XX = frozenset({408, 409, 425})
 
 
@@ -200,7 +201,20 @@ def _until_s(http_date: str, now: datetime) -> float | None:
 def from_transport(error: TransportError, target: Target, origin: str) -> ProviderError:
     """The error for a request that got no whole answer."""
     kind, happened, hint = _WITHOUT_ANSWER[error.trouble]
-    return kind(f"{happened.format(target=target, origin=origin)}: {error.reason}.", hint=error.hint or hint)
+    failure = kind(f"{happened.format(target=target, origin=origin)}: {error.reason}.", hint=error.hint or hint)
+    failure.may_be_billed = error.trouble not in _NEVER_SENT
+    return failure
+
+
+_NEVER_SENT = frozenset({Trouble.NOT_SENT, Trouble.CERTIFICATE, Trouble.INVALID})
+
+
+def may_have_been_billed(status: int) -> bool:
+    """False where a provider has said no before it gave an answer: nobody bills that.
+
+    Something between us and the provider that had no whole answer from it says nothing of what it has done.
+    """
+    return 200 <= status < 300 or status in _BETWEEN
 
 
 _WITHOUT_ANSWER: Mapping[Trouble, tuple[type[ProviderError], str, str]] = {

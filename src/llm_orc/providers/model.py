@@ -17,9 +17,10 @@ from llm_orc.errors import (
     ReplyUnreadable,
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
-from llm_orc.providers.base import ModelInterface
+from llm_orc.providers.base import ModelInterface, Try
 from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
-from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport
+from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport, may_have_been_billed
+from llm_orc.providers.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from llm_orc.auth.apply import Authoriser
     from llm_orc.net.transport import Transport
-    from llm_orc.providers.base import ModelRequest, Permit, Reply, ReplyObserver
+    from llm_orc.providers.base import ModelRequest, Reply, ReplyObserver
     from llm_orc.providers.dialect import Dialect
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.providers.limits import Call, Limiter
@@ -82,7 +83,7 @@ class HttpModel(ModelInterface):
         while True:
             headers = {**wire.headers, **self._endpoint.headers}
             try:
-                reply = await self._admitted(wire, headers, watcher, request.permit, tries)
+                reply = await self._admitted(request, wire, headers, watcher, tries)
             except (CredentialRefused, AccessRefused) as e:
                 if not (may_renew and _is_renewable(e) and await self._renew(e, headers, tries, observer)):
                     await self._authoriser.remember(e, headers)
@@ -132,44 +133,62 @@ class HttpModel(ModelInterface):
 
     async def _admitted(
         self,
+        request: ModelRequest,
         wire: WireRequest,
         headers: dict[str, str],
         watcher: ReplyObserver | None,
-        permit: Permit | None,
         tries: _Tries,
     ) -> Reply:
-        """Try once, when the account's limits let it start and `permit` does."""
+        """Try once, when `permit` and the account's limits let it start."""
+        if request.permit is None:
+            return await self._limited(request, wire, headers, watcher, tries)
+        async with request.permit(len(wire.body)) as tries.permitted:
+            return await self._limited(request, wire, headers, watcher, tries)
+
+    async def _limited(
+        self,
+        request: ModelRequest,
+        wire: WireRequest,
+        headers: dict[str, str],
+        watcher: ReplyObserver | None,
+        tries: _Tries,
+    ) -> Reply:
         limiter = self._limiter
         tries.begin(is_let_in=limiter is None)
         if limiter is None:
-            if permit is not None:
-                await permit()
-            return await self._try(wire, headers, watcher, None)
+            return await self._try(wire, headers, watcher, None, tries.permitted)
         tokens = len(wire.body) // _BYTES_PER_TOKEN + _USUAL_ANSWER if limiter.counts_tokens else 0
         call = await limiter.start(tokens)
         tries.is_let_in = True
         failure: BaseException | None = None
         used: int | None = None
         try:
-            if permit is not None:
-                await permit()
-            reply = await self._try(wire, headers, watcher, call)
-            used = reply.usage.tokens if limiter.counts_tokens else None
+            reply = await self._try(wire, headers, watcher, call, tries.permitted)
+            used = reply.usage.tokens
         except BaseException as e:
             failure = e
             raise
         finally:
-            tries.ended(is_free=await limiter.end(call, failure, used))
+            if used is None and limiter.counts_tokens and _may_be_billed(failure):
+                used = most_input_tokens(request, len(wire.body)) + most_output_tokens(request, self.name)
+            tries.ended(is_free=await limiter.end(call, failure, used if limiter.counts_tokens else None))
         return reply
 
     async def _try(
-        self, wire: WireRequest, headers: dict[str, str], watcher: ReplyObserver | None, call: Call | None
+        self,
+        wire: WireRequest,
+        headers: dict[str, str],
+        watcher: ReplyObserver | None,
+        call: Call | None,
+        permitted: Try | None,
     ) -> Reply:
         self._check_origin()
         await self._authoriser.authorise(headers)
         remember_credentials(headers, {*wire.headers, *self._endpoint.headers})
         url = self._endpoint.base_url + wire.path
         decoder = None if watcher is None else self._dialect.decoder(self._target)
+        if permitted is not None:
+            await permitted.sending()
         if call is not None:
             call.is_sent = True
         try:
@@ -182,21 +201,31 @@ class HttpModel(ModelInterface):
             mask_error(failure)
             raise failure from e
         except LlmOrcError as e:  # what the stream itself said
+            e.may_be_billed = True
             mask_error(e)
             raise
         if call is not None:
             call.headers = answer.headers
         try:
-            if not 200 <= answer.status < 300:
-                raise self._failure(masked_body(answer))
-            if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
-                return self._read(answer)
-            if watcher is not None and (rest := decoder.close()):
-                watcher.text(rest)
-            return decoder.finish(answer)
+            reply = self._reply_in(answer, decoder, watcher)
         except LlmOrcError as e:
+            e.may_be_billed = may_have_been_billed(answer.status)
             mask_error(e)
             raise
+        if permitted is not None:
+            permitted.answered(reply)
+        return reply
+
+    def _reply_in(
+        self, answer: Answer, decoder: StreamDecoder[Any] | None, watcher: ReplyObserver | None
+    ) -> Reply:
+        if not 200 <= answer.status < 300:
+            raise self._failure(masked_body(answer))
+        if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
+            return self._read(answer)
+        if watcher is not None and (rest := decoder.close()):
+            watcher.text(rest)
+        return decoder.finish(answer)
 
     def _read(self, answer: Answer) -> Reply:
         try:
@@ -239,6 +268,7 @@ class _Tries:
     free: int = 0
     was_free: bool = False
     is_let_in: bool = True
+    permitted: Try | None = None  # the present one, as whoever counts what it may cost sees it
 
     def begin(self, *, is_let_in: bool) -> None:
         self.is_let_in = is_let_in
@@ -254,6 +284,10 @@ class _Tries:
 
     def may_go_on(self, max_retries: int) -> bool:
         return self.is_let_in and self.counted <= max_retries
+
+
+def _may_be_billed(failure: BaseException | None) -> bool:
+    return failure is None or not isinstance(failure, LlmOrcError) or failure.may_be_billed
 
 
 def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver) -> Callable[[bytes], bool]:

@@ -6,8 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from llm_orc.providers.base import Usage
 
 _PROVIDER_IDS = {
@@ -26,15 +24,6 @@ def listed_usd(provider: str, model: str, usage: Usage) -> float | None:
     if provider_id is None:
         return None
     return _price(provider_id, model, usage)
-
-
-def most_input_tokens(texts: Sequence[str], messages: int) -> int:
-    """Return a number of tokens that a prompt can't exceed.
-
-    The tokenizers of these providers work on the bytes of UTF-8, and no token has less than one; each message
-    adds a few for its role. Real prompts have about a quarter of it.
-    """
-    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) + 16 * messages + 64
 
 
 @lru_cache(maxsize=4096)  # one look-up costs about as much CPU as a whole call over HTTP

@@ -6,7 +6,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import StorageError
@@ -42,6 +42,10 @@ _MIGRATIONS = (
         PRIMARY KEY (run, seq)
     ) STRICT
     """,
+    """
+    ALTER TABLE runs ADD COLUMN known_cost_usd REAL;
+    ALTER TABLE runs ADD COLUMN unknown_costs INTEGER
+    """,
 )
 
 
@@ -68,8 +72,10 @@ class RunRow:
     status: str
     agents: int
     finished: int
-    cost_usd: float | None
+    cost_usd: float | None  # None: a part of it is not known, or it has not ended
     sandbox: bool
+    known_cost_usd: float | None = None
+    unknown_costs: int | None = None  # None: an earlier release ended it, or it has not ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,8 @@ class EndOfTry:
     status: str
     ended_at: float
     finished: int
-    cost_usd: float | None
+    known_cost_usd: float
+    unknown_costs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,10 @@ class Entries:
 
 _DAY_S = 86_400.0
 _INSERT_EVENT = "INSERT INTO events (run, seq, kind, body) VALUES (?, ?, ?, ?)"
-_COLUMNS = "run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox"
+_COLUMNS = (
+    "run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox,"
+    " known_cost_usd, unknown_costs"
+)
 
 
 class Journal:
@@ -176,8 +186,17 @@ class Journal:
         )
         if (end := entries.end) is not None:
             connection.execute(
-                "UPDATE runs SET status = ?, ended_at = ?, finished = ?, cost_usd = ? WHERE number = ?",
-                (end.status, end.ended_at, end.finished, end.cost_usd, number),
+                "UPDATE runs SET status = ?, ended_at = ?, finished = ?, cost_usd = ?, known_cost_usd = ?,"
+                " unknown_costs = ? WHERE number = ?",
+                (
+                    end.status,
+                    end.ended_at,
+                    end.finished,
+                    None if end.unknown_costs else end.known_cost_usd,
+                    end.known_cost_usd,
+                    end.unknown_costs,
+                    number,
+                ),
             )
 
     def _number(self, connection: sqlite3.Connection, run_id: str) -> int:
@@ -282,4 +301,5 @@ class Journal:
 
 def _row(values: tuple[Any, ...]) -> RunRow:
     run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox = values[:9]
-    return RunRow(run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, bool(sandbox))
+    row = RunRow(run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, bool(sandbox))
+    return replace(row, known_cost_usd=values[9], unknown_costs=values[10])

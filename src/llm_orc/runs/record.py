@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunFinished, RunStopped
+from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.journal import EndOfTry, Entries
 from llm_orc.runs.wire import encode_event
 
@@ -54,9 +55,9 @@ class Recorder:
         *,
         next_seq: int = 0,
         finished: int = 0,
-        cost_usd: float | None = 0.0,
+        costs: CostsSoFar | None = None,
     ) -> None:
-        """`next_seq`, `finished` and `cost_usd` carry on from an earlier try of the same run."""
+        """`next_seq`, `finished` and `costs` carry on from an earlier try of the same run."""
         self.failure: StorageError | None = None
         self._journal, self._run_id, self._show = journal, run_id, show
         self._loop = asyncio.get_running_loop()
@@ -64,7 +65,7 @@ class Recorder:
         self._batch: list[tuple[str, bytes]] = []  # not yet given to the journal
         self._end: EndOfTry | None = None
         self._writing = 0  # events at the journal
-        self._seq, self._finished, self._cost = next_seq, finished, cost_usd
+        self._seq, self._finished, self._costs = next_seq, finished, costs or CostsSoFar()
         self._flushing = False
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()  # (seq that must be durable, who waits)
 
@@ -90,7 +91,6 @@ class Recorder:
         """Take what another run has paid for."""
         for event in events:
             self.post(event)
-        self._cost = 0.0
 
     def delta(self, event: AgentDelta) -> None:
         if self._line:
@@ -100,14 +100,19 @@ class Recorder:
 
     def _count(self, event: RecordedEvent) -> None:
         """Keep what the run's row says of it, so that lists need not read events."""
+        self._costs.apply(event)
         if isinstance(event, AgentFinished):
             self._finished += 1
-            cost = event.output.cost_usd
-            self._cost = None if cost is None or self._cost is None else self._cost + cost
         elif isinstance(event, RunFinished):
-            self._end = EndOfTry(self._run_id, event.status, event.at, self._finished, self._cost)
+            self._end = self._end_of_try(event.status, event.at)
         elif isinstance(event, RunStopped):
-            self._end = EndOfTry(self._run_id, "interrupted", event.at, self._finished, self._cost)
+            self._end = self._end_of_try("interrupted", event.at)
+
+    def _end_of_try(self, status: str, at: float) -> EndOfTry:
+        costs = self._costs
+        return EndOfTry(
+            self._run_id, status, at, self._finished, costs.known_usd, costs.unknown + costs.unanswered
+        )
 
     def _flush(self) -> None:
         self._flushing = False

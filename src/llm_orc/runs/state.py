@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.agents.base import AgentOutput
-from llm_orc.auth.access import Access
+from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -21,9 +21,12 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStatus,
     RunStopped,
+    TrySettled,
+    TryStarted,
 )
 from llm_orc.providers.base import NO_USAGE, Usage
-from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on
+from llm_orc.runs.costs import CostsSoFar
+from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +82,11 @@ class AgentResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The whole run at its end. `error` says why it stopped early, where it did."""
+    """The whole run at its end. `error` says why it stopped early, where it did.
+
+    `unanswered` tries of metered models came to no answer and may be billed all the same. `counted_usd` is what
+    counts against a limit of the run: known costs, and the most of what is not known; None: nothing was limited.
+    """
 
     run_id: str
     ensemble: str
@@ -93,6 +100,8 @@ class RunResult:
     error: ErrorInfo | None = None
     conversation: str | None = None
     forked_from: str | None = None
+    unanswered: int = 0
+    counted_usd: float | None = None
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -103,15 +112,19 @@ class RunResult:
 
     @property
     def total(self) -> Spend:
-        return spend(self.agents)
+        return spend(self.agents).plus(unanswered(self.unanswered))
 
     @property
     def by_billing(self) -> dict[str, Spend]:
         """What was spent, by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
         sources = dict.fromkeys(str(a.access.billing) for a in self.agents if a.access and not a.is_kept)
-        return {
+        found = {
             source: spend(a for a in self.agents if a.access and a.access.billing == source) for source in sources
         }
+        if self.unanswered:
+            metered = found.get(Billing.METERED, NOTHING_SPENT)
+            found[str(Billing.METERED)] = metered.plus(unanswered(self.unanswered))
+        return found
 
     @property
     def exit_code(self) -> int:
@@ -141,13 +154,17 @@ class RunState:
         self.finished: RunFinished | None = None
         self.stopped: RunStopped | None = None
         self.last_at: float = 0.0
+        self.costs = CostsSoFar()
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
             self.agents[event.agent].streamed.append(event.text)
             return
         self.last_at = event.at
+        self.costs.apply(event)
         match event:
+            case TryStarted() | TrySettled():
+                pass
             case RunStarted():
                 self._start(event)
             case RunFinished():
@@ -233,6 +250,8 @@ class RunState:
             error=error,
             conversation=self.started.conversation,
             forked_from=self.started.forked_from,
+            unanswered=self.costs.unanswered,
+            counted_usd=self.costs.counted_usd if self.costs.is_counted else None,
         )
 
     @staticmethod

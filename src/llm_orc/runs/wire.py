@@ -16,11 +16,15 @@ from llm_orc.engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    TrySettled,
+    TryStarted,
 )
 from llm_orc.errors import StorageError
 
 KINDS: dict[type[RecordedEvent], str] = {
     RunStarted: "run_started",
+    TryStarted: "try_started",
+    TrySettled: "try_settled",
     AgentStarted: "agent_started",
     AgentRetrying: "agent_retrying",
     AgentSwitched: "agent_switched",

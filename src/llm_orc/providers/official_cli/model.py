@@ -47,10 +47,8 @@ class OfficialCliModel(ModelInterface):
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
         attempt = 1
         while True:
-            if request.permit is not None:
-                await request.permit()
             try:
-                answered = await self._try(request, observer, attempt)
+                return await self._counted(request, observer, attempt)
             except ProviderError as e:
                 if attempt > self._tries_after(e):
                     raise
@@ -59,13 +57,19 @@ class OfficialCliModel(ModelInterface):
                 if observer is not None:
                     observer.retrying(e, attempt, delay_s)
                 await asyncio.sleep(delay_s)
-            else:
-                return Reply(
-                    answered.text,
-                    answered.model or self.name,
-                    answered.usage,
-                    stop_reason=answered.stop_reason,
-                )
+
+    async def _counted(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Reply:
+        if request.permit is None:
+            return self._reply(await self._try(request, observer, attempt))
+        size = sum(len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages)
+        async with request.permit(size) as tried:
+            await tried.sending()
+            reply = self._reply(await self._try(request, observer, attempt))
+            tried.answered(reply)
+            return reply
+
+    def _reply(self, answered: Answered) -> Reply:
+        return Reply(answered.text, answered.model or self.name, answered.usage, stop_reason=answered.stop_reason)
 
     async def _try(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Answered:
         watcher = observer if self._stream else _Quiet(observer)

@@ -1,0 +1,25 @@
+"""A model that an agent may be answered by, ready to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.auth.access import Access, Billing
+from llm_orc.providers.base import ModelInterface, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that is ready to be called, and what a call of it costs."""
+
+    choice: ModelChoice
+    model: ModelInterface
+    access: Access
+    cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: not known
+    unpriced_options: tuple[str, ...] = ()  # those of its `options` that may cost something beside tokens
+
+    @property
+    def is_metered(self) -> bool:
+        return self.access.billing is Billing.METERED

@@ -1,0 +1,95 @@
+"""The tries of a call as budgets count them: each one's most is worked out from what is about to be sent."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.budget import Tried
+from llm_orc.errors import BudgetExceeded
+from llm_orc.providers.base import Usage
+from llm_orc.providers.most import most_input_tokens, most_output_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from llm_orc.agents.budget import Spending
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.providers.base import ModelRequest, Reply
+
+
+def counted(request: ModelRequest, candidate: Candidate, agent: str, budgets: Sequence[Spending]) -> ModelRequest:
+    """Return the request with a permit for each of its tries.
+
+    Where a budget limits the cost of a metered call, its answer gets a limit too. Raises `BudgetExceeded` where
+    the most that a try can cost is not known.
+    """
+    if not candidate.is_metered or not any(budget.limits_cost for budget in budgets):
+        return replace(request, permit=_Permit(candidate, agent, budgets, None))
+    _refuse_unknown_most(candidate, agent)
+    request = replace(request, max_tokens=request.max_tokens or most_output_tokens(request, candidate.model.name))
+    return replace(request, permit=_Permit(candidate, agent, budgets, request))
+
+
+def _refuse_unknown_most(candidate: Candidate, agent: str) -> None:
+    name = candidate.model.name
+    if candidate.unpriced_options:
+        options = ", ".join(f"`{option}`" for option in candidate.unpriced_options)
+        raise BudgetExceeded(
+            f"agent `{agent}` is not asked: what it may cost with {options} in its `options` is not known",
+            hint="Take them out of `options`, or run without `--max-cost`.",
+        )
+    if candidate.cost_usd(name, Usage(1, 1)) is None:
+        raise BudgetExceeded(
+            f"agent `{agent}` is not asked: the price of `{name}` is not known",
+            hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
+        )
+
+
+class _Permit:
+    """Called with the size of what is to be sent. `priced` None: it costs nothing, or nobody limits that."""
+
+    __slots__ = ("_agent", "_budgets", "_candidate", "_priced")
+
+    def __init__(
+        self, candidate: Candidate, agent: str, budgets: Sequence[Spending], priced: ModelRequest | None
+    ) -> None:
+        self._candidate, self._agent, self._budgets, self._priced = candidate, agent, budgets, priced
+
+    @asynccontextmanager
+    async def __call__(self, size: int) -> AsyncIterator[_CountedTry]:
+        most_usd = 0.0 if self._priced is None else most_cost_usd(self._candidate, self._priced, size)
+        tried = Tried(self._agent, most_usd)
+        async with AsyncExitStack() as stack:
+            for budget in self._budgets:
+                await stack.enter_async_context(budget.hold(tried))
+            yield _CountedTry(tried, self._candidate, self._budgets)
+
+
+class _CountedTry:
+    """See `providers.base.Try`."""
+
+    __slots__ = ("_budgets", "_candidate", "_tried")
+
+    def __init__(self, tried: Tried, candidate: Candidate, budgets: Sequence[Spending]) -> None:
+        self._tried, self._candidate, self._budgets = tried, candidate, budgets
+
+    async def sending(self) -> None:
+        for budget in self._budgets:
+            await budget.sending(self._tried)
+        self._tried.is_sent = True
+
+    def answered(self, reply: Reply) -> None:
+        self._tried.cost_usd = self._candidate.cost_usd(reply.model, reply.usage)
+
+
+def most_cost_usd(candidate: Candidate, request: ModelRequest, size: int) -> float:
+    """Return what one try of the request can cost at most, sent as so many bytes.
+
+    Nothing is known to come from a cache; what is written to one costs more with some providers.
+    """
+    given, answer = most_input_tokens(request, size), most_output_tokens(request, candidate.model.name)
+    usages = (Usage(given, answer), Usage(given, answer, cache_write_tokens=given))
+    costs = [candidate.cost_usd(candidate.model.name, usage) for usage in usages]
+    return max((cost for cost in costs if cost is not None), default=0.0)

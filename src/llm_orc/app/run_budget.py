@@ -1,0 +1,85 @@
+"""The limits of one run, with all counted that it has spent, or may have: also by processes before this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.budget import Budget
+from llm_orc.agents.counted_tries import most_cost_usd
+from llm_orc.app.costs import cost_of
+from llm_orc.errors import SettingsError
+from llm_orc.providers.base import Message, ModelRequest, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.app.access import ReadyModels
+    from llm_orc.runs.resume import Recipe, RecordedRun
+    from llm_orc.runs.tries import RecordedTries
+
+_FRAME = 400  # bytes around each part of a prompt; generous
+
+
+def budget_of(
+    recipe: Recipe,
+    earlier: RecordedRun | None,
+    candidates: Mapping[str, Sequence[Candidate]],
+    told: Mapping[str, int],
+    record: RecordedTries,
+) -> Budget | None:
+    """Return the budget of a limited run; None: it is not limited. `told` has the characters of conversations.
+
+    What an earlier process of the run sent without a limit, and whose cost is not known, counts at its most.
+    """
+    if recipe.max_cost_usd is None and recipe.max_calls is None:
+        return None
+    if earlier is None:
+        return Budget(recipe.max_cost_usd, max_calls=recipe.max_calls, record=record)
+    costs = earlier.state.costs
+    costs.stop()
+    spent_usd = costs.counted_usd
+    for agent in costs.uncounted:
+        counts_usd = _most_of(recipe, earlier, candidates.get(agent, ()), agent, told.get(agent, 0))
+        record.unlimited(agent, counts_usd)
+        spent_usd += counts_usd
+    return Budget(recipe.max_cost_usd, spent_usd, max_calls=recipe.max_calls, calls=costs.calls, record=record)
+
+
+def _most_of(
+    recipe: Recipe, earlier: RecordedRun, candidates: Sequence[Candidate], agent: str, told: int
+) -> float:
+    """Return what one try of the agent can have cost at most, by what it is asked now."""
+    outputs = earlier.state.outputs
+    depends_on = next((spec.depends_on for spec in recipe.ensemble.agents if spec.name == agent), ())
+    parts = [recipe.task, *(outputs[name].text for name in depends_on if name in outputs)]
+    size = 4 * told + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    return max((_most_of_one(one, size) for one in candidates if one.is_metered), default=0.0)
+
+
+def _most_of_one(candidate: Candidate, size: int) -> float:
+    choice = candidate.choice
+    request = ModelRequest((Message("user", ""),), max_tokens=choice.max_tokens, options=choice.options)
+    return most_cost_usd(candidate, request, size + len((choice.system_prompt or "").encode()) + _FRAME)
+
+
+def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None:
+    """A limit that can't be kept is none: raise `SettingsError` where the most of a call is not known."""
+    if max_cost_usd is None:
+        return
+    one = Usage(1, 1)
+    models = [model for found in ready.by_agent.values() for model in found]
+    unknown = [f"`{m.access.provider}` {m.model}" for m in models if cost_of(m)(m.model, one) is None]
+    if unknown:
+        raise SettingsError(
+            f"the price of {', '.join(dict.fromkeys(unknown))} is not known, so `--max-cost` can't be kept",
+            hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
+        )
+    for agent, found in ready.by_agent.items():
+        options = sorted({option for model in found for option in model.unpriced_options})
+        if options:
+            raise SettingsError(
+                f"what agent `{agent}` may cost with {', '.join(f'`{o}`' for o in options)} in its `options`"
+                " is not known, so `--max-cost` can't be kept",
+                hint="Take them out of `options`, or run without `--max-cost`.",
+            )

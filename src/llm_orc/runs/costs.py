@@ -1,0 +1,122 @@
+"""What a run has cost so far by its events: what is known, what is not, and what counts against its limits.
+
+Limits count each try at what it has cost, or else at the most that was put aside for it; a run that is not limited
+keeps no tries, so `uncounted` names what would have to be counted if it goes on with a limit. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.engine.events import (
+    AgentFailed,
+    AgentFinished,
+    AgentRetrying,
+    AgentStarted,
+    AgentSwitched,
+    RunStarted,
+    TrySettled,
+    TryStarted,
+)
+from llm_orc.errors import BudgetExceeded
+
+if TYPE_CHECKING:
+    from llm_orc.auth.access import Access
+    from llm_orc.engine.events import ErrorInfo, RecordedEvent
+
+
+class CostsSoFar:
+    """Feed it with `apply`, in order."""
+
+    def __init__(self) -> None:
+        self.known_usd = 0.0
+        self.unknown = 0  # answers of metered models whose cost is not known
+        self.calls = 0  # tries, over all accesses
+        self.counted_usd = 0.0
+        self.is_counted = False  # a limit counts the tries of this process
+        self.uncounted: list[str] = []  # the agent of each try that no limit has counted and that may be billed
+        self._lost = 0
+        self._metered: dict[str, bool] = {}  # of agents under way
+        self._most: dict[int, float] = {}  # of tries under way
+
+    @property
+    def unanswered(self) -> int:
+        """Tries of metered models that may be billed and came to no answer, or have not come to one yet."""
+        return self._lost + sum(self._metered.values())
+
+    def apply(self, event: RecordedEvent) -> None:
+        match event:
+            case TryStarted():
+                self.calls += 1
+                self.counted_usd += event.most_usd
+                self._most[event.number] = event.most_usd
+            case TrySettled():
+                self._settle(event)
+            case RunStarted():
+                self.stop()
+                self.is_counted = event.counts_tries
+            case _:
+                self._agent_event(event)
+
+    def _settle(self, event: TrySettled) -> None:
+        self.counted_usd += event.counts_usd - self._most.pop(event.number, 0.0)
+        if not event.number and event.agent in self.uncounted:
+            self.uncounted.remove(event.agent)
+
+    def _agent_event(self, event: RecordedEvent) -> None:
+        match event:
+            case AgentStarted():
+                self._begin(event.agent, event.access)
+            case AgentRetrying():
+                self._failed(event.agent, event.error)
+                self._count_call()
+            case AgentSwitched():
+                self._failed(event.agent, event.error)
+                self._begin(event.agent, event.access)
+            case AgentFailed():
+                self._failed(event.agent, event.error)
+                self._metered.pop(event.agent, None)
+                if not self.is_counted and event.error.code == BudgetExceeded.code:
+                    self.calls -= 1
+            case AgentFinished():
+                self._finished(event)
+            case _:
+                pass
+
+    def stop(self) -> None:
+        """The process that made the calls is gone: what was under way may be billed, and comes to nothing."""
+        for agent, is_metered in self._metered.items():
+            if is_metered:
+                self._lose(agent)
+        self._metered.clear()
+
+    def _begin(self, agent: str, access: Access) -> None:
+        self._metered[agent] = access.billing is Billing.METERED
+        self._count_call()
+
+    def _count_call(self) -> None:
+        if not self.is_counted:
+            self.calls += 1
+
+    def _failed(self, agent: str, error: ErrorInfo) -> None:
+        if error.may_be_billed and self._metered.get(agent):
+            self._lose(agent)
+
+    def _lose(self, agent: str) -> None:
+        self._lost += 1
+        if not self.is_counted:
+            self.uncounted.append(agent)
+
+    def _finished(self, event: AgentFinished) -> None:
+        if self._metered.pop(event.agent, None) is None:
+            return  # kept from another run, which has paid for it
+        cost_usd = event.output.cost_usd
+        if cost_usd is None:
+            self.unknown += 1
+        else:
+            self.known_usd += cost_usd
+        if not self.is_counted:
+            self.counted_usd += cost_usd or 0.0
+            if cost_usd is None:
+                self.uncounted.append(event.agent)

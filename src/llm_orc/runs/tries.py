@@ -1,0 +1,34 @@
+"""The tries of a limited run in its record: each is durable before it is sent, so that none is forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.engine.events import TrySettled, TryStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.agents.budget import Tried
+    from llm_orc.runs.record import DirectSink, Recorder
+
+
+class RecordedTries:
+    """See `agents.budget.TryRecord`. `now` is in Unix seconds."""
+
+    def __init__(self, sink: DirectSink | Recorder, now: Callable[[], float]) -> None:
+        self._sink, self._now = sink, now
+
+    async def sending(self, tried: Tried) -> None:
+        """Raises `StorageError` where the record can't be written any more: a limit that forgets is none."""
+        if self._sink.failure is None:
+            await self._sink.commit(TryStarted(self._now(), tried.agent, tried.number, tried.most_usd))
+        if self._sink.failure is not None:
+            raise self._sink.failure
+
+    def unlimited(self, agent: str, counts_usd: float) -> None:
+        """Count a try of an earlier process, which had no limit."""
+        self._sink.post(TrySettled(self._now(), agent, 0, counts_usd))
+
+    def ended(self, tried: Tried, counts_usd: float) -> None:
+        self._sink.post(TrySettled(self._now(), tried.agent, tried.number, counts_usd))
