@@ -106,6 +106,23 @@ class TestDoctor:
         assert "mode 644" in says
         assert fix == f"chmod 600 {database}"
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+    def test_what_the_program_makes_is_private_under_any_umask(self, machine: Shell) -> None:
+        state = machine.home / ".local" / "state" / "llm-orc"
+        old = os.umask(0)
+        try:
+            machine.run("chat", stdin="one\n")
+            made = [*(machine.home / ".local").rglob("*"), machine.home / ".local"]
+            state.chmod(0o777)  # as an earlier release left it
+            wrong = findings(machine, "--offline").get("files")
+        finally:
+            os.umask(old)
+
+        assert {oct(path.stat().st_mode & 0o777) for path in made if path.is_dir()} == {"0o700"}
+        assert {oct(path.stat().st_mode & 0o777) for path in made if path.is_file()} == {"0o600"}
+        assert oct(state.stat().st_mode & 0o777) == "0o700"
+        assert wrong is None
+
     def test_a_damaged_database(self, machine: Shell) -> None:
         machine.run("chat", stdin="one\n")
         database = machine.home / ".local" / "state" / "llm-orc" / "conversations.sqlite"

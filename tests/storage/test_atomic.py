@@ -33,16 +33,37 @@ def test_a_written_file_reads_back_and_leaves_nothing_beside_it(tmp_path: Path) 
 
 @posix
 def test_file_and_folder_are_private_whatever_the_umask(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "file.json"
-    old = os.umask(0)
+    for umask in (0o000, 0o022, 0o277, 0o777):
+        target = tmp_path / f"{umask:03o}" / "between" / "new" / "file.json"
+        old = os.umask(umask)
+
+        try:
+            write_private(target, b"secret")
+        finally:
+            os.umask(old)
+
+        folders = [folder for folder in target.parents if tmp_path in folder.parents]
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 3
+
+
+@posix
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_output_has_the_user_s_usual_mode_and_what_is_there_keeps_its_own(tmp_path: Path, umask: int) -> None:
+    new, closed, opened = (tmp_path / name for name in ("folder/new", "closed", "opened"))
+    for file, mode in ((closed, 0o600), (opened, 0o664)):
+        file.touch()
+        file.chmod(mode)
+    old = os.umask(umask)
 
     try:
-        write_private(target, b"secret")
+        for file in (new, closed, opened):
+            write_where_named(file, b"answers")
     finally:
         os.umask(old)
 
-    assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert stat.S_IMODE(target.parent.stat().st_mode) == 0o700
+    modes = [stat.S_IMODE(file.stat().st_mode) for file in (new, closed, opened, new.parent)]
+    assert modes == [0o666 & ~umask, 0o600, 0o664, 0o777 & ~umask]
 
 
 @posix

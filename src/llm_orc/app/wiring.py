@@ -16,6 +16,7 @@ from llm_orc.settings.load import load_settings
 from llm_orc.settings.model import Settings
 from llm_orc.settings.trust import TrustStore
 from llm_orc.storage.paths import Paths, user_paths
+from llm_orc.storage.private_file import keep_private
 
 if TYPE_CHECKING:
     from llm_orc.conversations.store import ConversationStore
@@ -80,6 +81,8 @@ class App:
 def open_app(surroundings: Surroundings, flags: Mapping[str, JsonValue] | None = None) -> App:
     """Read the settings and join the parts. Raises `SettingsError` with every problem of every file."""
     paths = user_paths(surroundings.environ, surroundings.platform, surroundings.home)
+    for folder in (paths.state, paths.cache):
+        keep_private(folder)
     settings = load_settings(paths, surroundings.cwd, surroundings.environ, flags, home=surroundings.home)
     return App(
         surroundings=surroundings,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from llm_orc.cli.streams import note
 from llm_orc.errors import InputError, StorageError
 from llm_orc.storage.atomic import make_private_directory
+from llm_orc.storage.private_file import prepare_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -188,7 +189,7 @@ def _history(path: Path) -> History:
 
     try:
         make_private_directory(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        prepare_private(path)
     except (OSError, StorageError):
         return InMemoryHistory()
     return FileHistory(path)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +15,7 @@ import sqlalchemy as sa
 from llm_orc.durable.tables import METADATA, SCHEMA, STORE
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import make_private_directory
+from llm_orc.storage.private_file import prepare_private
 from llm_orc.storage.sqlite import BUSY_TIMEOUT_S, of_newer_release, use_wal
 
 if TYPE_CHECKING:
@@ -166,10 +165,7 @@ def store_error(place: Place, error: Exception) -> StorageError:
 def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
     make_private_directory(path.parent)
     _refuse_foreign(path)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        path.chmod(0o600)  # tasks and answers are nobody else's
+    prepare_private(path)  # tasks and answers are nobody else's
     if not tuned:
         return sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
     engine = sa.create_engine(

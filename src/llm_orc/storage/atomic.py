@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
@@ -14,12 +15,23 @@ if TYPE_CHECKING:
 
 
 def make_private_directory(path: Path) -> None:
-    """Create `path` with mode 0700 where it does not exist; parents get the user's usual mode."""
+    """Create `path` where it does not exist; each folder that is made has mode 0700, whatever the umask is."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+        for folder in reversed([path, *path.parents]):
+            if not folder.is_dir():
+                _make_private(folder)
     except OSError as e:
         raise StorageError(f"can't create the folder `{path}`: {e.strerror or e}") from e
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():  # else another process was quicker
+            raise
+    else:
+        folder.chmod(0o700)
 
 
 def write_private(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -28,12 +40,18 @@ def write_private(path: Path, data: bytes | Iterable[bytes]) -> None:
     Raises `StorageError`, and whatever pieces of `data` raise; the old file is then as it was.
     """
     make_private_directory(path.parent)
+    _replace(path, data, 0o600)
+
+
+def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
+            if os.name != "nt":
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_directory(path.parent)
@@ -48,17 +66,34 @@ def write_private(path: Path, data: bytes | Iterable[bytes]) -> None:
 def write_where_named(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write to the place that a person named for output. Raises `StorageError`.
 
-    A file is written like `write_private`, the one that a link leads to and not the link. A pipe or a device, as
-    /dev/stdout may be, gets the bytes as they come.
+    A file is written whole or not at all, the one that a link leads to and not the link. It keeps its mode; a new
+    one and its folders have the user's usual one. A pipe or a device, as /dev/stdout may be, gets the bytes
+    as they come.
     """
-    if not path.exists() or path.is_file() or path.is_dir():
-        write_private(path.resolve(), data)
-        return
     try:
+        if not path.exists() or path.is_file() or path.is_dir():
+            target = path.resolve()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _replace(target, data, _mode_of_output(target))
+            return
         with path.open("wb") as place:
             place.writelines([data] if isinstance(data, bytes) else data)
     except OSError as e:
         raise StorageError(f"can't write `{path}`: {e.strerror or e}") from e
+
+
+def _mode_of_output(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o777
+    except FileNotFoundError:
+        return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    """Return the process's umask. It can only be read by setting it: to what opens nothing, for a moment."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def remove_leftovers(path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 Stamp = tuple[int, int, int, int]  # changes whenever the file is replaced or written
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_PRIVATE = 0o600
+_BESIDE_DATABASES = ("-wal", "-shm", "-journal")
 # Not blocking, so that a pipe put in the file's place can't hang us.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -69,6 +72,51 @@ def read_private(path: Path, *, limit_bytes: int, repair: bool = True) -> Privat
     if len(data) > limit_bytes:
         raise UnsafeFile(f"`{path}` is larger than {limit_bytes // 1024} KiB")
     return PrivateFile(data, _stamp(found), time.time() - found.st_mtime, loose)
+
+
+def prepare_private(path: Path) -> None:
+    """Create `path` with mode 0600 where it is missing; take it for safe to be opened by its name.
+
+    A mode that lets others in is repaired, also of the files that SQLite keeps beside a database. Raises `OSError`
+    and, as `read_private` does, `UnsafeFile`; for a link that leads nowhere, too: it would be written through.
+    """
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE)
+        os.close(descriptor)
+    for file in (path, *(path.with_name(f"{path.name}{end}") for end in _BESIDE_DATABASES)):
+        # Never opened and closed here: that would drop the locks of a connection which this process has open.
+        with suppress(FileNotFoundError):
+            found = file.lstat()
+            if stat.S_ISLNK(found.st_mode):
+                raise UnsafeFile(
+                    f"`{file}` is a symbolic link, which is not followed",
+                    hint="Take the link away; to keep the file elsewhere, name its folder with XDG_STATE_HOME.",
+                )
+            _refuse_unsafe(file, found)
+            if os.name != "nt" and stat.S_IMODE(found.st_mode) != _PRIVATE:
+                file.chmod(_PRIVATE)
+
+
+def check_private_folder(path: Path) -> None:
+    """Raise `UnsafeFile` where somebody else could put other files into a folder of ours, or already has."""
+    if os.name == "nt":
+        return
+    trusted = {os.geteuid(), 0}
+    for what, found in (("the link", path.lstat()), ("the folder", path.stat())):
+        if found.st_uid not in trusted:
+            raise UnsafeFile(
+                f"{what} `{path}` belongs to another user (id {found.st_uid}), not to you (id {os.geteuid()})"
+            )
+
+
+def keep_private(folder: Path) -> None:
+    """Close a folder of ours that an earlier release left open, or that was made by hand. Never fails."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & _OTHERS:
+            folder.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
 def _read(descriptor: int, most: int) -> bytes:

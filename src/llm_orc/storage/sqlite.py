@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import make_private_directory
+from llm_orc.storage.private_file import check_private_folder, prepare_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,17 +23,19 @@ def open_database(
 ) -> sqlite3.Connection:
     """Return a connection in autocommit mode, for one thread at a time.
 
-    `migrations[n]` is the SQL script from schema version n to n + 1. The file is created with mode 0600, and
-    SQLite gives its -wal and -shm files the same. WAL with synchronous=NORMAL: a killed process loses nothing that
-    was committed; only a power cut may take the last commits (never the database). With `survives_power_cut`
-    (synchronous=FULL) it takes none; each commit then waits for the disk.
+    `migrations[n]` is the SQL script from schema version n to n + 1. The file has mode 0600, and SQLite gives its
+    -wal and -shm files the same; a link is not followed, and nobody else's file is opened.
+
+    WAL with synchronous=NORMAL: a killed process loses nothing that was committed; only a power cut may take the
+    last commits (never the database). With `survives_power_cut` (synchronous=FULL) it takes none; each commit then
+    waits for the disk.
 
     Raises `StorageError` where the file is no database, is damaged, can't be written, or is of a newer release.
     """
     make_private_directory(path.parent)
     try:
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        check_private_folder(path.parent)
+        prepare_private(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as e:
         raise storage_error(path, e) from e
