@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.conversations.store import ConversationStore
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.journal import Journal
+    from llm_orc.storage.patience import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +61,35 @@ class App:
     library: Library
     trust: TrustStore
     clock: SystemClock = field(default_factory=SystemClock)
+    tell: Callable[[str], None] = lambda _sentence: None  # told what is waited for, in one sentence
 
     def open_journal(self) -> Journal:
         """Open the record of runs; the caller closes it. Raises `StorageError`."""
         from llm_orc.runs.journal import Journal  # noqa: PLC0415 - sqlite3 only where runs are recorded or read
 
-        return Journal(self.paths.runs_database)
+        return Journal(self.paths.runs_database, self._patience())
 
     def open_conversations(self) -> ConversationStore:
         """Open what was said in conversations; the caller closes it. Raises `StorageError`."""
         from llm_orc.conversations.store import ConversationStore  # noqa: PLC0415 - as above
 
-        return ConversationStore(self.paths.conversations_database)
+        return ConversationStore(self.paths.conversations_database, self._patience())
+
+    def _patience(self) -> Patience:
+        from llm_orc.storage.patience import Patience  # noqa: PLC0415 - as above
+
+        return Patience(tell=self.tell)
 
     def new_run_id(self) -> str:
         """Return an id that sorts by time and is unique: UTC second and 24 random bits."""
         return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self.clock.now()))}-{secrets.token_hex(3)}"
 
 
-def open_app(surroundings: Surroundings, flags: Mapping[str, JsonValue] | None = None) -> App:
+def open_app(
+    surroundings: Surroundings,
+    flags: Mapping[str, JsonValue] | None = None,
+    tell: Callable[[str], None] = lambda _sentence: None,
+) -> App:
     """Read the settings and join the parts. Raises `SettingsError` with every problem of every file."""
     paths = user_paths(surroundings.environ, surroundings.platform, surroundings.home)
     for folder in (paths.state, paths.cache):
@@ -90,4 +101,5 @@ def open_app(surroundings: Surroundings, flags: Mapping[str, JsonValue] | None =
         settings=settings,
         library=Library.around(surroundings.cwd, paths.config, surroundings.home),
         trust=TrustStore(paths.config / "trust.json"),
+        tell=tell,
     )

@@ -196,8 +196,9 @@ def tool(name: str, summary: str) -> Callable[[Callable[..., object]], click.Com
 def app_here() -> App:
     """Return the app as this process finds its surroundings."""
     from llm_orc.app.wiring import Surroundings, open_app
+    from llm_orc.cli.streams import note
 
-    return open_app(Surroundings.here())
+    return open_app(Surroundings.here(), tell=note)
 
 
 def write_json(value: JsonValue) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from llm_orc.errors import StorageError
+from llm_orc.storage.patience import USUAL_PATIENCE, Patience
 from llm_orc.storage.sqlite import open_database, storage_error
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ _MIGRATIONS = (
 class Database:
     """One connection, for one thread at a time. Every method but `submit` blocks: call it off the event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: Patience = USUAL_PATIENCE) -> None:
         """Open or create the file. Raises `StorageError`."""
         self.path = path
-        self._connection = open_database(path, _MIGRATIONS, survives_power_cut=True)
+        self._connection = open_database(path, _MIGRATIONS, survives_power_cut=True, patience=patience)
         self._using = threading.RLock()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None

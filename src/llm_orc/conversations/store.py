@@ -12,6 +12,7 @@ from llm_orc.conversations.conversation import Conversation, Turn, check_name
 from llm_orc.conversations.database import Database
 from llm_orc.errors import ConversationNotFound, InputError
 from llm_orc.storage.nearest import nearest
+from llm_orc.storage.patience import USUAL_PATIENCE, Patience
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,8 +46,8 @@ class Figures:
 class ConversationStore:
     """All conversations of a user. Every method blocks, and raises `StorageError` where the file can't be used."""
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path)
+    def __init__(self, path: Path, patience: Patience = USUAL_PATIENCE) -> None:
+        self.database = Database(path, patience)
 
     def close(self) -> None:
         self.database.close()

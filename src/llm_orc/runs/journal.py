@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import StorageError
 from llm_orc.runs.retention import UNFINISHED, RunAge, forgettable, older_than
+from llm_orc.storage.patience import USUAL_PATIENCE, Patience
 from llm_orc.storage.sqlite import open_database, storage_error
 
 if TYPE_CHECKING:
@@ -112,10 +113,10 @@ _COLUMNS = (
 class Journal:
     """The file and its writer thread. Reading methods block; call them off the event loop where it matters."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: Patience = USUAL_PATIENCE) -> None:
         """Open or create the file. Raises `StorageError`."""
         self.path = path
-        self._connection = open_database(path, _MIGRATIONS)
+        self._connection = open_database(path, _MIGRATIONS, patience=patience)
         self._using = threading.Lock()
         self._queue: queue.SimpleQueue[Entries | None] = queue.SimpleQueue()
         self._numbers: dict[str, int] = {}

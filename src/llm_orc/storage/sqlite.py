@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import make_private_directory
+from llm_orc.storage.patience import USUAL_PATIENCE, Patience, is_locked, locker_of, open_patiently
 from llm_orc.storage.private_file import check_private_folder, prepare_private
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _BUSY_PAUSE_S = 0.01
 
 
 def open_database(
-    path: Path, migrations: Sequence[str], *, survives_power_cut: bool = False
+    path: Path, migrations: Sequence[str], *, survives_power_cut: bool = False, patience: Patience = USUAL_PATIENCE
 ) -> sqlite3.Connection:
     """Return a connection in autocommit mode, for one thread at a time.
 
@@ -30,13 +31,15 @@ def open_database(
     last commits (never the database). With `survives_power_cut` (synchronous=FULL) it takes none; each commit then
     waits for the disk.
 
+    Every statement waits with `patience` for another program that has the file locked.
+
     Raises `StorageError` where the file is no database, is damaged, can't be written, or is of a newer release.
     """
     make_private_directory(path.parent)
     try:
         check_private_folder(path.parent)
         prepare_private(path)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection = open_patiently(path, patience)
     except (OSError, sqlite3.Error) as e:
         raise storage_error(path, e) from e
     try:
@@ -58,11 +61,24 @@ def storage_error(path: Path, error: Exception) -> StorageError:
             f"`{path}` is not a database of ours, or is damaged: {error}",
             hint="Move the file away to start a new one; nothing in it was changed.",
         )
+    if is_locked(error):
+        return StorageError(
+            f"can't use the database `{path}`: {locker_of(path)} has locked it, and did not let go in time",
+            hint=f"Wait until that program has done its work, or end it. {_WITHOUT}",
+        )
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StorageError(
-        f"can't use the database `{path}`: {said}",
-        hint="Free some space or mend the permissions. Runs go on without it with `--no-record`.",
-    )
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    cure = _CURES.get(code, "Free some space or mend the permissions.")
+    return StorageError(f"can't use the database `{path}`: {said}", hint=f"{cure} {_WITHOUT}")
+
+
+_WITHOUT = "Runs go on without it with `--no-record`."
+_CURES = {
+    sqlite3.SQLITE_FULL: "Free some space.",
+    sqlite3.SQLITE_READONLY: "Mend the permissions of the file and its folder.",
+    sqlite3.SQLITE_PERM: "Mend the permissions of the file and its folder.",
+    sqlite3.SQLITE_CANTOPEN: "Mend the permissions of the file and its folder.",
+}
 
 
 def of_newer_release(store: str, schema: int, known: int) -> StorageError:
@@ -79,6 +95,16 @@ def use_wal(connection: sqlite3.Connection) -> None:
     Several processes that open a new file at once stand in each other's way, and SQLite does not wait here.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
+    # One wait, not one in SQLite and one here.
+    (usual_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        _until_wal(connection, deadline)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={usual_ms:d}")
+
+
+def _until_wal(connection: sqlite3.Connection, deadline: float) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -91,7 +117,7 @@ def use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
-    use_wal(connection)
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
     (version,) = connection.execute("PRAGMA user_version").fetchone()
