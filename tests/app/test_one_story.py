@@ -146,6 +146,9 @@ async def one_story(place: Place, provider: str) -> tuple[CredentialStatus | Non
     assert explained == result
     assert (used is None) == (result is None)
     assert (await place.status(provider)).is_good == (used is not None)
+    everything = await place.status()
+    if any(row.provider == provider for row in everything.credentials):
+        assert (provider in everything.without_way) == (used is None)
     if used is not None and result is not None:
         method = used.method or "none"
         assert (method, used.billing) == (result.method, result.billing)

@@ -224,3 +224,16 @@ def test_a_profile_that_an_account_pays_for_is_named_before_anything_is_sent(bar
     assert (run.returncode, explained.returncode) == (4, 4)
     assert all(str(profile) in done.stdout + done.stderr for done in (run, explained, doctor))
     assert claude.starts == []
+
+
+def test_what_was_added_is_listed_and_logout_names_the_program_s_own(bare: Shell, claude: StandIn) -> None:
+    bare.run("auth", "add", PRO_MAX, "--method", "claude-cli")
+
+    listed = json.loads(bare.run("auth", "list", "--json").stdout)
+    out = bare.run("auth", "logout", PRO_MAX)
+
+    [row] = [c for c in listed if c["provider"] == PRO_MAX]
+    assert (row["method"], row["state"], row["is_used"]) == ("claude-cli", "unverified", True)
+    assert out.returncode == 4
+    assert "that program's own" in out.stderr
+    assert "hint: claude auth logout" in out.stderr

@@ -83,6 +83,11 @@ class AuthStatus:
         used = {one.provider for one in self.used()}
         return tuple(provider for provider in shown if provider not in used)
 
+    def first_of_each(self) -> tuple[CredentialStatus, ...]:
+        """For each provider what a run would use, else what keeps a run from using it."""
+        first = {one.provider: one for one in reversed(self.credentials)}
+        return tuple((first | {one.provider: one for one in self.used()}).values())
+
     def used(self) -> tuple[CredentialStatus, ...]:
         return tuple(credential for credential in self.credentials if credential.is_used)
 

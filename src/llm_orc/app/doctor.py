@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.auth_status import auth_status
 from llm_orc.app.clock_skew import CURE, NOTABLE_S, skew_words
+from llm_orc.app.default_access import default_access
 from llm_orc.app.official_access import look_at_clis
-from llm_orc.app.set_up import choose_access
+from llm_orc.app.survey import survey
 from llm_orc.app.wiring import open_app
-from llm_orc.errors import LlmOrcError, SettingsError
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.catalog import endpoint_of, find_provider
@@ -155,12 +156,12 @@ def _credentials(status: AuthStatus) -> Iterator[Finding]:
         yield Finding("access", "warning", notice)
     for one in status.credentials:
         whose = f"`{one.provider}`" + (f" (account `{one.account}`)" if one.account else "")
-        if one.is_used and not one.is_usable:
-            yield Finding("access", "fault", f"{whose}: {one.state}; {one.why}", one.hint)
-        elif one.is_used:
+        if one.is_used:
             yield Finding("access", "ok", f"{whose}: {one.state}, {one.billing}; {one.source}")
         elif one.shadowed_by is not None:
             yield Finding("access", "warning", f"{whose}: the {one.source} is not used; {one.use}")
+        elif one.provider in status.without_way and not one.is_usable:
+            yield Finding("access", "fault", f"{whose}: {one.state}; {one.why}", one.hint)
         if one.clock_skew_s is not None and abs(one.clock_skew_s) > NOTABLE_S:
             yield _skewed(f"the server that signed you in to `{one.provider}`", one.clock_skew_s)
 
@@ -193,15 +194,18 @@ def _stray_keys(app: App, status: AuthStatus, clis: dict[str, CliState]) -> Iter
 
 
 async def _default(app: App) -> list[Finding]:
-    try:
-        found = await choose_access(app, None, allow_metered=True)
-    except LlmOrcError as e:
-        return [Finding("access", "fault", e.message, _SETUP)]
-    if found.base_url is not None:
+    default = await default_access(app)
+    if not isinstance(default, LlmOrcError):
+        says = f"agents that name no model use `{default.access.provider}`: {default.access.source}"
+        return [Finding("access", "ok", says)]
+    unnamed = next((one.base_url for one in (await survey(app)).found if one.base_url is not None), None)
+    if unnamed is not None:
+        return [Finding("access", "warning", f"a server answers at {unnamed}, and no setting names it", _SETUP)]
+    if isinstance(default, MeteredNotAllowed):
         return [
-            Finding("access", "warning", f"a server answers at {found.base_url}, and no setting names it", _SETUP)
+            Finding("access", "warning", f"agents that name no model wait for a yes: {default.message}", _SETUP)
         ]
-    return [Finding("access", "ok", f"agents that name no model can use `{found.provider}`: {found.evidence}")]
+    return [Finding("access", "fault", default.message, _SETUP)]
 
 
 async def _servers(app: App, status: AuthStatus, *, online: bool) -> list[Finding]:

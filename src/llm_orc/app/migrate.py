@@ -252,6 +252,8 @@ def _in_older_stores(app: App, entries: tuple[Entry, ...]) -> Iterable[Found]:
 
 def _beside_own(found: Found, own: Entry) -> Found:
     assert found.entry is not None
+    if not own.is_set_up:
+        return replace(found, entry=own, why="was copied when it was renewed; this makes it yours")
     if own.credential == found.entry.credential:
         return replace(found, state="already-there", why="the store has the same")
     if own.refreshed_at is not None:
@@ -268,7 +270,7 @@ def billing_words(found: Iterable[Found]) -> tuple[str, ...]:
         if one.state != "copy" or one.entry is None:
             continue
         if one.kind == "older-store":
-            said.setdefault(one.provider, f"`{one.provider}` is used as it is today; only its place changes.")
+            said.setdefault(one.provider, _of_older(one.entry))
         elif one.entry.billing is Billing.METERED:
             said.setdefault(
                 one.provider,
@@ -278,3 +280,16 @@ def billing_words(found: Iterable[Found]) -> tuple[str, ...]:
         else:
             said.setdefault(one.provider, f"`{one.provider}` costs nothing per call; nothing changes in who pays.")
     return tuple(said.values())
+
+
+def _of_older(entry: Entry) -> str:
+    """What was only found becomes its user's choice by the copy."""
+    if entry.billing is Billing.METERED:
+        return (
+            f"`{entry.provider}` is metered: paid per token. What an earlier release left waits for a yes; the"
+            " copy is your choice, so agents that name no model may use it without asking."
+        )
+    return (
+        f"`{entry.provider}` is paid for as before. What an earlier release left comes after all that you set up"
+        " and after the provider's own program; the copy counts as set up by you, and comes before that program."
+    )

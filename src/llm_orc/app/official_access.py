@@ -30,6 +30,11 @@ def login_command(name: str) -> tuple[str, ...]:
     return OFFICIAL_CLIS[name].login_command
 
 
+def logout_command(name: str) -> tuple[str, ...]:
+    """The vendor's own command that ends its login."""
+    return OFFICIAL_CLIS[name].logout_command
+
+
 def use_cli(app: App, provider: str, name: WayName, state: CliState) -> Preference:
     """Make the CLI the first way of `provider`; the others that were allowed stay behind it.
 

@@ -52,7 +52,8 @@ def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = N
     if spec.metered_sibling is not None:
         raise AccessNotSupported(
             f"`{provider}` is paid for by a plan and has no keys of its own",
-            hint=f"llm-orc auth add {spec.metered_sibling}, and to allow it here: llm-orc auth prefer {provider}",
+            hint=f"A key is metered (paid per token): llm-orc auth add {spec.metered_sibling}, and to allow it"
+            f" here: llm-orc auth prefer {provider} api-key",
         )
     endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
     return open_credentials(app).store_api_key(
@@ -138,7 +139,8 @@ def _no_client(provider: str, way: WayIn) -> AccessNotSupported:
     if way.notice is None:
         return AccessNotSupported(
             f"signing in at `{provider}` needs a client id of your own, and none is configured",
-            hint=f"Register a public client at the provider and set {setting}; an API key needs none of this.",
+            hint=f"Register a public client at the provider and set {setting}; an API key needs none of this"
+            f" ({way.billing}).",
         )
     return AccessNotSupported(
         f"llm-orc brings no client id for `{provider}`: its terms do not let other programs offer this sign-in"

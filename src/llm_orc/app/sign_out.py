@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.credentials import oauth_client_of, open_credentials
+from llm_orc.app.official_access import logout_command
 from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
 from llm_orc.errors import CredentialStoreError, LlmOrcError, NotLoggedIn
 from llm_orc.net.http import Http
+from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -91,6 +93,13 @@ def _existing(storage: CredentialStorage, provider: str, account: str | None) ->
 
 
 def _nothing(provider: str, account: str | None) -> NotLoggedIn:
+    spec = PROVIDERS.get(provider)
+    if account is None and spec is not None and spec.cli is not None:
+        command = logout_command(spec.cli)
+        return NotLoggedIn(
+            f"nothing is stored for `{provider}`; the login of `{command[0]}` is that program's own",
+            hint=" ".join(command),
+        )
     which = f"`{provider}`" if account is None else f"`{provider}` with the account `{account}`"
     return NotLoggedIn(f"there is no stored credential for {which}", hint="llm-orc auth list")
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.app.access import AgentAccess
 from llm_orc.app.auth_status import AuthStatus, CredentialStatus, auth_status
 from llm_orc.app.conversations import ConversationSummary, conversations, list_conversations
-from llm_orc.app.discovery import Found
+from llm_orc.app.default_access import default_access
 from llm_orc.app.look_back import RunSummary, list_runs, unfinished_run
 from llm_orc.app.official_access import look_at_clis
-from llm_orc.app.set_up import Default, default_now
-from llm_orc.app.survey import survey
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`best` is what an agent without a model would get now, None where there is nothing."""
+    """`default` is what an agent without a model would get now, or why it would get nothing."""
 
-    default: Default
-    best: Found | None
-    credentials: tuple[CredentialStatus, ...]  # those that a run would use
+    default: AgentAccess | LlmOrcError
+    credentials: tuple[CredentialStatus, ...]  # for each provider what a run would use, else what is in its way
     own_ensembles: int
     packaged_ensembles: int
     broken_ensembles: int
@@ -41,28 +40,24 @@ class Status:
 
     @property
     def has_access(self) -> bool:
-        return self.best is not None
+        return not isinstance(self.default, LlmOrcError)
 
 
 async def look(app: App) -> Status:
     """Look at everything on this machine; servers elsewhere are not asked. Raises `StorageError`."""
-    found = (await survey(app)).found
-    default = default_now(app)
-    usable = [one for one in found if one.base_url is None]
-    best = next((one for one in usable if default.provider in (None, one.provider)), None)
+    default = await default_access(app)
     clis = await look_at_clis(app)
-    return await asyncio.to_thread(_gather, app, default, best, auth_status(app, None, clis))
+    return await asyncio.to_thread(_gather, app, default, auth_status(app, None, clis))
 
 
-def _gather(app: App, default: Default, best: Found | None, access: AuthStatus) -> Status:
+def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) -> Status:
     listing = app.library.listing()
     own = sum(entry.place != "packaged" for entry in listing.entries)
     runs = list_runs(app, limit=None)
     talks = list_conversations(app, limit=1)
     return Status(
         default=default,
-        best=best,
-        credentials=access.used(),
+        credentials=access.first_of_each(),
         own_ensembles=own,
         packaged_ensembles=len(listing.entries) - own,
         broken_ensembles=len(listing.broken),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc.auth.credential import Refused
+from llm_orc.auth.masking import hide_in_error
 from llm_orc.errors import AccessRefused, CredentialRefused, StorageError
 from llm_orc.net.text import one_line
 from llm_orc.storage.atomic import write_private
@@ -78,7 +79,7 @@ class RefusalMemory:
         if not is_final(refused):
             return
         signature = refused.signature if isinstance(refused, AccessRefused) else REFUSED_KEY
-        message = one_line(refused.provider_message)
+        message = one_line(hide_in_error(refused.provider_message))
 
         def add(held: _File) -> _File:
             name = _name(held.salt, origin, secret)

@@ -188,10 +188,12 @@ def _say(app: App, entry: Entry) -> None:
     from llm_orc.app.credentials import open_credentials
     from llm_orc.auth.credential import ApiKey
     from llm_orc.cli.access_lines import WHO_PAYS
+    from llm_orc.cli.auth_used import note_used
 
     what = "API key" if isinstance(entry.credential, ApiKey) else "sign-in"
     protection = open_credentials(app).protection
     note(f"Added the {what} of `{entry.provider}` (account `{entry.account}`); {WHO_PAYS[entry.billing]}.")
     if protection is not None:
         note(f"It is kept {protection.words}.")
+    note_used(app, entry.provider, unless=("api-key" if what == "API key" else "oauth", entry.account))
     note(f"Try it: llm-orc auth test {entry.provider}")

@@ -43,6 +43,24 @@ def use_official_cli(app: App, provider: str, name: WayName, *, as_json: bool) -
     note(f"Try it: llm-orc auth test {provider}")
 
 
+def log_out_of_cli(app: App, provider: str) -> bool:
+    """Offer the vendor's own logout in this terminal; True where its user said yes and it was done."""
+    from llm_orc.app.official_access import logout_command
+    from llm_orc.providers.catalog import PROVIDERS
+
+    spec = PROVIDERS.get(provider)
+    if spec is None or spec.cli is None or not person_is_here():
+        return False
+    state, command = _look(app, provider, spec.cli), logout_command(spec.cli)
+    if state.path is None:
+        return False
+    note(f"llm-orc keeps no sign-in of `{provider}`: the login of `{state.command}` is that program's own.")
+    if not confirmed(f"Run its own logout here: {' '.join(command)}", default=False):
+        return False
+    done = subprocess.run([str(state.path), *command[1:]], check=False)  # noqa: S603 - its user's own program
+    return done.returncode == 0
+
+
 def _look(app: App, provider: str, name: str) -> CliState:
     from llm_orc.app.library import run_to_end
     from llm_orc.app.official_access import look_at_clis

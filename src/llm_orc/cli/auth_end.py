@@ -30,12 +30,23 @@ Exit codes:
 def logout(*, provider: str, account: str | None, as_json: bool) -> int:
     """End the sign-in at PROVIDER there (RFC 7009) where that is possible, and in any case delete it here.
 
-    An API key can only be ended by its owner, on the provider's own page; it is deleted here.
+    An API key can only be ended by its owner, on the provider's own page; it is deleted here. The login of an
+    official CLI is its own: its own logout is named, and in a terminal it is offered to run it.
     """
     from llm_orc.app.library import run_to_end
     from llm_orc.app.sign_out import log_out
+    from llm_orc.cli.auth_cli import log_out_of_cli
+    from llm_orc.cli.auth_used import note_used
+    from llm_orc.errors import NotLoggedIn
 
-    done = run_to_end(log_out(app_here(), provider, account))
+    app = app_here()
+    try:
+        done = run_to_end(log_out(app, provider, account))
+    except NotLoggedIn:
+        if as_json or account is not None or not log_out_of_cli(app, provider):
+            raise
+        note_used(app, provider)
+        return 0
     if as_json:
         write_json(
             {
@@ -47,6 +58,7 @@ def logout(*, provider: str, account: str | None, as_json: bool) -> int:
             }
         )
     _say(done)
+    note_used(app, provider)
     return _NOT_CONFIRMED if done.at_provider == "not-confirmed" else 0
 
 
@@ -74,12 +86,15 @@ def _say(done: SignedOut) -> None:
 def remove(*, provider: str, account: str | None) -> None:
     """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to end a sign-in there."""
     from llm_orc.app.sign_out import remove as remove_entry
+    from llm_orc.cli.auth_used import note_used
 
-    removed = remove_entry(app_here(), provider, account)
+    app = app_here()
+    removed = remove_entry(app, provider, account)
     if removed is None:
         note(f"Deleted the damaged entry of `{provider}`.")
     else:
         note(f"Deleted the credential of `{provider}` (account `{removed.account}`) here.")
+    note_used(app, provider)
 
 
 @auth_command("switch", "Make another account the one that runs use.")
@@ -88,6 +103,11 @@ def remove(*, provider: str, account: str | None) -> None:
 def switch(*, provider: str, account: str) -> None:
     """Make ACCOUNT the one of PROVIDER that runs use. `llm-orc auth list` shows those there are."""
     from llm_orc.app.sign_out import switch as switch_to
+    from llm_orc.auth.credential import ApiKey
+    from llm_orc.cli.auth_used import note_used
 
-    entry = switch_to(app_here(), provider, account)
-    note(f"Runs now use `{entry.provider}` with the account `{entry.account}`.")
+    app = app_here()
+    entry = switch_to(app, provider, account)
+    note(f"The account `{entry.account}` of `{entry.provider}` is the active one now.")
+    method = "api-key" if isinstance(entry.credential, ApiKey) else "oauth"
+    note_used(app, provider, unless=(method, entry.account))

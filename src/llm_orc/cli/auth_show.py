@@ -33,11 +33,17 @@ _HEADING = (
 @auth_command("list", "List the credentials there are.")
 @json_option
 def list_command(*, as_json: bool) -> None:
-    """List the credentials there are, those of the environment too, and which of them a run would use."""
+    """List the credentials there are, those of the environment and official CLIs too, and which a run would use.
+
+    An official CLI is asked how it is logged in; nobody else is.
+    """
     from llm_orc.app.auth_status import auth_status
+    from llm_orc.app.library import run_to_end
+    from llm_orc.app.official_access import look_at_clis
     from llm_orc.cli.auth_values import credential_value
 
-    found = auth_status(app_here())
+    app = app_here()
+    found = auth_status(app, None, run_to_end(look_at_clis(app)))
     if as_json:
         write_json([credential_value(credential) for credential in found.credentials])
     elif found.credentials:
@@ -61,12 +67,14 @@ def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
     unverified  not tried yet
     lapsed      has ended, and is renewed by itself at the next call
     expired     has ended for good: sign in again
-    refused     the provider does not take it
+    refused     the provider has refused it; it is not sent again before `auth test` tries it
+    damaged     this entry of the store can't be read
     locked      the store can't be opened now
     corrupt     the store is damaged
     absent      there is none
 
-    Without --verify nobody is asked. The exit code is 0 where each credential in use can work, else 4.
+    Without --verify nobody is asked. The exit code is 0 where each provider that is shown has a way that a run
+    would take, and the store can be opened; else 4. PROVIDER is shown even where it has nothing.
     """
     from llm_orc.app.auth_status import auth_status
     from llm_orc.app.library import run_to_end
@@ -112,9 +120,11 @@ def _warn(found: AuthStatus) -> None:
 
 
 def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[str]:
+    told: set[str] = set()
     for credential in found.credentials:
         yield from _credential_lines(credential, now)
-        if credential.is_used and credential.provider in failures:
+        if credential.provider in failures and credential.provider not in told:
+            told.add(credential.provider)
             yield f"  tried    {failures[credential.provider]}"
     if not found.credentials:
         yield "There are no credentials yet. Add one with: llm-orc auth add PROVIDER"

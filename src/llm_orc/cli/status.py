@@ -25,7 +25,7 @@ def command(*, as_json: bool) -> int:
     """Show on one screen who would answer and who would pay, what you have, and what was left unfinished.
 
     Local servers and official CLIs are asked how they are; nobody elsewhere is. The exit code is 4 where an agent
-    that names no model would find none, else 0.
+    that names no model would find none, or none that it may use unasked; else 0.
     """
     from llm_orc.app.library import run_to_end
     from llm_orc.app.status import look
@@ -36,28 +36,27 @@ def command(*, as_json: bool) -> int:
     else:
         write_data("".join(f"{label.ljust(_LABEL)}{words}\n" for label, words in _lines(status)))
         if not status.has_access:
-            note("No model can be reached. Set one up with: llm-orc setup")
+            note("Agents that name no model have none now. Set one up with: llm-orc setup")
     return 0 if status.has_access else 4
 
 
 def _lines(status: Status) -> Iterator[tuple[str, str]]:
     from llm_orc.cli.access_lines import WHO_PAYS
+    from llm_orc.errors import LlmOrcError
     from llm_orc.formats.figures import count
     from llm_orc.formats.printable import one_line
 
     yield "llm-orc", f"{version('llm-orc')}, Python {platform.python_version()}"
-    best = status.best
-    if best is not None:
-        yield (
-            "default",
-            one_line(f"{best.provider} {best.model or ''} · {WHO_PAYS[best.billing]} · {best.evidence}"),
-        )
-    elif status.default.provider is not None:
-        yield "default", f"{status.default.provider}: nothing of it is found here"
+    default = status.default
+    if isinstance(default, LlmOrcError):
+        yield "default", one_line(default.message)
     else:
-        yield "default", "nothing found"
+        access = default.access
+        what = f"{access.provider} {default.model} · {WHO_PAYS[access.billing]} · {access.source}"
+        yield "default", one_line(what)
     for one in status.credentials:
-        yield "access", one_line(f"{one.provider}: {one.state}, {one.billing}; {one.source}")
+        pays = f", {one.billing}" if one.is_used else ", not used"
+        yield "access", one_line(f"{one.provider}: {one.state}{pays}; {one.source}")
     if status.protection is not None:
         yield "credentials", status.protection
     broken = f", {status.broken_ensembles} that can't be read (llm-orc doctor)" if status.broken_ensembles else ""
@@ -88,19 +87,22 @@ def _history(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _value(status: Status) -> JsonValue:
+    from llm_orc.errors import LlmOrcError
 
-    best = status.best
+    default = status.default
     return {
         "version": version("llm-orc"),
         "python": platform.python_version(),
         "default": None
-        if best is None
+        if isinstance(default, LlmOrcError)
         else {
-            "provider": best.provider,
-            "model": best.model,
-            "billing": str(best.billing),
-            "evidence": best.evidence,
+            "provider": default.access.provider,
+            "model": default.model,
+            "method": default.access.method,
+            "billing": str(default.access.billing),
+            "evidence": default.access.source,
         },
+        "default_problem": default.message if isinstance(default, LlmOrcError) else None,
         "access": [
             {
                 "provider": one.provider,
@@ -108,6 +110,7 @@ def _value(status: Status) -> JsonValue:
                 "state": one.state,
                 "billing": str(one.billing),
                 "source": one.source,
+                "is_used": one.is_used,
             }
             for one in status.credentials
         ],

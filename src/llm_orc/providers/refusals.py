@@ -75,7 +75,9 @@ def refusal_of(
 def _refused(signature: str, meaning: str, status: int, words: ProviderWords, target: Target) -> AccessRefused:
     return AccessRefused(
         f"{target} refuses this way in: {meaning} (status {status}: {words.message})",
-        hint="Use another access, such as `anthropic-api` with an API key. This one is not tried again.",
+        hint="The supported way is Claude Code's own command:"
+        " llm-orc auth add anthropic-claude-pro-max --method claude-cli. An API key of `anthropic-api` is metered:"
+        " paid per token. This sign-in is not sent again before `llm-orc auth test` tries it.",
         signature=signature,
         status=status,
         provider_message=words.message,

@@ -51,6 +51,7 @@ class Claude(OfficialCli):
     command: ClassVar[str] = "claude"
     install_hint: ClassVar[str] = "npm install -g @anthropic-ai/claude-code, then: claude auth login"
     login_command: ClassVar[tuple[str, ...]] = ("claude", "auth", "login")
+    logout_command: ClassVar[tuple[str, ...]] = ("claude", "auth", "logout")
     # Before the command, or it is refused. Without it, a key in a settings file would seem to be the login.
     status_arguments: ClassVar[tuple[str, ...]] = ("--setting-sources", "", "auth", "status")
     oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first that sends a prompt as it is written

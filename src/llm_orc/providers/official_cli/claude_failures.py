@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Cause = Literal[
     "refreshing", "on_hold", "refused", "logged_out", "limited", "too_large", "no_model", "rejected", "down", "cut"
 ]
-_ELSEWHERE = "Use another access, such as `anthropic-api` with an API key."
+_ELSEWHERE = "See how it is logged in: claude auth status. An API key of `anthropic-api` is metered."
 _REFRESH_WAIT_S = 60.0
 
 

@@ -52,6 +52,7 @@ class Codex(OfficialCli):
     command: ClassVar[str] = "codex"
     install_hint: ClassVar[str] = "npm install -g @openai/codex, then: codex login"
     login_command: ClassVar[tuple[str, ...]] = ("codex", "login")
+    logout_command: ClassVar[tuple[str, ...]] = ("codex", "logout")
     status_arguments: ClassVar[tuple[str, ...]] = (*_STORE, "login", "status")
     models_arguments: ClassVar[tuple[str, ...]] = ("debug", "models", "--bundled")
     oldest: ClassVar[tuple[int, int, int]] = (0, 160, 0)

@@ -25,7 +25,7 @@ def limit_of_plan(target: Target, sentence: str, resets_at: float | None) -> Rat
         until = time.strftime("; it resets at %Y-%m-%d %H:%M UTC", time.gmtime(max(0.0, resets_at)))
     return RateLimited(
         f"{target}: a limit of the plan is reached" + (f": {sentence}" if sentence else "") + until,
-        hint="Wait for it, or allow another way in with `llm-orc auth prefer`.",
+        hint="Wait for it, or allow another way with `llm-orc auth prefer`: `api-key` is metered, paid per token.",
         status=429,
         provider_message=sentence,
         retry_after_s=wait_s,

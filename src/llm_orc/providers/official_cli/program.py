@@ -108,6 +108,7 @@ class OfficialCli(ABC):
     command: ClassVar[str]
     install_hint: ClassVar[str]
     login_command: ClassVar[tuple[str, ...]]
+    logout_command: ClassVar[tuple[str, ...]]
     status_arguments: ClassVar[tuple[str, ...]]
     oldest: ClassVar[tuple[int, int, int]]
     keeps_talking: ClassVar[bool]  # one process takes turn after turn
