@@ -8,11 +8,11 @@ LlmOrcError                   error                     exit 1
 │     └─ EnsembleCycle        ensemble_cycle                    shows the circle
 ├─ SettingsError              settings                       3  the configuration
 │  ├─ ProfileNotFound         profile_not_found                 an agent names a profile that nobody defined
-│  ├─ NotTrusted              not_trusted                       a project file set what only its user may
 │  └─ MissingExtra            missing_extra                     a part of the program that is not installed
 ├─ AuthError                  auth                           4  access to a model
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
 │  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
+│  ├─ NotTrusted              not_trusted                       a project's file sets what only its user may
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
 │  ├─ AccessRefused           access_refused                    a way in that the provider closes to us
 │  ├─ CredentialExpired       credential_expired                one new sign-in is needed
@@ -158,10 +158,6 @@ class ProfileNotFound(SettingsError):
     code = "profile_not_found"
 
 
-class NotTrusted(SettingsError):
-    code = "not_trusted"
-
-
 class MissingExtra(SettingsError):
     code = "missing_extra"
 
@@ -185,7 +181,17 @@ class NotLoggedIn(AuthError):
 
 
 class MeteredNotAllowed(AuthError):
+    """`named_in` is the file of an untrusted project that chose what costs money; None: it was merely found."""
+
     code = "metered_not_allowed"
+
+    def __init__(self, message: str, *, hint: str | None = None, named_in: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.named_in = named_in
+
+
+class NotTrusted(AuthError):
+    code = "not_trusted"
 
 
 class CredentialRefused(AuthError):

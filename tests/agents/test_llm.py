@@ -9,7 +9,7 @@ import pytest
 
 from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, ModelRef
 from llm_orc.agents.candidate import Candidate
-from llm_orc.agents.choice import ModelChoice, choose_models
+from llm_orc.agents.choice import ModelChoice, Untrusted, choose_models
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
@@ -38,8 +38,11 @@ PROFILES = {
 }
 
 
-def choose(spec: AgentSpec, untrusted: Collection[str] = ()) -> tuple[ModelChoice, ...]:
-    return choose_models(spec, PROFILES.__getitem__, lambda key: key in untrusted)
+def choose(
+    spec: AgentSpec, untrusted: Collection[str] = (), ensemble: str | None = None
+) -> tuple[ModelChoice, ...]:
+    words = Untrusted(lambda key: f"config.yaml: {key}" if key in untrusted else None, ensemble)
+    return choose_models(spec, PROFILES.__getitem__, words)
 
 
 def named(choices: tuple[ModelChoice, ...]) -> list[tuple[str | None, str | None, str]]:

@@ -45,9 +45,13 @@ class Workspace:
         return file
 
     def ensemble(self, name: str, *agents: Mapping[str, object], **more: object) -> None:
-        """Put an ensemble into the project."""
+        """Put an ensemble among the user's own."""
+        self.write(f".config/llm-orc/ensembles/{name}.yaml", {"name": name, "agents": list(agents), **more})
+
+    def cloned(self, name: str, *agents: Mapping[str, object], **more: object) -> Path:
+        """Put an ensemble into the project, which nobody trusts yet."""
         document = {"name": name, "agents": list(agents), **more}
-        self.write(f"work/project/.llm-orc/ensembles/{name}.yaml", document)
+        return self.write(f"work/project/.llm-orc/ensembles/{name}.yaml", document)
 
     def settings(self, content: Mapping[str, object]) -> None:
         """Write the user's own configuration."""
@@ -67,7 +71,9 @@ class Workspace:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "user")
+    workspace = Workspace(tmp_path / "user")
+    workspace.project.mkdir(parents=True)
+    return workspace
 
 
 @pytest.fixture

@@ -328,9 +328,14 @@ async def test_a_fallback_that_would_cost_money_without_consent_is_left_out_and_
         )
     )
     workspace.write(
-        "work/project/.llm-orc/config.yaml", {"model_profiles": {"free": {"fallback_model_profile": "paid"}}}
+        "work/project/.llm-orc/config.yaml",
+        {
+            "model_profiles": {
+                "theirs": {"provider": "openai-compatible", "model": "m", "fallback_model_profile": "paid"}
+            }
+        },
     )
-    workspace.ensemble("one", {"name": "a", "model_profile": "free"})
+    workspace.ensemble("one", {"name": "a", "model_profile": "theirs"})
 
     _, seen = await run(workspace.app(), "one")
 

@@ -311,8 +311,8 @@ def test_an_older_store_is_moved_only_when_all_of_it_is_copied_and_comes_back(wo
 
 def test_files_of_earlier_releases_are_reported_and_left(workspace: Workspace) -> None:
     workspace.settings({"model_profiles": {"fast": {"model": "m", "provider": "openai"}}, "performance": {"x": 1}})
-    workspace.ensemble("old", {"name": "a", "model": "anthropic-api", "system_prompt": "Hello."})
-    workspace.ensemble("odd", {"name": "a", "script": "run.sh"})
+    workspace.cloned("old", {"name": "a", "model": "anthropic-api", "system_prompt": "Hello."})
+    workspace.cloned("odd", {"name": "a", "script": "run.sh"})
     ancient = workspace.write(".llm-orc/config.yaml", {"model_profiles": {}})
 
     found = {str(one.file.relative_to(workspace.root)): one for one in earlier_files(workspace.app())}

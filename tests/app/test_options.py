@@ -36,7 +36,7 @@ async def test_an_ensemble_gives_the_model_no_tools(
     [problem] = error.problems
     assert "agent `a`: `options.tools` is no plain sampling option: it gives the model tools" in problem.message
     assert (problem.file, problem.line > 0) == (
-        workspace.project / ".llm-orc" / "ensembles" / "one.yaml",
+        workspace.config / "ensembles" / "one.yaml",
         True,
     )
     assert "providers.openai-compatible.extra_options: [tools]" in (problem.hint or "")

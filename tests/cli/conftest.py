@@ -115,6 +115,13 @@ class Shell:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def own_ensemble(self, name: str, text: str) -> Path:
+        """Put it among the user's own, which need no trust."""
+        path = self.config.with_name("ensembles") / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
     def talks_to(self, base_url: str) -> None:
         """Let the profile `default` be a local model behind `base_url`."""
         self.config.parent.mkdir(parents=True, exist_ok=True)

@@ -15,15 +15,15 @@ def shown(shell: Shell, *arguments: str) -> dict[str, tuple[object, str, int | N
 
 def test_every_layer_is_told_with_its_line(shell: Shell) -> None:
     shell.config.write_text(
-        "runs:\n  max_retries: 2\n  keep_days: 5\nmodel_profiles:\n  default: {provider: ollama}\n"
+        "runs:\n  max_retries: 2\n  max_calls: 12\nmodel_profiles:\n  default: {provider: ollama}\n"
     )
     project = shell.cwd / ".llm-orc" / "config.yaml"
-    project.write_text("runs: {keep_days: 9}\n")
+    project.write_text("runs: {max_calls: 9}\n")
     shell.environ["LLM_ORC_MAX_CONCURRENT"] = "3"
 
     assert shown(shell) == {
         "runs.max_retries": (2, "user", 2),
-        "runs.keep_days": (9, "project", 1),
+        "runs.max_calls": (9, "project", 1),
         "runs.max_concurrent": (3, "environment", None),
         "model_profiles.default.provider": ("ollama", "user", 5),
     }

@@ -55,7 +55,7 @@ def test_continue_without_any_says_how_to_begin_one(shell: Shell) -> None:
 
 
 def test_no_record_leaves_an_ensembles_own_conversation_alone(shell: Shell) -> None:
-    shell.ensemble("solo", "name: solo\nconversation: standing\nagents: [{name: a}]\n")
+    shell.own_ensemble("solo", "name: solo\nconversation: standing\nagents: [{name: a}]\n")
 
     done = shell.run("invoke", "solo", "-i", "x", "--no-record")
 

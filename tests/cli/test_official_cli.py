@@ -31,7 +31,7 @@ def claude(bare: Shell, tmp_path: Path) -> StandIn:
     stand_in = install(tmp_path / "stand-in")
     bare.environ["PATH"] = stand_in.path
     bare.environ["ANTHROPIC_API_KEY"] = "sk-marker-5530"
-    bare.ensemble("plan", PLAN)
+    bare.own_ensemble("plan", PLAN)
     return stand_in
 
 

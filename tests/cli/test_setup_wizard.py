@@ -270,11 +270,17 @@ class TestJustInTime:
         terminal.process.send("y\r")
         terminal.process.expect("not shown")
         terminal.process.send("sk-canary-4711\r")
+        terminal.process.expect("This would cost money: .*you have not trusted its")
+        terminal.process.expect("openai .*metered: paid per token")
+        terminal.process.expect("agents.a.provider: openai")
+        terminal.process.expect("Yes, and always for this project")
+        terminal.process.send("3\r")
         terminal.process.expect("Status: completed")
         seen = terminal.to_the_end()
 
         assert terminal.process.exitstatus == 0
         assert "sk-canary" not in seen
+        assert local.run("invoke", "solo").returncode == 0
 
     def test_a_no_ends_it_as_without_a_terminal(self, local: Shell) -> None:
         local.ensemble("solo", "name: solo\ndefault_task: x\nagents: [{name: a, provider: openai}]\n")

@@ -8,6 +8,8 @@ import pytest
 
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT
+from llm_orc.settings.rights import right_of
+from llm_orc.storage.yaml_fields import Kind
 
 _PAGE = (Path(__file__).parents[2] / "docs/reference/ensembles.md").read_text(encoding="utf-8")
 _ENSEMBLE_PART, _AGENT_PART = _PAGE.split("## The ensemble")[1].split("## An agent")
@@ -21,6 +23,18 @@ def test_every_key_of_an_ensemble_has_a_row(key: str) -> None:
 @pytest.mark.parametrize("key", AGENT_KINDS)
 def test_every_key_of_an_agent_has_a_row(key: str) -> None:
     assert f"\n| `{key}` |" in _AGENT_PART
+
+
+_WITHOUT_TRUST = {"words": "yes", "chooses": "where it is free", "lowers": "lower only", "trust": "no"}
+
+
+@pytest.mark.parametrize(
+    ("part", "kinds"), [(_ENSEMBLE_PART, ENSEMBLE_KINDS), (_AGENT_PART, AGENT_KINDS)], ids=["ensemble", "agent"]
+)
+def test_what_a_project_may_say_without_trust_stands_in_the_row(part: str, kinds: dict[str, Kind]) -> None:
+    rows = {line.split("`")[1]: line.split("|")[2].strip() for line in part.splitlines() if line.startswith("| `")}
+
+    assert rows == {key: _WITHOUT_TRUST[right_of(kind)] for key, kind in kinds.items()}
 
 
 @pytest.mark.parametrize("key", OTHER_KINDS_OF_AGENT)

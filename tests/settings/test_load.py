@@ -10,7 +10,7 @@ import yaml
 from llm_orc.errors import ProfileNotFound, SettingsError
 from llm_orc.settings.load import load_settings, read_guarded, trust_file
 from llm_orc.settings.profiles import find_profile
-from llm_orc.settings.trust import TrustStore
+from llm_orc.settings.trust import SETTINGS, TrustStore
 
 if TYPE_CHECKING:
     from tests.settings.conftest import Place
@@ -23,7 +23,7 @@ OF_HTTP = ["Host", "content-length", "Transfer-Encoding", "connection", "TE", "u
 def trust(place: Place) -> None:
     guarded = read_guarded(place.paths, place.project, {"HOME": str(place.home)})
     assert guarded is not None
-    TrustStore(trust_file(place.paths)).trust(guarded.root, guarded.digest)
+    TrustStore(trust_file(place.paths)).trust(guarded.root, {SETTINGS: guarded.digest})
 
 
 def test_without_any_file_there_is_the_default_profile_that_chooses_by_itself(place: Place) -> None:
@@ -39,6 +39,7 @@ def test_profiles_merge_value_by_value_and_every_value_knows_its_origin(place: P
         "model_profiles:\n  fast:\n    provider: openai\n    model: small\n    options: {top_p: 0.5, seed: 1}\n"
     )
     project = place.in_project("model_profiles:\n  fast:\n    model: smaller\n    options: {seed: 2}\n")
+    trust(place)
 
     settings = place.load()
 
@@ -79,6 +80,7 @@ def test_a_higher_layer_wins(place: Place, top: str) -> None:
     place.user("runs: {max_concurrent: 1}")
     if "project" in given:
         place.in_project("runs: {max_concurrent: 2}")
+        trust(place)
 
     settings = place.load(
         {"LLM_ORC_MAX_CONCURRENT": "3"} if "environment" in given else {},
@@ -255,7 +257,7 @@ class TestTrust:
         "  mine: {}\n"
         "network: {ca_file: ca.pem, connect_timeout_seconds: 1, idle_timeout_seconds: 1}\n"
         "runs: {max_concurrent: 2}\n"
-    )
+    )  # all but `model`, `provider` and `max_concurrent` needs trust
 
     def test_an_untrusted_project_sets_no_endpoint_no_key_and_nothing_of_the_network(self, place: Place) -> None:
         place.in_project(self.GUARDED)
@@ -299,8 +301,13 @@ class TestTrust:
 
         assert guarded is not None
         assert guarded.root == place.project
-        withheld = place.load().withheld
-        assert [(v.key, v.origin) for v in guarded.values] == [(w.key, w.origin) for w in withheld]
+        withheld = {(w.key, w.origin) for w in place.load().withheld}
+        assert withheld < {(v.key, v.origin) for v in guarded.values}
+        assert {v.key for v in guarded.values if (v.key, v.origin) not in withheld} == {
+            "model_profiles.fast.model",
+            "model_profiles.fast.provider",
+            "runs.max_concurrent",
+        }
 
     def test_a_trusted_project_sets_it_all(self, place: Place) -> None:
         place.in_project(self.GUARDED)
@@ -324,6 +331,8 @@ class TestTrust:
             ("x-team: a", "x-team: b"),
             ("idle_timeout_seconds: 1", "idle_timeout_seconds: 2"),
             ("api_key_env: KEY", "api_key_env: OTHER"),
+            ("provider: openai", "provider: anthropic-api"),
+            ("max_concurrent: 2", "max_concurrent: 3"),
         ],
     )
     def test_a_changed_guarded_value_asks_again(self, place: Place, before: str, after: str) -> None:
@@ -337,16 +346,16 @@ class TestTrust:
         assert not settings.project.trusted
         assert not {"openai", "mine"} & set(settings.providers)
 
-    def test_other_changes_keep_the_trust(self, place: Place) -> None:
-        place.in_project(self.GUARDED)
+    def test_words_keep_the_trust(self, place: Place) -> None:
+        place.in_project(self.GUARDED.replace("model: m,", "model: m, system_prompt: Be brief,"))
         trust(place)
-        place.in_project("# a comment\n" + self.GUARDED.replace("max_concurrent: 2", "max_concurrent: 3"))
+        place.in_project("# a comment\n" + self.GUARDED.replace("model: m,", "model: m, system_prompt: Be kind,"))
 
         settings = place.load()
 
         assert settings.project is not None
         assert settings.project.trusted
-        assert settings.runs.max_concurrent == 3
+        assert settings.profiles["fast"].system_prompt == "Be kind"
 
     def test_the_same_relative_key_file_from_another_folder_is_another_one(self, place: Place) -> None:
         place.in_project("model_profiles: {p: {api_key_file: k}}")

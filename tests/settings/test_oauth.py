@@ -9,7 +9,7 @@ import pytest
 from llm_orc.errors import SettingsError
 from llm_orc.settings.load import read_guarded, trust_file
 from llm_orc.settings.model import OAuthNotice, OAuthSettings
-from llm_orc.settings.trust import TrustStore
+from llm_orc.settings.trust import SETTINGS, TrustStore
 
 if TYPE_CHECKING:
     from tests.settings.conftest import Place
@@ -250,7 +250,7 @@ def test_a_changed_sign_in_of_a_trusted_project_asks_again(place: Place) -> None
     file = place.in_project("providers: {acme: {oauth: {issuer: 'https://id.example'}}}")
     guarded = read_guarded(place.paths, place.project, {"HOME": str(place.home)})
     assert guarded is not None
-    TrustStore(trust_file(place.paths)).trust(guarded.root, guarded.digest)
+    TrustStore(trust_file(place.paths)).trust(guarded.root, {SETTINGS: guarded.digest})
     assert oauth_of(place).issuer == "https://id.example"
 
     file.write_text(file.read_text().replace("id.example", "evil.example"))

@@ -1,4 +1,4 @@
-"""Whatever is set where: the highest layer that sets a value wins, and its origin says so."""
+"""Whatever is set where: the highest layer that sets a value wins, and its origin says so, once it is trusted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.settings.load import load_settings
+from llm_orc.settings.load import load_settings, read_guarded, trust_file
+from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.paths import Paths
 
 _KEYS = st.dictionaries(
@@ -36,7 +37,12 @@ def test_the_highest_layer_that_sets_a_value_wins(
             file.write_text(json.dumps({"model_profiles": profiles, "runs": own_runs}))
         flags = {f"runs.{key}": value for key, value in runs[3].items()}
 
-        merged = load_settings(Paths(home / "config", home, home), home / "p", {"HOME": str(home)}, flags)
+        paths = Paths(home / "config", home, home)
+        guarded = read_guarded(paths, home / "p", {"HOME": str(home)})
+        assert guarded is not None
+        TrustStore(trust_file(paths)).trust(guarded.root, {SETTINGS: guarded.digest})
+
+        merged = load_settings(paths, home / "p", {"HOME": str(home)}, flags)
 
     for name in {name for layer in layers for name in layer}:
         for key in ("model", "system_prompt", "provider"):

@@ -1,4 +1,4 @@
-"""The reference must name every setting and every variable, and mark what a project may not set."""
+"""The reference must name every setting and every variable, and what a project may set of them without trust."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.settings.guard import is_guarded
+from llm_orc.settings.rights import Right, right_of
 from llm_orc.settings.schema import GROUPS, NAMED, PLAIN
 from llm_orc.settings.surroundings import VARIABLES
+from llm_orc.storage.yaml_fields import Kind
 
 _PAGE = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text(encoding="utf-8")
 _SETTINGS = [(section, key) for section, kinds in {**NAMED, **PLAIN}.items() for key in kinds]
@@ -50,10 +51,27 @@ def test_every_variable_stands_beside_its_setting(variable: str, path: tuple[str
     assert f"`{variable}`" in row
 
 
-@pytest.mark.parametrize(("section", "key"), _SETTINGS)
-def test_what_a_project_may_not_set_is_marked(section: str, key: str) -> None:
-    path = (section, "name", key) if section in NAMED else (section, key)
-    heading = part(section).splitlines()[0]
-    marked = heading.endswith("¹") or f"| `{key}` ¹ |" in part(section)
+_WITHOUT_TRUST: dict[Right, str] = {
+    "words": "yes",
+    "chooses": "where it is free",
+    "lowers": "lower only",
+    "trust": "no",
+    "users": "never",
+}
 
-    assert marked == is_guarded(path)
+
+@pytest.mark.parametrize(("section", "key"), _SETTINGS)
+def test_what_a_project_may_set_without_trust_stands_in_the_row_or_the_heading(section: str, key: str) -> None:
+    right = right_of({**NAMED, **PLAIN}[section][key])
+    heading = part(section).splitlines()[0]
+    [row] = [line for line in part(section).splitlines() if line.startswith(f"| `{key}` ")]
+
+    if heading.endswith("¹"):
+        assert right == "trust" or (right == "users" and "never in a project's" in row)
+    else:
+        assert row.split("|")[2].strip() == _WITHOUT_TRUST[right]
+
+
+@pytest.mark.parametrize("kind", [kind for kinds in GROUPS.values() for kind in kinds.values()])
+def test_no_part_of_a_sign_in_counts_without_trust(kind: Kind) -> None:
+    assert right_of(kind) == "trust"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -12,12 +13,12 @@ from llm_orc.providers.request_options import limit_in
 from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from llm_orc.agents.base import AgentSpec
     from llm_orc.settings.model import ModelProfile
 
 NamedBy = Literal["ensemble", "user", "project", "nobody"]
+DEFAULT_PROFILE = "default"  # where an agent names no model; to name it is to name none
+_LONGEST_UNASKED = 8192  # tokens: the longest answer that is sent for where nobody says how long it may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class ModelChoice:
     """A model with its parameters, as an agent, a profile or both name it. Holds no secret.
 
     `provider` None means: the best access there is; `model` None: the provider's default. `named_by` tells whose
-    words name the provider: nobody's, where it is found, and `project` where a file does that is not trusted.
+    words lead to it: nobody's, where it is found, and `project` where any of them stands in a file that is not
+    trusted; `named_in` is that file then. What such a file says is nobody's agreement to pay.
     """
 
     provider: str | None
@@ -43,31 +45,83 @@ class ModelChoice:
     api_key_file: str | None = None
     cost_per_token: float | None = None
     auth_method: AuthMethodName | None = None
+    named_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Untrusted:
+    """Which words about models are an untrusted project's: a setting's, by its dotted key, and an ensemble's.
+
+    `setting` returns the place of one that is, `ensemble` is the file where all of the ensemble's are; else None.
+    """
+
+    setting: Callable[[str], str | None] = lambda _key: None
+    ensemble: str | None = None
 
 
 def choose_models(
-    spec: AgentSpec, profile_of: Callable[[str], ModelProfile], is_untrusted: Callable[[str], bool]
+    spec: AgentSpec, profile_of: Callable[[str], ModelProfile], untrusted: Untrusted
 ) -> tuple[ModelChoice, ...]:
-    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`.
-
-    `is_untrusted` tells of a setting's dotted key whether an untrusted project wrote it.
-    """
-    choices: list[ModelChoice] = []
+    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`."""
+    chooser = _Chooser(spec, untrusted)
     name, fallback = spec.model.profile, spec.fallback_model_profile
     if name is None:
-        choices.append(_own_choice(spec))
+        chooser.add(_own_choice(spec), untrusted.ensemble)
         name, fallback = fallback, None
+        chooser.led_by(untrusted.ensemble)
+    elif name != DEFAULT_PROFILE:
+        chooser.led_by(untrusted.ensemble)
     seen: set[str] = set()
-    chained_by_project = False
     while name is not None and name not in seen:
         seen.add(name)
         profile = profile_of(name)
-        choice = _from_profile(spec, profile, is_untrusted)
-        choices.append(replace(choice, named_by="project") if chained_by_project else choice)
-        if fallback is None and profile.fallback_model_profile is not None:
-            chained_by_project = is_untrusted(f"model_profiles.{name}.fallback_model_profile")
+        chooser.add_profile(profile)
+        if fallback is not None:
+            chooser.led_by(untrusted.ensemble)
+        elif profile.fallback_model_profile is not None:
+            chooser.led_by(untrusted.setting(f"model_profiles.{name}.fallback_model_profile"))
         name, fallback = fallback or profile.fallback_model_profile, None
-    return tuple(choices)
+    return tuple(chooser.choices)
+
+
+class _Chooser:
+    """Gathers the choices of one agent. Whatever an untrusted word leads to is that word's, however far on."""
+
+    def __init__(self, spec: AgentSpec, untrusted: Untrusted) -> None:
+        self.choices: list[ModelChoice] = []
+        self._spec, self._untrusted = spec, untrusted
+        self._led_by = untrusted.ensemble if spec.auth_method is not None else None
+
+    def led_by(self, file: str | None) -> None:
+        self._led_by = self._led_by or file
+
+    def add(self, choice: ModelChoice, named_in: str | None) -> None:
+        named_in = self._led_by or named_in
+        if named_in is not None:
+            choice = replace(choice, named_by="project", named_in=named_in)
+        self.choices.append(choice)
+
+    def add_profile(self, profile: ModelProfile) -> None:
+        entry = f"model_profiles.{profile.name}"
+        places = (self._untrusted.setting(f"{entry}.{key}") for key in ("provider", "model", "auth_method"))
+        spec = self._spec
+        if self._untrusted.ensemble is not None:
+            spec = _lowered(spec, profile, is_users=self._untrusted.setting(entry) is None)
+        self.add(_from_profile(spec, profile), next((place for place in places if place is not None), None))
+
+
+def _lowered(spec: AgentSpec, profile: ModelProfile, *, is_users: bool) -> AgentSpec:
+    """An untrusted ensemble may make answers shorter and time tighter than the profile has them, and no more.
+
+    With a profile of the user's that sets no `max_tokens`, the longest that counts is what is sent without one.
+    """
+    most = profile.max_tokens or (_LONGEST_UNASKED if is_users else None)
+    longest = None if spec.max_tokens is None or most is None or spec.max_tokens > most else spec.max_tokens
+    return replace(
+        spec,
+        max_tokens=spec.max_tokens if most is None else longest,
+        timeout_s=min((t for t in (spec.timeout_s, profile.timeout_s) if t is not None), default=None),
+    )
 
 
 def _own_choice(spec: AgentSpec) -> ModelChoice:
@@ -85,7 +139,7 @@ def _own_choice(spec: AgentSpec) -> ModelChoice:
     )
 
 
-def _from_profile(spec: AgentSpec, profile: ModelProfile, is_untrusted: Callable[[str], bool]) -> ModelChoice:
+def _from_profile(spec: AgentSpec, profile: ModelProfile) -> ModelChoice:
     """What the agent says itself wins over the profile."""
     provider, model = profile.provider, profile.model
     if provider is None and model in PROVIDERS:  # the oldest form, where the model is a provider's name
@@ -95,17 +149,12 @@ def _from_profile(spec: AgentSpec, profile: ModelProfile, is_untrusted: Callable
             f"profile `{profile.name}` ({profile.origin}) names the model `{model}` and no provider",
             hint=f"Add `provider:` beside it, one of: {', '.join(PROVIDERS)}.",
         )
-    named_by: NamedBy = "user"
-    if provider is None:
-        named_by = "nobody"
-    elif any(is_untrusted(f"model_profiles.{profile.name}.{key}") for key in ("provider", "model", "auth_method")):
-        named_by = "project"
     own = _own_choice(spec)
     return replace(
         own,
         provider=provider,
         model=model,
-        named_by=named_by,
+        named_by="nobody" if provider is None else "user",
         profile=profile.name,
         system_prompt=spec.system_prompt if spec.system_prompt is not None else profile.system_prompt,
         temperature=spec.temperature if spec.temperature is not None else profile.temperature,

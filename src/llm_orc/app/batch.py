@@ -12,7 +12,9 @@ from llm_orc.app.batch_inputs import Shaping, make_tasks
 from llm_orc.app.batch_prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.batches import find_batch, stored_batch
 from llm_orc.app.choices import choices_of
+from llm_orc.app.consent import paying_of
 from llm_orc.app.estimate import estimate
+from llm_orc.app.in_force import plan_of
 from llm_orc.app.placeholders import placeholders
 from llm_orc.app.run_budget import refuse_unknown_price
 from llm_orc.app.run_ensemble import lowest
@@ -183,12 +185,12 @@ async def _plan(
 ) -> Recipe:
     """Return the recipe with nothing left open."""
     async with Session(
-        app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=False
+        app, paying=paying_of(allow_metered=recipe.allow_metered), rehearsal=recipe.rehearsal, stream=False
     ) as session:
         ready, _ = await session.models_for(recipe.choices)
     refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)
     one = partial(estimate, replace(recipe, task=to_do.longest_task), ready.by_agent, to_do.added)
-    planned(replace(ready.plan, estimate=lambda: _times(one(), to_do.rows)), to_do.rows)
+    planned(replace(plan_of(app, recipe.ensemble, ready), estimate=lambda: _times(one(), to_do.rows)), to_do.rows)
     choices = {agent: tuple(model.choice for model in found) for agent, found in ready.by_agent.items()}
     return replace(recipe, choices=choices)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.batch_prompts import candidates_of_row, prompts_with_columns
+from llm_orc.app.consent import paying_of
 from llm_orc.app.session import BatchWays, Session, limiters_of
 from llm_orc.app.stores import is_own_store
 from llm_orc.durable.batch import BatchLimits
@@ -98,7 +99,7 @@ class BatchCalls:
             refuse_foreign_places(self._app.settings, recipe)
         session = Session(
             self._app,
-            allow_metered=recipe.allow_metered,
+            paying=paying_of(allow_metered=recipe.allow_metered),
             rehearsal=recipe.rehearsal,
             stream=False,
             batch=BatchWays(self._shared_limiters(rehearsal=recipe.rehearsal), _PATIENCE),

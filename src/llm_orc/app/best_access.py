@@ -47,16 +47,19 @@ class BestAccess:
     ) -> None:
         self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
 
-    async def find(self) -> Best:
-        """Raises `NotLoggedIn` where there is nothing."""
+    async def find(self, *, free_only: bool = False) -> Best:
+        """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` for nothing."""
         for local in await find_local(self._settings, self._http):
             if any(
                 way.is_used for way in self._resolver.ways(ModelChoice(local.provider, None, named_by="nobody"))
             ):
                 return Best(local)
         ranked, failed = await self._ranked(with_programs=False)
+        if free_only:
+            ranked = _free(ranked)
         if not ranked or ranked[0][0] > _SET_UP_METERED:
             ranked, failed = await self._ranked(with_programs=True)
+            ranked = _free(ranked) if free_only else ranked
         if ranked:
             return Best(ranked[0][1], failed)
         if failed is not None:
@@ -97,6 +100,10 @@ class BestAccess:
 
     def _names(self) -> Iterator[str]:
         yield from dict.fromkeys([*PROVIDERS, *self._settings.providers, *self._resolver.stored_providers()])
+
+
+def _free(ranked: list[tuple[int, Found]]) -> list[tuple[int, Found]]:
+    return [(rank, found) for rank, found in ranked if found.billing is not Billing.METERED]
 
 
 def _failed(ways: tuple[Way, ...], used: Way | None, *, is_preferred: bool) -> LlmOrcError | None:

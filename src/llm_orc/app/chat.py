@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.base import WhenFull
 from llm_orc.app.choices import choices_of
+from llm_orc.app.consent import paying_of
 from llm_orc.app.conversations import conversations
 from llm_orc.app.conversing import ConversationOptions
+from llm_orc.app.in_force import plan_of
 from llm_orc.app.resume_run import ResumeOptions, resume_run
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.session import Session
@@ -55,7 +57,7 @@ class Chat:
     async def __aenter__(self) -> Self:
         session = Session(
             self._app,
-            allow_metered=self._options.allow_metered,
+            paying=paying_of(allow_metered=self._options.allow_metered),
             rehearsal=False,
             stream=self._options.stream,
         )
@@ -70,7 +72,7 @@ class Chat:
     async def plan(self) -> AccessPlan:
         """Return what the next turn will use, before anything is said. Raises what a run would raise."""
         ready, _ = await self._session.models_for(choices_of(self.ensemble, self._app.settings))
-        return ready.plan
+        return plan_of(self._app, self.ensemble, ready)
 
     async def say(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access import AccessPlan
 from llm_orc.app.explain import explain_access
+from llm_orc.app.in_force import in_force
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
@@ -36,11 +37,11 @@ class CheckReport:
 async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = False) -> CheckReport:
     """Check the ensemble of that name or path. Raises `EnsembleNotFound`; whatever else is wrong is reported."""
     try:
-        parsed = app.library.find(name_or_path, app.surroundings.cwd)
+        parsed = in_force(app, app.library.find(name_or_path, app.surroundings.cwd))
     except EnsembleInvalid as e:
         return CheckReport(None, e.problems or (Problem(e.message, hint=e.hint),))
     ensemble = parsed.ensemble
-    found = check(parsed, app.settings, known_providers=PROVIDERS.keys())
+    found = check(parsed.when_trusted(), app.settings, known_providers=PROVIDERS.keys())
     order = stages(make_plan(ensemble))
     if found.problems:
         return CheckReport(ensemble, found.problems, found.warnings, order)

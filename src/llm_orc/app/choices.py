@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.choice import choose_models
+from llm_orc.agents.choice import Untrusted, choose_models
 from llm_orc.settings.profiles import find_profile
 
 if TYPE_CHECKING:
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
 def choices_of(ensemble: Ensemble, settings: Settings) -> dict[str, tuple[ModelChoice, ...]]:
     """Return the choices by agent. Raises `ProfileNotFound`, `SettingsError`."""
 
-    def is_untrusted(key: str) -> bool:
-        origin = settings.origins.get(key)
-        trusted = settings.project is None or settings.project.trusted
-        return origin is not None and origin.layer == "project" and not trusted
-
+    untrusted = untrusted_words(ensemble, settings)
     return {
-        spec.name: choose_models(spec, lambda name: find_profile(settings, name), is_untrusted)
+        spec.name: choose_models(spec, lambda name: find_profile(settings, name), untrusted)
         for spec in ensemble.agents
     }
+
+
+def untrusted_words(ensemble: Ensemble, settings: Settings) -> Untrusted:
+    """Return which words of `ensemble` and `settings` stand in files that their user has not trusted."""
+
+    def place_of(key: str) -> str | None:
+        origin = settings.origins.get(key)
+        trusted = settings.project is None or settings.project.trusted
+        return None if trusted or origin is None or origin.layer != "project" else str(origin)
+
+    source = ensemble.source
+    return Untrusted(place_of, None if source is None or source.is_users else source.path)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access import AccessPlan
+from llm_orc.app.consent import paying_of
 from llm_orc.app.conversing import conversation_of
 from llm_orc.app.estimate import estimate
+from llm_orc.app.in_force import plan_of
 from llm_orc.app.run_budget import budget_of, refuse_unknown_price
 from llm_orc.app.running import lock_of
 from llm_orc.app.session import Session
@@ -78,7 +80,12 @@ async def conduct(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )
         told = await stack.enter_async_context(conversation_of(app, recipe, recipe.choices, run_id, watch.waiting))
-        watch.planned(replace(ready.plan, estimate=partial(estimate, recipe, ready.by_agent, told.characters)))
+        watch.planned(
+            replace(
+                plan_of(app, recipe.ensemble, ready),
+                estimate=partial(estimate, recipe, ready.by_agent, told.characters),
+            )
+        )
         state = RunState()
 
         def see(event: RunEvent) -> None:
@@ -118,7 +125,9 @@ async def conduct(
 
 def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
     """Return a session that has what `recipe` needs; it is still to be entered."""
-    return Session(app, allow_metered=recipe.allow_metered, rehearsal=recipe.rehearsal, stream=watch.stream)
+    return Session(
+        app, paying=paying_of(allow_metered=recipe.allow_metered), rehearsal=recipe.rehearsal, stream=watch.stream
+    )
 
 
 def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal:

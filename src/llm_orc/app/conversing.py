@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import CallAgent, WhenFull
+from llm_orc.app.conversation_begun import newest_of, refuse_another_file, refuse_untrusted
 from llm_orc.errors import ConversationNotFound, InputError, StorageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class ConversationOptions:
 
 
 def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) -> Recipe:
-    """Return the recipe with its conversation, if it has one. Raises `ConversationNotFound`, `InputError`."""
+    """Return the recipe with its conversation, if it has one.
+
+    Raises `ConversationNotFound`, `InputError`, and `NotTrusted` where an untrusted file would be told another's.
+    """
     ensemble = recipe.ensemble
     if options.forget:
         return recipe
@@ -56,7 +60,8 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
         return recipe
     if name is None:
         name = ensemble.conversation or ensemble.name
-        _refuse_another_file(app, ensemble, name)
+        refuse_another_file(app, ensemble, name)
+    refuse_untrusted(app, ensemble, name)
     if name == "last":
         raise InputError("`last` is no name for a conversation", hint="--continue goes on with the last one.")
     when_full = options.when_full or ensemble.when_full or "error"
@@ -144,31 +149,14 @@ def _last_of(app: App, ensemble: Ensemble) -> str:
     if app.paths.conversations_database.exists():
         store = app.open_conversations()
         try:
-            newest = store.newest(ensemble.name)
+            newest = newest_of(store, ensemble)
         finally:
             store.close()
     if newest is None:
         raise ConversationNotFound(
-            f"there is no conversation with `{ensemble.name}` to go on with",
+            f"there is no conversation with `{ensemble.name}`"
+            + (f" ({ensemble.source.path})" if ensemble.source else "")
+            + " to go on with",
             hint="Begin one with --conversation NAME.",
         )
     return newest.name
-
-
-def _refuse_another_file(app: App, ensemble: Ensemble, name: str) -> None:
-    """A file may go on with what it began itself: what was said to another is the person's to hand over."""
-    if not app.paths.conversations_database.exists():
-        return
-    store = app.open_conversations()
-    try:
-        known = store.get(name)
-    finally:
-        store.close()
-    source = ensemble.source.path if ensemble.source else None
-    if known is not None and (known.source != source or known.ensemble != ensemble.name):
-        raise InputError(
-            f"conversation `{name}` was begun by ensemble `{known.ensemble}`"
-            + (f" ({known.source})" if known.source else "")
-            + f", and `{ensemble.name}` is not told what was said there",
-            hint=f"If you want that: --conversation {name}",
-        )

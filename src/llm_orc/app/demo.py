@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
-from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
+from llm_orc.app.session import Session
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, NotTrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,16 @@ async def run_demo(
     stream: bool = False,
     allow_metered: bool = False,
 ) -> RunResult:
-    """Run the demo. A key that costs money is used only with `allow_metered`; the result's `sandbox` tells."""
+    """Run the demo. A metered call is made only with `allow_metered`, whatever was agreed to otherwise; where
+    nothing else is there, the answers are canned, and the result's `sandbox` tells.
+    """
     ensemble = app.library.packaged(DEMO_ENSEMBLE)
     options = RunOptions(task=ensemble.default_task or "", allow_metered=allow_metered, stream=stream)
     try:
-        return await run_ensemble(app, ensemble, options, show=show, planned=planned)
-    except (NotLoggedIn, MeteredNotAllowed):
+        async with Session(
+            app, paying="always" if allow_metered else "never", rehearsal=False, stream=stream
+        ) as session:
+            return await run_ensemble(app, ensemble, options, show=show, planned=planned, session=session)
+    except (NotLoggedIn, MeteredNotAllowed, NotTrusted):
         rehearsal = RunOptions(task=options.task, rehearse=True, stream=stream)
         return await run_ensemble(app, ensemble, rehearsal, show=show, planned=planned)

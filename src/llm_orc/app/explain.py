@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.choices import choices_of
+from llm_orc.app.consent import paying_of
+from llm_orc.app.estimate import estimate
 from llm_orc.app.find_access import access_finder
+from llm_orc.app.in_force import plan_of
 from llm_orc.net.http import Http
+from llm_orc.runs.resume import Recipe
 
 if TYPE_CHECKING:
     from llm_orc.app.access import AccessPlan
@@ -18,6 +24,18 @@ async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = 
     """Decide as a run would; nothing is sent to a provider. Raises what a run would raise before it starts."""
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, allow_metered=allow_metered) as finder,
+        access_finder(app, http, paying=paying_of(allow_metered=allow_metered)) as finder,
     ):
-        return (await finder.find_all(choices_of(ensemble, app.settings))).plan
+        return plan_of(app, ensemble, await finder.find_all(choices_of(ensemble, app.settings)))
+
+
+async def preview_run(app: App, ensemble: Ensemble, task: str) -> AccessPlan:
+    """Return what a run on `task` would use if its person agreed to pay, with an estimate of the cost."""
+    choices = choices_of(ensemble, app.settings)
+    async with (
+        Http(app.settings.network, max_connections=8) as http,
+        access_finder(app, http, paying="always") as finder,
+    ):
+        ready = await finder.find_all(choices)
+    estimated = partial(estimate, Recipe(ensemble, task, choices), ready.by_agent, {})
+    return replace(plan_of(app, ensemble, ready), estimate=estimated)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.options import extras_notice, options_error, refused_options
 from llm_orc.app.access import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
 from llm_orc.app.best_access import BestAccess
+from llm_orc.app.consent import refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.credentials import in_words, open_authorisers, what_to_do
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.consent import Paying
     from llm_orc.app.credentials import Authorisers
     from llm_orc.app.way import Way
     from llm_orc.app.wiring import App
@@ -35,12 +37,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def access_finder(
-    app: App, http: Transport, *, allow_metered: bool = False, sandbox: Sandbox | None = None
+    app: App, http: Transport, *, paying: Paying = "agreed", sandbox: Sandbox | None = None
 ) -> AsyncIterator[AccessFinder]:
     """The finder of one run or command. Leaving it ends what it started: exchanges of tokens, official CLIs."""
     async with AsyncExitStack() as stack:
         authorisers = await stack.enter_async_context(open_authorisers(app, http))
-        yield AccessFinder(app, http, authorisers, stack, allow_metered=allow_metered, sandbox=sandbox)
+        yield AccessFinder(app, http, authorisers, stack, paying=paying, sandbox=sandbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ class AccessFinder:
         authorisers: Authorisers,
         stack: AsyncExitStack,
         *,
-        allow_metered: bool = False,
+        paying: Paying = "agreed",
         sandbox: Sandbox | None = None,
     ) -> None:
         self._app, self._settings, self._http = app, app.settings, http
         self._authorisers, self._stack = authorisers, stack
-        self._allow_metered, self._sandbox = allow_metered, sandbox
+        self._paying, self._sandbox = paying, sandbox
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
         self._clis: OfficialClis | None = None
@@ -118,6 +120,7 @@ class AccessFinder:
             choice.api_key_env,
             choice.api_key_file,
             choice.auth_method,
+            choice.named_in,
         )
         if key not in self._known:
             self._known[key] = await self._resolve(choice)
@@ -159,14 +162,15 @@ class AccessFinder:
         """Return the ways, and what their user had set up before them that can't be used."""
         failed = None
         if choice.provider is None:
-            best = await BestAccess(self._app, self._http, self._authorisers.resolver, self.look).find()
+            best_access = BestAccess(self._app, self._http, self._authorisers.resolver, self.look)
+            best = await best_access.find(free_only=self._paying == "never")
             choice = replace(choice, provider=best.found.provider, model=choice.model or best.found.model)
             failed = best.failed
-        self._refuse_withheld(choice)
+        refuse_withheld(self._settings, choice)
         resolver = self._authorisers.resolver
         program = resolver.program_of(choice)
         cli = None if program is None else await self.look(program)
-        ways = await asyncio.to_thread(resolver.ways, choice, cli, allow_metered=self._allow_metered)
+        ways = await asyncio.to_thread(resolver.ways, choice, cli, allow_metered=self._paying == "always")
         return ways, failed
 
     async def _open(self, way: Way, *, is_chosen: bool) -> ReadyModel:
@@ -244,8 +248,8 @@ class AccessFinder:
         endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=has_credential)
         self._http.check(endpoint.base_url)
         access = Access(spec.name, way.method or "none", way.billing, way.label, endpoint.origin)
-        if not way.is_agreed:
-            self._refuse_unwanted_bill(choice, access, is_set_up=way.place == "store" and is_chosen)
+        is_set_up = way.place == "store" and is_chosen
+        refuse_unwanted_bill(self._app, way, access, self._paying, is_set_up=is_set_up)
         return ReadyModel(
             choice=replace(choice, model=model),
             model=model,
@@ -267,35 +271,6 @@ class AccessFinder:
         connection = HttpConnection(endpoint, NoCredential(sandbox.origin))
         return ReadyModel(replace(choice, model=model), model, connection, access)
 
-    def _refuse_withheld(self, choice: ModelChoice) -> None:
-        """What an untrusted project wanted to change must not go another way in silence."""
-        prefixes = (f"providers.{choice.provider}.", f"model_profiles.{choice.profile}.")
-        for withheld in self._settings.withheld:
-            if withheld.key.startswith(prefixes):
-                raise NotTrusted(
-                    f"`{withheld.key}` is set by {withheld.origin}, in a directory that you have not trusted",
-                    hint="Read what it sets and allow it with: llm-orc trust",
-                )
-
-    def _refuse_unwanted_bill(self, choice: ModelChoice, access: Access, *, is_set_up: bool) -> None:
-        """Naming a provider, or having set it up with `auth add`, is a yes; being found is not."""
-        if access.billing is not Billing.METERED or self._allow_metered or choice.named_by in {"ensemble", "user"}:
-            return
-        if is_set_up and choice.named_by == "nobody":
-            return
-        if choice.named_by == "project":
-            raise MeteredNotAllowed(
-                f"profile `{choice.profile}` of a directory that you have not trusted would bill"
-                f" `{access.provider}` per token ({access.source})",
-                hint="Allow the directory with `llm-orc trust`, or this run with `--allow-metered`.",
-            )
-        raise MeteredNotAllowed(
-            f"the best access found is `{access.provider}`, billed per token ({access.source})",
-            hint="Allow it for this run with `--allow-metered`, or for good by naming it in config.yaml:"
-            f" model_profiles.default.provider: {access.provider}. `--rehearse` costs nothing;"
-            " `llm-orc setup` shows what else there is.",
-        )
-
 
 _HOMES = {"claude-cli": "https://api.anthropic.com", "codex-cli": "https://chatgpt.com"}
 
@@ -308,7 +283,7 @@ def _rehearsal(ready: ReadyModel) -> _Outcome:
 def _must_stop(first: _Outcome) -> bool:
     """What is wrong in the settings, or not agreed to, is not passed over for a fallback."""
     return not first.ready and any(
-        not isinstance(e, AuthError) or isinstance(e, MeteredNotAllowed) for e in first.failures
+        not isinstance(e, AuthError) or isinstance(e, MeteredNotAllowed | NotTrusted) for e in first.failures
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.app.in_force import in_force
 from llm_orc.ensembles.check import check
 from llm_orc.errors import EnsembleInvalid
 from llm_orc.providers.catalog import PROVIDERS
@@ -20,8 +21,8 @@ def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = l
 
     Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
     """
-    parsed = app.library.find(name_or_path, app.surroundings.cwd)
-    found = check(parsed, app.settings, known_providers=PROVIDERS.keys())
+    parsed = in_force(app, app.library.find(name_or_path, app.surroundings.cwd))
+    found = check(parsed.when_trusted(), app.settings, known_providers=PROVIDERS.keys())
     if found.problems:
         count = len(found.problems)
         raise EnsembleInvalid(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.app.conversation_begun import is_begun_by, newest_of, refuse_untrusted
 from llm_orc.app.conversations import conversations
 from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.ensembles.ensemble import Ensemble
@@ -96,13 +98,16 @@ def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None
     """Return the conversation of that name, or the last one, with `target` where somebody is named, and whom to go
     on with: a partner without a file keeps the role that it had last.
 
-    None where there is no such conversation. Raises what `find_partner` raises.
+    None where there is no such conversation. Raises what `find_partner` raises, and `NotTrusted`.
     """
     partner = None if target is None else find_partner(app, target)
     if not app.paths.conversations_database.exists():
         return None
     with conversations(app) as store:
-        found = store.get(name) if name is not None else store.newest(partner.name if partner else None)
+        if name is not None:
+            found = store.get(name)
+        else:
+            found = store.newest() if partner is None else newest_of(store, partner)
         if found is None:
             return None
         asked = [turn for turn in store.turns(found, newest=2) if turn.role == "user"]
@@ -110,19 +115,29 @@ def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None
         partner = _partner_of(app, found)
         if partner.source is None and asked and asked[-1].system_prompt is not None:
             partner = with_role(partner, asked[-1].system_prompt)
+    refuse_untrusted(app, partner, found.name)
     return Earlier(found.name, partner)
 
 
 def _partner_of(app: App, conversation: Conversation) -> Ensemble:
-    if conversation.ensemble == _NOBODY_IN_PARTICULAR and conversation.source is None:
+    """Whom the conversation was with: who is called so now may be another. Raises what `find_partner` raises."""
+    name, source = conversation.ensemble, conversation.source
+    if name == _NOBODY_IN_PARTICULAR and source is None:
         return find_partner(app, None)
+    called = None
+    with suppress(EnsembleNotFound):
+        called = find_partner(app, name)
+    if called is not None and is_begun_by(conversation, called):
+        return called
     try:
-        return find_partner(app, conversation.ensemble)
-    except EnsembleNotFound:
-        if conversation.source is None:
+        if source is not None:
+            agent = name.rpartition(":")[2] if ":" in name else ""
+            return find_partner(app, f"{source}:{agent}" if agent else source)
+        return _alone(name, AgentSpec(name, model_of(app, name)))
+    except (EnsembleNotFound, SettingsError):  # its file is gone, or it never was a file
+        if called is None:
             raise
-        agent = conversation.ensemble.rpartition(":")[2] if ":" in conversation.ensemble else ""
-        return find_partner(app, f"{conversation.source}:{agent}" if agent else conversation.source)
+        return called
 
 
 def _alone(name: str, agent: AgentSpec) -> Ensemble:

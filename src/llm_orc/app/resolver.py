@@ -175,7 +175,7 @@ class Resolver:
             why = (
                 f"{setting if own.allow_metered_fallback else '--allow-metered'} allows it when nothing else works"
             )
-            yield from self._of_sibling(choice, spec, why, is_agreed=True)
+            yield from self._of_sibling(choice, spec, why, is_agreed=choice.named_by != "project")
 
     def _methods(self, choice: ModelChoice, spec: ProviderSpec) -> list[tuple[AuthMethodName, str, bool]]:
         """Return the methods that are named, in order, each with why and whether its user agreed to it."""
@@ -183,7 +183,10 @@ class Resolver:
             by = f"profile `{choice.profile}`" if choice.profile else "the agent"
             return [(choice.auth_method, f"{by} names it", choice.named_by != "project")]
         why = f"`providers.{spec.name}.auth_method` puts it"
-        return [(m, f"{why} {'next' if i else 'first'}", True) for i, m in enumerate(self._own(spec).auth_methods)]
+        is_users = choice.named_by != "project"
+        return [
+            (m, f"{why} {'next' if i else 'first'}", is_users) for i, m in enumerate(self._own(spec).auth_methods)
+        ]
 
     def _usual(self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Way]) -> Iterator[Way]:
         if spec.cli is not None:
@@ -192,7 +195,9 @@ class Resolver:
             return
         ways = [way for way in there if way.is_active]
         if ways:
-            named = "the agent names this provider; " if choice.named_by == "ensemble" else ""
+            named = (
+                "the agent names this provider; " if choice.profile is None and choice.named_by != "nobody" else ""
+            )
             yield from (replace(way, why=named + way.why) for way in stepping_in(ways))
         elif spec.credential == "required":
             yield self._missing(choice, spec, None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access import ReadyModel, ReadyModels
+    from llm_orc.app.consent import Paying
     from llm_orc.app.find_access import AccessFinder
     from llm_orc.app.wiring import App
     from llm_orc.sandbox.server import Sandbox
@@ -43,11 +44,11 @@ class Session:
     """Enter it, run once or often, leave it: nothing that it started outlives it. `connections` bounds a run."""
 
     def __init__(
-        self, app: App, *, allow_metered: bool, rehearsal: bool, stream: bool, batch: BatchWays | None = None
+        self, app: App, *, paying: Paying, rehearsal: bool, stream: bool, batch: BatchWays | None = None
     ) -> None:
         self.connections = 0
         self._app = app
-        self._allow_metered, self._rehearsal, self._stream = allow_metered, rehearsal, stream
+        self._paying, self._rehearsal, self._stream = paying, rehearsal, stream
         self._patience = batch.patience if batch else 1
         # Canned answers use up no account, but stand on the queues of the limits.
         self._limiters = batch.limiters if batch else Limiters({}) if rehearsal else limiters_of(app)
@@ -65,7 +66,7 @@ class Session:
                 self.connections //= 2  # both ends of each are ours
             self._http = await stack.enter_async_context(Http(self._app.settings.network, self.connections))
             self._finder = await stack.enter_async_context(
-                access_finder(self._app, self._http, allow_metered=self._allow_metered, sandbox=sandbox)
+                access_finder(self._app, self._http, paying=self._paying, sandbox=sandbox)
             )
             self._stack = stack.pop_all()
         return self

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
+from llm_orc.cli.consent import say_cost, says_yes
 from llm_orc.cli.exits import INTERRUPTED
-from llm_orc.cli.prompts import confirmed
+from llm_orc.cli.prompts import person_is_here
 from llm_orc.cli.stop_signals import when_told_to_end
-from llm_orc.cli.streams import is_terminal, note
+from llm_orc.cli.streams import note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from llm_orc.app.access import AccessPlan
     from llm_orc.app.batch_work import BatchOutcome
+    from llm_orc.app.wiring import App
 
 _T = TypeVar("_T")
 _AT_ONCE_S = 3.0
@@ -96,6 +98,7 @@ def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], tol
 
 
 def planned_with_consent(
+    app: App,
     plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _T]],
     *,
     allow_metered: bool,
@@ -114,12 +117,12 @@ def planned_with_consent(
     try:
         return run_to_end(plan(allow_metered, show))
     except MeteredNotAllowed as refusal:
-        if allow_metered or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        if allow_metered or not person_is_here():
             raise
-        note(f"This would cost money: {refusal.message}.")
+        say_cost(refusal)
         asking = True
         ready = run_to_end(plan(True, show))
-        if not confirmed(f"Go on, and pay for the tokens of {count(to_do, 'row')}?"):
+        if not says_yes(app, refusal, count(to_do, "row")):
             raise
         return ready
 

@@ -247,7 +247,7 @@ def carry_out(
     from llm_orc.cli.batch_output import RowStream, streams_rows
     from llm_orc.cli.batch_view import BatchView
 
-    ready = planned_with_consent(plan, allow_metered=allow_metered, quiet=showing.quiet)
+    ready = planned_with_consent(app, plan, allow_metered=allow_metered, quiet=showing.quiet)
     view = BatchView(quiet=showing.quiet)
     stream = None
     if showing.file is None and streams_rows():

@@ -11,13 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.chat import Chat
+from llm_orc.app.explain import explain_access
+from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.background_writer import stdout_writer
 from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
 from llm_orc.cli.chat_lines import Interrupted, PlainLines, TypedLines
 from llm_orc.cli.chat_view import ChatView
+from llm_orc.cli.consent import agrees_to_pay
 from llm_orc.cli.exits import INTERRUPTED, write_error
-from llm_orc.cli.prompts import confirmed, person_is_here
+from llm_orc.cli.prompts import person_is_here
 from llm_orc.cli.standard_streams import READER_GONE
 from llm_orc.cli.stop_signals import when_told_to_end
 from llm_orc.cli.streams import Styled, moves_cursor, note, undelivered
@@ -49,10 +52,9 @@ def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
     try:
         return asyncio.run(_ChatLoop(app).run(ensemble, options))
     except MeteredNotAllowed as refusal:
-        if options.allow_metered or not person_is_here():
-            raise
-        note(f"This would cost money: {refusal.message}.")
-        if not confirmed("Go on, and pay for the tokens of this chat?"):
+        if options.allow_metered or not agrees_to_pay(
+            app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
+        ):
             raise
     return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, allow_metered=True)))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.base import WhenFull
     from llm_orc.app.access import AccessPlan
     from llm_orc.engine.events import RunEvent
+    from llm_orc.errors import MeteredNotAllowed
     from llm_orc.runs.state import RunResult
 
 
@@ -69,8 +70,11 @@ def command(
     llm-orc invoke panel --conversation seed-round --input "And if they grow by half?"
     llm-orc invoke ./panel.yaml --rehearse
     """
+    from llm_orc.app.explain import preview_run
     from llm_orc.app.find_ensemble import find_ensemble
+    from llm_orc.app.library import run_to_end
     from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+    from llm_orc.cli.consent import agrees_to_pay
     from llm_orc.cli.just_in_time import sets_up
     from llm_orc.cli.running import carry_out
     from llm_orc.cli.task_input import read_task
@@ -112,4 +116,8 @@ def command(
         here = next(apps, None) or app_here()  # what was set up just now counts
         return run_ensemble(here, ensemble, options, show=show, planned=planned, waiting=note)
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded, set_up=sets_up)
+    def agree(refusal: MeteredNotAllowed) -> bool:
+        here = app_here()  # a provider may have been set up since
+        return agrees_to_pay(here, refusal, "this run", lambda: run_to_end(preview_run(here, ensemble, task)))
+
+    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded, set_up=sets_up, agree=agree)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.base import WhenFull
     from llm_orc.app.access import AccessPlan
     from llm_orc.engine.events import RunEvent
+    from llm_orc.errors import MeteredNotAllowed
     from llm_orc.runs.state import RunResult
 
 
@@ -46,6 +47,7 @@ def command(
     llm-orc resume 20261103-09 --output-format json
     """
     from llm_orc.app.resume_run import ResumeOptions, resume_run
+    from llm_orc.cli.consent import agrees_to_pay
     from llm_orc.cli.running import carry_out
 
     output = output_of(format_name, output_file, quiet=quiet)
@@ -70,4 +72,7 @@ def command(
         )
         return resume_run(app, options, show=show, planned=planned, waiting=note)
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=True)
+    def agree(refusal: MeteredNotAllowed) -> bool:
+        return agrees_to_pay(app, refusal, "this run")
+
+    return carry_out(start, output, allow_metered=allow_metered, recorded=True, agree=agree)

@@ -53,7 +53,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("new", "new", "Begin an ensemble of your own.", "Set up"),
     Row("schema", "schema", "Print a JSON Schema, for editors and programs.", "Set up"),
     Row("auth", "auth", "Sign in, add API keys, and see which a run would use.", "Set up"),
-    Row("trust", "trust", "Let a project's files set endpoints and access.", "Set up"),
+    Row("trust", "trust", "Let a project's files choose what costs money, and where calls go.", "Set up"),
     Row("sandbox", "sandbox", "Serve pretend providers on this machine.", "Set up"),
     Row("completion", "completion", "Print the completion script for a shell.", "Set up"),
 )

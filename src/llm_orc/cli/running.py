@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,9 @@ from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.background_writer import BackgroundWriter
 from llm_orc.cli.exits import INTERRUPTED, write_error
-from llm_orc.cli.prompts import confirmed
 from llm_orc.cli.standard_streams import READER_GONE
 from llm_orc.cli.stop_signals import cause_of, when_told_to_end
-from llm_orc.cli.streams import is_terminal, note, undelivered, write_data
+from llm_orc.cli.streams import note, undelivered, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, StorageError
@@ -73,24 +71,24 @@ def carry_out(
     allow_metered: bool,
     recorded: bool,
     set_up: Callable[[NotLoggedIn], bool] = lambda _missing: False,
+    agree: Callable[[MeteredNotAllowed], bool] = lambda _refusal: False,
 ) -> int:
     """Run to the end, print the result and return the exit code.
 
-    Where metered calls need a yes, ask for it; where access is missing, `set_up` may change that.
+    Where metered calls need a yes, `agree` asks for it; where access is missing, `set_up` may change that.
     """
-    try:
-        return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
-    except NotLoggedIn as missing:
-        if not set_up(missing):
-            raise
-    except MeteredNotAllowed as refusal:
-        if allow_metered or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-            raise
-        note(f"This would cost money: {refusal.message}.")
-        if not confirmed("Go on, and pay for the tokens of this run?"):
-            raise
-        allow_metered = True
-    return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
+    may_set_up = True
+    while True:
+        try:
+            return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
+        except NotLoggedIn as missing:
+            if not may_set_up or not set_up(missing):
+                raise
+            may_set_up = False
+        except MeteredNotAllowed as refusal:
+            if allow_metered or not agree(refusal):
+                raise
+            allow_metered = True
 
 
 class _Run:

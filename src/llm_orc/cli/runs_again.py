@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access import AccessPlan
     from llm_orc.app.compare_runs import Comparison
     from llm_orc.engine.events import RunEvent
+    from llm_orc.errors import MeteredNotAllowed
     from llm_orc.runs.state import RunResult
 
 
@@ -73,6 +74,7 @@ def _begin_anew(
     max_calls: int | None,
 ) -> int:
     from llm_orc.app.fork_run import ForkOptions, fork_run, origin_of
+    from llm_orc.cli.consent import agrees_to_pay
     from llm_orc.cli.running import carry_out
 
     output = output_of(format_name, output_file, quiet=quiet)
@@ -100,7 +102,10 @@ def _begin_anew(
         )
         return fork_run(app, origin, options, show=show, planned=planned)
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=True)
+    def agree(refusal: MeteredNotAllowed) -> bool:
+        return agrees_to_pay(app, refusal, "this run")
+
+    return carry_out(start, output, allow_metered=allow_metered, recorded=True, agree=agree)
 
 
 @click.command("diff", context_settings=CONTEXT)

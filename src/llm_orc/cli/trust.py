@@ -19,33 +19,38 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
-@tool("trust", "Let a project's files set endpoints and access.")
-@click.argument("directory", required=False, type=click.Path(file_okay=False, resolve_path=True, path_type=Path))
+@tool("trust", "Let a project's files choose what costs money, and where calls go.")
+@click.argument("place", metavar="[DIRECTORY|FILE]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."
 )
 @click.option("--forget", is_flag=True, help="Take the trust back.")
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the state after the command.")
-def command(*, directory: Path | None, list_trusted: bool, forget: bool, yes: bool, as_json: bool) -> None:
-    """Trust DIRECTORY's `.llm-orc` files.  [default: the project that you are in]
+def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, as_json: bool) -> None:
+    """Trust DIRECTORY's `.llm-orc` files, or one ensemble's FILE.  [default: the project that you are in]
 
-    Until then they set no endpoint, no credential's place and no consent to be billed, as a repository that you
-    only cloned might send your key elsewhere. It shows what they would set, and asks. When one of these changes,
-    the trust ends and has to be given again.
+    Until then nothing that they say is your agreement to pay, and they set no endpoint, no credential's place, no
+    higher limit and nothing of your record: a repository that you only cloned might spend your money or send your
+    key elsewhere. It shows what they say beyond words, and asks. When one of these values changes, it has to be
+    given again.
 
     \b
     llm-orc trust
     llm-orc trust --list
     llm-orc trust ~/work/panel --forget
+    llm-orc trust ./panels/deal.yaml
     """
     from llm_orc.app.trusting import distrust_directory, trust_directory, view_trust
+    from llm_orc.cli.consent import show_trust
 
     app = app_here()
     if list_trusted:
         _list(app, as_json=as_json)
         return
-    where = directory or app.surroundings.cwd
+    where = app.surroundings.cwd / (place or ".")
+    if not where.exists() and not forget:
+        raise click.UsageError(f"`{where}` does not exist.", click.get_current_context())
     if forget:
         note(
             f"{where} is not trusted any more." if distrust_directory(app, where) else f"{where} was not trusted."
@@ -55,24 +60,12 @@ def command(*, directory: Path | None, list_trusted: bool, forget: bool, yes: bo
     if view.trusted:
         note(f"{view.root} is trusted already.")
     else:
-        _show(view)
+        show_trust(view)
         if agreed(f"Trust {view.root}?", yes=yes):
             view = trust_directory(app, where, view)
             note(f"Trusted. Take it back with: llm-orc trust {view.root} --forget")
     if as_json:
         write_json(_value(view))
-
-
-def _show(view: TrustView) -> None:
-    from llm_orc.formats.printable import one_line
-
-    if not view.guarded:
-        note(f"The files of {view.root} set nothing that needs trust now.")
-        return
-    note(f"The files of {view.root} would set:")
-    for guarded in view.guarded:
-        note(f"  {one_line(f'{guarded.key}: {guarded.value}')}")
-        note(f"    {one_line(f'({guarded.origin})')}")
 
 
 def _list(app: App, *, as_json: bool) -> None:

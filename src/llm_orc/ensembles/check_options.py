@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.choice import choose_models
+from llm_orc.agents.choice import Untrusted, choose_models
 from llm_orc.agents.options import option_hint, refused_options
 from llm_orc.errors import LlmOrcError, Problem
 from llm_orc.providers.catalog import find_provider
@@ -32,7 +32,7 @@ def options_problems(parsed: ParsedEnsemble, settings: Settings) -> list[Problem
 
 def _of_agent(parsed: ParsedEnsemble, settings: Settings, agent: AgentSpec, i: int) -> Iterator[Problem]:
     try:
-        choices = choose_models(agent, lambda name: find_profile(settings, name), lambda _key: False)
+        choices = choose_models(agent, lambda name: find_profile(settings, name), Untrusted())
         known = [(choice, _dialects(choice, settings)) for choice in choices]
     except LlmOrcError:  # what is wrong with its profiles and providers is said already
         return

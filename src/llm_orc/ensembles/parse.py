@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.agents.base import AgentSpec, ModelRef
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
+from llm_orc.ensembles.guarded import Guarded, ensemble_digest
 from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT, names_a_provider
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
+from llm_orc.settings.guard import GuardedValue
 from llm_orc.storage.links import is_linked, link_problem
 from llm_orc.storage.yaml_fields import Fields, type_of
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
@@ -24,11 +26,27 @@ _PROSE = frozenset({"description", "default_task", "task", "agents", "system_pro
 
 @dataclass(frozen=True, slots=True)
 class ParsedEnsemble:
-    """A valid ensemble, and its document to say where things stand: agent `i` is at `("agents", i)`."""
+    """A valid ensemble, and its document to say where things stand: agent `i` is at `("agents", i)`.
+
+    `guarded` is all that it says beyond words: what needs its user's trust where the file is a project's.
+    """
 
     ensemble: Ensemble
     document: Located
     ignored: tuple[Problem, ...] = ()  # keys that the file has and this release does not know
+    guarded: tuple[GuardedValue, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Changes with every change of `guarded`."""
+        return ensemble_digest(self.guarded)
+
+    def when_trusted(self) -> ParsedEnsemble:
+        """Return it with all that its file says."""
+        source = self.ensemble.source
+        return (
+            self if source is None else parse_ensemble(self.document, replace(source, trusted=True, withheld=()))
+        )
 
 
 def load_ensemble_file(path: Path, place: Place = "file") -> ParsedEnsemble:
@@ -49,15 +67,22 @@ def parse_ensemble_text(text: str, source: Source | None = None) -> ParsedEnsemb
 
 
 def parse_ensemble(document: Located, source: Source | None = None) -> ParsedEnsemble:
-    """Raises `EnsembleInvalid` with all problems, `EnsembleCycle` where circles are the only kind of problem."""
-    parser = _Parser(document)
+    """Return what counts of the document: all of it where `source` is the user's own, or there is none.
+
+    Raises `EnsembleInvalid` with all problems, `EnsembleCycle` where circles are the only kind of problem.
+    """
+    guard = Guarded(document, trusted=source is None or source.is_users)
+    parser = _Parser(document, guard)
     ensemble = parser.parse(source)
-    return ParsedEnsemble(ensemble, document, parser.ignored)
+    if source is not None and guard.withheld:
+        ensemble = replace(ensemble, source=replace(source, withheld=tuple(guard.withheld)))
+    return ParsedEnsemble(ensemble, document, parser.ignored, tuple(guard.values))
 
 
 class _Parser:
-    def __init__(self, document: Located) -> None:
+    def __init__(self, document: Located, guard: Guarded) -> None:
         self._fields = Fields(document)
+        self._guard = guard
         self._agents: list[AgentSpec] = []
         self._index: dict[str, int] = {}  # of every agent that has a usable name, even where the rest is wrong
         self._dependencies: dict[str, tuple[str, ...]] = {}
@@ -105,7 +130,7 @@ class _Parser:
             self._fields.problem("the ensemble has no `name`", (), hint="begin the file with `name: my-ensemble`")
         if values.get("default_task") is not None and values.get("task") is not None:
             self._fields.problem("`task` is the older name of `default_task`; keep one", ("task",), at_key=True)
-        return values
+        return self._guard.taken((), "", values, ENSEMBLE_KINDS)
 
     def _read_agents(self, agents: JsonValue, *, is_given: bool) -> None:
         if not is_given or agents is None or agents == []:
@@ -142,6 +167,7 @@ class _Parser:
         name = values.get("name")
         if name is not None and self._is_first(name, i):
             self._dependencies[name] = values.get("depends_on", ())
+            values = self._guard.taken(path, f"agents.{name}.", values, AGENT_KINDS)
             self._agents.append(self._spec(name, values, path))
 
     def _is_first(self, name: str, i: int) -> bool:

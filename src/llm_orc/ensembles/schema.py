@@ -1,4 +1,7 @@
-"""Which keys an ensemble and its agents have, and what each must be."""
+"""Which keys an ensemble and its agents have, and what each must be.
+
+A row that an untrusted project may set says so (`settings.rights`); every other one needs trust.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from llm_orc.agents.base import WhenFull
 from llm_orc.settings.model import AuthMethodName
+from llm_orc.settings.rights import chooses, lowers, words
 from llm_orc.storage.yaml_fields import (
     Described,
     JsonSchema,
@@ -106,32 +110,32 @@ _TEXT = _optional(text)
 _NAME = _optional(non_empty_text)
 
 ENSEMBLE_KINDS: Mapping[str, Kind] = {
-    "name": ensemble_name,
-    "description": _TEXT,
-    "default_task": _TEXT,
-    "task": _TEXT,
+    "name": words(ensemble_name),
+    "description": words(_TEXT),
+    "default_task": words(_TEXT),
+    "task": words(_TEXT),
     "conversation": _NAME,
-    "max_cost": _optional(number(0)),
-    "max_calls": _optional(whole_number(0)),
+    "max_cost": lowers(_optional(number(0))),
+    "max_calls": lowers(_optional(whole_number(0))),
     "when_full": _optional(choice(*get_args(WhenFull))),
-    "agents": lambda value: value,  # read one by one
+    "agents": words(lambda value: value),  # read one by one
 }
 AGENT_KINDS: Mapping[str, Kind] = {
-    "name": agent_name,
-    "model_profile": _NAME,
-    "model": _NAME,
-    "provider": _NAME,
-    "system_prompt": _TEXT,
-    "temperature": _optional(number(0)),
-    "max_tokens": _optional(whole_number(1)),
+    "name": words(agent_name),
+    "model_profile": chooses(_NAME),
+    "model": chooses(_NAME),
+    "provider": chooses(_NAME),
+    "system_prompt": words(_TEXT),
+    "temperature": words(_optional(number(0))),
+    "max_tokens": lowers(_optional(whole_number(1))),
     "options": json_mapping,
-    "timeout_seconds": _optional(number(0, above=True)),
-    "depends_on": dependencies,
-    "requires": _optional(choice("all", "any", "none")),
-    "fallback_model_profile": _NAME,
-    "output_format": _optional(choice("text", "json")),
-    "auth_method": _optional(choice(*get_args(AuthMethodName))),
-    "conversation": _optional(boolean),
+    "timeout_seconds": lowers(_optional(number(0, above=True))),
+    "depends_on": words(dependencies),
+    "requires": words(_optional(choice("all", "any", "none"))),
+    "fallback_model_profile": chooses(_NAME),
+    "output_format": words(_optional(choice("text", "json"))),
+    "auth_method": chooses(_optional(choice(*get_args(AuthMethodName)))),
+    "conversation": lowers(_optional(boolean)),
 }
 OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
 

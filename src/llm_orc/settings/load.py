@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import SettingsError
 from llm_orc.net.options import NetworkSettings
-from llm_orc.settings.guard import GuardedProject, guarded_project, is_guarded
-from llm_orc.settings.layer import LayerValues, dotted, layer_files, read_layer
+from llm_orc.settings.guard import GuardedSettings, counts_untrusted, guarded_settings, right_to
+from llm_orc.settings.layer import LayerValues, SettingPath, Value, dotted, layer_files, read_layer
 from llm_orc.settings.model import (
     BatchSettings,
     ModelProfile,
@@ -24,26 +24,18 @@ from llm_orc.settings.model import (
 from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
-from llm_orc.settings.schema import OPEN, PATHS, USERS_ONLY
+from llm_orc.settings.schema import FIELD_NAMES, OPEN, PATHS
 from llm_orc.settings.surroundings import environment_layer, flag_layer
-from llm_orc.settings.trust import TrustStore
+from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.yaml_fields import problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.settings.layer import SettingPath, Value
     from llm_orc.storage.paths import Paths
 
 _PACKAGED = [Path(__file__).with_name(name) for name in ("packaged.yaml", "presets.yaml")]
-_FIELD_NAMES = {
-    "max_cost": "max_cost_usd",
-    "timeout_seconds": "timeout_s",
-    "connect_timeout_seconds": "connect_timeout_s",
-    "idle_timeout_seconds": "idle_timeout_s",
-    "answer_timeout_seconds": "answer_timeout_s",
-}
 
 
 def trust_file(paths: Paths) -> Path:
@@ -64,27 +56,20 @@ def load_settings(
     `SettingsError` with every problem of every file, `StorageError` where the list of trusted projects is damaged.
     """
     home = home or home_directory(environ)
-    packaged = read_layer(_PACKAGED, "packaged")
-    user = read_layer(layer_files(paths.config), "user")
-    project = _read_project(paths, cwd, home)
-    around = environment_layer(environ)
-    given = flag_layer(flags or {})
-    layers = [packaged, user, *([project.layer] if project else []), around, given]
+    own = _own_layers(paths)
+    merged = _flat(own)
+    project = _read_project(paths, cwd, home, merged)
+    around, given = environment_layer(environ), flag_layer(flags or {})
+    layers = [*own, *([project.layer] if project else []), around, given]
     problems = [problem for layer in layers for problem in layer.problems]
     trusted = project is not None and TrustStore(trust_file(paths)).is_trusted(
-        project.root, project.guarded.digest
+        project.root, SETTINGS, project.guarded.digest
     )
-
-    merged: dict[SettingPath, Value] = {}
-    withheld: list[Withheld] = []
-    notices: list[str] = []
-    for value in (value for layer in layers for value in layer.values):
-        if value.origin.layer == "project" and (value.path[0], *value.path[2:]) in USERS_ONLY:
-            notices.append(f"{value.origin}: `{dotted(value.path)}` counts only in your own config.yaml")
-        elif value.origin.layer == "project" and not trusted and is_guarded(value.path):
-            withheld += [] if value.is_entry else [Withheld(dotted(value.path), value.origin)]
-        else:
-            merged[value.path] = value
+    taken = _Taken()
+    if project is not None:
+        taken = _taken(project.layer, merged, trusted=trusted)
+        merged |= taken.values
+    merged |= _flat([around, given])
     problems += fallback_problems(merged) + oauth_problems(merged)
     if problems:
         raise SettingsError(
@@ -98,10 +83,10 @@ def load_settings(
         batch=BatchSettings(**reader.fields(("batch",))),
         network=NetworkSettings(**reader.fields(("network",))),
         project=Project(project.root, trusted) if project else None,
-        withheld=tuple({w.key: w for w in withheld}.values()),
+        withheld=tuple(taken.withheld.values()),
         origins={dotted(path): value.origin for path, value in merged.items()},
         written={dotted(path): _shown(value.value) for path, value in merged.items() if not value.is_entry},
-        notices=(*(notice for layer in layers for notice in layer.notices), *notices),
+        notices=(*(notice for layer in layers for notice in layer.notices), *taken.notices),
     )
 
 
@@ -111,12 +96,12 @@ def _shown(value: Any) -> JsonValue:
 
 def read_guarded(
     paths: Paths, cwd: Path, environ: Mapping[str, str], *, home: Path | None = None
-) -> GuardedProject | None:
-    """Return what `llm-orc trust` would allow in `cwd`; None outside of any project.
+) -> GuardedSettings | None:
+    """Return what `llm-orc trust` would allow the settings that count in `cwd`; None outside of any project.
 
     Raises `SettingsError` where the project's files can't be used: nobody should trust what can't be read.
     """
-    project = _read_project(paths, cwd, home or home_directory(environ))
+    project = _read_project(paths, cwd, home or home_directory(environ), _flat(_own_layers(paths)))
     if project is None:
         return None
     if project.layer.problems:
@@ -127,19 +112,49 @@ def read_guarded(
     return project.guarded
 
 
+def _own_layers(paths: Paths) -> list[LayerValues]:
+    """What stands without any project: the package's and the user's."""
+    return [read_layer(_PACKAGED, "packaged"), read_layer(layer_files(paths.config), "user")]
+
+
+def _flat(layers: list[LayerValues]) -> dict[SettingPath, Value]:
+    return {value.path: value for layer in layers for value in layer.values}
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What became of a project's values: those that count, those that wait for trust, and those that never do."""
+
+    values: dict[SettingPath, Value] = field(default_factory=dict)
+    withheld: dict[str, Withheld] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+def _taken(layer: LayerValues, own: Mapping[SettingPath, Value], *, trusted: bool) -> _Taken:
+    taken = _Taken()
+    for value in layer.values:
+        if right_to(value.path, own) == "users":
+            taken.notices.append(f"{value.origin}: `{dotted(value.path)}` counts only in your own config.yaml")
+        elif trusted or counts_untrusted(value, own):
+            taken.values[value.path] = value
+        elif not value.is_entry:
+            taken.withheld[dotted(value.path)] = Withheld(dotted(value.path), value.origin)
+    return taken
+
+
 @dataclass(frozen=True, slots=True)
 class _ProjectLayer:
     root: Path
     layer: LayerValues
-    guarded: GuardedProject
+    guarded: GuardedSettings
 
 
-def _read_project(paths: Paths, cwd: Path, home: Path) -> _ProjectLayer | None:
+def _read_project(paths: Paths, cwd: Path, home: Path, own: Mapping[SettingPath, Value]) -> _ProjectLayer | None:
     folder = settings_folder(project_folders(cwd, home, paths.config))
     if folder is None:
         return None
     layer = read_layer(layer_files(folder), "project")
-    return _ProjectLayer(folder.parent, layer, guarded_project(folder.parent, layer.values))
+    return _ProjectLayer(folder.parent, layer, guarded_settings(folder.parent, layer.values, own))
 
 
 def _provider(fields: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +201,7 @@ class _Merged:
 
     def fields(self, path: SettingPath) -> dict[str, Any]:
         found = {
-            _FIELD_NAMES.get(v.path[-1], v.path[-1]): self._file(v) if v.path[-1] in PATHS else v.value
+            FIELD_NAMES.get(v.path[-1], v.path[-1]): self._file(v) if v.path[-1] in PATHS else v.value
             for v in self._by_parent.get(path, ())
         }
         for name in OPEN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = ".llm-orc"
+_CHECKOUT_MARKS = (".git", ".hg", ".svn", ".jj", "_darcs")
 
 
 def home_directory(environ: Mapping[str, str]) -> Path:
@@ -22,10 +24,42 @@ def project_folders(cwd: Path, home: Path, config: Path | None = None) -> tuple[
 
     `~/.llm-orc` is where the oldest releases kept the user's own files, so it is no project's; nor is `config`.
     """
-    own = {(home / FOLDER).resolve()} | ({config.resolve()} if config else set())
+    own = _users_folders(home, config)
     start = cwd.resolve()
     candidates = (directory / FOLDER for directory in (start, *start.parents))
     return tuple(folder for folder in candidates if _is_folder(folder) and folder.resolve() not in own)
+
+
+def roots_of(file: Path, home: Path, config: Path) -> tuple[Path, ...]:
+    """Return the directory of each project that `file` is in, as it is named and as links lead: none, one or two.
+
+    A project has a `.llm-orc` folder, or is a checkout of a repository: what stands in it may be anybody's. A home
+    directory or a root is no checkout, whatever is kept there, and the user's own folders are no project.
+    """
+    own = _users_folders(home, config)
+    named, real = Path(os.path.normpath(file)), file.resolve()
+    found = (_root_of(path, home.resolve(), own) for path in dict.fromkeys((named, real)))
+    return tuple(dict.fromkeys(root for root in found if root is not None))
+
+
+def _root_of(file: Path, home: Path, own: frozenset[Path]) -> Path | None:
+    if not own.isdisjoint(file.parents):
+        return None
+    for folder in file.parents:
+        if folder.name == FOLDER:
+            return folder.parent
+    for folder in file.parents:
+        inside = folder / FOLDER
+        if _is_folder(inside) and inside.resolve() not in own:
+            return folder
+        is_private = folder == folder.parent or folder.resolve() == home
+        if not is_private and any(os.path.lexists(folder / mark) for mark in _CHECKOUT_MARKS):
+            return folder
+    return None
+
+
+def _users_folders(home: Path, config: Path | None) -> frozenset[Path]:
+    return frozenset({(home / FOLDER).resolve()} | ({config.resolve()} if config else set()))
 
 
 def settings_folder(folders: tuple[Path, ...]) -> Path | None:

@@ -1,0 +1,234 @@
+"""Over clones, users' settings and trust of all kinds: no metered way that the user would not take by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llm_orc.app.choices import choices_of
+from llm_orc.app.find_access import access_finder
+from llm_orc.app.find_ensemble import find_ensemble
+from llm_orc.app.trusting import trust_directory, view_trust
+from llm_orc.app.wiring import App, Surroundings, open_app
+from llm_orc.auth.access import Billing
+from llm_orc.errors import LlmOrcError
+from llm_orc.net.transport import Answer, Feed, Transport, TransportError, Trouble
+from tests.app.conftest import KEY
+
+PLAN = "anthropic-claude-pro-max"
+_PROVIDERS = st.sampled_from(["openai-compatible", "anthropic-api", "openai", PLAN])
+_WAYS = st.sampled_from(["api-key", "oauth", "claude-cli"])
+
+
+def _some(**values: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
+    return st.fixed_dictionaries({}, optional=values)
+
+
+def _profiles(*names: str) -> st.SearchStrategy[dict[str, object]]:
+    profile = _some(
+        provider=_PROVIDERS,
+        auth_method=_WAYS,
+        fallback_model_profile=st.sampled_from(names),
+        max_tokens=st.integers(1, 20_000),
+        options=st.just({"top_p": 0.5}),
+        cost_per_token=st.just(0),
+    ).map(lambda p: {**p, "model": "m"} if "provider" in p else p)
+    return st.dictionaries(st.sampled_from(names), profile)
+
+
+_LIMITS = _some(
+    record=st.booleans(),
+    keep_days=st.integers(1, 400) | st.none(),
+    max_cost=st.floats(0, 9) | st.none(),
+    max_calls=st.integers(0, 9) | st.none(),
+    max_retries=st.integers(0, 9),
+    timeout_seconds=st.integers(1, 9) | st.none(),
+)
+_USERS = st.fixed_dictionaries(
+    {"model_profiles": _profiles("default", "mine"), "runs": _LIMITS},
+    optional={
+        "providers": st.just({PLAN: {"auth_method": ["claude-cli", "api-key"]}})
+        | st.just({PLAN: {"allow_metered_fallback": True}})
+    },
+)
+_CLONES = st.fixed_dictionaries({"model_profiles": _profiles("default", "mine", "theirs"), "runs": _LIMITS})
+_NAMED = ("default", "mine", "theirs")
+_MODELS: st.SearchStrategy[dict[str, object]] = st.one_of(
+    _some(model_profile=st.sampled_from(_NAMED)),
+    st.fixed_dictionaries({"provider": _PROVIDERS, "model": st.just("m")}),
+    st.fixed_dictionaries({"model": _PROVIDERS}),
+    st.just({}),
+)
+_AGENTS = _MODELS.flatmap(
+    lambda agent: _some(auth_method=_WAYS, fallback_model_profile=st.sampled_from(_NAMED)).map(
+        lambda more: {"name": "a", **agent, **more}
+    )
+)
+
+
+class Machine(Transport):
+    """The network of a machine: its local server lists a model, or nobody listens."""
+
+    def __init__(self, *, has_server: bool) -> None:
+        self._has_server = has_server
+
+    def check(self, url: str) -> None: ...
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        feed: Feed | None = None,
+        limit_s: float | None = None,
+        most_bytes: int | None = None,
+    ) -> Answer:
+        assert KEY not in str(headers)
+        if not self._has_server or ":4000/" not in url:
+            raise TransportError(Trouble.NOT_SENT, "nobody listens")
+        return Answer(200, {}, b'{"data": [{"id": "local"}]}')
+
+
+def open_in(home: Path) -> App:
+    environ = {"HOME": str(home), "ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}
+    return open_app(Surroundings(environ, sys.platform, home, home / "clone"))
+
+
+def write(file: Path, content: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+async def metered_ways(app: App, *, has_server: bool) -> set[tuple[str, str]]:
+    """Return which metered ways a run of the clone's ensemble could take, fallbacks included; none if refused."""
+    async with AsyncExitStack() as stack:
+        try:
+            ensemble = find_ensemble(app, "one")
+            finder = await stack.enter_async_context(access_finder(app, Machine(has_server=has_server)))
+            ready = await finder.find_all(choices_of(ensemble, app.settings))
+        except LlmOrcError:
+            return set()
+        return {
+            (model.access.provider, model.access.method)
+            for models in ready.by_agent.values()
+            for model in models
+            if model.access.billing is Billing.METERED
+        }
+
+
+def chooses(agent: Mapping[str, object]) -> bool:
+    return any(
+        (key, value) != ("model_profile", "default")
+        for key, value in agent.items()
+        if key in {"model_profile", "model", "provider", "auth_method", "fallback_model_profile"}
+    )
+
+
+def is_no_higher(limit: float | None, than: float | None) -> bool:
+    return than is None or (limit is not None and limit <= than)
+
+
+@given(users=_USERS, clones=_CLONES, agent=_AGENTS, has_server=st.booleans(), changed=_AGENTS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_word_of_a_clone_makes_anybody_pay(
+    users: dict[str, object],
+    clones: dict[str, object],
+    agent: dict[str, object],
+    changed: dict[str, object],
+    *,
+    has_server: bool,
+) -> None:
+    _one_story(users, clones, (agent, changed), has_server=has_server)
+
+
+@pytest.mark.slow
+@given(users=_USERS, clones=_CLONES, agent=_AGENTS, has_server=st.booleans(), changed=_AGENTS)
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_word_of_any_of_many_clones_makes_anybody_pay(
+    users: dict[str, object],
+    clones: dict[str, object],
+    agent: dict[str, object],
+    changed: dict[str, object],
+    *,
+    has_server: bool,
+) -> None:
+    _one_story(users, clones, (agent, changed), has_server=has_server)
+
+
+def _one_story(
+    users: Mapping[str, object],
+    clones: Mapping[str, object],
+    agents: tuple[dict[str, object], dict[str, object]],
+    *,
+    has_server: bool,
+) -> None:
+    agent, changed = agents
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder).resolve()
+        config, ensemble = home / "clone/.llm-orc/config.yaml", home / "clone/.llm-orc/ensembles/one.yaml"
+        providers = {"openai-compatible": {"base_url": "http://127.0.0.1:4000/v1"}}
+        write(
+            home / ".config/llm-orc/config.yaml", {**users, "providers": {**providers, **_of(users, "providers")}}
+        )
+        write(ensemble, {"name": "one", "agents": [{"name": "a"}]})
+        try:
+            alone = open_in(home)
+        except LlmOrcError:  # fallbacks in a circle, or to a profile that is not there
+            return
+        agreed = asyncio.run(metered_ways(alone, has_server=has_server))
+
+        write(config, clones)
+        write(ensemble, {"name": "one", "agents": [agent]})
+        try:
+            app = open_in(home)
+        except LlmOrcError:
+            return
+        paid = asyncio.run(metered_ways(app, has_server=has_server))
+
+        assert paid <= (set() if chooses(agent) else agreed)
+        _settings_are_the_users(alone, app)
+
+        try:
+            trust_directory(app, home / "clone", view_trust(app, home / "clone"))
+            open_in(home)
+        except LlmOrcError:
+            return
+        write(ensemble, {"name": "one", "agents": [changed]})
+        if _choice(changed) != _choice(agent):
+            paid = asyncio.run(metered_ways(open_in(home), has_server=has_server))
+            assert paid == set() or not chooses(changed)
+
+
+def _of(mapping: Mapping[str, object], key: str) -> dict[str, object]:
+    found = mapping.get(key) or {}
+    assert isinstance(found, dict)
+    return found
+
+
+def _choice(agent: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in agent.items() if (key, value) != ("model_profile", "default")}
+
+
+def _settings_are_the_users(alone: App, app: App) -> None:
+    own, here = alone.settings, app.settings
+    assert (here.runs.record, here.runs.keep_days) == (own.runs.record, own.runs.keep_days)
+    for limit in ("max_cost_usd", "max_calls", "max_retries", "timeout_s", "max_concurrent", "max_cli_processes"):
+        assert is_no_higher(getattr(here.runs, limit), getattr(own.runs, limit))
+    for name, profile in own.profiles.items():
+        if profile.origin.layer == "user":
+            assert here.profiles[name] == profile
+        else:
+            unchosen = {"provider": None, "model": None, "auth_method": None, "fallback_model_profile": None}
+            assert replace(here.profiles[name], **unchosen) == replace(profile, **unchosen)  # type: ignore[arg-type]
