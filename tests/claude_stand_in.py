@@ -91,6 +91,7 @@ def act(do, answer):
     elif do == "too-large": failed(None, "Prompt is too long")
     elif do == "on-hold": failed(None, "Your account is on hold", "account_on_hold")
     elif do == "refreshing-once" and once(do): failed(None, "another Claude Code process is refreshing it", "server_error")
+    elif do == "limit-without-a-time": failed(429, "You've hit your limit", "rate_limit")
     elif do == "limit":
         say(type="rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": time.time() + 7200})
         failed(429, "You've hit your limit", "rate_limit")

@@ -224,6 +224,21 @@ async def test_a_program_that_is_gone_and_a_sign_in_that_was_refused_are_both_to
     assert "`claude` is not installed" in caught.value.message
 
 
+@pytest.mark.parametrize(("named", "is_said"), [((), False), (("oauth", "claude-cli"), True)])
+async def test_a_program_that_is_not_there_is_missed_by_those_alone_who_named_it(
+    workspace: Workspace, named: tuple[str, ...], is_said: bool
+) -> None:
+    server = OAuthServer()
+    async with Sandbox(oauth=server, require_token=True) as box:
+        sign_in(workspace, box, server, auth_method=named)
+        workspace.environ = {}
+        agents(workspace, "one")
+        result, seen = await run(workspace.app(), "plan")
+
+    assert result.status == "completed"
+    assert any("is not installed" in notice for notice in seen.plans[0].notices) is is_said
+
+
 async def test_a_missing_program_is_no_reason_to_bill(workspace: Workspace, sandbox: Sandbox) -> None:
     workspace.settings(on_sandbox(sandbox))
     workspace.environ = {"ANTHROPIC_API_KEY": MARKER}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -34,11 +34,19 @@ async def signed_in(server: OAuthServer) -> AsyncIterator[Sandbox]:
         yield sandbox
 
 
-def sign_in(workspace: Workspace, sandbox: Sandbox, server: OAuthServer, *, lifetime_s: float = 3600) -> None:
+def sign_in(
+    workspace: Workspace,
+    sandbox: Sandbox,
+    server: OAuthServer,
+    *,
+    lifetime_s: float = 3600,
+    auth_method: Sequence[str] = (),
+) -> None:
     settings = on_sandbox(sandbox)
     settings["providers"][PRO_MAX] = {  # type: ignore[index]
         "base_url": sandbox.base_url("anthropic"),
         "oauth": {"token_endpoint": server.token_endpoint, "client_id": CLIENT_ID},
+        **({"auth_method": list(auth_method)} if auth_method else {}),
     }
     workspace.settings(settings)
     issued = server.issue_tokens()

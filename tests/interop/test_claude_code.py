@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.errors import AccessRefused, LlmOrcError, ModelNotFound, NotLoggedIn, ProviderOverloaded, RateLimited
+from llm_orc.errors import (
+    AccessRefused,
+    LlmOrcError,
+    MeteredNotAllowed,
+    ModelNotFound,
+    NotLoggedIn,
+    ProviderOverloaded,
+    RateLimited,
+)
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest
 from llm_orc.providers.official_cli.official import OfficialClis
@@ -175,3 +183,60 @@ async def test_its_state_is_read_without_asking_anybody(environ: dict[str, str],
 
     assert (logged_in.login, logged_in.plan, logged_in.problem) == ("plan", "max", None)
     assert isinstance(logged_out.problem, NotLoggedIn)
+
+
+def profile(home: Path, kind: str) -> Path:
+    """Make a profile of Anthropic's other programs the active one, with what it needs to be used."""
+    folder = home / ".config" / "anthropic"
+    token = {
+        "version": "1.0",
+        "type": "oauth_token",
+        "access_token": _MARKER,
+        "expires_at": int(time.time()) + 8000,
+    }
+    authentication = {
+        "type": kind,
+        "client_id": "invented",
+        "federation_rule_id": "fdrl_1",
+        "service_account_id": "svac_1",
+        "identity_token": {"source": "file", "path": str(folder / "identity")},
+    }
+    files = {
+        "active_config": "work",
+        "identity": _MARKER,
+        "configs/work.json": json.dumps(
+            {"version": "1.0", "authentication": authentication, "organization_id": "o"}
+        ),
+        "credentials/work.json": json.dumps(token),
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    return folder / "configs" / "work.json"
+
+
+@pytest.mark.parametrize("kind", ["oidc_federation", "user_oauth"])
+async def test_a_profile_beside_a_stored_plan_login_never_pays(
+    environ: dict[str, str], home: Path, kind: str
+) -> None:
+    profile(home, kind)
+    async with Sandbox() as sandbox, OfficialClis(environ) as clis:
+        state = await clis.look("claude-cli")
+        await (await model(clis, sandbox)).reply(asking("hello"))
+        sent = [f"{headers(request)}{request.body!r}" for request in sandbox.requests]
+
+    assert (state.login, state.problem) == ("plan", None)
+    assert sent
+    assert all(f"Bearer {_TOKEN}" in one and _MARKER not in one for one in sent)
+
+
+@pytest.mark.parametrize("kind", ["oidc_federation", "user_oauth"])
+async def test_a_profile_alone_is_no_plan_and_is_named(environ: dict[str, str], home: Path, kind: str) -> None:
+    file = profile(home, kind)
+    (home / ".claude" / ".credentials.json").unlink()
+    async with OfficialClis(environ) as clis:
+        state = await clis.look("claude-cli")
+
+    assert isinstance(state.problem, MeteredNotAllowed)
+    assert str(file) in state.problem.message

@@ -47,11 +47,15 @@ async def access_finder(
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of one choice: the ways that can be used, and what was looked at."""
+    """What came of one choice: the ways that can be used, and what was looked at.
+
+    `failures` are told where nothing is left; those that are `minor` only there.
+    """
 
     ready: tuple[ReadyModel, ...]
     considered: tuple[Considered, ...]
     failures: tuple[LlmOrcError, ...]
+    minor: tuple[LlmOrcError, ...] = ()
 
 
 class AccessFinder:
@@ -95,7 +99,7 @@ class AccessFinder:
                 failed[agent] = outcomes[0].failures if _must_stop(outcomes[0]) else failures
                 continue
             for choice, outcome in zip(wanted, outcomes, strict=True):
-                for e in outcome.failures:
+                for e in (e for e in outcome.failures if e not in outcome.minor):
                     notices[f"{_left_out(choice, is_first=choice is wanted[0])} is left out: {e.message}"] = None
         if failed:
             raise _joined(failed)
@@ -139,6 +143,7 @@ class AccessFinder:
         except LlmOrcError as e:
             return _Outcome((), (Considered(choice.provider or "", "", e.message),), (e,))
         opened, considered, failures = [], [], [] if failed is None else [failed]
+        minor: list[LlmOrcError] = []
         for way in ways:
             provider, method = way.spec.name, way.method or ""
             if way.bar:
@@ -148,6 +153,7 @@ class AccessFinder:
                 found = await self._open(way, is_chosen=failed is None)
             except LlmOrcError as e:
                 failures.append(e)
+                minor += [] if self._is_missed(way) else [e]
                 considered.append(Considered(provider, method, e.message))
             else:
                 opened.append(found)
@@ -156,7 +162,13 @@ class AccessFinder:
                 )
         if opened:
             self._notice_unused(ways)
-        return _Outcome(tuple(opened), tuple(considered), tuple(failures))
+        return _Outcome(tuple(opened), tuple(considered), tuple(failures), tuple(minor))
+
+    def _is_missed(self, way: Way) -> bool:
+        """A program that is not installed is missed by those alone who named it."""
+        own = self._settings.providers.get(way.spec.name)
+        is_named = way.choice.auth_method is not None or (own is not None and way.method in own.auth_methods)
+        return is_named or way.cli is None or way.cli.path is not None
 
     async def _ways(self, choice: ModelChoice) -> tuple[tuple[Way, ...], LlmOrcError | None]:
         """Return the ways, and what their user had set up before them that can't be used."""

@@ -296,15 +296,19 @@ def _stat(pid: int) -> str:
         return " Z "
 
 
-async def test_the_first_call_goes_alone_and_a_refused_login_is_asked_once(
-    clis: OfficialClis, claude: StandIn
+@pytest.mark.parametrize(
+    ("do", "error"),
+    [("logged-out", NotLoggedIn), ("limit", RateLimited), ("limit-without-a-time", RateLimited)],
+)
+async def test_the_first_call_goes_alone_and_what_closes_the_way_is_asked_once(
+    clis: OfficialClis, claude: StandIn, do: str, error: type[LlmOrcError]
 ) -> None:
-    claude.set_up(do="logged-out")
+    claude.set_up(do=do)
     talker = await model(clis)
 
     outcomes = await asyncio.gather(*(talker.reply(asking("hello")) for _ in range(12)), return_exceptions=True)
 
-    assert {type(outcome) for outcome in outcomes} == {NotLoggedIn}
+    assert {type(outcome) for outcome in outcomes} == {error}
     assert len(claude.starts) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -59,6 +60,15 @@ async def test_noise_between_the_lines_costs_no_answer(claude: StandIn, tmp_path
         other = await asked.reply(ModelRequest((Message("user", "[raw]"),)))
 
     assert (reply.text, other.text) == ("four", "answer to [raw]")
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u200b"])
+async def test_an_answer_without_anything_to_read_is_none(claude: StandIn, text: str) -> None:
+    line = {"type": "assistant", "message": {"content": [{"type": "text", "text": text}]}}
+    claude.set_up(do="raw", raw=json.dumps(line).encode() + b"\n")
+
+    with pytest.raises(ReplyUnreadable, match="without any text"):
+        await ask(claude, "hello")
 
 
 @pytest.mark.parametrize("do", ["rubbish-once", "crash-once"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.errors import LlmOrcError, NotLoggedIn, RateLimited, ToolAttempted
+from llm_orc.errors import LlmOrcError, NotLoggedIn, RateLimited, ReplyCut, ToolAttempted
 from llm_orc.providers.dialect import Target
 from llm_orc.providers.official_cli.claude_turn import ClaudeTurn
 from llm_orc.providers.official_cli.codex_turn import CodexTurn
@@ -93,6 +93,38 @@ def test_thoughts_notices_and_kinds_of_a_later_version_are_let_through() -> None
     assert isinstance(answer, Answered)
     assert isinstance(other, Answered)
     assert (answer.text, other.text) == ("four", "four")
+
+
+@pytest.mark.parametrize(
+    ("word", "stop_reason", "stop_word"),
+    [
+        ("end_turn", "end_turn", ""),
+        ("stop_sequence", "stop_sequence", ""),
+        ("model_context_window_exceeded", "max_tokens", ""),
+        ("a_reason_of_tomorrow", "other", "a_reason_of_tomorrow"),
+        (None, "other", ""),
+    ],
+)
+def test_why_an_answer_ended_is_told_or_unknown(word: str | None, stop_reason: str, stop_word: str) -> None:
+    answer = read("claude", claude_says({"type": "text", "text": "x"}), {"type": "result", "stop_reason": word})
+
+    assert isinstance(answer, Answered)
+    assert (answer.stop_reason, answer.stop_word) == (stop_reason, stop_word)
+
+
+@pytest.mark.parametrize("word", ["tool_use", "pause_turn"])
+def test_an_answer_that_ends_for_a_tool_is_none(word: str) -> None:
+    with pytest.raises(ToolAttempted):
+        read("claude", claude_says({"type": "text", "text": "x"}), {"type": "result", "stop_reason": word})
+
+
+def test_an_answer_of_codex_that_broke_off_is_not_asked_for_again() -> None:
+    with pytest.raises(ReplyCut) as caught:
+        read(
+            "codex", {"type": "turn.failed", "error": {"message": "Incomplete response returned, reason: length"}}
+        )
+
+    assert caught.value.would_again
 
 
 # --- what it took ---

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import AccessNotSupported, ContentRefused, MeteredNotAllowed, ReplyCut, ReplyUnreadable
 from llm_orc.net.text import one_line
-from llm_orc.providers.base import Usage
+from llm_orc.providers.base import StopReason, Usage
+from llm_orc.providers.endings import ANTHROPIC, meaning_of, plain_word
 from llm_orc.providers.official_cli.claude_failures import failure_of
 from llm_orc.providers.official_cli.lines import is_true, list_in, number_in, object_in, text_in
 from llm_orc.providers.official_cli.program import (
@@ -26,6 +27,8 @@ from llm_orc.providers.official_cli.program import (
 from llm_orc.providers.usage import added_in, believed, count_in, counted, merged, sum_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.dialect import Target
     from llm_orc.providers.official_cli.lines import Fields
@@ -33,6 +36,11 @@ if TYPE_CHECKING:
 
 _SYNTHETIC = "<synthetic>"
 _PLAIN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking"})
+_STOPS: Mapping[str, StopReason] = {
+    "end_turn": "end_turn",
+    "stop_sequence": "stop_sequence",
+    "max_tokens": "max_tokens",
+}
 _LONGEST_WAIT_MS = 600_000.0
 
 
@@ -46,6 +54,7 @@ class ClaudeTurn(TurnReader):
         self._error = ""  # Claude Code's word for what failed
         self._resets_at: float | None = None
         self._usage = Usage()
+        self._stop = ""  # why the message ended, in the API's word
 
     def read(self, said: Fields) -> Meaning:
         self._has_spoken = True
@@ -122,7 +131,8 @@ class ClaudeTurn(TurnReader):
                 return Piece(piece)
             case "message_delta":
                 self._count(object_in(event, "usage"))
-                if text_in(event, "delta", "stop_reason") == "max_tokens":
+                self._stop = text_in(event, "delta", "stop_reason") or self._stop
+                if meaning_of(self._stop, ANTHROPIC) == "max_tokens":
                     # It would now ask for the rest by itself, and give that alone as its result.
                     text = "".join([*self._whole, *self._pieces])
                     return Answered(text, self._model, believed(self._usage), "max_tokens", may_go_on=False)
@@ -160,7 +170,16 @@ class ClaudeTurn(TurnReader):
             raise self._unreadable("a result without an answer of the model")
         if turns is not None and turns > 1:
             raise self._unreadable(f"{turns:g} turns where one was asked for")
-        return Answered("".join(self._whole), self._model, believed(self._usage), "end_turn")
+        return self._answered(text_in(said, "stop_reason") or self._stop)
+
+    def _answered(self, word: str) -> Answered:
+        """`word` is the API's own for why the answer ended."""
+        meaning = meaning_of(word, ANTHROPIC)
+        text, usage = "".join(self._whole), believed(self._usage)
+        if meaning == "tool":
+            raise tool_used(self._target, word)
+        stop = _STOPS.get(meaning, "other")
+        return Answered(text, self._model, usage, stop, plain_word(word) if stop == "other" else "")
 
     def _refuse_tools(self, message: Fields) -> None:
         for block in _blocks(message):
@@ -182,7 +201,7 @@ class ClaudeTurn(TurnReader):
         self._usage = merged(self._usage, counted(whole_input, output, cache_read=read, cache_write=written))
 
     def _forget(self) -> None:
-        self._usage = Usage()
+        self._usage, self._stop = Usage(), ""
         self._whole.clear()
         self._pieces.clear()
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import (
-    AccessNotSupported,
-    ModelNotFound,
-    NotLoggedIn,
-    ProviderOverloaded,
-    ProviderUnreachable,
-    RateLimited,
-    ReplyCut,
-    ReplyUnreadable,
-    RequestRejected,
-)
+from llm_orc.errors import AccessNotSupported, NotLoggedIn, RateLimited, ReplyCut, ReplyUnreadable
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import Usage
+from llm_orc.providers.official_cli.codex_failures import failure_of
 from llm_orc.providers.official_cli.lines import object_in, text_in
-from llm_orc.providers.official_cli.plan_limit import limit_of_plan
 from llm_orc.providers.official_cli.program import (
     Answered,
     Answering,
@@ -35,9 +24,6 @@ if TYPE_CHECKING:
     from llm_orc.providers.dialect import Target
     from llm_orc.providers.official_cli.lines import Fields
     from llm_orc.providers.official_cli.program import Meaning
-
-_STATUS = re.compile(r"\bstatus:? (\d{3})\b")
-_NO_NETWORK = ("error sending request", "failed to connect", "connection refused", "dns error", "timed out")
 
 
 class CodexTurn(TurnReader):
@@ -57,7 +43,7 @@ class CodexTurn(TurnReader):
             case "turn.completed":
                 return self._completed(object_in(said, "usage"))
             case "turn.failed":
-                raise self._failure(text_in(said, "error", "message") or text_in(said, "message"))
+                raise failure_of(self._target, text_in(said, "error", "message") or text_in(said, "message"))
             case "error":
                 return self._complained(text_in(said, "message"))
             case _:
@@ -94,7 +80,7 @@ class CodexTurn(TurnReader):
         self._trouble = words
         if not words.startswith("Reconnecting"):
             return None  # `turn.failed` follows
-        error = self._failure(words)
+        error = failure_of(self._target, words)
         if isinstance(error, NotLoggedIn | RateLimited):
             raise error  # it would go on trying
         return TriesAgain(error, 0.0)
@@ -110,21 +96,3 @@ class CodexTurn(TurnReader):
             cache_write=added_in(counts, "cache_write_input_tokens"),
         )
         return Answered(self._texts[-1], self._model, believed(usage if counts else Usage()), may_go_on=True)
-
-    def _failure(self, words: str) -> LlmOrcError:
-        said, lower = one_line(words), words.lower()
-        found = _STATUS.search(lower)
-        status = int(found[1]) if found else 0
-        if status == 401 or "refresh_token" in lower or "log in" in lower:
-            return NotLoggedIn(f"`codex` is not logged in: {said}", hint="codex login")
-        if status == 429 or "usage limit" in lower or "rate limit" in lower:
-            return limit_of_plan(self._target, said, None)
-        if status == 404 and "model" in lower:
-            return ModelNotFound(f"{self._target} does not know this model: {said}", provider_message=said)
-        if status in {400, 422}:
-            return RequestRejected(
-                f"{self._target} rejected the request: {said}", status=status, provider_message=said
-            )
-        if any(sign in lower for sign in _NO_NETWORK):
-            return ProviderUnreachable(f"{self._target} can't be reached: {said}", provider_message=said)
-        return ProviderOverloaded(f"{self._target} failed: {said}", status=status, provider_message=said)

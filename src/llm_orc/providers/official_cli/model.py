@@ -10,10 +10,12 @@ from llm_orc.errors import (
     PromptTooLarge,
     ProviderError,
     RateLimited,
+    ReplyCut,
     ReplyTimedOut,
     ReplyUnreadable,
     ToolAttempted,
 )
+from llm_orc.net.text import is_blank
 from llm_orc.providers.base import Message, ModelInterface, Reply
 from llm_orc.providers.dialect import Target
 from llm_orc.providers.official_cli.history import in_one_prompt
@@ -69,7 +71,13 @@ class OfficialCliModel(ModelInterface):
             return reply
 
     def _reply(self, answered: Answered) -> Reply:
-        return Reply(answered.text, answered.model or self.name, answered.usage, stop_reason=answered.stop_reason)
+        return Reply(
+            answered.text,
+            answered.model or self.name,
+            answered.usage,
+            stop_reason=answered.stop_reason,
+            stop_word=answered.stop_word,
+        )
 
     async def _try(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Answered:
         watcher = observer if self._stream else _Quiet(observer)
@@ -92,6 +100,7 @@ class OfficialCliModel(ModelInterface):
                     taken=taken,
                     first_attempt=attempt,
                 )
+                self._refuse_blank(answered)
             except BaseException:
                 await talk.end()
                 raise
@@ -104,6 +113,12 @@ class OfficialCliModel(ModelInterface):
             await self._desk.rest(request.conversation, talk)
         else:
             self._desk.dismiss(talk, gently=answered.may_go_on and not keeps)
+
+    def _refuse_blank(self, answered: Answered) -> None:
+        if is_blank(answered.text):
+            raise ReplyUnreadable(
+                f"{self._target} gave an answer without any text.", hint="Ask again, or reword the prompt."
+            )
 
     def _refuse_too_large(self, prompt: str) -> None:
         size = len(prompt.encode("utf-8", "surrogatepass"))
@@ -118,6 +133,8 @@ class OfficialCliModel(ModelInterface):
     def _tries_after(self, error: ProviderError) -> int:
         """How many further tries there are in all: one where the program itself is in disorder."""
         if isinstance(error, ToolAttempted) or (isinstance(error, RateLimited) and not ends_soon(error)):
+            return 0
+        if isinstance(error, ReplyCut) and error.would_again:
             return 0
         if error.is_transient:
             return self._max_retries

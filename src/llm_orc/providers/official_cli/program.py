@@ -71,6 +71,7 @@ class Answered:
     model: str
     usage: Usage = field(default_factory=Usage)
     stop_reason: StopReason = "end_turn"
+    stop_word: str = ""  # the program's own, where nobody knows what it means
     may_go_on: bool = True
 
 
