@@ -249,3 +249,11 @@ def test_the_recorded_session_is_what_the_program_prints_today() -> None:
 
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert "docs/assets/demo.svg" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_each_test_that_a_page_names_is_there() -> None:
+    named = {found for page in PAGES for found in re.findall(r"`([\w/]+\.py)::(\w+)`", read(page))}
+
+    gone = [f"{file}::{name}" for file, name in named if f"def {name}(" not in read(ROOT / "tests" / file)]
+    assert gone == []
+    assert named

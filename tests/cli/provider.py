@@ -29,6 +29,7 @@ class Provider:
     url: str = ""
     keys: list[str] = field(default_factory=list)
     says: str = "yes"
+    takes_s: float = 0.03
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
@@ -40,7 +41,7 @@ class Provider:
                 self.statuses.append(429)
                 wait = {"retry-after": self.retry_after}
                 return web.json_response({"error": {"message": "too many requests"}}, status=429, headers=wait)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(self.takes_s)
             self.statuses.append(200)
             choice = {"message": {"role": "assistant", "content": self.says}, "finish_reason": "stop"}
             return web.json_response({"model": "m", "choices": [choice]})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import pretend_providers
+from .conftest import PROGRAM, pretend_providers
 
 if TYPE_CHECKING:
     from typing import IO
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 TWO = "name: two\ndefault_task: x\nagents: [{name: quick}, {name: slow, system_prompt: take your time}]\n"
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_stopped_run_prints_what_finished_and_can_be_resumed(
     bare: Shell, pretend: str, number: signal.Signals, exit_code: int
 ) -> None:
@@ -62,6 +67,29 @@ def test_an_unrecorded_run_promises_no_resume(bare: Shell) -> None:
     assert process.returncode == 130
     assert "=== quick\n" in out
     assert "resume" not in out + err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at threads as Linux shows them")
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_command_that_runs_nothing_yet_ends_in_good_order_too(
+    shell: Shell, number: signal.Signals, exit_code: int
+) -> None:
+    with subprocess.Popen(
+        [PROGRAM, "invoke", "panel", "-f", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=shell.cwd, env=shell.environ, text=True,
+    ) as process:  # fmt: skip
+        while not is_asleep(process.pid):
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+
+    assert process.returncode == exit_code
+    assert err == f"\nStopped by {number.name}.\n"
+
+
+def is_asleep(pid: int) -> bool:
+    """Has it started, and waits for its input? Its threads for that are there then."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
 
 
 def wait_for(stream: IO[str] | None, words: str) -> None:

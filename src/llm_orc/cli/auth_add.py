@@ -8,11 +8,11 @@ import click
 
 from llm_orc.cli.auth_arguments import auth_command, provider_argument
 from llm_orc.cli.auth_cli import use_official_cli
-from llm_orc.cli.exits import INTERRUPTED
 from llm_orc.cli.key_input import KeySourceOptions, read_key
 from llm_orc.cli.menus import select
 from llm_orc.cli.options import app_here, write_json
 from llm_orc.cli.prompts import confirmed, person_is_here
+from llm_orc.cli.stop_signals import INTERRUPTED
 from llm_orc.cli.streams import note
 
 if TYPE_CHECKING:

@@ -9,21 +9,20 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.consent import say_cost, says_yes
-from llm_orc.cli.exits import INTERRUPTED
 from llm_orc.cli.prompts import person_is_here
-from llm_orc.cli.stop_signals import when_told_to_end
+from llm_orc.cli.stop_signals import HUNG_UP, INTERRUPTED, stopping
 from llm_orc.cli.streams import note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from llm_orc.app.access import AccessPlan
     from llm_orc.app.batch_work import BatchOutcome
@@ -35,7 +34,10 @@ _THREADS_END_S = 1.0
 
 
 class Stopping:
-    """The first Ctrl-C, SIGTERM or SIGHUP asks for an end in good order, the second one ends at once."""
+    """The first Ctrl-C, SIGTERM or SIGHUP asks for an end in good order, the second one ends at once.
+
+    Not a second SIGHUP: a terminal that goes away sends it, and its shell too.
+    """
 
     def __init__(self, told: str) -> None:
         self.event = asyncio.Event()
@@ -43,19 +45,21 @@ class Stopping:
         self._told = told
         self._task: asyncio.Task[object] | None = None
 
-    def install(self) -> None:
-        """Begin to listen, in the task that is to be ended. Windows knows only the second way."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen, in the task that is to be ended. On Windows Ctrl-C knows only the second way."""
         self._task = asyncio.current_task()
         if sys.platform != "win32":
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-            when_told_to_end(self._stop)
+        with stopping(self._stop):
+            yield
 
     def _stop(self, exit_code: int) -> None:
         if self.exit_code is None:
             self.exit_code = exit_code
             self.event.set()
             note(f"\n{self._told}")
-        elif self._task is not None:
+        elif self._task is not None and exit_code != HUNG_UP:
             self._task.cancel()
             # Programs that we started are ended meanwhile; a store that is away is not waited for.
             late = threading.Timer(_AT_ONCE_S, leave, (self.exit_code,))
@@ -82,19 +86,19 @@ def leave_if_held(exit_code: int) -> None:
 
 def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], told: str) -> tuple[_T | None, int]:
     """Run `work` to its end; returns what it returned, None where it was ended at once, and 0 or who ended it."""
-    stopping: Stopping | None = None
+    asked: Stopping | None = None
 
     async def main() -> _T:
-        nonlocal stopping
-        stopping = Stopping(told)
-        stopping.install()
-        return await work(stopping)
+        nonlocal asked
+        asked = Stopping(told)
+        with asked.listening():
+            return await work(asked)
 
     try:
         result = run_to_end(main())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return None, (stopping.exit_code if stopping else None) or INTERRUPTED
-    return result, (stopping.exit_code if stopping else None) or 0
+        return None, (asked.exit_code if asked else None) or INTERRUPTED
+    return result, (asked.exit_code if asked else None) or 0
 
 
 def planned_with_consent(

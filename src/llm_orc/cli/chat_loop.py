@@ -19,10 +19,10 @@ from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
 from llm_orc.cli.chat_lines import Interrupted, PlainLines, TypedLines
 from llm_orc.cli.chat_view import ChatView
 from llm_orc.cli.consent import agrees_to_pay
-from llm_orc.cli.exits import INTERRUPTED, write_error
+from llm_orc.cli.exits import write_error
 from llm_orc.cli.prompts import person_is_here
 from llm_orc.cli.standard_streams import READER_GONE
-from llm_orc.cli.stop_signals import when_told_to_end
+from llm_orc.cli.stop_signals import INTERRUPTED, stopping
 from llm_orc.cli.streams import Styled, moves_cursor, note, undelivered
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed, StorageError
 from llm_orc.formats.conversation import as_text
@@ -77,6 +77,7 @@ class _ChatLoop:
         conversation = options.conversation or ""
         try:
             async with AsyncExitStack() as stack:
+                stack.enter_context(stopping(self._end))
                 chat = await stack.enter_async_context(Chat(self._app, ensemble, options))
                 conversation = chat.conversation
                 await self._introduce(chat)
@@ -208,7 +209,6 @@ class _ChatLoop:
             signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._interrupt))
             return
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        when_told_to_end(self._end)
 
     def _interrupt(self) -> None:
         if self._answering is not None and not self._view.is_over:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.standard_streams import give_up_stdout
+from llm_orc.cli.stop_signals import INTERRUPTED, Ended, stopped_by
 from llm_orc.cli.streams import Styled, note, prepare_streams
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-INTERRUPTED = 130  # 128 + SIGINT
 
 
 class UsageMistake(LlmOrcError):
@@ -38,6 +37,9 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         note("\nStopped.")
         return INTERRUPTED
+    except Ended as e:
+        note(f"\nStopped by {stopped_by(int(e.code or 0))}.")
+        return int(e.code or 0)
     except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
         return _failed(e, arguments)
     return code

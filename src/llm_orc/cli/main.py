@@ -24,8 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         return _print_version()
     from llm_orc.cli.exits import exit_code_of
+    from llm_orc.cli.stop_signals import ended_by_signals
 
-    return _ended(exit_code_of(lambda: _run(list(arguments)), arguments))
+    with ended_by_signals():
+        return _ended(exit_code_of(lambda: _run(list(arguments)), arguments))
 
 
 def _leave_no_core_file() -> None:

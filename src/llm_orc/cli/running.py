@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.background_writer import BackgroundWriter
-from llm_orc.cli.exits import INTERRUPTED, write_error
+from llm_orc.cli.exits import write_error
 from llm_orc.cli.standard_streams import READER_GONE
-from llm_orc.cli.stop_signals import cause_of, when_told_to_end
+from llm_orc.cli.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.streams import note, undelivered, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
@@ -133,7 +133,10 @@ class _Run:
 
     async def _main(self, *, allow_metered: bool) -> RunResult:
         self._task = asyncio.current_task()
-        when_told_to_end(self._stop)
+        with stopping(self._stop):
+            return await self._until_told(allow_metered=allow_metered)
+
+    async def _until_told(self, *, allow_metered: bool) -> RunResult:
         if self._writes_events:
             self._events = BackgroundWriter(partial(self._stop, READER_GONE))
         try:
@@ -184,7 +187,7 @@ class _Run:
         if self._state.started is None:
             note("Stopped before anything was sent.")
             return exit_code
-        by = cause_of(exit_code)
+        by = stopped_by(exit_code)
         result = self._so_far()
         go_on = f"llm-orc resume {result.run_id}" if self._recorded else None
         error = ErrorInfo("interrupted", f"stopped by {by}", go_on, exit_code)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.options import tool
+from llm_orc.cli.stop_signals import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,12 +102,12 @@ def command(
 
 
 async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None, *, require_token: bool) -> None:
-    """Serve until SIGINT or SIGTERM: here that is the way to end well, so the exit code is 0."""
+    """Serve until it is told to end: here that is the way to end well, so the exit code is 0."""
     stopped = asyncio.Event()
     if sys.platform != "win32":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
     async with AsyncExitStack() as stack:
+        stack.enter_context(stopping(lambda _exit_code: stopped.set()))
         sandbox = await _started(sandbox_at, port, stack)
         _introduce(sandbox, require_token=require_token)
         await stopped.wait()

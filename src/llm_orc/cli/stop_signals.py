@@ -1,34 +1,76 @@
-"""Being told to end: by SIGTERM, or by SIGHUP where the terminal has gone away."""
+"""SIGTERM and SIGHUP end a command in good order: what can't go on is taken down, what is kept stays kept.
+
+A signal that whoever started the program wants ignored stays ignored, as `nohup` does with SIGHUP.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import sys
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.exits import INTERRUPTED
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
-TERMINATED = 143  # 128 + SIGTERM
-HUNG_UP = 129  # 128 + SIGHUP
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+HUNG_UP = 129  # 128 + SIGHUP, which Windows has not
 
-
-def when_told_to_end(end: Callable[[int], None]) -> None:
-    """Call `end` with the exit code on each of these signals, within the running loop.
-
-    A SIGHUP that we were started to ignore, as by `nohup`, stays ignored.
-    """
-    if sys.platform == "win32":
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end, TERMINATED)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        loop.add_signal_handler(signal.SIGHUP, end, HUNG_UP)
+_NUMBERS = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+_WORDS = {INTERRUPTED: "Ctrl-C", TERMINATED: "SIGTERM", HUNG_UP: "SIGHUP"}
 
 
-def cause_of(exit_code: int) -> str:
-    """Return what a person knows the signal behind `exit_code` by."""
-    return {INTERRUPTED: "Ctrl-C", HUNG_UP: "SIGHUP"}.get(exit_code, "SIGTERM")
+class Ended(SystemExit):
+    """The process was told to end; its code is that of the process. What is open on the way out is closed."""
+
+
+class _Answer:
+    """What a signal does just now. None: it ends the command where it is."""
+
+    call: Callable[[int], None] | None = None
+
+
+def stopped_by(exit_code: int) -> str:
+    """Return the name of what a person or a program stopped us with."""
+    return _WORDS.get(exit_code, "a signal")
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Answer the signals from now on, for the whole of a command. Elsewhere than in the main thread none comes."""
+    ours: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [number for number in _NUMBERS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _on_signal)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stopping(stop: Callable[[int], None]) -> Iterator[None]:
+    """Let the signals call `stop` in the running event loop, with the exit code, instead of ending the command."""
+    from asyncio import get_running_loop
+
+    loop, before = get_running_loop(), _Answer.call
+
+    def call(exit_code: int) -> None:
+        loop.call_soon_threadsafe(stop, exit_code)
+
+    _Answer.call = call
+    try:
+        with ended_by_signals():
+            yield
+    finally:
+        _Answer.call = before
+
+
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    if _Answer.call is None:
+        raise Ended(128 + number)
+    _Answer.call(128 + number)
