@@ -91,6 +91,8 @@ def act(do, answer):
     elif do == "too-large": failed(None, "Prompt is too long")
     elif do == "on-hold": failed(None, "Your account is on hold", "account_on_hold")
     elif do == "refreshing-once" and once(do): failed(None, "another Claude Code process is refreshing it", "server_error")
+    elif do == "overage":
+        say(type="rate_limit_event", rate_limit_info={"status": "allowed", "isUsingOverage": True}); time.sleep(60)
     elif do == "limit-without-a-time": failed(429, "You've hit your limit", "rate_limit")
     elif do == "limit":
         say(type="rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": time.time() + 7200})
@@ -101,7 +103,7 @@ def act(do, answer):
     elif do == "raw": sys.stdout.buffer.write(bytes.fromhex(setup["raw"])); sys.stdout.flush(); result(answer)
     elif do == "endless-retries":
         while True:
-            say(type="system", subtype="api_retry", retry_delay_ms=1, error="overloaded"); time.sleep(0.05)
+            say(type="system", subtype="api_retry", retry_delay_ms=1, error="overloaded"); time.sleep(0.4)
     elif do == "flood":
         while True: sys.stdout.write(json.dumps({"type": "stream_event", "event": {"x": "y" * 5000}}) + "\n")
     elif do == "endless-line":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _PROGRAM = r"""
-import json, os, re, sys
+import json, os, re, sys, time
 home = HOME_DIRECTORY
 arguments = sys.argv[1:]
 if arguments == ["--version"]:
@@ -36,6 +36,9 @@ else:
     if failed:
         say(type="turn.failed", error={"message": failed[1]})
         raise SystemExit(1)
+    while "[reconnecting]" in prompt:
+        say(type="error", message="Reconnecting... 1/5 (error sending request for url (https://x))")
+        time.sleep(0.05)
     if "[raw]" in prompt:
         sys.stdout.buffer.write(open(os.path.join(home, "raw"), "rb").read())
     if "[rubbish]" in prompt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from llm_orc.app.prefer import prefer
@@ -22,7 +23,7 @@ async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliSt
         spec = PROVIDERS.get(provider)
         names = [spec.cli] if spec is not None and spec.cli is not None else []
     async with OfficialClis(app.surroundings.environ) as clis:
-        return {name: await clis.look(name) for name in names}
+        return dict(zip(names, await asyncio.gather(*map(clis.look, names)), strict=True))
 
 
 def login_command(name: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from llm_orc.errors import (
     ReplyTimedOut,
     ReplyUnreadable,
     RequestRejected,
+    StorageError,
     ToolAttempted,
 )
 from llm_orc.net.options import NetworkSettings
@@ -206,6 +207,27 @@ async def test_another_key_than_the_login_stops_it_at_once(clis: OfficialClis, c
 
     with pytest.raises(MeteredNotAllowed, match="apiKeyHelper"):
         await ask(clis, "hello")
+
+
+async def test_extra_usage_of_the_account_stops_it_and_the_calls_after_it(
+    clis: OfficialClis, claude: StandIn
+) -> None:
+    await ask(clis, "hello")
+    for _ in range(3):
+        with pytest.raises(MeteredNotAllowed, match="extra usage"):
+            await ask(clis, "[do overage]")
+
+    assert claude.prompts == ["hello", "[do overage]"]
+
+
+async def test_a_place_for_its_files_that_cannot_be_had_is_that_calls_failure(
+    clis: OfficialClis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talker = await model(clis)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+
+    with pytest.raises(StorageError, match="/nowhere/at/all"):
+        await talker.reply(asking("hello"))
 
 
 async def test_tools_stop_it_at_once(clis: OfficialClis, claude: StandIn) -> None:

@@ -6,6 +6,7 @@ empty folder in the place of theirs; that one is there at all means that only a 
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,5 +51,7 @@ def _folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def _text(file: Path) -> str:
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "no regular file", str(file))  # a pipe would hold us
     with file.open("rb") as opened:
         return opened.read(_MOST_BYTES).decode("utf-8")

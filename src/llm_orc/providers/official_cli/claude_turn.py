@@ -68,7 +68,7 @@ class ClaudeTurn(TurnReader):
             case "user":
                 self._refuse_tools(object_in(said, "message"))
             case "rate_limit_event":
-                self._resets_at = number_in(said, "rate_limit_info", "resetsAt")
+                self._limited(object_in(said, "rate_limit_info"))
             case "result":
                 return self._result(said)
             case "control_request":
@@ -100,6 +100,14 @@ class ClaudeTurn(TurnReader):
             delay_ms = min(max(number_in(said, "retry_delay_ms") or 0.0, 0.0), _LONGEST_WAIT_MS)
             return TriesAgain(error, delay_ms / 1000)
         return self._begun(said) if subtype == "init" else None
+
+    def _limited(self, info: Fields) -> None:
+        self._resets_at = number_in(info, "resetsAt")
+        if is_true(info, "isUsingOverage"):
+            raise MeteredNotAllowed(
+                f"{self._target}: the plan is used up and your account's extra usage would pay; it was stopped",
+                hint="Wait until the plan resets, or turn extra usage off: claude.ai, Settings, Usage.",
+            )
 
     def _begun(self, said: Fields) -> Started:
         key_source = said.get("apiKeySource")

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import AccessNotSupported
+from llm_orc.errors import AccessNotSupported, StorageError
 from llm_orc.providers.official_cli.child_env import child_env
 from llm_orc.providers.official_cli.process import Child
 from llm_orc.providers.official_cli.program import Call
@@ -94,20 +94,29 @@ class Desk:
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _start(self, model: str | None, system_prompt: str, max_tokens: int | None) -> tuple[Call, Child]:
-        room = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="llm-orc-"))  # 0700
+        try:
+            room = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="llm-orc-"))  # 0700
+        except OSError as e:
+            raise _no_room(self.program, e) from e
         call = Call(model, system_prompt, max_tokens, self._base_url, room, self._state.models)
         try:
-            env = child_env(self._environ, self.program.also_sees, self.program.variables(room, call))
-            desk, argv = await asyncio.to_thread(self._furnish, call, env)
-            return call, await Child.start(argv, env, desk, most_bytes=self._network.max_answer_bytes)
-        except OSError as e:
-            await asyncio.to_thread(_remove, room)
-            raise AccessNotSupported(
-                f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.install_hint
-            ) from e
+            return call, await self._start_in(call)
         except BaseException:
             await asyncio.shield(asyncio.to_thread(_remove, room))
             raise
+
+    async def _start_in(self, call: Call) -> Child:
+        env = child_env(self._environ, self.program.also_sees, self.program.variables(call.room, call))
+        try:
+            desk, argv = await asyncio.to_thread(self._furnish, call, env)
+        except OSError as e:
+            raise _no_room(self.program, e) from e
+        try:
+            return await Child.start(argv, env, desk, most_bytes=self._network.max_answer_bytes)
+        except OSError as e:
+            raise AccessNotSupported(
+                f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.install_hint
+            ) from e
 
     def _furnish(self, call: Call, env: Mapping[str, str]) -> tuple[Path, tuple[str, ...]]:
         """Return the empty place that the program is told it works in, and its command line."""
@@ -118,6 +127,14 @@ class Desk:
         desk = call.room / "desk"
         desk.mkdir(mode=0o700)
         return desk, (str(self._state.path), *self.program.arguments(call, env))
+
+
+def _no_room(program: OfficialCli, error: OSError) -> StorageError:
+    place = tempfile.gettempdir()
+    return StorageError(
+        f"`{program.command}` can't be given a directory in `{place}`: {error.strerror or error}",
+        hint="Make room there, or name another directory in the environment variable TMPDIR.",
+    )
 
 
 def _remove(room: Path) -> None:

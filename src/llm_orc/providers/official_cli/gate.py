@@ -54,7 +54,7 @@ class Gate:
 class FirstAlone:
     """Lets one call go ahead of all others, so that they find a fresh login instead of all refreshing it.
 
-    Where that call finds the login refused or the plan used up, the others learn it without asking again.
+    Where one call finds the login refused or the plan used up, the later ones learn it without asking again.
     """
 
     def __init__(self) -> None:
@@ -64,15 +64,14 @@ class FirstAlone:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Callable[[], None]]:
-        """Yield what the call invokes once its login was taken. Raises what the first call met."""
+        """Yield what the call invokes once its login was taken. Raises what an earlier call met."""
         while not self._is_open and self._ahead is not None:
             await self._ahead.wait()
         if self._refusal is not None:
             raise self._refusal
-        if self._is_open:
-            yield lambda: None
-            return
-        self._ahead = ahead = asyncio.Event()
+        is_first, ahead = not self._is_open, asyncio.Event()
+        if is_first:
+            self._ahead = ahead
 
         def taken() -> None:
             self._is_open = True
@@ -85,5 +84,6 @@ class FirstAlone:
                 self._refusal = e
             raise
         finally:
-            self._ahead = None
-            ahead.set()
+            if is_first:
+                self._ahead = None
+                ahead.set()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _EXIT_S = 2.0  # to leave by itself, once its input has ended
 _LAST_LOOK_S = 0.2  # after a time-out: what had come while we were stopped ourselves is still read
+_MOST_TRIES = 15  # of the program's own, in one turn
 _MOST_STRAY_LINES = 1000  # that are no JSON, in one turn
 _MOST_STRAY_BYTES = 1_000_000
 
@@ -76,9 +77,12 @@ class Talk:
                     taken()
                 case Piece(text) if watcher is not None:
                     watcher.text(text)
-                case TriesAgain(error, delay_s) if watcher is not None:
+                case TriesAgain(error, delay_s):
                     attempt += 1
-                    watcher.retrying(error, attempt, delay_s)
+                    if attempt - first_attempt > _MOST_TRIES:
+                        raise error
+                    if watcher is not None:
+                        watcher.retrying(error, attempt, delay_s)
                 case Answered():
                     taken()
                     return meaning
