@@ -239,3 +239,28 @@ def test_a_mistyped_fault_is_refused_with_the_nearest(bare: Shell) -> None:
 
     assert done.returncode == 2
     assert "did you mean `status`?" in done.stderr
+
+
+def test_one_broken_profile_stops_no_command_that_does_not_use_it(shell: Shell) -> None:
+    """As earlier releases, and other programs, leave them."""
+    folder = shell.config.with_name("profiles")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "old.yaml").write_text("name: old\nprovider: 3\n")
+    (folder / "broken.yaml").write_text("name: [\n")
+
+    done = {
+        words: shell.run(*words.split()).returncode
+        for words in (
+            "auth list",
+            "auth migrate",
+            "list-profiles",
+            "runs list",
+            "invoke panel --rehearse",
+            "status",
+        )
+    }
+    doctor = shell.run("doctor")
+
+    assert set(done.values()) == {0}, done
+    assert f"{folder / 'old.yaml'}:2:11" in doctor.stdout
+    assert f"{folder / 'broken.yaml'}:2:1" in doctor.stdout

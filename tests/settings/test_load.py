@@ -9,7 +9,7 @@ import yaml
 
 from llm_orc.errors import ProfileNotFound, SettingsError
 from llm_orc.settings.load import load_settings, read_guarded, trust_file
-from llm_orc.settings.profiles import find_profile
+from llm_orc.settings.profiles import default_profile, find_profile
 from llm_orc.settings.trust import SETTINGS, TrustStore
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_relative_paths_count_from_the_file_that_names_them(place: Place) -> Non
 
 
 def test_all_problems_of_all_files_come_at_once_with_their_places(place: Place) -> None:
-    user = place.user("model_profiles:\n  fast:\n    modle: x\n    timeout_seconds: soon\nruns: {record: yes}\n")
+    user = place.user("providers:\n  fast:\n    dialcet: x\n    max_concurrent: soon\nruns: {record: yes}\n")
     project = place.in_project("network: [\n")
     local = place.in_project("runs: {max_concurrent: 0}", "config.local.yaml")
 
@@ -129,8 +129,8 @@ def test_all_problems_of_all_files_come_at_once_with_their_places(place: Place) 
         place.load({"LLM_ORC_KEEP_DAYS": "many"}, {"runs.max_retries": -1})
 
     message = raised.value.message
-    assert f"{user}:3:5: `model_profiles.fast` has no key `modle` (did you mean `model`?)" in message
-    assert f"{user}:4:22: `timeout_seconds` must be a number, not text" in message
+    assert f"{user}:3:5: `providers.fast` has no key `dialcet` (did you mean `dialect`?)" in message
+    assert f"{user}:4:21: `max_concurrent` must be a whole number, not text" in message
     assert f"{user}:5:16: `record` must be `true` or `false`" in message
     assert f"{project}:2:1: is not valid YAML" in message
     assert f"{local}:1:24: `max_concurrent` must be at least 1" in message
@@ -157,7 +157,6 @@ def test_sections_of_earlier_releases_are_noticed_and_do_no_harm(place: Place) -
         ("providers: {x: {headers: {x-a: sk-canary, X-A: b}}}", "stands twice"),
         ('providers: {x: {headers: {a: "sk-canary\\r\\nb: c"}}}', "one line of ASCII"),
         ("providers: {x: {api_key: sk-canary}}", "has no key `api_key`"),
-        ("model_profiles: {x: {api-key: sk-canary}}", "has no key `api-key`"),
         ("providers: {x: {api_key_env: sk-canary}}", "the name of an environment variable"),
         ("providers: {x: {base_url: 'https://me:sk-canary@host/v1'}}", "without a user name or password"),
         ("providers: {x: {base_url: 'https://host/v1?key=sk-canary'}}", "an address like"),
@@ -184,15 +183,17 @@ def test_fallbacks_must_exist_and_form_no_circle(place: Place) -> None:
         "  e: {fallback_model_profile: e}\n"
     )
 
-    with pytest.raises(SettingsError) as raised:
-        place.load()
+    settings = place.load()
 
-    lines = raised.value.message.splitlines()[1:]
-    assert lines == [
-        f"{path}:4:7: profile `c` falls back to `defualt`, which does not exist (did you mean `default`?)",
-        f"{path}:2:7: profiles fall back in a circle: `a → b → a`",
-        f"{path}:6:7: profiles fall back in a circle: `e → e`",
-    ]
+    circle = f"{path}:2:7: profiles fall back in a circle: `a → b → a`"
+    assert {name: [str(p) for p in found] for name, found in settings.broken_profiles.items()} == {
+        "a": [circle],
+        "b": [circle],
+        "c": [f"{path}:4:7: profile `c` falls back to `defualt`, which does not exist"],
+        "e": [f"{path}:6:7: profiles fall back in a circle: `e → e`"],
+    }
+    assert settings.broken_profiles["c"][0].hint == "did you mean `default`?"
+    assert find_profile(settings, "d").fallback_model_profile == "a"  # whoever asks it is told of `a`
 
 
 def test_an_unknown_profile_names_the_nearest(place: Place) -> None:
@@ -208,9 +209,94 @@ def test_a_profile_file_needs_a_name(place: Place) -> None:
     path = place.user("model: x\n", "profiles/x.yaml")
 
     with pytest.raises(SettingsError) as raised:
-        place.load()
+        find_profile(place.load(), "x")
 
     assert f"{path}:1:1: a profile's file needs a `name`" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("modle: x", "`model_profiles.slow` has no key `modle`"),
+        ("timeout_seconds: soon", "`timeout_seconds` must be a number"),
+        ("api-key: sk-canary", "has no key `api-key`"),
+        ("model: '${MODEL}'", "nothing is filled in here"),
+        ("temperature: [", "is not valid YAML"),
+    ],
+)
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_broken_profile_is_the_problem_of_those_who_use_it(
+    place: Place, text: str, says: str, is_file: bool
+) -> None:
+    if is_file:
+        path = place.user(f"name: slow\n{text}\n", "profiles/slow.yaml")
+    elif "[" in text:
+        pytest.skip("a file that is no YAML says nothing of any profile")
+    else:
+        path = place.user(f"model_profiles:\n  fast: {{provider: ollama}}\n  slow: {{{text}}}\n")
+
+    settings = place.load()
+    with pytest.raises(SettingsError) as raised:
+        find_profile(settings, "slow")
+
+    assert f"{path}:" in raised.value.message
+    assert says in raised.value.message
+    assert "sk-canary" not in raised.value.message
+    assert "slow" not in settings.profiles
+    assert find_profile(settings, "default").name == "default"
+
+
+def test_a_key_of_another_release_in_a_profile_is_a_notice(place: Place) -> None:
+    path = place.user("name: local\nprovider: ollama\nhf_repo: a/b\n", "profiles/local.yaml")
+
+    settings = place.load()
+
+    assert find_profile(settings, "local").provider == "ollama"
+    assert [n for n in settings.notices if f"{path}:3:1" in n and "`hf_repo`" in n] != []
+
+
+def test_a_file_of_several_profiles_is_read(place: Place) -> None:
+    """Earlier releases wrote such files."""
+    place.user("model_profiles: {a: {provider: ollama}, b: {provider: openai}}\n", "profiles/all.yaml")
+
+    assert {"a", "b"} <= place.load().profiles.keys()
+
+
+def test_a_broken_default_leaves_the_rest_usable(place: Place) -> None:
+    place.user("model_profiles: {default: {provider: 3}}\n")
+
+    settings = place.load()
+
+    assert default_profile(settings).provider is None
+    with pytest.raises(SettingsError, match="`default` can't be used"):
+        find_profile(settings, "default")
+
+
+def test_an_untrusted_project_breaks_no_profile_of_the_users(place: Place) -> None:
+    place.user("model_profiles: {fast: {provider: ollama}}\n")
+    place.in_project(
+        "model_profiles: {fast: {timeout_seconds: soon}, default: {provider: 3}, own: {provider: 3}}\n"
+    )
+
+    settings = place.load()
+
+    assert settings.broken_profiles.keys() == {"own"}
+    assert find_profile(settings, "fast").provider == "ollama"
+
+
+@pytest.mark.parametrize("content", ["canary", "canary: 1", "runs: {canary: 1}", "name: [canary", "*canary"])
+@pytest.mark.parametrize("name", ["config.yaml", "profiles/p.yaml"])
+def test_a_link_in_a_project_shows_nothing_of_what_it_leads_to(place: Place, content: str, name: str) -> None:
+    private = place.home / "private"
+    private.write_text(content)
+    link = place.in_project("", name)
+    link.unlink()
+    link.symlink_to(private)
+
+    with pytest.raises(SettingsError, match="is a link") as raised:
+        place.load()
+
+    assert "canary" not in raised.value.message
 
 
 def test_the_project_is_found_upward_and_the_nearest_with_settings_counts(place: Place) -> None:
@@ -414,7 +500,7 @@ def test_a_placeholder_is_filled_in_by_nobody_and_refused(place: Place, key: str
     place.user(yaml.safe_dump(content))
 
     with pytest.raises(SettingsError, match="nothing is filled in here") as refused:
-        place.load()
+        find_profile(place.load(), "x")
 
     assert "api_key_env: NAME" in refused.value.message
 

@@ -82,6 +82,11 @@ def _of_error(area: str, error: LlmOrcError) -> Iterator[Finding]:
 def _settings(app: App) -> Iterator[Finding]:
     own = app.paths.config / "config.yaml"
     yield Finding("settings", "ok", f"{own} can be read" if own.exists() else f"none of your own yet ({own})")
+    for name, problems in app.settings.broken_profiles.items():
+        for problem in problems:
+            yield Finding(
+                "settings", "fault", f"the model profile `{name}` can't be used: {problem}", problem.hint
+            )
     for notice in app.settings.notices:
         yield Finding("settings", "warning", notice)
     for withheld in app.settings.withheld:

@@ -9,7 +9,7 @@ from llm_orc.app.new_ensemble import new_ensemble
 from llm_orc.app.survey import survey
 from llm_orc.auth.access import Billing
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
-from llm_orc.settings.profiles import find_profile
+from llm_orc.settings.profiles import default_profile
 from llm_orc.settings.write import write_settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Default:
 
 
 def default_now(app: App) -> Default:
-    profile = find_profile(app.settings, "default")
+    profile = default_profile(app.settings)
     return Default(profile.provider, profile.model, is_own=profile.origin.layer != "packaged")
 
 

@@ -11,7 +11,7 @@ from llm_orc.app.discovery import Found, find_local, find_unnamed_servers
 from llm_orc.net.http import Http
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.settings.model import ModelProfile
-from llm_orc.settings.profiles import find_profile
+from llm_orc.settings.profiles import default_profile
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -40,4 +40,4 @@ async def survey(app: App) -> Survey:
     before = [found for found in others if not found.is_merely_found]
     after = [found for found in others if found.is_merely_found]
     found = (*local, *before, *servers, *after)
-    return Survey(found, find_profile(app.settings, "default"))
+    return Survey(found, default_profile(app.settings))

@@ -29,9 +29,18 @@ def command(*, as_json: bool) -> None:
     app = app_here()
     profiles = sorted(app.settings.profiles.values(), key=lambda profile: profile.name)
     if as_json:
-        write_json([_value(profile) for profile in profiles])
+        broken = app.settings.broken_profiles
+        write_json(
+            [
+                *(_value(profile) for profile in profiles),
+                *({"name": name, "problems": [*map(str, found)]} for name, found in broken.items()),
+            ]
+        )
     elif profiles:
         write_data(table(_HEADING, [_row(profile) for profile in profiles], columns(sys.stdout)))
+    for name, problems in app.settings.broken_profiles.items():
+        for problem in problems:
+            note(f"warning: `{name}` can't be used: {problem}")
     if not any(profile.origin.layer != "packaged" for profile in profiles):
         note(f"Add your own under `model_profiles:` in {app.paths.config / 'config.yaml'}")
 
@@ -56,4 +65,5 @@ def _value(profile: ModelProfile) -> JsonValue:
         "layer": profile.origin.layer,
         "file": str(profile.origin.file) if profile.origin.file else None,
         "line": profile.origin.line or None,
+        "problems": [],
     }

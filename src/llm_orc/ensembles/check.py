@@ -89,7 +89,9 @@ class _Checker:
 
     def _check_profile(self, agent: AgentSpec, name: str, path: KeyPath) -> None:
         profile = self._settings.profiles.get(name)
-        if profile is None:
+        if (broken := self._settings.broken_profiles.get(name)) is not None:
+            self.problems += (problem for problem in broken if problem not in self.problems)
+        elif profile is None:
             self.problems.append(
                 self._document.problem(
                     f"agent `{agent.name}` uses the model profile `{name}`, which does not exist",

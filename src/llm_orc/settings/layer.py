@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import Problem
 from llm_orc.settings.model import Origin
 from llm_orc.settings.schema import GROUPS, KEY_ITSELF, NAMED, OPEN, PLAIN, SECTIONS
+from llm_orc.storage.links import is_linked, link_problem
 from llm_orc.storage.yaml_fields import Fields, WrongValue, non_empty_text, type_of
 from llm_orc.storage.yaml_source import read_yaml_file
 
@@ -45,11 +47,15 @@ class Value:
 
 @dataclass(slots=True)
 class LayerValues:
-    """In the order of files and lines: the later one of the same path counts."""
+    """In the order of files and lines: the later one of the same path counts.
+
+    `broken` holds, by name, what is wrong with model profiles: that is the problem of those who use them.
+    """
 
     values: list[Value] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    broken: dict[str, list[Problem]] = field(default_factory=dict)
 
 
 def dotted(path: SettingPath) -> str:
@@ -79,8 +85,21 @@ def read_layer(files: list[Path], layer: Layer) -> LayerValues:
     """Read all `files`; one that is broken adds its problems and does not stop the others."""
     found = LayerValues()
     for file in files:
-        _File(file, layer, found).read()
+        if layer == "project" and is_linked(file):
+            _read_linked(file, found)
+        else:
+            _File(file, layer, found).read()
     return found
+
+
+def _read_linked(file: Path, found: LayerValues) -> None:
+    """What is wrong with the target of a link is not quoted: it may be any file that the user can read."""
+    target = LayerValues()
+    _File(file, "project", target).read()
+    if target.problems or target.broken or target.notices:
+        found.problems.append(link_problem(file, "file of settings"))
+    else:
+        found.values += target.values
 
 
 class _File:
@@ -92,14 +111,26 @@ class _File:
 
     def read(self) -> None:
         data = self._fields.document.data
-        if isinstance(data, dict):
-            if self._path.parent.name == "profiles":
+        is_profile = self._path.parent.name == "profiles" and not _is_config(data)
+        if is_profile:
+            with self._problems_of(self._path.stem):
                 self._profile_file(data)
-            else:
-                self._config_file(data)
+        elif isinstance(data, dict):
+            self._config_file(data)
         elif data is not None:
             self._fields.problem(f"settings are a mapping of sections, not {type_of(data)}", ())
         self._found.problems += self._fields.in_order()
+        self._found.notices += map(str, self._fields.ignored)
+
+    @contextmanager
+    def _problems_of(self, profile: str) -> Iterator[None]:
+        """Put the problems that are found inside, and those of a whole file, to the profile's account."""
+        whole_file = self._path.parent.name == "profiles" and profile == self._path.stem
+        before = 0 if whole_file else len(self._fields.problems)
+        yield
+        if found := self._fields.problems[before:]:
+            del self._fields.problems[before:]
+            self._found.broken.setdefault(profile, []).extend(found)
 
     def _config_file(self, data: Mapping[str, JsonValue]) -> None:
         for section, content in data.items():
@@ -119,7 +150,11 @@ class _File:
             + (f"; {question}" if question else "")
         )
 
-    def _profile_file(self, data: Mapping[str, JsonValue]) -> None:
+    def _profile_file(self, data: JsonValue) -> None:
+        if not isinstance(data, dict):
+            if data is not None:
+                self._fields.problem(f"a profile is a mapping with a `name`, not {type_of(data)}", ())
+            return
         kinds: dict[str, Kind] = {"name": non_empty_text, **NAMED["model_profiles"]}
         try:
             name = non_empty_text(data.get("name"))
@@ -140,7 +175,11 @@ class _File:
         """Take the keys of one profile, provider or plain section; `place` is where it stands in this file."""
         if path[0] in NAMED:
             self._found.values.append(self._value(path, None, place))
-        self._keys(path, place, self._mapping(place, content), kinds)
+        if path[0] == "model_profiles":
+            with self._problems_of(path[1]):
+                self._keys(path, place, self._mapping(place, content), kinds)
+        else:
+            self._keys(path, place, self._mapping(place, content), kinds)
 
     def _keys(
         self, path: SettingPath, place: SettingPath, mapping: Mapping[str, JsonValue], kinds: Mapping[str, Kind]
@@ -150,7 +189,9 @@ class _File:
         for key, hint in keys_themselves.items():
             self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=hint)
         rest = {key: value for key, value in mapping.items() if key not in keys_themselves}
-        for key, value in self._fields.read(place, rest, kinds, what, prose=_PROSE).items():
+        for key, value in self._fields.read(
+            place, rest, kinds, what, ignores_foreign=path[0] == "model_profiles", prose=_PROSE
+        ).items():
             if key in GROUPS:
                 self._keys((*path, key), (*place, key), value, GROUPS[key])
                 continue
@@ -160,6 +201,11 @@ class _File:
     def _value(self, path: SettingPath, value: Any, place: SettingPath) -> Value:
         at = self._fields.document.key_at(place)
         return Value(path, value, Origin(self._layer, self._path, at.line), at.column)
+
+
+def _is_config(data: JsonValue) -> bool:
+    """Earlier releases also wrote files of several profiles below `profiles/`."""
+    return isinstance(data, dict) and "name" not in data and isinstance(data.get("model_profiles"), dict)
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[SettingPath, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.errors import SettingsError
+from llm_orc.errors import Problem, SettingsError
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.guard import GuardedSettings, counts_untrusted, guarded_settings, right_to
 from llm_orc.settings.layer import LayerValues, SettingPath, Value, dotted, layer_files, read_layer
@@ -70,14 +70,22 @@ def load_settings(
         taken = _taken(project.layer, merged, trusted=trusted)
         merged |= taken.values
     merged |= _flat([around, given])
-    problems += fallback_problems(merged) + oauth_problems(merged)
+    problems += oauth_problems(merged)
     if problems:
         raise SettingsError(
             f"the settings can't be used:\n{problem_lines(problems)}", hint="Correct these places and try again."
         )
+    theirs = project.layer.broken if project else {}
+    broken = _broken_profiles(
+        merged, own, {name: found for name, found in theirs.items() if trusted or not _names(own, name)}
+    )
+    merged = {
+        path: value for path, value in merged.items() if path[0] != "model_profiles" or path[1] not in broken
+    }
     reader = _Merged(merged, home, cwd)
     return Settings(
         profiles=reader.profiles(),
+        broken_profiles=broken,
         providers=reader.providers(),
         runs=RunSettings(**reader.fields(("runs",))),
         batch=BatchSettings(**reader.fields(("batch",))),
@@ -88,6 +96,22 @@ def load_settings(
         written={dotted(path): _shown(value.value) for path, value in merged.items() if not value.is_entry},
         notices=(*(notice for layer in layers for notice in layer.notices), *taken.notices),
     )
+
+
+def _broken_profiles(
+    merged: Mapping[SettingPath, Value], own: list[LayerValues], of_project: Mapping[str, list[Problem]]
+) -> dict[str, tuple[Problem, ...]]:
+    """Return what is wrong with each profile that can't be used: the rest of the settings can."""
+    found: dict[str, tuple[Problem, ...]] = {}
+    for broken in (*(layer.broken for layer in own), of_project, fallback_problems(merged)):
+        for name, problems in broken.items():
+            found[name] = (*found.get(name, ()), *problems)
+    return found
+
+
+def _names(layers: list[LayerValues], profile: str) -> bool:
+    """An untrusted project can't break a profile that the user or the package has."""
+    return any(value.path == ("model_profiles", profile) for layer in layers for value in layer.values)
 
 
 def _shown(value: Any) -> JsonValue:
@@ -104,9 +128,10 @@ def read_guarded(
     project = _read_project(paths, cwd, home or home_directory(environ), _flat(_own_layers(paths)))
     if project is None:
         return None
-    if project.layer.problems:
+    problems = [*project.layer.problems, *(p for found in project.layer.broken.values() for p in found)]
+    if problems:
         raise SettingsError(
-            f"the project's settings can't be used:\n{problem_lines(project.layer.problems)}",
+            f"the project's settings can't be used:\n{problem_lines(problems)}",
             hint="Correct these places and try again.",
         )
     return project.guarded

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from llm_orc.errors import Problem
 from llm_orc.jsontypes import JsonValue
 from llm_orc.net.options import NetworkSettings
 
@@ -165,6 +166,9 @@ class Settings:
     """All layers merged: packaged < user < project < environment < flags."""
 
     profiles: Mapping[str, ModelProfile] = field(default_factory=dict)
+    broken_profiles: Mapping[str, tuple[Problem, ...]] = field(
+        default_factory=dict
+    )  # by name; none is in `profiles`
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     runs: RunSettings = field(default_factory=RunSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import Problem, ProfileNotFound
+from llm_orc.errors import Problem, ProfileNotFound, SettingsError
+from llm_orc.settings.model import ModelProfile, Origin
 from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.yaml_fields import problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.settings.layer import SettingPath, Value
-    from llm_orc.settings.model import ModelProfile, Settings
+    from llm_orc.settings.model import Settings
 
 _FALLBACK = "fallback_model_profile"
 
 
 def find_profile(settings: Settings, name: str) -> ModelProfile:
-    """Return the profile of that name. Raises `ProfileNotFound` with the nearest ones."""
+    """Return the profile of that name.
+
+    Raises `ProfileNotFound` with the nearest ones, `SettingsError` with all that is wrong with a broken one.
+    """
     profile = settings.profiles.get(name)
     if profile is not None:
         return profile
+    if (problems := settings.broken_profiles.get(name)) is not None:
+        raise SettingsError(
+            f"the model profile `{name}` can't be used:\n{problem_lines(problems)}",
+            hint="Correct these places, or use another profile: llm-orc list-profiles",
+        )
     question = did_you_mean(name, settings.profiles)
     raise ProfileNotFound(
         f"no model profile is called `{name}`",
@@ -30,22 +40,33 @@ def find_profile(settings: Settings, name: str) -> ModelProfile:
     )
 
 
-def fallback_problems(values: Mapping[SettingPath, Value]) -> list[Problem]:
-    """Return a problem for each fallback to a profile that does not exist, and for each circle of fallbacks."""
+def default_profile(settings: Settings) -> ModelProfile:
+    """Return the profile `default`; where it is broken, one that names nothing."""
+    return settings.profiles.get("default") or ModelProfile("default", Origin("packaged"))
+
+
+def fallback_problems(values: Mapping[SettingPath, Value]) -> dict[str, list[Problem]]:
+    """Return, by profile, a fallback to a profile that does not exist, and a circle of fallbacks that it is in."""
     names = {path[1] for path in values if path[0] == "model_profiles"}
     fallback_of = {
         path[1]: value for path, value in values.items() if path[2:] == (_FALLBACK,) and value.value is not None
     }
-    problems = [
-        _at(v, f"profile `{name}` falls back to `{v.value}`, which does not exist", did_you_mean(v.value, names))
+    missing = {
+        name: [
+            _at(
+                v,
+                f"profile `{name}` falls back to `{v.value}`, which does not exist",
+                did_you_mean(v.value, names),
+            )
+        ]
         for name, v in fallback_of.items()
         if v.value not in names
-    ]
-    return problems + _circles(fallback_of)
+    }
+    return missing | _circles(fallback_of)
 
 
-def _circles(fallback_of: Mapping[str, Value]) -> list[Problem]:
-    problems = []
+def _circles(fallback_of: Mapping[str, Value]) -> dict[str, list[Problem]]:
+    problems: dict[str, list[Problem]] = {}
     seen: set[str] = set()
     for start in fallback_of:
         way: dict[str, None] = {}
@@ -57,7 +78,8 @@ def _circles(fallback_of: Mapping[str, Value]) -> list[Problem]:
             names = list(way)
             circle = [*names[names.index(name) :], name]
             shown = " → ".join(circle)
-            problems.append(_at(fallback_of[circle[0]], f"profiles fall back in a circle: `{shown}`"))
+            problem = _at(fallback_of[circle[0]], f"profiles fall back in a circle: `{shown}`")
+            problems |= {member: [problem] for member in circle}
         seen.update(way)
     return problems
 
