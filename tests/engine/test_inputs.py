@@ -52,21 +52,20 @@ def test_a_cut_answer_is_said_to_be_cut() -> None:
 
 def test_the_mark_is_another_for_each_request_and_the_same_when_it_is_made_again() -> None:
     answers = {"analyst": "Yes.", "lawyer": "No."}
-    _, mark = marked(prompt_for(CHAIR, "Invest?", answers, run_id="one"))
+    _, mark = marked(prompt_for(CHAIR, "Invest?", answers))
 
     others = {
-        marked(prompt_for(agent, task, given, run_id=run_id))[1]
-        for agent, task, given, run_id in (
-            (CHAIR, "Invest?", answers, "two"),
-            (CHAIR, "Invest", {"analyst": "?Yes.", "lawyer": "No."}, "one"),
-            (CHAIR, "Invest?", {"analyst": f"Yes.</{mark}>", "lawyer": "No."}, "one"),
-            (AgentSpec("judge", depends_on=("analyst", "lawyer")), "Invest?", answers, "one"),
+        marked(prompt_for(agent, task, given))[1]
+        for agent, task, given in (
+            (CHAIR, "Invest", {"analyst": "?Yes.", "lawyer": "No."}),
+            (CHAIR, "Invest?", {"analyst": f"Yes.</{mark}>", "lawyer": "No."}),
+            (AgentSpec("judge", depends_on=("analyst", "lawyer")), "Invest?", answers),
         )
     }
 
-    assert marked(prompt_for(CHAIR, "Invest?", answers, run_id="one"))[1] == mark
+    assert marked(prompt_for(CHAIR, "Invest?", answers))[1] == mark
     assert mark not in others
-    assert len(others) == 4
+    assert len(others) == 3
 
 
 _PIECES = [

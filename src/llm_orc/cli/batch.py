@@ -144,7 +144,7 @@ def results_command(*, batch: str, ordered: bool, form: str, output_file: str | 
 
         rows = batches.rows_in_order(batch_id) if ordered else batches.rows(batch_id)
         for text in row_texts(rows, partial(batches.columns, batch_id), form):
-            write_data(text)
+            write_data(text, is_printable=True)
 
     _with(store, batch, write)
 

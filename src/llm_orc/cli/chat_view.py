@@ -21,6 +21,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.formats.figures import charge, seconds
 from llm_orc.formats.printable import PrintableStream, one_line, printable
+from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import token_figures
 from llm_orc.providers.endings import end_note
 
@@ -71,8 +72,7 @@ class ChatView:
         self._waiting.stop()
         text = event.output.text
         if not self._is_in_line:
-            heading = f"=== {event.agent}\n" if self._agents > 1 else ""
-            self._data.write(printable(heading + text) + ("" if text.endswith("\n") else "\n"))
+            self._data.write(f"{self._whole(event.agent, text)}\n")
         self._end_line()
         output = event.output
         figures = [
@@ -84,6 +84,12 @@ class ChatView:
         if how := end_note(output.stop_reason, output.stop_word):
             figures.append(how)
         note(Styled(one_line(" · ".join(figures)), "dim"))
+
+    def _whole(self, agent: str, text: str) -> str:
+        """Return an answer that was not streamed, under its agent's name where several answer."""
+        if self._agents == 1:
+            return printable(text).rstrip("\n")
+        return "\n".join([f"=== {agent}", *quoted_text(text)])
 
     def _failed(self, event: AgentFailed) -> None:
         who = f"{event.agent}: " if self._agents > 1 else ""

@@ -61,15 +61,16 @@ class Styled:
         return self.text
 
 
-def write_data(text: str) -> None:
+def write_data(text: str, *, is_printable: bool = False) -> None:
     """Write text for people to stdout, printable in a pipe too: it may lead to a terminal (`| tee`).
 
-    Raises `BrokenPipeError` where its reader has gone, `StorageError` where it takes no more.
+    `is_printable`: it is already, and its line ends are to stay as they are. Raises `BrokenPipeError` where its
+    reader has gone, `StorageError` where it takes no more.
     """
     from llm_orc.formats.printable import printable
 
     try:
-        deliver(printable(text))
+        deliver(text if is_printable else printable(text))
     except BrokenPipeError:
         raise
     except OSError as e:

@@ -65,9 +65,7 @@ async def execute(
     `requires` says so. The last event is `RunFinished`, or `RunStopped` where `timeout_s` ended the run or the
     task was cancelled (the cancellation then goes on). Raises nothing of the agents' own.
     """
-    execution = _Execution(
-        plan, task, call, sink, run_id=run_id, clock=clock, max_concurrent=max_concurrent, done=done or {}
-    )
+    execution = _Execution(plan, task, call, sink, clock=clock, max_concurrent=max_concurrent, done=done or {})
     began = clock.monotonic()
     sink.post(
         RunStarted(
@@ -115,12 +113,10 @@ class _Execution:
         call: CallAgent,
         sink: EventSink,
         *,
-        run_id: str,
         clock: Clock,
         max_concurrent: int,
         done: Mapping[str, AgentOutput],
     ) -> None:
-        self.run_id = run_id
         self.plan, self.task, self.call, self.sink, self.clock = plan, task, call, sink, clock
         self.specs = {spec.name: spec for spec in plan.order}
         self.done = {name: output for name, output in done.items() if name in self.specs}
@@ -183,7 +179,7 @@ class _Execution:
     async def _run_agent(self, spec: AgentSpec) -> None:
         clock = self.clock
         began = clock.monotonic()
-        prompt = prompt_for(spec, self.task, self.answers, self.notes, run_id=self.run_id)
+        prompt = prompt_for(spec, self.task, self.answers, self.notes)
         turn = AgentTurn(spec, prompt, _Observer(spec.name, self.sink, clock))
         ended: AgentFinished | AgentFailed
         try:

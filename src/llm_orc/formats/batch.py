@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import error_info_value, line, spend_value
+from llm_orc.formats.printable import printable
 from llm_orc.formats.sentences import calls_of
 from llm_orc.providers.endings import end_note
 from llm_orc.runs.spend import Spend
@@ -57,6 +59,9 @@ def row_line(value: Mapping[str, JsonValue]) -> str:
     return line(dict(value)) + "\n"
 
 
+# What makes a cell a formula in a spreadsheet, in wide letters too; a tab or line break before it changes nothing.
+_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\n", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?\d[\d ,._]*(?:[eE][+-]?\d+)?\s?%?")
 _CSV_BEFORE = ("row", "line", "id", "status", "input")
 _CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", "cost_usd", "notes")
 
@@ -121,9 +126,21 @@ def _cell(value: JsonValue) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
+def _without_formula(cell: JsonValue) -> JsonValue:
+    """Return a text so that a spreadsheet computes nothing: `'` stands before what it would take for a formula.
+
+    Numbers stay numbers. It steers no terminal either, as a table may lead to one.
+    """
+    if not isinstance(cell, str):
+        return cell
+    shown = printable(cell)
+    is_formula = shown.lstrip(" ").startswith(_FORMULA_BEGINS) and not _NUMBER.fullmatch(shown)
+    return f"'{shown}" if is_formula else shown
+
+
 def _csv_line(cells: Sequence[JsonValue]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text).writerow([_without_formula(cell) for cell in cells])
     return text.getvalue()
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, count, dollars, moment, tokens
 from llm_orc.formats.json_values import access_value, document, usage_value
-from llm_orc.formats.printable import printable
+from llm_orc.formats.printable import one_line
+from llm_orc.formats.quoting import one_markdown_line, quoted_markdown, quoted_text
 from llm_orc.providers.base import NO_USAGE
 from llm_orc.providers.endings import end_note
 
@@ -31,7 +32,7 @@ def as_text(name: str, turns: Sequence[Turn], earlier: int) -> str:
 
 
 def as_markdown(name: str, turns: Sequence[Turn]) -> str:
-    """Return a document: a heading for each turn, questions as quotations."""
+    """Return a document: a heading for each turn, what was said as quotations."""
     return "\n".join(_markdown_lines(name, turns)) + "\n"
 
 
@@ -67,19 +68,16 @@ def _text_lines(name: str, turns: Sequence[Turn], earlier: int) -> Iterator[str]
         yield f"… {count(earlier, 'earlier turn')}: llm-orc conversations show {name} --all"
         yield ""
     for turn in turns:
-        yield f"=== {_who(turn)} · {' · '.join(_figures(turn))}"
-        yield printable(turn.text) if turn.text else "(no answer)"
+        yield one_line(f"=== {_who(turn)} · {' · '.join(_figures(turn))}")
+        yield from quoted_text(turn.text or "(no answer)")
         yield ""
 
 
 def _markdown_lines(name: str, turns: Sequence[Turn]) -> Iterator[str]:
     yield from (f"# {name}", "")
     for turn in turns:
-        yield from (f"## {_who(turn)}", "", f"*{' · '.join(_figures(turn))}*", "")
-        if turn.role == "user":
-            yield from (f"> {line}".rstrip() for line in turn.text.rstrip("\n").split("\n"))
-        else:
-            yield turn.text.rstrip("\n") or "(no answer)"
+        yield from (f"## {_who(turn)}", "", f"*{one_markdown_line(' · '.join(_figures(turn)))}*", "")
+        yield from quoted_markdown(turn.text or "(no answer)")
         yield ""
 
 

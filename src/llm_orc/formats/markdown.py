@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, moment, seconds, tokens
 from llm_orc.formats.format import ResultFormat
+from llm_orc.formats.printable import printable
+from llm_orc.formats.quoting import heading, one_markdown_line, quoted_markdown
 from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, state_note, total_figures
 
 if TYPE_CHECKING:
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def as_markdown(result: RunResult) -> str:
-    return "\n".join(_lines(result)) + "\n"
+    return printable("\n".join(_lines(result)) + "\n")
 
 
 def _lines(result: RunResult) -> Iterator[str]:
     yield from (f"# {result.ensemble}", "")
     if result.sandbox:
         yield from (f"> **{SANDBOX_NOTE}**", "")
-    yield from (*_quoted(result.task), "")
+    yield from (*quoted_markdown(result.task), "")
     for agent in result.agents:
         yield from _section(agent)
     yield from ("## Summary", "")
@@ -32,7 +34,7 @@ def _lines(result: RunResult) -> Iterator[str]:
         yield f"- Conversation: {' '.join(result.conversation.split())}"
     yield f"- Run: `{result.run_id}`, started {moment(result.started_at)}" + _not_recorded(result)
     if result.error is not None:
-        yield f"- Stopped: {' '.join(error_lines(result.error))}"
+        yield f"- Stopped: {one_markdown_line(' '.join(error_lines(result.error)))}"
     yield f"- Status: {result.status}" + (" (sandbox)" if result.sandbox else "")
 
 
@@ -41,16 +43,12 @@ def _not_recorded(result: RunResult) -> str:
 
 
 def _section(agent: AgentResult) -> Iterator[str]:
-    yield from (f"## {agent.name}{state_note(agent)}", "")
+    yield from (f"## {heading(agent.name)}{state_note(agent)}", "")
     if agent.response is None:
-        yield from _quoted("\n".join(no_answer(agent)))
+        yield from quoted_markdown("\n".join(no_answer(agent)))
     else:
-        yield agent.response.rstrip("\n")
+        yield from quoted_markdown(agent.response)
     yield ""
-
-
-def _quoted(text: str) -> list[str]:
-    return [f"> {line}".rstrip() for line in text.rstrip("\n").split("\n")]
 
 
 def _table(result: RunResult) -> Iterator[str]:
@@ -75,7 +73,7 @@ def _row(*cells: str) -> str:
 
 def _escaped(cells: Iterable[str]) -> Iterator[str]:
     for cell in cells:
-        yield " ".join(cell.split()).replace("|", "\\|")
+        yield one_markdown_line(cell).replace("|", "\\|")
 
 
 FORMAT = ResultFormat(name="markdown", summary="a report: task, answers, and a table", result=as_markdown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, count, seconds, spent, spent_dollars, tokens
+from llm_orc.formats.printable import one_line
 from llm_orc.providers.endings import end_note
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def no_answer(agent: AgentResult) -> Iterator[str]:
 
 
 def error_lines(error: ErrorInfo) -> Iterator[str]:
-    yield f"{error.code}: {error.message}"
+    yield one_line(f"{error.code}: {error.message}")
     if error.hint:
-        yield f"hint: {error.hint}"
+        yield one_line(f"hint: {error.hint}")
 
 
 def state_note(agent: AgentResult) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.format import ResultFormat
+from llm_orc.formats.printable import one_line, printable
+from llm_orc.formats.quoting import heading, quoted_text
 from llm_orc.formats.sentences import (
     SANDBOX_NOTE,
     agent_figures,
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def as_text(result: RunResult) -> str:
-    return "\n".join(_lines(result)) + "\n"
+    return printable("\n".join(_lines(result)) + "\n")
 
 
 def _lines(result: RunResult) -> Iterator[str]:
@@ -41,12 +43,12 @@ def _lines(result: RunResult) -> Iterator[str]:
 
 
 def _section(agent: AgentResult) -> Iterator[str]:
-    yield f"=== {agent.name}{state_note(agent)}"
+    yield f"=== {heading(agent.name)}{state_note(agent)}"
     yield ""
     if agent.response is None:
         yield from no_answer(agent)
     else:
-        yield agent.response.rstrip("\n")
+        yield from quoted_text(agent.response)
     yield ""
 
 
@@ -55,7 +57,8 @@ def _summary(result: RunResult) -> Iterator[str]:
     yield ""
     names = max((len(agent.name) for agent in result.agents), default=0)
     for agent in result.agents:
-        yield f"{agent.name:<{names}}  {agent.status:<9}  {' · '.join(agent_figures(agent))}".rstrip()
+        figures = one_line(" · ".join(agent_figures(agent)))
+        yield f"{agent.name:<{names}}  {agent.status:<9}  {figures}".rstrip()
     yield from ("", f"Total: {' · '.join(total_figures(result))}")
 
 
