@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -17,7 +18,11 @@ from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.wiring import App, Surroundings, open_app
 from llm_orc.engine.events import RunEvent
 from llm_orc.runs.state import RunResult
+from llm_orc.sandbox.oauth import OAuthServer
 from llm_orc.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from tests.app.access_place import Place
 
 KEY = "sk-canary-5512"
 
@@ -80,6 +85,17 @@ def workspace(tmp_path: Path) -> Workspace:
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+async def place(workspace: Workspace) -> AsyncIterator[Place]:
+    """A workspace without any official CLI, whose providers and sign-in server are the sandbox."""
+    from tests.app.access_place import Place
+
+    server = OAuthServer()
+    async with Sandbox(oauth=server) as sandbox:
+        workspace.environ = {"PATH": "/nowhere"}
+        yield Place(workspace, sandbox, server)
 
 
 def on_sandbox(sandbox: Sandbox, **more: object) -> dict[str, object]:

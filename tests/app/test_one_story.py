@@ -3,157 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from cryptography.fernet import Fernet
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from llm_orc.app.auth_status import AuthStatus, CredentialStatus, auth_status
-from llm_orc.app.credentials import open_credentials, open_refusals
-from llm_orc.app.explain import explain_access
-from llm_orc.app.find_ensemble import find_ensemble
-from llm_orc.app.official_access import look_at_clis
-from llm_orc.auth.access import Access, Billing
-from llm_orc.auth.secret import Secret
-from llm_orc.errors import AuthError, CredentialRefused
-from llm_orc.sandbox.oauth import OAuthServer
+from llm_orc.app.migrate import billing_words, copy
+from llm_orc.app.migrate import look as look_for_older
+from llm_orc.auth.access import Billing
+from llm_orc.errors import AuthError
 from llm_orc.sandbox.oauth_clients import CLIENT_ID
-from llm_orc.sandbox.server import Sandbox
-from tests.app.conftest import Workspace, on_sandbox, run
+from tests.app.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
+from tests.app.conftest import run
 from tests.claude_stand_in import LOGGED_OUT, install
-
-PRO_MAX = "anthropic-claude-pro-max"
-MINE = "mine"  # a provider that only the configuration knows
-DIALECTS = {"anthropic-api": "anthropic", PRO_MAX: "anthropic", "openai": "openai-responses", MINE: "openai-chat"}
-VARIABLES = {"anthropic-api": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
-
-
-def leave_older_store(workspace: Workspace, entries: dict[str, object]) -> None:
-    """What releases up to 0.16 wrote."""
-    workspace.config.mkdir(parents=True, exist_ok=True)
-    key = Fernet.generate_key()
-    for name, data in {
-        ".encryption_key": key,
-        "credentials.yaml": Fernet(key).encrypt(yaml.safe_dump(entries).encode()),
-    }.items():
-        (workspace.config / name).write_bytes(data)
-        (workspace.config / name).chmod(0o600)
-
-
-@dataclass
-class Place:
-    """A workspace whose providers and sign-in server are the sandbox."""
-
-    workspace: Workspace
-    sandbox: Sandbox
-    server: OAuthServer
-    providers: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def settings(self, provider: str, **more: Any) -> None:
-        """Write what the configuration says of `provider`; sign-ins are renewed at the sandbox."""
-        oauth = {
-            "authorization_endpoint": f"{self.sandbox.origin}/oauth/authorize",
-            "token_endpoint": self.server.token_endpoint,
-            "client_id": CLIENT_ID,
-            "billing": "subscription",
-        }
-        own = {"base_url": self.sandbox.base_url(DIALECTS[provider]), **more}
-        if provider in {PRO_MAX, MINE}:
-            own = {"oauth": oauth, **own}
-        if provider == MINE:
-            own = {"dialect": "openai-chat", "billing": "metered", **own}
-        self.providers[provider] = own
-        written = on_sandbox(self.sandbox)
-        written["providers"].update(self.providers)  # type: ignore[attr-defined]
-        self.workspace.settings(written)
-
-    def key(self, provider: str, text: str, account: str = "default") -> None:
-        open_credentials(self.workspace.app()).store_api_key(provider, text, account=account)
-
-    def sign_in(
-        self,
-        provider: str,
-        account: str = "default",
-        *,
-        lifetime_s: float = 3600,
-        renewable: bool = True,
-        client_id: str | None = CLIENT_ID,
-    ) -> str:
-        """Keep a sign-in whose plan pays, and return its access token."""
-        issued = self.server.issue_tokens()
-        open_credentials(self.workspace.app()).store_oauth_token(
-            provider,
-            issued.access_token,
-            issued.refresh_token if renewable else None,
-            time.time() + lifetime_s,
-            client_id,
-            account=account,
-            billing=Billing.SUBSCRIPTION,
-        )
-        return issued.access_token
-
-    def refuse(self, provider: str, secret: str) -> None:
-        """A provider has said no to `secret` before."""
-        refusals = open_refusals(self.workspace.app())
-        refusals.remember(self.sandbox.origin, Secret(secret), CredentialRefused("no", provider_message="bad key"))
-
-    async def status(self, provider: str | None = None) -> AuthStatus:
-        app = self.workspace.app()
-        return auth_status(app, provider, await look_at_clis(app, provider))
-
-    async def used(self, provider: str) -> CredentialStatus | None:
-        return next(iter((await self.status(provider)).used()), None)
-
-    async def asked(self, provider: str) -> tuple[Access | None, Access | None, str]:
-        """What `explain` says, what the result says, and what was sent; None where it was refused."""
-        self.workspace.ensemble("one", {"name": "a", "provider": provider, "model": "claude-m"})
-        app = self.workspace.app()
-        explained: Access | None = None
-        with suppress(AuthError):
-            explained = (await explain_access(app, find_ensemble(app, "one"))).agents[0].access
-        before = self.sandbox.request_count
-        result: Access | None = None
-        with suppress(AuthError):
-            result = (await run(app, "one"))[0]["a"].access
-        sent = [_credential(request.headers) for request in self.sandbox.requests[before:]]
-        return explained, result, sent[0] if sent else ""
-
-
-def _credential(headers: Mapping[str, str]) -> str:
-    return headers.get("x-api-key") or headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-@pytest.fixture
-async def place(workspace: Workspace) -> AsyncIterator[Place]:
-    server = OAuthServer()
-    async with Sandbox(oauth=server) as sandbox:
-        workspace.environ = {"PATH": "/nowhere"}
-        yield Place(workspace, sandbox, server)
-
-
-async def one_story(place: Place, provider: str) -> tuple[CredentialStatus | None, str]:
-    """Check that all who tell tell the same, and return the row that is used and what was sent."""
-    used = await place.used(provider)
-    explained, result, sent = await place.asked(provider)
-
-    assert explained == result
-    assert (used is None) == (result is None)
-    assert (await place.status(provider)).is_good == (used is not None)
-    everything = await place.status()
-    if any(row.provider == provider for row in everything.credentials):
-        assert (provider in everything.without_way) == (used is None)
-    if used is not None and result is not None:
-        method = used.method or "none"
-        assert (method, used.billing) == (result.method, result.billing)
-    return used, sent
-
 
 # --- the documented order ----------------------------------------------------------------------------------
 
@@ -389,100 +250,20 @@ async def test_a_damaged_entry_is_called_damaged_and_stops_what_it_would_have_pa
     assert "llm-orc auth remove openai" in str(row.hint)
 
 
-# --- all of it together ------------------------------------------------------------------------------------
+async def test_what_an_earlier_release_left_is_its_users_choice_once_it_was_migrated(place: Place) -> None:
+    place.settings(PRO_MAX)
+    issued = place.server.issue_tokens()
+    entry = {"auth_method": "oauth", "access_token": issued.access_token, "refresh_token": issued.refresh_token}
+    leave_older_store(place.workspace, {PRO_MAX: {**entry, "client_id": CLIENT_ID, "expires_at": 1.0}})
+    await one_story(place, PRO_MAX)  # a run renews it, and keeps what came in our store
+    before = await place.used(PRO_MAX)
 
+    found = look_for_older(place.workspace.app())
+    words = billing_words(found)
+    copy(place.workspace.app(), found)
+    after = await place.used(PRO_MAX)
 
-@dataclass(frozen=True)
-class StoredEntry:
-    account: str
-    is_key: bool
-    is_over: bool = False
-    is_renewable: bool = True
-    has_client: bool = True
-    is_refused: bool = False
-
-
-ENTRIES = st.builds(
-    StoredEntry,
-    account=st.sampled_from(["default", "work"]),
-    is_key=st.booleans(),
-    is_over=st.booleans(),
-    is_renewable=st.booleans(),
-    has_client=st.booleans(),
-    is_refused=st.booleans(),
-)
-ORDERS = st.lists(st.sampled_from(["api-key", "oauth"]), max_size=2, unique=True)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    provider=st.sampled_from([MINE, "anthropic-api", "openai", PRO_MAX]),
-    order=ORDERS,
-    entries=st.lists(ENTRIES, max_size=3),
-    older=st.sampled_from([None, "key", "sign-in", "ended"]),
-    variable=st.sampled_from([None, "", "sk-environment"]),
-    names_variable=st.booleans(),
-    is_variable_refused=st.booleans(),
-)
-async def test_status_explain_run_and_result_tell_one_story(
-    tmp_path_factory: pytest.TempPathFactory,
-    provider: str,
-    order: list[str],
-    entries: list[StoredEntry],
-    older: str | None,
-    variable: str | None,
-    names_variable: bool,
-    is_variable_refused: bool,
-) -> None:
-    server = OAuthServer()
-    async with Sandbox(oauth=server) as sandbox:
-        place = Place(Workspace(tmp_path_factory.mktemp("story") / "user"), sandbox, server)
-        name = VARIABLES.get(provider, "MY_KEY")
-        place.settings(
-            provider,
-            **({"auth_method": order} if order else {}),
-            **({"api_key_env": name} if names_variable else {}),
-        )
-        place.workspace.environ = {"PATH": "/nowhere", **({} if variable is None else {name: variable})}
-        forbidden = set()
-        for number, entry in enumerate(entries):
-            secret = f"sk-{number}-{entry.account}"
-            if entry.is_key:
-                place.key(provider, secret, entry.account)
-            else:
-                secret = place.sign_in(
-                    provider,
-                    entry.account,
-                    lifetime_s=-5 if entry.is_over else 3600,
-                    renewable=entry.is_renewable,
-                    client_id=CLIENT_ID if entry.has_client else None,
-                )
-            if entry.is_refused or (entry.is_over and not entry.is_key):
-                forbidden.add(secret)
-            if entry.is_refused:
-                place.refuse(provider, secret)
-        if older is not None:
-            issued = server.issue_tokens()
-            sign_in = {"auth_method": "oauth", "access_token": issued.access_token, "expires_at": 1.0}
-            leave_older_store(
-                place.workspace,
-                {
-                    provider: {
-                        "key": {"auth_method": "api_key", "api_key": "sk-older"},
-                        "sign-in": {**sign_in, "refresh_token": issued.refresh_token, "client_id": CLIENT_ID},
-                        "ended": sign_in,
-                    }[older]
-                },
-            )
-        if is_variable_refused and variable:
-            place.refuse(provider, variable)
-            forbidden.add(variable)
-
-        used, sent = await one_story(place, provider)
-
-        assert sent not in forbidden
-        if provider == PRO_MAX and used is not None and used.billing is Billing.SUBSCRIPTION:
-            assert not sent.startswith("sk-")
-        if used is not None and used.method == "api-key":
-            assert used.billing is Billing.METERED
-            assert sent.startswith("sk-")
+    assert before is not None
+    assert after is not None
+    assert (before.place, after.place) == ("older-store", "store")
+    assert any("counts as set up by you" in sentence for sentence in words)

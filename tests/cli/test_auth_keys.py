@@ -201,11 +201,14 @@ def test_what_the_configuration_names_goes_before_what_is_stored(bare: Shell) ->
     bare.config.parent.mkdir(parents=True)
     bare.config.write_text("providers:\n  openai: {api_key_env: WORK_KEY}\n", encoding="utf-8")
     bare.environ["WORK_KEY"] = KEY
-    bare.run("auth", "add", "openai", "--from-stdin", stdin="another-key")
+    added = bare.run("auth", "add", "openai", "--from-stdin", stdin="another-key")
 
     found = json.loads(bare.run("auth", "status", "openai", "--json").stdout)["credentials"]
 
     assert [(c["place"], c["is_used"]) for c in found] == [("configuration", True), ("store", False)]
+    assert (
+        "Runs that name `openai` use environment variable WORK_KEY, named in the configuration now" in added.stderr
+    )
 
 
 def test_accounts_stand_side_by_side_and_one_is_active(bare: Shell) -> None:

@@ -123,7 +123,8 @@ class TokenKeeper:
                 renewal.cancel()
                 await asyncio.wait([renewal])
         proven_at, known = self._proven_at, self._entry.proven_at
-        is_news = proven_at is not None and (known is None or proven_at - known > _PROOF_AGE_S)
+        is_ours = self._entry.source == "own"  # a proof alone is no reason to copy what another release keeps
+        is_news = is_ours and proven_at is not None and (known is None or proven_at - known > _PROOF_AGE_S)
         if self._unsaved or is_news:
             with contextlib.suppress(LlmOrcError):
                 await self._update(lambda entry: replace(entry, proven_at=proven_at or entry.proven_at))

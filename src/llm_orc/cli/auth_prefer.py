@@ -37,6 +37,7 @@ def prefer(
     """
     from llm_orc.app.prefer import prefer as write_preference
     from llm_orc.cli.access_lines import WHO_PAYS
+    from llm_orc.cli.auth_used import note_used
 
     done = write_preference(app_here(), provider, methods, acknowledge_terms=acknowledge_terms, project=project)
     if as_json:
@@ -53,3 +54,5 @@ def prefer(
     note(f"Written to {done.file}.")
     if done.needs_trust:
         note("It counts once this project is trusted: llm-orc trust")
+    else:
+        note_used(app_here(), provider, unless=(methods[0], None))
