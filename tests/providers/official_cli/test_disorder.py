@@ -124,6 +124,23 @@ async def test_an_answer_has_a_time_in_all(claude: StandIn) -> None:
         await ask(claude, "[do hang]", network=network)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process so")
+async def test_what_came_while_we_were_stopped_is_read_before_a_time_out_is_declared(claude: StandIn) -> None:
+    claude.set_up(do="slow")  # it answers while we are stopped, for longer than it may be silent
+    ours = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _ASKED, claude.path, "1", "hello", stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        while not claude.prompts:
+            await asyncio.sleep(0.01)
+    ours.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(1.2)
+    ours.send_signal(signal.SIGCONT)
+    said, _ = await ours.communicate()
+
+    assert said.decode().startswith("answered ")
+
+
 # --- floods ---
 
 
@@ -132,7 +149,7 @@ async def test_a_flood_ends_the_turn_within_a_stated_memory(claude: StandIn, do:
     """In a process of its own, so that its peak is its own."""
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", _FLOODED, claude.path, do],
+        [sys.executable, "-c", _ASKED, claude.path, "30", f"[do {do}]"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -144,7 +161,7 @@ async def test_a_flood_ends_the_turn_within_a_stated_memory(claude: StandIn, do:
     assert float(mb) < 80
 
 
-_FLOODED = """
+_ASKED = """
 import asyncio, resource, sys
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.options import NetworkSettings
@@ -152,13 +169,15 @@ from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.official_cli.official import OfficialClis
 
 async def main():
-    async with OfficialClis({"PATH": sys.argv[1]}, network=NetworkSettings(idle_timeout_s=30)) as clis:
+    async with OfficialClis({"PATH": sys.argv[1]}, network=NetworkSettings(idle_timeout_s=float(sys.argv[2]))) as clis:
         asked = clis.model(await clis.look("claude-cli"), None, provider="claude-cli")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        outcome = "answered"
         try:
-            await asked.reply(ModelRequest((Message("user", f"[do {sys.argv[2]}]"),)))
+            await asked.reply(ModelRequest((Message("user", sys.argv[3]),)))
         except LlmOrcError as error:
-            print(error.code, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+            outcome = error.code
+        print(outcome, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 asyncio.run(main())
 """
@@ -197,7 +216,7 @@ async def test_nor_the_news_that_there_is_none(daemons: StandIn) -> None:
 )
 async def test_it_ends_where_we_are_killed_outright(claude: StandIn) -> None:
     claude.set_up(do="hang")
-    ours = await asyncio.create_subprocess_exec(sys.executable, "-c", _FLOODED, claude.path, "hang")
+    ours = await asyncio.create_subprocess_exec(sys.executable, "-c", _ASKED, claude.path, "30", "hello")
     async with asyncio.timeout(20):
         while not claude.prompts:
             await asyncio.sleep(0.02)

@@ -152,9 +152,13 @@ class Child:
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
     async def _ends_within(self, limit_s: float) -> bool:
+        """Some event loops wait for its pipes too, which others may hold; so its exit code is looked at."""
+        waiting = asyncio.ensure_future(self._process.wait())
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
-                await self._process.wait()
+                while self.is_alive and not (await asyncio.wait({waiting}, timeout=_LOOK_S))[0]:
+                    pass
+        waiting.cancel()
         return not self.is_alive
 
     def _taken(self, end: int) -> bytes:
