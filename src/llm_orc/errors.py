@@ -44,6 +44,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ ConversationNotFound    conversation_not_found            no conversation has that name
 │  ├─ ConversationBusy        conversation_busy                 another process is in the middle of a turn
 │  └─ RunInterrupted          interrupted                  130  Ctrl-C
+├─ InternalError              internal_error                 1  a mistake in llm-orc itself: report it
 └─ StorageError               storage                        1  a file or database of ours
    ├─ StoreBusy               store_busy                        another process works on this file of batches
    └─ UnsafeFile              unsafe_file                       a link, or somebody else's: not read, not written
@@ -397,6 +398,12 @@ class ConversationBusy(RunError):
 class RunInterrupted(RunError):
     code = "interrupted"
     exit_code = 130
+
+
+class InternalError(LlmOrcError):
+    """Something that nobody foresaw; `__cause__` is what was raised."""
+
+    code = "internal_error"
 
 
 class StorageError(LlmOrcError):

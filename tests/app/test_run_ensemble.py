@@ -224,7 +224,7 @@ async def test_a_resumed_run_says_that_its_file_has_changed(workspace: Workspace
         if change == "changed":
             workspace.ensemble("one", local("b"))
         elif change == "broken":
-            workspace.write("work/project/.llm-orc/ensembles/one.yaml", "name: one\nagents: {")
+            workspace.write(".config/llm-orc/ensembles/one.yaml", "name: one\nagents: {")
         said: list[str] = []
 
         result = await resume_run(

@@ -100,7 +100,7 @@ def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent
 def test_with_json_a_failure_is_one_document_too(
     shell: Shell, arguments: tuple[str, ...], exit_code: int, code: str
 ) -> None:
-    shell.ensemble("broken", "name: broken\nagents: []\npromt: x\n")
+    shell.ensemble("broken", "name: broken\nagents: []\nmax_calls: many\n")
 
     done = shell.run(*arguments, "--output-format", "json")
 
@@ -111,13 +111,13 @@ def test_with_json_a_failure_is_one_document_too(
 
 
 def test_every_problem_of_an_ensemble_is_shown_with_its_place(shell: Shell) -> None:
-    path = shell.ensemble("broken", "name: broken\nagents: []\npromt: x\n")
+    path = shell.ensemble("broken", "name: broken\nagents: []\nmax_calls: many\n")
 
     done = shell.run("invoke", "broken")
 
     assert done.returncode == 3
     assert f"{path}:2:" in done.stderr
-    assert f"{path}:3:1" in done.stderr
+    assert f"{path}:3:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -220,4 +220,4 @@ def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(shell: Shell
     )
 
     assert done.returncode == 2
-    assert b"the task is not text: character 2" in done.stderr
+    assert b"argument 4 is not UTF-8 text: `a\\udcffb`" in done.stderr

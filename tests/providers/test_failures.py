@@ -165,3 +165,27 @@ def test_no_retry_after_is_too_strange(headers: dict[str, str]) -> None:
 
     assert isinstance(error, RateLimited)
     assert error.retry_after_s is None or error.retry_after_s >= 0
+
+
+_ODD = st.one_of(
+    st.text(max_size=30),
+    st.floats().map(str),
+    st.integers().map(str),
+    st.datetimes().map(lambda then: then.strftime("%a, %d %b %Y %H:%M:%S -2359")),
+    st.just("Fri, 31 Dec 9999 23:59:59 -2359"),
+)
+
+
+@given(
+    status=st.integers(300, 999),
+    words=st.builds(ProviderWords, _ODD, _ODD, _ODD, st.none() | st.floats()),
+    headers=st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "location"]), _ODD),
+)
+def test_whatever_a_provider_says_becomes_a_typed_error(
+    status: int, words: ProviderWords, headers: dict[str, str]
+) -> None:
+    error = from_status(status, words, TARGET, headers)
+
+    assert isinstance(error, LlmOrcError)
+    wait = getattr(error, "retry_after_s", None)
+    assert wait is None or 0 <= wait < 1e10

@@ -23,7 +23,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
-from llm_orc.net.text import is_blank
+from llm_orc.net.text import is_blank, whole_text
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S
 from llm_orc.providers.redact import masked_reply
@@ -163,12 +163,12 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
         blank.may_be_billed = True
         raise blank
     return AgentOutput(
-        text=reply.text,
-        model=reply.model,
+        text=whole_text(reply.text),
+        model=whole_text(reply.model),
         access=candidate.access,
         usage=reply.usage,
         cost_usd=candidate.cost_usd(reply.model, reply.usage),
         stop_reason=reply.stop_reason,
-        request_id=reply.request_id,
+        request_id=whole_text(reply.request_id),
         stop_word=reply.stop_word,
     )

@@ -24,6 +24,7 @@ from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import RunNotResumable, StorageError
 from llm_orc.runs.journal import NewRun
+from llm_orc.runs.reader import Reader
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
 from llm_orc.runs.state import RunState
@@ -87,11 +88,12 @@ async def conduct(
             )
         )
         state = RunState()
+        reader = Reader(watch.show)
 
         def see(event: RunEvent) -> None:
             if not isinstance(event, AgentDelta):
                 state.apply(event)
-            watch.show(event)
+            reader.show(event)
 
         sink: DirectSink | Recorder = DirectSink(see)
         if record:

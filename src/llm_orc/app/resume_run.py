@@ -13,6 +13,7 @@ from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.running import is_running
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
+from llm_orc.runs.reader import Reader
 from llm_orc.runs.resume import encode_ensemble, find_run, load_run, resumable
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ async def resume_run(
     run = await asyncio.to_thread(_load, app, options.run)
     state = run.state
     if state.finished is not None and state.finished.status == "completed":
+        reader = Reader(show)
         for event in run.events:
-            show(event)
+            reader.show(event)
         return state.result()
     if run.recipe.is_chat and not options.in_chat:
         raise RunNotResumable(

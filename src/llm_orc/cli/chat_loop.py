@@ -24,7 +24,8 @@ from llm_orc.cli.prompts import person_is_here
 from llm_orc.cli.standard_streams import READER_GONE
 from llm_orc.cli.stop_signals import INTERRUPTED, stopping
 from llm_orc.cli.streams import Styled, moves_cursor, note, undelivered
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed, StorageError
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import MeteredNotAllowed, StorageError
 from llm_orc.formats.conversation import as_text
 from llm_orc.formats.figures import count, dollars
 
@@ -114,10 +115,10 @@ class _ChatLoop:
                 await self._turn(room, lines, text)
             except Leave:
                 return
-            except LlmOrcError as e:
+            except Exception as e:
                 if not lines.is_person:
                     raise
-                write_error(e)
+                write_error(as_error(e))
 
     async def _turn(self, room: Room, lines: Lines, text: str) -> None:
         if not text.strip():

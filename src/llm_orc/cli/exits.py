@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 from llm_orc.cli.standard_streams import give_up_stdout
 from llm_orc.cli.stop_signals import INTERRUPTED, Ended, stopped_by
 from llm_orc.cli.streams import Styled, note, prepare_streams
-from llm_orc.errors import EnsembleInvalid, LlmOrcError, StorageError
+from llm_orc.errors import EnsembleInvalid, LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +26,10 @@ class UsageMistake(LlmOrcError):
 def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     """Run a command to its end and return the exit code; whatever goes wrong is said on stderr."""
     prepare_streams()
+    if "--debug" in arguments:
+        _show_what_is_logged()
     try:
+        _refuse_what_is_no_text(arguments)
         code = run()
         sys.stdout.flush()
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError) as e:
@@ -43,6 +45,17 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
         return _failed(e, arguments)
     return code
+
+
+def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
+    """A byte that is no UTF-8 comes as half a character, which no record, prompt or table can hold."""
+    for number, argument in enumerate(arguments, start=1):
+        if not argument.isascii() and any("\ud800" <= c <= "\udfff" for c in argument):
+            shown = argument.encode("utf-8", "backslashreplace").decode()
+            raise UsageMistake(
+                f"argument {number} is not UTF-8 text: `{shown[:80]}`",
+                hint="Give it as UTF-8; a file with such a name can be renamed, or piped in",
+            )
 
 
 def _asked_for(end: click.exceptions.Exit | click.exceptions.NoArgsIsHelpError) -> int:
@@ -89,15 +102,10 @@ def _as_error(exception: Exception) -> LlmOrcError:
             return UsageMistake(exception.format_message(), hint=f"{command} --help")
         case click.ClickException():
             return UsageMistake(exception.format_message())
-        case OSError():
-            where = f" `{exception.filename}`" if exception.filename else ""
-            return StorageError(f"the system says{where}: {exception.strerror or exception}")
         case _:
-            what = _without_credentials(f"{type(exception).__name__}: {exception}")
-            return LlmOrcError(
-                f"this is a mistake in llm-orc: `{what}`",
-                hint="Run it again as `llm-orc --debug …` and report what it prints",
-            )
+            from llm_orc.engine.surprises import as_error
+
+            return as_error(exception)
 
 
 def _write_as_data(error: LlmOrcError, arguments: Sequence[str]) -> None:
@@ -132,19 +140,21 @@ def asked_format(arguments: Sequence[str]) -> str | None:
 def _write_traceback(exception: Exception) -> None:
     from traceback import format_exception
 
-    note(_without_credentials("".join(format_exception(exception))))
+    from llm_orc.engine.surprises import without_credentials
+
+    note(without_credentials("".join(format_exception(exception))))
 
 
-def _without_credentials(text: str) -> str:
-    """What nobody foresaw may quote anything."""
-    from llm_orc.auth.masking import hide_in_error
+def _show_what_is_logged() -> None:
+    """With `--debug`, show tracebacks of what ended one agent and not the whole command."""
+    import logging
 
-    return hide_in_error(masked(text, os.environ))
+    from llm_orc.engine.surprises import LOGGER, without_credentials
 
+    class ToPerson(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(without_credentials(self.format(record)))
 
-def masked(text: str, environ: os._Environ[str] | dict[str, str]) -> str:
-    """Hide the values of environment variables that look like credentials: a foreign exception may quote one."""
-    for name, value in environ.items():
-        if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
-            text = text.replace(value, "***")
-    return text
+    LOGGER.addHandler(ToPerson())
+    LOGGER.setLevel(logging.DEBUG)
+    LOGGER.propagate = False

@@ -18,9 +18,12 @@ from llm_orc.cli.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.streams import note, undelivered, write_data
 from llm_orc.cli.views import View, choose_view
 from llm_orc.engine.events import AgentDelta, ErrorInfo
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, StorageError
+from llm_orc.engine.execute import error_info
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
 from llm_orc.formats import EventFormat, Format, ResultFormat
 from llm_orc.formats.figures import count
+from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
@@ -101,6 +104,7 @@ class _Run:
         self._state = RunState()
         self._writes_events = isinstance(output.form, EventFormat)
         self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
+        self._viewed = Reader(self._view.show)
         self._task: asyncio.Task[RunResult] | None = None
         self._stopped_with: int | None = None
         self._events: BackgroundWriter | None = None  # of `jsonl`
@@ -110,10 +114,11 @@ class _Run:
             result = self._run_loop(allow_metered=allow_metered)
         except _Stopped as stop:
             return self._print_what_finished(stop.exit_code)
-        except LlmOrcError as error:
+        except Exception as e:
             if self._state.started is None:
                 raise
-            self._write(replace(self._so_far(), error=_as_info(error)))
+            error = as_error(e)
+            self._write(replace(self._so_far(), error=error_info(error)))
             write_error(error)
             return error.exit_code
         self._write(result)
@@ -169,7 +174,7 @@ class _Run:
     def _show(self, event: RunEvent) -> None:
         if not isinstance(event, AgentDelta):  # the result needs no provisional text, and there may be much of it
             self._state.apply(event)
-        self._view.show(event)
+        self._viewed.show(event)
         form = self._output.form
         if isinstance(form, EventFormat) and self._events is not None:
             self._events.write(form.event(event) + "\n")
@@ -214,7 +219,3 @@ class _Run:
 
         write_where_named(self._output.file, text.encode("utf-8", "backslashreplace"))
         note(f"Status: {result.status}. Written to {self._output.file}")
-
-
-def _as_info(error: LlmOrcError) -> ErrorInfo:
-    return ErrorInfo(error.code, error.message, error.hint, error.exit_code)

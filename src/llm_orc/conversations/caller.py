@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import WhenFull
 from llm_orc.conversations.conversation import Question
 from llm_orc.conversations.fitting import Fitting
+from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
@@ -50,14 +52,17 @@ class ConversationCaller:
             output = await self._fitting.answer(
                 replace(turn, history=history, conversation=conversation, observer=observer)
             )
-        except LlmOrcError:
-            await self._speaking.failed(question)
+        except Exception:
+            with suppress(StorageError):  # it stays open then, and is cut with the next turn
+                await self._speaking.failed(question)
             raise
         try:
             await self._speaking.answer(question, output)
-        except StorageError as e:
+        except Exception as e:  # noqa: BLE001 - the answer is paid for, whatever the store says
             name = self._speaking.conversation.name
-            turn.observer.notice(f"the answer is here, but conversation `{name}` can't keep it: {e.message}")
+            turn.observer.notice(
+                f"the answer is here, but conversation `{name}` can't keep it: {as_error(e).message}"
+            )
         return output
 
 

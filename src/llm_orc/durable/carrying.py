@@ -20,10 +20,11 @@ from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, store_error
 from llm_orc.durable.outcome import StepWatch
 from llm_orc.durable.serializer import StoredError, UnreadableValue
-from llm_orc.durable.steps import RowSink, ask, first_cause
+from llm_orc.durable.steps import RowSink, ask
 from llm_orc.durable.taking_over import SUSPECT_FROM
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
+from llm_orc.engine.surprises import as_error, first_cause
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
@@ -123,10 +124,8 @@ class Carrier:
         match error:
             case UnreadableValue() | StoredError() | msgspec.MsgspecError():
                 return f"the store `{self._place}` was changed by others, or is damaged: {error}"
-            case LlmOrcError():
-                return error.message
             case _:
-                return f"this is a mistake in llm-orc: `{type(error).__name__}: {error}`"
+                return as_error(error).message
 
     async def _give_up_if_store_failed(self, name: str, error: Exception) -> None:
         """On a full disk, give up and leave the workflow to be begun again; it does not return then."""
@@ -192,6 +191,7 @@ class Carrier:
             timeout_s=recipe.timeout_s,
             done=row.run_state.outputs,
             sandbox=recipe.rehearsal,
+            passes=Exception,  # agents' own are outcomes of their steps: what comes here is of the store
         )
         if self._queued is not None and queued:  # a time limit has ended the row: nobody waits for these
             await self._queued.forget(name, queued)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import StoreFailure
 from llm_orc.durable.outcome import StepOutcome, StepWatch, decode_outcome, encode_outcome
 from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished
+from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.wire import encode_event
 
@@ -101,14 +101,5 @@ async def ask(
     except (StoreFailure, GoneForDead):  # of the batch's own books, and no agent's
         raise
     except Exception as e:  # noqa: BLE001 - the seam to the agents: a surprise of one ends nothing but itself
-        surprise = LlmOrcError(f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`")
-        return encode_outcome(watch.outcome(None, surprise))
+        return encode_outcome(watch.outcome(None, as_error(e)))
     return encode_outcome(watch.outcome(output, None))
-
-
-def first_cause(error: BaseException) -> BaseException:
-    """Return what a task group failed with."""
-    with suppress(AttributeError, IndexError):
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-    return error

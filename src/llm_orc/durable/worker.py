@@ -35,6 +35,7 @@ from llm_orc.durable.limits import SharedGate, SharedLimits, keep_limits, limit_
 from llm_orc.durable.queueing import APPLICATION, APPLICATION_VERSION, cancel_all, client_of, close_queue
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.sweeping import sweep, sweep_once
+from llm_orc.engine.surprises import as_error
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Worker:
         except StoreFailure as e:
             self.carrier.stop(store_error(self.place, e))
         except Exception as e:  # noqa: BLE001 - nobody else would hear of it
-            self.carrier.stop(LlmOrcError(f"this is a mistake in llm-orc: `{type(e).__name__}: {e}`"))
+            self.carrier.stop(as_error(e))
 
     async def _join(self) -> None:
         """Do all that the start needs of the store; nothing of it is left where it fails."""

@@ -23,6 +23,7 @@ from llm_orc.engine.events import (
     RunStopped,
 )
 from llm_orc.engine.inputs import prompt_for
+from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
 from llm_orc.providers.endings import note_for_readers
 
@@ -58,14 +59,17 @@ async def execute(
     sandbox: bool = False,
     conversation: str | None = None,
     counts_tries: bool = False,
+    passes: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> None:
     """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
 
     An agent that fails takes no other down: those that need it are skipped, or run with what there is where their
     `requires` says so. The last event is `RunFinished`, or `RunStopped` where `timeout_s` ended the run or the
-    task was cancelled (the cancellation then goes on). Raises nothing of the agents' own.
+    task was cancelled (the cancellation then goes on). Raises nothing of the agents' own: whatever an agent's work
+    raises is that agent's failure, but for `passes`, which stand for what carries the whole run.
     """
     execution = _Execution(plan, task, call, sink, clock=clock, max_concurrent=max_concurrent, done=done or {})
+    execution.passes = passes
     began = clock.monotonic()
     sink.post(
         RunStarted(
@@ -125,6 +129,7 @@ class _Execution:
         for name, output in self.done.items():
             self._keep(name, output)
         self.missing = {spec.name: len(spec.depends_on) for spec in plan.order}
+        self.passes: type[Exception] | tuple[type[Exception], ...] = ()
         self.ready: deque[AgentSpec] = deque()
         self.free = max_concurrent
         self.group: asyncio.TaskGroup
@@ -177,23 +182,40 @@ class _Execution:
                 return True
 
     async def _run_agent(self, spec: AgentSpec) -> None:
-        clock = self.clock
-        began = clock.monotonic()
-        prompt = prompt_for(spec, self.task, self.answers, self.notes)
-        turn = AgentTurn(spec, prompt, _Observer(spec.name, self.sink, clock))
-        ended: AgentFinished | AgentFailed
+        began = self.clock.monotonic()
         try:
-            output = await self.call(turn)
+            await self._finish_agent(spec, began)
         except LlmOrcError as e:
-            ended = AgentFailed(clock.now(), spec.name, clock.monotonic() - began, error_info(e))
-        else:
-            ended = AgentFinished(clock.now(), spec.name, clock.monotonic() - began, output)
-        await self.sink.commit(ended)
-        if isinstance(ended, AgentFinished):
-            self._keep(spec.name, ended.output)
+            await self._fail_agent(spec, began, e)
+        except self.passes:
+            raise
+        except Exception as e:  # noqa: BLE001 - the seam: a surprise of one agent ends nothing but itself
+            await self._fail_agent(spec, began, as_error(e))
+        except asyncio.CancelledError as e:
+            if self.passes or _is_cancelled():
+                raise
+            await self._fail_agent(spec, began, as_error(e))  # of the agent's own making: nobody cancelled the run
+        if _is_cancelled():
+            return  # nothing begins any more
         self.free += 1
         self._release(spec.name)
         self._start_ready()
+
+    async def _finish_agent(self, spec: AgentSpec, began: float) -> None:
+        prompt = prompt_for(spec, self.task, self.answers, self.notes)
+        output = await self.call(AgentTurn(spec, prompt, _Observer(spec.name, self.sink, self.clock)))
+        duration_s = self.clock.monotonic() - began
+        await self.sink.commit(AgentFinished(self.clock.now(), spec.name, duration_s, output))
+        self._keep(spec.name, output)
+
+    async def _fail_agent(self, spec: AgentSpec, began: float, error: LlmOrcError) -> None:
+        duration_s = self.clock.monotonic() - began
+        await self.sink.commit(AgentFailed(self.clock.now(), spec.name, duration_s, error_info(error)))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class _Observer:

@@ -132,8 +132,11 @@ class _Wait:
     def read(cls, headers: Mapping[str, str], words: ProviderWords, now: datetime | None) -> Self:
         now = now or datetime.now(UTC)
         seconds = retry_after_s(headers, words, now)
-        until = now + timedelta(seconds=seconds or 0.0)
-        return cls(seconds, until.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        try:
+            until = (now + timedelta(seconds=seconds or 0.0)).strftime("%Y-%m-%d %H:%M:%S UTC")
+        except (ValueError, OverflowError):  # the end of time, or no number
+            return cls(None, "")
+        return cls(seconds, until)
 
 
 def _busy(

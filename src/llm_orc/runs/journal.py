@@ -171,8 +171,8 @@ class Journal:
                 for entries in group:
                     self._write(self._connection, entries)
                 self._connection.execute("COMMIT")
-            except sqlite3.Error as e:
-                failure = storage_error(self.path, e)
+            except Exception as e:  # noqa: BLE001 - the thread serves all runs, and who waits for it must hear
+                failure = _unwritable(self.path, e)
                 failure.__cause__ = e
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -298,6 +298,12 @@ class Journal:
                 self._connection.execute(sql, values)
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
+
+
+def _unwritable(path: Path, error: Exception) -> StorageError:
+    if isinstance(error, sqlite3.Error):
+        return storage_error(path, error)
+    return StorageError(f"the journal `{path}` can't keep this: {type(error).__name__}: {error}")
 
 
 def _row(values: tuple[Any, ...]) -> RunRow:

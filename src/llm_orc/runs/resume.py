@@ -14,7 +14,7 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.state import RunState
-from llm_orc.runs.wire import decode_event
+from llm_orc.runs.wire import decode_event, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ class RecordedRun:
 
 
 def encode_recipe(recipe: Recipe) -> bytes:
-    return msgspec.json.encode(recipe)
+    return encode(recipe)
 
 
 def encode_ensemble(ensemble: Ensemble) -> bytes:

@@ -20,6 +20,7 @@ from llm_orc.engine.events import (
     TryStarted,
 )
 from llm_orc.errors import StorageError
+from llm_orc.net.text import whole_text
 
 KINDS: dict[type[RecordedEvent], str] = {
     RunStarted: "run_started",
@@ -41,7 +42,25 @@ _decoders = {kind: msgspec.json.Decoder(cls) for cls, kind in KINDS.items()}
 
 def encode_event(event: RecordedEvent) -> tuple[str, bytes]:
     """Return the event's kind and its body."""
-    return KINDS[type(event)], _encode(event)
+    return KINDS[type(event)], encode(event)
+
+
+def encode(value: object) -> bytes:
+    """Return the value as JSON. Half a character in a text, as a name of a file may have, becomes U+FFFD."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(_storable(msgspec.to_builtins(value)))
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
 
 
 def decode_event(kind: str, body: bytes) -> RecordedEvent:

@@ -1,0 +1,63 @@
+"""An exception that nobody foresaw, as an error of ours: the seam between what may break and all else.
+
+Its traceback goes to the logger `llm_orc` at level DEBUG, which `--debug` shows.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.masking import hide_in_error
+from llm_orc.errors import InternalError, LlmOrcError, StorageError
+from llm_orc.net.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOGGER = logging.getLogger("llm_orc")
+_LONGEST = 500
+_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+
+
+def as_error(exception: BaseException) -> LlmOrcError:
+    """Return `exception` as what a person can read: one of ours as it is, what the system says as it says it."""
+    if isinstance(exception, LlmOrcError):
+        return exception
+    LOGGER.debug("what nobody foresaw:", exc_info=exception)
+    if isinstance(exception, OSError) and not isinstance(exception, TimeoutError):
+        where = f" `{exception.filename}`" if exception.filename else ""
+        return StorageError(f"the system says{where}: {exception.strerror or _words(exception)}")
+    cause = first_cause(exception)
+    if isinstance(cause, LlmOrcError):
+        return cause
+    error = InternalError(
+        f"this is a mistake in llm-orc: `{without_credentials(_words(cause))}`",
+        hint="Run it again as `llm-orc --debug …` and report what it prints",
+    )
+    error.__cause__ = exception
+    return error
+
+
+def first_cause(exception: BaseException) -> BaseException:
+    """Return what a group of tasks failed with."""
+    while isinstance(exception, BaseExceptionGroup) and exception.exceptions:
+        exception = exception.exceptions[0]
+    return exception
+
+
+def without_credentials(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """What nobody foresaw may quote anything: hide our credentials, and variables that look like some."""
+    for name, value in (os.environ if environ is None else environ).items():
+        if len(value) >= 8 and any(word in name.upper() for word in _SECRET_WORDS):
+            text = text.replace(value, "***")
+    return hide_in_error(text)
+
+
+def _words(exception: BaseException) -> str:
+    name = type(exception).__name__
+    with suppress(Exception):  # its own words may break too
+        return one_line(f"{name}: {exception}".removesuffix(": "), _LONGEST)
+    return name
