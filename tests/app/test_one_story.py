@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_orc.app.default_access import default_access
 from llm_orc.app.migrate import billing_words, copy
 from llm_orc.app.migrate import look as look_for_older
 from llm_orc.auth.access import Billing
-from llm_orc.errors import AuthError
+from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed
 from llm_orc.sandbox.oauth_clients import CLIENT_ID
 from tests.app.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
 from tests.app.conftest import run
@@ -267,3 +268,29 @@ async def test_what_an_earlier_release_left_is_its_users_choice_once_it_was_migr
     assert after is not None
     assert (before.place, after.place) == ("older-store", "store")
     assert any("counts as set up by you" in sentence for sentence in words)
+
+
+async def test_an_entry_of_a_provider_that_nobody_describes_is_in_nobodys_way(place: Place) -> None:
+    place.settings("openai")
+    leave_older_store(place.workspace, {"ghost": {"auth_method": "api_key", "api_key": "sk-ghost"}})
+    place.workspace.ensemble("open", {"name": "a"})
+
+    result, _ = await run(place.workspace.app(), "open")
+
+    assert result.by_billing.keys() == {"local"}
+    status = await place.status()
+    assert [(row.provider, row.is_used) for row in status.credentials] == [("ghost", False)]
+    assert status.is_good
+    default = await default_access(place.workspace.app())
+    assert not isinstance(default, LlmOrcError)
+    assert result["a"].access == default.access
+
+
+async def test_a_key_that_waits_for_a_yes_is_no_default(place: Place) -> None:
+    place.providers["openai-compatible"] = {"base_url": "http://127.0.0.1:9/v1"}
+    place.settings("anthropic-api")
+    place.workspace.environ["ANTHROPIC_API_KEY"] = "sk-merely-there"
+
+    default = await default_access(place.workspace.app())
+
+    assert isinstance(default, MeteredNotAllowed)

@@ -175,7 +175,7 @@ def _row(way: Way, provider: str, used: Way | None, shown: list[Way], now: float
         is_active=way.is_active,
         is_usable=way.problem is None,
     )
-    others = tuple(other.name for other in shown if other is not way)
+    others = tuple(other.name for other in shown if other is not way and other.standing.name != "absent")
     if way.is_used:
         row = replace(row, shadows=others)
     elif used is not None:

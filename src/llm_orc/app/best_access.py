@@ -83,9 +83,9 @@ class BestAccess:
             is_preferred = own is not None and bool(own.auth_methods)
             if name == _SAME_PROGRAM and not is_preferred:
                 continue
-            program = self._resolver.program_of(choice) if with_programs or is_preferred else None
-            cli = None if program is None else await self._look(program)
             try:
+                program = self._resolver.program_of(choice) if with_programs or is_preferred else None
+                cli = None if program is None else await self._look(program)
                 ways = await asyncio.to_thread(self._resolver.ways, choice, cli)
             except LlmOrcError:
                 continue  # not usable as configured: whoever names it is told so

@@ -262,6 +262,8 @@ class AccessFinder:
         access = Access(spec.name, way.method or "none", way.billing, way.label, endpoint.origin)
         is_set_up = way.place == "store" and is_chosen
         refuse_unwanted_bill(self._app, way, access, self._paying, is_set_up=is_set_up)
+        is_named = choice.profile is None and choice.named_by != "nobody"
+        is_named = is_named and choice.auth_method is None and spec.cli is None
         return ReadyModel(
             choice=replace(choice, model=model),
             model=model,
@@ -271,7 +273,7 @@ class AccessFinder:
                 self._authorisers.required_system_prompt(way),
             ),
             access=access,
-            why=way.why,
+            why=f"the agent names this provider; {way.why}" if is_named else way.why,
         )
 
     def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> ReadyModel:

@@ -59,8 +59,10 @@ def barred(
             bar = f"another account is active; change it with: {switch}"
         elif first is not None and first.may_be_taken:
             bar = f"{first.name} goes before it"
+        elif first is not None and first.is_set_up:
+            bar = f"{first.name} goes before it; what was only found does not step in for what you set up"
         elif first is not None:
-            bar = f"{first.name} goes before it, and what costs more never steps in by itself"
+            bar = f"{first.name} goes before it, and what costs more does not step in by itself"
         else:
             bar = "no run takes it"
         yield replace(way, bar=bar)

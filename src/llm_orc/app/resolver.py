@@ -195,10 +195,7 @@ class Resolver:
             return
         ways = [way for way in there if way.is_active]
         if ways:
-            named = (
-                "the agent names this provider; " if choice.profile is None and choice.named_by != "nobody" else ""
-            )
-            yield from (replace(way, why=named + way.why) for way in stepping_in(ways))
+            yield from stepping_in(ways)
         elif spec.credential == "required":
             yield self._missing(choice, spec, None)
         else:
@@ -247,7 +244,9 @@ class Resolver:
         except LlmOrcError as e:
             problem = e
         words = "no credential needed"
-        standing = Standing("absent", "it needs no credential", problem=problem)
+        standing = Standing("absent", "it needs no credential")
+        if problem is not None:
+            standing = Standing("absent", problem.message, problem.hint, problem)
         return Way(choice, spec, "none", "nowhere", words, words, billing, standing, words, problem=problem)
 
     def _missing(self, choice: ModelChoice, spec: ProviderSpec, method: AuthMethodName | None) -> Way:

@@ -30,6 +30,9 @@ _HEADING = (
 )
 
 
+_READ_ONLY = {"environment", "configuration", "profile"}
+
+
 @auth_command("list", "List the credentials there are.")
 @json_option
 def list_command(*, as_json: bool) -> None:
@@ -145,7 +148,7 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
     yield f"  state    {credential.state}: {credential.why}"
     if credential.state != "absent":
         yield f"  pays     {WHO_PAYS[credential.billing]}"
-        yield f"  from     {credential.source}" + (" (read only)" if credential.place != "store" else "")
+        yield f"  from     {credential.source}" + (" (read only)" if credential.place in _READ_ONLY else "")
     for name, moment in _moments(credential):
         yield f"  {name:<8} {relative(moment, now)}"
     if abs(credential.clock_skew_s or 0.0) > NOTABLE_S:
