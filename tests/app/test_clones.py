@@ -12,7 +12,7 @@ from llm_orc.app.credentials import open_credentials
 from llm_orc.app.demo import run_demo
 from llm_orc.app.explain import explain_access
 from llm_orc.app.find_ensemble import find_ensemble
-from llm_orc.app.partners import find_partner
+from llm_orc.app.partners import find_partner, model_of, with_model
 from llm_orc.app.trusting import distrust_directory, trust_directory, view_trust
 from llm_orc.auth.access import Billing
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
@@ -167,6 +167,23 @@ def on_sandbox_again(workspace: Workspace) -> dict[str, dict[str, object]]:
 
     loaded: dict[str, dict[str, object]] = yaml.safe_load((workspace.config / "config.yaml").read_text())
     return loaded
+
+
+async def test_a_model_that_its_user_types_is_their_word(clone: Workspace) -> None:
+    clone.cloned(
+        "one", {"name": "a", "provider": PLAN, "auth_method": "api-key", "fallback_model_profile": "chain"}
+    )
+    clone.write(CONFIG, {"model_profiles": {"theirs": PAID}})
+    app = clone.app()
+    typed = with_model(find_ensemble(app, "one"), model_of(app, "anthropic-api"))
+    theirs = with_model(find_ensemble(app, "one"), model_of(app, "theirs"))
+
+    plan = await explain_access(app, typed)
+
+    assert [agent.access.billing for agent in plan.agents] == [Billing.METERED]
+    assert plan.agents[0].fallbacks == ()
+    with pytest.raises(MeteredNotAllowed):
+        await explain_access(app, theirs)
 
 
 # --- the settings of a clone ---------------------------------------------------------------------------------
@@ -406,12 +423,25 @@ def in_a_home_that_is_a_repository(workspace: Workspace) -> Path:
     return beside_no_project(workspace)
 
 
+def below_a_home_that_is_in_a_repository(workspace: Workspace) -> Path:
+    (workspace.root.parent / ".git").mkdir()
+    return beside_no_project(workspace)
+
+
 def among_the_users_own(workspace: Workspace) -> Path:
     workspace.write(".config/.git/HEAD", "ref: refs/heads/main\n")
     return workspace.write(".config/llm-orc/ensembles/p.yaml", {"name": "p", "agents": [{"name": "a", **PAID}]})
 
 
-@pytest.mark.parametrize("place", [beside_no_project, in_a_home_that_is_a_repository, among_the_users_own])
+@pytest.mark.parametrize(
+    "place",
+    [
+        beside_no_project,
+        in_a_home_that_is_a_repository,
+        below_a_home_that_is_in_a_repository,
+        among_the_users_own,
+    ],
+)
 async def test_a_file_of_the_users_own_is_their_word(clone: Workspace, place: Callable[[Workspace], Path]) -> None:
     file = place(clone)
 

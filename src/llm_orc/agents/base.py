@@ -20,11 +20,15 @@ WhenFull = Literal["error", "truncate-oldest", "summarise"]
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Which model an agent asked for: a profile's name, or a provider with or without a model."""
+    """Which model an agent asked for: a profile's name, or a provider with or without a model.
+
+    `is_typed`: its user named it for this very agent, in the place of what the ensemble's file says.
+    """
 
     profile: str | None = None
     provider: str | None = None
     model: str | None = None
+    is_typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

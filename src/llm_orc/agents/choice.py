@@ -65,12 +65,13 @@ def choose_models(
     """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`."""
     chooser = _Chooser(spec, untrusted)
     name, fallback = spec.model.profile, spec.fallback_model_profile
+    model_named_in = None if spec.model.is_typed else untrusted.ensemble
     if name is None:
-        chooser.add(_own_choice(spec), untrusted.ensemble)
+        chooser.add(_own_choice(spec), model_named_in)
         name, fallback = fallback, None
         chooser.led_by(untrusted.ensemble)
     elif name != DEFAULT_PROFILE:
-        chooser.led_by(untrusted.ensemble)
+        chooser.led_by(model_named_in)
     seen: set[str] = set()
     while name is not None and name not in seen:
         seen.add(name)

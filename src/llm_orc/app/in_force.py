@@ -24,6 +24,8 @@ def in_force(app: App, parsed: ParsedEnsemble) -> ParsedEnsemble:
     if source is None or source.is_users:
         return parsed
     places = places_of(app, Path(source.path))
+    if not places and source.place == "project":
+        return parsed
     trusted = all(app.trust.is_trusted(root, part, parsed.digest) for root, part in places)
     return parsed.when_trusted() if trusted else parsed
 

@@ -81,7 +81,9 @@ def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) ->
         ensemble = _changed(
             ensemble,
             name,
-            lambda spec: replace(spec, model=model, fallback_model_profile=None, auth_method=None),
+            lambda spec: replace(
+                spec, model=replace(model, is_typed=True), fallback_model_profile=None, auth_method=None
+            ),
         )
     return ensemble
 

@@ -34,7 +34,7 @@ def roots_of(file: Path, home: Path, config: Path) -> tuple[Path, ...]:
     """Return the directory of each project that `file` is in, as it is named and as links lead: none, one or two.
 
     A project has a `.llm-orc` folder, or is a checkout of a repository: what stands in it may be anybody's. A home
-    directory or a root is no checkout, whatever is kept there, and the user's own folders are no project.
+    directory, what it is in, or a root is no checkout, whatever is kept there; the user's own folders are none.
     """
     own = _users_folders(home, config)
     named, real = Path(os.path.normpath(file)), file.resolve()
@@ -48,12 +48,14 @@ def _root_of(file: Path, home: Path, own: frozenset[Path]) -> Path | None:
     for folder in file.parents:
         if folder.name == FOLDER:
             return folder.parent
+    is_below_home = True  # or beside it; from the home upward nothing is a checkout
     for folder in file.parents:
         inside = folder / FOLDER
         if _is_folder(inside) and inside.resolve() not in own:
             return folder
-        is_private = folder == folder.parent or folder.resolve() == home
-        if not is_private and any(os.path.lexists(folder / mark) for mark in _CHECKOUT_MARKS):
+        is_below_home = is_below_home and folder.resolve() != home
+        is_root = folder == folder.parent
+        if is_below_home and not is_root and any(os.path.lexists(folder / mark) for mark in _CHECKOUT_MARKS):
             return folder
     return None
 
