@@ -10,6 +10,7 @@ import pytest
 from llm_orc.app.check_ensemble import check_ensemble
 from llm_orc.app.credentials import open_credentials
 from llm_orc.app.demo import run_demo
+from llm_orc.app.doctor import examine
 from llm_orc.app.explain import explain_access
 from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.app.partners import find_partner, model_of, with_model
@@ -266,6 +267,10 @@ async def test_what_does_not_count_is_said_by_run_check_and_explain(clone: Works
     explained = await explain_access(app, find_ensemble(app, "one"))
     checked = await check_ensemble(app, "one")
 
+    found = [one.says for one in await examine(app.surroundings, online=False) if one.grade == "warning"]
+
+    assert any(f"`agents.a.conversation`, `agents.a.options` in {file} does not count" in line for line in found)
+    assert any("`runs.keep_days` in" in line for line in found)
     assert result.recorded
     [said] = seen.plans[0].notices
     for key in ("runs.record", "runs.keep_days", "conversation", "agents.a.options", "agents.a.conversation"):

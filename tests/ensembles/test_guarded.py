@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_orc.ensembles.ensemble import Place, Source
@@ -50,6 +50,7 @@ def test_a_key_whose_row_says_nothing_needs_trust(value: int) -> None:
     assert Guarded(document, trusted=True).taken((), "", {"made_up": value}, kinds) == {"made_up": value}
 
 
+@settings(max_examples=30, deadline=None)
 @given(said=_SAID, spoken=_SPOKEN, other=_SPOKEN)
 def test_words_are_in_no_digest_and_all_else_is(
     said: dict[str, object], spoken: dict[str, object], other: dict[str, object]
@@ -64,6 +65,7 @@ def test_words_are_in_no_digest_and_all_else_is(
     assert parsed(said, max_cost=1).digest != one.digest
 
 
+@settings(max_examples=30, deadline=None)
 @given(said=_SAID, spoken=_SPOKEN)
 def test_without_trust_what_it_chooses_and_lowers_is_left(
     said: dict[str, object], spoken: dict[str, object]

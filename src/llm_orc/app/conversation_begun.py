@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,9 @@ def is_begun_by(conversation: Conversation, ensemble: Ensemble) -> bool:
     if source is not None and source.place == "packaged" and conversation.source is not None:
         began = Path(conversation.source)
         return began.name == Path(source.path).name and began.parts[-4:-1] == _PACKAGED
-    return conversation.source == (source.path if source else None)
+    if source is None or conversation.source is None:
+        return source is None and conversation.source is None
+    return os.path.normpath(conversation.source) == os.path.normpath(source.path)
 
 
 def newest_of(store: ConversationStore, ensemble: Ensemble) -> Conversation | None:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.app.auth_status import auth_status
 from llm_orc.app.clock_skew import CURE, NOTABLE_S, skew_words
 from llm_orc.app.default_access import default_access
+from llm_orc.app.in_force import in_force, trust_command
 from llm_orc.app.official_access import look_at_clis
 from llm_orc.app.survey import survey
 from llm_orc.app.wiring import open_app
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed, SettingsError
+from llm_orc.ensembles.parse import load_ensemble_file
+from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.catalog import endpoint_of, find_provider
@@ -100,8 +102,22 @@ def _ensembles(app: App) -> Iterator[Finding]:
         yield Finding("ensembles", "fault", str(problem), problem.hint or f"llm-orc check {problem.file}")
     for notice in listing.notices:
         yield Finding("ensembles", "warning", notice)
+    for entry in listing.entries:
+        if entry.place == "project" and (withheld := _without_trust(app, entry.path)):
+            says = f"{', '.join(f'`{key}`' for key in withheld)} in {entry.path} does not count without your trust"
+            yield Finding(
+                "ensembles", "warning", says, f"{trust_command(app, str(entry.path))}, once you have read it"
+            )
     if not listing.broken:
         yield Finding("ensembles", "ok", f"{len(listing.entries)} can be read")
+
+
+def _without_trust(app: App, file: Path) -> tuple[str, ...]:
+    try:
+        source = in_force(app, load_ensemble_file(file, "project")).ensemble.source
+    except EnsembleInvalid:  # it has changed since it was listed
+        return ()
+    return () if source is None else source.withheld
 
 
 def _files(app: App) -> Iterator[Finding]:
@@ -207,9 +223,8 @@ async def _default(app: App) -> list[Finding]:
     if unnamed is not None:
         return [Finding("access", "warning", f"a server answers at {unnamed}, and no setting names it", _SETUP)]
     if isinstance(default, MeteredNotAllowed):
-        return [
-            Finding("access", "warning", f"agents that name no model wait for a yes: {default.message}", _SETUP)
-        ]
+        fix = _SETUP if default.named_in is None else trust_command(app, default.named_in)
+        return [Finding("access", "warning", f"agents that name no model wait for a yes: {default.message}", fix)]
     return [Finding("access", "fault", default.message, _SETUP)]
 
 

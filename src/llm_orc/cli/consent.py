@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.access_lines import access_lines
@@ -63,5 +64,6 @@ def show_trust(view: TrustView) -> None:
         return
     note(f"The files of {root} say:")
     for guarded in view.guarded:
-        note(f"  {unmistakable(f'{guarded.key}: {guarded.value}')}")
+        shown = guarded.value if isinstance(guarded.value, str) else json.dumps(guarded.value, ensure_ascii=False)
+        note(f"  {unmistakable(f'{guarded.key}: {shown}')}")
         note(f"    {unmistakable(f'({guarded.origin})')}")
