@@ -111,10 +111,11 @@ def write(file: Path, content: object) -> None:
     file.write_text(json.dumps(content), encoding="utf-8")
 
 
-async def metered_ways(app: App, *, has_server: bool) -> set[tuple[str, str]]:
+async def metered_ways(home: Path, *, has_server: bool) -> set[tuple[str, str]]:
     """Return which metered ways a run of the clone's ensemble could take, fallbacks included; none if refused."""
     async with AsyncExitStack() as stack:
         try:
+            app = open_in(home)
             ensemble = find_ensemble(app, "one")
             finder = await stack.enter_async_context(access_finder(app, Machine(has_server=has_server)))
             ready = await finder.find_all(choices_of(ensemble, app.settings))
@@ -141,7 +142,7 @@ def is_no_higher(limit: float | None, than: float | None) -> bool:
 
 
 @given(users=_USERS, clones=_CLONES, agent=_AGENTS, has_server=st.booleans(), changed=_AGENTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_word_of_a_clone_makes_anybody_pay(
     users: dict[str, object],
     clones: dict[str, object],
@@ -187,7 +188,7 @@ def _one_story(
             alone = open_in(home)
         except LlmOrcError:  # fallbacks in a circle, or to a profile that is not there
             return
-        agreed = asyncio.run(metered_ways(alone, has_server=has_server))
+        agreed = asyncio.run(metered_ways(home, has_server=has_server))
 
         write(config, clones)
         write(ensemble, {"name": "one", "agents": [agent]})
@@ -195,20 +196,35 @@ def _one_story(
             app = open_in(home)
         except LlmOrcError:
             return
-        paid = asyncio.run(metered_ways(app, has_server=has_server))
+        paid = asyncio.run(metered_ways(home, has_server=has_server))
 
         assert paid <= (set() if chooses(agent) else agreed)
         _settings_are_the_users(alone, app)
 
-        try:
-            trust_directory(app, home / "clone", view_trust(app, home / "clone"))
-            open_in(home)
-        except LlmOrcError:
-            return
+        trust_directory(app, home / "clone", view_trust(app, home / "clone"))
+        trusted = asyncio.run(metered_ways(home, has_server=has_server))
+        _write_as_users(home, clones, agent)
+        as_users = asyncio.run(metered_ways(home, has_server=has_server))
+        assert trusted == as_users
+
+        _take_back(home)
         write(ensemble, {"name": "one", "agents": [changed]})
         if _choice(changed) != _choice(agent):
-            paid = asyncio.run(metered_ways(open_in(home), has_server=has_server))
+            paid = asyncio.run(metered_ways(home, has_server=has_server))
             assert paid == set() or not chooses(changed)
+
+
+def _write_as_users(home: Path, settings: Mapping[str, object], agent: Mapping[str, object]) -> None:
+    """Say the same in files of the user's own, in the place of the clone's."""
+    (home / "clone/.llm-orc").rename(home / "away")
+    write(home / ".config/llm-orc/config.local.yaml", settings)
+    write(home / ".config/llm-orc/ensembles/one.yaml", {"name": "one", "agents": [agent]})
+
+
+def _take_back(home: Path) -> None:
+    (home / "away").rename(home / "clone/.llm-orc")
+    (home / ".config/llm-orc/config.local.yaml").unlink()
+    (home / ".config/llm-orc/ensembles/one.yaml").unlink()
 
 
 def _of(mapping: Mapping[str, object], key: str) -> dict[str, object]:
