@@ -14,6 +14,7 @@ from llm_orc.app.doctor import examine
 from llm_orc.app.explain import explain_access
 from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.app.partners import find_partner, model_of, with_model
+from llm_orc.app.resume_run import ResumeOptions, resume_run
 from llm_orc.app.trusting import distrust_directory, trust_directory, view_trust
 from llm_orc.auth.access import Billing
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
@@ -348,6 +349,23 @@ async def test_a_paid_agent_that_a_later_pull_adds_is_asked_for_again(clone: Wor
     assert result.status == "completed"
     clone.cloned("third", {"name": "a", "provider": "anthropic-api", "model": "m"})
     await refused(clone, sandbox, "third")
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+async def test_a_run_goes_on_as_it_began_and_its_file_has_not_changed(clone: Workspace, *, trusted: bool) -> None:
+    clone.settings({**on_sandbox_again(clone), "runs": {"max_retries": 0}})
+    clone.cloned("one", local("a", options={"top_p": 0.5}, model="m"))
+    if trusted:
+        trust(clone)
+    app = clone.app()
+    first, _ = await run(app, "one", max_calls=0)
+    said: list[str] = []
+
+    resumed = await resume_run(
+        app, ResumeOptions(first.run_id, max_calls=9), show=lambda _event: None, waiting=said.append
+    )
+
+    assert (first.status, resumed.status, said) == ("failed", "completed", [])
 
 
 async def test_trust_that_is_taken_back_counts_no_more(clone: Workspace, sandbox: Sandbox) -> None:

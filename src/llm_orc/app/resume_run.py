@@ -101,10 +101,12 @@ def _changed_file(run: RecordedRun) -> str | None:
     if source is None or source.place == "packaged":
         return None
     try:
-        now = load_ensemble_file(Path(source.path), source.place).ensemble
+        parsed = load_ensemble_file(Path(source.path), source.place)
     except EnsembleInvalid:
         return source.path
-    return None if encode_ensemble(now) == encode_ensemble(run.recipe.ensemble) else source.path
+    began = encode_ensemble(replace(run.recipe.ensemble, source=None))
+    now = (parsed.ensemble, parsed.when_trusted().ensemble)  # whether it was trusted when the run began or not
+    return None if began in [encode_ensemble(replace(one, source=None)) for one in now] else source.path
 
 
 def _load(app: App, wanted: str | None) -> RecordedRun:
