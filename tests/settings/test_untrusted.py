@@ -117,6 +117,18 @@ def test_the_packages_default_may_be_given_a_model_by_a_project_and_nothing_else
     assert (default.temperature, default.system_prompt) == (None, None)
 
 
+@pytest.mark.parametrize("fallback", ["mine", "nowhere", "default"])
+def test_a_fallback_of_a_project_breaks_no_profile_of_the_users(place: Place, fallback: str) -> None:
+    place.user("model_profiles: {mine: {provider: ollama, model: m, fallback_model_profile: default}}")
+    place.in_project(f"model_profiles: {{default: {{fallback_model_profile: {fallback}}}}}")
+
+    settings = place.load()
+
+    assert settings.profiles["default"].fallback_model_profile is None
+    assert settings.profiles["mine"].fallback_model_profile == "default"
+    assert [one.key for one in settings.withheld] == ["model_profiles.default.fallback_model_profile"]
+
+
 def test_a_paid_default_that_comes_after_trust_is_asked_for_again(place: Place) -> None:
     place.in_project("runs: {record: false}")
     trust(place)

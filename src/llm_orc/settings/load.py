@@ -164,7 +164,18 @@ def _taken(layer: LayerValues, own: Mapping[SettingPath, Value], *, trusted: boo
             taken.values[value.path] = value
         elif not value.is_entry:
             taken.withheld[dotted(value.path)] = Withheld(dotted(value.path), value.origin)
+    if not trusted:
+        _withhold_what_breaks(taken, own)
     return taken
+
+
+def _withhold_what_breaks(taken: _Taken, own: Mapping[SettingPath, Value]) -> None:
+    """A fallback that a project gives to the package's profile may not lead nowhere, or the user's in a circle."""
+    for path, value in [*taken.values.items()]:
+        is_fallback = path[0] == "model_profiles" and path[2:] == ("fallback_model_profile",)
+        if is_fallback and path[:2] in own and path[1] in fallback_problems({**own, **taken.values}):
+            del taken.values[path]
+            taken.withheld[dotted(path)] = Withheld(dotted(path), value.origin)
 
 
 @dataclass(frozen=True, slots=True)
