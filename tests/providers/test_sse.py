@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import cycle
 
 import pytest
@@ -96,3 +97,13 @@ def by_the_book(stream: bytes) -> list[bytes]:
             value = line[5:]
             data.append(value[1:] if value.startswith(b" ") else value)
     return events
+
+
+@pytest.mark.parametrize("piece", [b"x" * 8_192, b"x" * 8_191 + b"\n"])
+def test_an_event_without_an_end_costs_no_more_for_being_long(piece: bytes) -> None:
+    parser, began = SseParser(), time.process_time()
+
+    for _ in range(4_000):
+        assert parser.feed(piece) == []
+
+    assert time.process_time() - began < 5  # many minutes where each piece copies all that came before

@@ -7,6 +7,7 @@ import re
 _BOM = b"\xef\xbb\xbf"
 # How every provider writes its events; two passes of C where others need a loop.
 _PLAIN = re.compile(rb"(?:(?:event: [^\n]*\n)?data: [^\n]*\n\n)*")
+_MAY_END = re.compile(rb"\n[\r\n]|\r\r")  # two line ends in a row, however they are written
 _PLAIN_DATA = re.compile(rb"data: ([^\n]*)\n\n")
 
 
@@ -20,15 +21,22 @@ class SseParser:
     __slots__ = ("_rest", "_started")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()  # grows by what comes, so that one endless event is not copied with each piece
         self._started = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of each event that `piece` completes, in order; those without data are left out."""
-        buffer = self._rest + piece if self._rest else piece
+        rest = self._rest
+        if rest:
+            if self._started and not _MAY_END.search(rest[-2:] + piece):
+                rest += piece
+                return []
+            buffer = bytes(rest + piece)
+        else:
+            buffer = piece
         if not self._started:
             if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-                self._rest = buffer
+                self._rest = bytearray(buffer)
                 return []
             self._started = True
             buffer = buffer.removeprefix(_BOM)
@@ -40,15 +48,15 @@ class SseParser:
         end = buffer.rfind(b"\n\n") + 2
         whole = buffer[:end] if end > 1 else b""
         if _PLAIN.fullmatch(whole):
-            self._rest = buffer[len(whole) :] + held
+            self._rest = bytearray(buffer[len(whole) :] + held)
             return _PLAIN_DATA.findall(whole)
         blocks = buffer.split(b"\n\n")
-        self._rest = blocks.pop() + held
+        self._rest = bytearray(blocks.pop() + held)
         return [data for block in blocks if (data := _data(block)) is not None]
 
     def rest(self) -> bytes:
         """Return the data of an event that has no empty line behind it; empty where there is none."""
-        block, self._rest = self._rest.replace(b"\r", b"\n").strip(b"\n"), b""
+        block, self._rest = bytes(self._rest).replace(b"\r", b"\n").strip(b"\n"), bytearray()
         return (_data(block) or b"") if block else b""
 
 
