@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from ipaddress import ip_address
 
@@ -13,10 +14,11 @@ from yarl import URL
 from llm_orc.errors import SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.no_proxy import NoProxy
+from llm_orc.net.options import NetworkSettings
 from llm_orc.net.proxies import Proxies
 from llm_orc.net.transport import TransportError, Trouble
 
-from .loopback import Cut, Loopback, Script, answer
+from .loopback import Cut, Loopback, Script, Silence, answer
 
 JSON = {"content-type": "application/json"}
 
@@ -89,6 +91,20 @@ async def test_a_wrong_port_of_a_proxy_is_told_of_the_proxy(http: Http, monkeypa
     assert error.trouble is Trouble.NOT_SENT
     assert f"the proxy `{proxy}` (from ALL_PROXY)" in error.reason
     assert "ALL_PROXY" in error.hint
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_says_nothing_is_not_waited_for_without_end(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", server.url)
+    server.answers([Silence])
+
+    async with asyncio.timeout(20), Http(NetworkSettings(connect_timeout_s=0.1, idle_timeout_s=0.3), 5) as http:
+        error = await trouble(http, f"{scheme}://models.test/v1")
+
+    assert error.trouble is (Trouble.NOT_SENT if scheme == "https" else Trouble.SILENT)
+    assert "(from ALL_PROXY)" in error.reason
 
 
 async def test_loopback_never_goes_through_a_proxy(

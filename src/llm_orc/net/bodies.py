@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
 
 ERROR_PAGE_BYTES = 2**18
@@ -22,29 +24,33 @@ class BodyTooLarge(Exception):
         self.most = most
 
 
-async def whole(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the whole body. Raises `BodyTooLarge`, before anything is read where the server says its size."""
+async def whole(response: aiohttp.ClientResponse, most: int, move: Callable[[], None]) -> bytes:
+    """Return the whole body; `move` is called for each piece.
+
+    Raises `BodyTooLarge`, before anything is read where the server says its size.
+    """
     if (response.content_length or 0) > most:
         raise BodyTooLarge(most)
-    body, is_whole = await _up_to(response.content, most)
+    body, is_whole = await _up_to(response.content, most, move)
     if not is_whole:
         raise BodyTooLarge(most)
     return body
 
 
-async def beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def beginning(response: aiohttp.ClientResponse, most: int, move: Callable[[], None]) -> bytes:
     """Return the body's first `most` bytes; the rest is left unread, which costs the connection."""
-    body, _ = await _up_to(response.content, most)
+    body, _ = await _up_to(response.content, most, move)
     return body
 
 
-async def _up_to(content: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:
+async def _up_to(content: aiohttp.StreamReader, most: int, move: Callable[[], None]) -> tuple[bytes, bool]:
     first = await content.readany()
     if len(first) <= most and content.at_eof():  # nearly every answer
         return first, True
     body = bytearray(first)
     del first
     while len(body) <= most:
+        move()
         piece = await content.readany()
         if not piece:
             return bytes(body), True

@@ -18,9 +18,10 @@ from llm_orc.net.proxies import Proxies
 from llm_orc.net.text import one_line
 from llm_orc.net.tls import authorities, check_bundles, tls_context
 from llm_orc.net.transport import Answer, Feed, TransportError, Trouble
+from llm_orc.net.watchdog import Watch, Watchdog, WatchedConnector, WatchedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from llm_orc.net.options import NetworkSettings
@@ -47,6 +48,7 @@ class Http:
         self._settings = settings
         self._max_connections = max_connections
         self._proxies = Proxies()
+        self._watchdog = Watchdog(settings)
         self._urls: dict[str, URL] = {}
         self._tls: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -55,15 +57,16 @@ class Http:
         if self._settings.ca_file is not None:
             self._tls = tls_context(self._settings)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_connections, limit_per_host=0, ttl_dns_cache=60),
+            connector=WatchedConnector(limit=self._max_connections, limit_per_host=0, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # `total` and `connect` would count the wait for a free connection.
+            # `total` and `connect` would count the wait for a free connection. `sock_read` is behind the watchdog.
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=None,
                 sock_connect=self._settings.connect_timeout_s,
-                sock_read=self._settings.idle_timeout_s,
+                sock_read=self._settings.idle_timeout_s * 4,
             ),
+            request_class=WatchedRequest,
             headers={"User-Agent": user_agent()},
             # Off, because aiohttp would ask the environment, and ~/.netrc for credentials, at every request.
             trust_env=False,
@@ -77,6 +80,7 @@ class Http:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._watchdog.stop()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -99,18 +103,22 @@ class Http:
         most_bytes: int | None = None,
     ) -> Answer:
         most = self._settings.max_answer_bytes if most_bytes is None else most_bytes
-        limit_s = self._settings.answer_timeout_s if limit_s is None else limit_s
         deadline = asyncio.timeout(limit_s)
+        watch = self._watchdog.watch(deadline)
         try:
             async with deadline:
-                return await self._exchange(method, url, headers, body, feed=feed, most=most)
+                return await self._exchange(method, url, headers, body, watch, feed=feed, most=most)
         except BodyTooLarge as e:
             raise TransportError(Trouble.TOO_LARGE, str(e)) from None
         except (aiohttp.ClientError, OSError, ValueError) as e:
             if deadline.expired():
+                if watch.trouble is not None:
+                    raise self._via(watch.trouble, url) from None
                 raise TransportError(Trouble.TOO_SLOW, f"no whole answer within {limit_s:g} s") from None
             # aiohttp's errors may hold headers, and so a key: only the reason leaves this room.
-            raise self._trouble(e, url) from None
+            raise self._via(_trouble(e, self._settings), url) from None
+        finally:
+            self._watchdog.leave(watch)
 
     async def _exchange(
         self,
@@ -118,6 +126,7 @@ class Http:
         url: str,
         headers: Mapping[str, str],
         body: bytes | None,
+        watch: Watch,
         *,
         feed: Feed | None,
         most: int,
@@ -136,25 +145,28 @@ class Http:
             proxy=None if proxy is None else proxy.url,
             ssl=self._context() if target.scheme == "https" else True,
         ) as response:
+            watch.response = response
+            watch.move()
             status = response.status
             if status == _PROXY_REFUSES and proxy is not None:
                 raise aiohttp.ClientHttpProxyError(response.request_info, (), status=status)
             if not 200 <= status < 300:
-                return Answer(status, response.headers, await beginning(response, min(most, ERROR_PAGE_BYTES)))
+                most = min(most, ERROR_PAGE_BYTES)
+                return Answer(status, response.headers, await beginning(response, most, watch.move))
             if feed is None or response.content_type == "application/json":
-                return Answer(status, response.headers, await whole(response, most))
-            return Answer(status, response.headers, broken=await _stream(response.content, feed, most))
+                return Answer(status, response.headers, await whole(response, most, watch.move))
+            return Answer(status, response.headers, broken=await _stream(response.content, feed, most, watch.move))
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = tls_context(self._settings)
         return self._tls
 
-    def _trouble(self, error: Exception, url: str) -> TransportError:
-        """Say what went wrong, and who stood in between: a proxy's fault is not the server's."""
-        trouble, reason = _kind_and_reason(error, self._settings)
+    def _via(self, error: TransportError, url: str) -> TransportError:
+        """Add who stood in between: a proxy's fault is not the server's."""
+        trouble, reason = error.trouble, error.reason
         if trouble is Trouble.INVALID:
-            return TransportError(trouble, reason)
+            return error
         if trouble is Trouble.CERTIFICATE:
             reason = f"{reason}; trusted are {authorities(self._settings)}"
         proxy = self._proxies.of(self._urls[url])
@@ -165,11 +177,12 @@ class Http:
         return TransportError(trouble, f"{reason}, through the proxy {proxy.shown}", proxy.hint)
 
 
-async def _stream(content: aiohttp.StreamReader, feed: Feed, most: int) -> str:
+async def _stream(content: aiohttp.StreamReader, feed: Feed, most: int, move: Callable[[], None]) -> str:
     """Pass the body on as it comes; return why it broke off, or nothing. Raises `BodyTooLarge`."""
     left = most
     try:
         while piece := await content.readany():
+            move()
             left -= len(piece)
             if left < 0:
                 raise BodyTooLarge(most)
@@ -194,15 +207,15 @@ async def _await_end(content: aiohttp.StreamReader) -> None:
         return
 
 
-def _kind_and_reason(error: Exception, settings: NetworkSettings) -> tuple[Trouble, str]:
+def _trouble(error: Exception, settings: NetworkSettings) -> TransportError:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s"
+        return TransportError(Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s")
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s"
+        return TransportError(Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s")
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
-        return Trouble.GARBAGE, "its body can't be unpacked as its `Content-Encoding` says"
+        return TransportError(Trouble.GARBAGE, "its body can't be unpacked as its `Content-Encoding` says")
     trouble = next((trouble for kinds, trouble in _TROUBLES if isinstance(error, kinds)), Trouble.DROPPED)
-    return trouble, _reason(error)
+    return TransportError(trouble, _reason(error))
 
 
 # The first row that fits counts.
