@@ -11,6 +11,7 @@ LlmOrcError                   error                     exit 1
 │  └─ MissingExtra            missing_extra                     a part of the program that is not installed
 ├─ AuthError                  auth                           4  access to a model
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
+│  ├─ KeyMalformed            key_malformed                     what stands in a key's place can't be one
 │  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
 │  ├─ NotTrusted              not_trusted                       a project's file sets what only its user may
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
@@ -179,6 +180,12 @@ class NotLoggedIn(AuthError):
     def __init__(self, message: str, *, hint: str | None = None, provider: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.provider = provider
+
+
+class KeyMalformed(AuthError):
+    """A place that should hold an API key holds something else; neither message nor hint repeats it."""
+
+    code = "key_malformed"
 
 
 class MeteredNotAllowed(AuthError):

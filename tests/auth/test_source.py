@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_orc.auth.source import find_api_key
-from llm_orc.errors import NotLoggedIn
+from llm_orc.errors import KeyMalformed, NotLoggedIn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_key_file_holds_the_key_alone(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff\xfe\x00", b"k" * 100_000])
 def test_anything_else_in_a_key_file_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(NotLoggedIn, match="does not hold one API key") as caught:
+    with pytest.raises(KeyMalformed, match="does not hold one API key") as caught:
         find_api_key({}, usual=USUAL, file=key_file(tmp_path, content))
 
     assert "two words" not in str(caught.value)

@@ -101,8 +101,36 @@ def test_a_missing_variable_that_may_be_a_key_is_not_repeated(bare: Shell) -> No
 def test_what_can_not_be_a_key_is_refused_and_nothing_is_kept(bare: Shell, content: str) -> None:
     done = bare.run("auth", "add", "openai", "--from-stdin", stdin=content.encode("latin-1"))
 
-    assert done.returncode == 2
+    assert done.returncode == 4
+    assert "standard input does not hold one API key: it " in done.stderr
     assert not (bare.config.parent / "credentials.json").exists()
+
+
+def test_a_key_that_is_written_wrong_ends_a_run_before_it_begins_with_its_place(bare: Shell) -> None:
+    bare.config.parent.mkdir(parents=True, exist_ok=True)
+    key_file = bare.cwd / "key"
+    key_file.write_text("OPENAI_API_KEY=sk-canary-4711")
+    key_file.chmod(0o600)
+    bare.environ |= {"OPENAI_API_KEY": '"sk-canary-4711"', "MINE": "sk-canary-4711\nsecond"}
+    settings = "model_profiles: {{default: {{provider: openai, model: m}}}}\nproviders: {{openai: {{{}}}}}\n"
+
+    for own, where in (
+        ("", "the environment variable `OPENAI_API_KEY` does not hold one API key: it stands in quotes"),
+        (
+            "api_key_env: MINE",
+            "the environment variable `MINE` does not hold one API key: it has more than one line",
+        ),
+        (
+            f"api_key_file: {key_file}",
+            f"the key file `{key_file}` does not hold one API key: it begins with a name",
+        ),
+    ):
+        bare.config.write_text(settings.format(own))
+        done = bare.run("invoke", "quick-answer", "--input", "x", "--allow-metered")
+
+        assert done.returncode == 4
+        assert where in done.stderr
+        assert "canary" not in done.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux' list of processes")

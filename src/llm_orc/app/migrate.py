@@ -185,7 +185,9 @@ def _judged(
     if place.value is None:
         return found
     try:
-        key = checked_key(place.value)
+        spec = find_provider(provider, app.settings.providers)
+        origin = endpoint_of(spec, app.settings.providers, has_credential=True).origin
+        key = checked_key(place.value, "this place", origin)
         entry = _entry(app, provider, key)
     except LlmOrcError as e:
         return replace(found, why=e.message)

@@ -45,7 +45,7 @@ class SignInOptions:
 def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = None) -> Entry:
     """Keep a key; nobody is asked whether it works. It goes to the provider's address of today and no other.
 
-    Raises `AccessNotSupported`, `LoginFailed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
+    Raises `AccessNotSupported`, `KeyMalformed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
     """
     find_way(app, provider, "api-key")
     spec = find_provider(provider, app.settings.providers)
@@ -57,7 +57,11 @@ def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = N
         )
     endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
     return open_credentials(app).store_api_key(
-        provider, checked_key(key).key, account=account, billing=billing_of(spec, endpoint), origin=endpoint.origin
+        provider,
+        checked_key(key, origin=endpoint.origin).key,
+        account=account,
+        billing=billing_of(spec, endpoint),
+        origin=endpoint.origin,
     )
 
 

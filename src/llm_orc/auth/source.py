@@ -7,8 +7,9 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llm_orc.auth.key_check import checked_key_bytes, checked_key_text
 from llm_orc.auth.secret import Secret
-from llm_orc.errors import NotLoggedIn
+from llm_orc.errors import KeyMalformed, NotLoggedIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,28 +33,34 @@ def find_api_key(
     usual: Sequence[str],
     variable: str | None = None,
     file: Path | None = None,
+    origin: str = "",
 ) -> FoundKey | None:
     """Return the key, or None where there is none.
 
     `file` and `variable` are places that configuration names: they win over the `usual` variables, and it is an
-    error (`NotLoggedIn`) when such a place holds nothing.
+    error (`NotLoggedIn`) when such a place holds nothing. Raises `KeyMalformed` for what can't be a key, or is one
+    of another server than `origin`.
     """
     if file is not None:
-        return FoundKey(_read_key_file(file), f"key file {file}", named=True)
+        return FoundKey(_read_key_file(file, origin), f"key file {file}", named=True)
     if variable is not None:
         if not (value := environ.get(variable, "").strip()):
             raise NotLoggedIn(
                 f"the configuration takes an API key from the environment variable `{variable}`, which is not set",
                 hint=f"export {variable}=…",
             )
-        return FoundKey(Secret(value), f"environment variable {variable}", named=True)
+        return FoundKey(_of_variable(variable, value, origin), f"environment variable {variable}", named=True)
     for name in usual:
         if value := environ.get(name, "").strip():
-            return FoundKey(Secret(value), f"environment variable {name}", named=False)
+            return FoundKey(_of_variable(name, value, origin), f"environment variable {name}", named=False)
     return None
 
 
-def _read_key_file(path: Path) -> Secret:
+def _of_variable(name: str, value: str, origin: str) -> Secret:
+    return checked_key_text(value, f"the environment variable `{name}`", origin)
+
+
+def _read_key_file(path: Path, origin: str) -> Secret:
     try:
         # Not blocking, so that a pipe or a device named by mistake can't hang us.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -69,10 +76,6 @@ def _read_key_file(path: Path) -> Secret:
             data = file.read(_LARGEST_KEY_FILE + 1)
     except OSError as e:
         raise NotLoggedIn(f"can't read the key file `{path}`: {e.strerror or e}") from e
-    try:
-        key = data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        key = ""
-    if not key or len(data) > _LARGEST_KEY_FILE or len(key.split()) != 1:
-        raise NotLoggedIn(f"the key file `{path}` does not hold one API key, alone on its line")
-    return Secret(key)
+    if len(data) > _LARGEST_KEY_FILE:
+        raise KeyMalformed(f"the key file `{path}` does not hold one API key: it is too large for that")
+    return checked_key_bytes(data, f"the key file `{path}`", origin)

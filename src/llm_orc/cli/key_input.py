@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_orc.auth.secret import Secret
+from llm_orc.auth.key_check import checked_key_bytes
 from llm_orc.cli.streams import is_terminal
-from llm_orc.errors import InputError
+from llm_orc.errors import InputError, KeyMalformed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from llm_orc.auth.secret import Secret
 
 _LONGEST = 16 * 1024  # bytes; a longer one is some other file
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -33,11 +35,11 @@ class KeySourceOptions:
 
 
 def read_key(options: KeySourceOptions, provider: str, environ: Mapping[str, str]) -> Secret:
-    """Return the key, or raise `InputError`, whose message never repeats what was read."""
+    """Return the key. Raises `InputError` and `KeyMalformed`, whose messages never repeat what was read."""
     if options.count > 1:
         raise InputError("a key has one source", hint="Give one of --from-stdin, --from-file and --from-env.")
     if options.from_env is not None:
-        return _clean(_variable(options.from_env, environ).encode(), "the environment variable")
+        return _clean(_variable(options.from_env, environ).encode("utf-8", "replace"), "the environment variable")
     if options.from_file is not None:
         return _clean(_file(options.from_file), "the file")
     if options.from_stdin and not is_terminal(sys.stdin):
@@ -75,10 +77,6 @@ def _file(name: str) -> bytes:
 
 
 def _clean(data: bytes, where: str) -> Secret:
-    try:
-        key = data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        key = ""
-    if not key or len(data) > _LONGEST or len(key.split()) != 1 or not key.isprintable() or not key.isascii():
-        raise InputError(f"{where} does not hold one API key, alone on its line")
-    return Secret(key)
+    if len(data) > _LONGEST:
+        raise KeyMalformed(f"{where} does not hold one API key: it is too large for that")
+    return checked_key_bytes(data, where)

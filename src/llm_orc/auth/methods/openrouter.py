@@ -23,7 +23,7 @@ from llm_orc.auth.oauth.endpoint import Params, checked, json_object, post, show
 from llm_orc.auth.oauth.pkce import base64url, new_pkce
 from llm_orc.auth.oauth.token_endpoint import LIMIT_S, Failure, TokenEndpointError, failure_of, lost
 from llm_orc.auth.secret import Secret
-from llm_orc.errors import LoginFailed
+from llm_orc.errors import KeyMalformed, LoginFailed
 from llm_orc.net.transport import Transport, TransportError
 
 if TYPE_CHECKING:
@@ -141,7 +141,10 @@ def _key(answer: Answer, sent: Params, provider: str, now: float) -> ApiKey:
     body = json_object(answer)
     key = body.get("key") if body is not None and 200 <= answer.status < 300 else None
     if isinstance(key, str):
-        return checked_key(Secret(key))
+        try:
+            return checked_key(Secret(key), f"what `{provider}` gave")
+        except KeyMalformed as e:
+            raise LoginFailed(f"{e.message}.", hint="Sign in again.", error="bad_key") from None
     if answer.status == 403:
         raise TokenEndpointError(
             f"`{provider}` did not take the code (status 403): it is used, too old, or not for this sign-in.",

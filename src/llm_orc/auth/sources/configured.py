@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.source import find_api_key
 from llm_orc.auth.sources.source import FoundCredential, Places, Wanted
 from llm_orc.auth.standing import Standing, key_standing
-from llm_orc.errors import AuthError
+from llm_orc.errors import AuthError, KeyMalformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,11 @@ def in_configuration(wanted: Wanted, places: Places) -> Iterator[FoundCredential
     label = f"key file {wanted.file}" if wanted.file is not None else f"environment variable {wanted.variable}"
     where = f"{label}, named in the configuration"
     try:
-        found = find_api_key(places.environ, usual=(), variable=wanted.variable, file=wanted.file)
+        found = find_api_key(
+            places.environ, usual=(), variable=wanted.variable, file=wanted.file, origin=wanted.origin
+        )
     except AuthError as e:
-        standing = Standing("absent", e.message, e.hint, e)
+        standing = Standing("corrupt" if isinstance(e, KeyMalformed) else "absent", e.message, e.hint, e)
         yield FoundCredential("configuration", "api-key", where, label, standing, is_set_up=True)
         return
     assert found is not None  # a named place holds a key, or it is an error

@@ -17,9 +17,11 @@ def in_environment(wanted: Wanted, places: Places) -> Iterator[FoundCredential]:
     for variable in wanted.variables:
         label = f"environment variable {variable}"
         try:
-            found = find_api_key(places.environ, usual=(variable,))
+            found = find_api_key(places.environ, usual=(variable,), origin=wanted.origin)
         except AuthError as e:
-            yield FoundCredential("environment", "api-key", label, label, Standing("absent", e.message, e.hint, e))
+            yield FoundCredential(
+                "environment", "api-key", label, label, Standing("corrupt", e.message, e.hint, e)
+            )
             continue
         if found is not None:
             standing = key_standing(found.secret, wanted.origin, places.refusals, label, wanted.provider)

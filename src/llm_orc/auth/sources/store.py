@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import ApiKey, Entry
+from llm_orc.auth.key_check import checked_key_text
 from llm_orc.auth.sources.source import FoundCredential, Places, Wanted
 from llm_orc.auth.standing import Standing, StandingName, standing_of, why_no_renewal
-from llm_orc.errors import CredentialStoreError
+from llm_orc.errors import CredentialStoreError, KeyMalformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,17 +55,23 @@ def _entry(entry: Entry, wanted: Wanted, places: Places, where: str) -> FoundCre
         "api-key" if is_key else "oauth",
         where,
         label,
-        standing_of(
-            entry,
-            places.clock(),
-            entry.origin or wanted.origin,
-            places.refusals,
-            why_no_renewal(entry, wanted.client_id, has_endpoint=wanted.can_exchange),
-        ),
+        _standing(entry, wanted, places, label),
         is_set_up=entry.is_set_up,
         is_active=entry.is_active,
         entry=entry,
     )
+
+
+def _standing(entry: Entry, wanted: Wanted, places: Places, label: str) -> Standing:
+    origin = entry.origin or wanted.origin
+    if isinstance(entry.credential, ApiKey):
+        try:
+            checked_key_text(entry.credential.key.reveal(), f"the {label} of `{wanted.provider}`", origin)
+        except KeyMalformed as e:
+            hint = f"{e.hint or ''} Add it again: llm-orc auth add {wanted.provider}".strip()
+            return Standing("corrupt", e.message, hint, KeyMalformed(e.message, hint=hint))
+    no_renewal = why_no_renewal(entry, wanted.client_id, has_endpoint=wanted.can_exchange)
+    return standing_of(entry, places.clock(), origin, places.refusals, no_renewal)
 
 
 def _damaged(provider: str, words: str) -> Standing:

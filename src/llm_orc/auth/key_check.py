@@ -1,0 +1,88 @@
+"""The one check of an API key, whichever door it comes in by: before a run, and nothing of it is in a message."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from llm_orc.auth.key_shapes import known_origins, prefix_of
+from llm_orc.auth.secret import Secret
+from llm_orc.errors import KeyMalformed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST = 8192  # characters; what servers take in one header
+_BLANKS = " \t\r\n"
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_ASSIGNMENT = re.compile(
+    r"(?:export|set|setx|setenv|env)\s+\$?\w+|(?:\$env:)?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\s*[=:]"
+    r"|['\"]?(?i:api[_-]?key|key|token)['\"]?\s*[=:]"
+)
+_SCHEME = re.compile(r"(?i:(?:authorization|x-api-key|x-goog-api-key)\s*:|(?:bearer|basic)\s)")
+_PLACEHOLDER = re.compile(r"\$\{?\w+\}?|%\w+%|<.*>|\[.*\]|.*\.\.\.|(?i:your[-_ ].*key.*)")
+_ADDRESS = re.compile(r"(?i:https?://)")
+
+
+class KeyProblem(NamedTuple):
+    """What is wrong with a key, in words that go on from `it`, and what to do."""
+
+    words: str
+    hint: str
+
+
+def checked_key_text(text: str, where: str, origin: str = "") -> Secret:
+    """Return the key without white space around it. Raises `KeyMalformed`, which names `where` and not the key.
+
+    `origin` is the server that it would go to: a key of another one, as far as it can be told, is refused. What
+    servers of unknown origin take is their business.
+    """
+    key = text.removeprefix("\ufeff").strip(_BLANKS)
+    if problem := problem_of(key, origin):
+        raise KeyMalformed(f"{where} does not hold one API key: it {problem.words}", hint=problem.hint)
+    return Secret(key)
+
+
+def checked_key_bytes(data: bytes, where: str, origin: str = "") -> Secret:
+    """Return the key that a file or standard input holds, as `checked_key_text` does."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        words, hint = "is not UTF-8 text", "Save the key as plain text, alone."
+        raise KeyMalformed(f"{where} does not hold one API key: it {words}", hint=hint) from None
+    return checked_key_text(text, where, origin)
+
+
+def problem_of(key: str, origin: str = "") -> KeyProblem | None:
+    """Return the first thing that is wrong with a key, None where it can be sent."""
+    return next(_problems(key, origin), None)
+
+
+def _problems(key: str, origin: str) -> Iterator[KeyProblem]:
+    alone = "Put the key there alone, on one line."
+    if not key:
+        yield KeyProblem("is empty", alone)
+    if len(key.splitlines()) > 1:
+        yield KeyProblem("has more than one line", alone)
+    if _ASSIGNMENT.match(key):
+        yield KeyProblem("begins with a name, as `NAME=key` does", "Put the key there alone, without `NAME=`.")
+    if _SCHEME.match(key):
+        yield KeyProblem("begins with the name of a header or scheme, as `Bearer …` does", alone)
+    if key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        yield KeyProblem("stands in quotes", "Put the key there without quotes.")
+    if _ADDRESS.match(key) or key.startswith(("{", "-----BEGIN")):
+        yield KeyProblem("is an address, a document or a certificate", alone)
+    if _PLACEHOLDER.fullmatch(key):
+        yield KeyProblem("is a placeholder", "Put the key itself there; placeholders are not filled in.")
+    if unseen := next((c for c in key if not c.isascii() or ord(c) < 0x21 or ord(c) == 0x7F), ""):
+        what = {" ": "a space", "\t": "a tab"}.get(unseen, f"the character U+{ord(unseen):04X}")
+        yield KeyProblem(f"has {what} in it, which no key has", "Copy it again, or delete that character.")
+    if len(key) > _LONGEST:
+        yield KeyProblem(f"is longer than {_LONGEST} characters", alone)
+    yield from _foreign(key, origin)
+
+
+def _foreign(key: str, origin: str) -> Iterator[KeyProblem]:
+    prefix = prefix_of(key)
+    if prefix is not None and origin in known_origins() and prefix.origin != origin:
+        yield KeyProblem(f"begins like one of {prefix.owner}, and would go to `{origin}`", prefix.hint)
