@@ -8,8 +8,10 @@ from contextlib import suppress
 
 import pytest
 
+from llm_orc.app.chat import Chat, ChatOptions
 from llm_orc.app.find_ensemble import find_ensemble
 from llm_orc.app.fork_run import ForkOptions, fork_run, origin_of
+from llm_orc.app.look_back import list_runs
 from llm_orc.app.resume_run import ResumeOptions, resume_run
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.engine.events import RunEvent, TryStarted
@@ -263,3 +265,44 @@ async def test_a_run_without_a_limit_keeps_no_tries(place: Workspace, server: Pa
     assert not any(isinstance(event, TryStarted) for event in seen.events)
     assert result.counted_usd is None
     assert result.total.cost_usd == pytest.approx(server.bill_usd)
+
+
+async def test_a_chat_counts_the_turns_that_failed_and_those_that_were_cut(
+    place: Workspace, server: PaidServer
+) -> None:
+    place.ensemble("one", paid("a"))
+    app = place.app()
+    async with Chat(app, find_ensemble(app, "one"), ChatOptions(max_cost_usd=2.5 * 0.122)) as chat:
+
+        async def say(text: str) -> RunResult:
+            return await chat.say(text, show=lambda _event: None, waiting=lambda _sentence: None)
+
+        server.faults = ["garbage"]
+        await say("one")
+        server.faults = ["silence"]
+        sent = asyncio.Event()
+        server.billed = lambda _usd: sent.set()
+        second = asyncio.ensure_future(say("two"))
+        await sent.wait()
+        second.cancel()
+        with suppress(asyncio.CancelledError):
+            await second
+        server.faults = ["none"]
+        third = await say("three")
+
+        assert third["a"].error is not None
+        assert third["a"].error.code == "budget_exceeded"
+        assert len(server.bills) == 2
+        assert (chat.spend.cost_usd, chat.spend.unknown_costs) == (None, 2)
+
+
+async def test_a_list_of_runs_marks_a_cost_that_is_not_wholly_known(place: Workspace, server: PaidServer) -> None:
+    server.faults = ["none", "garbage"]
+    place.ensemble("two", paid("a"), paid("b", depends_on=["a"]))
+
+    result, _ = await run(place.app(), "two")
+
+    [listed] = list_runs(place.app())
+    assert (listed.cost_usd, listed.unknown_costs) == (None, 1)
+    assert listed.known_cost_usd == pytest.approx(result["a"].cost_usd)
+    assert result.by_billing["metered"].known_cost_usd == pytest.approx(result["a"].cost_usd)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -23,6 +24,7 @@ from llm_orc.durable.tables import BATCHES, ROWS, WORKERS
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import BatchBudgetExceeded, BudgetExceeded, RateLimited
 from llm_orc.runs.resume import Recipe
+from llm_orc.runs.spend import Spend
 
 RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (ModelChoice("p", "m", "ensemble"),)})
 BATCH = NewBatch("b1", RECIPE, "", 0.0, 3)
@@ -179,3 +181,16 @@ async def test_a_call_that_nobody_bills_and_one_that_is_settled_twice_count_once
     account.settle(hold, 1, 0.3)
 
     assert counted(engine, BATCHES.c.spent_usd) == counted(engine, ROWS.c.spent_usd) == pytest.approx(0.3)
+
+
+async def test_a_limit_that_comes_later_counts_calls_of_unknown_cost_at_their_most(engine: sa.Engine) -> None:
+    submit(engine, BatchLimits())
+    known, unknown = Spend(2, cost_usd=0.2, known_cost_usd=0.2), Spend(3, cost_usd=None, unknown_costs=3)
+    for number, spend in ((1, known), (2, unknown)):
+        with engine.begin() as connection:
+            ended = sa.update(ROWS).where(ROWS.c.number == number)
+            connection.execute(ended.values(spend=msgspec.json.encode({"metered": spend})))
+
+    Batches(engine).change("b1", RECIPE, BatchLimits(max_cost_usd=1.0), most_usd=0.1)
+
+    assert counted(engine, BATCHES.c.spent_usd) == pytest.approx(0.5)

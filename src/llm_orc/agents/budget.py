@@ -128,8 +128,8 @@ class Budget:
         if not most_usd:
             return
         async with self._changed:
-            while self.spent_usd + self._held_usd + most_usd > self.limit_usd + _ROUNDING_USD:
-                if self._held_usd <= _ROUNDING_USD or self.spent_usd + most_usd > self.limit_usd + _ROUNDING_USD:
+            while not self._fits(self._held_usd + most_usd):
+                if self._held_usd <= _ROUNDING_USD or not self._fits(most_usd):
                     raise BudgetExceeded(
                         f"{tried.what} may cost up to ${most_usd:.4f}, and ${max(self._left_usd, 0):.4f} of the"
                         f" ${self.limit_usd:.2f} that this run may cost are left",
@@ -137,6 +137,10 @@ class Budget:
                     )
                 await self._changed.wait()
             self._held_usd += most_usd
+
+    def _fits(self, usd: float) -> bool:
+        """False also where the limit is no number."""
+        return self.spent_usd + usd <= self.limit_usd + _ROUNDING_USD
 
     @property
     def _left_usd(self) -> float:

@@ -16,7 +16,7 @@ from llm_orc.app.consent import paying_of
 from llm_orc.app.estimate import estimate
 from llm_orc.app.in_force import plan_of
 from llm_orc.app.placeholders import placeholders
-from llm_orc.app.run_budget import refuse_unknown_price
+from llm_orc.app.run_budget import most_of_any, refuse_unknown_price
 from llm_orc.app.run_ensemble import lowest
 from llm_orc.app.session import Session
 from llm_orc.durable.batch import BatchLimits, NewRow, batch_id_of
@@ -59,6 +59,7 @@ class Submission:
     rows: Sequence[NewRow]
     limits: BatchLimits
     options: BatchOptions
+    most_usd: float = 0.0  # that one try of a call can cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Going:
     batch_id: str
     recipe: Recipe
     limits: BatchLimits
+    most_usd: float = 0.0  # that one try of a call can cost
 
 
 def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options: BatchOptions) -> Submission:
@@ -139,8 +141,8 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     waiting = len(tasks) if known is None else known.to_do
     added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
-    ready = await _plan(app, recipe, submission.limits, to_do, planned)
-    return replace(submission, recipe=ready)
+    ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned)
+    return replace(submission, recipe=ready, most_usd=most_usd)
 
 
 async def plan_going(app: App, wanted: Wanted, planned: Callable[[AccessPlan, int], None]) -> Going:
@@ -163,8 +165,8 @@ async def plan_going(app: App, wanted: Wanted, planned: Callable[[AccessPlan, in
     recipe = replace(known.recipe, allow_metered=wanted.allow_metered or known.recipe.allow_metered)
     rows = known.to_do + (known.failed if wanted.failed else 0)
     added = known.added
-    recipe = await _plan(app, recipe, limits, _ToDo(rows, known.longest_task, added), planned)
-    return Going(batch_id, recipe, limits)
+    recipe, most_usd = await _plan(app, recipe, limits, _ToDo(rows, known.longest_task, added), planned)
+    return Going(batch_id, recipe, limits, most_usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +184,18 @@ async def _plan(
     limits: BatchLimits,
     to_do: _ToDo,
     planned: Callable[[AccessPlan, int], None],
-) -> Recipe:
-    """Return the recipe with nothing left open."""
+) -> tuple[Recipe, float]:
+    """Return the recipe with nothing left open, and the most that one try of a call can cost."""
     async with Session(
         app, paying=paying_of(allow_metered=recipe.allow_metered), rehearsal=recipe.rehearsal, stream=False
     ) as session:
-        ready, _ = await session.models_for(recipe.choices)
+        ready, candidates = await session.models_for(recipe.choices)
     refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)
     one = partial(estimate, replace(recipe, task=to_do.longest_task), ready.by_agent, to_do.added)
     planned(replace(plan_of(app, recipe.ensemble, ready), estimate=lambda: _times(one(), to_do.rows)), to_do.rows)
     choices = {agent: tuple(model.choice for model in found) for agent, found in ready.by_agent.items()}
-    return replace(recipe, choices=choices)
+    most_usd = most_of_any(replace(recipe, task=to_do.longest_task), candidates, to_do.added)
+    return replace(recipe, choices=choices), most_usd
 
 
 def _times(one: Estimate | None, rows: int) -> Estimate | None:

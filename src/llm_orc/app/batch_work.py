@@ -81,6 +81,7 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
             created_at=app.clock.now(),
             total=len(submission.rows),
             limits=submission.limits,
+            most_usd=submission.most_usd,
         )
         open_queue(worker.client, submission.batch_id, options.rows_at_once)
         worker.batches.reopen(submission.batch_id)  # before rows are added, so that a cancel meanwhile holds
@@ -97,7 +98,7 @@ async def go_on(app: App, going: Going, wanted: Wanted, watch: BatchWatch, stop:
 
     def submit(worker: Worker) -> None:
         open_queue(worker.client, going.batch_id, wanted.rows_at_once)
-        worker.batches.change(going.batch_id, going.recipe, going.limits)
+        worker.batches.change(going.batch_id, going.recipe, going.limits, going.most_usd)
         worker.batches.reopen(going.batch_id)
         if wanted.failed:
             worker.batches.retry_failed(going.batch_id, partial(enqueue_row, worker.client))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.base import WhenFull
+from llm_orc.agents.budget import Budget
 from llm_orc.app.choices import choices_of
 from llm_orc.app.consent import paying_of
 from llm_orc.app.conversations import conversations
@@ -17,6 +18,8 @@ from llm_orc.app.resume_run import ResumeOptions, resume_run
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.session import Session
 from llm_orc.engine.events import AgentDelta
+from llm_orc.runs.costs import CostsSoFar
+from llm_orc.runs.spend import Spend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +50,9 @@ class Chat:
     def __init__(self, app: App, ensemble: Ensemble, options: ChatOptions) -> None:
         self.ensemble = ensemble
         self.conversation = options.conversation or new_name(ensemble)
-        self.spent_usd: float | None = 0.0
         self.calls = 0
+        self._costs = CostsSoFar()
+        self._budget = None if options.max_cost_usd is None else Budget(options.max_cost_usd)
         self._app, self._options = app, options
         self._stack = AsyncExitStack()
         self._session: Session
@@ -89,7 +93,7 @@ class Chat:
         """
         if keep:
             self._say_what_is_lost(waiting)
-        left = self._options.max_cost_usd
+        budget = self._budget
         result = await run_ensemble(
             self._app,
             self.ensemble,
@@ -97,12 +101,13 @@ class Chat:
                 text,
                 allow_metered=self._options.allow_metered,
                 record=None if keep else False,
-                max_cost_usd=None if left is None else max(0.0, left - (self.spent_usd or 0.0)),
+                max_cost_usd=None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd),
                 stream=self._options.stream,
                 conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
                 is_chat=True,
+                budget=budget,
             ),
-            show=show,
+            show=self._counting(show),
             waiting=waiting,
             session=self._session,
         )
@@ -131,11 +136,11 @@ class Chat:
                 return await self.say(result.task, show=show, waiting=lambda _sentence: None)
             finally:
                 self._options = before
-        began = self._app.clock.now()
+        began, count = self._app.clock.now(), self._counting(show)
 
         def show_new(event: RunEvent) -> None:
             if isinstance(event, AgentDelta) or event.at >= began:
-                show(event)
+                count(event)
 
         resumed = await resume_run(
             self._app,
@@ -145,6 +150,7 @@ class Chat:
                 stream=self._options.stream,
                 when_full=when_full,
                 in_chat=True,
+                budget=self._budget,
             ),
             show=show_new,
             session=self._session,
@@ -186,11 +192,30 @@ class Chat:
     def _count(self, result: RunResult, but: RunResult | None = None) -> None:
         """Add what a run took; `but` is an earlier try of it, which was counted then."""
         self.calls += result.total.calls - (but.total.calls if but else 0)
-        earlier = but.total.cost_usd if but else 0.0
-        if self.spent_usd is None or result.total.cost_usd is None or earlier is None:
-            self.spent_usd = None
-        else:
-            self.spent_usd += result.total.cost_usd - earlier
+
+    def _counting(self, show: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
+        """Return `show`, with what the events say of costs counted: those of a turn that was cut too."""
+
+        def count(event: RunEvent) -> None:
+            if not isinstance(event, AgentDelta):
+                self._costs.apply(event)
+            show(event)
+
+        return count
+
+    @property
+    def spend(self) -> Spend:
+        """What all turns have cost."""
+        costs = self._costs
+        unknown = costs.unknown + costs.unanswered
+        known_usd = costs.known_usd
+        return Spend(
+            self.calls,
+            cost_usd=None if unknown else known_usd,
+            known_cost_usd=known_usd,
+            unknown_costs=unknown,
+            unanswered=costs.unanswered,
+        )
 
 
 def new_name(ensemble: Ensemble) -> str:

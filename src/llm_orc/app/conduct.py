@@ -16,7 +16,7 @@ from llm_orc.app.consent import paying_of
 from llm_orc.app.conversing import conversation_of
 from llm_orc.app.estimate import estimate
 from llm_orc.app.in_force import plan_of
-from llm_orc.app.run_budget import budget_of, refuse_unknown_price
+from llm_orc.app.run_budget import budget_of, limits_of, refuse_unknown_price
 from llm_orc.app.running import lock_of
 from llm_orc.app.session import Session
 from llm_orc.engine.events import AgentDelta, RunEvent
@@ -120,7 +120,7 @@ async def conduct(
             done=earlier.state.outputs if earlier else None,
             sandbox=recipe.rehearsal,
             conversation=recipe.conversation,
-            counts_tries=budget is not None,
+            limits=limits_of(recipe),
         )
         return state.result(recorded=record and sink.failure is None)
 

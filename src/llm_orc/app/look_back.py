@@ -34,8 +34,10 @@ class RunSummary:
     duration_s: float | None
     agents: int
     finished: int
-    cost_usd: float | None
+    cost_usd: float | None  # None: a part of it is not known
     sandbox: bool
+    known_cost_usd: float | None = None
+    unknown_costs: int | None = None  # how many calls and tries are the other part; None: that is not known either
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def _row_of_batch(app: App, batch: str, number: int, store: str | None) -> RunRe
         finished=len(row.run_state.outputs),
         cost_usd=result.total.cost_usd,
         sandbox=result.sandbox,
+        known_cost_usd=result.total.known_cost_usd,
+        unknown_costs=result.total.unknown_costs,
     )
     return RunRecord(summary, result, row.record, recipe)
 
@@ -152,4 +156,6 @@ def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
         finished=finished,
         cost_usd=row.cost_usd,
         sandbox=row.sandbox,
+        known_cost_usd=row.known_cost_usd,
+        unknown_costs=row.unknown_costs,
     )

@@ -9,6 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.base import WhenFull
+from llm_orc.agents.budget import Budget
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.running import is_running
 from llm_orc.ensembles.parse import load_ensemble_file
@@ -41,6 +42,7 @@ class ResumeOptions:
     max_calls: int | None = None  # likewise
     stream: bool = False
     when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
+    budget: Budget | None = None  # one that several runs share, beside the run's own
     in_chat: bool = False  # asked by the chat that the run is a turn of
 
 
@@ -87,7 +89,7 @@ async def resume_run(
         app,
         recipe,
         Watch(show, planned, options.stream, waiting),
-        Limits(options.max_concurrent, options.timeout_s),
+        Limits(options.max_concurrent, options.timeout_s, options.budget),
         run_id=run.row.run_id,
         record=True,
         earlier=run,

@@ -9,15 +9,18 @@ from llm_orc.agents.counted_tries import most_cost_usd
 from llm_orc.app.costs import cost_of
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage
+from llm_orc.providers.most import most_output_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.candidate import Candidate
     from llm_orc.app.access import ReadyModels
+    from llm_orc.engine.events import Limited
     from llm_orc.runs.resume import Recipe, RecordedRun
     from llm_orc.runs.tries import RecordedTries
 
+_BYTES_PER_TOKEN = 6  # of an answer that the next agent is given; few languages have more
 _FRAME = 400  # bytes around each part of a prompt; generous
 
 
@@ -39,11 +42,16 @@ def budget_of(
     costs = earlier.state.costs
     costs.stop()
     spent_usd = costs.counted_usd
-    for agent in costs.uncounted:
+    for agent in () if recipe.max_cost_usd is None else costs.uncounted:
         counts_usd = _most_of(recipe, earlier, candidates.get(agent, ()), agent, told.get(agent, 0))
         record.unlimited(agent, counts_usd)
         spent_usd += counts_usd
     return Budget(recipe.max_cost_usd, spent_usd, max_calls=recipe.max_calls, calls=costs.calls, record=record)
+
+
+def limits_of(recipe: Recipe) -> tuple[Limited, ...]:
+    cost: tuple[Limited, ...] = () if recipe.max_cost_usd is None else ("cost",)
+    return cost if recipe.max_calls is None else (*cost, "calls")
 
 
 def _most_of(
@@ -55,6 +63,25 @@ def _most_of(
     parts = [recipe.task, *(outputs[name].text for name in depends_on if name in outputs)]
     size = 4 * told + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
     return max((_most_of_one(one, size) for one in candidates if one.is_metered), default=0.0)
+
+
+def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], added: Mapping[str, int]) -> float:
+    """Return what one try of any agent can cost at most. `added` are characters that its system prompt may get."""
+    longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
+    most_usd = 0.0
+    for spec in recipe.ensemble.agents:
+        parts = [len(recipe.task.encode("utf-8", "surrogatepass")), *(longest[name] for name in spec.depends_on)]
+        size = 4 * added.get(spec.name, 0) + sum(_FRAME + part for part in parts)
+        for one in candidates[spec.name]:
+            if one.is_metered:
+                most_usd = max(most_usd, _most_of_one(one, size))
+    return most_usd
+
+
+def _longest_bytes(candidate: Candidate) -> int:
+    choice = candidate.choice
+    request = ModelRequest((), max_tokens=choice.max_tokens, options=choice.options)
+    return _BYTES_PER_TOKEN * most_output_tokens(request, candidate.model.name)
 
 
 def _most_of_one(candidate: Candidate, size: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.agents.budget import Budget
 from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.conversing import ConversationOptions, with_conversation
@@ -39,6 +40,7 @@ class RunOptions:
     stream: bool = False  # send text deltas to `show`
     conversation: ConversationOptions = field(default_factory=ConversationOptions)
     is_chat: bool = False  # one turn of a chat
+    budget: Budget | None = None  # one that several runs share, beside the run's own
 
 
 async def run_ensemble(
@@ -78,7 +80,7 @@ async def run_ensemble(
         app,
         recipe,
         Watch(show, planned, options.stream, waiting),
-        Limits(options.max_concurrent, options.timeout_s),
+        Limits(options.max_concurrent, options.timeout_s, options.budget),
         run_id=app.new_run_id(),
         record=app.settings.runs.record if options.record is None else options.record,
         session=session,

@@ -148,7 +148,7 @@ def run_command(
         return await plan_batch(app, replace(submission, recipe=recipe), planned)
 
     async def work(ready: Submission, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
-        return await run_batch(app, replace(submission, recipe=ready.recipe), watch, stopping.event)
+        return await run_batch(app, ready, watch, stopping.event)
 
     return carry_out(app, plan, work, showing, store, allow_metered=allow_metered)
 

@@ -16,7 +16,7 @@ from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.streams import note
 from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import InputError, StorageError
-from llm_orc.formats.figures import count, dollars
+from llm_orc.formats.figures import count, spent_dollars
 from llm_orc.formats.printable import one_line
 from llm_orc.storage.nearest import did_you_mean
 
@@ -206,7 +206,7 @@ async def _info(room: Room, _rest: str) -> None:
     _, turns = room.chat.turns(0)
     note(f"With {room.chat.ensemble.name}, in conversation {room.chat.conversation}, {count(turns, 'turn')}.")
     await _who(room)
-    note(f"So far: {count(room.chat.calls, 'call')}, {dollars(room.chat.spent_usd)}")
+    note(f"So far: {count(room.chat.calls, 'call')}, {spent_dollars(room.chat.spend)}")
 
 
 async def _exit(_room: Room, _rest: str) -> None:

@@ -27,7 +27,7 @@ from llm_orc.cli.streams import Styled, moves_cursor, note, undelivered
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, StorageError
 from llm_orc.formats.conversation import as_text
-from llm_orc.formats.figures import count, dollars
+from llm_orc.formats.figures import count, spent_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -199,7 +199,7 @@ class _ChatLoop:
     @staticmethod
     def _say_goodbye(chat: Chat, *, is_person: bool) -> None:
         if chat.calls:
-            note(f"{count(chat.calls, 'call')}, {dollars(chat.spent_usd)}")
+            note(f"{count(chat.calls, 'call')}, {spent_dollars(chat.spend)}")
         if is_person and chat.turns(1)[0]:
             note(f"Go on with: llm-orc chat --conversation {_quoted(chat.conversation)}")
 

@@ -167,7 +167,7 @@ def _written(record: RunRecord, format_name: str) -> str:
 
 
 def _runs_table(runs: tuple[RunSummary, ...]) -> str:
-    from llm_orc.formats.figures import dollars, moment, seconds
+    from llm_orc.formats.figures import known_dollars, moment, seconds
 
     heading = [
         Column("RUN"),
@@ -186,7 +186,7 @@ def _runs_table(runs: tuple[RunSummary, ...]) -> str:
             f"{run.finished}/{run.agents}",
             moment(run.started_at),
             "" if run.duration_s is None else seconds(run.duration_s),
-            dollars(run.cost_usd),
+            known_dollars(run.cost_usd, run.known_cost_usd),
         )
         for run in runs
     ]
@@ -205,5 +205,7 @@ def _summary_value(run: RunSummary) -> JsonValue:
         "agents": run.agents,
         "finished": run.finished,
         "cost_usd": run.cost_usd,
+        "known_cost_usd": run.known_cost_usd,
+        "unknown_costs": run.unknown_costs,
         "sandbox": run.sandbox,
     }

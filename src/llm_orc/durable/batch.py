@@ -62,6 +62,7 @@ class NewBatch:
     created_at: float
     total: int
     limits: BatchLimits = BatchLimits()
+    most_usd: float = 0.0  # that one try of a call can cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from llm_orc.durable.kept_rows import decode_record, read_fields, read_row, read
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
+from llm_orc.runs.spend import NOTHING_SPENT
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class Batches:
         with self._engine.begin() as connection:
             _lock(connection, new.batch_id)
             limits: dict[str, float | None] = asdict(new.limits)
-            is_new = not self._change(connection, new.batch_id, new.recipe, new.limits, inputs=new.inputs)
+            is_new = not self._change(
+                connection, new.batch_id, new.recipe, new.limits, new.most_usd, inputs=new.inputs
+            )
             if is_new:
                 connection.execute(
                     sa.insert(BATCHES).values(
@@ -67,13 +70,22 @@ class Batches:
                     return is_new
                 self._add(connection, new.batch_id, rows[there : there + _CHUNK], enqueue, now)
 
-    def change(self, batch_id: str, recipe: Recipe, limits: BatchLimits) -> None:
-        """Go on with another recipe, which shapes the same answers, and other limits."""
+    def change(self, batch_id: str, recipe: Recipe, limits: BatchLimits, most_usd: float = 0.0) -> None:
+        """Go on with another recipe, which shapes the same answers, and other limits.
+
+        Where the cost gets a limit that had none, calls of unknown cost count `most_usd` each.
+        """
         with self._engine.begin() as connection:
-            self._change(connection, batch_id, recipe, limits)
+            self._change(connection, batch_id, recipe, limits, most_usd)
 
     def _change(
-        self, connection: sa.Connection, batch_id: str, recipe: Recipe, limits: BatchLimits, **others: str
+        self,
+        connection: sa.Connection,
+        batch_id: str,
+        recipe: Recipe,
+        limits: BatchLimits,
+        most_usd: float,
+        **others: str,
     ) -> bool:
         """Returns False where there is no such batch yet."""
         this = BATCHES.c.batch_id == batch_id
@@ -82,7 +94,7 @@ class Batches:
             return False
         values: dict[str, object] = {**asdict(limits), "recipe": encode_recipe(recipe), **others}
         if before.max_cost_usd is None and limits.max_cost_usd is not None:  # until now nobody has counted
-            spent = _spent_usd(connection, batch_id)
+            spent = _spent_usd(connection, batch_id, most_usd)
             values["spent_usd"] = sa.case((BATCHES.c.spent_usd < spent, spent), else_=BATCHES.c.spent_usd)
         connection.execute(sa.update(BATCHES).where(this).values(**values))
         return True
@@ -354,6 +366,10 @@ def _lock(connection: sa.Connection, batch_id: str) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-def _spent_usd(connection: sa.Connection, batch_id: str) -> float:
+def _spent_usd(connection: sa.Connection, batch_id: str, most_usd: float) -> float:
     spends = connection.execute(sa.select(ROWS.c.spend).where(ROWS.c.batch_id == batch_id)).scalars()
-    return sum(part.cost_usd or 0.0 for spend in spends for part in read_spend(spend).values())
+    total = NOTHING_SPENT
+    for spend in spends:
+        for part in read_spend(spend).values():
+            total = total.plus(part)
+    return total.known_cost_usd + total.unknown_costs * most_usd

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from llm_orc.agents.base import AgentOutput
 from llm_orc.auth.access import Access
 
+Limited = Literal["cost", "calls"]
 RunStatus = Literal["completed", "completed_with_errors", "failed"]
 
 
@@ -24,7 +25,7 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """`counts_tries`: the run is limited, and each of its tries is an event.
+    """`limits` says what is limited: then each try is an event, with what it may cost where that is limited.
 
     `resumed` lists the agents whose answers an earlier try of the same run already has.
 
@@ -40,7 +41,7 @@ class RunStarted:
     resumed: tuple[str, ...] = ()
     conversation: str | None = None
     forked_from: str | None = None
-    counts_tries: bool = False
+    limits: tuple[Limited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

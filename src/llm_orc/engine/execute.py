@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.base import AgentOutput, AgentSpec, CallAgent
     from llm_orc.auth.access import Access
-    from llm_orc.engine.events import EventSink, RunStatus
+    from llm_orc.engine.events import EventSink, Limited, RunStatus
     from llm_orc.engine.plan import Plan
 
 _LAST_WORDS_S = 5.0  # how long a cancelled run may take to record that it was
@@ -58,7 +58,7 @@ async def execute(
     done: Mapping[str, AgentOutput] | None = None,
     sandbox: bool = False,
     conversation: str | None = None,
-    counts_tries: bool = False,
+    limits: tuple[Limited, ...] = (),
     passes: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> None:
     """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
@@ -81,7 +81,7 @@ async def execute(
             sandbox,
             resumed=tuple(execution.done),
             conversation=conversation,
-            counts_tries=counts_tries,
+            limits=limits,
         )
     )
     limit = asyncio.timeout(timeout_s)

@@ -60,9 +60,14 @@ def spent(spend: Spend) -> str:
 
 def spent_dollars(spend: Spend) -> str:
     """Return what is known to be spent: `$0.42`, `$0.42+?` where some of it is not known, `cost unknown`."""
-    if spend.cost_usd is not None:
-        return dollars(spend.cost_usd)
-    return f"{dollars(spend.known_cost_usd)}+?" if spend.known_cost_usd else "cost unknown"
+    return known_dollars(spend.cost_usd, spend.known_cost_usd)
+
+
+def known_dollars(cost_usd: float | None, known_cost_usd: float | None) -> str:
+    """Return the cost, or where a part of it is not known, the other part with a mark."""
+    if cost_usd is None and known_cost_usd:
+        return f"{dollars(known_cost_usd)}+?"
+    return dollars(cost_usd)
 
 
 def count(number: int, noun: str) -> str:

@@ -150,12 +150,16 @@ class Http:
             status = response.status
             if status == _PROXY_REFUSES and proxy is not None:
                 raise aiohttp.ClientHttpProxyError(response.request_info, (), status=status)
-            if not 200 <= status < 300:
-                most = min(most, ERROR_PAGE_BYTES)
-                return Answer(status, response.headers, await beginning(response, most, watch.move))
-            if feed is None or response.content_type == "application/json":
-                return Answer(status, response.headers, await whole(response, most, watch.move))
-            return Answer(status, response.headers, broken=await _stream(response.content, feed, most, watch.move))
+            try:
+                if not 200 <= status < 300:
+                    page = await beginning(response, min(most, ERROR_PAGE_BYTES), watch.move)
+                    return Answer(status, response.headers, page)
+                if feed is None or response.content_type == "application/json":
+                    return Answer(status, response.headers, await whole(response, most, watch.move))
+                broken = await _stream(response.content, feed, most, watch.move)
+            except ValueError as e:  # not of the request: that was sent
+                raise TransportError(Trouble.GARBAGE, f"its answer can't be read ({type(e).__name__})") from None
+            return Answer(status, response.headers, broken=broken)
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -34,7 +34,8 @@ class CostsSoFar:
         self.unknown = 0  # answers of metered models whose cost is not known
         self.calls = 0  # tries, over all accesses
         self.counted_usd = 0.0
-        self.is_counted = False  # a limit counts the tries of this process
+        self.counts_cost = False  # a limit counts what the tries of this process cost
+        self._counts_calls = False  # they are events
         self.uncounted: list[str] = []  # the agent of each try that no limit has counted and that may be billed
         self._lost = 0
         self._metered: dict[str, bool] = {}  # of agents under way
@@ -55,12 +56,16 @@ class CostsSoFar:
                 self._settle(event)
             case RunStarted():
                 self.stop()
-                self.is_counted = event.counts_tries
+                self.counts_cost, self._counts_calls = "cost" in event.limits, bool(event.limits)
             case _:
                 self._agent_event(event)
 
     def _settle(self, event: TrySettled) -> None:
-        self.counted_usd += event.counts_usd - self._most.pop(event.number, 0.0)
+        if not event.number:  # told by the next process, which knows how the one before it ended
+            self.stop()
+        most_usd = self._most.pop(event.number, 0.0)
+        if self.counts_cost or not event.number:
+            self.counted_usd += event.counts_usd - most_usd
         if not event.number and event.agent in self.uncounted:
             self.uncounted.remove(event.agent)
 
@@ -77,7 +82,7 @@ class CostsSoFar:
             case AgentFailed():
                 self._failed(event.agent, event.error)
                 self._metered.pop(event.agent, None)
-                if not self.is_counted and event.error.code == BudgetExceeded.code:
+                if not self._counts_calls and event.error.code == BudgetExceeded.code:
                     self.calls -= 1
             case AgentFinished():
                 self._finished(event)
@@ -96,7 +101,7 @@ class CostsSoFar:
         self._count_call()
 
     def _count_call(self) -> None:
-        if not self.is_counted:
+        if not self._counts_calls:
             self.calls += 1
 
     def _failed(self, agent: str, error: ErrorInfo) -> None:
@@ -105,7 +110,7 @@ class CostsSoFar:
 
     def _lose(self, agent: str) -> None:
         self._lost += 1
-        if not self.is_counted:
+        if not self.counts_cost:
             self.uncounted.append(agent)
 
     def _finished(self, event: AgentFinished) -> None:
@@ -116,7 +121,7 @@ class CostsSoFar:
             self.unknown += 1
         else:
             self.known_usd += cost_usd
-        if not self.is_counted:
+        if not self.counts_cost:
             self.counted_usd += cost_usd or 0.0
             if cost_usd is None:
                 self.uncounted.append(event.agent)

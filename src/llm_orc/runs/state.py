@@ -251,7 +251,7 @@ class RunState:
             conversation=self.started.conversation,
             forked_from=self.started.forked_from,
             unanswered=self.costs.unanswered,
-            counted_usd=self.costs.counted_usd if self.costs.is_counted else None,
+            counted_usd=self.costs.counted_usd if self.costs.counts_cost else None,
         )
 
     @staticmethod
