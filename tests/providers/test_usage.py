@@ -165,3 +165,17 @@ def test_a_stated_cost_that_can_not_be_true_is_not_known(value: object) -> None:
 def test_a_call_whose_tokens_are_not_known_has_no_price() -> None:
     assert listed_usd("anthropic-api", "claude-sonnet-4-5", Usage(10, None)) is None
     assert listed_usd("anthropic-api", "claude-sonnet-4-5", Usage(None, 10)) is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "is_listed"),
+    [(None, True), ("default", True), ("flex", True), ("priority", False), ("scale", False), ([1], False)],
+)
+def test_a_dearer_level_of_service_has_no_list_price(tier: JsonValue, is_listed: bool) -> None:
+    for suite in SUITES[:3]:
+        whole = suite.whole("".join(TEXTS), "end_turn")
+        place = whole["usage"] if suite.dialect.name == "anthropic" else whole
+        place["service_tier"] = tier
+        usage = suite.dialect.read(Answer(200, {}, json.dumps(whole).encode()), TARGET).usage
+
+        assert (listed_usd("anthropic-api", "claude-sonnet-4-5", usage) is not None) == is_listed

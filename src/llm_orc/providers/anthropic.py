@@ -232,6 +232,7 @@ def _usage(raw: msgspec.Raw, before: Usage) -> Usage:
         count_in(fields, "output_tokens"),
         cache_read=read,
         cache_write=written,
+        tier=fields.get("service_tier"),
     )
 
 

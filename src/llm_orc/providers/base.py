@@ -38,6 +38,7 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float | None = None  # only where the provider itself states it
+    at_list_price: bool = True  # False: it says that it served the call in a way that its price list does not have
 
     @property
     def tokens(self) -> int | None:

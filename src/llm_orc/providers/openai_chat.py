@@ -23,7 +23,7 @@ from llm_orc.providers.endings import CHAT
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
 from llm_orc.providers.request_options import limit_field
-from llm_orc.providers.usage import believable_usd, count_in, counted, fields_of
+from llm_orc.providers.usage import believable_usd, count_in, counted, fields_of, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,7 @@ class _Completion(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: msgspec.Raw = msgspec.Raw()
+    service_tier: msgspec.Raw = msgspec.Raw()
     error: OpenAIError | str | None = None
 
 
@@ -125,7 +126,7 @@ def _take_completion(draft: Draft, completion: _Completion) -> None:
                 draft.refusal = (draft.refusal or "") + message.refusal
         draft.ended(choice.finish_reason, CHAT)
     if fields := fields_of(completion.usage):
-        draft.count(_usage(fields))
+        draft.count(_usage(fields, plain_value(completion.service_tier)))
     if completion.error is not None:
         error = completion.error
         if isinstance(error, str):
@@ -143,7 +144,7 @@ def _take_content(draft: Draft, content: str | list[_Part]) -> None:
         draft.pieces.extend(part.text for part in content if part.type == "text" and part.text)
 
 
-def _usage(fields: Mapping[str, object]) -> Usage:
+def _usage(fields: Mapping[str, object], tier: object) -> Usage:
     return counted(
         count_in(fields, "prompt_tokens"),
         count_in(fields, "completion_tokens"),
@@ -151,4 +152,5 @@ def _usage(fields: Mapping[str, object]) -> Usage:
         cache_write=count_in(fields, "prompt_tokens_details", "cache_write_tokens"),  # OpenRouter
         total=count_in(fields, "total_tokens"),
         cost_usd=believable_usd(fields.get("cost")),  # OpenRouter: what it charged
+        tier=tier,
     )

@@ -19,7 +19,7 @@ from llm_orc.providers.dialect import (
 from llm_orc.providers.endings import RESPONSES
 from llm_orc.providers.failures import from_status
 from llm_orc.providers.openai_errors import OpenAIError, error_words
-from llm_orc.providers.usage import count_in, counted, fields_of
+from llm_orc.providers.usage import count_in, counted, fields_of, plain_value
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -53,6 +53,7 @@ class _Response(msgspec.Struct):
     model: str = ""
     output: list[_Item] | None = None
     usage: msgspec.Raw = msgspec.Raw()
+    service_tier: msgspec.Raw = msgspec.Raw()
     incomplete_details: _Incomplete | None = None
     error: OpenAIError | None = None
 
@@ -132,7 +133,7 @@ def _finish(draft: Draft, response: _Response, status: str | None) -> None:
     draft.request_id = response.id
     if not draft.pieces:
         draft.pieces += _texts(response)
-    draft.count(_usage(response.usage))
+    draft.count(_usage(response.usage, plain_value(response.service_tier)))
     if status == "failed" or (response.error is not None and status is None):
         error = response.error or OpenAIError(message="the response failed")
         raise from_status(error.status(), error.words(), draft.target, {})
@@ -164,11 +165,12 @@ def _refusal(response: _Response) -> str | None:
     return None
 
 
-def _usage(raw: msgspec.Raw) -> Usage:
+def _usage(raw: msgspec.Raw, tier: object) -> Usage:
     fields = fields_of(raw)
     return counted(
         count_in(fields, "input_tokens"),
         count_in(fields, "output_tokens"),
         cache_read=count_in(fields, "input_tokens_details", "cached_tokens"),
         total=count_in(fields, "total_tokens"),
+        tier=tier,
     )

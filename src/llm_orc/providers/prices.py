@@ -18,7 +18,7 @@ _PROVIDER_IDS = {
 
 def listed_usd(provider: str, model: str, usage: Usage) -> float | None:
     """Return US dollars for `usage` at list price; None where the price or the tokens are not known."""
-    if usage.tokens is None:
+    if usage.tokens is None or not usage.at_list_price:
         return None
     provider_id = _PROVIDER_IDS.get(provider)
     if provider_id is None:

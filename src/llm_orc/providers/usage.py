@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ABSURD_TOKENS = 1_000_000_000
 _ABSURD_USD = 100_000.0  # for one call
 _Number = TypeVar("_Number", int, float)
+_LISTED_TIERS = frozenset({"", "auto", "default", "standard", "standard_only", "flex", "batch", "on_demand"})
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -40,13 +41,19 @@ def believable_usd(value: object) -> float | None:
     return float(value) if math.isfinite(value) and 0 <= value < _ABSURD_USD else None
 
 
-def fields_of(raw: msgspec.Raw | bytes) -> Mapping[str, object]:
+def fields_of(raw: msgspec.Raw) -> Mapping[str, object]:
     """Return the fields of a JSON object; none of anything else, as what counts tokens may not cost an answer."""
-    try:
-        found = msgspec.json.decode(raw) if bytes(raw) else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _NOTHING
+    found = plain_value(raw)
     return found if isinstance(found, dict) else _NOTHING
+
+
+def plain_value(raw: msgspec.Raw) -> object:
+    """Return what stands there; None also of what can't be read."""
+    try:
+        value: object = msgspec.json.decode(raw) if bytes(raw) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value
 
 
 def count_in(fields: Mapping[str, object], *path: str) -> int | None:
@@ -76,6 +83,7 @@ def counted(
     cache_write: int | None = None,
     total: int | None = None,
     cost_usd: float | None = None,
+    tier: object = None,
 ) -> Usage:
     """Return the usage that these counts make.
 
@@ -87,7 +95,12 @@ def counted(
     read, written = cache_read or 0, cache_write or 0
     if input_tokens is None or read + written > input_tokens:
         read = written = 0
-    return Usage(input_tokens, output_tokens, read, written, cost_usd)
+    return Usage(input_tokens, output_tokens, read, written, cost_usd, is_at_list_price(tier))
+
+
+def is_at_list_price(tier: object) -> bool:
+    """True for a level of service, as a provider names it, that costs no more than its price list says."""
+    return tier is None or (isinstance(tier, str) and tier.lower() in _LISTED_TIERS)
 
 
 def merged(before: Usage, later: Usage) -> Usage:
@@ -98,6 +111,7 @@ def merged(before: Usage, later: Usage) -> Usage:
         max(before.cache_read_tokens, later.cache_read_tokens),
         max(before.cache_write_tokens, later.cache_write_tokens),
         _more(before.cost_usd, later.cost_usd),
+        before.at_list_price and later.at_list_price,
     )
 
 
