@@ -157,3 +157,19 @@ def test_no_line_is_wider_than_the_terminal_and_none_too_many(
 @pytest.mark.parametrize(("text", "cells"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("", 0)])
 def test_width_is_counted_in_terminal_cells(text: str, cells: int) -> None:
     assert cell_width(text) == cells
+
+
+def test_a_cost_that_is_not_wholly_known_is_marked_as_it_goes() -> None:
+    picture = picture_of("analyst", "lawyer", "chair")
+    start(picture, "analyst", "lawyer", "chair")
+    finish(picture, "analyst")
+    assert "$0.0031" in drawn(picture)
+    assert "+?" not in drawn(picture)
+
+    cut = ErrorInfo(code="reply_cut", message="the connection ended", may_be_billed=True)
+    picture.apply(AgentRetrying(at=103.0, agent="lawyer", attempt=2, delay_s=0.0, error=cut))
+    uncounted = AgentOutput("yes", "some-model", ACCESS, Usage(), cost_usd=None)
+    picture.apply(AgentFinished(at=104.0, agent="chair", duration_s=2.0, output=uncounted))
+
+    assert "1,234+? tokens, $0.0031+?" in drawn(picture)
+    assert "? in, ? out  metered cost unknown" in drawn(picture)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
+from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import ErrorInfo
 from llm_orc.formats.figures import charge, dollars, seconds
 from llm_orc.formats.markdown import as_markdown
+from llm_orc.formats.sentences import total_figures
 from llm_orc.formats.text import as_text
+from llm_orc.providers.base import Usage
+from llm_orc.runs.state import AgentResult, RunResult
 
 from .results import results
-
-if TYPE_CHECKING:
-    from llm_orc.runs.state import RunResult
 
 
 @given(results())
@@ -105,3 +105,23 @@ def test_small_costs_are_not_rounded_to_nothing(cost_usd: float | None, words: s
 def test_a_subscription_is_not_shown_as_a_price() -> None:
     assert charge("subscription", 0.0) == "subscription"
     assert charge("metered", None) == "metered cost unknown"
+
+
+def test_what_is_not_known_of_a_cost_is_said_in_the_total() -> None:
+    paid = Access("p", "api-key", Billing.METERED, "a key", "https://p.example")
+    known = agent_result("a", paid, Usage(1000, 20), 0.02)
+    unknown = agent_result("b", paid, Usage(500, None), None)
+    result = RunResult("r", "e", "completed", "t", (known, unknown), 0.0, 1.0, unanswered=2, counted_usd=0.61)
+
+    assert total_figures(result) == [
+        "2 calls, 1,500+? tokens in, 20+? out",
+        "1.0 s",
+        "metered $0.02+? (2 calls, 1 of unknown cost, and 2 tries without an answer that may be billed)",
+        "at most $0.61",
+    ]
+    assert "500 tokens in, ? out" in as_text(result)
+    assert "metered cost unknown" in as_markdown(result)
+
+
+def agent_result(name: str, access: Access, usage: Usage, cost_usd: float | None) -> AgentResult:
+    return AgentResult(name, "completed", "yes", "m", access, usage, cost_usd, "end_turn", 0.0, 1.0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
@@ -22,7 +23,8 @@ def cost_of(ready: ReadyModel) -> Callable[[str, Usage], float | None]:
 
     def worked_out(model: str, usage: Usage) -> float | None:
         if per_token is not None:
-            return None if usage.tokens is None else per_token * usage.tokens
+            cost_usd = math.inf if usage.tokens is None else per_token * usage.tokens
+            return cost_usd if math.isfinite(cost_usd) else None
         # Whatever model says that it answered, it is not known to be cheaper than the one that was asked for.
         prices = [listed_usd(provider, name, usage) for name in dict.fromkeys((model, ready.model))]
         return max((price for price in prices if price is not None), default=None)

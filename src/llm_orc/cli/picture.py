@@ -12,7 +12,7 @@ from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
 from llm_orc.providers.endings import end_note
-from llm_orc.runs.spend import Spend, spend_of
+from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Picture:
         parts += [
             f"{self._phases[p]:,} {p}" for p in ("running", "retrying", "failed", "skipped") if self._phases[p]
         ]
-        spend = self._spend
+        spend = self._spend.plus(unanswered(self._state.costs.lost))
         if spend.input_tokens or spend.calls_without_usage:
             more = "+?" if spend.calls_without_usage else ""
             parts.append(f"{tokens(spend.input_tokens + spend.output_tokens)}{more} tokens")

@@ -39,5 +39,5 @@ def _price(provider_id: str, model: str, usage: Usage) -> float | None:
     )
     try:
         return float(calc_price(counted, model.removeprefix("models/"), provider_id=provider_id).total_price)
-    except (LookupError, ValueError):  # an unknown model, or counts that contradict each other
+    except (LookupError, ValueError, ArithmeticError):  # an unknown model, or counts that contradict each other
         return None

@@ -37,14 +37,14 @@ class CostsSoFar:
         self.counts_cost = False  # a limit counts what the tries of this process cost
         self._counts_calls = False  # they are events
         self.uncounted: list[str] = []  # the agent of each try that no limit has counted and that may be billed
-        self._lost = 0
+        self.lost = 0  # tries of metered models that may be billed and came to no answer
         self._metered: dict[str, bool] = {}  # of agents under way
         self._most: dict[int, float] = {}  # of tries under way
 
     @property
     def unanswered(self) -> int:
         """Tries of metered models that may be billed and came to no answer, or have not come to one yet."""
-        return self._lost + sum(self._metered.values())
+        return self.lost + sum(self._metered.values())
 
     def apply(self, event: RecordedEvent) -> None:
         match event:
@@ -109,7 +109,7 @@ class CostsSoFar:
             self._lose(agent)
 
     def _lose(self, agent: str) -> None:
-        self._lost += 1
+        self.lost += 1
         if not self.counts_cost:
             self.uncounted.append(agent)
 
