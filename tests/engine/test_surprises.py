@@ -170,3 +170,8 @@ def test_our_own_errors_and_those_of_the_system_stay_what_they_are() -> None:
 
 def test_a_surprise_quotes_no_credential() -> None:
     assert without_credentials("Header: sk-canary-1234", {"OPENAI_API_KEY": "sk-canary-1234"}) == "Header: ***"
+
+
+def test_a_surprise_says_nothing_of_whether_the_call_is_billed() -> None:
+    assert as_error(ValueError("no such thing")).may_be_billed
+    assert not as_error(RateLimited("busy")).may_be_billed

@@ -23,9 +23,18 @@ _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
 def as_error(exception: BaseException) -> LlmOrcError:
-    """Return `exception` as what a person can read: one of ours as it is, what the system says as it says it."""
+    """Return `exception` as what a person can read: one of ours as it is, what the system says as it says it.
+
+    Of a call that a surprise has ended nobody knows whether it is billed.
+    """
     if isinstance(exception, LlmOrcError):
         return exception
+    error = _foreign(exception)
+    error.may_be_billed = True
+    return error
+
+
+def _foreign(exception: BaseException) -> LlmOrcError:
     LOGGER.debug("what nobody foresaw:", exc_info=exception)
     if isinstance(exception, OSError) and not isinstance(exception, TimeoutError):
         where = f" `{exception.filename}`" if exception.filename else ""
