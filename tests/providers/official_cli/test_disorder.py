@@ -170,7 +170,7 @@ from llm_orc.providers.official_cli.official import OfficialClis
 
 async def main():
     async with OfficialClis({"PATH": sys.argv[1]}, network=NetworkSettings(idle_timeout_s=float(sys.argv[2]))) as clis:
-        asked = clis.model(await clis.look("claude-cli"), None, provider="claude-cli")
+        asked = clis.model(await clis.look("claude-cli"), None, provider="claude-cli", max_retries=0)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         outcome = "answered"
         try:
