@@ -7,12 +7,21 @@ import base64
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, ProviderUnreachable, RateLimited
+from llm_orc.errors import (
+    LlmOrcError,
+    MeteredNotAllowed,
+    NotLoggedIn,
+    ProviderUnreachable,
+    RateLimited,
+    ToolAttempted,
+)
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest
 from llm_orc.providers.official_cli.official import OfficialClis
@@ -185,3 +194,85 @@ async def test_a_status_that_proves_no_plan_is_refused_before_it_is_run(
     login.unlink()
     async with OfficialClis(environ) as clis:
         assert type((await clis.look("codex-cli")).problem) is NotLoggedIn
+
+
+# --- a server whose model calls what it was not offered ---
+
+_CALLS: dict[str, dict[str, object]] = {
+    "exec_command": {"type": "function_call", "arguments": '{"cmd": "touch PLACE"}'},
+    "shell": {"type": "function_call", "arguments": '{"command": ["touch", "PLACE"]}'},
+    "view_image": {"type": "function_call", "arguments": '{"path": "/etc/passwd"}'},
+    "spawn_agent": {"type": "function_call", "arguments": '{"message": "hello", "task_name": "x"}'},
+    "read_mcp_resource": {"type": "function_call", "arguments": '{"server": "codex_apps", "uri": "x"}'},
+    "apply_patch": {
+        "type": "custom_tool_call",
+        "input": "*** Begin Patch\n*** Add File: PLACE\n+x\n*** End Patch\n",
+    },
+    "exec": {"type": "custom_tool_call", "input": 'await tools.exec_command({cmd: "touch PLACE"})'},
+}
+
+
+@asynccontextmanager
+async def calling(
+    items: Iterable[dict[str, object]],
+) -> AsyncIterator[tuple[str, list[dict[str, list[dict[str, str]]]]]]:
+    """A server that answers each first request with these items, and each later one with a word."""
+    told: list[dict[str, list[dict[str, str]]]] = []
+
+    async def respond(request: web.Request) -> web.Response:
+        body = await request.json()
+        told.append(body)
+        done: list[dict[str, object]] = [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "done"}]}
+        ]
+        output = list(items) if len(told) == 1 else done
+        events = [
+            {"type": "response.output_item.done", "output_index": n, "item": i} for n, i in enumerate(output)
+        ]
+        said: list[dict[str, object]] = [{"type": "response.created", "response": {"id": "r"}}, *events]
+        said.append({"type": "response.completed", "response": {"id": "r", "usage": None}})
+        text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in said)
+        return web.Response(text=text, content_type="text/event-stream")
+
+    app = web.Application()
+    app.router.add_post("/v1/responses", respond)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1", told
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("name", ["gpt-5.5", None])
+async def test_a_call_of_what_was_not_offered_does_nothing(
+    clis: OfficialClis, tmp_path: Path, name: str | None
+) -> None:
+    place = tmp_path / "touched"
+    called = [
+        json.loads(json.dumps({"name": tool, "call_id": f"call_{tool}", **call}).replace("PLACE", str(place)))
+        for tool, call in _CALLS.items()
+    ]
+    async with calling(called) as (url, told):
+        await (await model(clis, url, name)).reply(asking("hello"))
+
+    outputs = {item["call_id"]: item["output"] for item in told[-1]["input"] if item["type"].endswith("_output")}
+    assert outputs.keys() == {f"call_{tool}" for tool in _CALLS}
+    assert all("unsupported" in output for output in outputs.values())
+    assert not place.exists()
+
+
+async def test_a_search_that_the_server_itself_makes_ends_the_turn(clis: OfficialClis) -> None:
+    search: dict[str, object] = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "x"},
+    }
+    async with calling([search]) as (url, told):
+        with pytest.raises(ToolAttempted, match="web_search"):
+            await (await model(clis, url)).reply(asking("hello"))
+
+    assert len(told) == 1
