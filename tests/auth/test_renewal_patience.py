@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_orc.auth.oauth.client import OAuthClient
+from llm_orc.auth.refresh_turn import refresh_turn
 from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
 from llm_orc.errors import CredentialStoreError, ProviderOverloaded
 from llm_orc.net.http import Http
@@ -121,6 +123,22 @@ async def test_a_sign_in_server_that_asks_for_an_hour_is_not_waited_for(tmp_path
         await ask(tmp_path, server, clock, REFUSED, lives_s=3600)
 
     assert clock.naps == []
+
+
+async def test_who_waits_for_another_process_says_so_and_goes_on_after_it(tmp_path: Path) -> None:
+    storage, told = open_storage(tmp_path), asyncio.Event()
+    busy = storage.refresh_lock("p", "x", wait_s=0)
+    busy.__enter__()
+
+    async def take() -> str:
+        async with refresh_turn(storage, "p", "x", lambda sentence: told.set(), notice_s=0.05):
+            return "taken"
+
+    waiting = asyncio.ensure_future(take())
+    async with asyncio.timeout(30):
+        await told.wait()
+        busy.__exit__(None, None, None)
+        assert await waiting == "taken"
 
 
 def test_a_busy_lock_says_how_long_was_waited_for_it(tmp_path: Path) -> None:

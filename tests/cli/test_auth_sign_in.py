@@ -357,6 +357,26 @@ async def test_a_lapsed_sign_in_is_called_so_and_renews_itself(place: SignInPlac
     assert await state_of(place) == "verified"
 
 
+@pytest.mark.slow
+async def test_many_refreshes_at_once_are_one_renewal(place: SignInPlace) -> None:
+    await signed_in(place)
+
+    started = [
+        await asyncio.create_subprocess_exec(
+            *(PROGRAM, "auth", "refresh", "sandbox"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=place.shell.cwd,
+            env=place.shell.environ,
+        )
+        for _ in range(20)
+    ]
+    ended = await asyncio.gather(*(process.wait() for process in started))
+
+    assert set(ended) == {0}
+    assert place.server.refresh_count == 1
+
+
 async def test_refresh_renews_at_once_and_says_until_when(place: SignInPlace) -> None:
     await signed_in(place)
 

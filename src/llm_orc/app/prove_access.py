@@ -84,7 +84,7 @@ async def refresh_access(app: App, provider: str, account: str | None = None) ->
     client = oauth_client_of(provider, own.oauth)
     async with (
         Http(app.settings.network, max_connections=2) as http,
-        Tokens(storage, http, app.clock.now) as tokens,
+        Tokens(storage, http, app.clock.now, app.tell) as tokens,
     ):
         # Who asked at the same time is served by one renewal, however long their processes took to start.
         await tokens.keeper(entry, client).refresh_now(asked_at=started_at())

@@ -19,9 +19,9 @@ from llm_orc.auth.credential import NeedsLogin, OAuthToken, Presented
 from llm_orc.auth.expiry import Urgency, urgency
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.token_endpoint import Failure, TokenEndpointError, refresh
+from llm_orc.auth.refresh_turn import refresh_turn
 from llm_orc.errors import (
     CredentialExpired,
-    CredentialStoreError,
     LlmOrcError,
     LoginFailed,
     NotLoggedIn,
@@ -31,7 +31,7 @@ from llm_orc.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.oauth.client import OAuthClient
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _REUSE_GRACE_S = 30.0  # many servers take a spent refresh token again for about so long
 _FIRST_COOLDOWN_S, _AFTER_FAILURE_S = 5.0, 5.0
-_LOCK_WAIT_S, _LOCK_POLL_S = 60.0, 0.02
 _LAST_WAIT_S = 10.0  # how long leaving waits for an exchange that is under way
 _PROOF_AGE_S = 60.0  # a younger proof is not worth a write
 
@@ -67,8 +66,11 @@ class TokenKeeper:
         client: OAuthClient,
         transport: Transport,
         clock: Callable[[], float],
+        *,
+        tell: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
-        self._storage, self._transport, self._clock = storage, transport, clock
+        """`tell` is told what is waited for, in one sentence."""
+        self._storage, self._transport, self._clock, self._tell = storage, transport, clock, tell
         self._provider, self._account = entry.provider, entry.account
         self._client = client
         self._entry = entry
@@ -160,30 +162,12 @@ class TokenKeeper:
         try:
             if await self._adopt(replacing, asked_at):
                 return None
-            async with self._lock():
+            async with refresh_turn(self._storage, self._provider, self._account, self._tell):
                 if not await self._adopt(replacing, asked_at):
                     await self._exchange()
         except LlmOrcError as e:
             return e
         return None
-
-    @contextlib.asynccontextmanager
-    async def _lock(self) -> AsyncIterator[None]:
-        """Hold the credential's lock over awaits. Waiting happens here, where it keeps no thread busy."""
-        last_try_at = asyncio.get_running_loop().time() + _LOCK_WAIT_S
-        while True:
-            lock = self._storage.refresh_lock(self._provider, self._account, wait_s=0.0, waited_s=_LOCK_WAIT_S)
-            try:
-                await asyncio.to_thread(lock.__enter__)
-                break
-            except CredentialStoreError as e:
-                if e.state != "busy" or asyncio.get_running_loop().time() >= last_try_at:
-                    raise
-            await asyncio.sleep(_LOCK_POLL_S)
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(lock.__exit__, None, None, None)
 
     async def _adopt(self, replacing: OAuthToken, asked_at: float) -> bool:
         """Read the store again: True where another process has brought a token that still lives.

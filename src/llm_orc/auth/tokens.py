@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 class Tokens:
     """One keeper for each credential in use. Leaving waits for the exchanges that are under way."""
 
-    def __init__(self, storage: CredentialStorage, transport: Transport, clock: Callable[[], float]) -> None:
-        self._storage, self._transport, self._clock = storage, transport, clock
+    def __init__(
+        self,
+        storage: CredentialStorage,
+        transport: Transport,
+        clock: Callable[[], float],
+        tell: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
+        self._storage, self._transport, self._clock, self._tell = storage, transport, clock, tell
         self._keepers: dict[tuple[str, str], TokenKeeper] = {}
 
     async def __aenter__(self) -> Self:
@@ -37,7 +43,9 @@ class Tokens:
         """Return the keeper of this entry, the same for all who ask."""
         key = (entry.provider, entry.account)
         if key not in self._keepers:
-            self._keepers[key] = TokenKeeper(self._storage, entry, client, self._transport, self._clock)
+            self._keepers[key] = TokenKeeper(
+                self._storage, entry, client, self._transport, self._clock, tell=self._tell
+            )
         return self._keepers[key]
 
 
