@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
+from llm_orc.net.patience import Patience
 from llm_orc.net.text import is_blank, whole_text
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S
@@ -142,12 +142,13 @@ def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> AgentOutput:
     choice = candidate.choice
-    limit = asyncio.timeout(choice.timeout_s)
+    limit = Patience(choice.timeout_s)
+    limit.start()
     try:
         async with limit:
             reply = await masked_reply(candidate.model, request, turn.observer)
     except TimeoutError as e:
-        if not limit.expired():
+        if not limit.is_over:
             raise
         error = AgentTimedOut(
             f"agent `{turn.agent.name}` took longer than its limit of {choice.timeout_s:g} s",
