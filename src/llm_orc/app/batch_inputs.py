@@ -172,7 +172,9 @@ def _check_mapping(columns: Sequence[str], shaping: Shaping, shown: str) -> None
     kept = there.difference(shaping.columns)
     twice = next((name for name in renamed if renamed.count(name) > 1 or name in kept), None)
     if twice is not None:
-        raise InputError(f"two columns would be called `{twice}`", hint="Give each `--map` a name of its own.")
+        raise InputError(
+            f"two columns are mapped to one name, `{twice}`", hint="Give each `--map` a name of its own."
+        )
 
 
 def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Task:

@@ -83,7 +83,7 @@ def _heading(cells: Sequence[str], line: int) -> list[str]:
     twice = next((name for name, times in Counter(names).items() if name and times > 1), None)
     if twice is not None:
         raise InputError(
-            f"the heading (line {line}) has two columns `{twice[:80]}`", hint="Give one of them another name."
+            f"the heading has two columns `{twice[:80]}` (line {line})", hint="Give one of them another name."
         )
     return names
 

@@ -74,6 +74,10 @@ def take_foreign_work(engine: sa.Engine, place: Place, *, waiting: bool) -> list
         foreign = [*_other_inputs(connection, waiting=waiting), *_other_forms(connection)]  # the form says more
         found = {str(one.name): one for one in foreign}
         over = list(_over_with_errors(connection))
+        any_schedule = sa.select(sa.exists().where(_is_given_to_us(ENGINE_SCHEDULES)))
+        scheduled = connection.execute(any_schedule).scalar_one()
+    if not (found or over or scheduled):
+        return []  # nearly always, and nothing is written
     batches, sentences = Batches(engine), []
     for one in (*found.values(), *over):
         name = parse_workflow_id(one.name)
