@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,6 @@ from llm_orc.app.batch_inputs import Shaping, make_tasks, read_inputs
 from llm_orc.app.input_lines import Input
 from llm_orc.app.placeholders import placeholders
 from llm_orc.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
@@ -103,6 +101,38 @@ def test_several_columns_of_which_none_is_the_task_are_refused_at_once() -> None
 
     assert caught.value.hint is not None
     assert "--map COLUMN=input" in caught.value.hint
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_folder_s_links_are_followed_no_further_than_the_folder(tmp_path: Path) -> None:
+    secret, folder, inner = tmp_path / "secret.txt", tmp_path / "inputs", tmp_path / "inputs" / "more"
+    inner.mkdir(parents=True)
+    for file in (secret, inner / "deep.txt", folder / ".hidden"):
+        file.write_text("canary")
+    (folder / "a.txt").write_text("an input")
+    (folder / "b.txt").symlink_to("a.txt")
+    for name, target in {
+        "c.txt": secret,
+        "d.txt": Path("../secret.txt"),
+        "e.txt": folder / ".hidden",
+        "f.txt": Path("more/deep.txt"),
+        "g.txt": tmp_path / "nowhere",
+        "h.txt": Path("c.txt"),
+        "loop": Path("loop"),
+        "out": tmp_path,
+    }.items():
+        (folder / name).symlink_to(target)
+
+    inputs = {one.fields["name"]: one for one in read_inputs(str(folder))}
+
+    assert {name: one.fields.get("input") for name, one in inputs.items() if not one.error} == {
+        "a.txt": "an input",
+        "b.txt": "an input",
+    }
+    refused = {name for name, one in inputs.items() if "leads out of the folder" in (one.error or "")}
+    assert refused >= {"c.txt", "d.txt", "e.txt", "f.txt", "g.txt", "h.txt"}
+    assert "out" not in inputs
+    assert "canary" not in str(inputs)
 
 
 def test_a_file_that_is_no_text_and_a_folder_with_one(tmp_path: Path) -> None:

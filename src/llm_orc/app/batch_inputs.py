@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ _STRANGE = re.compile("[\0\ud800-\udfff]")
 _TASK_FIELDS = ("input", "task", "prompt", "text")
 _LABEL_FIELDS = ("id", "name")
 _LONGEST_LABEL = 80
+# Not blocking, so that a pipe put in a file's place can't hang us.
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _MOST_SHOWN = 20  # columns
 
 
@@ -96,16 +99,31 @@ def _by_content(text: str) -> Iterator[Input]:
 
 
 def _folder(folder: Path) -> Iterator[Input]:
+    """A file is an input, also behind a link that stays in the folder; one that leads out of it is never read."""
+    root = folder.resolve()
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or not (path.is_file() or path.is_symlink()) or path.is_dir():
             continue
         named: dict[str, JsonValue] = {"name": path.name}
+        target = Path(os.path.realpath(path))  # of a circle of links it makes no error
+        if target.parent != root or target.name.startswith("."):
+            yield Input(
+                0, named, f"`{path.name}` is a link that leads out of the folder or to a hidden file: not read"
+            )
+            continue
         try:
-            yield Input(0, {**named, "input": path.read_bytes().decode("utf-8-sig")})
+            yield Input(0, {**named, "input": _read_file(target).decode("utf-8-sig")})
         except UnicodeDecodeError:
             yield Input(0, named, f"`{path.name}` is not UTF-8 text")
         except OSError as e:
             yield Input(0, named, f"can't read `{path.name}`: {e.strerror or e}")
+
+
+def _read_file(path: Path) -> bytes:
+    """Read it without following a link that was put in its place meanwhile."""
+    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
 def make_tasks(inputs: Sequence[Input], shaping: Shaping) -> list[Task]:
