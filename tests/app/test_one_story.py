@@ -10,7 +10,9 @@ import pytest
 from llm_orc.app.default_access import default_access
 from llm_orc.app.migrate import billing_words, copy
 from llm_orc.app.migrate import look as look_for_older
+from llm_orc.app.sign_in import add_api_key
 from llm_orc.auth.access import Billing
+from llm_orc.auth.secret import Secret
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed
 from llm_orc.sandbox.oauth_clients import CLIENT_ID
 from tests.app.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
@@ -294,3 +296,27 @@ async def test_a_key_that_waits_for_a_yes_is_no_default(place: Place) -> None:
     default = await default_access(place.workspace.app())
 
     assert isinstance(default, MeteredNotAllowed)
+
+
+async def test_another_account_of_a_plan_does_not_step_in_by_itself(place: Place) -> None:
+    place.settings(PRO_MAX)
+    place.sign_in(PRO_MAX, "work")
+    place.sign_in(PRO_MAX, "private", lifetime_s=-5, renewable=False)
+
+    used, sent = await one_story(place, PRO_MAX)
+
+    assert (used, sent) == (None, "")
+    uses = {c.account: c.use for c in (await place.status(PRO_MAX)).credentials if c.place == "store"}
+    assert f"llm-orc auth switch {PRO_MAX} work" in uses["work"]
+
+
+async def test_what_the_configuration_calls_metered_today_is_metered_whenever_it_was_stored(place: Place) -> None:
+    place.settings(MINE, billing="local")
+    add_api_key(place.workspace.app(), MINE, Secret("sk-1-of-a-server-of-mine"))
+    before, _ = await one_story(place, MINE)
+    place.settings(MINE, billing="metered")
+    after, _ = await one_story(place, MINE)
+
+    assert before is not None
+    assert after is not None
+    assert (before.billing, after.billing) == (Billing.LOCAL, Billing.METERED)

@@ -38,14 +38,15 @@ class Proof:
     took_s: float
 
 
-async def try_access(app: App, provider: str, model: str | None = None) -> Proof:
+async def try_access(app: App, provider: str, model: str | None = None, *, again: bool = True) -> Proof:
     """Ask a model of the provider (None: its default one) one short question, exactly as a run would.
 
-    What was refused before is tried once more. Raises what a run would: `AuthError`, `ProviderError`,
+    `again`: what was refused before is tried once more. Raises what a run would: `AuthError`, `ProviderError`,
     `SettingsError`.
     """
     choice = ModelChoice(provider, model, named_by="user")
-    await asyncio.to_thread(_forget_refusals, app, choice)
+    if again:
+        await asyncio.to_thread(_forget_refusals, app, choice)
     began = app.clock.monotonic()
     async with Http(app.settings.network, max_connections=2) as http, access_finder(app, http) as finder:
         ready, *_ = (await finder.find_all({provider: [choice]})).by_agent[provider]
@@ -76,6 +77,11 @@ async def refresh_access(app: App, provider: str, account: str | None = None) ->
     if entry is None:
         raise NotLoggedIn(f"you are not signed in to `{provider}`", hint=f"llm-orc auth add {provider}")
     own = app.settings.providers.get(provider)
+    if isinstance(entry.credential, OAuthToken) and (own is None or own.oauth is None):
+        raise NotLoggedIn(
+            f"the configuration does not say where the sign-in `{provider}` is renewed",
+            hint=f"Describe `providers.{provider}.oauth` in config.yaml, or: llm-orc auth add {provider}",
+        )
     if not isinstance(entry.credential, OAuthToken) or own is None or own.oauth is None:
         raise NotLoggedIn(
             f"`{provider}` (account `{entry.account}`) is an API key: it has nothing to renew",
@@ -94,7 +100,7 @@ async def refresh_access(app: App, provider: str, account: str | None = None) ->
 
 async def _failure(app: App, provider: str) -> str:
     try:
-        await try_access(app, provider)
+        await try_access(app, provider, again=False)
     except LlmOrcError as e:
         return e.message
     return ""

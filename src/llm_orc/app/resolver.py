@@ -146,14 +146,17 @@ class Resolver:
         )
 
     def _billing(self, spec: ProviderSpec, found: FoundCredential, endpoint: Endpoint | None) -> Billing:
-        """What was set up keeps who pays; what was found is paid for as its provider and its kind are today."""
-        entry = found.entry
-        if entry is not None and (entry.is_set_up or entry.source == "ant-profile"):
+        """As its provider and its kind are today; what was set up as metered, or is so today, stays metered."""
+        entry, oauth = found.entry, self._own(spec).oauth
+        if entry is not None and entry.source == "ant-profile":
             return entry.billing
-        oauth = self._own(spec).oauth
         if found.kind == "oauth" and oauth is not None and oauth.billing is not None:
-            return Billing(oauth.billing)
-        return spec.billing if endpoint is None else billing_of(spec, endpoint)
+            today = Billing(oauth.billing)
+        else:
+            today = spec.billing if endpoint is None else billing_of(spec, endpoint)
+        if entry is None or not entry.is_set_up:
+            return today
+        return Billing.METERED if Billing.METERED in {today, entry.billing} else entry.billing
 
     # --- which of it a run takes --------------------------------------------------------------------------
 
@@ -191,7 +194,8 @@ class Resolver:
     def _usual(self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Way]) -> Iterator[Way]:
         if spec.cli is not None:
             # A plan has no keys of its own: a key never counts as paid for by it.
-            yield from stepping_in([way for way in there if way.method != "api-key"], is_plan=True)
+            ways = [way for way in there if way.is_active and way.method != "api-key"]
+            yield from stepping_in(ways, is_plan=True)
             return
         ways = [way for way in there if way.is_active]
         if ways:
