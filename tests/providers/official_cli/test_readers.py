@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.errors import LlmOrcError, NotLoggedIn, RateLimited, ReplyCut, ToolAttempted
+from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, RateLimited, ReplyCut, ToolAttempted
 from llm_orc.providers.dialect import Target
 from llm_orc.providers.official_cli.claude_turn import ClaudeTurn
 from llm_orc.providers.official_cli.codex_turn import CodexTurn
@@ -201,6 +201,12 @@ def test_what_codex_would_try_without_end_is_told_at_once_where_no_try_helps() -
     )
     assert isinstance(again, TriesAgain)
     assert again.error.code == "provider_unreachable"
+
+
+@pytest.mark.parametrize("odd", [[], {}, [[]], 7])
+def test_an_odd_source_of_keys_is_no_plan(odd: object) -> None:
+    with pytest.raises(MeteredNotAllowed):
+        read("claude", {"type": "system", "subtype": "init", "apiKeySource": odd})
 
 
 # --- whatever comes ---

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.official_cli.claude_login import standing_of
+from llm_orc.providers.official_cli.claude_managed import managed_token
 from llm_orc.providers.official_cli.codex import Codex
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.providers.official_cli.state import Told
@@ -73,6 +74,27 @@ def test_a_profile_is_found_where_the_environment_says_and_a_broken_one_is_no_pr
     assert claude_login(PLAN, {"HOME": str(tmp_path)}) == "plan"
     assert claude_login(PLAN, {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}) == "metered"
     assert claude_login(PLAN, {"HOME": str(tmp_path / "broken")}) == "metered"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_named"),
+    [
+        ('{"env": {"ANTHROPIC_AUTH_TOKEN": "t"}}', True),
+        ("{broken", True),
+        ('{"env": {"ANTHROPIC_AUTH_TOKEN": ""}, "permissions": {}}', False),
+        ("[]", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["managed-settings.json", "managed-settings.d/10-all.json"])
+def test_a_token_of_managed_settings_is_told_from_that_of_the_environment(
+    tmp_path: Path, name: str, text: str, is_named: bool
+) -> None:
+    assert managed_token(tmp_path) is None
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+
+    assert managed_token(tmp_path) == (file if is_named else None)
 
 
 async def test_the_program_is_shown_no_profile_at_all(clis: OfficialClis, claude: StandIn) -> None:

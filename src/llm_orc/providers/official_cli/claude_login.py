@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.net.text import one_line
+from llm_orc.providers.official_cli.claude_managed import managed_token
 from llm_orc.providers.official_cli.claude_profiles import active_profile
 from llm_orc.providers.official_cli.lines import fields_of, is_true, text_in
 from llm_orc.providers.official_cli.state import Standing
@@ -31,7 +32,7 @@ def _proven(status: Fields, env: Mapping[str, str]) -> Standing | None:
     if not is_true(status, "loggedIn") or text_in(status, "apiProvider") != "firstParty":
         return None
     method = text_in(status, "authMethod")
-    if method == "oauth_token" and env.get(TOKEN, "").strip():
+    if method == "oauth_token" and env.get(TOKEN, "").strip() and managed_token() is None:
         return Standing("token", said=TOKEN)
     # A profile may have been taken for it, by a version that knows no other sign of a stored plan login.
     if method == "claude.ai" and (is_true(status, "storedClaudeAiLogin") or active_profile(env) is None):
@@ -50,6 +51,9 @@ def _unproven(status: Fields, env: Mapping[str, str]) -> Standing:
     if status.get("loggedIn") is False:
         return Standing("none")
     if method == "oauth_token":
+        managed = managed_token()
+        if managed is not None:
+            return Standing("metered", said=f"a token of the managed settings `{managed}`")
         return Standing("metered", said=f"a token that is not the {TOKEN} of its environment")
     known = method and method != "claude.ai"
     return Standing("metered" if known else "unknown", said=one_line(method, 60) or "nothing")

@@ -111,7 +111,7 @@ class ClaudeTurn(TurnReader):
 
     def _begun(self, said: Fields) -> Started:
         key_source = said.get("apiKeySource")
-        if key_source not in {None, "none"}:
+        if key_source is not None and key_source != "none":
             raise MeteredNotAllowed(
                 f"`claude` would use the API key of {one_line(str(key_source))} and bill per token,"
                 " not your plan; it was stopped",

@@ -7,6 +7,7 @@ runtime, other agents. So its own catalog is given back to it with these taken o
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _NO_WORDS: Mapping[str, object] = {
 }
 
 
+@lru_cache(maxsize=2)
 def without_tools(catalog: str) -> str | None:
     """Return the catalog that `codex debug models --bundled` printed, its models plain; None where it is none."""
     try:
