@@ -19,6 +19,7 @@ from llm_orc.errors import (
     LlmOrcError,
     ModelNotFound,
     ProviderOverloaded,
+    ReplyUnreadable,
     RequestRejected,
     SettingsError,
 )
@@ -199,3 +200,19 @@ async def test_a_model_that_takes_too_long_is_left_for_the_next() -> None:
 async def test_taking_too_long_with_no_other_model_names_the_agent_and_its_limit() -> None:
     with pytest.raises(AgentTimedOut, match=r"agent `a` took longer than its limit of 0\.02 s"):
         await ask(Scripted("slow", 60.0), timeout_s=0.02)
+
+
+@pytest.mark.parametrize("blank", ["", " \n", "\u200b\u2060", "\u3164"])
+async def test_an_answer_that_nobody_can_see_goes_to_the_next_and_is_an_error_at_the_end(blank: str) -> None:
+    output, watcher = await ask(Scripted("blank", blank), Scripted("second", "Yes."))
+
+    assert output.text == "Yes."
+    assert watcher.seen[-1] == ("switched", "second", "reply_unreadable")
+    with pytest.raises(ReplyUnreadable, match="without any text"):
+        await ask(Scripted("blank", blank))
+
+
+async def test_half_a_character_of_any_model_is_replaced() -> None:
+    output, _ = await ask(Scripted("odd\udcff", "half \ud83d of one"))
+
+    assert (output.text, output.model) == ("half \ufffd of one", "odd\ufffd-as-of-today")

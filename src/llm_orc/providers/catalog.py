@@ -17,6 +17,7 @@ from llm_orc.providers.gemini import Gemini
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.openai_chat import OpenAIChat
 from llm_orc.providers.openai_responses import OpenAIResponses
+from llm_orc.providers.tolerant import UNREADABLE
 from llm_orc.settings.model import DialectName, ProviderSettings
 from llm_orc.storage.nearest import nearest
 
@@ -266,7 +267,7 @@ async def list_models(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:
     answer = await http.send("GET", url, dict(endpoint.headers), limit_s=_LIST_LIMIT_S, most_bytes=_LARGEST_LIST)
     try:
         listed = msgspec.json.decode(answer.body, type=_Models) if answer.status == 200 else _Models()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ()
     return tuple(model.id or model.name.removeprefix("models/") for model in (listed.data or listed.models or []))
 
