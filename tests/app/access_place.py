@@ -126,11 +126,11 @@ class Place:
         result: Access | None = None
         with suppress(AuthError):
             result = (await run(app, "one"))[0]["a"].access
-        sent = [_credential(request.headers) for request in self.sandbox.requests[before:]]
+        sent = [credential_of(request.headers) for request in self.sandbox.requests[before:]]
         return explained, result, sent[0] if sent else ""
 
 
-def _credential(headers: Mapping[str, str]) -> str:
+def credential_of(headers: Mapping[str, str]) -> str:
     return headers.get("x-api-key") or headers.get("Authorization", "").removeprefix("Bearer ")
 
 
