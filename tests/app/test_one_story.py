@@ -320,3 +320,36 @@ async def test_what_the_configuration_calls_metered_today_is_metered_whenever_it
     assert before is not None
     assert after is not None
     assert (before.billing, after.billing) == (Billing.LOCAL, Billing.METERED)
+
+
+async def test_a_locked_store_is_in_the_way_of_what_it_holds_alone(place: Place) -> None:
+    place.settings("openai", auth_method="api-key")
+    place.settings("anthropic-api")
+    place.key("anthropic-api", "sk-locked-away")
+    (place.workspace.config / "credentials.key").unlink()
+    place.workspace.environ |= {"OPENAI_API_KEY": "sk-openai", "ANTHROPIC_API_KEY": "sk-merely-there"}
+
+    explained, result, sent = await place.asked("openai")
+    locked = await place.asked("anthropic-api")
+    rows = {row.provider: row for row in reversed((await place.status()).credentials)}
+
+    assert explained == result
+    assert sent == "sk-openai"
+    assert locked == (None, None, "")
+    assert (rows["anthropic-api"].state, rows["anthropic-api"].is_used) == ("locked", False)
+    assert rows["openai"].is_used
+
+
+async def test_a_key_that_a_profile_names_for_a_plan_is_left_out_and_that_is_said(
+    place: Place, tmp_path: Path
+) -> None:
+    claude = install(tmp_path / "stand-in")
+    place.workspace.environ = {"PATH": claude.path, "WORK_KEY": "sk-work"}
+    place.workspace.settings({"model_profiles": {"mine": {"provider": PRO_MAX, "api_key_env": "WORK_KEY"}}})
+    place.workspace.ensemble("one", {"name": "a", "model_profile": "mine"})
+
+    result, seen = await run(place.workspace.app(), "one")
+
+    assert result.by_billing.keys() == {"subscription"}
+    assert any("profile `mine` names is not used" in notice for notice in seen.plans[0].notices)
+    assert "sk-work" not in str(claude.seen)

@@ -192,7 +192,7 @@ FAILURES: dict[str, tuple[str, ...]] = {
         "auth/test_storage.py::a_place_without_locks_is_a_clear_error",
     ),
     "many official CLIs on one login": (
-        "providers/official_cli/test_claude.py::the_first_call_goes_alone_and_a_refused_login_is_asked_once",
+        "providers/official_cli/test_claude.py::the_first_call_goes_alone_and_what_closes_the_way_is_asked_once",
     ),
 }
 

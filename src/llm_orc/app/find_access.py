@@ -241,6 +241,12 @@ class AccessFinder:
                 self._notices[
                     f"The {way.label} is not used: the {used.label} of `{used.spec.name}` comes first."
                 ] = None
+        choice = used.choice
+        if used.spec.cli is not None and (choice.api_key_env or choice.api_key_file):
+            notice = (
+                f"The key that profile `{choice.profile}` names is not used: a plan pays for `{used.spec.name}`."
+            )
+            self._notices[notice] = None
         if used.place == "older-store":
             notice = f"`{used.spec.name}` uses the {used.label}, from {used.where}: {used.why}."
             self._notices[f"{notice} To make it yours: llm-orc auth migrate"] = None

@@ -15,6 +15,7 @@ from llm_orc.app.missing_access import elsewhere_error, missing_error
 from llm_orc.app.ranking import barred, marked, stepping_in
 from llm_orc.app.way import Way
 from llm_orc.auth.access import Billing
+from llm_orc.auth.sources.configured import in_configuration
 from llm_orc.auth.sources.source import Places, Wanted
 from llm_orc.auth.sources.table import find_credentials
 from llm_orc.auth.standing import Standing
@@ -98,7 +99,7 @@ class Resolver:
         origin = self._origin(choice, spec)
         if (choice.api_key_env or named) and spec.cli is None:
             wanted = Wanted(spec.name, origin, variable=choice.api_key_env, file=named)
-            return tuple(one for one in find_credentials(wanted, self._places) if one.place == "configuration")
+            return tuple(in_configuration(wanted, self._places))
         if choice.base_url is not None and not self._is_at_home(choice.base_url, spec):
             return ()
         oauth = own.oauth

@@ -66,7 +66,9 @@ def add(
     acknowledge_terms: bool,
     as_json: bool,
 ) -> None:
-    """Add an API key of PROVIDER, or sign in there, and make it the one that runs use.
+    """Add an API key of PROVIDER, or sign in there, and make it the active account.
+
+    Runs use the active account, unless the configuration names another way; then that is said.
 
     Without --method it shows what the provider offers and who pays, and asks. Keys and tokens are kept encrypted
     (`llm-orc auth status` says how well); none goes on the command line.
