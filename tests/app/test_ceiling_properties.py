@@ -180,6 +180,10 @@ async def tell(story: Story, faults: Sequence[Fault], processes: Iterable[Proces
         assert (result.total.cost_usd is None) == bool(result.total.unknown_costs)
         if result.total.cost_usd is not None:
             assert server.bill_usd <= result.total.cost_usd + ROUNDING_USD, "nothing that was billed is left out"
+            if result.counted_usd is not None:
+                assert result.counted_usd == pytest.approx(result.total.cost_usd), (
+                    "limit and result tell one story"
+                )
 
 
 stories = st.builds(

@@ -13,7 +13,7 @@ from llm_orc.conversations.claims import Claim
 from llm_orc.conversations.conversation import CUT_MARK, Conversation, Question, Window
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import ConversationBusy, ConversationNotFound, InputError
-from llm_orc.providers.base import Message, StopReason
+from llm_orc.providers.base import Message, StopReason, Usage
 
 from .conftest import ACCESS, NOW, output, written
 
@@ -56,6 +56,21 @@ def test_a_turn_has_all_that_is_known_of_it(store: ConversationStore) -> None:
     assert (answer.role, answer.text, answer.state, answer.at) == ("assistant", "A lot.", "done", NOW + 1)
     assert (answer.model, answer.access, answer.cost_usd, answer.run_id) == ("model-1", ACCESS, 0.25, "run-1")
     assert answer.usage == output("").usage
+
+
+def test_tokens_that_nobody_counted_stay_unknown(store: ConversationStore) -> None:
+    taxes = begun(store)
+    claim = Claim(taxes.number, "run-1")
+    assert written(store, claims.try_claim, claim, NOW) is None
+    number, _ = written(store, turns.ask, claim, Question("analyst", "How much?", None), NOW)
+    uncounted = replace(output("A lot.", cost_usd=None), usage=Usage())
+    written(store, turns.answer, claim, number, uncounted, NOW + 1)
+
+    _, answer = store.turns(taxes)
+    figures = store.figures(taxes)
+
+    assert (answer.usage, answer.cost_usd) == (Usage(), None)
+    assert (figures.input_tokens, figures.output_tokens, figures.cost_usd) == (0, 0, None)
 
 
 def test_the_history_is_the_same_in_the_next_process(store: ConversationStore, path: Path) -> None:
