@@ -21,10 +21,11 @@ from llm_orc.providers.official_cli.official import OfficialClis
 from tests.claude_stand_in import StandIn
 from tests.codex_stand_in import install as install_codex
 
-_BRIEF = NetworkSettings(idle_timeout_s=1, max_answer_mb=8)
+_USUAL = NetworkSettings(idle_timeout_s=20, max_answer_mb=8)
+_BRIEF = NetworkSettings(idle_timeout_s=1)
 
 
-async def ask(claude: StandIn, text: str, *, network: NetworkSettings = _BRIEF, max_retries: int = 0) -> Reply:
+async def ask(claude: StandIn, text: str, *, network: NetworkSettings = _USUAL, max_retries: int = 0) -> Reply:
     async with OfficialClis({"PATH": claude.path}, network=network) as clis:
         state = await clis.look("claude-cli")
         asked = clis.model(state, None, provider="claude-cli", max_retries=max_retries)
@@ -55,7 +56,7 @@ async def test_noise_between_the_lines_costs_no_answer(claude: StandIn, tmp_path
     (codex / "raw").write_bytes(noise)
 
     reply = await ask(claude, "hello")
-    async with OfficialClis({"PATH": str(codex / "bin"), "HOME": str(codex)}, network=_BRIEF) as clis:
+    async with OfficialClis({"PATH": str(codex / "bin"), "HOME": str(codex)}, network=_USUAL) as clis:
         asked = clis.model(await clis.look("codex-cli"), None, provider="codex-cli", max_retries=0)
         other = await asked.reply(ModelRequest((Message("user", "[raw]"),)))
 
@@ -93,7 +94,7 @@ async def test_what_does_not_get_better_is_tried_no_more_than_it_helps(
     claude: StandIn, do: str, tries: int, error: type[LlmOrcError]
 ) -> None:
     with pytest.raises(error):
-        await ask(claude, f"[do {do}]", max_retries=4)
+        await ask(claude, f"[do {do}]", max_retries=4, network=_BRIEF if do == "hang" else _USUAL)
 
     assert len(claude.starts) == tries
 
@@ -105,9 +106,9 @@ async def test_what_does_not_get_better_is_tried_no_more_than_it_helps(
 async def test_what_makes_no_progress_is_ended_after_the_time_of_the_setting(claude: StandIn, do: str) -> None:
     began = time.monotonic()
     with pytest.raises(ReplyTimedOut, match=r"no progress for 1 s") as caught:
-        await ask(claude, f"[do {do}]")
+        await ask(claude, f"[do {do}]", network=_BRIEF)
 
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 15
     assert "network.idle_timeout_seconds" in (caught.value.hint or "")
 
 
@@ -115,7 +116,7 @@ async def test_one_that_reads_nothing_is_ended_too(claude: StandIn) -> None:
     claude.set_up(do="deaf")
 
     with pytest.raises(ReplyTimedOut):
-        await ask(claude, "x" * 1_000_000)
+        await ask(claude, "x" * 1_000_000, network=_BRIEF)
 
 
 async def test_an_answer_has_a_time_in_all(claude: StandIn) -> None:
@@ -128,13 +129,13 @@ async def test_an_answer_has_a_time_in_all(claude: StandIn) -> None:
 async def test_what_came_while_we_were_stopped_is_read_before_a_time_out_is_declared(claude: StandIn) -> None:
     claude.set_up(do="slow")  # it answers while we are stopped, for longer than it may be silent
     ours = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _ASKED, claude.path, "1", "hello", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", _ASKED, claude.path, "2", "hello", stdout=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(20):
         while not claude.prompts:
             await asyncio.sleep(0.01)
     ours.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(2.1)
     ours.send_signal(signal.SIGCONT)
     said, _ = await ours.communicate()
 
@@ -200,7 +201,7 @@ async def test_a_daemon_that_holds_the_pipes_does_not_hold_the_answer(daemons: S
     reply = await ask(daemons, "[do daemon]", network=NetworkSettings(idle_timeout_s=60))
 
     assert reply.text.startswith("answer")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 async def test_nor_the_news_that_there_is_none(daemons: StandIn) -> None:
@@ -208,7 +209,7 @@ async def test_nor_the_news_that_there_is_none(daemons: StandIn) -> None:
     with pytest.raises(ReplyUnreadable, match="ended"):
         await ask(daemons, "[do daemon-and-end]", network=NetworkSettings(idle_timeout_s=60))
 
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.skipif(
