@@ -268,3 +268,17 @@ def test_nesting_without_end_is_a_typed_error(suite: DialectSuite) -> None:
         is_an_end(lambda body=body: read(suite, body))  # type: ignore[misc]
         is_an_end(lambda body=body: read_stream(suite, b"data: " + body + b"\n\n")[0])  # type: ignore[misc]
         is_an_end(lambda body=body: _error_in_its_place(suite, body))  # type: ignore[misc]
+
+
+@every_dialect
+def test_a_large_body_that_is_odd_at_its_end_is_read_a_few_times_only(suite: DialectSuite) -> None:
+    """Each value that is left out costs a reading of all before it."""
+    whole = suite.whole("an answer", "end_turn")
+    odd = {**whole, "padding": ["x" * 50] * 100_000, **{key: [[]] for key in ("id", "model", "modelVersion")}}
+
+    is_an_end(lambda: read(suite, json.dumps(odd).encode()))
+
+
+def test_a_large_answer_that_nobody_can_see_is_known_soon() -> None:
+    assert is_blank("\u200b" * 5_000_000)
+    assert not is_blank("\u200b" * 5_000_000 + "x")

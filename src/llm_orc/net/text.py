@@ -21,7 +21,12 @@ def one_line(words: str, longest: int = _LONGEST) -> str:
 
 def is_blank(text: str) -> bool:
     """True where nobody sees anything: no text, white space, or only characters that have no shape."""
-    return not any(unicodedata.category(c)[0] in "LNPS" and c not in _SHAPELESS for c in text)
+    beginning = text[:100]
+    return not any(map(_has_shape, beginning)) and not any(map(_has_shape, set(text)))
+
+
+def _has_shape(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNPS" and character not in _SHAPELESS
 
 
 def has_halves(text: str) -> bool:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from llm_orc.providers.option_table import RequestOption
     from llm_orc.settings.model import DialectName
 
+# The mappings that rows stand in.
+_GROUPS: Mapping[DialectName, frozenset[str]] = {
+    dialect: frozenset(row.rpartition(".")[0] for row in rows) - {""} for dialect, rows in OPTIONS.items()
+}
 ALL_DIALECTS: tuple[DialectName, ...] = tuple(OPTIONS)
 _SNAKE = re.compile(r"_([a-z0-9])")
 _GENERATION = "generationConfig"
@@ -176,7 +180,7 @@ def _is_row(name: str, dialects: Sequence[DialectName]) -> bool:
 
 
 def _has_rows_inside(name: str, dialects: Sequence[DialectName]) -> bool:
-    return any(row.startswith(f"{name}.") for dialect in dialects for row in OPTIONS[dialect])
+    return any(name in _GROUPS[dialect] for dialect in dialects)
 
 
 def is_reserved(key: str, dialect: DialectName) -> bool:

@@ -7,7 +7,6 @@ import re
 _BOM = b"\xef\xbb\xbf"
 # How every provider writes its events; two passes of C where others need a loop.
 _PLAIN = re.compile(rb"(?:(?:event: [^\n]*\n)?data: [^\n]*\n\n)*")
-_MAY_END = re.compile(rb"\n[\r\n]|\r\r")  # two line ends in a row, however they are written
 _PLAIN_DATA = re.compile(rb"data: ([^\n]*)\n\n")
 
 
@@ -15,49 +14,58 @@ class SseParser:
     """Turns pieces of a stream into the data of its whole events.
 
     Only the data: every dialect repeats the event's name inside it, and none uses ids or retry times.
-    An event that the stream's end cuts off is only returned by `rest`.
+    An event that the stream's end cuts off is only returned by `rest`. A large event costs no more for coming in
+    many pieces: they are joined when it is whole.
     """
 
-    __slots__ = ("_rest", "_started")
+    __slots__ = ("_has_return", "_parts", "_started")
 
     def __init__(self) -> None:
-        self._rest = bytearray()  # grows by what comes, so that one endless event is not copied with each piece
+        self._parts: list[bytes] = []  # of the event that is coming; each line ends with "\n"
+        self._has_return = False  # the last byte was "\r", and the next may be its "\n"
         self._started = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of each event that `piece` completes, in order; those without data are left out."""
-        rest = self._rest
-        if rest:
-            if self._started and not _MAY_END.search(rest[-2:] + piece):
-                rest += piece
-                return []
-            buffer = bytes(rest + piece)
-        else:
-            buffer = piece
+        parts = self._parts
         if not self._started:
-            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-                self._rest = bytearray(buffer)
+            piece = b"".join([*parts, piece])
+            if len(piece) < len(_BOM) and _BOM.startswith(piece):
+                self._parts = [piece]
                 return []
             self._started = True
-            buffer = buffer.removeprefix(_BOM)
-        held = b""
-        if b"\r" in buffer:
-            if buffer.endswith(b"\r"):  # its "\n" may be the next piece's first byte
-                buffer, held = buffer[:-1], b"\r"
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        end = buffer.rfind(b"\n\n") + 2
-        whole = buffer[:end] if end > 1 else b""
+            parts.clear()
+            piece = piece.removeprefix(_BOM)
+        if self._has_return or b"\r" in piece:
+            piece = self._with_plain_ends(piece)
+        if b"\n\n" not in piece and not (parts and piece.startswith(b"\n") and parts[-1].endswith(b"\n")):
+            if piece:
+                parts.append(piece)
+            return []
+        if parts:
+            piece = b"".join([*parts, piece])
+            parts.clear()
+        end = piece.rfind(b"\n\n") + 2
+        whole = piece[:end]
+        if end < len(piece):
+            parts.append(piece[end:])
         if _PLAIN.fullmatch(whole):
-            self._rest = bytearray(buffer[len(whole) :] + held)
             return _PLAIN_DATA.findall(whole)
-        blocks = buffer.split(b"\n\n")
-        self._rest = bytearray(blocks.pop() + held)
-        return [data for block in blocks if (data := _data(block)) is not None]
+        return [data for block in whole[:-2].split(b"\n\n") if (data := _data(block)) is not None]
 
     def rest(self) -> bytes:
         """Return the data of an event that has no empty line behind it; empty where there is none."""
-        block, self._rest = bytes(self._rest).replace(b"\r", b"\n").strip(b"\n"), bytearray()
+        block = b"".join(self._parts).strip(b"\n")
+        self._parts.clear()
         return (_data(block) or b"") if block else b""
+
+    def _with_plain_ends(self, piece: bytes) -> bytes:
+        if self._has_return:
+            piece = b"\r" + piece
+        self._has_return = piece.endswith(b"\r")
+        if self._has_return:
+            piece = piece[:-1]
+        return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _data(block: bytes) -> bytes | None:

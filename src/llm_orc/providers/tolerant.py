@@ -20,6 +20,7 @@ _Wire = TypeVar("_Wire")
 _PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _MOST_LEFT_OUT = 200
+_MOST_WORK = 10_000_000  # bytes that are looked at again, as each try begins anew
 _LONGEST_INTEGER = 18  # digits; more count nothing that exists
 # Where the answer's text stands, or what it stands in.
 _NEEDED = frozenset(
@@ -47,7 +48,7 @@ def read(decoder: msgspec.json.Decoder[_Wire], data: bytes) -> _Wire:
     try:
         return decoder.decode(data)
     except UNREADABLE:
-        return _convert(_loads(data), decoder.type)
+        return _convert(_loads(data), decoder.type, max(3, min(_MOST_LEFT_OUT, _MOST_WORK // (len(data) + 1))))
 
 
 def _loads(data: bytes) -> JsonValue:
@@ -71,8 +72,8 @@ def _nothing(_name: str) -> None:
     return None
 
 
-def _convert(value: JsonValue, kind: type[_Wire]) -> _Wire:
-    for _ in range(_MOST_LEFT_OUT):
+def _convert(value: JsonValue, kind: type[_Wire], most_left_out: int) -> _Wire:
+    for _ in range(most_left_out):
         try:
             return msgspec.convert(value, kind, strict=False)
         except msgspec.ValidationError as e:
