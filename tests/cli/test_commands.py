@@ -113,6 +113,17 @@ def completed(shell: Shell, words: str, kind: str = "bash") -> list[str]:
     return [line.split(",")[1].split("\t")[0] for line in lines]
 
 
+def test_completion_sends_no_escape_sequence_to_the_shell(shell: Shell) -> None:
+    shell.ensemble("steers", 'name: steers\ndescription: "\\e]0;owned\\a \\u202e"\nagents: [{name: a}]\n')
+    shell.environ |= {"_LLM_ORC_COMPLETE": "fish_complete", "COMP_WORDS": "llm-orc invoke st", "COMP_CWORD": "st"}
+
+    shown = shell.run().stdout
+
+    assert "steers" in shown
+    assert "\\x1b]0;owned\\x07 \\u202e" in shown
+    assert "\x1b" not in shown
+
+
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
 def test_completion_knows_the_names_of_everything(shell: Shell, kind: str) -> None:
     shell.run("chat", "--conversation", "taxes", stdin="one\n")

@@ -125,7 +125,11 @@ def _files(app: App) -> Iterator[Finding]:
     if os.name == "nt":
         return
     private = [app.paths.state, app.paths.runs_database, app.paths.conversations_database]
-    private += [app.paths.config / "credentials.json", app.paths.state / "chat_history"]
+    private += [
+        app.paths.batches_database,
+        app.paths.config / "credentials.json",
+        app.paths.state / "chat_history",
+    ]
     loose = [*_loose(private)]
     for path, mode in loose:
         fix = f"chmod {'700' if path.is_dir() else '600'} {path}"

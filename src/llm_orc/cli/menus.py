@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.cli.prompts import chosen
 from llm_orc.cli.streams import has_colour, moves_cursor, note
-from llm_orc.formats.printable import one_line
+from llm_orc.formats.printable import unmistakable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ def _wrapped(option: str, width: int) -> str:
 
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     """Return the position of the option that was chosen; Enter takes the default."""
-    question, options = one_line(question), [one_line(option) for option in options]
+    question, options = unmistakable(question), [unmistakable(option) for option in options]
     if not moves_cursor(sys.stderr):
         note(question)
         return chosen(options)

@@ -22,12 +22,18 @@ class _Name(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from llm_orc.app.wiring import Surroundings, open_app
         from llm_orc.errors import LlmOrcError
+        from llm_orc.formats.printable import one_line
 
         try:
             items = [*self.known(open_app(Surroundings.here()))]
         except LlmOrcError:
             items = []
-        return [item for item in items if item.value.startswith(incomplete)]
+        # The shell shows these as they are.
+        return [
+            CompletionItem(item.value, type=item.type, help=one_line(item.help or "") or None)
+            for item in items
+            if item.value.startswith(incomplete) and one_line(item.value) == item.value
+        ]
 
     def known(self, app: App) -> Iterable[CompletionItem]:
         raise NotImplementedError

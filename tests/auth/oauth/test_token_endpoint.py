@@ -374,6 +374,22 @@ async def test_what_a_server_echoes_of_our_secrets_is_masked_and_its_words_are_c
     assert len(caught.value.message) < 400
 
 
+async def test_a_client_secret_of_the_settings_and_what_was_given_before_are_masked_too(
+    server: Scripted, http: Http, client: OAuthClient
+) -> None:
+    confidential = replace(client, extra_token_params={"client_secret": "cs-Zq81-canary"})
+    given = tokens(access_token="at-Zq82-canary", refresh_token="rt-Zq83-canary", id_token="id-Zq84-canary")
+    words = "bad cs-Zq81-canary at-Zq82-canary rt-Zq83-canary id-Zq84-canary"
+    server.on("/token", given, refusal("invalid_grant", words))
+
+    await exchange(confidential, http)
+    with pytest.raises(TokenEndpointError) as caught:
+        await exchange(confidential, http)
+
+    assert "canary" not in caught.value.message
+    assert caught.value.message.count("[credential]") == 4
+
+
 @pytest.mark.parametrize("url", ["http://as.example/token", "http://localhost:1/token", "ftp://as.example/t", ""])
 async def test_tokens_are_asked_for_over_https_only(http: Http, client: OAuthClient, url: str) -> None:
     with pytest.raises(LoginFailed, match="token_endpoint"):

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from llm_orc.auth.masking import MASK, hide_in_error
 from llm_orc.auth.oauth.addresses import problem_of
-from llm_orc.auth.secret import Secret
+from llm_orc.auth.secret import Secret, remember
 from llm_orc.errors import LoginFailed
 from llm_orc.net.text import one_line
 
@@ -30,6 +30,7 @@ LARGEST_BODY = 2**20
 """Bytes that any answer of an authorisation server may have; a token response has a few thousand."""
 
 _SHORTEST_SECRET = 6  # characters; hiding shorter ones would mangle ordinary words
+_SECRET_PARAM = re.compile(r"secret|password")  # names of parameters that settings add
 _LONGEST_WAIT_S = 86_400.0
 _TOKEN = re.compile(
     r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?"
@@ -119,8 +120,10 @@ def server_error(body: Mapping[str, Any] | None, sent: Params) -> ServerError | 
 
 def shown(words: str, sent: Params) -> str:
     """Make a server's words fit for a message: one short line, without any secret that it was sent."""
-    for value in sent.values():
-        if isinstance(value, Secret) and len(secret := value.reveal()) >= _SHORTEST_SECRET:
+    for name, value in sent.items():
+        secret = value.reveal() if isinstance(value, Secret) else value if _SECRET_PARAM.search(name) else ""
+        remember(secret)
+        if len(secret) >= _SHORTEST_SECRET:
             words = words.replace(secret, MASK)  # also where it might be a common word
     return one_line(hide_in_error(words), _LONGEST_WORDS)
 

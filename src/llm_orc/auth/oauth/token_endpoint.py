@@ -21,7 +21,7 @@ from llm_orc.auth.oauth.endpoint import (
     server_error,
     shown,
 )
-from llm_orc.auth.secret import Secret
+from llm_orc.auth.secret import Secret, remember
 from llm_orc.errors import AuthError, LoginFailed
 from llm_orc.net.transport import TransportError, Trouble
 
@@ -230,6 +230,9 @@ def _tokens(body: Mapping[str, Any], answer: Answer, received_at: float, provide
         raise _of_no_use(
             "a token that can't be sent: empty, too long or not of plain characters", "bad_token", answer, provider
         )
+    for given in (body["access_token"], refresh_token, body.get("id_token")):
+        if isinstance(given, str):
+            remember(given)  # from here on it may come back
     return TokenResponse(
         access_token=Secret(body["access_token"]),
         refresh_token=Secret(refresh_token) if refresh_token else None,
