@@ -251,6 +251,15 @@ async def test_the_demo_takes_a_plan_before_it_takes_canned_answers(
     assert sandbox.request_count == 0
 
 
+async def test_the_demo_takes_what_is_free_in_the_place_of_a_paid_default(clone: Workspace) -> None:
+    clone.settings({**on_sandbox_again(clone), "model_profiles": {"default": PAID}})
+
+    result = await run_demo(clone.app(), show=Seen().events.append)
+
+    assert result.by_billing.keys() == {"local"}
+    assert not result.sandbox
+
+
 async def test_the_demo_pays_where_its_user_says_so(clone: Workspace, sandbox: Sandbox) -> None:
     without_local_server(clone, sandbox)
 

@@ -49,6 +49,19 @@ def test_trust_shows_what_is_hidden_and_what_looks_like_something_else(clone: Sh
     assert {one["key"] for one in document["guarded"]} >= {"agents.a.provider", "model_profiles.theirs.model"}
 
 
+def test_a_batch_is_the_same_whoever_agreed_and_needs_the_agreement_again(clone: Shell) -> None:
+    paid = ("batch", "paid", "--inputs", "-")
+    begun = clone.run(*paid, "--allow-metered", stdin="one\ntwo\n")
+    again = clone.run(*paid, stdin="one\ntwo\n")
+    clone.run("trust", "--yes")
+    trusted = clone.run(*paid, stdin="one\ntwo\n")
+    clone.run("trust", "--forget")
+    forgotten = clone.run(*paid, stdin="one\ntwo\n")
+
+    assert [done.returncode for done in (begun, again, trusted, forgotten)] == [0, 4, 0, 4], trusted.stderr
+    assert len(json.loads(clone.run("batch", "list", "--json").stdout)) == 1
+
+
 class TestInATerminal:
     def test_enter_is_a_no(self, clone: Shell) -> None:
         pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")

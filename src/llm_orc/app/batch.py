@@ -18,7 +18,7 @@ from llm_orc.app.in_force import plan_of
 from llm_orc.app.placeholders import placeholders
 from llm_orc.app.run_budget import most_of_any, refuse_unknown_price
 from llm_orc.app.run_ensemble import lowest
-from llm_orc.app.session import Session
+from llm_orc.app.session import Choices, Session
 from llm_orc.durable.batch import BatchLimits, NewRow, batch_id_of
 from llm_orc.errors import InputError
 from llm_orc.providers.catalog import find_provider
@@ -137,12 +137,24 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     recipe, tasks = submission.recipe, [row.task for row in submission.rows if row.error is None]
     known = stored_batch(app, submission.options.store, submission.batch_id)
     if known is not None:
-        recipe = replace(recipe, choices=known.recipe.choices)
+        recipe = replace(recipe, choices=_named_as_now(known.recipe.choices, recipe.choices))
     waiting = len(tasks) if known is None else known.to_do
     added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
     ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned)
     return replace(submission, recipe=ready, most_usd=most_usd)
+
+
+def _named_as_now(kept: Choices, now: Choices) -> Choices:
+    """Return the models as they were kept, by whose word they are now: trust may have been given or taken back."""
+    return {agent: tuple(_named_as(choice, now[agent]) for choice in choices) for agent, choices in kept.items()}
+
+
+def _named_as(kept: ModelChoice, now: tuple[ModelChoice, ...]) -> ModelChoice:
+    """What is not among them any more is an untrusted word where any of them is one."""
+    untrusted = next((choice for choice in now if choice.named_by == "project"), now[0])
+    same = next((choice for choice in now if choice.profile == kept.profile), untrusted)
+    return replace(kept, named_by=same.named_by, named_in=same.named_in)
 
 
 async def plan_going(app: App, wanted: Wanted, planned: Callable[[AccessPlan, int], None]) -> Going:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.choice import DEFAULT_PROFILE
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.session import Session
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, NotTrusted
+from llm_orc.settings.model import ModelProfile, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access import AccessPlan
+    from llm_orc.app.consent import Paying
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
@@ -32,11 +37,17 @@ async def run_demo(
     """
     ensemble = app.library.packaged(DEMO_ENSEMBLE)
     options = RunOptions(task=ensemble.default_task or "", allow_metered=allow_metered, stream=stream)
-    try:
-        async with Session(
-            app, paying="always" if allow_metered else "never", rehearsal=False, stream=stream
-        ) as session:
-            return await run_ensemble(app, ensemble, options, show=show, planned=planned, session=session)
-    except (NotLoggedIn, MeteredNotAllowed, NotTrusted):
-        rehearsal = RunOptions(task=options.task, rehearse=True, stream=stream)
-        return await run_ensemble(app, ensemble, rehearsal, show=show, planned=planned)
+    for here in (app, _without_default(app)):
+        with suppress(NotLoggedIn, MeteredNotAllowed, NotTrusted):
+            paying: Paying = "always" if allow_metered else "never"
+            async with Session(here, paying=paying, rehearsal=False, stream=stream) as session:
+                return await run_ensemble(here, ensemble, options, show=show, planned=planned, session=session)
+    rehearsal = RunOptions(task=options.task, rehearse=True, stream=stream)
+    return await run_ensemble(app, ensemble, rehearsal, show=show, planned=planned)
+
+
+def _without_default(app: App) -> App:
+    """The same without what the profile `default` names: where that costs money, something else may be free."""
+    unnamed = ModelProfile(DEFAULT_PROFILE, Origin("packaged"))
+    profiles = {**app.settings.profiles, DEFAULT_PROFILE: unnamed}
+    return replace(app, settings=replace(app.settings, profiles=profiles))

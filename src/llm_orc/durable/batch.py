@@ -160,7 +160,11 @@ def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
     time limits; other limits are in no recipe. `salt` makes another batch of the same inputs.
     """
     ensemble = replace(recipe.ensemble, source=None, description="", default_task=None)
-    shaping = replace(recipe, ensemble=ensemble, task="", allow_metered=False, timeout_s=None)
+    choices = {
+        agent: tuple(replace(choice, named_by="nobody", named_in=None) for choice in found)
+        for agent, found in recipe.choices.items()
+    }
+    shaping = replace(recipe, ensemble=ensemble, task="", choices=choices, allow_metered=False, timeout_s=None)
     digest = hashlib.sha256(encode_recipe(shaping))
     digest.update(salt.encode())
     for row in rows:
