@@ -97,6 +97,7 @@ async def killed_until_done(workspace: Workspace, sandbox: Sandbox, kills: int, 
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
 async def test_a_run_that_is_killed_again_and_again_ends_with_every_answer_asked_for_once(
     workspace: Workspace, seed: int
 ) -> None:

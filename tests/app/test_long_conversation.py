@@ -50,6 +50,7 @@ def told(request: ReceivedRequest) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("restarts", "turns_each", "refreshes"), [(4, 10, 2), pytest.param(10, 20, 5, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 async def test_every_request_carries_all_that_was_said_before(
     workspace: Workspace, restarts: int, turns_each: int, refreshes: int
 ) -> None:

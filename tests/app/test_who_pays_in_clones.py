@@ -155,6 +155,7 @@ Said = dict[str, object]
 
 @STORIES
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
 def test_no_word_of_a_clone_makes_anybody_pay(
     users: Said, clones: Said, agents: tuple[Said, Said], *, has_server: bool
 ) -> None:

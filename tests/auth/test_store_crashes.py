@@ -45,6 +45,7 @@ def visible(worker: StoreWorker) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_a_change_leaves_the_old_store_or_the_new(
     step: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_kill_at_any_step_of_a_change_leaves_the_old_store_or_the_new(
     assert places > 20, "too few places to die at were found to prove anything"
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_the_first_change_leaves_no_store_or_a_whole_one(tmp_path: Path) -> None:
     died, places = True, 0
     with StoreWorker(tmp_path) as worker:
@@ -177,6 +179,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kills_at_random_instants_lose_no_change_that_was_told(tmp_path: Path) -> None:
     dice = random.Random(20_261)
     storage = CredentialStorage(tmp_path / "credentials.json", KeyFile(tmp_path / "credentials.key"))
@@ -197,6 +200,7 @@ def test_kills_at_random_instants_lose_no_change_that_was_told(tmp_path: Path) -
         assert int(entry.label) in {told[-1], told[-1] + 1} if told else int(entry.label) > 0
 
 
+@pytest.mark.slow
 def test_a_reader_beside_writers_never_sees_half_a_store(tmp_path: Path) -> None:
     storage = CredentialStorage(tmp_path / "credentials.json", KeyFile(tmp_path / "credentials.key"))
     storage.store_api_key("p", "k", account="x")

@@ -187,6 +187,7 @@ def test_it_never_advises_the_command_that_just_ran(bare: Shell) -> None:
 
 
 @pytest.mark.parametrize("key", [MARKER, SHORT, f"{MARKER} {SHORT}", "Ä" + MARKER])
+@pytest.mark.slow
 def test_no_key_is_shown_or_written_whatever_happens(bare: Shell, key: str) -> None:
     bare.environ["ANTHROPIC_API_KEY"] = key
     env = bare.cwd / ".env"

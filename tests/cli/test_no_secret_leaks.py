@@ -170,6 +170,7 @@ def test_a_provider_that_repeats_the_key_finds_no_echo_of_ours(
     assert witness.found() == []
 
 
+@pytest.mark.slow
 def test_an_answer_that_repeats_the_key_is_kept_and_shown_without_it(witness: Witness, parrot: Parrot) -> None:
     parrot.status, parrot.kind = 200, "answer"
     witness.shell.config.write_text(
@@ -218,6 +219,7 @@ def resource_is_closed() -> bool:
     return resource.getrlimit(resource.RLIMIT_CORE)[1] == 0
 
 
+@pytest.mark.slow
 def test_every_command_around_a_stored_key_keeps_it(witness: Witness, parrot: Parrot, tmp_path: Path) -> None:
     key_file = tmp_path / "outside.key"
     key_file.write_text(MARKER)
