@@ -177,3 +177,15 @@ async def test_noting_a_refusal_copies_nothing_of_an_earlier_release(refusing: P
 
     assert (await place.status("openai")).credentials[0].state == "refused"
     assert not (place.workspace.config / "credentials.json").exists()
+
+
+async def test_an_agent_that_names_no_model_is_told_that_what_is_there_was_refused(closed: Place) -> None:
+    closed.providers["openai-compatible"] = {"base_url": "http://127.0.0.1:9/v1"}
+    closed.settings("openai")
+    await ask(closed, "openai")
+    closed.workspace.ensemble("open", {"name": "a"})
+
+    with pytest.raises(AuthError, match="has refused the stored API key") as caught:
+        await run(closed.workspace.app(), "open")
+
+    assert "llm-orc auth test openai" in (caught.value.hint or "")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.discovery import Found, find_local
 from llm_orc.auth.access import Billing
-from llm_orc.errors import KeyMalformed, LlmOrcError, NotLoggedIn
+from llm_orc.errors import LlmOrcError, NotLoggedIn
 from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class BestAccess:
         self, app: App, http: Transport, resolver: Resolver, look: Callable[[str], Awaitable[CliState]]
     ) -> None:
         self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
-        self._malformed: KeyMalformed | None = None  # what would be a key if it were written right
+        self._unusable: LlmOrcError | None = None  # why a credential that is there can't be used
 
     async def find(self, *, free_only: bool = False) -> Best:
         """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` for nothing."""
@@ -65,8 +65,8 @@ class BestAccess:
             return Best(ranked[0][1], failed)
         if failed is not None:
             raise failed
-        if self._malformed is not None:
-            raise self._malformed
+        if self._unusable is not None:
+            raise self._unusable
         raise NotLoggedIn(
             "no model can be reached: no local server answers, and there is no API key in the environment",
             hint="`llm-orc setup` shows every way to get access; `--rehearse` runs the ensemble without a model.",
@@ -93,8 +93,8 @@ class BestAccess:
             except LlmOrcError:
                 continue  # not usable as configured: whoever names it is told so
             used = next((way for way in ways if way.is_used), None)
-            problems = (way.problem for way in ways if isinstance(way.problem, KeyMalformed))
-            self._malformed = self._malformed or next(problems, None)
+            problems = (way.problem for way in ways if way.found is not None and way.problem and not way.bar)
+            self._unusable = self._unusable or next(problems, None)
             failed = failed or _failed(ways, used, is_preferred=is_preferred)
             if used is not None and used.place != "nowhere" and (used.spec.default_model or used.cli):
                 rank = _rank(used, is_preferred=is_preferred)
