@@ -104,6 +104,8 @@ def act(do, answer):
     elif do == "endless-retries":
         while True:
             say(type="system", subtype="api_retry", retry_delay_ms=1, error="overloaded"); time.sleep(0.4)
+    elif do == "drip":
+        while True: stream("more"); time.sleep(0.03)
     elif do == "flood":
         while True: sys.stdout.write(json.dumps({"type": "stream_event", "event": {"x": "y" * 5000}}) + "\n")
     elif do == "endless-line":

@@ -119,10 +119,11 @@ async def test_one_that_reads_nothing_is_ended_too(claude: StandIn) -> None:
         await ask(claude, "x" * 1_000_000, network=_BRIEF)
 
 
-async def test_an_answer_has_a_time_in_all(claude: StandIn) -> None:
+@pytest.mark.parametrize("do", ["hang", "drip"])
+async def test_an_answer_has_a_time_in_all(claude: StandIn, do: str) -> None:
     network = NetworkSettings(idle_timeout_s=60, answer_timeout_s=0.5)
     with pytest.raises(ReplyTimedOut, match="no end within"):
-        await ask(claude, "[do hang]", network=network)
+        await ask(claude, f"[do {do}]", network=network)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process so")

@@ -132,7 +132,7 @@ class _Turn:
         self._target, self._network = target, network
         self._clock = asyncio.get_running_loop().time
         self._latest_end = self._clock() + network.answer_timeout_s
-        self._silent_until = self._last_look_until = 0.0
+        self._silent_until = self._last_look_until = self._read_until = 0.0
         self._progressed()
         self._strays = self._stray_bytes = 0
         self._first_stray = ""
@@ -160,6 +160,7 @@ class _Turn:
             return meaning
 
     async def _line(self) -> bytes | None:
+        self._refuse_endless()
         end = self._last_look_until or min(self._silent_until, self._latest_end)
         while True:
             try:
@@ -176,6 +177,14 @@ class _Turn:
                     hint=f"Try it by hand: {self._program.command}. Where such answers are meant, raise"
                     " `network.max_answer_mb`.",
                 ) from None
+
+    def _refuse_endless(self) -> None:
+        """Once its whole time is over, what has come is still read, and nothing that comes later."""
+        now = self._clock()
+        if now >= self._latest_end:
+            self._read_until = self._read_until or now + _LAST_LOOK_S
+            if now > self._read_until:
+                raise self._timed_out()
 
     def _progressed(self) -> None:
         self._silent_until = self._clock() + self._network.idle_timeout_s
