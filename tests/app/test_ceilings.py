@@ -176,6 +176,23 @@ async def test_a_run_that_had_no_limit_counts_what_it_may_have_cost_once_it_has_
     assert server.bill_usd <= (again.counted_usd or 0) <= 2 * LIMIT_USD
 
 
+async def test_a_limit_that_a_run_goes_on_with_is_its_own_from_then_on(
+    place: Workspace, server: PaidServer
+) -> None:
+    server.faults = ["503", "garbage"]
+    place.settings(server.settings(max_retries=0))
+    place.ensemble("one", paid("a"))
+    await run(place.app(), "one")
+
+    result = await resumed(place, max_cost_usd=LIMIT_USD, max_calls=5)
+    for _ in range(3):
+        result = await resumed(place)
+
+    assert len(server.bills) == 2
+    assert result["a"].error is not None
+    assert result["a"].error.code == "budget_exceeded"
+
+
 async def test_a_fork_has_a_limit_of_its_own(place: Workspace, server: PaidServer) -> None:
     server.faults = ["none", "garbage"]
     place.ensemble("two", paid("a"), paid("b", depends_on=["a"]))

@@ -25,7 +25,7 @@ from llm_orc.durable.database import open_engine
 from llm_orc.durable.outcome import StepWatch
 from llm_orc.durable.place import place_of
 from llm_orc.durable.spending import BatchAccount
-from llm_orc.durable.tables import BATCHES, HOLDS, WORKERS
+from llm_orc.durable.tables import BATCHES, HOLDS
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
@@ -36,6 +36,7 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
 from llm_orc.runs.resume import Recipe
+from tests.durable.test_spending import joined
 from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
 PROVIDER, MODEL, _ = PROVIDERS["anthropic"]
@@ -66,17 +67,6 @@ def caller(server: PaidServer, http: Http) -> LlmCaller:
         return listed_usd(PROVIDER, MODEL, usage)
 
     return LlmCaller({"a": [Candidate(CHOICE, model, ACCESS, cost_usd)]})
-
-
-def account_of(engine: sa.Engine, worker_id: str, limits: BatchLimits) -> BatchAccount:
-    worker = {"host": "h", "pid": 1, "started_at": 0.0, "seen_at": 0.0, "lock_key": 1}
-    with engine.begin() as connection:
-        connection.execute(sa.insert(WORKERS).values(worker_id=worker_id, **worker))
-
-    async def may_start(_batch_id: str) -> None:
-        return
-
-    return BatchAccount(engine, worker_id, "b1", limits, may_start)
 
 
 def counted_usd(engine: sa.Engine) -> float:
@@ -134,7 +124,7 @@ async def test_no_faults_and_workers_that_go_bring_a_bill_above_its_limit(
                 Http(NetworkSettings(idle_timeout_s=1.0), max_connections=10) as http,
             ):
                 for number, kill_at in enumerate(kills):
-                    await work(server, account_of(engine, f"w{number}", limits), http, kill_at)
+                    await work(server, joined(engine, f"w{number}", limits), http, kill_at)
                     assert server.bill_usd <= counted_usd(engine) + 1e-9 <= (limits.max_cost_usd or 0.0) + 1e-6
                     assert limits.max_calls is None or len(server.bills) <= limits.max_calls
         finally:

@@ -132,11 +132,14 @@ def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
     )
 
 
-def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal:
-    """Open the journal, with the run in it that is about to begin or go on."""
+def _open_for(app: App, recipe: Recipe, run_id: str, earlier: RecordedRun | None) -> Journal:
+    """Open the journal, with the run in it that is about to begin or go on.
+
+    A limit that a run goes on with is its own from then on, so that the next one who goes on with it keeps to it.
+    """
     journal = app.open_journal()
     try:
-        if is_new:
+        if earlier is None or earlier.next_seq == 0:
             journal.begin(
                 NewRun(
                     run_id=run_id,
@@ -148,7 +151,8 @@ def _open_for(app: App, recipe: Recipe, run_id: str, *, is_new: bool) -> Journal
                 )
             )
         else:
-            journal.go_on(run_id)
+            kept = replace(earlier.recipe, max_cost_usd=recipe.max_cost_usd, max_calls=recipe.max_calls)
+            journal.go_on(run_id, encode_recipe(kept))
     except StorageError:
         journal.close()
         raise
@@ -177,9 +181,7 @@ async def _open_record(
     """Open the journal for this run alone: no other process may go on with it meanwhile."""
     if not stack.enter_context(exclusive(lock_of(app, run_id))):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
-    journal = await asyncio.to_thread(
-        _open_for, app, recipe, run_id, is_new=earlier is None or earlier.next_seq == 0
-    )
+    journal = await asyncio.to_thread(_open_for, app, recipe, run_id, earlier)
     stack.push_async_callback(asyncio.to_thread, _close, journal, app.settings.runs.keep_days, app.clock.now())
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)

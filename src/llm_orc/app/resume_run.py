@@ -38,7 +38,7 @@ class ResumeOptions:
     allow_metered: bool = False
     max_concurrent: int | None = None
     timeout_s: float | None = None
-    max_cost_usd: float | None = None  # of the whole run, what is spent already included; None: as it was
+    max_cost_usd: float | None = None  # of the whole run, from now on, with what is spent; None: as it was
     max_calls: int | None = None  # likewise
     stream: bool = False
     when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was

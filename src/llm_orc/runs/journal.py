@@ -140,10 +140,10 @@ class Journal:
             [run.run_id, run.ensemble, run.started_at, run.agents, run.sandbox, run.recipe],
         )
 
-    def go_on(self, run_id: str) -> None:
-        """Open a run again that had been stopped. Raises `StorageError`."""
+    def go_on(self, run_id: str, recipe: bytes) -> None:
+        """Open a run again that had been stopped, with what its recipe is from now on. Raises `StorageError`."""
         self._start_writer()
-        self._change("UPDATE runs SET status = 'open' WHERE run_id = ?", [run_id])
+        self._change("UPDATE runs SET status = 'open', recipe = ? WHERE run_id = ?", [recipe, run_id])
 
     def append(self, entries: Entries) -> None:
         """Queue `entries` of a run that was begun or gone on with; `entries.written` tells when they are kept."""
