@@ -14,49 +14,46 @@ class SseParser:
     """Turns pieces of a stream into the data of its whole events.
 
     Only the data: every dialect repeats the event's name inside it, and none uses ids or retry times.
-    An event that the stream's end cuts off is only returned by `rest`. A large event costs no more for coming in
-    many pieces: they are joined when it is whole.
+    An event that the stream's end cuts off is only returned by `rest`.
     """
 
-    __slots__ = ("_has_return", "_parts", "_started")
+    __slots__ = ("_has_return", "_rest", "_started")
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []  # of the event that is coming; each line ends with "\n"
+        self._rest = bytearray()  # grows by what comes, so that one endless event is not copied with each piece
         self._has_return = False  # the last byte was "\r", and the next may be its "\n"
         self._started = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of each event that `piece` completes, in order; those without data are left out."""
-        parts = self._parts
+        rest = self._rest
         if not self._started:
-            piece = b"".join([*parts, piece])
+            piece = bytes(rest) + piece
+            rest.clear()
             if len(piece) < len(_BOM) and _BOM.startswith(piece):
-                self._parts = [piece]
+                rest += piece
                 return []
             self._started = True
-            parts.clear()
             piece = piece.removeprefix(_BOM)
         if self._has_return or b"\r" in piece:
             piece = self._with_plain_ends(piece)
-        if b"\n\n" not in piece and not (parts and piece.startswith(b"\n") and parts[-1].endswith(b"\n")):
-            if piece:
-                parts.append(piece)
+        if b"\n\n" not in piece and not (piece.startswith(b"\n") and rest.endswith(b"\n")):
+            rest += piece
             return []
-        if parts:
-            piece = b"".join([*parts, piece])
-            parts.clear()
+        if rest:
+            piece = bytes(rest) + piece
+            rest.clear()
         end = piece.rfind(b"\n\n") + 2
         whole = piece[:end]
-        if end < len(piece):
-            parts.append(piece[end:])
+        rest += piece[end:]
         if _PLAIN.fullmatch(whole):
             return _PLAIN_DATA.findall(whole)
         return [data for block in whole[:-2].split(b"\n\n") if (data := _data(block)) is not None]
 
     def rest(self) -> bytes:
         """Return the data of an event that has no empty line behind it; empty where there is none."""
-        block = b"".join(self._parts).strip(b"\n")
-        self._parts.clear()
+        block = bytes(self._rest).strip(b"\n")
+        self._rest.clear()
         return (_data(block) or b"") if block else b""
 
     def _with_plain_ends(self, piece: bytes) -> bytes:
