@@ -31,7 +31,8 @@ class Account:
     """A provider, reached without a network, that takes `rate` calls in a second, by one of the usual ways to count.
 
     `bucket`: refilled evenly, so many at once; `drop`: refilled evenly, one at once; `second`, `minute`: so many in
-    each of the clock's; `sliding`: so many in any second, refused ones count too; `at_once`: so many in flight.
+    each of the clock's; `sliding`: so many in any second, refused ones count too; `at_once`: so many in flight;
+    `chance`: that share of all, however often it is asked.
     """
 
     rate: float
@@ -44,6 +45,7 @@ class Account:
     _at: float = field(default=0.0, init=False)
     _in_flight: int = field(default=0, init=False)
     _recent: list[float] = field(default_factory=list, init=False)
+    _dice: random.Random = field(default_factory=lambda: random.Random(7), init=False)
 
     def check(self, url: str) -> None:
         return
@@ -70,6 +72,8 @@ class Account:
         return Answer(200, {"date": ""}, YES)
 
     def _takes(self, now: float) -> bool:
+        if self.counts == "chance":
+            return self._dice.random() < self.rate
         if self.counts == "at_once":
             return self._in_flight < self.rate
         if self.counts == "sliding":
@@ -146,12 +150,42 @@ def test_three_processes_that_know_nothing_of_each_other_share_it(counts: str, *
     assert took_s < 2 * 120
 
 
+def test_after_minutes_of_peace_a_crowd_is_as_careful_as_the_first_one() -> None:
+    busy = Account(5)
+
+    async def twice() -> tuple[int, int]:
+        model = model_of(busy, Limiter("p", None, monotonic=asyncio.get_running_loop().time))
+        await asyncio.gather(*(model.reply(QUESTION) for _ in range(60)))
+        for _ in range(20):
+            await asyncio.sleep(10)
+            await model.reply(QUESTION)
+        before = busy.heard
+        await asyncio.gather(*(model.reply(QUESTION) for _ in range(200)))
+        return before, busy.heard - before
+
+    (before, after), took_s = run(twice())
+
+    assert before <= 1.5 * 80
+    assert after <= 1.5 * 200
+    assert took_s < 300
+
+
 def test_a_limit_of_a_minute_without_a_word_of_when_fails_nobody() -> None:
     busy = Account(1, "minute", answer_s=2, refusal_s=0.1)
 
     failed, _ = run(crowd(busy, 200))
 
     assert failed == []
+
+
+@pytest.mark.parametrize(("share", "answer_s"), [(2 / 3, 0.3), (0.9, 2)])
+def test_a_provider_that_refuses_by_chance_is_not_asked_ever_more_slowly(share: float, answer_s: float) -> None:
+    moody = Account(share, "chance", answer_s=answer_s)
+
+    failed, took_s = run(crowd(moody, 120))
+
+    assert failed == []
+    assert took_s < 30
 
 
 def test_a_provider_without_a_limit_costs_a_crowd_about_a_second_once() -> None:
@@ -180,7 +214,7 @@ def test_one_agent_s_refusals_without_any_answer_cost_its_tries() -> None:
     failed, took_s = run(crowd(dead, 1))
 
     assert len(failed) == 1
-    assert dead.heard <= 6
+    assert dead.heard <= 9
     assert took_s < 60
 
 

@@ -148,6 +148,7 @@ class Limiter:
             try:
                 await self._gate.start(self._provider, tokens)
             except BaseException:
+                self._pace.ended(start)
                 self._release()
                 raise
         return call
@@ -158,6 +159,7 @@ class Limiter:
         True where it was refused only because the pace was still being found: that costs no try.
         """
         now = self._now()
+        self._pace.ended(call.start)
         is_free = False
         if call.is_sent and isinstance(failure, RateLimited | ProviderOverloaded) and is_busy(failure):
             is_free = self._slow_down(call, failure, now)
@@ -209,7 +211,8 @@ class Limiter:
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # let in, and cancelled before it knew
+            if turn.done() and not turn.cancelled() and turn.exception() is None:  # let in before it knew
+                self._pace.ended(turn.result())
                 self._release()
             else:
                 self._let_in()

@@ -2,8 +2,9 @@
 
 Nothing is known at first, so a crowd starts with a few and doubles quickly: a provider with a limit says so after
 a few refusals, one without costs some tenths of a second, once. After a refusal starts are spaced: a little slower
-than what was just taken, then ever less so until the next refusal. So each process finds its share by itself. No
-clock and no waiting in here.
+than what was just taken, then ever less so until too many are refused again. So each process finds its share by
+itself. A provider that refuses by chance refuses as many however slowly it is asked: then it is not asked more
+slowly. No clock and no waiting in here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ _CROWD = 20  # calls in flight before anything is known
 _DOUBLED_EACH_S = 0.2
 _OPEN = 4096  # in flight without a refusal: nothing more to find out
 _SPAN_S = 10.0  # what was taken is looked at over the last second, and over as long
-_BACK, _BACK_TWICE = 0.85, 0.5  # after a refusal; after one more without an answer in between
+_BACK, _BACK_TWICE = 0.85, 0.5  # after too many refusals; after one more of many without an answer in between
+_OUTAGE = 4  # so many may come by chance
+_FADES = 0.95  # what one more call leaves of the share that was refused before it
+_FEW, _MANY, _NEARLY_ALL = 0.15, 8, 0.8  # a share that is no reason to go slower; calls that make one; an outage
+_SLOWER, _BETTER = 0.65, 0.7  # who is asked so much slower should refuse less than so much, or it is chance
+_MARGIN_S = 0.05
+_CHANCE_S = 15.0  # how long it is taken for that
 _FIRST_GUESS = 1.0  # starts in a second, where nothing was taken before the first refusal
 _SLOWEST = 0.15  # so often a provider that refuses all is asked
 _GROWTH = 0.02  # in a second
@@ -26,7 +33,7 @@ _FORGIVEN_S = 60.0  # without a refusal or a start that was held back
 _SPREAD = 0.3  # of a space between two starts, so that processes don't march in step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Start:
     """When a call started, and how many lessons had been learnt by then."""
 
@@ -41,10 +48,14 @@ class Pace:
         self._crowd: float = _CROWD
         self._doubled_at: float | None = None
         self._starts: deque[float] = deque(maxlen=1024)
+        self._out: set[Start] = set()
         self._refused: deque[float] = deque(maxlen=1024)  # when those that were refused had started
         self._rate = math.inf
         self._next_at = -math.inf
-        self._lesson = 0
+        self._lesson = self._first_lesson = 0
+        self._ended = self._ended_refused = 0.0  # calls since the last cut, the older ones faded
+        self._before: tuple[float, float] | None = None  # rate and share at the last cut
+        self._no_cut_before = -math.inf
         self._unanswered = 0  # lessons since the last answer
         self._unanswered_since = math.inf
         self._learnt_at = self._grown_at = self._held_at = -math.inf
@@ -74,40 +85,87 @@ class Pace:
         if self._rate != math.inf:
             space_s = (1 - _SPREAD / 2 + _SPREAD * jitter) / self._rate
             self._next_at = max(now, self._next_at) + space_s
-        return Start(now, self._lesson)
+        start = Start(now, self._lesson)
+        self._out.add(start)
+        return start
+
+    def ended(self, start: Start) -> None:
+        """The call is over, however it went: for each that started, before what is said of it."""
+        self._out.discard(start)
 
     def refused(self, start: Start, now: float, asked_s: float | None) -> bool:
         """The provider would not take this call, and asked for a pause or not.
 
-        True where that was to be expected: others were taken meanwhile, or it started before the last lesson.
+        True where that was to be expected: others were taken lately, or it started before the last lesson.
         """
         self._refused.append(start.at)
-        is_news = start.lesson == self._lesson
-        least = _FIRST_GUESS if self._rate == math.inf else _SLOWEST
+        is_first, is_news = self._rate == math.inf, start.lesson == self._lesson
         if is_news:
             self._lesson += 1
-            self._unanswered += 1
-            self._unanswered_since = min(self._unanswered_since, now)
+            self._note_unanswered(start, now)
+        if is_first:
+            self._first_lesson = self._lesson
+        if self._lesson == self._first_lesson:
             self._learnt_at = self._grown_at = now
-            self._rate *= _BACK if self._unanswered == 1 else _BACK_TWICE
-        # Those that were out together come back one by one: with each the guess gets better.
-        self._rate = max(_SLOWEST, min(self._rate, max(least, self._taken(now)) * _BACK))
-        if is_news and asked_s is None:
+            # Those that were out together come back one by one: with each the guess gets better.
+            least = _FIRST_GUESS if is_first else _SLOWEST
+            self._rate = min(self._rate, max(least, self._taken(now)) * _BACK)
+        else:
+            self._count_end(refused=True)
+            if is_news and self._unanswered > _OUTAGE:
+                self._rate *= _BACK_TWICE
+            elif now >= self._no_cut_before:
+                self._cut(now)
+        self._rate = max(_SLOWEST, self._rate)
+        if is_news and asked_s is None and self._unanswered > 1:
             self._next_at = max(self._next_at, now + 1 / self._rate)
-        return not is_news or self._unanswered == 1
+        return not is_news or self._unanswered <= _OUTAGE
+
+    def _note_unanswered(self, start: Start, now: float) -> None:
+        """Answers take longer than refusals: a call that is out for much longer than this one is being taken."""
+        took_s = now - start.at
+        if any(now - other.at > 2 * took_s + _MARGIN_S for other in self._out):
+            self._unanswered, self._unanswered_since = 1, now
+            return
+        self._unanswered += 1
+        self._unanswered_since = min(self._unanswered_since, now)
+
+    def _cut(self, now: float) -> None:
+        """Go slower where too many are refused; as before where going much slower has changed nothing."""
+        share = self._ended_refused / self._ended
+        if share <= _FEW:
+            self._before = self._before if self._ended < 2 * _MANY else None
+            return
+        if self._ended < _MANY * _FADES:
+            return
+        self._ended = self._ended_refused = 0.0
+        self._learnt_at = self._grown_at = now
+        if self._before is None:
+            self._before = (self._rate, share)
+        rate, share_then = self._before
+        if self._rate <= rate * _SLOWER and share_then * _BETTER <= share < _NEARLY_ALL:
+            self._rate = rate
+            self._before, self._no_cut_before = None, now + _CHANCE_S
+            return
+        self._rate = min(self._rate, self._taken(now)) * _BACK
+
+    def _count_end(self, *, refused: bool) -> None:
+        self._ended = self._ended * _FADES + 1
+        self._ended_refused = self._ended_refused * _FADES + refused
 
     def answered(self, start: Start, now: float) -> None:
         """The provider has taken this call."""
         if self._rate == math.inf:
             self._crowd += 1
             return
+        self._count_end(refused=False)
         if start.lesson == self._lesson:
             self._unanswered, self._unanswered_since = 0, math.inf
         passed_s, self._grown_at = now - self._grown_at, now
         growth = min(_FASTEST_GROWTH, _GROWTH * (1 + (now - self._learnt_at) / _GROWTH_S))
         self._rate *= math.exp(min(1.0, growth * passed_s))
         if now - max(self._learnt_at, self._held_at) > _FORGIVEN_S:
-            self._rate = math.inf
+            self._rate, self._crowd, self._doubled_at = math.inf, _CROWD, None
 
     def begin_again(self, now: float) -> None:
         """Those who waited have given up: whoever comes next waits as long as they did."""
