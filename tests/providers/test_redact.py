@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import pytest
 
@@ -33,7 +33,7 @@ class Echo(ModelInterface):
                 observer.text(character)
         if self._failure is not None:
             raise self._failure
-        return Reply(f"It is {KEY}, yes", model=f"m-{KEY}", request_id=KEY)
+        return Reply(f"It is {KEY}, yes", model=f"m-{KEY}", request_id=KEY, stop_reason="other", stop_word=KEY)
 
 
 @dataclass
@@ -55,7 +55,9 @@ async def test_reply_pieces_and_retries_hold_no_credential() -> None:
 
     reply = await masked_reply(Echo(), ASKED, watching)
 
-    assert reply == Reply(f"It is {MASK}, yes", model=f"m-{MASK}", request_id=MASK)
+    assert reply.text == f"It is {MASK}, yes"
+    assert (reply.model, reply.request_id, reply.stop_word) == (f"m-{MASK}", MASK, MASK)
+    assert not any(KEY in str(getattr(reply, each.name)) for each in fields(reply))
     assert "".join(watching.pieces) == reply.text
     assert watching.errors[0].message == f"busy with {MASK}"
 

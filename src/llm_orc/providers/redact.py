@@ -37,10 +37,13 @@ async def masked_reply(
     finally:
         if watcher is not None:
             watcher.end()
-    text, name, request_id = hide(reply.text), hide_in_error(reply.model), hide_in_error(reply.request_id)
-    if (text, name, request_id) == (reply.text, reply.model, reply.request_id):
-        return reply
-    return replace(reply, text=text, model=name, request_id=request_id)
+    return replace(
+        reply,
+        text=hide(reply.text),
+        model=hide_in_error(reply.model),
+        request_id=hide_in_error(reply.request_id),
+        stop_word=hide_in_error(reply.stop_word),
+    )
 
 
 class _MaskedObserver:
@@ -86,8 +89,7 @@ def masked_body(answer: Answer) -> Answer:
 
 def mask_error(error: LlmOrcError) -> None:
     """Mask credentials in all that the error says: they may have come escaped, or in pieces."""
-    for name in ("message", "hint", "provider_message"):
-        text = getattr(error, name, None)
-        if isinstance(text, str):
-            setattr(error, name, hide_in_error(text))
+    for name, said in vars(error).items():
+        if isinstance(said, str):
+            setattr(error, name, hide_in_error(said))
     error.args = tuple(hide_in_error(arg) if isinstance(arg, str) else arg for arg in error.args)
