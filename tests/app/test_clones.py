@@ -268,6 +268,16 @@ async def test_the_demo_pays_where_its_user_says_so(clone: Workspace, sandbox: S
     assert result.by_billing.keys() == {"metered"}
 
 
+async def test_a_limit_that_does_not_count_keeps_nobody_from_a_provider(clone: Workspace) -> None:
+    clone.write(CONFIG, {"providers": {"openai-compatible": {"max_concurrent": None}}})
+    clone.cloned("one", local("a"))
+
+    result, seen = await run(clone.app(), "one")
+
+    assert result.status == "completed"
+    assert any("`providers.openai-compatible.max_concurrent`" in notice for notice in seen.plans[0].notices)
+
+
 async def test_what_does_not_count_is_said_by_run_check_and_explain(clone: Workspace) -> None:
     clone.write(CONFIG, {"runs": {"record": False, "keep_days": 1}})
     file = clone.cloned("one", local("a", options={"top_p": 0.5}, conversation=True), conversation="taxes")

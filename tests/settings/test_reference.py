@@ -67,7 +67,7 @@ def test_what_a_project_may_set_without_trust_stands_in_the_row_or_the_heading(s
     [row] = [line for line in part(section).splitlines() if line.startswith(f"| `{key}` ")]
 
     if heading.endswith("¹"):
-        assert right == "trust" or (right == "users" and "never in a project's" in row)
+        assert right == "trust"
     else:
         assert row.split("|")[2].strip() == _WITHOUT_TRUST[right]
 

@@ -99,6 +99,25 @@ def test_limits_may_be_lowered(place: Place) -> None:
     assert settings.withheld == ()
 
 
+def test_limits_of_a_provider_may_be_lowered(place: Place) -> None:
+    place.user(
+        "providers: {ollama: {base_url: 'http://127.0.0.1:9/v1', max_concurrent: 4, requests_per_minute: 9}}"
+    )
+    place.in_project(
+        "providers: {ollama: {max_concurrent: 2, requests_per_minute: 10, tokens_per_minute: 7}, new: {max_concurrent: 1}}"
+    )
+
+    settings = place.load()
+
+    ollama = settings.providers["ollama"]
+    assert (ollama.max_concurrent, ollama.requests_per_minute, ollama.tokens_per_minute) == (2, 9, 7)
+    assert "new" not in settings.providers
+    assert {one.key for one in settings.withheld} == {
+        "providers.ollama.requests_per_minute",
+        "providers.new.max_concurrent",
+    }
+
+
 def test_what_the_user_says_for_this_very_run_wins_over_a_lower_limit(place: Place) -> None:
     place.in_project("runs: {max_retries: 0}")
 
@@ -162,6 +181,8 @@ def test_no_value_of_a_project_raises_a_limit_or_touches_what_is_the_users(
     section, name = key
     path = (section, "x", name) if section in NAMED else key
     own: dict[tuple[str, ...], Value] = {path: Value(path, users, USER)}
+    if section == "providers":
+        own[path[:2]] = Value(path[:2], None, USER)
     if section == "model_profiles" and is_users_profile:
         own[path[:2]] = Value(path[:2], None, USER)
     try:

@@ -47,8 +47,11 @@ def counts_untrusted(value: Value, own: Mapping[SettingPath, Value]) -> bool:
 
 
 def _is_lower(value: Value, own: Mapping[SettingPath, Value]) -> bool:
-    """An empty value would take a limit away; where the user has none, every limit is lower."""
-    if value.value is None:
+    """An empty value would take a limit away; where the user has none, every limit is lower.
+
+    A limit makes no provider: without trust it is one of a provider that the user or the package speaks of.
+    """
+    if value.value is None or (value.path[0] == "providers" and value.path[:2] not in own):
         return False
     users = own.get(value.path)
     limit = users.value if users is not None else _usual(value.path)
