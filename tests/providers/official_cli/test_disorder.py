@@ -217,10 +217,10 @@ async def test_nor_the_news_that_there_is_none(daemons: StandIn) -> None:
     sys.platform != "linux" or not Path("/usr/bin/setpriv").exists(), reason="Linux with util-linux"
 )
 async def test_it_ends_where_we_are_killed_outright(claude: StandIn) -> None:
-    claude.set_up(do="hang")
+    claude.set_up(do="deaf")  # no pipe that closes would tell it
     ours = await asyncio.create_subprocess_exec(sys.executable, "-c", _ASKED, claude.path, "30", "hello")
     async with asyncio.timeout(20):
-        while not claude.prompts:
+        while not claude.starts:
             await asyncio.sleep(0.02)
     ours.kill()
     await ours.wait()
