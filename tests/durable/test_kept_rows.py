@@ -20,6 +20,7 @@ from llm_orc.durable.outcome import StepWatch, decode_outcome
 from llm_orc.durable.place import place_of
 from llm_orc.durable.steps import ask
 from llm_orc.durable.tables import ROWS
+from llm_orc.errors import StorageError
 from tests.durable.intruder import RECIPE
 
 if TYPE_CHECKING:
@@ -89,3 +90,51 @@ def test_whatever_an_agent_raises_is_that_agents_failure(surprise: Exception) ->
 
     assert outcome.error is not None
     assert type(surprise).__name__ in outcome.error.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE llm_orc_batches SET total = 'many'",
+        "UPDATE llm_orc_batches SET created_at = 'long ago'",
+        "UPDATE llm_orc_batches SET ensemble = x'ff00'",
+        "UPDATE llm_orc_batches SET max_calls = 'x'",
+        "UPDATE llm_orc_rows SET number = 'x' WHERE number = 2",
+        "UPDATE llm_orc_rows SET error = x'00ff' WHERE number = 2",
+        "UPDATE llm_orc_rows SET task = 12.5 WHERE number = 2",
+        "UPDATE llm_orc_rows SET state = 'xyz' WHERE number = 2",
+    ],
+)
+def test_a_file_with_values_of_other_types_is_read_or_called_damaged(tmp_path: Path, change: str) -> None:
+    engine = open_engine(place_of(str(tmp_path / "batches.sqlite"), tmp_path))
+    batches = Batches(engine)
+    new = [NewRow(number, number, "", error="no input") for number in (1, 2, 3)]
+    batches.submit(NewBatch("b1", RECIPE, "", 0.0, 3), new, lambda *_: None, 0.0)
+    with engine.begin() as connection:
+        connection.execute(sa.text(change))
+
+    said = ""
+    try:
+        found = batches.batch("b1")
+        assert found is not None
+        assert found.state == "done"  # no row that nobody knows keeps a batch open for ever
+        rows = list(batches.rows("b1", sorted(batches.ended_numbers("b1"))))
+        assert {row.error_code for row in rows} <= {"input", "row_damaged"}
+    except StorageError as refused:
+        said = refused.message
+    finally:
+        engine.dispose()
+
+    assert "llm_orc_batches" not in change or "is damaged: `llm_orc_batches." in said
+
+
+def test_a_batch_whose_inputs_were_not_all_kept_says_so(tmp_path: Path) -> None:
+    engine = open_engine(place_of(str(tmp_path / "batches.sqlite"), tmp_path))
+    batches = Batches(engine)
+    batches.submit(NewBatch("b1", RECIPE, "", 0.0, 3), [NewRow(1, 1, "task")], lambda *_: None, 0.0)
+
+    found = batches.batch("b1")
+    engine.dispose()
+
+    assert found is not None
+    assert (found.kept, found.total, found.waiting, found.state) == (1, 3, 3, "open")

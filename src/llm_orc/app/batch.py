@@ -169,6 +169,13 @@ async def plan_going(app: App, wanted: Wanted, planned: Callable[[AccessPlan, in
             f"batch `{batch_id}` was cancelled",
             hint=f"Go on with the whole of it: llm-orc batch resume {batch_id}",
         )
+    if known.batch.kept < known.batch.total:
+        raise InputError(
+            f"batch `{batch_id}` was stopped while its inputs were kept: {known.batch.kept:,} of"
+            f" {known.batch.total:,} are there",
+            hint=f"The command that began it goes on, over `{known.batch.inputs}`: llm-orc batch"
+            f" {known.batch.ensemble} --inputs …",
+        )
     limits = replace(
         kept,
         max_cost_usd=kept.max_cost_usd if wanted.max_cost_usd is None else wanted.max_cost_usd,

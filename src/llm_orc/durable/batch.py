@@ -147,10 +147,12 @@ class Batch:
     @property
     def waiting(self) -> int:
         """Rows that have not ended; some of them may be under way, or not even queued yet."""
-        return self.total - sum(self.counts.get(state, 0) for state in _ENDED_STATES)
+        return self.total - sum(count for state, count in self.counts.items() if state != "waiting")
 
-
-_ENDED_STATES: tuple[RowState, ...] = ("completed", "completed_with_errors", "failed", "cancelled")
+    @property
+    def kept(self) -> int:
+        """Rows that are in the store: fewer than `total` where a process was killed while it kept them."""
+        return sum(self.counts.values())
 
 
 def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowInput, RowState
 from llm_orc.durable.kept_rows import decode_record, read_fields, read_row, read_spend, row_values
-from llm_orc.durable.tables import BATCHES, HOLDS, ROWS
+from llm_orc.durable.tables import BATCHES, HOLDS, ROWS, damage_of
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.resume import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
@@ -278,6 +278,9 @@ class Batches:
             found = connection.execute(
                 sa.select(BATCHES).where(condition).order_by(BATCHES.c.created_at.desc())
             ).all()
+        damage = next((words for row in found if (words := damage_of(BATCHES, row))), None)
+        if damage is not None:
+            raise StorageError(f"the store of batches is damaged: {damage}", hint="Name another with `--store`.")
         return [
             Batch(
                 batch_id=row.batch_id,
@@ -313,7 +316,7 @@ class Batches:
             numbers = connection.execute(
                 sa.select(ROWS.c.number).where(ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_ENDED))
             ).scalars()
-            return set(numbers)
+            return {number for number in numbers if isinstance(number, int)}  # a file may hold anything
 
     def waiting(self, batch_id: str) -> list[tuple[int, int]]:
         """Return number and attempt of each row that has not ended."""

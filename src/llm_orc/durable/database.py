@@ -149,6 +149,8 @@ def _schema_of(connection: sa.Connection) -> int:
     if not sa.inspect(connection).has_table(STORE.name):
         return 0
     schema: int = connection.execute(sa.select(STORE.c.schema)).scalar_one()
+    if not isinstance(schema, int):
+        raise StorageError(f"the store is damaged: it says that its release is {str(schema)[:40]!r}")
     return schema
 
 

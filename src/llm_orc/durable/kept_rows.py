@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc.durable.batch import BatchRow
+from llm_orc.durable.tables import ROWS, damage_of
 from llm_orc.errors import LlmOrcError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.runs.spend import Spend
@@ -46,18 +47,21 @@ def read_row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
     """Return the row as it is kept; one that is damaged says so in `damage` and as its error."""
     stored = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to read by name
     record: tuple[RecordedEvent, ...] = ()
-    damage: str | None = None
+    damage = damage_of(ROWS, row)
     try:
-        record = decode_record(msgspec.json.decode(stored["record"], type=list[str])) if stored["record"] else ()
+        if damage is None and stored["record"]:
+            record = decode_record(msgspec.json.decode(stored["record"], type=list[str]))
     except _UNREADABLE as e:
-        damage = f"what the store holds of row {stored['number']} is damaged: {e}"
+        damage = str(e)
+    if damage is not None:
+        damage = f"what the store holds of row {stored['number']} is damaged: {damage}"
     return BatchRow(
         batch_id=stored["batch_id"],
         number=stored["number"],
         line=stored["line"],
-        label=stored["label"],
+        label=str(stored["label"]),
         fields=read_fields(stored["fields"]),
-        task=stored["task"],
+        task=str(stored["task"]),
         state=stored["state"],
         attempt=stored["attempt"],
         ended_at=stored["ended_at"],

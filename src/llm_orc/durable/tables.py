@@ -144,6 +144,16 @@ ENGINE_SCHEDULES = sa.Table(
 )
 
 
+def damage_of(table: sa.Table, row: sa.Row[tuple[object, ...]]) -> str | None:
+    """Say which column of a whole row holds a value that is not of its type, as a file may; None: none does."""
+    for column in table.columns:
+        value = row._mapping[column.name]  # noqa: SLF001 - SQLAlchemy's public way to read by name
+        kind = column.type.python_type
+        if value is not None and not isinstance(value, (int, float) if kind is float else kind):
+            return f"`{table.name}.{column.name}` is {str(value)[:40]!r}"
+    return None
+
+
 def engine_connection(engine: sa.Engine) -> sa.Connection:
     """Return a connection to which `ENGINE_SCHEMA` is where the durable engine has its tables."""
     where = {ENGINE_SCHEMA: None} if engine.dialect.name == "sqlite" else {}

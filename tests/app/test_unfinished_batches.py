@@ -1,13 +1,17 @@
-"""Which batches are old enough to be deleted: those that are done, and no others."""
+"""Batches that are not finished: none is pruned, and one whose inputs are not all there is not resumed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from llm_orc.app.batch import Wanted, plan_going
 from llm_orc.app.batches import open_batches
 from llm_orc.app.stores import batch_place
 from llm_orc.durable.batch import NewBatch, NewRow
 from llm_orc.durable.database import open_engine
+from llm_orc.errors import InputError
 from tests.durable.intruder import RECIPE
 
 if TYPE_CHECKING:
@@ -28,3 +32,20 @@ def test_a_batch_that_one_can_go_on_with_is_not_pruned(workspace: Workspace) -> 
         old = store.ended_before(1e12)
 
     assert old == ["done"]
+
+
+async def test_a_batch_whose_inputs_were_not_all_kept_is_gone_on_with_by_its_own_command(
+    workspace: Workspace,
+) -> None:
+    """`resume` has no inputs: it would wait for rows that nobody adds."""
+    app = workspace.app()
+    open_engine(batch_place(app, None)).dispose()
+    with open_batches(app, None) as store:
+        assert store is not None
+        kept = [NewRow(1, 1, "task")]
+        store.batches.submit(NewBatch("b1", RECIPE, "in.csv", 0.0, 3), kept, lambda *_: None, 0.0)
+
+    with pytest.raises(InputError, match="1 of 3 are there") as refused:
+        await plan_going(app, Wanted("b1"), lambda _plan, _rows: None)
+
+    assert "in.csv" in str(refused.value.hint)
