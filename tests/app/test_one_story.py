@@ -353,3 +353,19 @@ async def test_a_key_that_a_profile_names_for_a_plan_is_left_out_and_that_is_sai
     assert result.by_billing.keys() == {"subscription"}
     assert any("profile `mine` names is not used" in notice for notice in seen.plans[0].notices)
     assert "sk-work" not in str(claude.seen)
+
+
+async def test_another_stored_key_that_takes_over_for_an_agent_without_a_model_is_told(place: Place) -> None:
+    place.providers["openai-compatible"] = {"base_url": "http://127.0.0.1:9/v1"}
+    place.settings("openai")
+    place.settings("anthropic-api")
+    place.key("anthropic-api", "sk-refused")
+    place.refuse("anthropic-api", "sk-refused")
+    place.key("openai", "sk-live")
+    place.workspace.ensemble("open", {"name": "a"})
+
+    result, seen = await run(place.workspace.app(), "open")
+
+    assert result["a"].access is not None
+    assert result["a"].access.provider == "openai"
+    assert any("`anthropic-api` has refused the stored API key" in notice for notice in seen.plans[0].notices)

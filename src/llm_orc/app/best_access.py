@@ -33,10 +33,14 @@ _SAME_PROGRAM = "claude-cli"  # a provider that is another name for the plan's o
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """`failed` is what its user set up before it and what can't be used; then it is no choice of theirs."""
+    """`failed` is what its user set up beside it and what can't be used, where calls are billed per token.
+
+    `is_chosen`: not in the place of something that costs nothing per call.
+    """
 
     found: Found
     failed: LlmOrcError | None = None
+    is_chosen: bool = True
 
 
 class BestAccess:
@@ -47,6 +51,7 @@ class BestAccess:
     ) -> None:
         self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
         self._unusable: LlmOrcError | None = None  # why a credential that is there can't be used
+        self._set_up: LlmOrcError | None = None  # the same of one that was set up, where its provider has no other
 
     async def find(self, *, free_only: bool = False) -> Best:
         """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` for nothing."""
@@ -62,7 +67,9 @@ class BestAccess:
             ranked, failed = await self._ranked(with_programs=True)
             ranked = _free(ranked) if free_only else ranked
         if ranked:
-            return Best(ranked[0][1], failed)
+            found = ranked[0][1]
+            passed_over = self._set_up if found.billing is Billing.METERED else None
+            return Best(found, failed or passed_over, is_chosen=failed is None)
         if failed is not None:
             raise failed
         if self._unusable is not None:
@@ -95,6 +102,9 @@ class BestAccess:
             used = next((way for way in ways if way.is_used), None)
             problems = (way.problem for way in ways if way.found is not None and way.problem and not way.bar)
             self._unusable = self._unusable or next(problems, None)
+            if used is None:
+                stored = (way.problem for way in ways if way.place == "store" and way.problem and not way.bar)
+                self._set_up = self._set_up or next(stored, None)
             failed = failed or _failed(ways, used, is_preferred=is_preferred)
             if used is not None and used.place != "nowhere" and (used.spec.default_model or used.cli):
                 rank = _rank(used, is_preferred=is_preferred)

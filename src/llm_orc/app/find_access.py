@@ -139,7 +139,7 @@ class AccessFinder:
         try:
             if self._sandbox is not None:
                 return _rehearsal(self._rehearsed(choice, self._sandbox))
-            ways, failed = await self._ways(choice)
+            ways, failed, is_chosen = await self._ways(choice)
         except LlmOrcError as e:
             return _Outcome((), (Considered(choice.provider or "", "", e.message),), (e,))
         opened, considered, failures = [], [], [] if failed is None else [failed]
@@ -150,7 +150,7 @@ class AccessFinder:
                 considered.append(Considered(provider, method, f"{way.where}: {way.bar}"))
                 continue
             try:
-                found = await self._open(way, is_chosen=failed is None)
+                found = await self._open(way, is_chosen=is_chosen)
             except LlmOrcError as e:
                 failures.append(e)
                 minor += [] if self._is_missed(way) else [e]
@@ -170,20 +170,20 @@ class AccessFinder:
         is_named = way.choice.auth_method is not None or (own is not None and way.method in own.auth_methods)
         return is_named or way.cli is None or way.cli.path is not None
 
-    async def _ways(self, choice: ModelChoice) -> tuple[tuple[Way, ...], LlmOrcError | None]:
-        """Return the ways, and what their user had set up before them that can't be used."""
-        failed = None
+    async def _ways(self, choice: ModelChoice) -> tuple[tuple[Way, ...], LlmOrcError | None, bool]:
+        """Return the ways, what was set up beside them and can't be used, and whether they are a choice."""
+        failed, is_chosen = None, True
         if choice.provider is None:
             best_access = BestAccess(self._app, self._http, self._authorisers.resolver, self.look)
             best = await best_access.find(free_only=self._paying == "never")
             choice = replace(choice, provider=best.found.provider, model=choice.model or best.found.model)
-            failed = best.failed
+            failed, is_chosen = best.failed, best.is_chosen
         refuse_withheld(self._settings, choice)
         resolver = self._authorisers.resolver
         program = resolver.program_of(choice)
         cli = None if program is None else await self.look(program)
         ways = await asyncio.to_thread(resolver.ways, choice, cli, allow_metered=self._paying == "always")
-        return ways, failed
+        return ways, failed, is_chosen
 
     async def _open(self, way: Way, *, is_chosen: bool) -> ReadyModel:
         """Raises what keeps a run from taking it."""
