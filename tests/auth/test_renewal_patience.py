@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -25,6 +23,7 @@ from llm_orc.sandbox.oauth_clients import CLIENT_ID
 from llm_orc.sandbox.oauth_faults import Dropped, OAuthEffect, OAuthFault
 from llm_orc.sandbox.server import Sandbox
 from tests.auth.conftest import PROVIDER, open_storage
+from tests.auth.oauth.people import Clock
 from tests.net.loopback import Loopback, Script, answer
 
 QUESTION = ModelRequest((Message("user", "hello"),))
@@ -37,21 +36,6 @@ BLIPS: dict[str, OAuthEffect] = {
     "dropped": Dropped(),
     "silent": Hang(),
 }
-
-
-@dataclass
-class Clock:
-    """Time that passes when somebody sleeps."""
-
-    now: float = field(default_factory=time.time)
-    naps: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
 
 
 async def ask(
