@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_orc.auth.key_check import checked_key_bytes
+from llm_orc.auth.key_check import checked_key_bytes, checked_key_text
 from llm_orc.cli.streams import is_terminal
 from llm_orc.errors import InputError, KeyMalformed
 
@@ -39,9 +39,9 @@ def read_key(options: KeySourceOptions, provider: str, environ: Mapping[str, str
     if options.count > 1:
         raise InputError("a key has one source", hint="Give one of --from-stdin, --from-file and --from-env.")
     if options.from_env is not None:
-        return _clean(_variable(options.from_env, environ).encode("utf-8", "replace"), "the environment variable")
+        return checked_key_text(*_variable(options.from_env, environ))
     if options.from_file is not None:
-        return _clean(_file(options.from_file), "the file")
+        return _clean(_file(options.from_file), f"the file `{options.from_file}`")
     if options.from_stdin and not is_terminal(sys.stdin):
         return _clean(sys.stdin.buffer.read(_LONGEST + 1), "standard input")
     return _prompted(provider)
@@ -59,13 +59,14 @@ def _prompted(provider: str) -> Secret:
     return _clean(getpass(f"API key of {provider} (not shown): ", stream=sys.stderr).encode(), "what was typed")
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str:
+def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the value, and what to call the variable."""
     shown = f"`{name}`" if _VARIABLE.fullmatch(name) else "named by --from-env"  # it may be a key by mistake
     if not (value := environ.get(name, "")):
         raise InputError(
             f"the environment variable {shown} is not set", hint="export NAME=… before, in this shell"
         )
-    return value
+    return value, f"the environment variable {shown}"
 
 
 def _file(name: str) -> bytes:
