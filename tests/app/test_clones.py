@@ -470,6 +470,13 @@ def below_a_home_that_is_in_a_repository(workspace: Workspace) -> Path:
     return beside_no_project(workspace)
 
 
+def a_link_among_the_users_own(workspace: Workspace) -> Path:
+    link = workspace.config / "ensembles" / "p.yaml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(in_a_checkout(workspace))
+    return link
+
+
 def among_the_users_own(workspace: Workspace) -> Path:
     workspace.write(".config/.git/HEAD", "ref: refs/heads/main\n")
     return workspace.write(".config/llm-orc/ensembles/p.yaml", {"name": "p", "agents": [{"name": "a", **PAID}]})
@@ -481,6 +488,7 @@ def among_the_users_own(workspace: Workspace) -> Path:
         beside_no_project,
         in_a_home_that_is_a_repository,
         below_a_home_that_is_in_a_repository,
+        a_link_among_the_users_own,
         among_the_users_own,
     ],
 )

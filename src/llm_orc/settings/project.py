@@ -38,6 +38,8 @@ def roots_of(file: Path, home: Path, config: Path) -> tuple[Path, ...]:
     """
     own = _users_folders(home, config)
     named, real = Path(os.path.normpath(file)), file.resolve()
+    if config in named.parents:  # a link there is the user's own, wherever it leads
+        return ()
     found = (_root_of(path, home.resolve(), own) for path in dict.fromkeys((named, real)))
     return tuple(dict.fromkeys(root for root in found if root is not None))
 
