@@ -9,7 +9,7 @@ from hypothesis import given
 
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import ErrorInfo
-from llm_orc.formats.figures import charge, dollars, seconds
+from llm_orc.formats.figures import charge, dollars, most_dollars, seconds
 from llm_orc.formats.markdown import as_markdown
 from llm_orc.formats.sentences import total_figures
 from llm_orc.formats.text import as_text
@@ -125,3 +125,8 @@ def test_what_is_not_known_of_a_cost_is_said_in_the_total() -> None:
 
 def agent_result(name: str, access: Access, usage: Usage, cost_usd: float | None) -> AgentResult:
     return AgentResult(name, "completed", "yes", "m", access, usage, cost_usd, "end_turn", 0.0, 1.0, 1)
+
+
+@pytest.mark.parametrize(("cost_usd", "words"), [(0.0919, "$0.10"), (0.07, "$0.07"), (0.61, "$0.61"), (0.0, "$0")])
+def test_a_bound_is_rounded_up(cost_usd: float, words: str) -> None:
+    assert most_dollars(cost_usd) == words

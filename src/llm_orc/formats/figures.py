@@ -63,6 +63,11 @@ def spent_dollars(spend: Spend) -> str:
     return known_dollars(spend.cost_usd, spend.known_cost_usd)
 
 
+def most_dollars(cost_usd: float) -> str:
+    """Return a bound: rounded up, where `dollars` rounds to whole cents."""
+    return dollars(math.ceil(round(cost_usd * 100, 6)) / 100 if cost_usd >= 0.01 else cost_usd)
+
+
 def known_dollars(cost_usd: float | None, known_cost_usd: float | None) -> str:
     """Return the cost, or where a part of it is not known, the other part with a mark."""
     if cost_usd is None and known_cost_usd:

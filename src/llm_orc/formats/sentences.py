@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.formats.figures import charge, count, dollars, seconds, spent, spent_dollars, tokens
+from llm_orc.formats.figures import charge, count, most_dollars, seconds, spent, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
 from llm_orc.providers.endings import end_note
 
@@ -86,5 +86,5 @@ def total_figures(result: RunResult) -> list[str]:
             cost = f" {spent_dollars(spend)}" if billing == "metered" else ""
             parts.append(f"{billing}{cost} ({calls_of(spend)})")
     if result.total.unknown_costs and result.counted_usd is not None:
-        parts.append(f"at most {dollars(result.counted_usd)}")
+        parts.append(f"at most {most_dollars(result.counted_usd)}")
     return parts
