@@ -11,6 +11,7 @@ import time
 import pytest
 
 from .conftest import LIMIT_S, PROGRAM, Shell, pretend_providers
+from .test_worker_on_a_file import batch_under_way
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shells of Windows can't close a stream")
 
@@ -172,3 +173,29 @@ def test_a_reader_that_reads_nothing_can_be_left_with_ctrl_c(shell: Shell) -> No
         process.send_signal(2)
 
         assert process.wait(LIMIT_S) == 130
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("streams", "code"), [(">&-", NO_READER), ("<&- >&- 2>&-", NO_READER), ("2>&-", 0)])
+def test_resume_keeps_what_it_can_not_deliver(shell: Shell, streams: str, code: int) -> None:
+    with pretend_providers("--fault", "status=400,times=1") as base_url:
+        shell.talks_to(base_url)
+        stopped = shell.run("invoke", "panel")
+        done = through_shell(shell, f"$LLM resume last {streams}")
+    shown = json.loads(shell.run("runs", "show", "last", "--json").stdout)
+
+    assert stopped.returncode != 0
+    assert done.returncode == code
+    assert shown["status"] == "completed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "2>/dev/full >/dev/full"])
+def test_a_worker_needs_no_standard_stream(pair: Shell, streams: str) -> None:
+    with batch_under_way(pair, 60) as batch:
+        batch.kill()
+        batch.communicate()
+    done = through_shell(pair, f"$LLM worker --until-done {streams}")
+
+    assert done.returncode == 0
+    assert json.loads(pair.run("batch", "status", "--json").stdout)["counts"] == {"completed": 60}
