@@ -26,6 +26,7 @@ _MARGIN_S = 0.05
 _CHANCE_S = 15.0  # how long it is taken for that
 _FIRST_GUESS = 1.0  # starts in a second, where nothing was taken before the first refusal
 _SLOWEST = 0.15  # so often a provider that refuses all is asked
+_ASKED, _ASKED_FASTEST = 0.3, 5.0  # starts for each pause that it asks for, and in a second, where it takes some
 _GROWTH = 0.02  # in a second
 _GROWTH_S = 5.0  # so long after a refusal it has doubled
 _FASTEST_GROWTH = 0.2
@@ -116,10 +117,16 @@ class Pace:
                 self._rate *= _BACK_TWICE
             elif now >= self._no_cut_before:
                 self._cut(now)
-        self._rate = max(_SLOWEST, self._rate)
+        self._rate = max(self._slowest(asked_s), self._rate)
         if is_news and asked_s is None and self._unanswered > 1:
             self._next_at = max(self._next_at, now + 1 / self._rate)
         return not is_news or self._unanswered <= _OUTAGE
+
+    def _slowest(self, asked_s: float | None) -> float:
+        """A provider that wants a short pause, and takes calls in between, means no long one."""
+        if not asked_s or self._unanswered > _OUTAGE:
+            return _SLOWEST
+        return max(_SLOWEST, min(_ASKED_FASTEST, _ASKED / asked_s))
 
     def _note_unanswered(self, start: Start, now: float) -> None:
         """Answers take longer than refusals: a call that is out for much longer than this one is being taken."""
