@@ -148,7 +148,7 @@ def _enters_again(found: Found) -> bool:
     """After a refusal: returns whether there is something new to try. What was refused is forgotten on a yes."""
     stored = next((e for e in open_credentials(app_here()).entries() if e.provider == found.provider), None)
     if stored is None or stored.source != "own":
-        note(f"`{found.provider}` is {found.evidence}: mend it there, or choose another way.")
+        note(f"`{found.provider}` is {found.evidence}: correct it there, or choose another way.")
         return False
     if select("It was refused. What now?", [_AGAIN, _OTHER]) == 1:
         remove(app_here(), found.provider, stored.account)

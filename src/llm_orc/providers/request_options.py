@@ -1,8 +1,8 @@
 """What `options` may put into a request: plain sampling options from anybody, all else by the user's own leave.
 
-For who works out prices: `limit_in` has been read into `max_tokens` already, so that number bounds the answer;
-`most_option_tokens` bounds what options add to the prompt (schemas count as input); and where `unpriced_options`
-names any, no most can be said of a call: refuse it under a ceiling.
+For working out prices: `limit_in` has been read into `max_tokens` already, so that number bounds the answer. What
+options add to the prompt is in the bytes of the request. Where `unpriced_options` names any, no most can be said
+of a call: refuse it under a ceiling.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.option_table import LIMITS, OPTIONS, RESERVED, Price
@@ -105,11 +103,6 @@ def extra_options(options: Mapping[str, JsonValue], dialects: Sequence[DialectNa
 def unpriced_options(options: Mapping[str, JsonValue], dialect: DialectName) -> tuple[str, ...]:
     """Return the names of those that may bill something beside tokens, or tokens at another price."""
     return tuple(extra.name for extra in extra_options(options, (dialect,)) if extra.price == "unknown")
-
-
-def most_option_tokens(options: Mapping[str, JsonValue]) -> int:
-    """Return a number of tokens that `options` can't exceed in the prompt: a token has a byte at least."""
-    return len(msgspec.json.encode(options)) if options else 0
 
 
 def limit_in(options: Mapping[str, JsonValue]) -> int | None:
