@@ -11,10 +11,10 @@ import pytest
 
 from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.client import OAuthClient
-from llm_orc.auth.refresh import TokenKeeper
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.key_file import KeyFile
-from llm_orc.auth.tokens import Tokens
+from llm_orc.auth.tokens.oauth import Tokens
+from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.sandbox.oauth import OAuthServer

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from llm_orc.auth.oauth.client import OAuthClient
-from llm_orc.auth.tokens import Tokens
+from llm_orc.auth.tokens.oauth import Tokens
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings

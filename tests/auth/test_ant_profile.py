@@ -13,8 +13,8 @@ import pytest
 
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
-from llm_orc.auth.profile_tokens import ProfileAuthoriser
 from llm_orc.auth.stores.ant_profile import AntProfile
+from llm_orc.auth.tokens.profile import ProfileAuthoriser
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from llm_orc.auth.credential import OAuthToken, Presented
-from llm_orc.auth.expiry import Urgency, urgency
 from llm_orc.auth.oauth.client import OAuthClient
-from llm_orc.auth.refresh import hash_of, lasting_secret
 from llm_orc.auth.refusals import RefusalMemory
 from llm_orc.auth.secret import Secret
-from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.expiry import Urgency, urgency
+from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.refresh import hash_of, lasting_secret
 from llm_orc.errors import (
     AccessRefused,
     CredentialExpired,

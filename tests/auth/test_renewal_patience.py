@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from llm_orc.auth.oauth.client import OAuthClient
-from llm_orc.auth.refresh_turn import refresh_turn
-from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.refresh_turn import refresh_turn
 from llm_orc.errors import CredentialStoreError, ProviderOverloaded
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.openai_chat import OpenAIChat
 from llm_orc.sandbox.faults import Hang, Status
 from llm_orc.sandbox.oauth import OAuthServer
 from llm_orc.sandbox.oauth_clients import CLIENT_ID

@@ -7,7 +7,7 @@ import pytest
 from llm_orc.app.batch_work import Progress
 from llm_orc.cli.batch_view import progress_words
 from llm_orc.durable.batch import Batch, BatchLimits, RowState
-from llm_orc.providers.limits import SlowedDown
+from llm_orc.providers.limits.limiter import SlowedDown
 from llm_orc.runs.spend import Spend
 
 

@@ -30,8 +30,8 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-from llm_orc.providers.anthropic import Anthropic
 from llm_orc.providers.base import Usage
+from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd

@@ -23,10 +23,10 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import revoke
 from llm_orc.auth.oauth.token_endpoint import Failure, TokenEndpointError, exchange_code, refresh
-from llm_orc.auth.refresh import TokenKeeper
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.key_file import KeyFile
+from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.errors import CredentialExpired, LoginFailed
 from llm_orc.net.http import Http
 from tests.auth.oauth.people import Person

@@ -9,10 +9,10 @@ from llm_orc.auth.apply import NoCredential
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
-from llm_orc.providers.limits import Limiter
+from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.openai_chat import OpenAIChat
 
 
 async def main(url: str, agents: int) -> int:

@@ -24,9 +24,8 @@ from llm_orc.providers.catalog import (
 from llm_orc.providers.claude import ClaudeModel
 from llm_orc.settings.model import ProviderSettings
 from tests.net.loopback import Loopback, answer
-
-from . import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
-from .suite import HELLO, DialectSuite
+from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
+from tests.providers.dialects.suite import HELLO, DialectSuite
 
 if TYPE_CHECKING:
     from llm_orc.net.http import Http

@@ -15,12 +15,12 @@ from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.openai_chat import OpenAIChat
 from tests.net.loopback import Cut, Loopback, Script, Silence, answer, stream
 from tests.providers.conftest import Naps, Watcher
-from tests.providers.suite import event
+from tests.providers.dialects.suite import event
 
 REQUEST = ModelRequest((Message("user", "Hello"),))
 TEXT = {"choices": [{"message": {"content": "An answer."}, "finish_reason": "stop"}]}

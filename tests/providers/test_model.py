@@ -22,14 +22,13 @@ from llm_orc.errors import (
 )
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-from llm_orc.providers.anthropic import Anthropic
+from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from tests.net.certificates import self_signed
 from tests.net.loopback import Cut, Loopback, Silence, answer
-
-from . import test_anthropic
-from .suite import HELLO
+from tests.providers.dialects import test_anthropic
+from tests.providers.dialects.suite import HELLO
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from llm_orc.jsontypes import JsonValue
 from llm_orc.net.transport import Answer
-from llm_orc.providers.base import Usage
-from llm_orc.providers.dialect import Target
+from llm_orc.providers.base import Target, Usage
 from llm_orc.providers.prices import listed_usd
 from llm_orc.providers.usage import believable_count, believable_usd
-from tests.providers import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
-from tests.providers.suite import TEXTS, DialectSuite
+from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
+from tests.providers.dialects.suite import TEXTS, DialectSuite
 
 SUITES: tuple[DialectSuite, ...] = (
     test_anthropic.TestAnthropic(),

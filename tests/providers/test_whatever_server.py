@@ -20,16 +20,16 @@ from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import TransportError
-from llm_orc.providers.anthropic import Anthropic
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.catalog import list_models
-from llm_orc.providers.dialect import Dialect
+from llm_orc.providers.dialects.anthropic import Anthropic
+from llm_orc.providers.dialects.dialect import Dialect
+from llm_orc.providers.dialects.gemini import Gemini
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
+from llm_orc.providers.dialects.openai_responses import OpenAIResponses
 from llm_orc.providers.endpoint import Endpoint
-from llm_orc.providers.gemini import Gemini
-from llm_orc.providers.limits import Limiter
+from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.openai_chat import OpenAIChat
-from llm_orc.providers.openai_responses import OpenAIResponses
 from tests.net.loopback import Cut, Loopback, Silence
 
 from .conftest import Naps, Watcher

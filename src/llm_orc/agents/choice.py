@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.errors import SettingsError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.catalog import PROVIDERS
-from llm_orc.providers.request_options import limit_in
+from llm_orc.providers.options.request import limit_in
 from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import SettingsError
 from llm_orc.providers.catalog import provider_settings
-from llm_orc.providers.request_options import extra_options, option_problems
+from llm_orc.providers.options.request import extra_options, option_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llm_orc.agents.choice import ModelChoice
-    from llm_orc.providers.request_options import OptionProblem
+    from llm_orc.providers.options.request import OptionProblem
     from llm_orc.settings.model import DialectName, Settings
 
 _USERS_LAYERS = frozenset({"packaged", "user", "environment", "flag"})

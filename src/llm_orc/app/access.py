@@ -13,12 +13,12 @@ from llm_orc.providers.catalog import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.providers.official_cli.state import CliState
-from llm_orc.providers.request_options import ALL_DIALECTS, unpriced_options
+from llm_orc.providers.options.request import ALL_DIALECTS, unpriced_options
 
 if TYPE_CHECKING:
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
-    from llm_orc.providers.limits import Limiter
+    from llm_orc.providers.limits.limiter import Limiter
     from llm_orc.settings.model import DialectName
 
 

@@ -15,7 +15,7 @@ from llm_orc.durable.batch import BatchLimits
 from llm_orc.durable.database import in_store
 from llm_orc.durable.spending import BatchAccount, LimitsChanged
 from llm_orc.errors import NotTrusted
-from llm_orc.providers.limits import Limiters
+from llm_orc.providers.limits.limiter import Limiters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.candidate import Candidate
     from llm_orc.app.wiring import App
     from llm_orc.durable.worker import Worker
-    from llm_orc.providers.limits import SlowedDown
+    from llm_orc.providers.limits.limiter import SlowedDown
     from llm_orc.runs.resume import Recipe
     from llm_orc.settings.model import Settings
 

@@ -10,7 +10,6 @@ from llm_orc.app.resolver import Resolver
 from llm_orc.auth.apply import ApiKeyHeader, Authoriser, NoCredential
 from llm_orc.auth.credential import ApiKey, OAuthToken
 from llm_orc.auth.oauth.client import Notice, OAuthClient
-from llm_orc.auth.profile_tokens import ProfileAuthoriser
 from llm_orc.auth.refusals import RefusalMemory
 from llm_orc.auth.sources.source import Places
 from llm_orc.auth.standing import sign_in_again
@@ -18,7 +17,8 @@ from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.ant_profile import AntProfile
 from llm_orc.auth.stores.choose import choose_keys
 from llm_orc.auth.stores.older import FernetStore
-from llm_orc.auth.tokens import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.profile import ProfileAuthoriser
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,7 +66,7 @@ def _open(
         keys,
         older=older,
         clock=app.clock.now,
-        turns=app.paths.state / "sign-ins",
+        locks=app.paths.state / "sign-ins",
     )
 
 

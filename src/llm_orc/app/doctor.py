@@ -22,8 +22,8 @@ from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError, Trouble
+from llm_orc.providers.base import Target
 from llm_orc.providers.catalog import endpoint_of, find_provider
-from llm_orc.providers.dialect import Target
 from llm_orc.providers.failures import from_transport
 
 if TYPE_CHECKING:

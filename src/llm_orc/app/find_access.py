@@ -18,7 +18,7 @@ from llm_orc.auth.apply import NoCredential
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.catalog import endpoint_of, find_provider
 from llm_orc.providers.endpoint import Endpoint, check_base_url
-from llm_orc.providers.request_options import ALL_DIALECTS
+from llm_orc.providers.options.request import ALL_DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

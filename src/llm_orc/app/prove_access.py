@@ -13,7 +13,7 @@ from llm_orc.app.process_start import started_at
 from llm_orc.auth.access import Access
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.sources.source import secrets_of
-from llm_orc.auth.tokens import Tokens
+from llm_orc.auth.tokens.oauth import Tokens
 from llm_orc.errors import LlmOrcError, NotLoggedIn, ReplyTimedOut
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest

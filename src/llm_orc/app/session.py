@@ -11,7 +11,7 @@ from llm_orc.app.costs import cost_of
 from llm_orc.app.find_access import access_finder
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
-from llm_orc.providers.limits import Gate, Limiters
+from llm_orc.providers.limits.limiter import Gate, Limiters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

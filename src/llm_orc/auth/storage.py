@@ -17,7 +17,7 @@ from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Entry, OAuthToken
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.stores.encrypted_file import Contents, EncryptedFile, EntryKey
 from llm_orc.auth.stores.envelope import provider_of
-from llm_orc.auth.stores.turns import Turns, hold
+from llm_orc.auth.stores.refresh_locks import RefreshLocks, hold
 from llm_orc.errors import CredentialStoreError, NotLoggedIn
 from llm_orc.storage.atomic import sync_directory
 
@@ -58,7 +58,7 @@ class CredentialStorage:
     """Keeps API keys and OAuth tokens by provider and account. Raises `CredentialStoreError`.
 
     A store that can't be read is never written. Entries of `older` stores are shown where the own store has none
-    for that provider and account; changing one copies it into the own store. `turns` is the folder of refresh
+    for that provider and account; changing one copies it into the own store. `locks` is the folder of refresh
     locks and cool-downs; it stands beside the store, because processes that share one must share the other.
     """
 
@@ -69,13 +69,13 @@ class CredentialStorage:
         *,
         older: Sequence[OlderStore] = (),
         clock: Callable[[], float] = time.time,
-        turns: Path | None = None,
+        locks: Path | None = None,
     ) -> None:
         self.path = path
         self._file = EncryptedFile(path, keys)
         self._older = tuple(older)
         self._clock = clock
-        self._turns = Turns(turns or path.with_name(f"{path.name}.turns"))
+        self._refresh_locks = RefreshLocks(locks or path.with_name(f"{path.name}.turns"))
 
     # --- what there is -----------------------------------------------------------------------------------
 
@@ -312,15 +312,15 @@ class CredentialStorage:
         long was waited with what the caller has `waited_s` before. It may be entered in one thread and left in
         another.
         """
-        return self._turns.refresh(provider, account, wait_s=wait_s, waited_s=waited_s)
+        return self._refresh_locks.refresh(provider, account, wait_s=wait_s, waited_s=waited_s)
 
     def cooldown(self, provider: str, account: str) -> float | None:
         """Return until when (Unix seconds) the token endpoint wants no request for this credential, or None."""
-        return self._turns.cooldown(provider, account, self._clock())
+        return self._refresh_locks.cooldown(provider, account, self._clock())
 
     def set_cooldown(self, provider: str, account: str, until: float | None) -> None:
         """Tell all processes; None ends it. More than a day ahead is taken for a wrong clock and not kept to."""
-        self._turns.set_cooldown(provider, account, until)
+        self._refresh_locks.set_cooldown(provider, account, until)
 
     # --- within ------------------------------------------------------------------------------------------
 

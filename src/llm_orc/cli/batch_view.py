@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.app.batch_work import Progress
-    from llm_orc.providers.limits import SlowedDown
+    from llm_orc.providers.limits.limiter import SlowedDown
 
 _PLAIN_EVERY_S = 10.0
 _WORTH_SAYING_S = 1.0

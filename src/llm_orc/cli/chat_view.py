@@ -23,7 +23,7 @@ from llm_orc.formats.figures import charge, seconds
 from llm_orc.formats.printable import PrintableStream, one_line, printable
 from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import token_figures
-from llm_orc.providers.endings import end_note
+from llm_orc.providers.dialects.endings import end_note
 
 if TYPE_CHECKING:
     from llm_orc.cli.background_writer import DataWriter

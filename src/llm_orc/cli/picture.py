@@ -11,7 +11,7 @@ from llm_orc.cli.tables import cell_width, cut, tail
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.providers.endings import end_note
+from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
 

@@ -19,7 +19,7 @@ from llm_orc.engine.events import (
 from llm_orc.formats.figures import charge, count, seconds
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import token_figures
-from llm_orc.providers.endings import end_note
+from llm_orc.providers.dialects.endings import end_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

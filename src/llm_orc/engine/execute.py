@@ -25,7 +25,7 @@ from llm_orc.engine.events import (
 from llm_orc.engine.inputs import prompt_for
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
-from llm_orc.providers.endings import note_for_readers
+from llm_orc.providers.dialects.endings import note_for_readers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import error_info_value, line, spend_value
 from llm_orc.formats.printable import printable
 from llm_orc.formats.sentences import calls_of
-from llm_orc.providers.endings import end_note
+from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend
 from llm_orc.runs.state import spend
 

@@ -9,7 +9,7 @@ from llm_orc.formats.json_values import access_value, document, usage_value
 from llm_orc.formats.printable import one_line
 from llm_orc.formats.quoting import one_markdown_line, quoted_markdown, quoted_text
 from llm_orc.providers.base import NO_USAGE
-from llm_orc.providers.endings import end_note
+from llm_orc.providers.dialects.endings import end_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

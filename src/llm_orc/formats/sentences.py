@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import charge, count, most_dollars, seconds, spent, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.providers.endings import end_note
+from llm_orc.providers.dialects.endings import end_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

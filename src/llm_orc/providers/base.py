@@ -18,6 +18,17 @@ StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "oth
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked; opens every error message."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"`{self.provider}` (model `{self.model}`)"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn. `system_prompt` is the one in force when the user said it, and no part of what is said."""
 

@@ -10,14 +10,14 @@ import msgspec
 from llm_orc.auth.access import Billing
 from llm_orc.errors import SettingsError
 from llm_orc.net.origin import origin_of
-from llm_orc.providers.anthropic import Anthropic
 from llm_orc.providers.claude import ClaudeModel, FixedPromptModel, OAuthClaudeModel
+from llm_orc.providers.dialects.anthropic import Anthropic
+from llm_orc.providers.dialects.gemini import Gemini
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
+from llm_orc.providers.dialects.openai_responses import OpenAIResponses
+from llm_orc.providers.dialects.tolerant import UNREADABLE
 from llm_orc.providers.endpoint import Endpoint, check_base_url, check_transport_security
-from llm_orc.providers.gemini import Gemini
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.openai_chat import OpenAIChat
-from llm_orc.providers.openai_responses import OpenAIResponses
-from llm_orc.providers.tolerant import UNREADABLE
 from llm_orc.settings.model import DialectName, ProviderSettings
 from llm_orc.storage.nearest import nearest
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from llm_orc.auth.apply import Authoriser
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
-    from llm_orc.providers.dialect import Dialect
-    from llm_orc.providers.limits import Limiter
+    from llm_orc.providers.dialects.dialect import Dialect
+    from llm_orc.providers.limits.limiter import Limiter
 
 CredentialNeed = Literal["required", "optional", "none"]
 CliName = Literal["claude-cli", "codex-cli"]

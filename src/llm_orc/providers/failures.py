@@ -29,7 +29,18 @@ from llm_orc.net.transport import TransportError, Trouble
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.providers.dialect import ProviderWords, Target
+    from llm_orc.providers.base import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderWords:
+    """What a provider says of a failure, fit for one line. `kind` and `code` are for programs."""
+
+    message: str
+    kind: str = ""
+    code: str = ""
+    retry_after_s: float | None = None
+
 
 LONGEST_WAIT_S = 60.0
 """A provider that asks for a longer pause is not waited for."""

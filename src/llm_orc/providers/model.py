@@ -17,8 +17,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
-from llm_orc.providers.base import ModelInterface, Try
-from llm_orc.providers.dialect import StreamDecoder, Target, WireRequest
+from llm_orc.providers.base import ModelInterface, Target, Try
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport, may_have_been_billed
 from llm_orc.providers.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
     from llm_orc.auth.apply import Authoriser
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelRequest, Reply, ReplyObserver
-    from llm_orc.providers.dialect import Dialect
+    from llm_orc.providers.dialects.dialect import Dialect, StreamDecoder, WireRequest
     from llm_orc.providers.endpoint import Endpoint
-    from llm_orc.providers.limits import Call, Limiter
+    from llm_orc.providers.limits.limiter import Call, Limiter
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.providers.anthropic import default_max_tokens
+from llm_orc.providers.dialects.anthropic import default_max_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

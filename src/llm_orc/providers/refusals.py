@@ -10,7 +10,8 @@ from llm_orc.errors import AccessRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.providers.dialect import ProviderWords, Target
+    from llm_orc.providers.base import Target
+    from llm_orc.providers.failures import ProviderWords
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn, RateLimited, ReplyCut, ToolAttempted
-from llm_orc.providers.dialect import Target
-from llm_orc.providers.official_cli.claude_turn import ClaudeTurn
-from llm_orc.providers.official_cli.codex_turn import CodexTurn
+from llm_orc.providers.base import Target
+from llm_orc.providers.official_cli.claude.turn import ClaudeTurn
+from llm_orc.providers.official_cli.codex.turn import CodexTurn
 from llm_orc.providers.official_cli.lines import fields_of, number_in, text_in
 from llm_orc.providers.official_cli.program import Answered, TriesAgain, TurnReader
 

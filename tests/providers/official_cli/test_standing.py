@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.official_cli.claude_login import standing_of
-from llm_orc.providers.official_cli.claude_managed import managed_token
-from llm_orc.providers.official_cli.codex import Codex
+from llm_orc.providers.official_cli.claude.login import standing_of
+from llm_orc.providers.official_cli.claude.managed import managed_token
+from llm_orc.providers.official_cli.codex.cli import Codex
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.providers.official_cli.state import Told
 from tests.claude_stand_in import StandIn

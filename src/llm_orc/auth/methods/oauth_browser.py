@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from llm_orc.auth.methods.base import login_with_token
 from llm_orc.auth.methods.browser_visit import BrowserVisit, VisitOptions
-from llm_orc.auth.methods.patience import patiently
+from llm_orc.auth.methods.retry_exchange import retry_exchange
 from llm_orc.auth.oauth.addresses import LOOPBACK_HOSTS, problem_of
 from llm_orc.auth.oauth.authorize import AuthorizationAttempt
 from llm_orc.auth.oauth.client import OAuthClient
@@ -59,7 +59,7 @@ class BrowserLogin:
                     clock=self.clock,
                 )
 
-            token = await patiently(exchange, ask, clock=self.clock, sleep=self.sleep)
+            token = await retry_exchange(exchange, ask, clock=self.clock, sleep=self.sleep)
             return login_with_token(client, token)
 
         visit = BrowserVisit(

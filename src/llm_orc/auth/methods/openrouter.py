@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from llm_orc.auth.methods.api_key import checked_key
 from llm_orc.auth.methods.base import login_with_key
 from llm_orc.auth.methods.browser_visit import BrowserVisit, VisitOptions
-from llm_orc.auth.methods.patience import patiently
+from llm_orc.auth.methods.retry_exchange import retry_exchange
 from llm_orc.auth.oauth.authorize import NotOurs, with_query
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.endpoint import Params, checked, json_object, post, shown
@@ -54,7 +54,7 @@ class OpenRouterLogin:
 
     async def log_in(self, ask: Ask) -> Login:
         async def redeem(found: OpenRouterCode) -> Login:
-            key = await patiently(lambda: self._exchange(found), ask, clock=self.clock, sleep=self.sleep)
+            key = await retry_exchange(lambda: self._exchange(found), ask, clock=self.clock, sleep=self.sleep)
             return login_with_key(key)
 
         visit = BrowserVisit(

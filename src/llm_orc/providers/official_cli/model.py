@@ -16,17 +16,16 @@ from llm_orc.errors import (
     ToolAttempted,
 )
 from llm_orc.net.text import is_blank
-from llm_orc.providers.base import Message, ModelInterface, Reply
-from llm_orc.providers.dialect import Target
+from llm_orc.providers.base import Message, ModelInterface, Reply, Target
 from llm_orc.providers.official_cli.history import in_one_prompt
 from llm_orc.providers.official_cli.plan_limit import ends_soon
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.base import ModelRequest, ReplyObserver
-    from llm_orc.providers.official_cli.desk import Desk
+    from llm_orc.providers.official_cli.process_pool import ProcessPool
     from llm_orc.providers.official_cli.program import Answered
-    from llm_orc.providers.official_cli.talk import Talk
+    from llm_orc.providers.official_cli.session import Session
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
@@ -39,10 +38,12 @@ class OfficialCliModel(ModelInterface):
     `name` is the model as asked for; where that is None, the program's own default answers.
     """
 
-    def __init__(self, desk: Desk, model: str | None, *, provider: str, max_retries: int, stream: bool) -> None:
+    def __init__(
+        self, pool: ProcessPool, model: str | None, *, provider: str, max_retries: int, stream: bool
+    ) -> None:
         self.provider = provider
         self.name = model or "default"
-        self._desk, self._model = desk, model
+        self._pool, self._model = pool, model
         self._target = Target(provider, self.name)
         self._max_retries, self._stream = max_retries, stream
 
@@ -84,15 +85,15 @@ class OfficialCliModel(ModelInterface):
         system = request.system_prompt or ""
         if request.json_output:
             system = f"{system}\n\n{_JSON_ONLY}".strip()
-        talk = await self._desk.resume(request.conversation, request.messages[:-1], system)
-        async with self._desk.first.turn() as taken:
-            prompt = request.messages[-1].content if talk else in_one_prompt(request.messages)
+        session = await self._pool.resume(request.conversation, request.messages[:-1], system)
+        async with self._pool.first.turn() as taken:
+            prompt = request.messages[-1].content if session else in_one_prompt(request.messages)
             self._refuse_too_large(prompt)
-            if talk is None:
-                talk = await self._desk.begin(self._model, system, request.max_tokens)
-            keeps = request.conversation is not None and self._desk.program.keeps_talking
+            if session is None:
+                session = await self._pool.begin(self._model, system, request.max_tokens)
+            keeps = request.conversation is not None and self._pool.program.keeps_talking
             try:
-                answered = await talk.answer(
+                answered = await session.answer(
                     prompt,
                     self._target,
                     watcher,
@@ -102,17 +103,17 @@ class OfficialCliModel(ModelInterface):
                 )
                 self._refuse_blank(answered)
             except BaseException:
-                await talk.end()
+                await session.end()
                 raise
-        await self._part(talk, request, answered, keeps=keeps)
+        await self._part(session, request, answered, keeps=keeps)
         return answered
 
-    async def _part(self, talk: Talk, request: ModelRequest, answered: Answered, *, keeps: bool) -> None:
+    async def _part(self, session: Session, request: ModelRequest, answered: Answered, *, keeps: bool) -> None:
         if keeps and answered.may_go_on and request.conversation is not None:
-            talk.held = (*request.messages, Message("assistant", answered.text))
-            await self._desk.rest(request.conversation, talk)
+            session.held = (*request.messages, Message("assistant", answered.text))
+            await self._pool.rest(request.conversation, session)
         else:
-            self._desk.dismiss(talk, gently=answered.may_go_on and not keeps)
+            self._pool.dismiss(session, gently=answered.may_go_on and not keeps)
 
     def _refuse_blank(self, answered: Answered) -> None:
         if is_blank(answered.text):
@@ -122,11 +123,11 @@ class OfficialCliModel(ModelInterface):
 
     def _refuse_too_large(self, prompt: str) -> None:
         size = len(prompt.encode("utf-8", "surrogatepass"))
-        limit = self._desk.program.longest_prompt
+        limit = self._pool.program.longest_prompt
         if size > limit:
             raise PromptTooLarge(
                 f"the prompt for {self._target} has {size / 1e6:.1f} MB;"
-                f" `{self._desk.program.command}` takes {limit / 1e6:.1f} MB",
+                f" `{self._pool.program.command}` takes {limit / 1e6:.1f} MB",
                 hint="Nothing was sent. Shorten the input, or use a model with a larger context.",
             )
 

@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.net.options import NetworkSettings
-from llm_orc.providers.official_cli.claude import Claude
-from llm_orc.providers.official_cli.codex import Codex
-from llm_orc.providers.official_cli.desk import Desk
+from llm_orc.providers.official_cli.claude.cli import Claude
+from llm_orc.providers.official_cli.codex.cli import Codex
 from llm_orc.providers.official_cli.detect import look_at
-from llm_orc.providers.official_cli.gate import FirstAlone, Gate
 from llm_orc.providers.official_cli.model import ClaudeCLIModel, OfficialCliModel
+from llm_orc.providers.official_cli.process_pool import ProcessPool
+from llm_orc.providers.official_cli.slots import LoginSingleFlight, Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,10 +39,10 @@ class OfficialClis:
         """`max_starting` None: one per core. `network`: how long a program may be silent, how much it may say."""
         self._environ = environ
         self._network = network or NetworkSettings()
-        self._gate = Gate(max_live, max_starting or os.cpu_count() or 2)
+        self._slots = Slots(max_live, max_starting or os.cpu_count() or 2)
         self._looks: dict[str, asyncio.Task[CliState]] = {}
-        self._first: dict[tuple[str | None, ...], FirstAlone] = {}
-        self._desks: list[Desk] = []
+        self._first: dict[tuple[str | None, ...], LoginSingleFlight] = {}
+        self._pools: list[ProcessPool] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,8 +51,8 @@ class OfficialClis:
         for look in self._looks.values():
             look.cancel()
         await asyncio.gather(*self._looks.values(), return_exceptions=True)
-        for desk in self._desks:
-            await desk.close()
+        for pool in self._pools:
+            await pool.close()
 
     async def look(self, name: str) -> CliState:
         """Return what is known of the CLI `name`; it is looked at once. Never raises: see `CliState.problem`."""
@@ -72,16 +72,16 @@ class OfficialClis:
     ) -> ModelInterface:
         """Return the model. `base_url` is the only thing that sends the program elsewhere than to its vendor."""
         program = OFFICIAL_CLIS[state.name]
-        first = self._first.setdefault((state.name, base_url, model), FirstAlone())
-        desk = Desk(
+        first = self._first.setdefault((state.name, base_url, model), LoginSingleFlight())
+        pool = ProcessPool(
             program,
             state,
             base_url,
             environ=self._environ,
-            gate=self._gate,
+            slots=self._slots,
             first=first,
             network=self._network,
         )
-        self._desks.append(desk)
+        self._pools.append(pool)
         kind = ClaudeCLIModel if isinstance(program, Claude) else OfficialCliModel
-        return kind(desk, model, provider=provider, max_retries=max_retries, stream=stream)
+        return kind(pool, model, provider=provider, max_retries=max_retries, stream=stream)

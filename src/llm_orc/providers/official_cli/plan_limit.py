@@ -10,7 +10,7 @@ from llm_orc.providers.failures import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
-    from llm_orc.providers.dialect import Target
+    from llm_orc.providers.base import Target
 
 _FARTHEST_RESET_S = 366 * 24 * 3600.0
 

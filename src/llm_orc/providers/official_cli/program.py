@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.errors import AuthError
-    from llm_orc.providers.dialect import Target
+    from llm_orc.providers.base import Target
     from llm_orc.providers.official_cli.lines import Fields
     from llm_orc.providers.official_cli.state import Standing, Told
 

@@ -1,0 +1,103 @@
+"""The OAuth credentials of one process, and how each goes on a request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.auth.secret import Secret
+from llm_orc.auth.tokens.refresh import TokenKeeper
+from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LoginFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+
+    from llm_orc.auth.credential import Entry
+    from llm_orc.auth.oauth.client import OAuthClient
+    from llm_orc.auth.refusals import RefusalMemory
+    from llm_orc.auth.storage import CredentialStorage
+    from llm_orc.net.transport import Transport
+
+
+class Tokens:
+    """One keeper for each credential in use. Leaving waits for the exchanges that are under way."""
+
+    def __init__(
+        self,
+        storage: CredentialStorage,
+        transport: Transport,
+        clock: Callable[[], float],
+        tell: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
+        self._storage, self._transport, self._clock, self._tell = storage, transport, clock, tell
+        self._keepers: dict[tuple[str, str], TokenKeeper] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for keeper in self._keepers.values():
+            await keeper.close()
+
+    def keeper(self, entry: Entry, client: OAuthClient) -> TokenKeeper:
+        """Return the keeper of this entry, the same for all who ask."""
+        key = (entry.provider, entry.account)
+        if key not in self._keepers:
+            self._keepers[key] = TokenKeeper(
+                self._storage, entry, client, self._transport, self._clock, tell=self._tell
+            )
+        return self._keepers[key]
+
+
+class OAuthAuthoriser:
+    """Puts the present access token on a request (RFC 6750 §2.1), and what headers the provider wants with it."""
+
+    def __init__(
+        self,
+        keeper: TokenKeeper,
+        origin: str,
+        headers: Mapping[str, str] | None = None,
+        refusals: RefusalMemory | None = None,
+    ) -> None:
+        self._keeper, self._origin, self._headers = keeper, origin, dict(headers or {})
+        self._refusals = refusals
+
+    @property
+    def origin(self) -> str:
+        return self._origin
+
+    async def authorise(self, headers: MutableMapping[str, str]) -> None:
+        """Raises `CredentialExpired` where one new sign-in is needed, `ProviderError` where renewing must wait."""
+        token = await self._keeper.current()
+        if self._refusals is not None and self._refusals.find(self._origin, token.access_token) is not None:
+            await self._keeper.replace(token.access_token.reveal())
+            token = await self._keeper.current()
+        headers.update(self._headers)
+        headers["Authorization"] = f"Bearer {token.access_token.reveal()}"
+
+    async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
+        """Raises `CredentialExpired`, `LoginFailed` where it can't be renewed: it is not sent again then."""
+        if isinstance(refused, AccessRefused):
+            return False
+        sent = _sent_in(headers)
+        try:
+            return await self._keeper.replace(sent)
+        except (CredentialExpired, LoginFailed):
+            await self._keep(refused, Secret(sent))
+            raise
+
+    async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
+        """What is refused after a renewal, or as a way in, is the whole sign-in."""
+        if (secret := self._keeper.lasting_secret_of(_sent_in(headers))) is not None:
+            await self._keep(refused, secret)
+
+    async def _keep(self, refused: CredentialRefused | AccessRefused, secret: Secret) -> None:
+        if self._refusals is not None:
+            await asyncio.to_thread(self._refusals.remember, self._origin, secret, refused)
+
+    def accepted(self) -> None:
+        self._keeper.accepted()
+
+
+def _sent_in(headers: Mapping[str, str]) -> str:
+    return headers.get("Authorization", "").partition(" ")[2]

@@ -1,0 +1,291 @@
+"""A wire dialect: how one request and its answer look in bytes. No I/O here, and no provider's name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+
+import msgspec
+
+from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.net.text import is_blank, one_line, whole_text
+from llm_orc.providers.base import Reply, Target, Usage
+from llm_orc.providers.dialects.endings import Meaning, Words, meaning_of, plain_word
+from llm_orc.providers.dialects.sse import SseParser
+from llm_orc.providers.dialects.tolerant import UNREADABLE, read
+from llm_orc.providers.options.request import is_reserved, wire_options
+from llm_orc.providers.usage import believed, merged
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.net.transport import Answer
+    from llm_orc.providers.base import ModelRequest
+    from llm_orc.providers.failures import ProviderWords
+    from llm_orc.settings.model import DialectName
+
+_Wire = TypeVar("_Wire")
+_EXCERPT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """`path` goes behind the endpoint's base URL."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Draft:
+    """A reply while it grows: what whole replies and streams of every dialect come down to."""
+
+    target: Target
+    pieces: list[str] = field(default_factory=list)
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    request_id: str = ""
+    stop: str = ""  # the provider's own word for why it stopped
+    meaning: Meaning = "other"
+    refusal: str | None = None  # set: the model or a filter declined; its words, if any
+    is_complete: bool = False  # the answer has its end
+    is_over: bool = False  # and nothing that we want follows it
+    _counted_at: int = 0  # how many pieces there were at the last count
+
+    def count(self, usage: Usage) -> None:
+        """Take what the provider says of its tokens so far."""
+        self.usage = merged(self.usage, usage)
+        if usage.output_tokens is not None:
+            self._counted_at = len(self.pieces)
+
+    def _final_usage(self) -> Usage:
+        """A count from before the end of the answer is not that of the answer."""
+        if self._counted_at < len(self.pieces):
+            return believed(replace(self.usage, output_tokens=None))
+        return believed(self.usage)
+
+    def ended(self, word: str | None, words: Words) -> None:
+        """The provider says why the answer ended, with a `word` of its dialect's `words`."""
+        if not word:
+            return
+        self.is_complete = True
+        self.stop, self.meaning = word, meaning_of(word, words)
+        if self.meaning == "refusal" and self.refusal is None:
+            self.refusal = ""
+
+    def reply(self, answer: Answer) -> Reply:
+        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text to read."""
+        if self.refusal is not None:
+            raise_refused(self.target, self.refusal or self.stop, answer.status)
+        if not self.is_complete:
+            why = f": {answer.broken}" if answer.broken else ""
+            raise ReplyCut(
+                f"The answer of {self.target} broke off before its end{why}.",
+                hint="Run it again; if it happens often, look for a proxy or gateway with a time limit.",
+                status=answer.status,
+            )
+        if self.meaning == "cut" or self.meaning == "tool":  # noqa: PLR1714 - mypy narrows so
+            raise _broke_off(self, answer.status)
+        text = whole_text("".join(self.pieces))
+        if is_blank(text):
+            raise _empty(self, answer.status)
+        stop_reason = "other" if self.meaning == "refusal" else self.meaning
+        return Reply(
+            text=text,
+            model=self.model or self.target.model,
+            usage=self._final_usage(),
+            stop_reason=stop_reason,
+            stop_word=plain_word(self.stop) if stop_reason == "other" else "",
+            request_id=answer.headers.get("request-id") or answer.headers.get("x-request-id") or self.request_id,
+        )
+
+
+def _empty(draft: Draft, status: int) -> ReplyUnreadable:
+    hint = "Ask again, or reword the prompt."
+    if draft.meaning == "max_tokens":
+        hint = "Raise `max_tokens`: all of them went into reasoning."
+    because = f" (it stopped because of `{one_line(draft.stop, 40)}`)" if draft.stop else ""
+    return ReplyUnreadable(f"{draft.target} gave an answer without any text{because}.", hint=hint, status=status)
+
+
+def _broke_off(draft: Draft, status: int) -> ReplyCut:
+    error = ReplyCut(
+        f"The answer of {draft.target} broke off: it ended with `{plain_word(draft.stop)}`.",
+        hint="Take tools out of `options`: agents have none to give."
+        if draft.meaning == "tool"
+        else "Run it again; if it happens often, use another model (`fallback_model_profile`).",
+        status=status,
+    )
+    error.would_again = draft.meaning == "tool"
+    return error
+
+
+def raise_refused(target: Target, why: str, status: int) -> NoReturn:
+    """Raise `ContentRefused`; `why` is the provider's text or code."""
+    said = one_line(why)
+    raise ContentRefused(
+        f"{target} declined to answer" + (f": {said}" if said else "."),
+        hint="Reword the prompt, or use another model (`fallback_model_profile`).",
+        status=status,
+        provider_message=said,
+    )
+
+
+class StreamDecoder(ABC, Generic[_Wire]):
+    """Reads one streamed reply: bytes in, text out, at the end a `Reply`."""
+
+    __slots__ = ("_draft", "_events", "_half", "_is_odd")
+
+    _read: ClassVar[msgspec.json.Decoder[Any]]  # of `_Wire`: a class variable can't say so
+    _over: ClassVar[bytes] = b""
+    """An event that says that nothing follows, where that one is no JSON."""
+
+    def __init__(self, target: Target) -> None:
+        self._events = SseParser()
+        self._draft = Draft(target)
+        self._is_odd = False  # an event was not as it should be: its text may hold half a UTF-16 pair
+        self._half = ""  # the first half of a pair, whose second one may come
+
+    def feed(self, piece: bytes) -> str:
+        """Return the text that came with `piece`. Raises what an error event in the stream stands for."""
+        draft = self._draft
+        before = len(draft.pieces)
+        read, take = self._read.decode, self._take  # this loop runs once for each token of every agent
+        for data in self._events.feed(piece):
+            if not data:
+                continue
+            if data == self._over:
+                draft.is_complete = draft.is_over = True
+            else:
+                try:
+                    event: _Wire = read(data)
+                except UNREADABLE:
+                    self._take_odd(data)
+                else:
+                    take(draft, event)
+        return self._text_from(before)
+
+    def close(self) -> str:
+        """Return the text that came with the end of the stream: its last event may lack the empty line behind it.
+
+        One that was cut off in the middle is left out.
+        """
+        draft = self._draft
+        before = len(draft.pieces)
+        data = self._events.rest()
+        if data and not draft.is_over:
+            with suppress(ReplyUnreadable):
+                self._take_odd(data)
+        text = self._text_from(before)
+        return text + whole_text(self._half)
+
+    def _text_from(self, before: int) -> str:
+        new = self._draft.pieces[before:]
+        text = new[0] if len(new) == 1 else "".join(new)
+        if not self._is_odd:
+            return text
+        text = self._half + text
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return whole_text(text.removesuffix(self._half) if self._half else text)
+
+    def _take_odd(self, data: bytes) -> None:
+        """Take an event that is not as it should be. What is no object is no event of ours."""
+        self._is_odd = True
+        draft = self._draft
+        for one in data.split(b"\n"):  # some servers put one line end between two events
+            if one == self._over:
+                draft.is_complete = draft.is_over = True
+                continue
+            try:
+                event: _Wire = read(self._read, one)
+            except UNREADABLE as e:
+                if isinstance(e, msgspec.ValidationError) and not one.lstrip().startswith(b"{"):
+                    continue
+                raise unreadable(draft.target, data, e, 200) from e
+            self._take(draft, event)
+
+    @property
+    def is_over(self) -> bool:
+        """True after the event that nothing follows."""
+        return self._draft.is_over
+
+    def finish(self, answer: Answer) -> Reply:
+        """Return the whole reply; `answer` is the one whose body was fed. Raises as `Draft.reply`."""
+        return self._draft.reply(answer)
+
+    @abstractmethod
+    def _take(self, draft: Draft, event: _Wire) -> None:
+        """Take one event: text goes to the end of `draft.pieces`."""
+
+
+class Dialect(ABC):
+    """One provider protocol. Instances hold no state; one serves all calls."""
+
+    name: ClassVar[DialectName]
+
+    @abstractmethod
+    def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
+        """Build the request. Raises `RequestRejected` where `options` set a reserved field."""
+
+    @abstractmethod
+    def read(self, answer: Answer, target: Target) -> Reply:
+        """Read a whole 2xx answer. Raises `ReplyUnreadable`, `ContentRefused` and their like."""
+
+    @abstractmethod
+    def decoder(self, target: Target) -> StreamDecoder[Any]:
+        """Return a fresh decoder for one streamed answer."""
+
+    @abstractmethod
+    def words(self, body: bytes) -> ProviderWords:
+        """Read the body of an error; whatever it holds, this raises nothing."""
+
+    def merge(self, body: dict[str, JsonValue], options: Mapping[str, JsonValue], target: Target) -> bytes:
+        """Put `options` into `body` (mappings one level deep) and return it as JSON.
+
+        What may be among them is settled before a run; here only what we fill ourselves is refused.
+        """
+        for key, value in wire_options(options, self.name).items():
+            if is_reserved(key, self.name):
+                raise RequestRejected(
+                    f"`options.{key}` can't be set for {target}: this field is filled by llm-orc itself.",
+                    hint=f"Remove `{key}` from `options`; models and prompts have settings of their own.",
+                )
+            own = body.get(key)
+            body[key] = {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
+        return msgspec.json.encode(body)
+
+
+def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target) -> _Wire:
+    """Decode a whole body. Raises `ReplyUnreadable` with an excerpt of what came instead."""
+    try:
+        return read(decoder, answer.body)
+    except UNREADABLE as e:
+        raise unreadable(target, answer.body, e, answer.status) from e
+
+
+def unreadable(target: Target, body: bytes, error: Exception, status: int) -> ReplyUnreadable:
+    """An answer that is not what the dialect says it is."""
+    start = excerpt(body)
+    problem = "has another shape than expected" if isinstance(error, msgspec.ValidationError) else "is not JSON"
+    return ReplyUnreadable(
+        f"The answer of {target} (status {status}) {problem}: " + (f"`{start}`" if start else "it is empty."),
+        hint="Check `base_url` and `dialect` of this provider: another kind of server may be answering there.",
+        status=status,
+        provider_message=start,
+    )
+
+
+def excerpt(body: bytes) -> str:
+    """The start of a body, fit for a message."""
+    return one_line(body[: _EXCERPT * 4].decode("utf-8", "replace"), _EXCERPT)
+
+
+def wants_json(request: ModelRequest) -> bool:
+    """True if JSON is asked for and no prompt says the word, which JSON modes insist on."""
+    if not request.json_output:
+        return False
+    texts = [request.system_prompt or "", *(m.content for m in request.messages)]
+    return not any("json" in text.lower() for text in texts)

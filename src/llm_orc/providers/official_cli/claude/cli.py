@@ -1,0 +1,104 @@
+"""`claude`, Anthropic's Claude Code, as a plain chat model: no tools, no files, no settings, its user's own login.
+
+The command line, the variables and the shapes of its output were tried on versions up to 2.1.330.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from llm_orc.errors import MeteredNotAllowed
+from llm_orc.providers.official_cli.claude.login import TOKEN, standing_of
+from llm_orc.providers.official_cli.claude.turn import ClaudeTurn
+from llm_orc.providers.official_cli.program import OfficialCli
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from llm_orc.errors import AuthError
+    from llm_orc.providers.base import Target
+    from llm_orc.providers.official_cli.program import Call
+    from llm_orc.providers.official_cli.state import Standing, Told
+
+_PROMPT_FILE = "system-prompt.txt"
+_QUIET = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+}
+_PLAIN = {
+    "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",  # `@/etc/passwd` in a prompt stays text, in old versions too
+    "CLAUDE_CODE_DISABLE_FILE_MENTIONS": "1",
+    "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a cut stream ends as success
+    "CLAUDE_CODE_MAX_RETRIES": "2",  # its default is ten, with half a minute of silence
+}
+_FLAGS = (
+    *("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"),
+    *("--include-partial-messages", "--tools", "", "--setting-sources", "", "--strict-mcp-config"),
+    *("--disable-slash-commands", "--no-session-persistence", "--max-turns", "1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claude(OfficialCli):
+    name: ClassVar[str] = "claude-cli"
+    title: ClassVar[str] = "Claude Code's own command"
+    command: ClassVar[str] = "claude"
+    install_hint: ClassVar[str] = "npm install -g @anthropic-ai/claude-code, then: claude auth login"
+    login_command: ClassVar[tuple[str, ...]] = ("claude", "auth", "login")
+    logout_command: ClassVar[tuple[str, ...]] = ("claude", "auth", "logout")
+    # Before the command, or it is refused. Without it, a key in a settings file would seem to be the login.
+    status_arguments: ClassVar[tuple[str, ...]] = ("--setting-sources", "", "auth", "status")
+    oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first that sends a prompt as it is written
+    keeps_talking: ClassVar[bool] = True
+    longest_prompt: ClassVar[int] = 3_000_000
+    also_sees: ClassVar[frozenset[str]] = frozenset({"CLAUDE_CONFIG_DIR", TOKEN})
+
+    def standing(self, told: Told, env: Mapping[str, str]) -> Standing:
+        return standing_of(told, env)
+
+    def refusal_of_metered(self, standing: Standing) -> AuthError:
+        if standing.login == "unknown":
+            what = f"nobody knows whether a Claude plan pays for `claude`; it says of its login: {standing.said}"
+        else:
+            what = f"`claude` is logged in to what bills per call ({standing.said}), not to a Claude plan"
+        return MeteredNotAllowed(what, hint="claude auth login --claudeai")
+
+    def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
+        model = () if call.model is None else ("--model", call.model)
+        return (*_FLAGS, "--system-prompt-file", str(call.room / _PROMPT_FILE), *model)
+
+    def variables(self, room: Path, call: Call | None) -> Mapping[str, str]:
+        # Where Anthropic's programs keep profiles that an account pays for; nothing there, nothing taken.
+        quiet = {**_QUIET, "ANTHROPIC_CONFIG_DIR": str(room / "no-profiles")}
+        if call is None:
+            return quiet
+        own = {"CLAUDE_CODE_TMPDIR": str(room)}
+        if call.base_url is not None:
+            own["ANTHROPIC_BASE_URL"] = call.base_url
+        if call.max_tokens is not None:
+            own["CLAUDE_CODE_MAX_OUTPUTTOKENS"] = str(call.max_tokens)
+        return {**quiet, **_PLAIN, **own}
+
+    def files(self, call: Call) -> Mapping[str, str]:
+        return {_PROMPT_FILE: call.system_prompt or _NO_ROLE}
+
+    def turn(self, prompt: str) -> bytes:
+        line = {
+            "type": "user",
+            "client_composed": True,  # verbatim: no command in it, no file
+            "parent_tool_use_id": None,
+            "message": {"role": "user", "content": prompt},
+        }
+        return json.dumps(line).encode() + b"\n"
+
+    def reader(self, target: Target, call: Call) -> ClaudeTurn:
+        return ClaudeTurn(target)
+
+
+_NO_ROLE = "You are a helpful assistant."  # without a prompt of ours it would send the one of its coding agent

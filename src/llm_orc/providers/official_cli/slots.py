@@ -1,0 +1,89 @@
+"""How many processes may start, and live, at once: starting is pure CPU, and each living one takes 200 MB."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import AuthError, RateLimited
+from llm_orc.providers.official_cli.plan_limit import ends_soon
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+class Slots:
+    """Slots for living processes. One that only waits for its next turn gives its slot up to whoever has none."""
+
+    def __init__(self, max_live: int, max_starting: int) -> None:
+        self.starting = asyncio.Semaphore(max_starting)
+        self._free = max_live
+        self._changed = asyncio.Condition()
+        self._idle: dict[object, Callable[[], Awaitable[None]]] = {}  # the longest idle first
+
+    async def enter(self) -> None:
+        """Take a slot, waiting for one; ends the longest idle process where none is free."""
+        async with self._changed:
+            while self._free == 0:
+                if self._idle:
+                    end = self._idle.pop(next(iter(self._idle)))
+                    await end()  # gives nothing back: its slot is ours now
+                    return
+                await self._changed.wait()
+            self._free -= 1
+
+    async def leave(self) -> None:
+        """Give a slot back."""
+        async with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    async def rest(self, who: object, end: Callable[[], Awaitable[None]]) -> None:
+        """Keep the slot while nobody else needs it; `end` is called where somebody does."""
+        async with self._changed:
+            self._idle[who] = end
+            self._changed.notify()
+
+    async def wake(self, who: object) -> bool:
+        """Return whether `who` still has its slot; it no longer rests then."""
+        async with self._changed:
+            return self._idle.pop(who, None) is not None
+
+
+class LoginSingleFlight:
+    """Lets one call go ahead of all others, so that they find a fresh login instead of all refreshing it.
+
+    Where one call finds the login refused or the plan used up, the later ones learn it without asking again.
+    """
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._ahead: asyncio.Event | None = None
+        self._refusal: AuthError | RateLimited | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Callable[[], None]]:
+        """Yield what the call invokes once its login was taken. Raises what an earlier call met."""
+        while not self._is_open and self._ahead is not None:
+            await self._ahead.wait()
+        if self._refusal is not None:
+            raise self._refusal
+        is_first, ahead = not self._is_open, asyncio.Event()
+        if is_first:
+            self._ahead = ahead
+
+        def taken() -> None:
+            self._is_open = True
+            ahead.set()
+
+        try:
+            yield taken
+        except (AuthError, RateLimited) as e:
+            if not ends_soon(e):
+                self._refusal = e
+            raise
+        finally:
+            if is_first:
+                self._ahead = None
+                ahead.set()
