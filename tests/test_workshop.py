@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import llm_orc
+from llm_orc._version import VERSION
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -47,7 +48,7 @@ def test_the_version_is_one_and_the_same_everywhere() -> None:
     )
 
     assert "dynamic" not in PROJECT
-    assert version("llm-orc") == PROJECT["version"]
+    assert VERSION == version("llm-orc") == PROJECT["version"]
     assert installed.stdout == f"llm-orc {PROJECT['version']}\n"
 
 

@@ -9,7 +9,6 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yarl import URL
 
 from llm_orc.errors import SettingsError
 from llm_orc.net.http import Http
@@ -177,7 +176,7 @@ def test_no_proxy_is_read_as_other_programs_write_it(url: str, no_proxy: str, is
         "NO_PROXY": no_proxy,
     }
 
-    assert (Proxies(around).of(URL(url)) is None) is is_direct
+    assert (Proxies(around).of(url) is None) is is_direct
 
 
 @given(st.ip_addresses(), st.integers(0, 128))
@@ -220,7 +219,7 @@ def test_a_proxy_that_can_not_be_used_is_refused_by_its_variable(
     variable: str, written: str, problem: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        Proxies({variable: written}).of(URL("https://models.test/v1"))
+        Proxies({variable: written}).of("https://models.test/v1")
 
     assert caught.value.message.startswith(f"{variable} names ")
     assert problem in caught.value.message
@@ -237,26 +236,26 @@ def test_a_proxy_that_can_not_be_used_is_refused_by_its_variable(
         ({"HTTP_PROXY": "plain.test"}, None),
         ({"HTTPS_PROXY": " proxy.test:3128 "}, "http://proxy.test:3128"),
         ({"HTTPS_PROXY": "", "ALL_PROXY": "all.test"}, "http://all.test"),
-        ({"HTTPS_PROXY": "HTTP://me:p@ss@proxy.test:8080/"}, "http://me:p%40ss@proxy.test:8080"),
+        ({"HTTPS_PROXY": "HTTP://me:p@ss@proxy.test:8080/"}, "http://me:p@ss@proxy.test:8080"),
     ],
 )
 def test_the_variable_that_counts(around: dict[str, str], proxy: str | None) -> None:
-    found = Proxies(around).of(URL("https://models.test/v1"))
+    found = Proxies(around).of("https://models.test/v1")
 
-    assert (str(found.url) if found else None) == (proxy and f"{proxy}")
+    assert (found.url if found else None) == proxy
 
 
 def test_a_request_header_of_somebody_else_names_no_proxy() -> None:
     around = {"REQUEST_METHOD": "GET", "HTTP_PROXY": "http://evil.test"}
 
-    assert Proxies(around).of(URL("http://models.test/")) is None
+    assert Proxies(around).of("http://models.test/") is None
 
 
 def test_a_wrong_network_in_no_proxy_is_named() -> None:
     around = {"HTTPS_PROXY": "proxy.test", "NO_PROXY": "10.0.0.0/99"}
 
     with pytest.raises(SettingsError, match=r"`10\.0\.0\.0/99` in NO_PROXY"):
-        Proxies(around).of(URL("https://10.0.0.1/"))
+        Proxies(around).of("https://10.0.0.1/")
 
 
 async def test_a_proxy_that_can_not_be_used_is_refused_before_anything_is_sent(

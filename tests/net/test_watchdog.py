@@ -20,7 +20,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encod
 
 CHILD = """
 import asyncio, sys
-from llm_orc.app.library import run_to_end
+from llm_orc.net.event_loop import run_to_end
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
 from llm_orc.errors import LlmOrcError
+from llm_orc.net.closed_ports import refuse_closed_port
 from llm_orc.net.transport import TransportError
 from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider, list_models
 
@@ -45,7 +46,7 @@ async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
     found = []
     for spec, endpoint in _local_servers(settings):
         try:
-            models = await list_models(endpoint, http)
+            models = await _models_of(endpoint, http)
         except TransportError:
             continue  # nobody listens there
         usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
@@ -69,7 +70,7 @@ async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Fou
             continue
         spec = find_provider(name, settings.providers)
         try:
-            models = await list_models(endpoint_of(spec, settings.providers, address), http)
+            models = await _models_of(endpoint_of(spec, settings.providers, address), http)
         except (TransportError, LlmOrcError):
             continue
         usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
@@ -77,6 +78,11 @@ async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Fou
             evidence = f"{address} answers, {len(models)} models"
             found.append(Found(name, title, usable[0], Billing.LOCAL, evidence, address))
     return tuple(found)
+
+
+async def _models_of(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:
+    await refuse_closed_port(endpoint.base_url)  # most machines run none of these servers
+    return await list_models(endpoint, http)
 
 
 def _local_servers(settings: Settings) -> Iterator[tuple[ProviderSpec, Endpoint]]:

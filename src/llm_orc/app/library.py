@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from llm_orc.app.conversing import ConversationOptions
 from llm_orc.app.find_ensemble import find_ensemble
@@ -12,17 +10,15 @@ from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.wiring import Surroundings, open_app
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import InputError
+from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from os import PathLike
-    from typing import Any
 
     from llm_orc.agents.base import WhenFull
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
-
-_T = TypeVar("_T")
 
 
 def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
@@ -109,22 +105,6 @@ def run_sync(
             on_event=on_event,
         )
     )
-
-
-def run_to_end(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run `main` on a loop of its own, uvloop's where that exists."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _nobody_looks(_event: RunEvent) -> None:

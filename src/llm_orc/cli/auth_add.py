@@ -174,9 +174,9 @@ def _agrees_to_terms(way: WayIn) -> bool:
 
 
 def _sign_in(app: App, provider: str, options: SignInOptions, *, as_json: bool) -> Entry:
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.sign_in import keep_login, sign_in
     from llm_orc.cli.asking import TerminalAsk
+    from llm_orc.net.event_loop import run_to_end
 
     try:
         login = run_to_end(sign_in(app, provider, TerminalAsk(stdout_is_taken=as_json), options))

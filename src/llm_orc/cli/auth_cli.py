@@ -62,8 +62,8 @@ def log_out_of_cli(app: App, provider: str) -> bool:
 
 
 def _look(app: App, provider: str, name: str) -> CliState:
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.official_access import look_at_clis
+    from llm_orc.net.event_loop import run_to_end
 
     return run_to_end(look_at_clis(app, provider))[name]
 

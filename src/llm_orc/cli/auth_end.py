@@ -33,11 +33,11 @@ def logout(*, provider: str, account: str | None, as_json: bool) -> int:
     An API key can only be ended by its owner, on the provider's own page; it is deleted here. The login of an
     official CLI is its own: its own logout is named, and in a terminal it is offered to run it.
     """
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.sign_out import log_out
     from llm_orc.cli.auth_cli import log_out_of_cli
     from llm_orc.cli.auth_used import note_used
     from llm_orc.errors import NotLoggedIn
+    from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
     try:

@@ -21,12 +21,12 @@ def test(*, provider: str, as_json: bool) -> None:
 
     With a metered credential it costs a fraction of a cent.
     """
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.prove_access import try_access
     from llm_orc.cli.access_lines import WHO_PAYS
     from llm_orc.formats.figures import seconds
     from llm_orc.formats.json_values import access_value
     from llm_orc.formats.printable import one_line
+    from llm_orc.net.event_loop import run_to_end
 
     proof = run_to_end(try_access(app_here(), provider))
     if as_json:
@@ -41,11 +41,11 @@ def test(*, provider: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the sign-in, without its secrets.")
 def refresh(*, provider: str, account: str | None, as_json: bool) -> None:
     """Renew the sign-in of PROVIDER now. Runs do it by themselves, in good time."""
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.prove_access import refresh_access
     from llm_orc.auth.credential import OAuthToken
     from llm_orc.cli.auth_values import entry_value
     from llm_orc.cli.relative_time import relative
+    from llm_orc.net.event_loop import run_to_end
 
     entry = run_to_end(refresh_access(app_here(), provider, account))
     if as_json:

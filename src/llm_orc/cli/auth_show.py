@@ -41,9 +41,9 @@ def list_command(*, as_json: bool) -> None:
     An official CLI is asked how it is logged in; nobody else is.
     """
     from llm_orc.app.auth_status import auth_status
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.official_access import look_at_clis
     from llm_orc.cli.auth_values import credential_value
+    from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
     found = auth_status(app, None, run_to_end(look_at_clis(app)))
@@ -80,9 +80,9 @@ def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
     would take, and the store can be opened; else 4. PROVIDER is shown even where it has nothing.
     """
     from llm_orc.app.auth_status import auth_status
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.official_access import look_at_clis
     from llm_orc.cli.auth_values import status_value
+    from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
     clis = run_to_end(look_at_clis(app, provider))

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 def note_used(app: App, provider: str, *, unless: tuple[str | None, str | None] = (None, None)) -> None:
     """Where the method and account of `unless` are used, which its user has just chosen, nothing is said."""
     from llm_orc.app.auth_status import auth_status
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.official_access import look_at_clis
     from llm_orc.cli.access_lines import WHO_PAYS
+    from llm_orc.net.event_loop import run_to_end
 
     found = auth_status(app, provider, run_to_end(look_at_clis(app, provider)))
     used = next(iter(found.used()), None)

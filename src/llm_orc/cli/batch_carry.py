@@ -12,7 +12,6 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.consent import say_cost, says_yes
 from llm_orc.cli.prompts import person_is_here
@@ -20,6 +19,7 @@ from llm_orc.cli.stop_signals import HUNG_UP, INTERRUPTED, stopping
 from llm_orc.cli.streams import note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
+from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

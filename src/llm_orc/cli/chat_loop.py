@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.chat import Chat
 from llm_orc.app.explain import explain_access
-from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.background_writer import stdout_writer
 from llm_orc.cli.chat_commands import Leave, Room, complete, run_command
@@ -28,6 +27,7 @@ from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, StorageError
 from llm_orc.formats.conversation import as_text
 from llm_orc.formats.figures import count, spent_dollars
+from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -34,10 +35,9 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> int:
     llm-orc check .llm-orc/ensembles/panel.yaml --json
     """
     from llm_orc.app.check_ensemble import check_ensemble
-    from llm_orc.app.library import run_to_end
     from llm_orc.errors import EnsembleInvalid
 
-    report = run_to_end(check_ensemble(app_here(), ensemble_name, allow_metered=allow_metered))
+    report = asyncio.run(check_ensemble(app_here(), ensemble_name, allow_metered=allow_metered))
     if as_json:
         write_json(_value(report))
     else:

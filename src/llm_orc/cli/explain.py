@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -35,10 +36,9 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
     """
     from llm_orc.app.explain import explain_access
     from llm_orc.app.find_ensemble import find_ensemble
-    from llm_orc.app.library import run_to_end
 
     app = app_here()
-    plan = run_to_end(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
+    plan = asyncio.run(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
     if as_json:
         write_json({"agents": [_value(agent) for agent in plan.agents], "notices": list(plan.notices)})
     else:

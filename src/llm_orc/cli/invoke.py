@@ -72,12 +72,12 @@ def command(
     """
     from llm_orc.app.explain import preview_run
     from llm_orc.app.find_ensemble import find_ensemble
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.run_ensemble import RunOptions, run_ensemble
     from llm_orc.cli.consent import agrees_to_pay
     from llm_orc.cli.just_in_time import sets_up
     from llm_orc.cli.running import carry_out
     from llm_orc.cli.task_input import read_task
+    from llm_orc.net.event_loop import run_to_end
 
     output = output_of(format_name, output_file, input_file, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)

@@ -62,12 +62,11 @@ def _run(arguments: list[str]) -> int:
 
 
 def _print_version() -> int:
-    from importlib.metadata import version
-
+    from llm_orc._version import VERSION
     from llm_orc.cli.standard_streams import give_up_stdout
 
     try:
-        sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+        sys.stdout.write(f"{PROGRAM} {VERSION}\n")
         sys.stdout.flush()
     except OSError as e:
         return give_up_stdout(e)

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.app.library import run_to_end
 from llm_orc.cli.access_lines import access_lines
 from llm_orc.cli.background_writer import BackgroundWriter
 from llm_orc.cli.exits import write_error
@@ -23,6 +22,7 @@ from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
 from llm_orc.formats import EventFormat, Format, ResultFormat
 from llm_orc.formats.figures import count
+from llm_orc.net.event_loop import run_to_end
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
 

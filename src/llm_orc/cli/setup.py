@@ -63,11 +63,11 @@ def command(
 
 
 def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: bool, as_json: bool) -> None:
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.prove_access import try_access
     from llm_orc.app.set_up import FIRST_ENSEMBLE, choose_access, make_default, name_server, write_first_ensemble
     from llm_orc.cli.access_lines import WHO_PAYS
     from llm_orc.cli.streams import note
+    from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
     found = run_to_end(choose_access(app, provider, allow_metered=False))
@@ -96,8 +96,8 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
 
 
 def _show(*, as_json: bool) -> None:
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.survey import survey
+    from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
     seen = run_to_end(survey(app))

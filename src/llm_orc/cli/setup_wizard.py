@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.app.credentials import open_credentials
-from llm_orc.app.library import run_to_end
 from llm_orc.app.prove_access import try_access
 from llm_orc.app.set_up import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
 from llm_orc.app.sign_out import remove
@@ -24,6 +23,7 @@ from llm_orc.cli.streams import Styled, columns, note
 from llm_orc.cli.tables import Column, table
 from llm_orc.errors import AuthError, LlmOrcError
 from llm_orc.formats.figures import seconds
+from llm_orc.net.event_loop import run_to_end
 from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from llm_orc._version import VERSION
 from llm_orc.cli.options import app_here, json_option, tool, write_json
 from llm_orc.cli.streams import note, write_data
 
@@ -27,10 +28,9 @@ def command(*, as_json: bool) -> int:
     Local servers and official CLIs are asked how they are; nobody elsewhere is. The exit code is 4 where an agent
     that names no model would find none, or none that it may use unasked; else 0.
     """
-    from llm_orc.app.library import run_to_end
     from llm_orc.app.status import look
 
-    status = run_to_end(look(app_here()))
+    status = asyncio.run(look(app_here()))
     if as_json:
         write_json(_value(status))
     else:
@@ -46,7 +46,7 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     from llm_orc.formats.figures import count
     from llm_orc.formats.printable import one_line
 
-    yield "llm-orc", f"{version('llm-orc')}, Python {platform.python_version()}"
+    yield "llm-orc", f"{VERSION}, Python {platform.python_version()}"
     default = status.default
     if isinstance(default, LlmOrcError):
         yield "default", one_line(default.message)
@@ -91,7 +91,7 @@ def _value(status: Status) -> JsonValue:
 
     default = status.default
     return {
-        "version": version("llm-orc"),
+        "version": VERSION,
         "python": platform.python_version(),
         "default": None
         if isinstance(default, LlmOrcError)

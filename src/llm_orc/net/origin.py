@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(host: str) -> bool:
@@ -23,11 +23,13 @@ def origin_of(url: str) -> str:
     """Return `scheme://host[:port]` in lower case, without the scheme's own port. Raises `ValueError`."""
     parts = urlsplit(url)
     host, port = parts.hostname, parts.port
-    if parts.scheme not in _PORTS or not host:
+    if parts.scheme not in DEFAULT_PORTS or not host:
         raise ValueError("it needs http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("it must not hold a user name or password")
     host = f"[{host}]" if ":" in host else host
     return (
-        f"{parts.scheme}://{host}" if port in {None, _PORTS[parts.scheme]} else f"{parts.scheme}://{host}:{port}"
+        f"{parts.scheme}://{host}"
+        if port in {None, DEFAULT_PORTS[parts.scheme]}
+        else f"{parts.scheme}://{host}:{port}"
     )

@@ -7,17 +7,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-from yarl import URL
 
 from llm_orc.errors import SettingsError
 from llm_orc.net.no_proxy import NoProxy
-from llm_orc.net.origin import is_loopback
+from llm_orc.net.origin import DEFAULT_PORTS, is_loopback
 from llm_orc.net.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
 
 _SYSTEM = "the system's settings"
 
@@ -26,13 +24,14 @@ _SYSTEM = "the system's settings"
 class Proxy:
     """`url` may hold a password; in words a proxy is its address and the variable that names it."""
 
-    url: URL
+    url: str
     named_by: str
     host: str  # the server that it stands before
 
     @property
     def shown(self) -> str:
-        return f"`{self.url.scheme}://{self.url.host_port_subcomponent}` (from {self.named_by})"
+        scheme, _, rest = self.url.partition("://")
+        return f"`{scheme}://{rest.rpartition('@')[2]}` (from {self.named_by})"
 
     @property
     def hint(self) -> str:
@@ -46,9 +45,13 @@ class Proxies:
         self._environ = environ
         self._known: dict[tuple[str, str, int | None], Proxy | None] = {}
 
-    def of(self, url: URL) -> Proxy | None:
-        """Return the proxy to use, None for a direct connection. Raises `SettingsError` for one that can't be."""
-        key = (url.scheme, url.raw_host or "", url.port)
+    def of(self, url: str) -> Proxy | None:
+        """Return the proxy to use, None for a direct connection.
+
+        Raises `SettingsError` for a proxy that can't be used, `ValueError` for a `url` that can't be read.
+        """
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme))
         if key not in self._known:
             self._known[key] = _proxy_of(*key, self._environ)
         return self._known[key]
@@ -60,6 +63,8 @@ def _proxy_of(scheme: str, host: str, port: int | None, environ: Mapping[str, st
         return None
     written, named_by = _written(scheme, environ)
     if not written and sys.platform in {"darwin", "win32"}:
+        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - loads an HTTP client
+
         if proxy_bypass(f"{host}:{port}" if port else host):
             return None
         written, named_by = getproxies().get(scheme, ""), _SYSTEM
@@ -88,7 +93,7 @@ def _first(environ: Mapping[str, str], name: str) -> tuple[str, str]:
     return environ.get(variable, "").strip(), variable
 
 
-def _checked(written: str, named_by: str, host: str) -> URL:
+def _checked(written: str, named_by: str, host: str) -> str:
     text = written if "://" in written else f"http://{written}"
     kind = text.partition("://")[0].lower()
     problem = ""
@@ -102,7 +107,7 @@ def _checked(written: str, named_by: str, host: str) -> URL:
             if parts.hostname:
                 port = "" if parts.port is None else parts.port  # reading it checks it
                 if port != 0:
-                    return URL(f"{kind}://{parts.netloc}")
+                    return f"{kind}://{parts.netloc}"
             problem = "a proxy without a host" if not parts.hostname else "a proxy with a port that is none"
         except ValueError:
             problem = "a proxy whose address can't be read"
