@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -197,17 +197,64 @@ def test_every_error_code_is_documented_with_its_meaning() -> None:
     assert len({kind.code for kind in kinds}) == len(kinds)
 
 
-def test_every_exit_code_is_in_the_readme() -> None:
-    readme = read(ROOT / "README.md")
+def test_every_exit_code_is_in_the_table_of_exit_codes() -> None:
+    table = read(ROOT / "docs" / "guides" / "ci.md").partition("## Exit codes")[2].partition("\n## ")[0]
     codes = {
         kind.exit_code
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, LlmOrcError)
     }
 
-    table = re.findall(r"^\| ([\d, ]+) \|", readme, flags=re.MULTILINE)
+    rows = re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)
 
-    assert {str(code) for code in codes | {0}} <= {code for row in table for code in row.split(", ")}
+    assert {str(code) for code in codes | {0}} <= {code for row in rows for code in row.split(", ")}
+
+
+def test_the_glossary_explains_each_term_in_one_sentence_in_alphabetical_order() -> None:
+    sections = read(ROOT / "docs" / "glossary.md").split("\n## ")[1:]
+
+    for section in sections:
+        entries = [line for line in section.splitlines() if line.startswith("- ")]
+        terms = [re.fullmatch(r"- \*\*([\w -]+)\*\*: .+\.", entry) for entry in entries]
+        assert all(terms), entries
+        names = [term[1] for term in terms if term]
+        assert names == sorted(names)
+    assert sections
+
+
+OTHER_WORDS = {
+    "way in": "auth method, access",
+    "ways in": "auth methods, access",
+    "for nothing": "for free",
+    "go on with": "resume, continue",
+    "goes on with": "resume, continue",
+    "begin anew": "start again, start a new run",
+    "come along": "are bundled",
+    "comes along": "is bundled",
+    "lie around": "are found",
+    "mend": "fix",
+    "what is other": "what differs",
+    "put aside": "reserve",
+    "put back": "restore",
+    "a mistake of ours": "an internal error",
+    "going on elsewhere": "running elsewhere",
+}
+"""Words that earlier texts used, and the usual ones (docs/glossary.md)."""
+
+PROSE = [
+    page
+    for page in PAGES
+    if "reference" not in page.parts and page.name not in {"troubleshooting.md", "layout.md"}
+]
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_pages_use_the_usual_words(page: Path) -> None:
+    text = " ".join(read(page).lower().split())
+
+    found = [f"{word} (rather: {usual})" for word, usual in OTHER_WORDS.items() if re.search(rf"\b{word}\b", text)]
+
+    assert found == []
 
 
 def test_the_tour_names_every_room() -> None:
