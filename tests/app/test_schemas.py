@@ -17,14 +17,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from llm_orc.app.schemas import config_schema, ensemble_schema, schema_text
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, agent_fields
 from llm_orc.ensembles.library import PACKAGED
 from llm_orc.ensembles.parse import parse_ensemble_text
-from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS
-from llm_orc.ensembles.words import AGENT_WORDS, ENSEMBLE_WORDS
 from llm_orc.errors import EnsembleInvalid, SettingsError
+from llm_orc.settings.fields import SECTIONS
 from llm_orc.settings.load import load_settings
-from llm_orc.settings.schema import GROUPS, NAMED, PLAIN
-from llm_orc.settings.words import SETTING_WORDS
 from llm_orc.storage.paths import Paths
 
 ENSEMBLE = Draft202012Validator(ensemble_schema())
@@ -46,7 +44,7 @@ values: st.SearchStrategy[object] = st.one_of(
 
 
 def agents() -> st.SearchStrategy[dict[str, Any]]:
-    keys = st.sampled_from([*AGENT_KINDS, "unknown_key"])
+    keys = st.sampled_from([*agent_fields(), "unknown_key"])
     return st.dictionaries(keys.filter(lambda key: key not in ("name", "depends_on")), values, max_size=4)
 
 
@@ -67,7 +65,7 @@ def ensembles(draw: st.DrawFn) -> dict[str, Any]:
             },
         ],
     }
-    keys = st.sampled_from([*ENSEMBLE_KINDS, "unknown_key"]).filter(lambda key: key not in ("name", "agents"))
+    keys = st.sampled_from([*ENSEMBLE_FIELDS, "unknown_key"]).filter(lambda key: key not in ("name", "agents"))
     document |= draw(st.dictionaries(keys, scalars, max_size=3))
     match draw(st.integers(0, 9)):
         case 0:
@@ -97,13 +95,13 @@ def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dic
 
 @st.composite
 def configurations(draw: st.DrawFn) -> dict[str, Any]:
-    section = draw(st.sampled_from([*NAMED, *PLAIN, "some_other_section"]))
-    kinds: Collection[str] = NAMED.get(section) or PLAIN.get(section) or ("x",)
+    section = draw(st.sampled_from([*SECTIONS, "some_other_section"]))
+    rows: Collection[str] = SECTIONS[section].fields if section in SECTIONS else ("x",)
     # Free mappings, and a name that must be that of another entry: no schema can say so.
     beyond = ("oauth", "options", "headers", "fallback_model_profile")
-    keys = st.sampled_from([*kinds, "unknown_key"]).filter(lambda key: key not in beyond)
+    keys = st.sampled_from([*rows, "unknown_key"]).filter(lambda key: key not in beyond)
     entry = draw(st.one_of(st.none(), st.just(3), st.dictionaries(keys, values, max_size=3)))
-    return {section: {"name": entry} if section in NAMED else entry}
+    return {section: {"name": entry} if section in SECTIONS and SECTIONS[section].is_named else entry}
 
 
 @settings(max_examples=400, deadline=None)
@@ -137,10 +135,3 @@ def test_the_packaged_settings_fit() -> None:
 @pytest.mark.parametrize("name", ["ensemble", "config", "result"])
 def test_each_is_a_schema_and_in_the_form_that_is_printed(name: Any) -> None:
     Draft202012Validator.check_schema(yaml.safe_load(schema_text(name)))
-
-
-def test_every_key_has_its_words() -> None:
-    assert ENSEMBLE_WORDS.keys() == ENSEMBLE_KINDS.keys()
-    assert AGENT_WORDS.keys() == AGENT_KINDS.keys()
-    for section, kinds in {**NAMED, **PLAIN, **GROUPS}.items():
-        assert SETTING_WORDS[section].keys() == kinds.keys(), section

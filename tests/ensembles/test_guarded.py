@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from llm_orc.ensembles.ensemble import Place, Source
 from llm_orc.ensembles.guarded import Guarded
 from llm_orc.ensembles.parse import ParsedEnsemble, parse_ensemble_text
-from llm_orc.storage.yaml_fields import boolean, whole_number
+from llm_orc.settings.field import Field
+from llm_orc.storage.field_types import boolean, whole_number
 from llm_orc.storage.yaml_source import read_yaml_text
 
 _WORDS: dict[str, st.SearchStrategy[object]] = {
@@ -41,13 +42,13 @@ def parsed(agent: dict[str, object], place: Place = "project", **more: object) -
 @pytest.mark.parametrize("value", [0, 1, 9])
 def test_a_key_whose_row_says_nothing_needs_trust(value: int) -> None:
     document = read_yaml_text(f"made_up: {value}\n")
-    kinds = {"made_up": whole_number(0), "switch": boolean}
+    rows = {"made_up": Field(whole_number(0), "Made up."), "switch": Field(boolean, "Made up.")}
 
     guard = Guarded(document, trusted=False)
 
-    assert guard.taken((), "", {"made_up": value, "switch": False}, kinds) == {}
+    assert guard.taken((), "", {"made_up": value, "switch": False}, rows) == {}
     assert guard.withheld == ["made_up", "switch"]
-    assert Guarded(document, trusted=True).taken((), "", {"made_up": value}, kinds) == {"made_up": value}
+    assert Guarded(document, trusted=True).taken((), "", {"made_up": value}, rows) == {"made_up": value}
 
 
 @settings(max_examples=30, deadline=None)

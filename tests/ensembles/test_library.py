@@ -126,7 +126,7 @@ def test_the_broken_file_that_is_meant_says_what_is_wrong(shelves: Shelves) -> N
     path = shelves.in_project("panel.yaml", "panel")
     path.write_text("name: panel\nagents: []\n")
 
-    with pytest.raises(EnsembleInvalid, match="has no agents"):
+    with pytest.raises(EnsembleInvalid, match="has no `agents`"):
         shelves.found("panel")
 
 

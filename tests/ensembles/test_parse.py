@@ -134,9 +134,9 @@ def test_other_names_are_refused(name: str) -> None:
         ("", (0, 0, "the file is empty; an ensemble has a `name` and `agents`")),
         ("[a]", (1, 1, "an ensemble is a mapping with `name` and `agents`, not a list")),
         ("agents: [{name: a}]", (1, 1, "the ensemble has no `name`")),
-        ("name: x", (1, 1, "the ensemble has no agents")),
-        ("name: x\nagents: []", (2, 9, "the ensemble has no agents")),
-        ("name: x\nagents:", (2, 8, "the ensemble has no agents")),
+        ("name: x", (1, 1, "the ensemble has no `agents`")),
+        ("name: x\nagents: []", (2, 9, "the ensemble has no `agents`")),
+        ("name: x\nagents:", (2, 8, "the ensemble has no `agents`")),
         ("name: x\nagents: {a: 1}", (2, 9, "`agents` must be a list, not a mapping")),
         ("name: x\nagents: [a]", (2, 10, "an agent must be a mapping, not text")),
         ("name: x\nagents: [{provider: ollama}]", (2, 10, "agent number 1 has no `name`")),
@@ -181,7 +181,7 @@ def test_every_problem_comes_at_once_in_the_order_of_the_file() -> None:
         (7, "`max_tokens` must be a whole number, not text", None),
         (8, "two agents are called `writer`, the first on line 3", "give each agent a name of its own"),
         (11, "agent `chair` has both `model_profile` and `model`", "keep the profile, or `model` and `provider`"),
-        (12, "an ensemble has no key `descripton`", "did you mean `description`?"),
+        (12, "the ensemble has no key `descripton`", "did you mean `description`?"),
     ]
 
 

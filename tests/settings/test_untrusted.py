@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from llm_orc.settings.field import Field
+from llm_orc.settings.fields import SECTIONS
 from llm_orc.settings.guard import counts_untrusted, right_to
 from llm_orc.settings.layer import Value
 from llm_orc.settings.load import read_guarded, trust_file
 from llm_orc.settings.model import Origin
-from llm_orc.settings.rights import right_of
-from llm_orc.settings.schema import NAMED, PLAIN
 from llm_orc.settings.trust import SETTINGS, TrustStore
-from llm_orc.storage.yaml_fields import text, whole_number
+from llm_orc.storage.field_types import text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,7 @@ def test_a_setting_that_no_row_speaks_of_needs_trust(path: tuple[str, ...]) -> N
 
 
 def test_a_new_row_needs_trust_until_it_says_otherwise() -> None:
-    assert right_of(whole_number(0)) == "trust"
-    assert right_of(text) == "trust"
+    assert Field(text, "Made up.").right == "trust"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_trust_for_a_profile_ends_where_the_user_has_a_profile_of_that_name(plac
     assert place.load().profiles["fast"].system_prompt is None
 
 
-_KEYS = [(section, key) for section, kinds in {**NAMED, **PLAIN}.items() for key in kinds]
+_KEYS = [(section, key) for section, rows in SECTIONS.items() for key in rows.fields]
 _VALUES = st.one_of(st.none(), st.booleans(), st.integers(0, 9), st.floats(0, 9), st.sampled_from(["", "a", "b"]))
 
 
@@ -179,7 +178,7 @@ def test_no_value_of_a_project_raises_a_limit_or_touches_what_is_the_users(
     key: tuple[str, str], users: object, projects: object, *, is_users_profile: bool
 ) -> None:
     section, name = key
-    path = (section, "x", name) if section in NAMED else key
+    path = (section, "x", name) if SECTIONS[section].is_named else key
     own: dict[tuple[str, ...], Value] = {path: Value(path, users, USER)}
     if section == "providers":
         own[path[:2]] = Value(path[:2], None, USER)
@@ -190,14 +189,14 @@ def test_no_value_of_a_project_raises_a_limit_or_touches_what_is_the_users(
     except TypeError:  # numbers and text: no kind takes both
         return
 
-    right = right_of({**NAMED, **PLAIN}[section][name])
+    right = SECTIONS[section].fields[name].right
     if section == "model_profiles" and is_users_profile:
         assert not counts
     elif right == "lowers" and counts:
         assert projects is not None
         assert users is None or projects <= users  # type: ignore[operator]
     else:
-        assert counts == (right in {"words", "chooses"})
+        assert counts == (right in {"counts", "chooses"})
 
 
 def test_a_list_of_an_earlier_release_is_no_trust_and_no_damage(tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.app.in_force import trust_command
 from llm_orc.auth.access import Billing
 from llm_orc.errors import MeteredNotAllowed, NotTrusted
-from llm_orc.settings.rights import right_of
-from llm_orc.settings.schema import NAMED
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.auth.access import Access
     from llm_orc.settings.model import Settings
-
-_LIMITS = frozenset(key for key, kind in NAMED["providers"].items() if right_of(kind) == "lowers")
 
 Paying = Literal["never", "agreed", "always"]
 """Which metered calls may be made: none whatever anybody agreed to, those agreed to, or all."""
@@ -36,8 +32,7 @@ def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
     is_projects = profile is not None and profile.origin.layer == "project"
     own = [f"model_profiles.{choice.profile}.{key}" for key in ("base_url", "api_key_env", "api_key_file")]
     for withheld in settings.withheld:
-        prefix, _, last = withheld.key.rpartition(".")
-        is_providers = f"{prefix}.".startswith(f"providers.{choice.provider}.") and last not in _LIMITS
+        is_providers = withheld.key.startswith(f"providers.{choice.provider}.") and not withheld.is_limit
         if is_providers or (is_projects and withheld.key in own):
             raise NotTrusted(
                 f"`{withheld.key}` is set by {withheld.origin}, in a directory that you have not trusted",

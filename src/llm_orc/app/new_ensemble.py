@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.schemas import schema_text
+from llm_orc.ensembles.field_types import ensemble_name
 from llm_orc.ensembles.library import PACKAGED
 from llm_orc.ensembles.parse import parse_ensemble_text
-from llm_orc.ensembles.schema import ensemble_name
 from llm_orc.errors import EnsembleNotFound, InputError
 from llm_orc.storage.atomic import write_private
+from llm_orc.storage.field_types import WrongValue
 from llm_orc.storage.nearest import did_you_mean
-from llm_orc.storage.yaml_fields import WrongValue
 
 if TYPE_CHECKING:
     from pathlib import Path

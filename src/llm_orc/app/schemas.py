@@ -1,22 +1,20 @@
-"""JSON Schemas (draft 2020-12) of what we read and write, made from the tables that the readers use."""
+"""JSON Schemas (draft 2020-12) of what we read and write, made from the rows that the readers use."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Literal
 
-from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS
-from llm_orc.ensembles.words import AGENT_WORDS, ENSEMBLE_WORDS
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, agent_fields
 from llm_orc.formats.json_result import schema as result_schema
-from llm_orc.settings.schema import GROUPS, NAMED, PLAIN
-from llm_orc.settings.words import SETTING_WORDS
-from llm_orc.storage.yaml_fields import schema_of
+from llm_orc.settings.fields import SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.storage.yaml_fields import JsonSchema, Kind
+    from llm_orc.settings.field import Field
+    from llm_orc.storage.field_types import JsonSchema
 
 SchemaName = Literal["ensemble", "config", "result"]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,16 +30,12 @@ def schema_text(name: SchemaName) -> str:
 
 def ensemble_schema() -> JsonSchema:
     """What an ensemble's file may be. Names that don't exist or come twice, and circles, are beyond a schema."""
-    agent = _mapping(AGENT_KINDS, AGENT_WORDS)
-    agent["required"] = ["name"]
-    agent |= _excludes("model_profile", "model", "provider")
-    ensemble = _mapping(ENSEMBLE_KINDS, ENSEMBLE_WORDS)
-    ensemble["required"] = ["name", "agents"]
-    ensemble |= _excludes("task", "default_task")
+    agent = _mapping(agent_fields()) | _excludes("model_profile", "model", "provider")
+    ensemble = _mapping(ENSEMBLE_FIELDS) | _excludes("task", "default_task")
     properties = ensemble["properties"]
     assert isinstance(properties, dict)
     properties["agents"] = {
-        "description": ENSEMBLE_WORDS["agents"],
+        "description": _description(ENSEMBLE_FIELDS["agents"]),
         "type": "array",
         "minItems": 1,
         "items": agent,
@@ -52,13 +46,11 @@ def ensemble_schema() -> JsonSchema:
 def config_schema() -> JsonSchema:
     """What `config.yaml` may be. Sections that nobody knows are ignored with a notice, and so fit."""
     properties: dict[str, JsonValue] = {}
-    for section, kinds in NAMED.items():
-        properties[section] = {
-            "type": ["object", "null"],
-            "additionalProperties": _or_nothing(_mapping(kinds, SETTING_WORDS[section])),
-        }
-    for section, kinds in PLAIN.items():
-        properties[section] = _or_nothing(_mapping(kinds, SETTING_WORDS[section]))
+    for name, section in SECTIONS.items():
+        content = _or_nothing(_mapping(section.fields))
+        properties[name] = (
+            {"type": ["object", "null"], "additionalProperties": content} if section.is_named else content
+        )
     return {
         "$schema": _DRAFT,
         "title": "Settings of llm-orc",
@@ -67,12 +59,19 @@ def config_schema() -> JsonSchema:
     }
 
 
-def _mapping(kinds: Mapping[str, Kind], words: Mapping[str, str]) -> JsonSchema:
+def _mapping(fields: Mapping[str, Field]) -> JsonSchema:
     properties: dict[str, JsonValue] = {}
-    for key, kind in kinds.items():
-        schema = _or_nothing(_mapping(GROUPS[key], SETTING_WORDS[key])) if key in GROUPS else schema_of(kind)
-        properties[key] = {"description": words[key], **schema}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    for key, field in fields.items():
+        schema = _or_nothing(_mapping(field.fields)) if field.fields else field.type.schema
+        default: JsonSchema = {} if field.default is None else {"default": field.default}
+        properties[key] = {"description": _description(field), **schema, **default}
+    mapping: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
+    required: list[JsonValue] = [key for key, field in fields.items() if field.required]
+    return {**mapping, "required": required} if required else mapping
+
+
+def _description(field: Field) -> str:
+    return f"{field.description} Default: {field.default_text}." if field.default_text else field.description
 
 
 def _or_nothing(schema: JsonSchema) -> JsonSchema:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.settings.guard import GuardedValue, digest_of
 from llm_orc.settings.model import Origin
-from llm_orc.settings.rights import right_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from llm_orc.storage.yaml_fields import Kind
+    from llm_orc.settings.field import Field
     from llm_orc.storage.yaml_source import KeyPath, Located
 
 
@@ -24,13 +23,13 @@ class Guarded:
         self._document, self._trusted = document, trusted
 
     def taken(
-        self, path: KeyPath, who: str, values: Mapping[str, Any], kinds: Mapping[str, Kind]
+        self, path: KeyPath, who: str, values: Mapping[str, Any], fields: Mapping[str, Field]
     ) -> dict[str, Any]:
         """Return those of `values`, the keys of the mapping at `path`, that count; `who` begins their names."""
         taken = {}
         for key, value in values.items():
-            right = right_of(kinds[key])
-            if right == "words" or value is None or value == {} or (key, value) == ("model_profile", "default"):
+            right = fields[key].right
+            if right == "counts" or value is None or value == {} or (key, value) == ("model_profile", "default"):
                 taken[key] = value
                 continue
             line = self._document.key_at((*path, key)).line

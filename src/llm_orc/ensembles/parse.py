@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.agents.base import AgentSpec, ModelRef
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, agent_fields
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
-from llm_orc.ensembles.schema import AGENT_KINDS, ENSEMBLE_KINDS, OTHER_KINDS_OF_AGENT, names_a_provider
+from llm_orc.ensembles.schema import OTHER_KINDS_OF_AGENT, names_a_provider
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
 from llm_orc.settings.guard import GuardedValue
+from llm_orc.storage.field_types import type_of
 from llm_orc.storage.links import is_linked, link_problem
-from llm_orc.storage.yaml_fields import Fields, type_of
+from llm_orc.storage.yaml_fields import FieldReader
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
-
-
-_PROSE = frozenset({"description", "default_task", "task", "agents", "system_prompt", "options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class ParsedEnsemble:
     document: Located
     ignored: tuple[Problem, ...] = ()  # keys that the file has and this release does not know
     guarded: tuple[GuardedValue, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)  # by dotted key: `max_cost`, `agents.judge.model`
 
     @property
     def digest(self) -> str:
@@ -76,17 +77,18 @@ def parse_ensemble(document: Located, source: Source | None = None) -> ParsedEns
     ensemble = parser.parse(source)
     if source is not None and guard.withheld:
         ensemble = replace(ensemble, source=replace(source, withheld=tuple(guard.withheld)))
-    return ParsedEnsemble(ensemble, document, parser.ignored, tuple(guard.values))
+    return ParsedEnsemble(ensemble, document, parser.ignored, tuple(guard.values), parser.values)
 
 
 class _Parser:
     def __init__(self, document: Located, guard: Guarded) -> None:
-        self._fields = Fields(document)
+        self._fields = FieldReader(document)
         self._guard = guard
         self._agents: list[AgentSpec] = []
         self._index: dict[str, int] = {}  # of every agent that has a usable name, even where the rest is wrong
         self._dependencies: dict[str, tuple[str, ...]] = {}
         self._cycle: tuple[str, ...] = ()
+        self.values: dict[str, Any] = {}
 
     @property
     def ignored(self) -> tuple[Problem, ...]:
@@ -96,7 +98,8 @@ class _Parser:
         data = self._fields.document.data
         values = self._top(data) if isinstance(data, dict) else self._no_mapping(data)
         if isinstance(data, dict):
-            self._read_agents(data.get("agents"), is_given="agents" in data)
+            if "agents" in data:
+                self._read_agents(data["agents"])
             self._check_dependencies()
             self._check_cycles()
         if self._fields.problems:
@@ -125,20 +128,16 @@ class _Parser:
         return {}
 
     def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
-        values = self._fields.read((), data, ENSEMBLE_KINDS, "an ensemble", ignores_foreign=True, prose=_PROSE)
-        if "name" not in data:
-            self._fields.problem("the ensemble has no `name`", (), hint="begin the file with `name: my-ensemble`")
+        values = self._fields.read((), data, ENSEMBLE_FIELDS, "the ensemble", ignores_foreign=True)
         if values.get("default_task") is not None and values.get("task") is not None:
             self._fields.problem("`task` is the older name of `default_task`; keep one", ("task",), at_key=True)
-        return self._guard.taken((), "", values, ENSEMBLE_KINDS)
+        taken = self._guard.taken((), "", values, ENSEMBLE_FIELDS)
+        self.values |= taken
+        return taken
 
-    def _read_agents(self, agents: JsonValue, *, is_given: bool) -> None:
-        if not is_given or agents is None or agents == []:
-            self._fields.problem(
-                "the ensemble has no agents",
-                ("agents",) if is_given else (),
-                hint="add `agents:` with a list of mappings, each with a `name`",
-            )
+    def _read_agents(self, agents: JsonValue) -> None:
+        if agents is None or agents == []:
+            self._fields.problem("the ensemble has no `agents`", ("agents",), hint=ENSEMBLE_FIELDS["agents"].hint)
         elif not isinstance(agents, list):
             self._fields.problem(f"`agents` must be a list, not {type_of(agents)}", ("agents",))
         else:
@@ -151,10 +150,11 @@ class _Parser:
             self._fields.problem(f"an agent must be a mapping, not {type_of(agent)}", path)
             return
         other = next((key for key in OTHER_KINDS_OF_AGENT if key in agent), None)
-        known = agent if other is None else {k: v for k, v in agent.items() if k in {"name", "depends_on"}}
+        known = agent if other is None else {k: v for k, v in agent.items() if k in FRAME_FIELDS}
         shown = agent.get("name")
         what = f"agent `{shown[:80]}`" if isinstance(shown, str) and shown else f"agent number {i + 1}"
-        values = self._fields.read(path, known, AGENT_KINDS, what, prose=_PROSE)
+        rows = agent_fields()
+        values = self._fields.read(path, known, rows, what)
         if other is not None:
             self._fields.problem(
                 f"{what} has `{other}`, which this release does not support",
@@ -162,12 +162,11 @@ class _Parser:
                 at_key=True,
                 hint="this release runs agents that are language models",
             )
-        if "name" not in agent:
-            self._fields.problem(f"{what} has no `name`", path)
         name = values.get("name")
         if name is not None and self._is_first(name, i):
             self._dependencies[name] = values.get("depends_on", ())
-            values = self._guard.taken(path, f"agents.{name}.", values, AGENT_KINDS)
+            values = self._guard.taken(path, f"agents.{name}.", values, rows)
+            self.values |= {f"agents.{name}.{key}": value for key, value in values.items()}
             self._agents.append(self._spec(name, values, path))
 
     def _is_first(self, name: str, i: int) -> bool:

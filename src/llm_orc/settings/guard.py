@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.jsontypes import JsonValue
+from llm_orc.settings.fields import SECTIONS, field_at, is_entry, keys_of
 from llm_orc.settings.layer import dotted
-from llm_orc.settings.model import Origin, RunSettings
-from llm_orc.settings.rights import right_of
-from llm_orc.settings.schema import FIELD_NAMES, NAMED, PATHS, PLAIN
+from llm_orc.settings.model import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from llm_orc.settings.layer import SettingPath, Value
-    from llm_orc.settings.rights import Right
+    from llm_orc.settings.field import Field, Right
+    from llm_orc.settings.fields import SettingPath
+    from llm_orc.settings.layer import Value
 
 
 def right_to(path: SettingPath, own: Mapping[SettingPath, Value]) -> Right:
@@ -27,23 +27,27 @@ def right_to(path: SettingPath, own: Mapping[SettingPath, Value]) -> Right:
     `own` is what stands without the project: the package's values and the user's. A profile of the user's is
     theirs alone, and of the package's a project may only say which model it is.
     """
-    section = path[0]
-    if section in NAMED and len(path) == 2:  # that this profile or provider exists
-        known = NAMED[section].values()
-        right: Right = "words" if any(right_of(kind) == "words" for kind in known) else "trust"
-    elif section in NAMED:
-        right = right_of(NAMED[section].get(path[2]))
+    if is_entry(path):  # that this profile or provider exists
+        known = SECTIONS[path[0]].fields.values()
+        right: Right = "counts" if any(row.right == "counts" for row in known) else "trust"
     else:
-        right = right_of(PLAIN.get(section, {}).get(path[1]))
-    if section == "model_profiles" and (entry := own.get(path[:2])) is not None:
+        row = _first_row(path)
+        right = row.right if row is not None else "trust"
+    if path[0] == "model_profiles" and (entry := own.get(path[:2])) is not None:
         return right if right == "chooses" and entry.origin.layer == "packaged" else "trust"
     return right
+
+
+def _first_row(path: SettingPath) -> Field | None:
+    """Return the row of the setting that `path` is, or is in: its right is that of all inside it."""
+    section, keys = SECTIONS.get(path[0]), keys_of(path)
+    return section.fields.get(keys[0]) if section is not None and keys else None
 
 
 def counts_untrusted(value: Value, own: Mapping[SettingPath, Value]) -> bool:
     """Whether a value of an untrusted project counts."""
     right = right_to(value.path, own)
-    return _is_lower(value, own) if right == "lowers" else right in {"words", "chooses"}
+    return _is_lower(value, own) if right == "lowers" else right in {"counts", "chooses"}
 
 
 def _is_lower(value: Value, own: Mapping[SettingPath, Value]) -> bool:
@@ -54,15 +58,9 @@ def _is_lower(value: Value, own: Mapping[SettingPath, Value]) -> bool:
     if value.value is None or (value.path[0] == "providers" and value.path[:2] not in own):
         return False
     users = own.get(value.path)
-    limit = users.value if users is not None else _usual(value.path)
+    row = field_at(value.path)
+    limit = users.value if users is not None else row and row.default
     return limit is None or value.value <= limit
-
-
-def _usual(path: SettingPath) -> float | None:
-    if path[0] != "runs":
-        return None
-    limit: float | None = getattr(RunSettings(), FIELD_NAMES.get(path[-1], path[-1]))
-    return limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +81,19 @@ class GuardedSettings:
 
 def guarded_settings(root: Path, values: Iterable[Value], own: Mapping[SettingPath, Value]) -> GuardedSettings:
     """Return all but words among a project layer's `values`, the one that counts for each key."""
-    effective = {v.path: v for v in values if not v.is_entry and right_to(v.path, own) not in {"words", "users"}}
+    effective = {v.path: v for v in values if not v.is_entry and right_to(v.path, own) not in {"counts", "never"}}
     shown = tuple(GuardedValue(dotted(v.path), v.value, v.origin) for v in effective.values())
     return GuardedSettings(root, shown, _digest(effective.values()))
 
 
 def _digest(values: Iterable[Value]) -> str:
     """A relative path counts from its file's folder, so the folder is part of what was agreed to."""
-    return digest_of(
-        sorted([*v.path, json.dumps(v.value), _folder(v) if v.path[-1] in PATHS else ""] for v in values)
-    )
+    return digest_of(sorted([*v.path, json.dumps(v.value), _folder(v) if _is_path(v) else ""] for v in values))
+
+
+def _is_path(value: Value) -> bool:
+    row = field_at(value.path)
+    return row is not None and row.is_path
 
 
 def digest_of(canonical: JsonValue | list[list[str]]) -> str:

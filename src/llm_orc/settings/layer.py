@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.errors import Problem
+from llm_orc.settings.field import Field
+from llm_orc.settings.fields import SECTIONS, SettingPath, is_entry
 from llm_orc.settings.model import Origin
-from llm_orc.settings.schema import GROUPS, KEY_ITSELF, NAMED, OPEN, PLAIN, SECTIONS
+from llm_orc.settings.value_types import KEY_HINT
+from llm_orc.storage.field_types import WrongValue, non_empty_text, type_of
 from llm_orc.storage.links import is_linked, link_problem
-from llm_orc.storage.yaml_fields import Fields, WrongValue, non_empty_text, type_of
+from llm_orc.storage.yaml_fields import FieldReader
 from llm_orc.storage.yaml_source import read_yaml_file
 
 if TYPE_CHECKING:
@@ -20,14 +23,16 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.settings.model import Layer
-    from llm_orc.storage.yaml_fields import Kind
 
-_PROSE = frozenset(
-    {"system_prompt", "required_system_prompt", "text", "options", *GROUPS}
-)  # free text, or read by part
+_PROFILE_NAME = Field(non_empty_text, "The profile's name.")
 _CONFIG_FILES = ("config.yaml", "config.local.yaml")
-
-SettingPath = tuple[str, ...]  # ("model_profiles", "fast", "options", "top_p")
+# What looks like a key or a secret itself, and what to do instead.
+_KEY_ITSELF: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("api_key", "apikey", "key", "token", "access_token", "auth_token", "secret", "password"), KEY_HINT
+    ),
+    "client_secret": "a program that everybody can read keeps no secret (RFC 8252 §8.5): register a public client",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Value:
     @property
     def is_entry(self) -> bool:
         """True where the path ends at a name and only says that this profile or provider exists."""
-        return self.path[0] in NAMED and len(self.path) == 2
+        return is_entry(self.path)
 
 
 @dataclass(slots=True)
@@ -107,7 +112,7 @@ class _File:
         self._path = path
         self._layer: Layer = layer
         self._found = found
-        self._fields = Fields(read_yaml_file(path))
+        self._fields = FieldReader(read_yaml_file(path))
 
     def read(self) -> None:
         data = self._fields.document.data
@@ -133,14 +138,15 @@ class _File:
             self._found.broken.setdefault(profile, []).extend(found)
 
     def _config_file(self, data: Mapping[str, JsonValue]) -> None:
-        for section, content in data.items():
-            if section in NAMED:
-                for name, entry in self._mapping((section,), content).items():
-                    self._entry((section, name), (section, name), entry, NAMED[section])
-            elif section in PLAIN:
-                self._entry((section,), (section,), content, PLAIN[section])
+        for name, content in data.items():
+            section = SECTIONS.get(name)
+            if section is None:
+                self._notice(name)
+            elif section.is_named:
+                for entry, inner in self._mapping((name,), content).items():
+                    self._entry((name, entry), (name, entry), inner, section.fields)
             else:
-                self._notice(section)
+                self._entry((name,), (name,), content, section.fields)
 
     def _notice(self, section: str) -> None:
         at = self._fields.document.key_at((section,))
@@ -155,14 +161,14 @@ class _File:
             if data is not None:
                 self._fields.problem(f"a profile is a mapping with a `name`, not {type_of(data)}", ())
             return
-        kinds: dict[str, Kind] = {"name": non_empty_text, **NAMED["model_profiles"]}
+        rows = {"name": _PROFILE_NAME, **SECTIONS["model_profiles"].fields}
         try:
             name = non_empty_text(data.get("name"))
         except WrongValue as e:
             self._fields.problem(f"a profile's file needs a `name`: {e.needs}", ("name",))
             name = self._path.stem
         rest = {key: value for key, value in data.items() if key != "name"}
-        self._entry(("model_profiles", name), (), rest, kinds)
+        self._entry(("model_profiles", name), (), rest, rows)
 
     def _mapping(self, place: SettingPath, content: JsonValue) -> Mapping[str, JsonValue]:
         if isinstance(content, dict):
@@ -171,31 +177,33 @@ class _File:
             self._fields.problem(f"`{dotted(place)}` must be a mapping, not {type_of(content)}", place)
         return {}
 
-    def _entry(self, path: SettingPath, place: SettingPath, content: JsonValue, kinds: Mapping[str, Kind]) -> None:
+    def _entry(self, path: SettingPath, place: SettingPath, content: JsonValue, rows: Mapping[str, Field]) -> None:
         """Take the keys of one profile, provider or plain section; `place` is where it stands in this file."""
-        if path[0] in NAMED:
+        if is_entry(path):
             self._found.values.append(self._value(path, None, place))
         if path[0] == "model_profiles":
             with self._problems_of(path[1]):
-                self._keys(path, place, self._mapping(place, content), kinds)
+                self._keys(path, place, self._mapping(place, content), rows)
         else:
-            self._keys(path, place, self._mapping(place, content), kinds)
+            self._keys(path, place, self._mapping(place, content), rows)
 
     def _keys(
-        self, path: SettingPath, place: SettingPath, mapping: Mapping[str, JsonValue], kinds: Mapping[str, Kind]
+        self, path: SettingPath, place: SettingPath, mapping: Mapping[str, JsonValue], rows: Mapping[str, Field]
     ) -> None:
         what = f"`{dotted(path)}`"
-        keys_themselves = {key: hint for key in mapping if (hint := KEY_ITSELF.get(key.lower().replace("-", "_")))}
+        keys_themselves = {
+            key: hint for key in mapping if (hint := _KEY_ITSELF.get(key.lower().replace("-", "_")))
+        }
         for key, hint in keys_themselves.items():
             self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=hint)
         rest = {key: value for key, value in mapping.items() if key not in keys_themselves}
         for key, value in self._fields.read(
-            place, rest, kinds, what, ignores_foreign=path[0] == "model_profiles", prose=_PROSE
+            place, rest, rows, what, ignores_foreign=path[0] == "model_profiles"
         ).items():
-            if key in GROUPS:
-                self._keys((*path, key), (*place, key), value, GROUPS[key])
+            if rows[key].fields:
+                self._keys((*path, key), (*place, key), value, rows[key].fields)
                 continue
-            for inner, leaf in _leaves(key, value):
+            for inner, leaf in _leaves(key, value, rows[key]):
                 self._found.values.append(self._value((*path, *inner), leaf, (*place, *inner)))
 
     def _value(self, path: SettingPath, value: Any, place: SettingPath) -> Value:
@@ -208,8 +216,8 @@ def _is_config(data: JsonValue) -> bool:
     return isinstance(data, dict) and "name" not in data and isinstance(data.get("model_profiles"), dict)
 
 
-def _leaves(key: str, value: Any) -> Iterator[tuple[SettingPath, Any]]:
-    if key in OPEN:
+def _leaves(key: str, value: Any, row: Field) -> Iterator[tuple[SettingPath, Any]]:
+    if row.is_open:
         yield from (((key, inner), leaf) for inner, leaf in value.items())
     else:
         yield (key,), value

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from dataclasses import fields as attributes_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_orc.errors import Problem, SettingsError
 from llm_orc.net.options import NetworkSettings
+from llm_orc.settings.fields import SettingPath, field_at, plain_fields
 from llm_orc.settings.guard import GuardedSettings, counts_untrusted, guarded_settings, right_to
-from llm_orc.settings.layer import LayerValues, SettingPath, Value, dotted, layer_files, read_layer
+from llm_orc.settings.layer import LayerValues, Value, dotted, layer_files, read_layer
 from llm_orc.settings.model import (
     BatchSettings,
     ModelProfile,
@@ -24,7 +26,6 @@ from llm_orc.settings.model import (
 from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
-from llm_orc.settings.schema import FIELD_NAMES, OPEN, PATHS
 from llm_orc.settings.surroundings import environment_layer, flag_layer
 from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.yaml_fields import problem_lines
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.storage.paths import Paths
+
+T = TypeVar("T")
 
 _PACKAGED = [Path(__file__).with_name(name) for name in ("packaged.yaml", "presets.yaml")]
 
@@ -87,13 +90,14 @@ def load_settings(
         profiles=reader.profiles(),
         broken_profiles=broken,
         providers=reader.providers(),
-        runs=RunSettings(**reader.fields(("runs",))),
-        batch=BatchSettings(**reader.fields(("batch",))),
-        network=NetworkSettings(**reader.fields(("network",))),
+        runs=reader.record(RunSettings, ("runs",)),
+        batch=reader.record(BatchSettings, ("batch",)),
+        network=reader.record(NetworkSettings, ("network",)),
         project=Project(project.root, trusted) if project else None,
         withheld=tuple(taken.withheld.values()),
         origins={dotted(path): value.origin for path, value in merged.items()},
         written={dotted(path): _shown(value.value) for path, value in merged.items() if not value.is_entry},
+        defaults={dotted(path): row.default for path, row in plain_fields()},
         notices=(*(notice for layer in layers for notice in layer.notices), *taken.notices),
     )
 
@@ -158,12 +162,13 @@ class _Taken:
 def _taken(layer: LayerValues, own: Mapping[SettingPath, Value], *, trusted: bool) -> _Taken:
     taken = _Taken()
     for value in layer.values:
-        if right_to(value.path, own) == "users":
+        if right_to(value.path, own) == "never":
             taken.notices.append(f"{value.origin}: `{dotted(value.path)}` counts only in your own config.yaml")
         elif trusted or counts_untrusted(value, own):
             taken.values[value.path] = value
         elif not value.is_entry:
-            taken.withheld[dotted(value.path)] = Withheld(dotted(value.path), value.origin)
+            key, is_limit = dotted(value.path), right_to(value.path, own) == "lowers"
+            taken.withheld[key] = Withheld(key, value.origin, is_limit)
     if not trusted:
         _withhold_what_breaks(taken, own)
     return taken
@@ -193,12 +198,6 @@ def _read_project(paths: Paths, cwd: Path, home: Path, own: Mapping[SettingPath,
     return _ProjectLayer(folder.parent, layer, guarded_settings(folder.parent, layer.values, own))
 
 
-def _provider(fields: dict[str, Any]) -> dict[str, Any]:
-    """Here alone `auth_method` may be a list."""
-    methods = fields.pop("auth_method", None)
-    return {**fields, "auth_methods": tuple(methods or ())}
-
-
 class _Merged:
     """Turns the flat map of merged values into the records of `settings.model`."""
 
@@ -206,44 +205,59 @@ class _Merged:
         self._home = home
         self._cwd = cwd
         self._by_parent: dict[SettingPath, list[Value]] = {}
-        self._entries: dict[str, dict[str, Value]] = {"model_profiles": {}, "providers": {}}
+        self._entries: dict[str, dict[str, Value]] = {}
         for path, value in values.items():
             if value.is_entry:
-                self._entries[path[0]][path[1]] = value
+                self._entries.setdefault(path[0], {})[path[1]] = value
             else:
                 self._by_parent.setdefault(path[:-1], []).append(value)
+        self._open: dict[SettingPath, list[SettingPath]] = {}  # free mappings by what they stand in
+        for path in self._by_parent:
+            row = field_at(path)
+            if row is not None and row.is_open:
+                self._open.setdefault(path[:-1], []).append(path)
 
     def profiles(self) -> dict[str, ModelProfile]:
         return {
-            name: ModelProfile(name=name, origin=value.origin, **self.fields(value.path))
-            for name, value in self._entries["model_profiles"].items()
+            name: self.record(ModelProfile, value.path, name=name, origin=value.origin)
+            for name, value in self._entries.get("model_profiles", {}).items()
         }
 
     def providers(self) -> dict[str, ProviderSettings]:
         return {
-            name: ProviderSettings(name=name, oauth=self._oauth(value.path), **_provider(self.fields(value.path)))
-            for name, value in self._entries["providers"].items()
+            name: self.record(
+                ProviderSettings,
+                value.path,
+                name=name,
+                oauth=self._oauth(value.path),
+                auth_methods=self.values(value.path).get("auth_methods") or (),  # empty: taken back
+            )
+            for name, value in self._entries.get("providers", {}).items()
         }
 
     def _oauth(self, provider: SettingPath) -> OAuthSettings | None:
         """A key that was taken back is as one that nobody wrote."""
         path = (*provider, "oauth")
         left_out = endpoints_of_another_server({v.path[-1]: v for v in self._by_parent.get(path, ())})
-        given = {k: value for k, value in self.fields(path).items() if value is not None and k not in left_out}
-        notice = {key: value for key, value in self.fields((*path, "notice")).items() if value is not None}
+        given = {k: value for k, value in self.values(path).items() if value is not None and k not in left_out}
+        notice = {key: value for key, value in self.values((*path, "notice")).items() if value is not None}
         if not given:
             return None
-        return OAuthSettings(**given, notice=OAuthNotice(**notice) if notice.get("text") else None)
+        return _made(OAuthSettings, given, notice=_made(OAuthNotice, notice) if notice.get("text") else None)
 
-    def fields(self, path: SettingPath) -> dict[str, Any]:
-        found = {
-            FIELD_NAMES.get(v.path[-1], v.path[-1]): self._file(v) if v.path[-1] in PATHS else v.value
-            for v in self._by_parent.get(path, ())
-        }
-        for name in OPEN:
-            inner = self._by_parent.get((*path, name))
-            if inner:
-                found[name] = {v.path[-1]: v.value for v in inner}
+    def record(self, record: type[T], path: SettingPath, **more: object) -> T:
+        """Make the record of the settings directly below `path`."""
+        return _made(record, self.values(path), **more)
+
+    def values(self, path: SettingPath) -> dict[str, Any]:
+        """Return the values directly below `path`, called as the records call them."""
+        found: dict[str, Any] = {}
+        for value in self._by_parent.get(path, ()):
+            row = field_at(value.path)
+            assert row is not None, value.path  # the layers hold nothing else
+            found[row.attribute or value.path[-1]] = self._file(value) if row.is_path else value.value
+        for mapping in self._open.get(path, ()):
+            found[mapping[-1]] = {v.path[-1]: v.value for v in self._by_parent[mapping]}
         return found
 
     def _file(self, value: Value) -> Path | None:
@@ -255,3 +269,9 @@ class _Merged:
             return self._home / written[2:]
         folder = value.origin.file.parent if value.origin.file else self._cwd
         return folder / written
+
+
+def _made(record: type[T], values: Mapping[str, Any], **more: object) -> T:
+    """A value that the record has no attribute for is a row's alone: `Settings.value` has it."""
+    known = {attribute.name for attribute in attributes_of(record)}  # type: ignore[arg-type]
+    return record(**more, **{name: value for name, value in values.items() if name in known and name not in more})

@@ -151,6 +151,7 @@ class Withheld:
 
     key: str  # dotted: "providers.openai.base_url"
     origin: Origin
+    is_limit: bool = False  # it would have been taken, were it lower than the user's
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +178,14 @@ class Settings:
     withheld: tuple[Withheld, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)  # dotted key → where its value came from
     written: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the value that counts
+    defaults: Mapping[str, JsonValue] = field(
+        default_factory=dict
+    )  # dotted key → what counts where nobody sets it
     notices: tuple[str, ...] = ()  # what was left unread in the files, one sentence each
+
+    def value(self, key: str) -> JsonValue:
+        """Return the value that counts for a dotted key, such as `runs.max_cost`: as written, else the default.
+
+        The records above have the same, typed; this is for keys that only a row describes. None: nothing is set.
+        """
+        return self.written.get(key, self.defaults.get(key))

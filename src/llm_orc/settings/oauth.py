@@ -9,7 +9,8 @@ from llm_orc.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.settings.layer import SettingPath, Value
+    from llm_orc.settings.fields import SettingPath
+    from llm_orc.settings.layer import Value
 
 ENDPOINTS = (
     "authorization_endpoint",

@@ -12,7 +12,8 @@ from llm_orc.storage.yaml_fields import problem_lines
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.settings.layer import SettingPath, Value
+    from llm_orc.settings.fields import SettingPath
+    from llm_orc.settings.layer import Value
     from llm_orc.settings.model import Settings
 
 _FALLBACK = "fallback_model_profile"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.options.table import LIMITS, OPTIONS, RESERVED, Price
-from llm_orc.storage.yaml_fields import WrongValue
+from llm_orc.storage.field_types import WrongValue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """The table of what `options` may put into a request: one row an option, for each dialect.
 
-A row with a kind is a plain sampling option: anybody may set it, a stranger's ensemble too. It changes what the
+A row with a type is a plain sampling option: anybody may set it, a stranger's ensemble too. It changes what the
 model says and costs nothing but the tokens of the answer, which `max_tokens` bounds. A row without one does more,
 as its words say; only the user's own settings may allow it, like any field that has no row.
 """
@@ -8,7 +8,7 @@ as its words say; only the user's own settings may allow it, like any field that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from llm_orc.providers.options.values import (
     ANY_NUMBER,
@@ -31,7 +31,7 @@ from llm_orc.providers.options.values import (
     whole_numbers,
     word,
 )
-from llm_orc.storage.yaml_fields import Kind
+from llm_orc.storage.field_types import FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class RequestOption:
     """One field of a request. `name` is dotted where the field stands in a mapping: `thinking.budget_tokens`."""
 
     name: str
-    takes: Kind | None = None  # None: no sampling option
+    takes: FieldType[Any] | None = None  # None: no sampling option
     price: Price = "tokens"
     does: str = ""  # what it does beyond sampling, behind "it"
 

@@ -1,14 +1,21 @@
-"""The kinds of value that options of a request are: what each must be, and what is said of a wrong one."""
+"""The types of value that options of a request are: what each must be, and what is said of a wrong one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.storage.yaml_fields import Described, WrongValue, fits, json_mapping, number, type_of, whole_number
+from llm_orc.storage.field_types import (
+    FieldType,
+    WrongValue,
+    field_type,
+    json_mapping,
+    number,
+    type_of,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.storage.yaml_fields import Kind
 
 _LARGEST = 2.0**53  # beyond it, not every reader of JSON keeps a number as it is
 
@@ -23,28 +30,28 @@ FROM_MINUS_ONE = whole_number(-1)  # -1 is "no limit", or "as the model says", a
 MAPPING = json_mapping
 
 
-@fits({"const": 1})
+@field_type({"const": 1}, "1")
 def one_answer(value: JsonValue) -> int:
     if value == 1 and not isinstance(value, bool):
         return 1
     raise WrongValue("1: every answer is billed, and one is read", "run the agent several times instead")
 
 
-@fits({"type": "string"})
+@field_type({"type": "string"}, "one word")
 def word(value: JsonValue) -> str:
     if isinstance(value, str) and len(value) <= 100:
         return value
     raise WrongValue("one word" if isinstance(value, str) else f"one word, not {type_of(value)}")
 
 
-@fits({"type": "string"})
+@field_type({"type": "string"}, "text")
 def any_text(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
     raise WrongValue(f"text, not {type_of(value)}")
 
 
-@fits({"type": ["string", "array", "null"]})
+@field_type({"type": ["string", "array", "null"]}, "text, or a list of texts")
 def texts(value: JsonValue) -> JsonValue:
     """A text or a list of them, as stop sequences are."""
     if value is None or isinstance(value, str):
@@ -54,21 +61,21 @@ def texts(value: JsonValue) -> JsonValue:
     raise WrongValue("text, or a list of texts")
 
 
-@fits({"type": "array", "items": {"type": "integer"}})
+@field_type({"type": "array", "items": {"type": "integer"}}, "a list of whole numbers")
 def whole_numbers(value: JsonValue) -> JsonValue:
     if isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return value
     raise WrongValue("a list of whole numbers")
 
 
-@fits({"type": ["boolean", "null"]})
+@field_type({"type": ["boolean", "null"]}, "`true` or `false`")
 def switch(value: JsonValue) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
     raise WrongValue(f"`true` or `false`, not {type_of(value)}")
 
 
-@fits({"type": "object"})
+@field_type({"type": "object"}, "a mapping with a number for each token")
 def numbers_by_name(value: JsonValue) -> JsonValue:
     """As `logit_bias` is: numbers by token."""
     if isinstance(value, dict) and all(_is_number(item) for item in value.values()):
@@ -76,7 +83,7 @@ def numbers_by_name(value: JsonValue) -> JsonValue:
     raise WrongValue("a mapping with a number for each token")
 
 
-@fits({"type": "object"})
+@field_type({"type": "object"}, "a mapping with a word, a number, `true` or `false` for each name")
 def plain_mapping(value: JsonValue) -> JsonValue:
     """Words, numbers and switches by name: nothing nested."""
     if isinstance(value, dict) and all(isinstance(v, str | bool) or _is_number(v) for v in value.values()):
@@ -88,24 +95,24 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-@fits({"type": ["array"], "items": {"const": "TEXT"}})
+@field_type({"type": ["array"], "items": {"const": "TEXT"}}, "`[TEXT]`")
 def text_only(value: JsonValue) -> JsonValue:
     if isinstance(value, list) and all(isinstance(v, str) and v.upper() == "TEXT" for v in value):
         return value
     raise WrongValue("`[TEXT]`: agents answer in text")
 
 
-def either(*kinds: Kind) -> Described:
-    """What any one of `kinds` takes; the complaint is the first one's."""
+def either(*types: FieldType[Any]) -> FieldType[Any]:
+    """What any one of `types` takes; the complaint is the first one's."""
 
     def read(value: JsonValue) -> Any:
         complaint: WrongValue | None = None
-        for kind in kinds:
+        for one in types:
             try:
-                return kind(value)
+                return one(value)
             except WrongValue as e:
                 complaint = complaint or e
         assert complaint is not None
         raise complaint
 
-    return Described(read, {})
+    return FieldType(read, {}, ", or ".join(one.description for one in types))

@@ -1,22 +1,13 @@
-"""The kinds of value that settings are made of: what each must be, and what is said of a wrong one."""
+"""The types of value that only settings have: addresses, paths, headers, names of variables."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from llm_orc.storage.yaml_fields import (
-    Described,
-    Kind,
-    WrongValue,
-    fits,
-    non_empty_text,
-    or_nothing,
-    text,
-    type_of,
-)
+from llm_orc.storage.field_types import WrongValue, field_type, non_empty_text, text, type_of
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -34,36 +25,30 @@ _OF_THE_TRANSPORT = frozenset(
 KEY_HINT = "keys don't belong into this file: name a variable with `api_key_env`, or a file with `api_key_file`"
 
 
-def optional(kind: Kind) -> Kind:
-    """An empty value takes back what a lower layer says."""
-
-    def read(value: JsonValue) -> Any:
-        return None if value is None else kind(value)
-
-    return Described(read, or_nothing(kind))
-
-
-@fits({"type": ["array", "null"], "items": {"type": "string", "pattern": r"\S"}})
+@field_type({"type": ["array", "null"], "items": {"type": "string", "pattern": r"\S"}}, "a list of names")
 def names(value: JsonValue) -> tuple[str, ...]:
     """A list of names; none is an empty one."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
         raise WrongValue("a list of names")
-    return tuple(value)
+    return tuple(str(item) for item in value)
 
 
-@fits({"type": "string", "pattern": f"^{_ENV_NAME.pattern}$"})
+@field_type({"type": "string", "pattern": f"^{_ENV_NAME.pattern}$"}, "the name of an environment variable")
 def variable_name(value: JsonValue) -> str:
     if isinstance(value, str) and _ENV_NAME.fullmatch(value):
         return value
     raise WrongValue("the name of an environment variable", "write the variable's name, never the key itself")
 
 
-@fits({"type": "string", "pattern": r"^(sqlite:///.+|postgres(ql)?://[^/?#]*.*)$"})
+@field_type(
+    {"type": "string", "pattern": r"^(sqlite:///.+|postgres(ql)?://[^/?#]*.*)$"},
+    "an absolute path, or an address without a password",
+)
 def store_address(value: JsonValue) -> str:
     """Where batches are kept. Relative paths would mean another file in each folder."""
-    found: str = non_empty_text(value)
+    found = non_empty_text(value)
     scheme, separator, rest = found.partition("://")
     if not separator and Path(found).expanduser().is_absolute():
         return found
@@ -78,18 +63,20 @@ def store_address(value: JsonValue) -> str:
     return found
 
 
-@fits(non_empty_text.fits)
+@field_type(non_empty_text.schema, "the path of a file", "path")
 def file_path(value: JsonValue) -> str:
-    found: str = non_empty_text(value)
+    found = non_empty_text(value)
     if "\0" in found:
         raise WrongValue("the path of a file")
     return found
 
 
-@fits({"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://[^?#]+$"})
+@field_type(
+    {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://[^?#]+$"}, "an `http://` or `https://` address"
+)
 def base_url(value: JsonValue) -> str:
     """An address that may be shown: messages never repeat a wrong one, since it may hold a password."""
-    found: str = text(value)
+    found = text(value)
     try:
         parts = urlsplit(found)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
@@ -103,7 +90,11 @@ def base_url(value: JsonValue) -> str:
     return found
 
 
-@fits({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
+@field_type(
+    {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+    "a mapping of header names to text",
+    "mapping",
+)
 def headers(value: JsonValue) -> dict[str, str]:
     if value is None:
         return {}

@@ -1,37 +1,23 @@
-"""What may stand under `providers.<name>.oauth`: the names of RFC 8414 and RFC 7591, and a few of our own."""
+"""The types of value that only a sign-in has: endpoints, scopes, parameters of requests."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from llm_orc.net.origin import is_loopback
-from llm_orc.settings.model import BillingName, OAuthKindName, RedirectName, TokenRequestName
-from llm_orc.settings.value_kinds import headers, optional
-from llm_orc.storage.yaml_fields import (
-    Described,
-    JsonSchema,
-    Kind,
-    WrongValue,
-    boolean,
-    choice,
-    fits,
-    json_mapping,
-    text,
-    type_of,
-)
+from llm_orc.storage.field_types import FieldType, WrongValue, field_type, json_mapping, text, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.storage.field_types import JsonSchema
 
 _ADDRESS: JsonSchema = {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://"}
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3
 _LOOPBACK_LITERALS = frozenset({"127.0.0.1", "::1"})
-_OURS_TO_AUTHORIZE = frozenset(
+SET_BY_AUTHORIZE = frozenset(
     {
         "client_id",
         "code_challenge",
@@ -42,7 +28,7 @@ _OURS_TO_AUTHORIZE = frozenset(
         "state",
     }
 )
-_OURS_TO_EXCHANGE = frozenset(
+SET_BY_EXCHANGE = frozenset(
     {
         "client_id",
         "client_secret",
@@ -58,7 +44,7 @@ _OURS_TO_EXCHANGE = frozenset(
 )
 
 
-@fits(_ADDRESS)
+@field_type(_ADDRESS, "an `https://` address")
 def endpoint(value: JsonValue) -> str:
     """An address that codes and tokens may go to. It may have a query (RFC 6749 §3.1)."""
     found, parts = _url(value)
@@ -67,16 +53,16 @@ def endpoint(value: JsonValue) -> str:
     raise WrongValue("an `https://` address; plain `http://` is for `127.0.0.1` and `[::1]` only")
 
 
-@fits(_ADDRESS)
+@field_type(_ADDRESS, "an `https://` address")
 def issuer(value: JsonValue) -> str:
     """RFC 8414 §2: no query."""
-    found: str = endpoint(value)
+    found = endpoint(value)
     if "?" in found:
         raise WrongValue("without a `?` part")
     return found
 
 
-@fits(_ADDRESS)
+@field_type(_ADDRESS, "an `https://` address, or `http://` on this machine")
 def redirect_uri(value: JsonValue) -> str:
     """A page of the provider's, or this machine: `localhost` too, where a server has registered nothing else."""
     found, parts = _url(value)
@@ -85,7 +71,7 @@ def redirect_uri(value: JsonValue) -> str:
     raise WrongValue("an `https://` address, or `http://` on this machine")
 
 
-@fits(_ADDRESS)
+@field_type(_ADDRESS, "an `https://` address")
 def web_page(value: JsonValue) -> str:
     found, parts = _url(value)
     if parts.scheme != "https":
@@ -93,7 +79,10 @@ def web_page(value: JsonValue) -> str:
     return found
 
 
-@fits({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+@field_type(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    "a list, or text with spaces between",
+)
 def scopes(value: JsonValue) -> tuple[str, ...]:
     """A list, or one text with spaces between, as OAuth writes them."""
     listed = value.split() if isinstance(value, str) else value
@@ -105,9 +94,11 @@ def scopes(value: JsonValue) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(scope) for scope in listed))
 
 
-def parameters(ours: frozenset[str]) -> Described:
+def parameters(ours: frozenset[str]) -> FieldType[dict[str, str]]:
+    """Return the type of further parameters of a request; none of `ours`, which the sign-in itself sets."""
+
     def read(value: JsonValue) -> dict[str, str]:
-        mapping: dict[str, JsonValue] = json_mapping(value)
+        mapping = json_mapping(value)
         for name, content in mapping.items():
             if name in ours:
                 raise WrongValue(f"free of `{name}`, which the sign-in itself sets")
@@ -116,19 +107,20 @@ def parameters(ours: frozenset[str]) -> Described:
                 raise WrongValue(f"a mapping of names to text, and `{name}` is {type_of(content)}", hint)
         return {name: str(content) for name, content in mapping.items()}
 
-    return Described(read, {"type": ["object", "null"], "additionalProperties": {"type": "string"}})
+    schema: JsonSchema = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
+    return FieldType(read, schema, "a mapping of names to text", "mapping")
 
 
-@fits({"type": "string", "minLength": 1})
+@field_type({"type": "string", "minLength": 1}, "printable ASCII text")
 def client_id(value: JsonValue) -> str:
     """RFC 6749, appendix A.1."""
-    found: str = text(value)
+    found = text(value)
     if not found or not found.isascii() or not found.isprintable():
         raise WrongValue("printable ASCII text that is not empty")
     return found
 
 
-@fits({"type": "string", "format": "date"})
+@field_type({"type": "string", "format": "date"}, 'a date like "2026-11-24"')
 def iso_date(value: JsonValue) -> str:
     try:
         return date.fromisoformat(text(value)).isoformat()
@@ -138,7 +130,7 @@ def iso_date(value: JsonValue) -> str:
 
 def _url(value: JsonValue) -> tuple[str, SplitResult]:
     """Messages never repeat a wrong one, since it may hold a password."""
-    found: str = text(value)
+    found = text(value)
     needs = "an address like `https://host/path`"
     try:
         parts = urlsplit(found)
@@ -150,30 +142,3 @@ def _url(value: JsonValue) -> tuple[str, SplitResult]:
     if not host or "#" in found or not found.isascii() or not found.isprintable() or " " in found:
         raise WrongValue(needs)
     return found, parts
-
-
-OAUTH_KINDS: Mapping[str, Kind] = {
-    "kind": optional(choice(*get_args(OAuthKindName))),
-    "issuer": optional(issuer),
-    "authorization_endpoint": optional(endpoint),
-    "token_endpoint": optional(endpoint),
-    "revocation_endpoint": optional(endpoint),
-    "device_authorization_endpoint": optional(endpoint),
-    "client_id": optional(client_id),
-    "scopes": optional(scopes),
-    "redirect": optional(choice(*get_args(RedirectName))),
-    "redirect_uri": optional(redirect_uri),
-    "token_request": optional(choice(*get_args(TokenRequestName))),
-    "extra_authorize_params": parameters(_OURS_TO_AUTHORIZE),
-    "extra_token_params": parameters(_OURS_TO_EXCHANGE),
-    "state_in_token_request": optional(boolean),
-    "headers": headers,
-    "required_system_prompt": optional(text),
-    "billing": optional(choice(*get_args(BillingName))),
-    "notice": json_mapping,
-}
-NOTICE_KINDS: Mapping[str, Kind] = {
-    "text": optional(text),
-    "link": optional(web_page),
-    "date": optional(iso_date),
-}

@@ -1,0 +1,76 @@
+"""The types of value that only ensembles have: names, and what an agent depends on."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from llm_orc.storage.field_types import WrongValue, field_type, non_empty_text, type_of
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.storage.field_types import JsonSchema
+
+LONGEST_NAME = 128  # characters
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]*[A-Za-z0-9_.-])?")
+
+
+@field_type({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, "a name")
+def agent_name(value: JsonValue) -> str:
+    name = non_empty_text(value)
+    if len(name) > LONGEST_NAME:
+        raise WrongValue(f"at most {LONGEST_NAME} characters long")
+    if not _PLAIN_NAME.fullmatch(name) and not _is_name(name):
+        raise WrongValue("made of letters, digits, spaces, `-`, `_` and `.`, with a letter or digit first")
+    return name
+
+
+def _is_name(name: str) -> bool:
+    """Letters of any script count, and the marks that some scripts write them with."""
+    if name != name.strip() or not (name[0].isalnum() or name[0] == "_"):
+        return False
+    return all(c.isalnum() or c in " -_." or unicodedata.category(c)[0] == "M" for c in name)
+
+
+@field_type(
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"^[^/\\~][^/\\]*$"}, "a name"
+)
+def ensemble_name(value: JsonValue) -> str:
+    name = non_empty_text(value)
+    if len(name) > LONGEST_NAME:
+        raise WrongValue(f"at most {LONGEST_NAME} characters long")
+    if name != name.strip() or not name.isprintable() or "/" in name or "\\" in name or name.startswith("~"):
+        raise WrongValue("one line without `/` and `\\`, with no space around it and no `~` first")
+    return name
+
+
+_NAME: JsonSchema = {"type": "string", "minLength": 1}
+_NAMED: JsonSchema = {
+    "type": "object",
+    "properties": {"agent_name": _NAME},
+    "required": ["agent_name"],
+    "additionalProperties": False,
+}
+
+
+@field_type(
+    {"anyOf": [_NAME, _NAMED, {"type": "array", "items": {"anyOf": [_NAME, _NAMED]}}, {"type": "null"}]},
+    "the name of an agent, or a list of names",
+)
+def dependencies(value: JsonValue) -> tuple[str, ...]:
+    """Names, or the mappings with `agent_name` of earlier releases; the same name again adds nothing."""
+    if value is None:
+        return ()
+    items = value if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys(_dependency(item) for item in items))
+
+
+def _dependency(item: JsonValue) -> str:
+    if isinstance(item, dict):
+        if set(item) != {"agent_name"}:
+            raise WrongValue("a list of agents' names, or of mappings with the one key `agent_name`")
+        item = item["agent_name"]
+    if not isinstance(item, str) or not item:
+        raise WrongValue(f"a list of agents' names, not of {type_of(item) if item != '' else 'empty text'}")
+    return item

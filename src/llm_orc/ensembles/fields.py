@@ -1,0 +1,105 @@
+"""The keys of an ensemble, and those that an agent of any kind has: one row each."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from llm_orc.agents.base import Requires, WhenFull
+from llm_orc.agents.model_fields import MODEL_FIELDS
+from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
+from llm_orc.settings.field import Field, Fields
+from llm_orc.storage.field_types import (
+    anything,
+    choice,
+    described,
+    non_empty_text,
+    number,
+    optional,
+    text,
+    whole_number,
+)
+
+ENSEMBLE_FIELDS: Fields = {
+    "name": Field(
+        ensemble_name,
+        r"What the ensemble is invoked by: one line, at most 128 characters, no `/` or `\`.",
+        "counts",
+        required=True,
+        hint="begin the file with `name: my-ensemble`",
+    ),
+    "description": Field(optional(text), "Shown by `llm-orc list-ensembles`.", "counts", is_prose=True),
+    "default_task": Field(
+        optional(text), "The task where no input is given.", "counts", default_text="none", is_prose=True
+    ),
+    "task": Field(
+        optional(text), "The older name of `default_task`; give one of the two.", "counts", is_prose=True
+    ),
+    "conversation": Field(
+        optional(non_empty_text),
+        "The name of the conversation that every run continues.",
+        default_text="none",
+        option="--conversation",
+    ),
+    "max_cost": Field(
+        optional(number(0)),
+        "US dollars that a run may cost over metered accesses. The lowest limit counts.",
+        "lowers",
+        default_text="none",
+        option="--max-cost",
+    ),
+    "max_calls": Field(
+        optional(whole_number(0)),
+        "Requests that a run may send to providers, retries included. The lowest limit counts.",
+        "lowers",
+        default_text="none",
+        option="--max-calls",
+    ),
+    "when_full": Field(
+        optional(choice(*get_args(WhenFull))),
+        "What to do when the conversation no longer fits the model.",
+        default="error",
+        option="--when-full",
+    ),
+    "agents": Field(
+        described(anything, "a list of agents"),  # read one by one
+        "At least one agent, each with a name of its own.",
+        "counts",
+        required=True,
+        hint="add `agents:` with a list of mappings, each with a `name`",
+        is_prose=True,
+    ),
+}
+
+FRAME_FIELDS: Fields = {
+    "name": Field(
+        agent_name,
+        "The agent's name, once in an ensemble: letters of any script, digits, spaces, `-`, `_`, `.`;"
+        " at most 128 characters.",
+        "counts",
+        required=True,
+    ),
+    "depends_on": Field(
+        dependencies,
+        "The agents whose answers this one gets; it starts when they have ended.",
+        "counts",
+        default_text="nothing: the agent starts at once",
+    ),
+    "requires": Field(
+        optional(choice(*get_args(Requires))),
+        "How many of `depends_on` must have answered for the agent to run; otherwise it is skipped.",
+        "counts",
+        default="all",
+    ),
+    "timeout_seconds": Field(
+        optional(number(0, above=True)),
+        "The longest time for this agent, in seconds, retries included.",
+        "lowers",
+        default_text="the profile's, else none",
+    ),
+}
+"""Where an agent stands in the graph, whatever work it does."""
+
+
+def agent_fields() -> Fields:
+    """Return all keys that an agent may have."""
+    return {**FRAME_FIELDS, **MODEL_FIELDS}

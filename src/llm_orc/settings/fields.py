@@ -1,0 +1,293 @@
+"""Every key of `config.yaml` and `profiles/*.yaml`: one row each, in the sections that they stand in.
+
+A row may be added from anywhere (`SECTIONS["runs"].fields["…"] = Field(…)`); `Settings.value` then has its value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from llm_orc.net.options import NetworkSettings
+from llm_orc.settings.field import Field, Fields
+from llm_orc.settings.model import AuthMethodName, BillingName, DialectName, RunSettings
+from llm_orc.settings.oauth_fields import OAUTH_FIELDS
+from llm_orc.settings.value_types import base_url, file_path, headers, names, store_address, variable_name
+from llm_orc.storage.field_types import (
+    boolean,
+    choice,
+    json_mapping,
+    non_empty_text,
+    number,
+    one_or_more,
+    optional,
+    text,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SettingPath = tuple[str, ...]  # ("model_profiles", "fast", "options", "top_p")
+
+_RUNS = RunSettings()
+_NETWORK = NetworkSettings()
+
+_PROFILE_FIELDS: Fields = {
+    "model": Field(
+        optional(non_empty_text),
+        "The model's id at its provider.",
+        "chooses",
+        default_text="the provider's default",
+    ),
+    "provider": Field(
+        optional(non_empty_text),
+        "The name of a provider.",
+        "chooses",
+        default_text="the best access found",
+    ),
+    "base_url": Field(optional(base_url), "An address in place of the provider's own."),
+    "api_key_env": Field(
+        optional(variable_name), "The name of the environment variable with the key, never the key."
+    ),
+    "api_key_file": Field(optional(file_path), "The path of a file with the key."),
+    "system_prompt": Field(optional(text), "For agents that have none.", "counts", is_prose=True),
+    "timeout_seconds": Field(
+        optional(number(0, above=True)),
+        "The longest time for one agent, in seconds, retries included.",
+        "lowers",
+        default_text="none",
+        attribute="timeout_s",
+    ),
+    "temperature": Field(
+        optional(number(0)),
+        "How freely the model chooses its words.",
+        "counts",
+        default_text="the provider's",
+    ),
+    "max_tokens": Field(
+        optional(whole_number(1)),
+        "The longest answer, in tokens.",
+        "lowers",
+        default_text="the provider's",
+    ),
+    "options": Field(
+        json_mapping, "Sampling options for the provider's request; merged key by key.", is_prose=True
+    ),
+    "cost_per_token": Field(optional(number(0)), "US dollars for each token, where the price is not known."),
+    "fallback_model_profile": Field(
+        optional(non_empty_text),
+        "The profile to continue with where this one fails.",
+        "chooses",
+        default_text="none",
+    ),
+    "auth_method": Field(
+        optional(choice(*get_args(AuthMethodName))),
+        "The one way to authenticate.",
+        "chooses",
+        default_text="as the provider prefers",
+    ),
+}
+
+_PROVIDER_FIELDS: Fields = {
+    "base_url": Field(optional(base_url), "Where the server is, without user, password or query."),
+    "dialect": Field(optional(choice(*get_args(DialectName))), "The wire protocol that the server speaks."),
+    "api_key_env": Field(
+        optional(variable_name), "The name of the environment variable with the key, never the key."
+    ),
+    "api_key_file": Field(optional(file_path), "The path of a file with the key."),
+    "default_model": Field(optional(non_empty_text), "The model's id where nothing names one."),
+    "billing": Field(optional(choice(*get_args(BillingName))), "Who pays for calls."),
+    "max_concurrent": Field(
+        optional(whole_number(1)),
+        "Calls in flight at once, with each credential.",
+        "lowers",
+        default_text="as the provider allows",
+    ),
+    "requests_per_minute": Field(
+        optional(whole_number(1)),
+        "Calls that may start in a minute, with each credential.",
+        "lowers",
+        default_text="as the provider allows",
+    ),
+    "tokens_per_minute": Field(
+        optional(whole_number(1)),
+        "Tokens that calls may take in a minute, with each credential.",
+        "lowers",
+        default_text="as the provider allows",
+    ),
+    "headers": Field(
+        headers,
+        "Added to each call; merged key by key. Credentials and the headers of HTTP itself are refused here.",
+    ),
+    "auth_method": Field(
+        optional(one_or_more(*get_args(AuthMethodName))),
+        "The way to authenticate, or those allowed, the preferred one first.",
+        default_text="what is there",
+        attribute="auth_methods",
+    ),
+    "allow_metered_fallback": Field(
+        boolean,
+        "Whether calls may continue over a way that is billed per token where the plan's fails.",
+        default=False,
+    ),
+    "extra_options": Field(
+        names, "Fields of requests that `options` may set beside plain sampling options.", "never"
+    ),
+    "oauth": Field(json_mapping, "How one signs in: its own keys are below.", fields=OAUTH_FIELDS, is_prose=True),
+}
+
+_RUN_FIELDS: Fields = {
+    "record": Field(
+        boolean,
+        "Whether runs are kept, for `runs` and `resume`.",
+        default=_RUNS.record,
+        variable="LLM_ORC_RECORD",
+        option="--record",
+    ),
+    "keep_days": Field(
+        optional(whole_number(1)),
+        "For how many days runs are kept; empty: for ever.",
+        default=_RUNS.keep_days,
+        variable="LLM_ORC_KEEP_DAYS",
+    ),
+    "max_concurrent": Field(
+        optional(whole_number(1)),
+        "How many agents are asked at once.",
+        "lowers",
+        default_text="as many as open files allow",
+        variable="LLM_ORC_MAX_CONCURRENT",
+        option="--max-concurrent",
+    ),
+    "timeout_seconds": Field(
+        optional(number(0, above=True)),
+        "The longest time for a whole run, in seconds.",
+        "lowers",
+        default_text="none",
+        attribute="timeout_s",
+        variable="LLM_ORC_TIMEOUT_SECONDS",
+        option="--timeout",
+    ),
+    "max_retries": Field(
+        whole_number(0),
+        "Tries after the first, for failures that may pass.",
+        "lowers",
+        default=_RUNS.max_retries,
+        variable="LLM_ORC_MAX_RETRIES",
+    ),
+    "max_cost": Field(
+        optional(number(0)),
+        "US dollars that one run may cost over metered accesses.",
+        "lowers",
+        default_text="no limit",
+        attribute="max_cost_usd",
+        option="--max-cost",
+    ),
+    "max_calls": Field(
+        optional(whole_number(0)),
+        "Requests that one run may send to providers, retries included.",
+        "lowers",
+        default_text="no limit",
+        option="--max-calls",
+    ),
+    "max_cli_processes": Field(
+        whole_number(1),
+        "Processes of official CLIs alive at once.",
+        "lowers",
+        default=_RUNS.max_cli_processes,
+    ),
+}
+
+_BATCH_FIELDS: Fields = {
+    "store": Field(
+        optional(store_address),
+        "Where batches are kept, e.g. `postgresql://user@host/database`.",
+        default_text="a file of yours",
+        variable="LLM_ORC_STORE",
+    ),
+}
+
+_NETWORK_FIELDS: Fields = {
+    "ca_file": Field(
+        optional(file_path),
+        "A PEM bundle of certificates, trusted beside the system's.",
+        variable="LLM_ORC_CA_FILE",
+    ),
+    "connect_timeout_seconds": Field(
+        number(0, above=True),
+        "The longest wait for a connection.",
+        default=_NETWORK.connect_timeout_s,
+        attribute="connect_timeout_s",
+        variable="LLM_ORC_CONNECT_TIMEOUT_SECONDS",
+    ),
+    "idle_timeout_seconds": Field(
+        number(0, above=True),
+        "The longest silence within a reply.",
+        default=_NETWORK.idle_timeout_s,
+        attribute="idle_timeout_s",
+        variable="LLM_ORC_IDLE_TIMEOUT_SECONDS",
+    ),
+    "answer_timeout_seconds": Field(
+        number(0, above=True),
+        "The longest wait for one whole answer, however lively.",
+        default=_NETWORK.answer_timeout_s,
+        attribute="answer_timeout_s",
+        variable="LLM_ORC_ANSWER_TIMEOUT_SECONDS",
+    ),
+    "max_answer_mb": Field(
+        whole_number(1),
+        "Megabytes that one answer may have, unpacked.",
+        default=_NETWORK.max_answer_mb,
+        variable="LLM_ORC_MAX_ANSWER_MB",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A mapping at the top of `config.yaml`; `is_named`: it holds one mapping of these keys for each name."""
+
+    fields: Fields
+    is_named: bool = False
+
+
+SECTIONS: dict[str, Section] = {
+    "model_profiles": Section(_PROFILE_FIELDS, is_named=True),
+    "providers": Section(_PROVIDER_FIELDS, is_named=True),
+    "runs": Section(_RUN_FIELDS),
+    "batch": Section(_BATCH_FIELDS),
+    "network": Section(_NETWORK_FIELDS),
+}
+
+
+def is_entry(path: SettingPath) -> bool:
+    """Return whether the path ends at the name of a profile or a provider."""
+    return len(path) == 2 and path[0] in SECTIONS and SECTIONS[path[0]].is_named
+
+
+def keys_of(path: SettingPath) -> SettingPath:
+    """Return the keys of a path that are settings: without its section, and the name where that has names."""
+    section = SECTIONS.get(path[0])
+    return path[2:] if section is not None and section.is_named else path[1:]
+
+
+def field_at(path: SettingPath) -> Field | None:
+    """Return the row of a setting, for a key inside a free mapping the row of that; None where there is none."""
+    section = SECTIONS.get(path[0])
+    fields = section.fields if section is not None else {}
+    found = None
+    for key in keys_of(path):
+        if found is not None and not found.fields:
+            break
+        found = fields.get(key)
+        if found is None:
+            return None
+        fields = dict(found.fields)
+    return found
+
+
+def plain_fields() -> Iterator[tuple[SettingPath, Field]]:
+    """Yield every setting of the sections without names, with its path."""
+    for name, section in SECTIONS.items():
+        if not section.is_named:
+            yield from (((name, key), row) for key, row in section.fields.items())
