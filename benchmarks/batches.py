@@ -15,12 +15,14 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.durable.postgres import Postgres, find_programs
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow, batch_id_of
@@ -29,7 +31,10 @@ from llm_orc.durable.queueing import enqueue_row, open_queue
 from llm_orc.durable.spending import BatchAccount
 from llm_orc.durable.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from llm_orc.agents.turn import AgentTurn, CallAgent
 
 AGENTS = 4
 ANSWER = "x" * 2_000

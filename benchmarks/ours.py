@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Program, child
 from benchmarks.workload import MODEL, PROMPT, SYSTEM_PROMPT
-from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.app.run_ensemble import RunOptions, run_ensemble
 from llm_orc.app.wiring import App, Surroundings, open_app
 from llm_orc.ensembles.ensemble import Ensemble
@@ -46,12 +47,12 @@ def _app(origin: str) -> App:
 
 def ensemble(shape: Shape) -> Ensemble:
     """Each agent of a layer waits for the whole layer before it, as the bare client does."""
-    model = ModelRef(provider="anthropic-api", model=MODEL)
+    work = ModelWork(ModelRef(provider="anthropic-api", model=MODEL), SYSTEM_PROMPT, max_tokens=1024)
     agents = []
     before: tuple[str, ...] = ()
     for layer in range(shape.layers):
         names = tuple(f"agent-{layer}-{i}" for i in range(shape.width))
-        agents += [AgentSpec(name, model, SYSTEM_PROMPT, depends_on=before, max_tokens=1024) for name in names]
+        agents += [AgentSpec(name, work, depends_on=before) for name in names]
         before = names
     return Ensemble("benchmark", tuple(agents))
 

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llm_orc.agents.base import AgentSpec, ModelRef
+    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.work import ModelRef, ModelWork
     from llm_orc.app.library import load_ensemble, run, run_sync
     from llm_orc.app.open_conversation import OpenConversation, open_conversation
     from llm_orc.auth.access import Access, Billing
@@ -38,8 +39,9 @@ _HOME_OF = {
     "OpenConversation": "app.open_conversation",
     "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
-    "AgentSpec": "agents.base",
-    "ModelRef": "agents.base",
+    "AgentSpec": "agents.spec",
+    "ModelRef": "agents.work",
+    "ModelWork": "agents.work",
     "RunEvent": "engine.events",
     "RunResult": "runs.state",
     "AgentResult": "runs.state",
@@ -69,6 +71,7 @@ __all__ = [
     "LlmOrcError",
     "Message",
     "ModelRef",
+    "ModelWork",
     "OpenConversation",
     "ProviderError",
     "RunError",

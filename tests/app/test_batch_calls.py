@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from llm_orc.agents.base import AgentSpec
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.batch_calls import refuse_foreign_places
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import NotTrusted
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 from tests.app.conftest import Workspace
 
 HOUSE = {"provider": "openai", "model": "m", "base_url": "https://house.example/v1", "api_key_env": "HOUSE_KEY"}

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentSpec
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.run_budget import budget_of, limits_of
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader
@@ -36,8 +36,8 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
 from llm_orc.runs.journal import RunRow
+from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.record import DirectSink
-from llm_orc.runs.resume import Recipe, RecordedRun
 from llm_orc.runs.state import RunState
 from llm_orc.runs.tries import RecordedTries
 from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from llm_orc.agents.kinds import needs_of
 from llm_orc.app.conversing import ConversationOptions
 from llm_orc.app.find_ensemble import find_ensemble
+from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.sandbox.oauth import OAuthServer
 from llm_orc.sandbox.received import ReceivedRequest
 from llm_orc.sandbox.server import Sandbox
@@ -148,9 +150,13 @@ async def way(request: pytest.FixtureRequest, tmp_path: Path) -> Way:  # type: i
         yield request.param(tmp_path / "way", sandbox, server)
 
 
+def roles_of(ensemble: Ensemble) -> dict[str, str]:
+    return {a.name: work.system_prompt or "" for a in ensemble.agents for work in needs_of(a.work).models}
+
+
 async def test_the_same_ensemble_gives_the_same_roles(workspace: Workspace, way: Way) -> None:
     way.set_up(workspace)
-    roles = {a.name: a.system_prompt or "" for a in find_ensemble(workspace.app(), "multi-role-test").agents}
+    roles = roles_of(find_ensemble(workspace.app(), "multi-role-test"))
 
     result, _ = await run(workspace.app(), "multi-role-test", FIRST)
 
@@ -168,7 +174,7 @@ async def test_the_same_ensemble_gives_the_same_roles(workspace: Workspace, way:
 
 async def test_roles_and_turns_last_over_a_restart(workspace: Workspace, way: Way) -> None:
     way.set_up(workspace)
-    roles = {a.name: a.system_prompt or "" for a in find_ensemble(workspace.app(), "multi-role-test").agents}
+    roles = roles_of(find_ensemble(workspace.app(), "multi-role-test"))
     board = ConversationOptions("board")
 
     first, _ = await run(workspace.app(), "multi-role-test", FIRST, conversation=board)

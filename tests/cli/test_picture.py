@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.picture import Picture, width_of
 from llm_orc.cli.tables import cell_width

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access, Billing
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.providers.base import Usage

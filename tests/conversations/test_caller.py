@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access
 from llm_orc.conversations.caller import ConversationCaller, Remembering
 from llm_orc.conversations.fitting import newest

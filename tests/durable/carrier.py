@@ -21,9 +21,11 @@ from pathlib import Path
 import aiohttp
 from dbos import DBOS
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow, batch_id_of
@@ -36,7 +38,7 @@ from llm_orc.durable.spending import BatchAccount
 from llm_orc.durable.steps import DurableSteps
 from llm_orc.durable.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 
 AGENTS = (
     AgentSpec("a"),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.durable.batch import BatchRow, NewBatch, NewRow
@@ -19,7 +21,7 @@ from llm_orc.durable.place import Place
 from llm_orc.durable.queueing import enqueue_row, open_queue
 from llm_orc.durable.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

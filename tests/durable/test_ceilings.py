@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentSpec, AgentTurn
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
@@ -35,7 +36,7 @@ from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 from tests.durable.test_spending import joined
 from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.app.wiring import SystemClock
 from llm_orc.durable.batch import NewBatch, NewRow, parse_workflow_id
 from llm_orc.durable.batches import Batches

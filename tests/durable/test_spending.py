@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from llm_orc.agents.base import AgentSpec
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.durable.batches import Batches
 from llm_orc.durable.database import open_engine
@@ -23,7 +23,7 @@ from llm_orc.durable.spending import BatchAccount
 from llm_orc.durable.tables import BATCHES, ROWS, WORKERS
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import BatchBudgetExceeded, BudgetExceeded, RateLimited
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.spend import Spend
 
 RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (ModelChoice("p", "m", "ensemble"),)})

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn, CallAgent
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.durable.batch import NewBatch, NewRow
@@ -20,7 +22,7 @@ from llm_orc.durable.queueing import enqueue_row, open_queue, queue_again
 from llm_orc.durable.tables import ENGINE_WORKFLOWS, WORKERS, engine_connection
 from llm_orc.durable.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 
 RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (ModelChoice("p", "m", "ensemble"),)})
 ACCESS = Access("p", "none", Billing.LOCAL, "none", "http://127.0.0.1")

@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from llm_orc.agents.base import AgentOutput, AgentTurn
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import AgentDelta, RecordedEvent, RunEvent
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentOutput, AgentSpec, AgentTurn
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,

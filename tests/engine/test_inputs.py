@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.engine.inputs import prompt_for
 
 CHAIR = AgentSpec("chair", depends_on=("analyst", "lawyer"))

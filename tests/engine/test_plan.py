@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleCycle

@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from llm_orc.agents.base import AgentSpec, AgentTurn
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.engine.events import AgentFailed, AgentFinished, RecordedEvent, RunFinished, RunStopped
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_orc.agents.kinds import needs_of
 from llm_orc.ensembles.ensemble import Place, Source
 from llm_orc.ensembles.guarded import Guarded
 from llm_orc.ensembles.parse import ParsedEnsemble, parse_ensemble_text
@@ -73,20 +74,21 @@ def test_without_trust_what_it_chooses_and_lowers_is_left(
 ) -> None:
     one = parsed({**said, **spoken}, conversation="taxes", when_full="summarise", max_cost=2)
     [spec] = one.ensemble.agents
-    [whole] = one.when_trusted().ensemble.agents
+    [whole_spec] = one.when_trusted().ensemble.agents
+    [work], [whole] = needs_of(spec.work).models, needs_of(whole_spec.work).models
 
     assert one.ensemble.source is not None
     assert not one.ensemble.is_users
     assert (one.ensemble.conversation, one.ensemble.when_full, one.ensemble.max_cost_usd) == (None, None, 2.0)
-    assert spec.options == {}
+    assert work.options == {}
     assert spec.conversation in {None, False}
-    assert (spec.model, spec.fallback_model_profile, spec.auth_method, spec.max_tokens) == (
+    assert (work.model, work.fallback_model_profile, work.auth_method, work.max_tokens) == (
         whole.model,
         whole.fallback_model_profile,
         whole.auth_method,
         whole.max_tokens,
     )
-    assert (spec.system_prompt, spec.temperature) == (whole.system_prompt, whole.temperature)
+    assert (work.system_prompt, work.temperature) == (whole.system_prompt, whole.temperature)
     assert set(one.ensemble.source.withheld) == {
         "conversation",
         "when_full",
@@ -101,5 +103,5 @@ def test_the_users_own_and_packaged_files_count_as_they_are(place: Place) -> Non
 
     assert one.ensemble.is_users
     assert one.ensemble == one.when_trusted().ensemble or one.ensemble.agents == one.when_trusted().ensemble.agents
-    assert one.ensemble.agents[0].options == {"top_p": 1}
+    assert needs_of(one.ensemble.agents[0].work).models[0].options == {"top_p": 1}
     assert one.ensemble.conversation == "taxes"

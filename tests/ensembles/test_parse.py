@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.ensembles.ensemble import Ensemble, Source
 from llm_orc.ensembles.parse import load_ensemble_file, parse_ensemble_text
 from llm_orc.ensembles.schema import PROVIDER_NAMES
@@ -59,16 +61,18 @@ def test_every_key_reaches_the_ensemble() -> None:
         agents=(
             AgentSpec(
                 name="first",
-                model=ModelRef(provider="openai", model="some-model"),
-                system_prompt="Be first",
-                temperature=0.0,
-                max_tokens=10,
-                options={"top_p": 0.5, "stop": ["a"]},
+                work=ModelWork(
+                    model=ModelRef(provider="openai", model="some-model"),
+                    system_prompt="Be first",
+                    temperature=0.0,
+                    max_tokens=10,
+                    options={"top_p": 0.5, "stop": ["a"]},
+                    fallback_model_profile="other",
+                    output_format="json",
+                ),
                 timeout_s=2.0,
-                fallback_model_profile="other",
-                output_format="json",
             ),
-            AgentSpec(name="second", model=ModelRef(profile="fast"), depends_on=("first",), requires="any"),
+            AgentSpec("second", ModelWork(ModelRef(profile="fast")), depends_on=("first",), requires="any"),
         ),
     )
 
@@ -90,7 +94,8 @@ def test_every_key_reaches_the_ensemble() -> None:
 def test_the_model_is_named_in_any_of_its_forms(keys: str, model: ModelRef) -> None:
     keys = keys.strip("{}").replace(", ", "\n    ")
 
-    assert parse(one_agent(keys)).agents[0].model == model
+    [work] = needs_of(parse(one_agent(keys)).agents[0].work).models
+    assert work.model == model
 
 
 def test_the_short_form_knows_the_providers_of_the_catalogue() -> None:
@@ -270,8 +275,7 @@ def test_values_shared_by_alias_and_merge_are_fine() -> None:
         "- {<<: *base, name: b, depends_on: [a], options: *o}\n"
     )
 
-    assert ensemble.agent("b").model == ModelRef(profile="fast")
-    assert ensemble.agent("b").options == {"seed": 1}
+    assert ensemble.agent("b").work == ModelWork(ModelRef(profile="fast"), options={"seed": 1})
 
 
 def _large(agents: int) -> str:
@@ -352,4 +356,4 @@ def test_prompts_are_as_they_are_written() -> None:
         f"name: p\ntask: '{text}'\nagents: [{{name: a, system_prompt: '{text}'}}]\n"
     ).ensemble
 
-    assert ensemble.default_task == ensemble.agents[0].system_prompt == text
+    assert (ensemble.default_task, ensemble.agents[0].work) == (text, ModelWork(system_prompt=text))

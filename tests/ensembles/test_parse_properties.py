@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
@@ -100,13 +101,14 @@ def test_a_valid_ensemble_comes_out_as_it_went_in(data: dict[str, Any]) -> None:
     for agent, written in zip(ensemble.agents, data["agents"], strict=True):
         assert list(agent.depends_on) == written.get("depends_on", [])
         assert agent.requires == written.get("requires", "all")
-        assert agent.system_prompt == written.get("system_prompt")
-        assert agent.temperature == written.get("temperature")
-        assert agent.max_tokens == written.get("max_tokens")
         assert agent.timeout_s == written.get("timeout_seconds")
-        assert agent.options == written.get("options", {})
-        assert agent.output_format == written.get("output_format", "text")
-        assert agent.model.profile == written.get("model_profile", "default")
+        [work] = needs_of(agent.work).models
+        assert work.system_prompt == written.get("system_prompt")
+        assert work.temperature == written.get("temperature")
+        assert work.max_tokens == written.get("max_tokens")
+        assert work.options == written.get("options", {})
+        assert work.output_format == written.get("output_format", "text")
+        assert work.model.profile == written.get("model_profile", "default")
 
 
 def _has_cycle(graph: dict[str, list[str]]) -> bool:

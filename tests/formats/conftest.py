@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,

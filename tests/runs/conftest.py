@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.agents.base import AgentOutput, AgentSpec
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import AgentFinished, AgentStarted, RecordedEvent, RunFinished, RunStarted
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.journal import Journal, NewRun
-from llm_orc.runs.resume import Recipe, encode_recipe
+from llm_orc.runs.recipe import Recipe, encode_recipe
 
 ACCESS = Access("pretend", "none", Billing.LOCAL, "no credential needed", "http://127.0.0.1:1")
 

@@ -14,7 +14,7 @@ import pytest
 
 from llm_orc.errors import RunNotFound, StorageError
 from llm_orc.runs.journal import Entries, Journal
-from llm_orc.runs.resume import find_run, load_run
+from llm_orc.runs.recipe import find_run, load_run
 from llm_orc.runs.wire import encode_event
 from tests.runs.conftest import events_of_a_run, new_run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from llm_orc.engine.events import AgentDelta, AgentFinished, AgentStarted, RunEvent, RunFinished, RunStarted
 from llm_orc.runs.journal import Journal
+from llm_orc.runs.recipe import load_run
 from llm_orc.runs.record import Recorder
-from llm_orc.runs.resume import load_run
 from tests.runs.conftest import ACCESS, events_of_a_run, new_run, output
 
 

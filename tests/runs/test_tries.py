@@ -20,8 +20,8 @@ from llm_orc.engine.events import (
 from llm_orc.errors import StorageError
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.journal import Journal
+from llm_orc.runs.recipe import load_run
 from llm_orc.runs.record import Recorder
-from llm_orc.runs.resume import load_run
 from llm_orc.runs.tries import RecordedTries
 from tests.runs.conftest import new_run
 

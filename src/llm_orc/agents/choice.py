@@ -13,7 +13,7 @@ from llm_orc.providers.options.request import limit_in
 from llm_orc.settings.model import AuthMethodName
 
 if TYPE_CHECKING:
-    from llm_orc.agents.base import AgentSpec
+    from llm_orc.agents.work import ModelWork
     from llm_orc.settings.model import ModelProfile
 
 NamedBy = Literal["ensemble", "user", "project", "nobody"]
@@ -60,14 +60,20 @@ class Untrusted:
 
 
 def choose_models(
-    spec: AgentSpec, profile_of: Callable[[str], ModelProfile], untrusted: Untrusted
+    work: ModelWork,
+    timeout_s: float | None,
+    profile_of: Callable[[str], ModelProfile],
+    untrusted: Untrusted,
 ) -> tuple[ModelChoice, ...]:
-    """Return the models that `spec` may use: its own, then its fallbacks in order. Raises `SettingsError`."""
-    chooser = _Chooser(spec, untrusted)
-    name, fallback = spec.model.profile, spec.fallback_model_profile
-    model_named_in = None if spec.model.is_typed else untrusted.ensemble
+    """Return the models that `work` may use: its own, then its fallbacks in order. Raises `SettingsError`.
+
+    `timeout_s` is the time limit of its agent; None: the profile's.
+    """
+    chooser = _Chooser(work, timeout_s, untrusted)
+    name, fallback = work.model.profile, work.fallback_model_profile
+    model_named_in = None if work.model.is_typed else untrusted.ensemble
     if name is None:
-        chooser.add(_own_choice(spec), model_named_in)
+        chooser.add(_own_choice(work, timeout_s), model_named_in)
         name, fallback = fallback, None
         chooser.led_by(untrusted.ensemble)
     elif name != DEFAULT_PROFILE:
@@ -88,10 +94,10 @@ def choose_models(
 class _Chooser:
     """Gathers the choices of one agent. Whatever an untrusted word leads to is that word's, however far on."""
 
-    def __init__(self, spec: AgentSpec, untrusted: Untrusted) -> None:
+    def __init__(self, work: ModelWork, timeout_s: float | None, untrusted: Untrusted) -> None:
         self.choices: list[ModelChoice] = []
-        self._spec, self._untrusted = spec, untrusted
-        self._led_by = untrusted.ensemble if spec.auth_method is not None else None
+        self._work, self._timeout_s, self._untrusted = work, timeout_s, untrusted
+        self._led_by = untrusted.ensemble if work.auth_method is not None else None
 
     def led_by(self, file: str | None) -> None:
         self._led_by = self._led_by or file
@@ -105,42 +111,40 @@ class _Chooser:
     def add_profile(self, profile: ModelProfile) -> None:
         entry = f"model_profiles.{profile.name}"
         places = (self._untrusted.setting(f"{entry}.{key}") for key in ("provider", "model", "auth_method"))
-        spec = self._spec
+        work, timeout_s = self._work, self._timeout_s
         if self._untrusted.ensemble is not None:
-            spec = _lowered(spec, profile, is_users=self._untrusted.setting(entry) is None)
-        self.add(_from_profile(spec, profile), next((place for place in places if place is not None), None))
+            work = _shortened(work, profile, is_users=self._untrusted.setting(entry) is None)
+            timeout_s = min((t for t in (timeout_s, profile.timeout_s) if t is not None), default=None)
+        choice = _from_profile(work, timeout_s, profile)
+        self.add(choice, next((place for place in places if place is not None), None))
 
 
-def _lowered(spec: AgentSpec, profile: ModelProfile, *, is_users: bool) -> AgentSpec:
-    """An untrusted ensemble may make answers shorter and time tighter than the profile has them, and no more.
+def _shortened(work: ModelWork, profile: ModelProfile, *, is_users: bool) -> ModelWork:
+    """An untrusted ensemble may make answers shorter than the profile has them, and no longer.
 
     With a profile of the user's that sets no `max_tokens`, the longest that counts is what is sent without one.
     """
     most = profile.max_tokens or (_LONGEST_UNASKED if is_users else None)
-    longest = None if spec.max_tokens is None or most is None or spec.max_tokens > most else spec.max_tokens
-    return replace(
-        spec,
-        max_tokens=spec.max_tokens if most is None else longest,
-        timeout_s=min((t for t in (spec.timeout_s, profile.timeout_s) if t is not None), default=None),
-    )
+    longest = None if work.max_tokens is None or most is None or work.max_tokens > most else work.max_tokens
+    return replace(work, max_tokens=work.max_tokens if most is None else longest)
 
 
-def _own_choice(spec: AgentSpec) -> ModelChoice:
+def _own_choice(work: ModelWork, timeout_s: float | None) -> ModelChoice:
     return ModelChoice(
-        provider=spec.model.provider,
-        model=spec.model.model,
+        provider=work.model.provider,
+        model=work.model.model,
         named_by="ensemble",
-        system_prompt=spec.system_prompt,
-        temperature=spec.temperature,
-        max_tokens=spec.max_tokens or limit_in(spec.options),
-        options=spec.options,
-        json_output=spec.output_format == "json",
-        timeout_s=spec.timeout_s,
-        auth_method=spec.auth_method,
+        system_prompt=work.system_prompt,
+        temperature=work.temperature,
+        max_tokens=work.max_tokens or limit_in(work.options),
+        options=work.options,
+        json_output=work.output_format == "json",
+        timeout_s=timeout_s,
+        auth_method=work.auth_method,
     )
 
 
-def _from_profile(spec: AgentSpec, profile: ModelProfile) -> ModelChoice:
+def _from_profile(work: ModelWork, timeout_s: float | None, profile: ModelProfile) -> ModelChoice:
     """What the agent says itself wins over the profile."""
     provider, model = profile.provider, profile.model
     if provider is None and model in PROVIDERS:  # the oldest form, where the model is a provider's name
@@ -150,21 +154,21 @@ def _from_profile(spec: AgentSpec, profile: ModelProfile) -> ModelChoice:
             f"profile `{profile.name}` ({profile.origin}) names the model `{model}` and no provider",
             hint=f"Add `provider:` beside it, one of: {', '.join(PROVIDERS)}.",
         )
-    own = _own_choice(spec)
+    own = _own_choice(work, timeout_s)
     return replace(
         own,
         provider=provider,
         model=model,
         named_by="nobody" if provider is None else "user",
         profile=profile.name,
-        system_prompt=spec.system_prompt if spec.system_prompt is not None else profile.system_prompt,
-        temperature=spec.temperature if spec.temperature is not None else profile.temperature,
+        system_prompt=work.system_prompt if work.system_prompt is not None else profile.system_prompt,
+        temperature=work.temperature if work.temperature is not None else profile.temperature,
         max_tokens=own.max_tokens or profile.max_tokens or limit_in(profile.options),
-        options={**profile.options, **spec.options},
-        timeout_s=spec.timeout_s or profile.timeout_s,
+        options={**profile.options, **work.options},
+        timeout_s=timeout_s or profile.timeout_s,
         base_url=profile.base_url,
         api_key_env=profile.api_key_env,
         api_key_file=None if profile.api_key_file is None else str(profile.api_key_file),
         cost_per_token=profile.cost_per_token,
-        auth_method=spec.auth_method or profile.auth_method,
+        auth_method=work.auth_method or profile.auth_method,
     )

@@ -6,8 +6,8 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import AgentOutput
 from llm_orc.agents.counted_tries import counted
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
@@ -31,10 +31,10 @@ from llm_orc.providers.redact import masked_reply
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llm_orc.agents.base import AgentTurn
     from llm_orc.agents.budget import Spending
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.agents.turn import AgentTurn
     from llm_orc.errors import LlmOrcError
 
 

@@ -22,7 +22,7 @@ from llm_orc.app.session import Choices, Session
 from llm_orc.durable.batch import BatchLimits, NewRow, batch_id_of
 from llm_orc.errors import InputError
 from llm_orc.providers.catalog import find_provider
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

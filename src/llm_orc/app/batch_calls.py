@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from llm_orc.agents.base import AgentOutput, AgentTurn, CallAgent
     from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.app.wiring import App
     from llm_orc.durable.worker import Worker
     from llm_orc.providers.limits.limiter import SlowedDown
-    from llm_orc.runs.resume import Recipe
+    from llm_orc.runs.recipe import Recipe
     from llm_orc.settings.model import Settings
 
 _PATIENCE = 3  # nobody waits before the screen, and a row that fails for a busy provider is a row to do again

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.resume import Recipe
+    from llm_orc.runs.recipe import Recipe
 
 
 def prompts_with_columns(choices: Mapping[str, Sequence[ModelChoice]]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from llm_orc.errors import BatchNotFound
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.durable.batch import BatchRow
-    from llm_orc.runs.resume import Recipe
+    from llm_orc.runs.recipe import Recipe
 
 
 def find_row(app: App, batch: str, number: int, store: str | None) -> tuple[BatchRow, Recipe]:

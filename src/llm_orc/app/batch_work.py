@@ -18,7 +18,7 @@ from llm_orc.durable.queueing import close_queue, enqueue_row, mend, open_queue
 from llm_orc.durable.worker import Worker
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.providers.limits.limiter import SlowedDown
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.spend import Spend
 
 if TYPE_CHECKING:

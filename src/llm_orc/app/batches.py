@@ -17,7 +17,7 @@ from llm_orc.durable.queueing import cancel_all, client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
 from llm_orc.formats.batch import Columns
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.spend import Spend
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.agents.base import WhenFull
 from llm_orc.agents.budget import Budget
+from llm_orc.agents.spec import WhenFull
 from llm_orc.app.choices import choices_of
 from llm_orc.app.consent import paying_of
 from llm_orc.app.conversations import conversations

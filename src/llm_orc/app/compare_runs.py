@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import needs_of
+
 if TYPE_CHECKING:
     from llm_orc.app.look_back import RunRecord
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.state import AgentResult
 
 
@@ -49,8 +52,8 @@ def compare_runs(left: RunRecord, right: RunRecord) -> Comparison:
     """Compare what was asked, what was answered, and by whom."""
     agents_left = {agent.name: agent for agent in left.result.agents}
     agents_right = {agent.name: agent for agent in right.result.agents}
-    prompts_left = {spec.name: spec.system_prompt for spec in left.ensemble.agents}
-    prompts_right = {spec.name: spec.system_prompt for spec in right.ensemble.agents}
+    prompts_left = _system_prompts(left.ensemble)
+    prompts_right = _system_prompts(right.ensemble)
     names = dict.fromkeys([*agents_left, *agents_right])
     return Comparison(
         left.summary.run_id,
@@ -70,6 +73,10 @@ def compare_runs(left: RunRecord, right: RunRecord) -> Comparison:
             for name in names
         ),
     )
+
+
+def _system_prompts(ensemble: Ensemble) -> dict[str, str | None]:
+    return {spec.name: work.system_prompt for spec in ensemble.agents for work in needs_of(spec.work).models}
 
 
 def _agent(

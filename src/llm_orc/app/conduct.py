@@ -25,8 +25,8 @@ from llm_orc.engine.plan import make_plan
 from llm_orc.errors import RunNotResumable, StorageError
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.reader import Reader
+from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe
 from llm_orc.runs.record import DirectSink, Recorder
-from llm_orc.runs.resume import Recipe, RecordedRun, encode_recipe
 from llm_orc.runs.state import RunState
 from llm_orc.runs.tries import RecordedTries
 from llm_orc.storage.lock import exclusive

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import CallAgent, WhenFull
+from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.spec import WhenFull
+from llm_orc.agents.turn import CallAgent
 from llm_orc.app.conversation_begun import newest_of, refuse_another_file, refuse_untrusted
 from llm_orc.errors import ConversationNotFound, InputError, StorageError
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from llm_orc.conversations.store import ConversationStore
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.providers.base import Message
-    from llm_orc.runs.resume import Recipe
+    from llm_orc.runs.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
         name = _last_of(app, ensemble)
     asked = name is not None or ensemble.conversation is not None
     remembering = tuple(
-        spec.name for spec in ensemble.agents if (asked if spec.conversation is None else spec.conversation)
+        spec.name
+        for spec in ensemble.agents
+        if (asked if spec.conversation is None else spec.conversation) and needs_of(spec.work).models
     )
     if not remembering:
         if asked:

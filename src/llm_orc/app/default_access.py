@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.explain import explain_access
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.app.access import ReadyModel
-    from llm_orc.runs.resume import Recipe
+    from llm_orc.runs.recipe import Recipe
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER = 500  # tokens
@@ -43,7 +43,12 @@ def estimate(
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])
         likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))
-        most.append(price(ready.model, Usage(known + sum(longest[other] for other in before), longest[name])))
+        most.append(
+            price(
+                ready.model,
+                Usage(known + sum(longest.get(other, _USUAL_ANSWER) for other in before), longest[name]),
+            )
+        )
     return Estimate(len(metered), _sum(likely), _sum(most))
 
 

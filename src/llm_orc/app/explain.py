@@ -12,7 +12,7 @@ from llm_orc.app.estimate import estimate
 from llm_orc.app.find_access import access_finder
 from llm_orc.app.in_force import plan_of
 from llm_orc.net.http import Http
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from llm_orc.app.access import AccessPlan

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.look_back import get_run
 from llm_orc.engine.events import AgentFinished, RunStarted
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InputError
 from llm_orc.runs.journal import RunRow
-from llm_orc.runs.resume import Recipe, RecordedRun
+from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.state import RunState
 from llm_orc.storage.nearest import nearest
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
 
-    from llm_orc.agents.base import WhenFull
+    from llm_orc.agents.spec import WhenFull
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 

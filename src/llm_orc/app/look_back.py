@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.running import is_running, lock_of
 from llm_orc.engine.events import RecordedEvent, RunStarted
-from llm_orc.runs.resume import Recipe, find_run, load_run, resumable
+from llm_orc.runs.recipe import Recipe, find_run, load_run, resumable
 from llm_orc.runs.state import RunResult, RunState
 
 if TYPE_CHECKING:

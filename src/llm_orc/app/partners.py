@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.app.conversation_begun import is_begun_by, newest_of, refuse_untrusted
 from llm_orc.app.conversations import conversations
 from llm_orc.app.find_ensemble import find_ensemble
@@ -47,7 +48,7 @@ def find_partner(app: App, target: str | None) -> Ensemble:
         if found:
             return _one_of(found[0], target)
         try:
-            return _alone(target, AgentSpec(target, model_of(app, target)))
+            return _alone(target, AgentSpec(target, ModelWork(model_of(app, target))))
         except SettingsError:
             raise e from None
 
@@ -71,18 +72,19 @@ def model_of(app: App, text: str) -> ModelRef:
 
 def with_role(ensemble: Ensemble, text: str, agent: str | None = None) -> Ensemble:
     """Return the ensemble with this system prompt for one of its agents. Raises `InputError`."""
-    return _changed(ensemble, agent, lambda spec: replace(spec, system_prompt=text))
+    return _changed(ensemble, agent, lambda work: replace(work, system_prompt=text))
 
 
 def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) -> Ensemble:
-    """Return the ensemble with this model for one of its agents, all of them where `agent` is None."""
-    names = [agent] if agent is not None else [spec.name for spec in ensemble.agents]
+    """Return the ensemble with this model for one of its agents, all that ask a model where `agent` is None."""
+    asking = [spec.name for spec in ensemble.agents if isinstance(spec.work, ModelWork)]
+    names = [agent] if agent is not None else asking
     for name in names:
         ensemble = _changed(
             ensemble,
             name,
-            lambda spec: replace(
-                spec, model=replace(model, is_typed=True), fallback_model_profile=None, auth_method=None
+            lambda work: replace(
+                work, model=replace(model, is_typed=True), fallback_model_profile=None, auth_method=None
             ),
         )
     return ensemble
@@ -135,7 +137,7 @@ def _partner_of(app: App, conversation: Conversation) -> Ensemble:
         if source is not None:
             agent = name.rpartition(":")[2] if ":" in name else ""
             return find_partner(app, f"{source}:{agent}" if agent else source)
-        return _alone(name, AgentSpec(name, model_of(app, name)))
+        return _alone(name, AgentSpec(name, ModelWork(model_of(app, name))))
     except (EnsembleNotFound, SettingsError):  # its file is gone, or it never was a file
         if called is None:
             raise
@@ -164,15 +166,16 @@ def _agents_called(app: App, name: str) -> Iterator[Ensemble]:
                 yield ensemble
 
 
-def _changed(ensemble: Ensemble, agent: str | None, change: Callable[[AgentSpec], AgentSpec]) -> Ensemble:
+def _changed(ensemble: Ensemble, agent: str | None, change: Callable[[ModelWork], ModelWork]) -> Ensemble:
     if agent is None:
         if len(ensemble.agents) > 1:
             raise InputError("say whose: " + ", ".join(spec.name for spec in ensemble.agents))
         agent = ensemble.agents[0].name
-    _spec(ensemble, agent)
-    return replace(
-        ensemble, agents=tuple(change(spec) if spec.name == agent else spec for spec in ensemble.agents)
-    )
+    changing = _spec(ensemble, agent)
+    if not isinstance(changing.work, ModelWork):
+        raise InputError(f"agent `{agent}` asks no model, so it has neither a model nor a role")
+    changed = replace(changing, work=change(changing.work))
+    return replace(ensemble, agents=tuple(changed if spec is changing else spec for spec in ensemble.agents))
 
 
 def _spec(ensemble: Ensemble, agent: str) -> AgentSpec:

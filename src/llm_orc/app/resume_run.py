@@ -8,14 +8,14 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import WhenFull
 from llm_orc.agents.budget import Budget
+from llm_orc.agents.spec import WhenFull
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.running import is_running
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
 from llm_orc.runs.reader import Reader
-from llm_orc.runs.resume import encode_ensemble, find_run, load_run, resumable
+from llm_orc.runs.recipe import encode_ensemble, find_run, load_run, resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llm_orc.app.session import Session
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
-    from llm_orc.runs.resume import RecordedRun
+    from llm_orc.runs.recipe import RecordedRun
     from llm_orc.runs.state import RunResult
 
 

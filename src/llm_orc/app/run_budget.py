@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from llm_orc.agents.candidate import Candidate
     from llm_orc.app.access import ReadyModels
     from llm_orc.engine.events import Limited
-    from llm_orc.runs.resume import Recipe, RecordedRun
+    from llm_orc.runs.recipe import Recipe, RecordedRun
     from llm_orc.runs.tries import RecordedTries
 
 _BYTES_PER_TOKEN = 6  # of an answer that the next agent is given; few languages have more
+_LONGEST_MADE = 8192  # bytes of an answer that no model gives, where nothing says how long it may be
 _FRAME = 400  # bytes around each part of a prompt; generous
 
 
@@ -70,9 +71,12 @@ def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], a
     longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
     most_usd = 0.0
     for spec in recipe.ensemble.agents:
-        parts = [len(recipe.task.encode("utf-8", "surrogatepass")), *(longest[name] for name in spec.depends_on)]
+        parts = [
+            len(recipe.task.encode("utf-8", "surrogatepass")),
+            *(longest.get(name, _LONGEST_MADE) for name in spec.depends_on),
+        ]
         size = 4 * added.get(spec.name, 0) + sum(_FRAME + part for part in parts)
-        for one in candidates[spec.name]:
+        for one in candidates.get(spec.name, ()):
             if one.is_metered:
                 most_usd = max(most_usd, _most_of_one(one, size))
     return most_usd

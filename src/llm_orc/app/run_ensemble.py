@@ -10,7 +10,7 @@ from llm_orc.app.choices import choices_of
 from llm_orc.app.conduct import Limits, Watch, conduct
 from llm_orc.app.conversing import ConversationOptions, with_conversation
 from llm_orc.errors import InputError
-from llm_orc.runs.resume import Recipe
+from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from llm_orc.cli.names import ConversationName, ModelName, PartnerName
 from llm_orc.cli.options import DOLLARS, app_here, tool, when_full_option
 
 if TYPE_CHECKING:
-    from llm_orc.agents.base import WhenFull
+    from llm_orc.agents.spec import WhenFull
 
 
 @tool("chat", "Talk to an agent or a whole ensemble.")

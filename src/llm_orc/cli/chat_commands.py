@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.agents.kinds import needs_of
 from llm_orc.app.chat import Chat, new_name
 from llm_orc.app.partners import model_of, with_model, with_role
 from llm_orc.app.wiring import App
@@ -102,7 +103,8 @@ async def _role(room: Room, rest: str) -> None:
     if not text:
         for spec in ensemble.agents:
             if agent in (None, spec.name):
-                note(f"{spec.name}: {spec.system_prompt or 'no role of its own'}")
+                roles = [work.system_prompt for work in needs_of(spec.work).models if work.system_prompt]
+                note(f"{spec.name}: {'; '.join(roles) or 'no role of its own'}")
         return
     room.chat.ensemble = with_role(ensemble, text, agent)
     note(f"From now on: {text}")

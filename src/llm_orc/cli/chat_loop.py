@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from llm_orc.agents.base import WhenFull
+    from llm_orc.agents.spec import WhenFull
     from llm_orc.app.chat import ChatOptions
     from llm_orc.app.wiring import App
     from llm_orc.cli.background_writer import DataWriter

@@ -15,7 +15,7 @@ from llm_orc.cli.root import EXIT_CODES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.agents.base import WhenFull
+    from llm_orc.agents.spec import WhenFull
     from llm_orc.app.conversing import ConversationOptions
     from llm_orc.app.wiring import App
     from llm_orc.cli.running import Output

@@ -13,7 +13,7 @@ from llm_orc.cli.streams import note
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from llm_orc.agents.base import WhenFull
+    from llm_orc.agents.spec import WhenFull
     from llm_orc.app.access import AccessPlan
     from llm_orc.engine.events import RunEvent
     from llm_orc.errors import MeteredNotAllowed

@@ -7,14 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import WhenFull
+from llm_orc.agents.spec import WhenFull
 from llm_orc.conversations.conversation import Question
 from llm_orc.conversations.fitting import Fitting
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
-    from llm_orc.agents.base import AgentObserver, AgentOutput, AgentTurn, CallAgent
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import AgentObserver, AgentTurn, CallAgent
     from llm_orc.auth.access import Access
     from llm_orc.conversations.speaking import Speaking
     from llm_orc.providers.base import Message

@@ -13,7 +13,9 @@ from llm_orc.providers.usage import sum_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.agents.base import AgentObserver, AgentOutput, AgentTurn, CallAgent, WhenFull
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.spec import WhenFull
+    from llm_orc.agents.turn import AgentObserver, AgentTurn, CallAgent
     from llm_orc.auth.access import Access
     from llm_orc.conversations.speaking import Speaking
     from llm_orc.errors import LlmOrcError

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from llm_orc.agents.base import AgentOutput
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.conversations.claims import Holder
     from llm_orc.conversations.conversation import Conversation, Question
     from llm_orc.conversations.store import ConversationStore

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access, Billing, Method
 from llm_orc.conversations.claims import is_ours
 from llm_orc.conversations.conversation import CUT_MARK

@@ -11,7 +11,7 @@ import msgspec
 
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.jsontypes import JsonValue
-from llm_orc.runs.resume import Recipe, encode_recipe
+from llm_orc.runs.recipe import Recipe, identity_of
 from llm_orc.runs.spend import Spend
 from llm_orc.runs.state import RunResult, RunState
 
@@ -167,7 +167,7 @@ def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
         for agent, found in recipe.choices.items()
     }
     shaping = replace(recipe, ensemble=ensemble, task="", choices=choices, allow_metered=False, timeout_s=None)
-    digest = hashlib.sha256(encode_recipe(shaping))
+    digest = hashlib.sha256(identity_of(shaping))
     digest.update(salt.encode())
     for row in rows:
         # With its columns, as they come back with its answers.

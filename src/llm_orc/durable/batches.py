@@ -13,7 +13,7 @@ from llm_orc.durable.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow
 from llm_orc.durable.kept_rows import decode_record, read_fields, read_row, read_spend, row_values
 from llm_orc.durable.tables import BATCHES, HOLDS, ROWS, damage_of
 from llm_orc.errors import BatchNotFound, StorageError
-from llm_orc.runs.resume import Recipe, encode_recipe
+from llm_orc.runs.recipe import Recipe, decode_recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
 from llm_orc.runs.state import RunState
 
@@ -177,7 +177,7 @@ class Batches:
         if stored is None:
             raise BatchNotFound(f"there is no batch `{batch_id}`", hint="llm-orc batch list")
         try:
-            return msgspec.json.decode(stored, type=Recipe)
+            return decode_recipe(stored)
         except msgspec.MsgspecError as e:
             raise StorageError(f"the recipe of batch `{batch_id}` can't be read: {e}") from e
 

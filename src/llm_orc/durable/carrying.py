@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
-from llm_orc.agents.base import AgentTurn
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.durable.batch import workflow_id
 from llm_orc.durable.crew import GoneForDead
 from llm_orc.durable.database import in_store, store_error
@@ -30,14 +30,15 @@ from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError, StorageE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from llm_orc.agents.base import AgentOutput, CallAgent
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import CallAgent
     from llm_orc.durable.agents import QueuedAgents
     from llm_orc.durable.batch import BatchRow
     from llm_orc.durable.batches import Batches
     from llm_orc.durable.place import Place
     from llm_orc.durable.steps import DurableSteps
     from llm_orc.engine.execute import Clock
-    from llm_orc.runs.resume import Recipe
+    from llm_orc.runs.recipe import Recipe
 
 
 _LOOK_S = 0.02
@@ -164,7 +165,8 @@ class Carrier:
         queued: set[str] = set()
 
         async def ask_agent(turn: AgentTurn) -> str:
-            provider = recipe.choices[turn.agent.name][0].provider if limited else None
+            choices = recipe.choices.get(turn.agent.name) if limited else None
+            provider = choices[0].provider if choices else None
             if self._queued is not None and provider in limited and provider is not None:
                 queued.add(turn.agent.name)
                 with _counted(self._at_rest, name):  # whoever asks it keeps its answer

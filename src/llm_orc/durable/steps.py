@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from dbos import StepReservation
 
-    from llm_orc.agents.base import AgentOutput, AgentTurn, CallAgent
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.engine.events import RecordedEvent
     from llm_orc.engine.execute import Clock
 

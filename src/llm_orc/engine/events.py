@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access
 
 Limited = Literal["cost", "calls"]

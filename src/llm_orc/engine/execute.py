@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.agents.base import AgentTurn
+from llm_orc.agents.turn import AgentTurn
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -30,7 +30,9 @@ from llm_orc.providers.dialects.endings import note_for_readers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.agents.base import AgentOutput, AgentSpec, CallAgent
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.turn import CallAgent
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import EventSink, Limited, RunStatus
     from llm_orc.engine.plan import Plan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from llm_orc.agents.base import AgentSpec
+    from llm_orc.agents.spec import AgentSpec
 
 
 def prompt_for(

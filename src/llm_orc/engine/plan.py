@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.base import AgentSpec
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.errors import EnsembleCycle
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import needs_of
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.ensembles.schema import names_a_provider
 from llm_orc.errors import Problem
@@ -13,7 +14,8 @@ from llm_orc.storage.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from llm_orc.agents.base import AgentSpec
+    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.work import ModelWork
     from llm_orc.ensembles.parse import ParsedEnsemble
     from llm_orc.settings.model import ModelProfile, Settings
     from llm_orc.storage.yaml_source import KeyPath
@@ -48,15 +50,21 @@ class _Checker:
         self.warnings: list[Problem] = []
 
     def check_agent(self, agent: AgentSpec, path: KeyPath) -> None:
-        model = agent.model
+        for work in needs_of(agent.work).models:
+            self._check_models(agent, work, path)
+        if agent.requires != "all" and not agent.depends_on:
+            self._warn(f"agent `{agent.name}` depends on nothing, so `requires` has no effect", path, "requires")
+
+    def _check_models(self, agent: AgentSpec, work: ModelWork, path: KeyPath) -> None:
+        model = work.model
         if model.profile is not None:
             self._check_profile(agent, model.profile, (*path, "model_profile"))
         elif model.provider is not None:
             key = "provider" if model.model is not None or self._has(path, "provider") else "model"
             self._check_provider(f"agent `{agent.name}`", model.provider, (*path, key))
         else:
-            self._model_alone(agent, path)
-        fallback = agent.fallback_model_profile
+            self._model_alone(agent, model.model or "", path)
+        fallback = work.fallback_model_profile
         if fallback is not None:
             self._check_profile(agent, fallback, (*path, "fallback_model_profile"))
             if fallback == model.profile:
@@ -65,8 +73,6 @@ class _Checker:
                     path,
                     "fallback_model_profile",
                 )
-        if agent.requires != "all" and not agent.depends_on:
-            self._warn(f"agent `{agent.name}` depends on nothing, so `requires` has no effect", path, "requires")
 
     def _has(self, path: KeyPath, key: str) -> bool:
         return self._document.key_at((*path, key)) != self._document.key_at(path)
@@ -74,8 +80,7 @@ class _Checker:
     def _warn(self, message: str, path: KeyPath, key: str) -> None:
         self.warnings.append(self._document.problem(message, (*path, key), at_key=True))
 
-    def _model_alone(self, agent: AgentSpec, path: KeyPath) -> None:
-        model = agent.model.model or ""
+    def _model_alone(self, agent: AgentSpec, model: str, path: KeyPath) -> None:
         question = did_you_mean(model, self._settings.profiles)
         self.problems.append(
             self._document.problem(

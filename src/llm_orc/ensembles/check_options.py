@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import Untrusted, choose_models
+from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.options import option_hint, refused_options
 from llm_orc.errors import LlmOrcError, Problem
 from llm_orc.providers.catalog import find_provider
@@ -14,8 +15,9 @@ from llm_orc.settings.profiles import find_profile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from llm_orc.agents.base import AgentSpec
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.work import ModelWork
     from llm_orc.ensembles.parse import ParsedEnsemble
     from llm_orc.providers.options.request import OptionProblem
     from llm_orc.settings.model import DialectName, Settings
@@ -26,20 +28,23 @@ def options_problems(parsed: ParsedEnsemble, settings: Settings) -> list[Problem
     """Return them in the order of the file. A provider that is still to be found is looked at when it is."""
     problems: dict[Problem, None] = {}
     for i, agent in enumerate(parsed.ensemble.agents):
-        problems.update(dict.fromkeys(_of_agent(parsed, settings, agent, i)))
+        for work in needs_of(agent.work).models:
+            problems.update(dict.fromkeys(_of_agent(parsed, settings, agent, work, i)))
     return list(problems)
 
 
-def _of_agent(parsed: ParsedEnsemble, settings: Settings, agent: AgentSpec, i: int) -> Iterator[Problem]:
+def _of_agent(
+    parsed: ParsedEnsemble, settings: Settings, agent: AgentSpec, work: ModelWork, i: int
+) -> Iterator[Problem]:
     try:
-        choices = choose_models(agent, lambda name: find_profile(settings, name), Untrusted())
+        choices = choose_models(work, agent.timeout_s, lambda name: find_profile(settings, name), Untrusted())
         known = [(choice, _dialects(choice, settings)) for choice in choices]
     except LlmOrcError:  # what is wrong with its profiles and providers is said already
         return
     for choice, dialects in known:
         for problem in refused_options(choice, dialects, settings):
             hint = option_hint(problem, choice.provider)
-            if problem.path[0] in agent.options:
+            if problem.path[0] in work.options:
                 message = f"agent `{agent.name}`: `options.{problem.name}` {problem.message}"
                 place: KeyPath = ("agents", i, "options", *problem.path)
                 yield parsed.document.problem(message, place, at_key=True, hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_orc.agents.base import AgentSpec, WhenFull
+from llm_orc.agents.spec import AgentSpec, WhenFull
 
 Place = Literal["project", "user", "packaged", "file"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llm_orc.agents.base import Requires, WhenFull
 from llm_orc.agents.model_fields import MODEL_FIELDS
+from llm_orc.agents.spec import Requires, WhenFull
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.agents.base import AgentSpec, ModelRef
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, agent_fields
@@ -184,18 +185,23 @@ class _Parser:
     def _spec(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> AgentSpec:
         return AgentSpec(
             name=name,
-            model=self._model(name, values, path),
-            system_prompt=values.get("system_prompt"),
+            work=self._work(name, values, path),
             depends_on=values.get("depends_on", ()),
             requires=values.get("requires") or "all",
+            timeout_s=values.get("timeout_seconds"),
+            conversation=values.get("conversation"),
+        )
+
+    def _work(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> ModelWork:
+        return ModelWork(
+            model=self._model(name, values, path),
+            system_prompt=values.get("system_prompt"),
             temperature=values.get("temperature"),
             max_tokens=values.get("max_tokens"),
             options=values.get("options", {}),
-            timeout_s=values.get("timeout_seconds"),
             fallback_model_profile=values.get("fallback_model_profile"),
-            auth_method=values.get("auth_method"),
             output_format=values.get("output_format") or "text",
-            conversation=values.get("conversation"),
+            auth_method=values.get("auth_method"),
         )
 
     def _model(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> ModelRef:

@@ -9,7 +9,7 @@ from llm_orc.errors import EnsembleInvalid
 from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
-    from llm_orc.agents.base import AgentOutput
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem

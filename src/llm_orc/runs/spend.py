@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llm_orc.agents.base import AgentOutput
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.providers.base import Usage
 
 

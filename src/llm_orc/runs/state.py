@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from llm_orc.agents.base import AgentOutput
+from llm_orc.agents.output import AgentOutput
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,

@@ -1,4 +1,4 @@
-"""Go on with a run: its recipe and the answers it has, from the journal."""
+"""What shapes a run's answers, as it is kept, and a run as the journal has it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_orc.agents.base import WhenFull
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.kinds import KINDS
+from llm_orc.agents.model import MODEL
+from llm_orc.agents.spec import WhenFull
+from llm_orc.agents.work import Work
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
@@ -19,6 +22,7 @@ from llm_orc.runs.wire import decode_event, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.journal import Journal
 
 
@@ -62,6 +66,75 @@ def encode_recipe(recipe: Recipe) -> bytes:
     return encode(recipe)
 
 
+def decode_recipe(stored: bytes) -> Recipe:
+    """Return the recipe, also as earlier releases kept it. Raises `msgspec.MsgspecError`."""
+    agents = msgspec.json.decode(stored, type=_Stored).ensemble.agents
+    if all(agent.work is not msgspec.UNSET for agent in agents):
+        return msgspec.json.decode(stored, type=Recipe, dec_hook=_decode_work)
+    recipe = msgspec.json.decode(stored)
+    for agent in recipe["ensemble"]["agents"]:
+        agent["work"] = {
+            "kind": MODEL.key,
+            **{key: agent.pop(key) for key in _EARLIER_AGENT if key in agent and key not in _FRAME},
+        }
+    return msgspec.convert(recipe, type=Recipe, dec_hook=_decode_work)
+
+
+def identity_of(recipe: Recipe) -> bytes:
+    """Return text that is the same for equal recipes in every release.
+
+    An agent that asks a model is written as by the releases that knew no other agents.
+    """
+    values = msgspec.to_builtins(recipe)
+    values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
+    return encode(values)
+
+
+def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    work = agent["work"]
+    if not isinstance(work, dict) or work["kind"] != MODEL.key:
+        return agent
+    flat = {**agent, **work}
+    return {key: flat[key] for key in _EARLIER_AGENT}
+
+
+def _decode_work(wanted: type, value: object) -> Work:
+    if wanted is not Work or not isinstance(value, dict) or value.get("kind") not in KINDS:
+        raise msgspec.ValidationError("work of a kind that this release does not know")
+    return msgspec.convert(value, type=KINDS[value["kind"]].work, dec_hook=_decode_work)
+
+
+class _StoredAgent(msgspec.Struct):
+    work: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _StoredEnsemble(msgspec.Struct):
+    agents: tuple[_StoredAgent, ...]
+
+
+class _Stored(msgspec.Struct):
+    ensemble: _StoredEnsemble
+
+
+# The keys of an agent in the recipes of earlier releases, where all agents were language models, in their order.
+_EARLIER_AGENT = (
+    "name",
+    "model",
+    "system_prompt",
+    "depends_on",
+    "requires",
+    "temperature",
+    "max_tokens",
+    "options",
+    "timeout_s",
+    "fallback_model_profile",
+    "output_format",
+    "auth_method",
+    "conversation",
+)
+_FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
+
+
 def encode_ensemble(ensemble: Ensemble) -> bytes:
     """Return the ensemble as a recipe holds it: equal for equal ones."""
     return msgspec.json.encode(ensemble)
@@ -75,7 +148,7 @@ def load_run(journal: Journal, run_id: str) -> RecordedRun:
     row, recipe = found
     stored = journal.events(run_id)
     try:
-        decoded = msgspec.json.decode(recipe, type=Recipe)
+        decoded = decode_recipe(recipe)
     except msgspec.MsgspecError as e:
         raise RunNotResumable(f"the recipe of run `{run_id}` can't be read: {e}") from e
     events = tuple(decode_event(kind, body) for _, kind, body in stored)

@@ -1,0 +1,24 @@
+"""What an agent is: its place in the graph of its ensemble, and its work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_orc.agents.work import ModelWork, Work
+
+Requires = Literal["all", "any", "none"]
+WhenFull = Literal["error", "truncate-oldest", "summarise"]
+"""What happens when a conversation no longer fits its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent as its author wrote it: what it does, after which others, how long it may take."""
+
+    name: str
+    work: Work = field(default_factory=ModelWork)
+    depends_on: tuple[str, ...] = ()
+    requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
+    timeout_s: float | None = None
+    conversation: bool | None = None  # does it remember? None: where the ensemble or the command line says so

@@ -1,0 +1,51 @@
+"""What an agent is given: one turn, with those who watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.providers.base import Message, ReplyObserver
+
+if TYPE_CHECKING:
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.auth.access import Access
+    from llm_orc.errors import LlmOrcError
+
+
+class AgentObserver(ReplyObserver, Protocol):
+    """Watches one agent: a model's text and retries, and which model it is."""
+
+    def calling(self, model: str, access: Access) -> None:
+        """The first call is about to be made, with this model over this access."""
+        ...
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        """The model before failed with `because`; this one takes over. Text so far is void."""
+        ...
+
+    def notice(self, message: str) -> None:
+        """Something that the agent's person should know, in one sentence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTurn:
+    """One execution of one agent: the engine's whole request to the outside world.
+
+    The engine knows no conversations: `history`, the turns before this one, and `conversation`, an id that is the
+    same for all of them, are put in by whoever keeps them.
+    """
+
+    agent: AgentSpec
+    prompt: str
+    observer: AgentObserver
+    history: tuple[Message, ...] = ()
+    conversation: str | None = None
+
+
+class CallAgent(Protocol):
+    """The engine's one seam: direct in an interactive run, a durable step in a batch."""
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput: ...

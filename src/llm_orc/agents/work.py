@@ -1,0 +1,59 @@
+"""What an agent does, of any kind; what a language model is asked; and what work needs of the outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_orc.jsontypes import JsonValue
+from llm_orc.settings.model import AuthMethodName
+
+
+class Work:
+    """The base of what agents do. Each kind of agent has a frozen dataclass of its own, with `kind`, its key."""
+
+    __slots__ = ()
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model an agent asked for: a profile's name, or a provider with or without a model.
+
+    `is_typed`: its user named it for this very agent, in the place of what the ensemble's file says.
+    """
+
+    profile: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    is_typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWork(Work):
+    """A language model is asked. `None` means: as the profile says, else the provider's default."""
+
+    model: ModelRef = ModelRef(profile="default")
+    system_prompt: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    options: dict[str, JsonValue] = field(default_factory=dict)
+    fallback_model_profile: str | None = None
+    output_format: Literal["text", "json"] = "text"
+    auth_method: AuthMethodName | None = None
+    kind: str = field(default="model", init=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What work asks of the outside: what is resolved, priced and agreed to before anything runs.
+
+    `models` are asked for answers, `programs` are started, `tools` called, `ensembles` run, and `people` asked.
+    """
+
+    models: tuple[ModelWork, ...] = ()
+    programs: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    ensembles: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
