@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.durable.postgres import Postgres, find_programs
+from tests.batches.postgres import Postgres, find_programs
 
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
@@ -25,11 +25,11 @@ from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
-from llm_orc.durable.batch import BatchLimits, NewBatch, NewRow, batch_id_of
-from llm_orc.durable.place import place_of
-from llm_orc.durable.queueing import enqueue_row, open_queue
-from llm_orc.durable.spending import BatchAccount
-from llm_orc.durable.worker import Worker
+from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
+from llm_orc.batches.store_url import place_of
+from llm_orc.batches.workers.budget import BatchAccount
+from llm_orc.batches.workers.queues import enqueue_row, open_queue
+from llm_orc.batches.workers.worker import Worker
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.recipe import Recipe
 

@@ -14,7 +14,7 @@ from benchmarks.measure import Program, child
 from benchmarks.workload import MODEL, PROMPT, SYSTEM_PROMPT
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.work import ModelRef, ModelWork
-from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.wiring import App, Surroundings, open_app
 from llm_orc.ensembles.ensemble import Ensemble
 

@@ -101,7 +101,7 @@ def test_the_public_names_are_those_of_the_library_reference() -> None:
             id="llm-orc --help",
         ),
         pytest.param(
-            "import llm_orc.app.library, llm_orc.app.chat, llm_orc.cli.running, llm_orc.cli.runs",
+            "import llm_orc.app.api, llm_orc.app.conversations.chat, llm_orc.cli.run.carry_out, llm_orc.cli.runs.group",
             ("dbos", "sqlalchemy", "psycopg", "opentelemetry"),
             id="whatever is no batch",
         ),

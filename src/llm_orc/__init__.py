@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelRef, ModelWork
-    from llm_orc.app.library import load_ensemble, run, run_sync
-    from llm_orc.app.open_conversation import OpenConversation, open_conversation
+    from llm_orc.app.api import load_ensemble, run, run_sync
+    from llm_orc.app.conversations.open import OpenConversation, open_conversation
     from llm_orc.auth.access import Access, Billing
     from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from llm_orc.runs.state import AgentResult, RunResult
 
 _HOME_OF = {
-    "load_ensemble": "app.library",
-    "run": "app.library",
-    "run_sync": "app.library",
-    "open_conversation": "app.open_conversation",
-    "OpenConversation": "app.open_conversation",
+    "load_ensemble": "app.api",
+    "run": "app.api",
+    "run_sync": "app.api",
+    "open_conversation": "app.conversations.open",
+    "OpenConversation": "app.conversations.open",
     "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
     "AgentSpec": "agents.spec",

@@ -11,17 +11,17 @@ from typing import Any
 import yaml
 from cryptography.fernet import Fernet
 
-from llm_orc.app.auth_status import AuthStatus, CredentialStatus, auth_status
-from llm_orc.app.credentials import open_credentials, open_refusals
-from llm_orc.app.explain import explain_access
-from llm_orc.app.find_ensemble import find_ensemble
-from llm_orc.app.official_access import look_at_clis
+from llm_orc.app.access.credentials import open_credentials, open_refusals
+from llm_orc.app.access.explain import explain_access
+from llm_orc.app.accounts.official_cli import look_at_clis
+from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
+from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import AuthError, CredentialRefused
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, on_sandbox, run
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from llm_orc.app.access import AccessPlan
-from llm_orc.app.find_ensemble import find_ensemble
-from llm_orc.app.run_ensemble import RunOptions, run_ensemble
+from llm_orc.app.access.ready import AccessPlan
+from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.wiring import App, Surroundings, open_app
 from llm_orc.engine.events import RunEvent
 from llm_orc.runs.state import RunResult
-from llm_orc.sandbox.oauth import OAuthServer
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 
 if TYPE_CHECKING:

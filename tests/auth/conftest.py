@@ -17,8 +17,8 @@ from llm_orc.auth.tokens.oauth import Tokens
 from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 
 PROVIDER = "pretend"

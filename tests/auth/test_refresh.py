@@ -28,8 +28,8 @@ from llm_orc.errors import (
     ProviderUnreachable,
 )
 from llm_orc.sandbox.faults import Status
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_faults import Dropped, LateAnswer, LostAnswer, OAuthError, OAuthFault
+from llm_orc.sandbox.oauth.faults import Dropped, LateAnswer, LostAnswer, OAuthError, OAuthFault
+from llm_orc.sandbox.oauth.server import OAuthServer
 from tests.auth.conftest import PROVIDER, SignIn, open_storage
 
 EXPIRED_S = -1.0
@@ -127,7 +127,7 @@ async def test_a_forced_renewal_is_done_where_a_token_came_since_it_was_asked_fo
 
 
 def test_a_process_knows_when_it_was_started_and_not_only_when_it_was_ready() -> None:
-    program = "import time; time.sleep(0.3); from llm_orc.app.process_start import started_at; print(started_at())"
+    program = "import time; time.sleep(0.3); from llm_orc.app.accounts.process_start import started_at; print(started_at())"
     before = time.time()
 
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
@@ -296,7 +296,7 @@ async def _sign_in_at(server: OAuthServer):  # type: ignore[no-untyped-def]
 
     from llm_orc.net.http import Http
     from llm_orc.net.options import NetworkSettings
-    from llm_orc.sandbox.oauth_clients import CLIENT_ID
+    from llm_orc.sandbox.oauth.clients import CLIENT_ID
     from llm_orc.sandbox.server import Sandbox
 
     with tempfile.TemporaryDirectory() as folder:

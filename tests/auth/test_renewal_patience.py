@@ -18,9 +18,9 @@ from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.sandbox.faults import Hang, Status
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
-from llm_orc.sandbox.oauth_faults import Dropped, OAuthEffect, OAuthFault
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.faults import Dropped, OAuthEffect, OAuthFault
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from tests.auth.conftest import PROVIDER, open_storage
 from tests.auth.oauth.people import Clock

@@ -117,15 +117,15 @@ RULES: dict[str, tuple[str, ...]] = {
     ),
     "6750 3.1: 401 renews once, 403 never": (
         "auth/test_refresh.py::many_refusals_of_one_token_are_one_exchange",
-        "app/test_stored_access.py::a_token_that_is_revoked_in_the_middle_of_a_run_is_renewed_once",
+        "app/access/test_stored_access.py::a_token_that_is_revoked_in_the_middle_of_a_run_is_renewed_once",
     ),
     "6750 5.2: certificates are checked": (
         "auth/oauth/test_token_endpoint.py::certificates_are_checked_and_a_users_own_authority_may_be_added",
         "net/test_http.py::an_unknown_certificate_is_refused",
     ),
     "6750 5.3: tokens stay secret": (
-        "cli/test_no_secret_leaks.py::a_provider_that_repeats_the_key_finds_no_echo_of_ours",
-        "cli/test_no_secret_leaks.py::every_command_around_a_stored_key_keeps_it",
+        "cli/shell/test_no_secret_leaks.py::a_provider_that_repeats_the_key_finds_no_echo_of_ours",
+        "cli/shell/test_no_secret_leaks.py::every_command_around_a_stored_key_keeps_it",
         "auth/test_storage.py::no_secret_is_on_the_disk_or_in_anything_that_python_shows",
     ),
     "OAuth 2.1: exact redirects": (
@@ -162,10 +162,10 @@ FAILURES: dict[str, tuple[str, ...]] = {
     ),
     "a wrong clock": (
         "auth/oauth/test_token_endpoint.py::times_are_counted_from_when_the_answer_came_and_the_servers_clock_is_noted",
-        "cli/test_auth_sign_in.py::a_clock_that_is_far_off_is_shown_and_does_no_harm",
+        "cli/auth/test_sign_in.py::a_clock_that_is_far_off_is_shown_and_does_no_harm",
     ),
     "a token ends in a long run": (
-        "app/test_stored_access.py::a_run_that_outlives_its_tokens_several_times_over_completes",
+        "app/access/test_stored_access.py::a_run_that_outlives_its_tokens_several_times_over_completes",
     ),
     "429 at the token endpoint": (
         "auth/test_refresh.py::a_busy_token_endpoint_is_a_cool_down_for_every_process",
@@ -173,19 +173,19 @@ FAILURES: dict[str, tuple[str, ...]] = {
         "auth/methods/test_oauth_browser.py::a_busy_server_gets_the_same_code_again",
     ),
     "a secret in the process list": (
-        "cli/test_no_secret_leaks.py::a_secret_among_the_arguments_is_refused_and_not_repeated",
+        "cli/shell/test_no_secret_leaks.py::a_secret_among_the_arguments_is_refused_and_not_repeated",
     ),
     "a file that others can read": (
         "auth/test_store_states.py::a_mode_that_lets_others_in_is_repaired_with_a_notice",
         "auth/test_store_states.py::a_link_in_the_files_place_is_refused_and_kept",
     ),
     "a stray key bills": (
-        "app/test_official_cli.py::a_poisoned_environment_is_never_on_the_wire_unless_chosen",
-        "app/test_official_cli.py::no_key_takes_over_that_nobody_allowed",
+        "app/access/test_official_cli.py::a_poisoned_environment_is_never_on_the_wire_unless_chosen",
+        "app/access/test_official_cli.py::no_key_takes_over_that_nobody_allowed",
     ),
     "a status that rests on a file alone": (
-        "cli/test_auth_sign_in.py::a_lapsed_sign_in_is_called_so_and_renews_itself",
-        "cli/test_official_cli.py::status_shows_it_as_seen_and_not_proven",
+        "cli/auth/test_sign_in.py::a_lapsed_sign_in_is_called_so_and_renews_itself",
+        "cli/auth/test_official_cli.py::status_shows_it_as_seen_and_not_proven",
     ),
     "a lock that is left or not to be had": (
         "auth/test_store_crashes.py::a_writer_that_waits_too_long_is_told_which_process_it_waits_for",

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from llm_orc.sandbox.oauth import OAuthServer
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 if TYPE_CHECKING:
     import subprocess

@@ -16,13 +16,12 @@ from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access
 from llm_orc.conversations.caller import ConversationCaller, Remembering
-from llm_orc.conversations.fitting import newest
-from llm_orc.conversations.speaking import Speaking
+from llm_orc.conversations.context_window import newest
+from llm_orc.conversations.lock import ConversationLock
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import LlmOrcError, ProviderOverloaded
 from llm_orc.providers.base import Message
-
-from .conftest import NOW, output
+from tests.conversations.conftest import NOW, output
 
 
 class Notices:
@@ -58,7 +57,7 @@ async def said(
         await asyncio.sleep(0)
         return answer(turn)
 
-    async with Speaking(store, taxes, run_id, now=lambda: NOW) as speaking:
+    async with ConversationLock(store, taxes, run_id, now=lambda: NOW) as speaking:
         caller = ConversationCaller(call, speaking, Remembering(dict.fromkeys(agents)))
         async with asyncio.TaskGroup() as group:
             for agent in agents:

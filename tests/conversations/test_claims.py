@@ -12,11 +12,10 @@ import pytest
 from llm_orc.conversations import claims, turns
 from llm_orc.conversations.claims import OLD_S, Claim, Holder
 from llm_orc.conversations.conversation import Question
-from llm_orc.conversations.speaking import Speaking
+from llm_orc.conversations.lock import ConversationLock
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import ConversationBusy
-
-from .conftest import NOW, output, written
+from tests.conversations.conftest import NOW, output, written
 
 
 def claim_in(path: Path, run_id: str) -> None:
@@ -98,10 +97,10 @@ async def test_who_comes_second_waits_and_is_told_for_whom(store: ConversationSt
         is_waiting.set()
 
     async def second() -> None:
-        async with Speaking(store, taxes, "run-2", now=lambda: NOW, waiting=waiting):
+        async with ConversationLock(store, taxes, "run-2", now=lambda: NOW, waiting=waiting):
             order.append("second")
 
-    async with asyncio.TaskGroup() as group, Speaking(store, taxes, "run-1", now=lambda: NOW):
+    async with asyncio.TaskGroup() as group, ConversationLock(store, taxes, "run-1", now=lambda: NOW):
         group.create_task(second())
         await is_waiting.wait()
         order.append("first")
@@ -112,8 +111,8 @@ async def test_who_comes_second_waits_and_is_told_for_whom(store: ConversationSt
 
 async def test_whoever_gives_up_waiting_leaves_the_claim_alone(store: ConversationStore) -> None:
     taxes = store.begin("taxes", "panel", None, NOW)
-    async with Speaking(store, taxes, "run-1", now=lambda: NOW):
+    async with ConversationLock(store, taxes, "run-1", now=lambda: NOW):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1), Speaking(store, taxes, "run-2", now=lambda: NOW):
+            async with asyncio.timeout(0.1), ConversationLock(store, taxes, "run-2", now=lambda: NOW):
                 pass
         assert written(store, claims.try_claim, Claim(taxes.number, "run-3"), NOW) is not None

@@ -14,8 +14,7 @@ from llm_orc.conversations.conversation import CUT_MARK, Conversation, Question,
 from llm_orc.conversations.store import ConversationStore
 from llm_orc.errors import ConversationBusy, ConversationNotFound, InputError
 from llm_orc.providers.base import Message, StopReason, Usage
-
-from .conftest import ACCESS, NOW, output, written
+from tests.conversations.conftest import ACCESS, NOW, output, written
 
 
 def begun(store: ConversationStore, name: str = "taxes") -> Conversation:

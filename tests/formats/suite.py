@@ -9,8 +9,7 @@ from hypothesis import given
 
 from llm_orc.errors import NotLoggedIn
 from llm_orc.formats import FORMATS, EventFormat, Format, ResultFormat
-
-from .results import results
+from tests.formats.results import results
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent

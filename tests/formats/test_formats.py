@@ -1,6 +1,6 @@
 """The shared suite, run over the table of formats."""
 
-from .suite import FormatSuite, ResultFormatSuite
+from tests.formats.suite import FormatSuite, ResultFormatSuite
 
 
 class TestFormats(FormatSuite):

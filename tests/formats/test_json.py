@@ -16,9 +16,8 @@ from llm_orc.engine.events import AgentDelta, RunStopped
 from llm_orc.errors import EnsembleInvalid, NotLoggedIn, Problem
 from llm_orc.formats.json_lines import event_line
 from llm_orc.formats.json_result import as_json, error_json, schema
-
-from .conftest import LIMITED
-from .results import anything, results
+from tests.formats.conftest import LIMITED
+from tests.formats.results import anything, results
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent

@@ -22,9 +22,9 @@ from llm_orc.errors import (
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest
 from llm_orc.providers.official_cli.official import OfficialClis
-from llm_orc.sandbox.answers import LABEL
+from llm_orc.sandbox.canned import LABEL
 from llm_orc.sandbox.faults import Fault, Status
-from llm_orc.sandbox.received import ReceivedRequest
+from llm_orc.sandbox.request_log import ReceivedRequest
 from llm_orc.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.interop

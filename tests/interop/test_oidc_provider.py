@@ -30,8 +30,7 @@ from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.errors import CredentialExpired, LoginFailed
 from llm_orc.net.http import Http
 from tests.auth.oauth.people import Person
-
-from .visitor import Page, visit
+from tests.interop.visitor import Page, visit
 
 pytestmark = pytest.mark.interop
 

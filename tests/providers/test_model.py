@@ -33,7 +33,7 @@ from tests.providers.dialects.suite import HELLO
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .conftest import Naps, Watcher
+    from tests.providers.conftest import Naps, Watcher
 
 wire = test_anthropic.TestAnthropic()
 YES = answer(wire.whole("yes", "end_turn"))

@@ -16,10 +16,9 @@ from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.catalog import build_model, endpoint_of, find_provider
 from llm_orc.settings.model import ProviderSettings
 from tests.net.loopback import Heard, Loopback, answer, stream
+from tests.providers.conftest import Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import TEXTS, DialectSuite
-
-from .conftest import Watcher
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what the SDKs' own imports warn of is not ours to mend

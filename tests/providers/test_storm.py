@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from . import asking_crowd
+from tests.providers import asking_crowd
 
 YES = {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}
 

@@ -31,8 +31,7 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
 from tests.net.loopback import Cut, Loopback, Silence
-
-from .conftest import Naps, Watcher
+from tests.providers.conftest import Naps, Watcher
 
 QUESTION = ModelRequest((Message("user", "hello"),))
 STATUSES = [

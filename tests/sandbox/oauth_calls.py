@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
-from llm_orc.sandbox.oauth_tokens import DEVICE_GRANT
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.tokens import DEVICE_GRANT
 
 if TYPE_CHECKING:
-    from llm_orc.sandbox.oauth import OAuthServer
+    from llm_orc.sandbox.oauth.server import OAuthServer
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # RFC 7636, appendix B
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()

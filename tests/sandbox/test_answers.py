@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from llm_orc.sandbox.answers import LABEL
+from llm_orc.sandbox.canned import LABEL
 from llm_orc.sandbox.server import Sandbox
-
-from .calls import CALLS, DIALECTS, PROMPT, SYSTEM, ask, streamed_text
+from tests.sandbox.calls import CALLS, DIALECTS, PROMPT, SYSTEM, ask, streamed_text
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from llm_orc.sandbox.answers import LABEL
+from llm_orc.sandbox.canned import LABEL
 from llm_orc.sandbox.faults import (
     Cut,
     Delay,
@@ -25,8 +25,7 @@ from llm_orc.sandbox.faults import (
     Status,
 )
 from llm_orc.sandbox.server import Sandbox
-
-from .calls import CALLS, DIALECTS, VERSION, ask, streamed_text
+from tests.sandbox.calls import CALLS, DIALECTS, VERSION, ask, streamed_text
 
 ERROR_WORDS = {
     "anthropic": {400: "invalid_request_error", 404: "not_found_error", 429: "rate_limit_error", 500: "api_error"},

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CALLBACK_PAGE, CLIENT_ID, Client
-from llm_orc.sandbox.oauth_grants import token_hash
+from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE, CLIENT_ID, Client
+from llm_orc.sandbox.oauth.grants import token_hash
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-
-from .oauth_calls import (
+from tests.sandbox.oauth_calls import (
     CHALLENGE,
     REDIRECT_URI,
     VERIFIER,

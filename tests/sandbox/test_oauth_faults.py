@@ -12,9 +12,8 @@ import aiohttp
 import pytest
 
 from llm_orc.sandbox.faults import Delay, Garbage, Hang, Status
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
-from llm_orc.sandbox.oauth_faults import (
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.faults import (
     Altered,
     Dropped,
     LateAnswer,
@@ -24,9 +23,9 @@ from llm_orc.sandbox.oauth_faults import (
     OAuthFault,
     SentElsewhere,
 )
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-
-from .oauth_calls import ask, authorize, came_back_with, poll, refresh
+from tests.sandbox.oauth_calls import ask, authorize, came_back_with, poll, refresh
 
 
 @asynccontextmanager

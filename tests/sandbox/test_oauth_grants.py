@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.sandbox.oauth_grants import Grants, OAuthProblem
+from llm_orc.sandbox.oauth.grants import Grants, OAuthProblem
 
 STEPS = st.lists(st.tuples(st.sampled_from(["refresh", "revoke", "begin"]), st.integers(0, 30)), max_size=40)
 

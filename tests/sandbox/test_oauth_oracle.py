@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
 
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-
-from .oauth_calls import REDIRECT_URI, VERIFIER, ask
+from tests.sandbox.oauth_calls import REDIRECT_URI, VERIFIER, ask
 
 
 async def test_authlib_signs_in_refreshes_and_revokes() -> None:

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from llm_orc.sandbox.oauth import OAuthServer
-from llm_orc.sandbox.oauth_clients import CALLBACK_PAGE, CLIENT_ID
+from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE, CLIENT_ID
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-
-from .oauth_calls import Said, ask, authorize, came_back_with, exchange, poll
+from tests.sandbox.oauth_calls import Said, ask, authorize, came_back_with, exchange, poll
 
 
 @pytest.fixture

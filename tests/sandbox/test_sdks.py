@@ -11,11 +11,10 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.genai import types as genai_types
 
-from llm_orc.sandbox.answers import LABEL
+from llm_orc.sandbox.canned import LABEL
 from llm_orc.sandbox.faults import Cut, Effect, ErrorEvent, Fault, Refusal, Status
 from llm_orc.sandbox.server import Sandbox
-
-from .calls import PROMPT, SYSTEM
+from tests.sandbox.calls import PROMPT, SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

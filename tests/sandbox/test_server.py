@@ -13,11 +13,10 @@ import pytest
 
 from llm_orc.errors import InputError, StorageError
 from llm_orc.sandbox.faults import Fault, Hang
-from llm_orc.sandbox.lists import INDEX
+from llm_orc.sandbox.model_lists import INDEX
 from llm_orc.sandbox.server import DIALECTS as SERVED
 from llm_orc.sandbox.server import Sandbox
-
-from .calls import CALLS, DIALECTS, PROMPT, SYSTEM, VERSION, ask, send
+from tests.sandbox.calls import CALLS, DIALECTS, PROMPT, SYSTEM, VERSION, ask, send
 
 KEY_HEADERS = {
     "anthropic": {"x-api-key": "sk-canary"},

@@ -8,11 +8,10 @@ import aiohttp
 import pytest
 
 from llm_orc.sandbox.faults import Fault, RefusalSignature
-from llm_orc.sandbox.oauth import OAuthServer
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.refusals import SIGNATURES
 from llm_orc.sandbox.server import Sandbox
-
-from .calls import DIALECTS, VERSION, ask
+from tests.sandbox.calls import DIALECTS, VERSION, ask
 
 if TYPE_CHECKING:
     from llm_orc.sandbox.refusals import SignatureName, TokenTrouble

@@ -10,8 +10,8 @@ import pytest
 
 import llm_orc
 from llm_orc.providers.catalog import PROVIDERS
-from llm_orc.sandbox.oauth import SCOPES as SANDBOX_SCOPES
-from llm_orc.sandbox.oauth_clients import CLIENT_ID
+from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.server import SCOPES as SANDBOX_SCOPES
 from llm_orc.sandbox.server import USUAL_PORT
 from llm_orc.settings.model import OAuthSettings
 

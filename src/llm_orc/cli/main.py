@@ -16,15 +16,15 @@ COMPLETE_VARIABLE = "_LLM_ORC_COMPLETE"  # set by the completion scripts; click'
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
-    from llm_orc.cli.standard_streams import hold_standard_streams
+    from llm_orc.cli.shell.standard_streams import hold_standard_streams
 
     hold_standard_streams()
     _leave_no_core_file()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         return _print_version()
-    from llm_orc.cli.exits import exit_code_of
-    from llm_orc.cli.stop_signals import ended_by_signals
+    from llm_orc.cli.shell.exits import exit_code_of
+    from llm_orc.cli.shell.stop_signals import ended_by_signals
 
     with ended_by_signals():
         return _ended(exit_code_of(lambda: _run(list(arguments)), arguments))
@@ -43,7 +43,7 @@ def _leave_no_core_file() -> None:
 def _ended(code: int) -> int:
     """End now where threads of the durable engine wait for a server that is away: Python would wait for them."""
     if "dbos" in sys.modules:
-        from llm_orc.cli.batch_carry import leave_if_held
+        from llm_orc.cli.batch.carry_out import leave_if_held
 
         leave_if_held(code)
     return code
@@ -63,7 +63,7 @@ def _run(arguments: list[str]) -> int:
 
 def _print_version() -> int:
     from llm_orc._version import VERSION
-    from llm_orc.cli.standard_streams import give_up_stdout
+    from llm_orc.cli.shell.standard_streams import give_up_stdout
 
     try:
         sys.stdout.write(f"{PROGRAM} {VERSION}\n")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import WhenFull
+from llm_orc.conversations.context_window import ContextPolicy
 from llm_orc.conversations.conversation import Question
-from llm_orc.conversations.fitting import Fitting
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, StorageError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentObserver, AgentTurn, CallAgent
     from llm_orc.auth.access import Access
-    from llm_orc.conversations.speaking import Speaking
+    from llm_orc.conversations.lock import ConversationLock
     from llm_orc.providers.base import Message
 
 
@@ -35,9 +35,9 @@ class ConversationCaller:
     An agent of an earlier try of the same run that has its answer is not asked again.
     """
 
-    def __init__(self, call: CallAgent, speaking: Speaking, remembering: Remembering) -> None:
+    def __init__(self, call: CallAgent, speaking: ConversationLock, remembering: Remembering) -> None:
         self._call, self._speaking, self._remembering = call, speaking, remembering
-        self._fitting = Fitting(call, speaking, remembering.when_full)
+        self._fitting = ContextPolicy(call, speaking, remembering.when_full)
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         agent = turn.agent.name

@@ -15,7 +15,7 @@ from llm_orc.storage.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llm_orc.sandbox.asked import Asked
+    from llm_orc.protocols.chat_request import Asked
 
 Met_contra = TypeVar("Met_contra", contravariant=True)
 Done_co = TypeVar("Done_co", covariant=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from llm_orc.sandbox.asked import Rejected
+from llm_orc.protocols.chat_request import Rejected
 
 if TYPE_CHECKING:
     from llm_orc.settings.model import DialectName

@@ -14,7 +14,12 @@ from aiohttp import web
 
 from llm_orc.errors import InputError, StorageError
 from llm_orc.net.origin import is_loopback
-from llm_orc.sandbox.answers import (
+from llm_orc.protocols.anthropic import AnthropicDialect
+from llm_orc.protocols.chat_request import Arrived, Asked, Rejected
+from llm_orc.protocols.gemini import GeminiDialect
+from llm_orc.protocols.openai_chat import OpenAiChatDialect
+from llm_orc.protocols.openai_responses import OpenAiResponsesDialect
+from llm_orc.sandbox.canned import (
     LABEL,
     CannedReply,
     Compose,
@@ -25,9 +30,6 @@ from llm_orc.sandbox.answers import (
     summary,
     tokens_of,
 )
-from llm_orc.sandbox.anthropic import AnthropicDialect
-from llm_orc.sandbox.asked import Arrived, Asked, Rejected
-from llm_orc.sandbox.deliver import CANNED_HEADER, Delivery, hang, in_one_piece, rejection, slow_headers
 from llm_orc.sandbox.faults import (
     Delay,
     Effect,
@@ -41,13 +43,11 @@ from llm_orc.sandbox.faults import (
     SlowHeaders,
     Status,
 )
-from llm_orc.sandbox.gemini import GeminiDialect
-from llm_orc.sandbox.lists import INDEX, add_lists
 from llm_orc.sandbox.loopback import only_for_loopback
-from llm_orc.sandbox.openai_chat import OpenAiChatDialect
-from llm_orc.sandbox.openai_responses import OpenAiResponsesDialect
-from llm_orc.sandbox.received import ReceivedRequest, RequestLog
+from llm_orc.sandbox.model_lists import INDEX, add_lists
 from llm_orc.sandbox.refusals import refused_as
+from llm_orc.sandbox.request_log import ReceivedRequest, RequestLog
+from llm_orc.sandbox.respond import CANNED_HEADER, Delivery, hang, in_one_piece, rejection, slow_headers
 from llm_orc.sandbox.token_check import TokenCheck
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.sandbox.dialect import Dialect
-    from llm_orc.sandbox.lists import Handler
-    from llm_orc.sandbox.oauth import OAuthServer
+    from llm_orc.protocols.dialect import Dialect
+    from llm_orc.sandbox.model_lists import Handler
+    from llm_orc.sandbox.oauth.server import OAuthServer
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.sandbox.oauth import INFERENCE
+from llm_orc.sandbox.oauth.server import INFERENCE
 from llm_orc.sandbox.refusals import refused_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.sandbox.oauth import OAuthServer
+    from llm_orc.sandbox.oauth.server import OAuthServer
     from llm_orc.sandbox.refusals import TokenTrouble
     from llm_orc.settings.model import DialectName
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..oauth.fixtures import client, clock, http, person, server
+from tests.auth.oauth.fixtures import client, clock, http, person, server
 
 __all__ = ["client", "clock", "http", "person", "server"]

@@ -8,9 +8,8 @@ from llm_orc.auth.credential import ApiKey
 from llm_orc.auth.methods.api_key import ApiKeyLogin, checked_key
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import KeyMalformed
-
-from ..oauth.people import Person
-from . import suite
+from tests.auth.methods import suite
+from tests.auth.oauth.people import Person
 
 
 @pytest.mark.parametrize("text", ["sk-canary-1", "  sk-canary-1\n", "\ufeffsk-canary-1\r\n"])

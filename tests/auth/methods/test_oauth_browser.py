@@ -18,11 +18,10 @@ from llm_orc.auth.methods.oauth_browser import BrowserLogin
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-
-from ..oauth.authlib_server import install
-from ..oauth.people import Clock, Person, redirect_of, visit
-from ..oauth.scripted import Asked, Drop, Reply, Scripted, refusal, tokens
-from . import suite
+from tests.auth.methods import suite
+from tests.auth.oauth.authlib_server import install
+from tests.auth.oauth.people import Clock, Person, redirect_of, visit
+from tests.auth.oauth.scripted import Asked, Drop, Reply, Scripted, refusal, tokens
 
 _DESKTOP = BrowserChances(may_open=True, offers_paste=False)
 _REMOTE = BrowserChances(may_open=False, offers_paste=True, reason="this is a remote session (SSH)")

@@ -15,10 +15,9 @@ from llm_orc.auth.methods.oauth_device import DeviceLogin
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-
-from ..oauth.people import Clock, Person
-from ..oauth.scripted import Reply, Scripted, Silence, refusal, tokens
-from . import suite
+from tests.auth.methods import suite
+from tests.auth.oauth.people import Clock, Person
+from tests.auth.oauth.scripted import Reply, Scripted, Silence, refusal, tokens
 
 _OPTIONS = VisitOptions("acme", BrowserChances(may_open=True, offers_paste=False))
 _CODE = Reply(

@@ -18,10 +18,9 @@ from llm_orc.auth.oauth.pkce import challenge_of
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-
-from ..oauth.people import Clock, Person, visit
-from ..oauth.scripted import Drop, Reply, Scripted, Step
-from . import suite
+from tests.auth.methods import suite
+from tests.auth.oauth.people import Clock, Person, visit
+from tests.auth.oauth.scripted import Drop, Reply, Scripted, Step
 
 _REMOTE = BrowserChances(may_open=False, offers_paste=True, reason="this is a container")
 _KEYS = "/api/v1/auth/keys"

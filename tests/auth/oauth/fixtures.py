@@ -9,9 +9,8 @@ import pytest
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-
-from .people import Clock, Person
-from .scripted import Scripted
+from tests.auth.oauth.people import Clock, Person
+from tests.auth.oauth.scripted import Scripted
 
 
 @pytest.fixture

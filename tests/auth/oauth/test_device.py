@@ -11,9 +11,8 @@ from llm_orc.auth.oauth.device import DeviceCode, poll_for_token, request_device
 from llm_orc.auth.oauth.token_endpoint import TokenEndpointError, TokenResponse
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-
-from .people import Clock
-from .scripted import Drop, Reply, Scripted, Step, refusal, tokens
+from tests.auth.oauth.people import Clock
+from tests.auth.oauth.scripted import Drop, Reply, Scripted, Step, refusal, tokens
 
 _PENDING = refusal("authorization_pending")
 _SLOW_DOWN = refusal("slow_down")

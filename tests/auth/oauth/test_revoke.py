@@ -10,9 +10,8 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.revoke import Revocation, revoke
 from llm_orc.auth.secret import Secret
 from llm_orc.net.http import Http
-
-from .people import Clock
-from .scripted import Drop, Reply, Scripted, Silence, Step, refusal
+from tests.auth.oauth.people import Clock
+from tests.auth.oauth.scripted import Drop, Reply, Scripted, Silence, Step, refusal
 
 _OK = Reply(b"")
 

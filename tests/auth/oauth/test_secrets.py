@@ -15,9 +15,8 @@ from llm_orc.auth.oauth.token_endpoint import exchange_code, refresh
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import AuthError
 from llm_orc.net.http import Http
-
-from .people import Clock
-from .scripted import Drop, Garbage, Reply, Scripted, Step, refusal, tokens
+from tests.auth.oauth.people import Clock
+from tests.auth.oauth.scripted import Drop, Garbage, Reply, Scripted, Step, refusal, tokens
 
 _SENT = Secret("sent-canary")
 _GOOD = tokens(access_token="at-canary", refresh_token="rt-canary", id_token="id-canary")

@@ -28,10 +28,9 @@ from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import Answer, TransportError, Trouble
+from tests.auth.oauth.people import Clock
+from tests.auth.oauth.scripted import Drop, Garbage, Reply, Scripted, Silence, Step, refusal, tokens
 from tests.net.certificates import self_signed
-
-from .people import Clock
-from .scripted import Drop, Garbage, Reply, Scripted, Silence, Step, refusal, tokens
 
 _REDIRECT = "http://127.0.0.1:50123/callback"
 

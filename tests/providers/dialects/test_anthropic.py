@@ -11,8 +11,7 @@ from llm_orc.errors import ContentRefused, ReplyUnreadable
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import ModelRequest, Target, Usage
 from llm_orc.providers.dialects.anthropic import Anthropic, default_max_tokens
-
-from .suite import HELLO, DialectSuite, event
+from tests.providers.dialects.suite import HELLO, DialectSuite, event
 
 
 def typed(kind: str, **fields: Any) -> bytes:

@@ -11,8 +11,7 @@ from llm_orc.errors import ContentRefused
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Message, ModelRequest, Target
 from llm_orc.providers.dialects.gemini import Gemini
-
-from .suite import HELLO, DialectSuite, event
+from tests.providers.dialects.suite import HELLO, DialectSuite, event
 
 STOPS = {"end_turn": "STOP", "max_tokens": "MAX_TOKENS"}
 USAGE = {

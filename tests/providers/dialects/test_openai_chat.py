@@ -11,8 +11,7 @@ from llm_orc.errors import ProviderOverloaded, RateLimited
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import ModelRequest, Target
 from llm_orc.providers.dialects.openai_chat import OpenAIChat
-
-from .suite import HELLO, DialectSuite, event
+from tests.providers.dialects.suite import HELLO, DialectSuite, event
 
 STOPS = {"end_turn": "stop", "max_tokens": "length"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 4}}

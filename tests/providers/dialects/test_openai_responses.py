@@ -11,8 +11,7 @@ from llm_orc.errors import ContentRefused, RateLimited
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import ModelRequest, Target
 from llm_orc.providers.dialects.openai_responses import OpenAIResponses
-
-from .suite import HELLO, DialectSuite, event
+from tests.providers.dialects.suite import HELLO, DialectSuite, event
 
 USAGE = {"input_tokens": 10, "output_tokens": 7, "input_tokens_details": {"cached_tokens": 4}}
 

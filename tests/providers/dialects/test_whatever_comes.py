@@ -19,8 +19,7 @@ from llm_orc.providers.dialects.sse import SseParser
 from tests.net.loopback import Loopback, stream
 from tests.providers.conftest import Naps, Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
-
-from .suite import HELLO, TEXTS, DialectSuite
+from tests.providers.dialects.suite import HELLO, TEXTS, DialectSuite
 
 SUITES: dict[str, DialectSuite] = {
     "anthropic": test_anthropic.TestAnthropic(),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Ask(Protocol):
-    """The person at the other end. The terminal's version is `cli/prompts.py`."""
+    """The person at the other end. The terminal's version is `cli/shell/prompts.py`."""
 
     @property
     def is_interactive(self) -> bool:

@@ -1,0 +1,1 @@
+"""Which access each agent's models use: found, ranked, and who pays."""

@@ -1,0 +1,149 @@
+"""The access that agents without a model of their own take: what each provider would send, the best first.
+
+Local servers come first, then what its user set up, then official CLIs, then what was only found. Of what was set
+up, that which costs nothing per call goes before the rest; where it can't be used, nothing metered takes its place
+by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.discovery import Found, find_local
+from llm_orc.auth.access import Billing
+from llm_orc.errors import LlmOrcError, NotLoggedIn
+from llm_orc.providers.catalog import PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from llm_orc.app.access.resolver import Resolver
+    from llm_orc.app.access.way import Way
+    from llm_orc.app.wiring import App
+    from llm_orc.net.transport import Transport
+    from llm_orc.providers.official_cli.state import CliState
+
+_SET_UP, _SET_UP_METERED, _LAST = 0, 1, 9
+_FOUND = {"program": 2, "older-store": 3, "environment": 4, "configuration": 4, "profile": 5}
+_SAME_PROGRAM = "claude-cli"  # a provider that is another name for the plan's own program
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """`failed` is what its user set up beside it and what can't be used, where calls are billed per token.
+
+    `is_chosen`: not in the place of something that costs nothing per call.
+    """
+
+    found: Found
+    failed: LlmOrcError | None = None
+    is_chosen: bool = True
+
+
+class BestAccess:
+    """`look` tells how an official CLI stands; it is asked only where the answer may count."""
+
+    def __init__(
+        self, app: App, http: Transport, resolver: Resolver, look: Callable[[str], Awaitable[CliState]]
+    ) -> None:
+        self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
+        self._unusable: LlmOrcError | None = None  # why a credential that is there can't be used
+        self._set_up: LlmOrcError | None = None  # the same of one that was set up, where its provider has no other
+
+    async def find(self, *, free_only: bool = False) -> Best:
+        """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` for nothing."""
+        for local in await find_local(self._settings, self._http):
+            if any(
+                way.is_used for way in self._resolver.ways(ModelChoice(local.provider, None, named_by="nobody"))
+            ):
+                return Best(local)
+        ranked, failed = await self._ranked(with_programs=False)
+        if free_only:
+            ranked = _free(ranked)
+        if not ranked or ranked[0][0] > _SET_UP_METERED:
+            ranked, failed = await self._ranked(with_programs=True)
+            ranked = _free(ranked) if free_only else ranked
+        if ranked:
+            found = ranked[0][1]
+            passed_over = self._set_up if found.billing is Billing.METERED else None
+            return Best(found, failed or passed_over, is_chosen=failed is None)
+        if failed is not None:
+            raise failed
+        if self._unusable is not None:
+            raise self._unusable
+        raise NotLoggedIn(
+            "no model can be reached: no local server answers, and there is no API key in the environment",
+            hint="`llm-orc setup` shows every way to get access; `--rehearse` runs the ensemble without a model.",
+        )
+
+    async def beyond_local(self) -> tuple[Found, ...]:
+        """Return what there is besides local servers, in the order in which it would be taken."""
+        ranked, _ = await self._ranked(with_programs=True)
+        return tuple(found for _, found in ranked)
+
+    async def _ranked(self, *, with_programs: bool) -> tuple[list[tuple[int, Found]], LlmOrcError | None]:
+        ranked: list[tuple[int, Found]] = []
+        failed: LlmOrcError | None = None
+        for name in self._names():
+            choice = ModelChoice(name, None, named_by="nobody")
+            own = self._settings.providers.get(name)
+            is_preferred = own is not None and bool(own.auth_methods)
+            if name == _SAME_PROGRAM and not is_preferred:
+                continue
+            try:
+                program = self._resolver.program_of(choice) if with_programs or is_preferred else None
+                cli = None if program is None else await self._look(program)
+                ways = await asyncio.to_thread(self._resolver.ways, choice, cli)
+            except LlmOrcError:
+                continue  # not usable as configured: whoever names it is told so
+            used = next((way for way in ways if way.is_used), None)
+            problems = (way.problem for way in ways if way.found is not None and way.problem and not way.bar)
+            self._unusable = self._unusable or next(problems, None)
+            if used is None:
+                stored = (way.problem for way in ways if way.place == "store" and way.problem and not way.bar)
+                self._set_up = self._set_up or next(stored, None)
+            failed = failed or _failed(ways, used, is_preferred=is_preferred)
+            if used is not None and used.place != "nowhere" and (used.spec.default_model or used.cli):
+                rank = _rank(used, is_preferred=is_preferred)
+                ranked.append((rank, _found(name, used, is_merely_found=rank > _FOUND["program"])))
+        if failed is not None:
+            ranked = [(_LAST if found.billing is Billing.METERED else rank, found) for rank, found in ranked]
+        return sorted(ranked, key=lambda one: one[0]), failed
+
+    def _names(self) -> Iterator[str]:
+        yield from dict.fromkeys([*PROVIDERS, *self._settings.providers, *self._resolver.stored_providers()])
+
+
+def _free(ranked: list[tuple[int, Found]]) -> list[tuple[int, Found]]:
+    return [(rank, found) for rank, found in ranked if found.billing is not Billing.METERED]
+
+
+def _failed(ways: tuple[Way, ...], used: Way | None, *, is_preferred: bool) -> LlmOrcError | None:
+    """What its user set up for nothing per call and can't be used, where nothing as cheap does its work."""
+    if used is not None and used.billing is not Billing.METERED:
+        return None
+    for way in ways:
+        is_chosen = way.place == "store" or (is_preferred and way.place in {"program", "nowhere"})
+        if is_chosen and not way.bar and way.problem is not None and way.billing is not Billing.METERED:
+            return way.problem
+    return None
+
+
+def _rank(way: Way, *, is_preferred: bool) -> int:
+    if way.place == "store" or is_preferred:
+        return _SET_UP_METERED if way.billing is Billing.METERED else _SET_UP
+    return _FOUND[way.place]
+
+
+def _found(provider: str, way: Way, *, is_merely_found: bool) -> Found:
+    entry = way.found.entry if way.found is not None else None
+    evidence = way.label
+    if way.place == "store" and entry is not None:
+        evidence = f"set up with `llm-orc auth add` (account `{entry.account}`)"
+    elif way.place == "profile" and entry is not None:
+        evidence = f"profile `{entry.account}` of `ant auth login`"
+    model = way.choice.model or (None if way.cli is not None else way.spec.default_model)
+    return Found(provider, way.spec.title, model, way.billing, evidence, is_merely_found=is_merely_found)

@@ -1,0 +1,69 @@
+"""Who has agreed to a bill, and whose word sends calls elsewhere: no file of a project that nobody trusts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from llm_orc.app.projects.in_force import trust_command
+from llm_orc.auth.access import Billing
+from llm_orc.errors import MeteredNotAllowed, NotTrusted
+
+if TYPE_CHECKING:
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.access.way import Way
+    from llm_orc.app.wiring import App
+    from llm_orc.auth.access import Access
+    from llm_orc.settings.model import Settings
+
+Paying = Literal["never", "agreed", "always"]
+"""Which metered calls may be made: none whatever anybody agreed to, those agreed to, or all."""
+
+
+def paying_of(*, allow_metered: bool) -> Paying:
+    return "always" if allow_metered else "agreed"
+
+
+def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
+    """Raise `NotTrusted` where an untrusted project wanted calls to go elsewhere: no other way in silence.
+
+    A profile of the user's own goes where the user says, whatever a project would add to it.
+    """
+    profile = settings.profiles.get(choice.profile or "")
+    is_projects = profile is not None and profile.origin.layer == "project"
+    own = [f"model_profiles.{choice.profile}.{key}" for key in ("base_url", "api_key_env", "api_key_file")]
+    for withheld in settings.withheld:
+        is_providers = withheld.key.startswith(f"providers.{choice.provider}.") and not withheld.is_limit
+        if is_providers or (is_projects and withheld.key in own):
+            raise NotTrusted(
+                f"`{withheld.key}` is set by {withheld.origin}, in a directory that you have not trusted",
+                hint="Read what it sets and allow it with: llm-orc trust",
+            )
+
+
+def refuse_unwanted_bill(app: App, way: Way, access: Access, paying: Paying, *, is_set_up: bool) -> None:
+    """Raise `MeteredNotAllowed` where `access` bills per token and nobody whose money it is has said yes.
+
+    To name a provider is a yes, and so is to have set it up with `auth add` where nobody names one; to be found is
+    none, and to be named by a file that is not trusted is none either.
+    """
+    if access.billing is not Billing.METERED or paying == "always":
+        return
+    choice = way.choice
+    billed = f"`{access.provider}`, billed per token ({access.source})"
+    if paying == "never":
+        raise MeteredNotAllowed(f"no metered call is made here, and this would take {billed}")
+    if choice.named_by == "project":
+        raise MeteredNotAllowed(
+            f"{choice.named_in} chooses {billed}, and you have not trusted its directory",
+            hint=f"Read what it sets and allow it with `{trust_command(app, choice.named_in or '')}`,"
+            " or allow this run with `--allow-metered`.",
+            named_in=choice.named_in,
+        )
+    if way.is_agreed or choice.named_by in {"ensemble", "user"} or is_set_up:
+        return
+    raise MeteredNotAllowed(
+        f"the best access found is {billed}",
+        hint="Allow it for this run with `--allow-metered`, or for good by naming it in config.yaml:"
+        f" model_profiles.default.provider: {access.provider}. `--rehearse` costs nothing;"
+        " `llm-orc setup` shows what else there is.",
+    )

@@ -1,0 +1,39 @@
+"""What a call costs: nothing where nothing is metered, else by the provider's word, the profile's, or the list."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.providers.prices import listed_usd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access.ready import ReadyModel
+    from llm_orc.providers.base import Usage
+
+
+def cost_of(ready: ReadyModel) -> Callable[[str, Usage], float | None]:
+    """Return (model that answered, usage) → US dollars, None where the price is not known."""
+    provider, per_token = ready.access.provider, ready.choice.cost_per_token
+    if ready.access.billing is not Billing.METERED:
+        return lambda _model, _usage: 0.0
+
+    def worked_out(model: str, usage: Usage) -> float | None:
+        if per_token is not None:
+            cost_usd = math.inf if usage.tokens is None else per_token * usage.tokens
+            return cost_usd if math.isfinite(cost_usd) else None
+        # Whatever model says that it answered, it is not known to be cheaper than the one that was asked for.
+        prices = [listed_usd(provider, name, usage) for name in dict.fromkeys((model, ready.model))]
+        return max((price for price in prices if price is not None), default=None)
+
+    def cost(model: str, usage: Usage) -> float | None:
+        """A stated 0 is no word against a price."""
+        cost_usd = worked_out(model, usage)
+        if usage.cost_usd:
+            return usage.cost_usd
+        return 0.0 if cost_usd is None and usage.cost_usd == 0.0 and usage.tokens else cost_usd
+
+    return cost

@@ -1,0 +1,181 @@
+"""Open where credentials are kept, and make of a way in what puts its credential on requests."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.resolver import Resolver
+from llm_orc.auth.apply import ApiKeyHeader, Authoriser, NoCredential
+from llm_orc.auth.credential import ApiKey, OAuthToken
+from llm_orc.auth.oauth.client import Notice, OAuthClient
+from llm_orc.auth.refusals import RefusalMemory
+from llm_orc.auth.sources.source import Places
+from llm_orc.auth.standing import sign_in_again
+from llm_orc.auth.storage import CredentialStorage
+from llm_orc.auth.stores.ant_profile import AntProfile
+from llm_orc.auth.stores.choose import choose_keys
+from llm_orc.auth.stores.older import FernetStore
+from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
+from llm_orc.auth.tokens.profile import ProfileAuthoriser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llm_orc.app.access.way import Way
+    from llm_orc.app.wiring import App
+    from llm_orc.auth.stores.passphrase import AskPassphrase
+    from llm_orc.net.transport import Transport
+    from llm_orc.settings.model import OAuthSettings, Settings
+
+
+def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> CredentialStorage:
+    """Return the user's credential store; nothing is read yet. Stores of earlier releases are seen through it.
+
+    A passphrase comes from the file that `LLM_ORC_PASSPHRASE_FILE` names, or from `ask_passphrase`.
+    """
+    return _open(app, "credentials", older=older_stores(app), ask_passphrase=ask_passphrase)
+
+
+def open_put_away(app: App) -> CredentialStorage:
+    """Return the store of what `auth migrate --remove-old` took out of files: to be put back, not used."""
+    return _open(app, "migrated")
+
+
+def older_stores(app: App) -> tuple[FernetStore, ...]:
+    """The stores of earlier releases, the newer one first."""
+    return FernetStore(app.paths.config), FernetStore(app.surroundings.home / ".llm-orc")
+
+
+def _open(
+    app: App, name: str, *, older: tuple[FernetStore, ...] = (), ask_passphrase: AskPassphrase | None = None
+) -> CredentialStorage:
+    folder, environ = app.paths.config, app.surroundings.environ
+    named = environ.get("LLM_ORC_PASSPHRASE_FILE", "")
+    keys = choose_keys(
+        folder / f"{name}.key",
+        app.paths.cache,
+        ask_passphrase=ask_passphrase,
+        passphrase_file=Path(named) if named else None,
+        environ=environ,
+        clock=app.clock.now,
+    )
+    return CredentialStorage(
+        folder / f"{name}.json",
+        keys,
+        older=older,
+        clock=app.clock.now,
+        locks=app.paths.state / "sign-ins",
+    )
+
+
+def open_ant_profile(app: App) -> AntProfile:
+    """Return the sign-in of Anthropic's own tool. It is no part of the store: it is found, not set up here."""
+    around = app.surroundings
+    return AntProfile(around.environ, around.platform, around.home)
+
+
+def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
+    """Return a provider's OAuth as the auth room takes it."""
+    notice = oauth.notice
+    return OAuthClient(
+        provider=provider,
+        client_id=oauth.client_id,
+        issuer=oauth.issuer,
+        authorization_endpoint=oauth.authorization_endpoint,
+        token_endpoint=oauth.token_endpoint,
+        revocation_endpoint=oauth.revocation_endpoint,
+        device_authorization_endpoint=oauth.device_authorization_endpoint,
+        scopes=oauth.scopes,
+        redirect=oauth.redirect,
+        redirect_uri=oauth.redirect_uri,
+        token_request=oauth.token_request,
+        extra_authorize_params=oauth.extra_authorize_params,
+        extra_token_params=oauth.extra_token_params,
+        state_in_token_request=oauth.state_in_token_request,
+        notice=Notice(notice.text, notice.link or "", notice.date or "") if notice else None,
+    )
+
+
+def open_places(app: App) -> Places:
+    """Return everything that credentials are looked for in; nothing is read yet."""
+    return Places(
+        app.surroundings.environ, open_credentials(app), open_ant_profile(app), open_refusals(app), app.clock.now
+    )
+
+
+def open_refusals(app: App) -> RefusalMemory:
+    """Return what is remembered of refused credentials."""
+    return RefusalMemory(app.paths.state / "refusals.json", app.clock.now)
+
+
+def open_resolver(app: App) -> Resolver:
+    """Return what says which ways in there are; it needs no network."""
+    return Resolver(app.settings.providers, open_places(app))
+
+
+@asynccontextmanager
+async def open_authorisers(app: App, http: Transport) -> AsyncIterator[Authorisers]:
+    """The credentials of one process; leaving it waits for token exchanges that are under way."""
+    places = open_places(app)
+    async with Tokens(places.storage, http, app.clock.now) as tokens:
+        yield Authorisers(app.settings, places, tokens)
+
+
+class Authorisers:
+    """Makes of a way over HTTP what puts its credential on requests. `resolver` says which ways there are."""
+
+    def __init__(self, settings: Settings, places: Places, tokens: Tokens) -> None:
+        self.resolver = Resolver(settings.providers, places)
+        self._settings, self._places, self._tokens = settings, places, tokens
+
+    def of(self, way: Way, origin: str) -> Authoriser:
+        """Return what puts the credential on requests to `origin`."""
+        found, refusals = way.found, self._places.refusals
+        if found is None:
+            return NoCredential(origin)
+        if found.place == "profile":
+            return ProfileAuthoriser(self._places.ant, origin, self._places.clock, refusals)
+        if found.entry is not None and isinstance(found.entry.credential, OAuthToken):
+            oauth = self._oauth(way)
+            client = oauth_client_of(way.spec.name, oauth) if oauth else OAuthClient(way.spec.name)
+            keeper = self._tokens.keeper(found.entry, client)
+            return OAuthAuthoriser(keeper, origin, oauth.headers if oauth else None, refusals)
+        key = found.key.secret if found.key is not None else None
+        if found.entry is not None and isinstance(found.entry.credential, ApiKey):
+            key = found.entry.credential.key
+        assert key is not None  # a way that can be used holds what it sends
+        return ApiKeyHeader(origin, way.spec.key_header, key, way.spec.key_scheme, refusals)
+
+    def required_system_prompt(self, way: Way) -> str | None:
+        """The system prompt that a sign-in of this provider demands."""
+        is_stored = way.found is not None and way.found.place != "profile"
+        oauth = self._oauth(way) if way.method == "oauth" and is_stored else None
+        return oauth.required_system_prompt if oauth else None
+
+    def _oauth(self, way: Way) -> OAuthSettings | None:
+        own = self._settings.providers.get(way.spec.name)
+        return own.oauth if own else None
+
+
+def in_words(way: Way) -> str:
+    """Which credential it is and where it came from, as "the … was refused" wants it."""
+    if way.found is None:
+        return "call without a credential"
+    return f"API key of the {way.label}" if way.found.key is not None else way.label
+
+
+def what_to_do(way: Way) -> str:
+    """The next command where the provider refuses this credential. A sign-in never leads to a key."""
+    spec, found = way.spec, way.found
+    where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
+    if found is None:
+        return f"The server wants a key: llm-orc auth add {spec.name}{where}"
+    if found.key is not None:
+        return f"Check the {way.label}{where}. To keep a key encrypted instead: llm-orc auth add {spec.name}"
+    assert found.entry is not None  # a way that can be used holds what it sends
+    if way.method == "oauth":
+        return f"Sign in again: {sign_in_again(found.entry)}"
+    account = "" if found.entry.account == "default" else f" --account {found.entry.account}"
+    return f"Put another key in its place: llm-orc auth add {spec.name} --method api-key{account}{where}"

@@ -1,0 +1,62 @@
+"""What the metered calls of a run would cost, before it starts: worked out when somebody wants to see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.costs import cost_of
+from llm_orc.app.access.ready import Estimate
+from llm_orc.auth.access import Billing
+from llm_orc.providers.base import ModelRequest, Usage
+from llm_orc.providers.most import most_output_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llm_orc.app.access.ready import ReadyModel
+    from llm_orc.runs.recipe import Recipe
+
+_CHARACTERS_PER_TOKEN = 4
+_USUAL_ANSWER = 500  # tokens
+
+
+def estimate(
+    recipe: Recipe,
+    by_agent: Mapping[str, Sequence[ReadyModel]],
+    told: Mapping[str, int],
+) -> Estimate | None:
+    """Return the estimate for the first way of each agent; None where nothing is metered.
+
+    `told` has the characters of the conversation that agents are told before their turn.
+    """
+    specs = {spec.name: spec for spec in recipe.ensemble.agents}
+    metered = {name: ways[0] for name, ways in by_agent.items() if ways[0].access.billing is Billing.METERED}
+    if not metered:
+        return None
+    longest = {name: _longest(ways[0]) for name, ways in by_agent.items()}
+    likely: list[float | None] = []
+    most: list[float | None] = []
+    for name, ready in metered.items():
+        given = len(recipe.task) + len(ready.choice.system_prompt or "") + told.get(name, 0)
+        known = given // _CHARACTERS_PER_TOKEN
+        before = specs[name].depends_on
+        price = cost_of(ready)
+        usual = min(_USUAL_ANSWER, longest[name])
+        likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))
+        most.append(
+            price(
+                ready.model,
+                Usage(known + sum(longest.get(other, _USUAL_ANSWER) for other in before), longest[name]),
+            )
+        )
+    return Estimate(len(metered), _sum(likely), _sum(most))
+
+
+def _longest(ready: ReadyModel) -> int:
+    choice = ready.choice
+    return most_output_tokens(ModelRequest((), max_tokens=choice.max_tokens, options=choice.options), ready.model)
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

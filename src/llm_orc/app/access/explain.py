@@ -1,0 +1,41 @@
+"""Explain an ensemble's access: for every agent what a run would use, why, and what else was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.choices import choices_of
+from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.estimate import estimate
+from llm_orc.app.access.finder import access_finder
+from llm_orc.app.projects.in_force import plan_of
+from llm_orc.net.http import Http
+from llm_orc.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
+
+
+async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = False) -> AccessPlan:
+    """Decide as a run would; nothing is sent to a provider. Raises what a run would raise before it starts."""
+    async with (
+        Http(app.settings.network, max_connections=8) as http,
+        access_finder(app, http, paying=paying_of(allow_metered=allow_metered)) as finder,
+    ):
+        return plan_of(app, ensemble, await finder.find_all(choices_of(ensemble, app.settings)))
+
+
+async def preview_run(app: App, ensemble: Ensemble, task: str) -> AccessPlan:
+    """Return what a run on `task` would use if its person agreed to pay, with an estimate of the cost."""
+    choices = choices_of(ensemble, app.settings)
+    async with (
+        Http(app.settings.network, max_connections=8) as http,
+        access_finder(app, http, paying="always") as finder,
+    ):
+        ready = await finder.find_all(choices)
+    estimated = partial(estimate, Recipe(ensemble, task, choices), ready.by_agent, {})
+    return replace(plan_of(app, ensemble, ready), estimate=estimated)

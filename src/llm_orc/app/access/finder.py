@@ -1,0 +1,341 @@
+"""Find the way in for every agent's models: decided, or refused, before anything is spent."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.options import extras_notice, options_error, refused_options
+from llm_orc.app.access.best import BestAccess
+from llm_orc.app.access.consent import refuse_unwanted_bill, refuse_withheld
+from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
+from llm_orc.app.access.ready import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
+from llm_orc.auth.access import Access, Billing
+from llm_orc.auth.apply import NoCredential
+from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
+from llm_orc.providers.catalog import endpoint_of, find_provider
+from llm_orc.providers.endpoint import Endpoint, check_base_url
+from llm_orc.providers.options.request import ALL_DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.access.consent import Paying
+    from llm_orc.app.access.credentials import Authorisers
+    from llm_orc.app.access.way import Way
+    from llm_orc.app.wiring import App
+    from llm_orc.net.transport import Transport
+    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.providers.official_cli.official import OfficialClis
+    from llm_orc.providers.official_cli.state import CliState
+    from llm_orc.sandbox.server import Sandbox
+
+
+@asynccontextmanager
+async def access_finder(
+    app: App, http: Transport, *, paying: Paying = "agreed", sandbox: Sandbox | None = None
+) -> AsyncIterator[AccessFinder]:
+    """The finder of one run or command. Leaving it ends what it started: exchanges of tokens, official CLIs."""
+    async with AsyncExitStack() as stack:
+        authorisers = await stack.enter_async_context(open_authorisers(app, http))
+        yield AccessFinder(app, http, authorisers, stack, paying=paying, sandbox=sandbox)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of one choice: the ways that can be used, and what was looked at.
+
+    `failures` are told where nothing is left; those that are `minor` only there.
+    """
+
+    ready: tuple[ReadyModel, ...]
+    considered: tuple[Considered, ...]
+    failures: tuple[LlmOrcError, ...]
+    minor: tuple[LlmOrcError, ...] = ()
+
+
+class AccessFinder:
+    """Finds the ways in for choices, each distinct one once."""
+
+    def __init__(
+        self,
+        app: App,
+        http: Transport,
+        authorisers: Authorisers,
+        stack: AsyncExitStack,
+        *,
+        paying: Paying = "agreed",
+        sandbox: Sandbox | None = None,
+    ) -> None:
+        self._app, self._settings, self._http = app, app.settings, http
+        self._authorisers, self._stack = authorisers, stack
+        self._paying, self._sandbox = paying, sandbox
+        self._notices: dict[str, None] = {}
+        self._known: dict[tuple[str | None, ...], _Outcome] = {}
+        self._clis: OfficialClis | None = None
+
+    async def find_all(self, choices: Mapping[str, Sequence[ModelChoice]]) -> ReadyModels:
+        """Return what each agent can use.
+
+        A way that can't be used is left out, with a notice, where the agent has another one. Where it has none,
+        the error names every agent concerned: `NotLoggedIn`, `MeteredNotAllowed`, `AccessNotSupported`,
+        `NotTrusted`, `SettingsError`.
+        """
+        ready: dict[str, tuple[ReadyModel, ...]] = {}
+        considered: dict[str, tuple[Considered, ...]] = {}
+        failed: dict[str, Sequence[LlmOrcError]] = {}
+        notices = self._notices = {}
+        for agent, wanted in choices.items():
+            outcomes = [await self._find(choice) for choice in wanted]
+            self._look_at_options(agent, outcomes)
+            failures = [e for outcome in outcomes for e in outcome.failures]
+            ready[agent] = tuple(model for outcome in outcomes for model in outcome.ready)
+            considered[agent] = _marked(outcomes)
+            if not ready[agent] or _must_stop(outcomes[0]):
+                failed[agent] = outcomes[0].failures if _must_stop(outcomes[0]) else failures
+                continue
+            for choice, outcome in zip(wanted, outcomes, strict=True):
+                for e in (e for e in outcome.failures if e not in outcome.minor):
+                    notices[f"{_left_out(choice, is_first=choice is wanted[0])} is left out: {e.message}"] = None
+        if failed:
+            raise _joined(failed)
+        return ReadyModels(ready, considered, tuple(notices))
+
+    def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
+        """Raise `SettingsError` for options that nobody allowed; name those that somebody did."""
+        for ready in (ready for outcome in outcomes for ready in outcome.ready):
+            dialects = ALL_DIALECTS if ready.choice.provider is None else ready.connection.dialects
+            if refused := refused_options(ready.choice, dialects, self._settings):
+                raise options_error(agent, ready.choice, refused)
+            if notice := extras_notice(agent, ready.choice, dialects):
+                self._notices[notice] = None
+
+    async def _find(self, choice: ModelChoice) -> _Outcome:
+        key = (
+            choice.provider,
+            choice.model,
+            choice.named_by,
+            choice.profile,
+            choice.base_url,
+            choice.api_key_env,
+            choice.api_key_file,
+            choice.auth_method,
+            choice.named_in,
+        )
+        if key not in self._known:
+            self._known[key] = await self._resolve(choice)
+        known = self._known[key]
+        mine = tuple(
+            replace(r, choice=replace(choice, provider=r.choice.provider, model=r.choice.model))
+            for r in known.ready
+        )
+        return replace(known, ready=mine)
+
+    async def _resolve(self, choice: ModelChoice) -> _Outcome:
+        try:
+            if self._sandbox is not None:
+                return _rehearsal(self._rehearsed(choice, self._sandbox))
+            ways, failed, is_chosen = await self._ways(choice)
+        except LlmOrcError as e:
+            return _Outcome((), (Considered(choice.provider or "", "", e.message),), (e,))
+        opened, considered, failures = [], [], [] if failed is None else [failed]
+        minor: list[LlmOrcError] = []
+        for way in ways:
+            provider, method = way.spec.name, way.method or ""
+            if way.bar:
+                considered.append(Considered(provider, method, f"{way.where}: {way.bar}"))
+                continue
+            try:
+                found = await self._open(way, is_chosen=is_chosen)
+            except LlmOrcError as e:
+                failures.append(e)
+                minor += [] if self._is_missed(way) else [e]
+                considered.append(Considered(provider, method, e.message))
+            else:
+                opened.append(found)
+                considered.append(
+                    Considered(provider, found.access.method, found.why or found.access.source, True)
+                )
+        if opened:
+            self._notice_unused(ways)
+        return _Outcome(tuple(opened), tuple(considered), tuple(failures), tuple(minor))
+
+    def _is_missed(self, way: Way) -> bool:
+        """A program that is not installed is missed by those alone who named it."""
+        own = self._settings.providers.get(way.spec.name)
+        is_named = way.choice.auth_method is not None or (own is not None and way.method in own.auth_methods)
+        return is_named or way.cli is None or way.cli.path is not None
+
+    async def _ways(self, choice: ModelChoice) -> tuple[tuple[Way, ...], LlmOrcError | None, bool]:
+        """Return the ways, what was set up beside them and can't be used, and whether they are a choice."""
+        failed, is_chosen = None, True
+        if choice.provider is None:
+            best_access = BestAccess(self._app, self._http, self._authorisers.resolver, self.look)
+            best = await best_access.find(free_only=self._paying == "never")
+            choice = replace(choice, provider=best.found.provider, model=choice.model or best.found.model)
+            failed, is_chosen = best.failed, best.is_chosen
+        refuse_withheld(self._settings, choice)
+        resolver = self._authorisers.resolver
+        program = resolver.program_of(choice)
+        cli = None if program is None else await self.look(program)
+        ways = await asyncio.to_thread(resolver.ways, choice, cli, allow_metered=self._paying == "always")
+        return ways, failed, is_chosen
+
+    async def _open(self, way: Way, *, is_chosen: bool) -> ReadyModel:
+        """Raises what keeps a run from taking it."""
+        if way.cli is None:
+            return self._over_http(way, is_chosen=is_chosen)
+        if way.problem is not None:
+            raise way.problem
+        return await self._through_cli(way, way.cli)
+
+    async def look(self, name: str) -> CliState:
+        """Return what is known of the official CLI `name`."""
+        return await (await self._official_clis()).look(name)
+
+    async def _official_clis(self) -> OfficialClis:
+        if self._clis is None:
+            from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
+
+            most = self._settings.runs.max_cli_processes
+            clis = OfficialClis(self._app.surroundings.environ, max_live=most, network=self._settings.network)
+            self._clis = await self._stack.enter_async_context(clis)
+        return self._clis
+
+    async def _through_cli(self, way: Way, state: CliState) -> ReadyModel:
+        spec, choice = way.spec, way.choice
+        own = self._settings.providers.get(spec.name)
+        of_program = self._settings.providers.get(state.name)
+        base_url = choice.base_url or (own and own.base_url) or (of_program and of_program.base_url)
+        if base_url:
+            base_url = check_base_url(base_url, spec.name)
+        model = choice.model or (own.default_model if own else None)
+        self._notice_stray_key(spec)
+        return ReadyModel(
+            choice=replace(choice, model=model),
+            model=model or "default",
+            connection=CliConnection(await self._official_clis(), state, base_url or None),
+            access=Access(spec.name, spec.cli or "none", way.billing, way.label, base_url or _HOMES[state.name]),
+            why=way.why,
+        )
+
+    def _notice_stray_key(self, spec: ProviderSpec) -> None:
+        """People have lost money because such a key won in silence: it does not, and that is said."""
+        sibling = find_provider(spec.metered_sibling or spec.name, self._settings.providers)
+        for variable in sibling.api_key_env:
+            if self._app.surroundings.environ.get(variable, "").strip():
+                notice = f"The environment variable {variable} is not used for `{spec.name}`: the plan pays."
+                self._notices[notice] = None
+
+    def _notice_unused(self, ways: Sequence[Way]) -> None:
+        """What lies in the environment and is not used is said; so is what an earlier release left and is used."""
+        used = next((way for way in ways if way.is_used), None)
+        if used is None:
+            return
+        for way in ways:
+            if way.place == "environment" and way.bar and used.place != "environment":
+                self._notices[
+                    f"The {way.label} is not used: the {used.label} of `{used.spec.name}` comes first."
+                ] = None
+        choice = used.choice
+        if used.spec.cli is not None and (choice.api_key_env or choice.api_key_file):
+            notice = (
+                f"The key that profile `{choice.profile}` names is not used: a plan pays for `{used.spec.name}`."
+            )
+            self._notices[notice] = None
+        if used.place == "older-store":
+            notice = f"`{used.spec.name}` uses the {used.label}, from {used.where}: {used.why}."
+            self._notices[f"{notice} To make it yours: llm-orc auth migrate"] = None
+
+    def _over_http(self, way: Way, *, is_chosen: bool) -> ReadyModel:
+        choice, spec = way.choice, way.spec
+        endpoint_of(spec, self._settings.providers, choice.base_url)  # an address that is missing is named first
+        model = choice.model or spec.default_model
+        if model is None:
+            raise SettingsError(
+                f"provider `{spec.name}` needs a model to be named",
+                hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
+            )
+        if way.problem is not None:
+            raise way.problem
+        has_credential = way.found is not None
+        endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=has_credential)
+        self._http.check(endpoint.base_url)
+        access = Access(spec.name, way.method or "none", way.billing, way.label, endpoint.origin)
+        is_set_up = way.place == "store" and is_chosen
+        refuse_unwanted_bill(self._app, way, access, self._paying, is_set_up=is_set_up)
+        is_named = choice.profile is None and choice.named_by != "nobody"
+        is_named = is_named and choice.auth_method is None and spec.cli is None
+        return ReadyModel(
+            choice=replace(choice, model=model),
+            model=model,
+            connection=HttpConnection(
+                replace(endpoint, credential=in_words(way), key_hint=what_to_do(way)),
+                self._authorisers.of(way, endpoint.origin),
+                self._authorisers.required_system_prompt(way),
+            ),
+            access=access,
+            why=f"the agent names this provider; {way.why}" if is_named else way.why,
+        )
+
+    def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> ReadyModel:
+        spec = find_provider(choice.provider or "openai-compatible", self._settings.providers)
+        model = choice.model or spec.default_model or "sandbox"
+        name = choice.provider or "sandbox"
+        endpoint = Endpoint(name, spec.dialect, sandbox.base_url(spec.dialect), sandbox.origin)
+        access = Access(name, "sandbox", Billing.LOCAL, "sandbox: canned answers, no model", sandbox.origin)
+        connection = HttpConnection(endpoint, NoCredential(sandbox.origin))
+        return ReadyModel(replace(choice, model=model), model, connection, access)
+
+
+_HOMES = {"claude-cli": "https://api.anthropic.com", "codex-cli": "https://chatgpt.com"}
+
+
+def _rehearsal(ready: ReadyModel) -> _Outcome:
+    said = "a rehearsal asks no model"
+    return _Outcome((ready,), (Considered(ready.access.provider, ready.access.method, said, is_used=True),), ())
+
+
+def _must_stop(first: _Outcome) -> bool:
+    """What is wrong in the settings, or not agreed to, is not passed over for a fallback."""
+    return not first.ready and any(
+        not isinstance(e, AuthError) or isinstance(e, MeteredNotAllowed | NotTrusted) for e in first.failures
+    )
+
+
+def _left_out(choice: ModelChoice, *, is_first: bool) -> str:
+    if choice.profile is None:
+        return f"A way in to `{choice.provider}`"
+    return f"A way in of profile `{choice.profile}`" if is_first else f"The fallback `{choice.profile}`"
+
+
+def _marked(outcomes: Sequence[_Outcome]) -> tuple[Considered, ...]:
+    """Only the first way that works is used; the others wait."""
+    marked: list[Considered] = []
+    for one in (one for outcome in outcomes for one in outcome.considered):
+        is_used = one.is_used and not any(before.is_used for before in marked)
+        marked.append(replace(one, is_used=is_used))
+    return tuple(marked)
+
+
+def _joined(failed: Mapping[str, Sequence[LlmOrcError]]) -> LlmOrcError:
+    """One error for all agents that can't be reached, a line for each cause; agents with the same share it."""
+    causes: dict[str, tuple[LlmOrcError, list[str]]] = {}
+    for agent, errors in failed.items():
+        for error in errors:
+            causes.setdefault(error.message, (error, []))[1].append(agent)
+    lines = [f"{message} ({_agents(agents)})" for message, (_, agents) in causes.items()]
+    joined = copy(next(iter(failed.values()))[0])
+    joined.message = "\n".join(lines)
+    joined.args = (joined.message,)
+    return joined
+
+
+def _agents(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:4])
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"agent{'s' if len(names) > 1 else ''} {shown}{more}"

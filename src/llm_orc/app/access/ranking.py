@@ -1,0 +1,68 @@
+"""Which of a provider's ways a run may take, in order. Where a way came from is not looked into here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from llm_orc.app.access.way import Way
+    from llm_orc.providers.catalog import ProviderSpec
+
+
+def stepping_in(ways: Sequence[Way], *, is_plan: bool = False) -> Iterator[Way]:
+    """Yield the first way, and those that step in where all before them can't be used.
+
+    What was set up and can't be used is replaced by nothing that bills per token; what was only found is replaced
+    by the next that was found, unless that costs more. A plan's own program is a way beside a sign-in to the plan.
+    """
+    taken: list[Way] = []
+    for way in ways:
+        is_free = way.billing is not Billing.METERED
+        is_no_worse = is_free or not any(w.is_set_up or w.billing is not Billing.METERED for w in taken)
+        is_beside = is_plan and way.place == "program"
+        if not taken or is_beside or (is_no_worse and not any(w.may_be_taken for w in taken)):
+            taken.append(way)
+    yield from taken
+
+
+def marked(ways: Iterable[Way]) -> tuple[Way, ...]:
+    """Mark the one that a run takes: the first that it may."""
+    marked: list[Way] = []
+    is_found = False
+    for way in ways:
+        is_used = way.may_be_taken and not is_found
+        is_found = is_found or is_used
+        marked.append(replace(way, is_used=is_used) if is_used else way)
+    return tuple(marked)
+
+
+def barred(
+    others: Iterable[Way], taken: Sequence[Way], spec: ProviderSpec, names: Collection[str]
+) -> Iterator[Way]:
+    """Yield the ways that no run takes, each with the reason. `names` are the methods that are named, if any."""
+    first = next((way for way in taken if way.may_be_taken), taken[0] if taken else None)
+    for way in others:
+        entry = way.found.entry if way.found is not None else None
+        if spec.credential == "none" and spec.cli is None:
+            bar = "this provider needs no credential"
+        elif spec.cli is not None and way.method == "api-key":
+            bar = f"a plan pays for `{spec.name}`: it has no keys of its own"
+        elif names and way.method is not None and way.method not in names:
+            bar = "`auth_method` does not name it"
+        elif not way.is_active and entry is not None:
+            switch = f"llm-orc auth switch {entry.provider} {entry.account}"
+            bar = f"another account is active; change it with: {switch}"
+        elif first is not None and first.may_be_taken:
+            bar = f"{first.name} goes before it"
+        elif first is not None and first.is_set_up:
+            bar = f"{first.name} goes before it; what was only found does not step in for what you set up"
+        elif first is not None:
+            bar = f"{first.name} goes before it, and what costs more does not step in by itself"
+        else:
+            bar = "no run takes it"
+        yield replace(way, bar=bar)

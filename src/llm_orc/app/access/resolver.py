@@ -1,0 +1,302 @@
+"""Which ways in there are for a choice of model, ranked: the one decision that runs and all views share.
+
+The order: what the agent or profile names, what the configuration prefers, what its user set up, the provider's
+own program, and last what was only found. A run takes the first way that may be taken. Nothing that costs more
+steps in for a way that can't be used, unless its user has allowed that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.missing import elsewhere_error, missing_error
+from llm_orc.app.access.ranking import barred, marked, stepping_in
+from llm_orc.app.access.way import Way
+from llm_orc.auth.access import Billing
+from llm_orc.auth.sources.configured import in_configuration
+from llm_orc.auth.sources.source import Places, Wanted
+from llm_orc.auth.sources.table import find_credentials
+from llm_orc.auth.standing import Standing
+from llm_orc.errors import AuthError, CredentialStoreError, LlmOrcError
+from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
+from llm_orc.settings.model import ProviderSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.auth.sources.source import FoundCredential
+    from llm_orc.providers.catalog import CliName, ProviderSpec
+    from llm_orc.providers.endpoint import Endpoint
+    from llm_orc.providers.official_cli.state import CliState
+    from llm_orc.settings.model import AuthMethodName
+
+_USUAL_WHY = {
+    "configuration": "the configuration names it, and that goes before all else",
+    "store": "you set it up with `llm-orc auth add`",
+    "program": "it is the provider's own program, and the way that it supports",
+    "older-store": "an earlier release left it; you have set up nothing that goes before it",
+    "environment": "nothing else is set up",
+    "profile": "nothing else is set up",
+    "nowhere": "",
+}
+
+
+class Resolver:
+    """Looks at every place anew for each question. Nothing is sent and nothing is asked over the network."""
+
+    def __init__(self, providers: Mapping[str, ProviderSettings], places: Places) -> None:
+        self._providers, self._places = providers, places
+
+    def ways(
+        self, choice: ModelChoice, cli: CliState | None = None, *, allow_metered: bool = False
+    ) -> tuple[Way, ...]:
+        """Return the ways of `choice`, whose provider is named, those that a run considers first and in its order.
+
+        `cli` is the provider's own program as it was found; None: it was not looked at, and is no way. Raises
+        `SettingsError` for a provider that nobody knows.
+        """
+        assert choice.provider is not None
+        spec = find_provider(choice.provider, self._providers)
+        there = tuple(self._there(choice, spec, cli))
+        taken = list(self._taken(choice, spec, there, allow_metered=allow_metered))
+        used = {id(way.cli or way.found) for way in taken}
+        others = [way for way in there if id(way.cli or way.found) not in used]
+        names = {method for method, _, _ in self._methods(choice, spec)}
+        return marked((*taken, *barred(others, taken, spec, names)))
+
+    def program_of(self, choice: ModelChoice) -> CliName | None:
+        """Return the official CLI that may be a way of `choice`, so that it is looked at only where it counts."""
+        assert choice.provider is not None
+        spec = find_provider(choice.provider, self._providers)
+        methods = [method for method, _, _ in self._methods(choice, spec)]
+        return spec.cli if not methods or spec.cli in methods else None
+
+    def stored_providers(self) -> tuple[str, ...]:
+        """Return the providers of which something is stored, as far as that can be told without a key."""
+        storage = self._places.storage
+        try:
+            names = [*storage.providers, *storage.older_providers]
+        except CredentialStoreError:
+            names = [*storage.older_providers]
+        return tuple(dict.fromkeys(names))
+
+    # --- what there is ------------------------------------------------------------------------------------
+
+    def _there(self, choice: ModelChoice, spec: ProviderSpec, cli: CliState | None) -> Iterator[Way]:
+        found = [self._over_http(choice, spec, one) for one in self._found(choice, spec)]
+        yield from (way for way in found if way.is_set_up)
+        if spec.cli is not None and cli is not None:
+            yield _through_program(choice, spec, cli)
+        yield from (way for way in found if not way.is_set_up)
+
+    def _found(self, choice: ModelChoice, spec: ProviderSpec) -> tuple[FoundCredential, ...]:
+        """A key that the choice itself names leaves no other; its own address gets no key that it doesn't name."""
+        own = self._own(spec)
+        named = Path(choice.api_key_file) if choice.api_key_file else None
+        origin = self._origin(choice, spec)
+        if (choice.api_key_env or named) and spec.cli is None:
+            wanted = Wanted(spec.name, origin, variable=choice.api_key_env, file=named)
+            return tuple(in_configuration(wanted, self._places))
+        if choice.base_url is not None and not self._is_at_home(choice.base_url, spec):
+            return ()
+        oauth = own.oauth
+        return find_credentials(
+            Wanted(
+                spec.name,
+                origin,
+                () if own.api_key_env or own.api_key_file else spec.api_key_env,
+                own.api_key_env,
+                own.api_key_file,
+                oauth.client_id if oauth else None,
+                can_exchange=oauth is not None and bool(oauth.token_endpoint or oauth.issuer),
+            ),
+            self._places,
+        )
+
+    def _over_http(self, choice: ModelChoice, spec: ProviderSpec, found: FoundCredential) -> Way:
+        problem: LlmOrcError | None = found.standing.problem
+        endpoint: Endpoint | None = None
+        try:
+            endpoint = endpoint_of(spec, self._providers, choice.base_url, has_credential=True)
+        except LlmOrcError as e:
+            problem = problem or e
+        entry = found.entry
+        if entry is not None and endpoint is not None and entry.origin not in {None, endpoint.origin}:
+            whose = f"the {found.label} of `{spec.name}` belongs to `{entry.origin}`"
+            problem = problem or AuthError(
+                f"{whose} and is not sent to `{endpoint.origin}`",
+                hint=f"llm-orc auth add {spec.name}",
+            )
+        return Way(
+            choice,
+            spec,
+            found.kind,
+            found.place,
+            found.where,
+            found.label,
+            self._billing(spec, found, endpoint),
+            found.standing,
+            why=_USUAL_WHY[found.place],
+            problem=problem,
+            is_set_up=found.is_set_up,
+            found=found,
+            origin=(entry.origin if entry is not None else None) or self._origin(choice, spec),
+        )
+
+    def _billing(self, spec: ProviderSpec, found: FoundCredential, endpoint: Endpoint | None) -> Billing:
+        """As its provider and its kind are today; what was set up as metered, or is so today, stays metered."""
+        entry, oauth = found.entry, self._own(spec).oauth
+        if entry is not None and entry.source == "ant-profile":
+            return entry.billing
+        if found.kind == "oauth" and oauth is not None and oauth.billing is not None:
+            today = Billing(oauth.billing)
+        else:
+            today = spec.billing if endpoint is None else billing_of(spec, endpoint)
+        if entry is None or not entry.is_set_up:
+            return today
+        return Billing.METERED if Billing.METERED in {today, entry.billing} else entry.billing
+
+    # --- which of it a run takes --------------------------------------------------------------------------
+
+    def _taken(
+        self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Way], *, allow_metered: bool
+    ) -> Iterator[Way]:
+        own = self._own(spec)
+        methods = self._methods(choice, spec)
+        if spec.credential == "none" and spec.cli is None:
+            yield self._without_credential(choice, spec)
+            return
+        if not methods:
+            yield from self._usual(choice, spec, there)
+        for method, why, is_agreed in methods:
+            yield from self._by_method(choice, spec, there, method, why, is_agreed=is_agreed)
+        is_fallback_allowed = own.allow_metered_fallback or allow_metered
+        if choice.auth_method is None and is_fallback_allowed and "api-key" not in own.auth_methods:
+            setting = f"`providers.{spec.name}.allow_metered_fallback`"
+            why = (
+                f"{setting if own.allow_metered_fallback else '--allow-metered'} allows it when nothing else works"
+            )
+            yield from self._of_sibling(choice, spec, why, is_agreed=choice.named_by != "project")
+
+    def _methods(self, choice: ModelChoice, spec: ProviderSpec) -> list[tuple[AuthMethodName, str, bool]]:
+        """Return the methods that are named, in order, each with why and whether its user agreed to it."""
+        if choice.auth_method is not None:
+            by = f"profile `{choice.profile}`" if choice.profile else "the agent"
+            return [(choice.auth_method, f"{by} names it", choice.named_by != "project")]
+        why = f"`providers.{spec.name}.auth_method` puts it"
+        is_users = choice.named_by != "project"
+        return [
+            (m, f"{why} {'next' if i else 'first'}", is_users) for i, m in enumerate(self._own(spec).auth_methods)
+        ]
+
+    def _usual(self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Way]) -> Iterator[Way]:
+        if spec.cli is not None:
+            # A plan has no keys of its own: a key never counts as paid for by it.
+            ways = [way for way in there if way.is_active and way.method != "api-key"]
+            yield from stepping_in(ways, is_plan=True)
+            return
+        ways = [way for way in there if way.is_active]
+        if ways:
+            yield from stepping_in(ways)
+        elif spec.credential == "required":
+            yield self._missing(choice, spec, None)
+        else:
+            yield self._without_credential(choice, spec)
+
+    def _by_method(
+        self,
+        choice: ModelChoice,
+        spec: ProviderSpec,
+        there: Sequence[Way],
+        method: AuthMethodName,
+        why: str,
+        *,
+        is_agreed: bool,
+    ) -> Iterator[Way]:
+        if method == "api-key" and spec.metered_sibling is not None:
+            yield from self._of_sibling(choice, spec, why, is_agreed=is_agreed)
+            return
+        is_unclear = {None} if method in {"api-key", "oauth"} else set()
+        ways = [way for way in there if way.method in {method, *is_unclear}]
+        if method == "api-key" and (named := [way for way in ways if way.place == "configuration"]):
+            ways = named
+        active = [way for way in ways if way.is_active] or ways[:1]
+        if not ways and method == spec.cli:
+            return  # nobody looked for it
+        taken = list(stepping_in(active)) or [self._missing(choice, spec, method)]
+        yield from (replace(way, why=why, is_agreed=is_agreed) for way in taken)
+
+    def _of_sibling(self, choice: ModelChoice, spec: ProviderSpec, why: str, *, is_agreed: bool) -> Iterator[Way]:
+        """A provider that sells no keys itself has them of its sibling, per token."""
+        if spec.metered_sibling is None:
+            return
+        sibling = find_provider(spec.metered_sibling, self._providers)
+        # A program knows short names (`sonnet`) that the API does not.
+        knows_model = sibling.name == "openai" or (choice.model or "").startswith("claude-")
+        other = replace(choice, provider=sibling.name, model=choice.model if knows_model else None)
+        there = tuple(self._there(other, sibling, None))
+        yield from self._by_method(other, sibling, there, "api-key", why, is_agreed=is_agreed)
+
+    # --- what is not there --------------------------------------------------------------------------------
+
+    def _without_credential(self, choice: ModelChoice, spec: ProviderSpec) -> Way:
+        problem, billing = None, spec.billing
+        try:
+            billing = billing_of(spec, endpoint_of(spec, self._providers, choice.base_url, has_credential=False))
+        except LlmOrcError as e:
+            problem = e
+        words = "no credential needed"
+        standing = Standing("absent", "it needs no credential")
+        if problem is not None:
+            standing = Standing("absent", problem.message, problem.hint, problem)
+        return Way(choice, spec, "none", "nowhere", words, words, billing, standing, words, problem=problem)
+
+    def _missing(self, choice: ModelChoice, spec: ProviderSpec, method: AuthMethodName | None) -> Way:
+        is_elsewhere = choice.base_url is not None and not self._is_at_home(choice.base_url, spec)
+        if is_elsewhere:
+            error = elsewhere_error(choice)
+        else:
+            error = missing_error(spec, self._own(spec), method, self._places.ant)
+        standing = Standing("absent", error.message, error.hint, error)
+        return Way(choice, spec, method, "nowhere", "nowhere", "nowhere", spec.billing, standing, problem=error)
+
+    # --- addresses ----------------------------------------------------------------------------------------
+
+    def _own(self, spec: ProviderSpec) -> ProviderSettings:
+        return self._providers.get(spec.name) or ProviderSettings(spec.name)
+
+    def _origin(self, choice: ModelChoice, spec: ProviderSpec) -> str:
+        try:
+            return endpoint_of(spec, self._providers, choice.base_url, has_credential=False).origin
+        except LlmOrcError:
+            return ""  # the way itself says what is wrong with its address
+
+    @staticmethod
+    def _is_at_home(base_url: str, spec: ProviderSpec) -> bool:
+        if spec.base_url is None:
+            return False
+        return endpoint_of(spec, {}, base_url).origin == endpoint_of(spec, {}).origin
+
+
+def _through_program(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Way:
+    standing = (
+        Standing("unverified", "it says that it is logged in; `llm-orc auth test` proves it")
+        if cli.problem is None
+        else Standing("absent", cli.problem.message, cli.problem.hint, cli.problem)
+    )
+    return Way(
+        choice,
+        spec,
+        spec.cli,
+        "program",
+        cli.in_words,
+        cli.in_words,
+        Billing.SUBSCRIPTION,
+        standing,
+        _USUAL_WHY["program"],
+        problem=cli.problem,
+        cli=cli,
+    )

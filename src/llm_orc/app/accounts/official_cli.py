@@ -1,0 +1,48 @@
+"""Official CLIs as a way in: how they stand on this machine, and making one the way that runs take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from llm_orc.app.accounts.prefer import prefer
+from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.providers.official_cli.official import OFFICIAL_CLIS, OfficialClis
+
+if TYPE_CHECKING:
+    from llm_orc.app.accounts.auth_methods import WayName
+    from llm_orc.app.accounts.prefer import Preference
+    from llm_orc.app.wiring import App
+    from llm_orc.providers.official_cli.state import CliState
+
+
+async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliState]:
+    """Return the states of the official CLIs, or of the one that serves `provider`, by their names."""
+    names = list(OFFICIAL_CLIS)
+    if provider is not None:
+        spec = PROVIDERS.get(provider)
+        names = [spec.cli] if spec is not None and spec.cli is not None else []
+    async with OfficialClis(app.surroundings.environ) as clis:
+        return dict(zip(names, await asyncio.gather(*map(clis.look, names)), strict=True))
+
+
+def login_command(name: str) -> tuple[str, ...]:
+    """The vendor's own sign-in, to be run in its user's terminal."""
+    return OFFICIAL_CLIS[name].login_command
+
+
+def logout_command(name: str) -> tuple[str, ...]:
+    """The vendor's own command that ends its login."""
+    return OFFICIAL_CLIS[name].logout_command
+
+
+def use_cli(app: App, provider: str, name: WayName, state: CliState) -> Preference:
+    """Make the CLI the first way of `provider`; the others that were allowed stay behind it.
+
+    Raises what is wrong with it, such as `NotLoggedIn`.
+    """
+    if state.problem is not None:
+        raise state.problem
+    own = app.settings.providers.get(provider)
+    others = [method for method in (own.auth_methods if own else ()) if method != name]
+    return prefer(app, provider, (name, *others), acknowledge_terms=True)

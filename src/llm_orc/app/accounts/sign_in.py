@@ -1,0 +1,161 @@
+"""Get a credential for a provider and keep it: an API key that its user brings, or a sign-in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.credentials import open_credentials
+from llm_orc.app.accounts.auth_methods import find_auth_method, oauth_client
+from llm_orc.auth.credential import ApiKey, OAuthToken
+from llm_orc.auth.methods.api_key import checked_key
+from llm_orc.auth.methods.browser import browser_chances
+from llm_orc.auth.methods.browser_visit import LIMIT_S, VisitOptions
+from llm_orc.auth.methods.oauth_browser import BrowserLogin
+from llm_orc.auth.methods.oauth_device import DeviceLogin
+from llm_orc.auth.methods.openrouter import OpenRouterLogin
+from llm_orc.errors import AccessNotSupported, CredentialStoreError, InputError
+from llm_orc.net.http import Http
+from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
+
+if TYPE_CHECKING:
+    from llm_orc.app.accounts.auth_methods import AuthMethod
+    from llm_orc.app.wiring import App
+    from llm_orc.auth.credential import Entry
+    from llm_orc.auth.methods.base import Ask, Login, LoginMethod
+    from llm_orc.auth.oauth.client import OAuthClient
+    from llm_orc.auth.secret import Secret
+    from llm_orc.net.transport import Transport
+    from llm_orc.settings.model import OAuthSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SignInOptions:
+    """`device`: with a code on any other device; `no_browser`: only show the page's address."""
+
+    account: str | None = None
+    device: bool = False
+    no_browser: bool = False
+    acknowledge_terms: bool = False
+    limit_s: float = LIMIT_S
+
+
+def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = None) -> Entry:
+    """Keep a key; nobody is asked whether it works. It goes to the provider's address of today and no other.
+
+    Raises `AccessNotSupported`, `KeyMalformed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
+    """
+    find_auth_method(app, provider, "api-key")
+    spec = find_provider(provider, app.settings.providers)
+    if spec.metered_sibling is not None:
+        raise AccessNotSupported(
+            f"`{provider}` is paid for by a plan and has no keys of its own",
+            hint=f"A key is metered (paid per token): llm-orc auth add {spec.metered_sibling}, and to allow it"
+            f" here: llm-orc auth prefer {provider} api-key",
+        )
+    endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
+    return open_credentials(app).store_api_key(
+        provider,
+        checked_key(key, origin=endpoint.origin).key,
+        account=account,
+        billing=billing_of(spec, endpoint),
+        origin=endpoint.origin,
+    )
+
+
+async def sign_in(app: App, provider: str, ask: Ask, options: SignInOptions) -> Login:
+    """Sign in at the provider; nothing is kept yet, so whatever ends this has changed nothing here.
+
+    Raises `LoginFailed`, `AccessNotSupported` where a client id is missing, `InputError` where terms are not
+    acknowledged, `CredentialStoreError` where the result could not be kept.
+    """
+    way = find_auth_method(app, provider, "oauth")
+    oauth = _oauth_settings(app, provider)
+    client = oauth_client(app, provider, oauth)
+    if oauth.kind != "openrouter" and client.client_id is None:
+        raise _no_client(provider, way)
+    if way.notice is not None and not options.acknowledge_terms:
+        raise InputError(
+            f"`{provider}` has terms that need your explicit yes: {way.notice.text}"
+            f" ({way.notice.link}, as of {way.notice.date})",
+            hint="--acknowledge-terms",
+        )
+    endpoint_of(find_provider(provider, app.settings.providers), app.settings.providers, has_credential=True)
+    _refuse_unusable_store(app)
+    async with Http(app.settings.network, max_connections=4) as http:
+        return await _method(app, oauth, client, http, options).log_in(ask)
+
+
+def keep_login(app: App, provider: str, login: Login, options: SignInOptions) -> Entry:
+    """Keep what a sign-in brought, and with it that its terms were acknowledged, and when."""
+    way = find_auth_method(app, provider, "oauth")
+    spec = find_provider(provider, app.settings.providers)
+    origin = endpoint_of(spec, app.settings.providers, has_credential=True).origin
+    storage = open_credentials(app)
+    match login.credential:
+        case ApiKey(key=key):
+            return storage.store_api_key(
+                provider, key, account=options.account, billing=way.billing, origin=origin, label=login.label
+            )
+        case OAuthToken() as token:
+            return storage.store_oauth_token(
+                provider,
+                token.access_token,
+                token.refresh_token,
+                token.expires_at,
+                token.client_id,
+                account=options.account,
+                scopes=login.scopes,
+                billing=way.billing,
+                origin=origin,
+                label=login.label,
+                clock_skew_s=token.clock_skew_s,
+                terms_acknowledged_at=app.clock.now() if way.notice is not None else None,
+            )
+
+
+def _method(
+    app: App, oauth: OAuthSettings, client: OAuthClient, http: Transport, options: SignInOptions
+) -> LoginMethod:
+    around = app.surroundings
+    chances = browser_chances(around.environ, around.platform, shutil.which, os.path.exists)
+    visit = VisitOptions(client.provider, chances, no_browser=options.no_browser, limit_s=options.limit_s)
+    if oauth.kind == "openrouter":
+        if options.device:
+            raise AccessNotSupported(f"`{client.provider}` offers no device code", hint="Leave `--device` out.")
+        return OpenRouterLogin(client, http, visit, app.clock.now)
+    if options.device:
+        return DeviceLogin(client, http, visit, app.clock.now)
+    return BrowserLogin(client, http, visit, app.clock.now)
+
+
+def _oauth_settings(app: App, provider: str) -> OAuthSettings:
+    own = app.settings.providers.get(provider)
+    assert own is not None
+    assert own.oauth is not None  # the way `oauth` is offered only where it is configured
+    return own.oauth
+
+
+def _no_client(provider: str, way: AuthMethod) -> AccessNotSupported:
+    setting = f"`providers.{provider}.oauth.client_id` in config.yaml"
+    if way.notice is None:
+        return AccessNotSupported(
+            f"signing in at `{provider}` needs a client id of your own, and none is configured",
+            hint=f"Register a public client at the provider and set {setting}; an API key needs none of this"
+            f" ({way.billing}).",
+        )
+    return AccessNotSupported(
+        f"llm-orc brings no client id for `{provider}`: its terms do not let other programs offer this sign-in"
+        f" ({way.notice.link}, as of {way.notice.date})",
+        hint=f"The supported way is Claude Code's own command: llm-orc auth add {provider} --method claude-cli."
+        f" With a client that you are entitled to use, set {setting}.",
+    )
+
+
+def _refuse_unusable_store(app: App) -> None:
+    """Before a person signs in for nothing."""
+    state = open_credentials(app).state
+    if not state.is_usable:
+        raise CredentialStoreError(state.words, state=state.name, hint=state.hint)

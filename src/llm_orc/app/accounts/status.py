@@ -1,0 +1,233 @@
+"""What credentials there are, how they are, and which of them a run would use. Nobody is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.credentials import open_ant_profile, open_credentials, open_resolver
+from llm_orc.app.access.way import Place
+from llm_orc.auth.access import Billing, Method
+from llm_orc.auth.credential import OAuthToken
+from llm_orc.auth.standing import StandingName
+from llm_orc.auth.storage import StoreState
+from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
+from llm_orc.auth.stores.keys import Protection
+from llm_orc.errors import LlmOrcError
+from llm_orc.providers.catalog import PROVIDERS, find_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from llm_orc.app.access.resolver import Resolver
+    from llm_orc.app.access.way import Way
+    from llm_orc.app.wiring import App
+    from llm_orc.auth.credential import Entry
+    from llm_orc.auth.storage import CredentialStorage
+    from llm_orc.providers.official_cli.state import CliState
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialStatus:
+    """One credential, or the place where one should be. Holds no secret. Times are Unix seconds.
+
+    `why` says what the state rests on, `use` why a run would take it or not, `hint` what to do about it.
+    """
+
+    provider: str
+    account: str | None  # None: a place that knows no accounts
+    method: Method | None
+    place: Place
+    source: str
+    state: StandingName
+    why: str
+    billing: Billing
+    is_used: bool = False
+    use: str = ""
+    shadows: tuple[str, ...] = ()
+    shadowed_by: str | None = None
+    hint: str | None = None
+    is_active: bool = True  # of the stored accounts, the one that runs use
+    label: str = ""
+    scopes: tuple[str, ...] = ()
+    obtained_at: float | None = None
+    expires_at: float | None = None
+    refreshed_at: float | None = None
+    proven_at: float | None = None
+    terms_acknowledged_at: float | None = None
+    clock_skew_s: float | None = None  # the provider's clock minus ours, when it last gave a token
+    is_usable: bool = True  # a run could send it now, were it to
+    counts: bool = True  # is the provider one that a run can ask at all?
+
+
+@dataclass(frozen=True, slots=True)
+class AuthStatus:
+    """Everything there is. `protection` is None where there is no store yet."""
+
+    store: StoreState
+    protection: Protection | None
+    credentials: tuple[CredentialStatus, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Has every provider that is shown here a way that a run would take?"""
+        return self.store.is_usable and not self.without_way
+
+    @property
+    def without_way(self) -> tuple[str, ...]:
+        """The providers that are shown and that a run can't use."""
+        shown = dict.fromkeys(one.provider for one in self.credentials if one.counts)
+        used = {one.provider for one in self.used()}
+        return tuple(provider for provider in shown if provider not in used)
+
+    def first_of_each(self) -> tuple[CredentialStatus, ...]:
+        """For each provider what a run would use, else what keeps a run from using it."""
+        first = {one.provider: one for one in reversed(self.credentials)}
+        return tuple((first | {one.provider: one for one in self.used()}).values())
+
+    def used(self) -> tuple[CredentialStatus, ...]:
+        return tuple(credential for credential in self.credentials if credential.is_used)
+
+
+def auth_status(
+    app: App, provider: str | None = None, clis: Mapping[str, CliState] = MappingProxyType({})
+) -> AuthStatus:
+    """Return every way in, as a run ranks them; for one `provider` there is always a row, `absent` if need be.
+
+    `clis` are the official programs as they were found; without them, none is mentioned.
+
+    Raises `SettingsError` for a provider that nobody knows.
+    """
+    storage, resolver = open_credentials(app), open_resolver(app)
+    stored = resolver.stored_providers()
+    if provider is not None and provider not in stored:
+        find_provider(provider, app.settings.providers)
+    names = [provider] if provider else dict.fromkeys([*PROVIDERS, *app.settings.providers, *stored])
+    rows: list[CredentialStatus] = []
+    for name in names:
+        rows += _rows(app, name, resolver, clis, is_asked_for=provider is not None) or _unknown(name, storage)
+    notices = (*storage.notices, *(open_ant_profile(app).read().notices if ANT_PROVIDER in names else ()))
+    return AuthStatus(storage.state, _protection(storage), tuple(rows), notices)
+
+
+def _protection(storage: CredentialStorage) -> Protection | None:
+    return storage.protection if storage.state.name not in {"corrupt", "foreign", "unsafe"} else None
+
+
+def _rows(
+    app: App, provider: str, resolver: Resolver, clis: Mapping[str, CliState], *, is_asked_for: bool
+) -> list[CredentialStatus]:
+    choice = ModelChoice(provider, None, named_by="user")
+    try:
+        program = resolver.program_of(choice)
+        ways = resolver.ways(choice, clis.get(program) if program else None)
+    except LlmOrcError:
+        if is_asked_for and provider not in resolver.stored_providers():
+            raise
+        return []
+    own = app.settings.providers.get(provider)
+    is_preferred = own is not None and bool(own.auth_methods)
+    is_stored = provider in resolver.stored_providers()
+    shown = [
+        way for way in ways if is_asked_for or _is_notable(way, is_preferred=is_preferred, is_stored=is_stored)
+    ]
+    used = next((way for way in ways if way.is_used), None)
+    return [_row(way, provider, used, shown, app.clock.now()) for way in shown]
+
+
+def _is_notable(way: Way, *, is_preferred: bool, is_stored: bool) -> bool:
+    """Among all providers: what is there, and what is not there although the settings prefer it."""
+    if way.place == "nowhere":
+        return is_preferred and way.method != "none"
+    if way.place == "program":
+        return is_preferred or (way.problem is None and way.spec.name != way.spec.cli) or _is_only_cli(way)
+    return way.method is not None or is_stored  # a store of which nothing can be told is told once
+
+
+def _is_only_cli(way: Way) -> bool:
+    """`codex-cli` is the one name of its program; `claude-cli` is another name of a plan's."""
+    return way.problem is None and not any(
+        s.cli == way.spec.cli and s.name != way.spec.name for s in PROVIDERS.values()
+    )
+
+
+def _row(way: Way, provider: str, used: Way | None, shown: list[Way], now: float) -> CredentialStatus:
+    entry = way.found.entry if way.found is not None else None
+    of_sibling = f" (key of `{way.spec.name}`)" if way.spec.name != provider else ""
+    standing = way.standing
+    problem = way.problem if standing.problem is None else None  # of the address, not of the credential
+    hint = standing.hint or (problem.hint if problem is not None else None)
+    row = CredentialStatus(
+        provider,
+        entry.account if entry is not None else None,
+        way.method if way.method != "none" else None,
+        way.place,
+        way.where + of_sibling if way.method != "none" else "nowhere",
+        standing.name,
+        standing.why,
+        way.billing,
+        is_used=way.is_used,
+        use=_use(way, problem),
+        hint=hint if way.is_used or not way.bar or way.problem is not None else None,
+        is_active=way.is_active,
+        is_usable=way.problem is None,
+    )
+    others = tuple(other.name for other in shown if other is not way and other.standing.name != "absent")
+    if way.is_used:
+        row = replace(row, shadows=others)
+    elif used is not None:
+        row = replace(row, shadowed_by=used.name)
+    return _with_entry(row, entry)
+
+
+def _use(way: Way, problem: LlmOrcError | None) -> str:
+    if way.is_used:
+        return way.why
+    if way.bar:
+        return way.bar
+    if problem is not None:
+        return f"it can't be used: {problem.message}"
+    return "it can't be used as it is" if way.problem is not None else f"where the one before fails: {way.why}"
+
+
+def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:
+    if entry is None:
+        return row
+    token = entry.credential if isinstance(entry.credential, OAuthToken) else None
+    return replace(
+        row,
+        label=entry.label,
+        scopes=token.scopes if token else (),
+        obtained_at=entry.obtained_at,
+        expires_at=token.expires_at if token else None,
+        refreshed_at=entry.refreshed_at,
+        proven_at=entry.proven_at,
+        terms_acknowledged_at=entry.terms_acknowledged_at,
+        clock_skew_s=token.clock_skew_s if token else None,
+    )
+
+
+def _unknown(provider: str, storage: CredentialStorage) -> Iterator[CredentialStatus]:
+    """Entries of a provider that no configuration describes (any more): no run can use them."""
+    for entry in storage.of(provider).entries if storage.state.is_usable else ():
+        kind: Method = "oauth" if isinstance(entry.credential, OAuthToken) else "api-key"
+        why = f"no run can use it: nothing says where `{provider}` is"
+        row = CredentialStatus(
+            provider,
+            entry.account,
+            kind,
+            "store" if entry.is_set_up else "older-store",
+            f"credential store {storage.path}" if entry.source == "own" else "an older store, read only",
+            "unverified",
+            why,
+            entry.billing,
+            use=why,
+            hint=f"Describe `providers.{provider}` in config.yaml, or: llm-orc auth remove {provider}",
+            is_active=entry.is_active,
+            is_usable=False,
+            counts=False,
+        )
+        yield _with_entry(row, entry)

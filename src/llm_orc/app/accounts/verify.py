@@ -1,0 +1,128 @@
+"""Prove that access works: one real, minimal call, or one renewal, and what came of it is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.credentials import oauth_client_of, open_credentials, open_refusals, open_resolver
+from llm_orc.app.access.finder import access_finder
+from llm_orc.app.accounts.process_start import started_at
+from llm_orc.auth.access import Access
+from llm_orc.auth.credential import OAuthToken
+from llm_orc.auth.sources.source import secrets_of
+from llm_orc.auth.tokens.oauth import Tokens
+from llm_orc.errors import LlmOrcError, NotLoggedIn, ReplyTimedOut
+from llm_orc.net.http import Http
+from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.redact import masked_reply
+
+if TYPE_CHECKING:
+    from llm_orc.app.accounts.status import AuthStatus
+    from llm_orc.app.wiring import App
+    from llm_orc.auth.credential import Entry
+
+_QUESTION = "Answer with one word: yes."
+_MOST_TOKENS = 16  # the fewest that every provider takes
+_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The provider took the credential and `model` answered, over `access`, after `took_s`."""
+
+    access: Access
+    model: str
+    took_s: float
+
+
+async def try_access(app: App, provider: str, model: str | None = None, *, again: bool = True) -> Proof:
+    """Ask a model of the provider (None: its default one) one short question, exactly as a run would.
+
+    `again`: what was refused before is tried once more. Raises what a run would: `AuthError`, `ProviderError`,
+    `SettingsError`.
+    """
+    choice = ModelChoice(provider, model, named_by="user")
+    if again:
+        await asyncio.to_thread(_forget_refusals, app, choice)
+    began = app.clock.monotonic()
+    async with Http(app.settings.network, max_connections=2) as http, access_finder(app, http) as finder:
+        ready, *_ = (await finder.find_all({provider: [choice]})).by_agent[provider]
+        asked = ready.connection.build(ready, http, max_retries=1)
+        request = ModelRequest((Message("user", _QUESTION),), max_tokens=_MOST_TOKENS)
+        try:
+            async with asyncio.timeout(_LIMIT_S):
+                reply = await masked_reply(asked, request)
+        except TimeoutError as e:
+            raise ReplyTimedOut(
+                f"`{provider}` gave no answer within {_LIMIT_S:.0f} s", hint=f"llm-orc auth status {provider}"
+            ) from e
+    await asyncio.to_thread(_remember, app, choice)
+    return Proof(ready.access, reply.model, app.clock.monotonic() - began)
+
+
+async def verify_access(app: App, status: AuthStatus) -> dict[str, str]:
+    """Try every provider whose credential a run would use; return what went wrong, in words, by provider."""
+    providers = [credential.provider for credential in status.used() if credential.is_usable]
+    outcomes = await asyncio.gather(*(_failure(app, provider) for provider in providers))
+    return {provider: words for provider, words in zip(providers, outcomes, strict=True) if words}
+
+
+async def refresh_access(app: App, provider: str, account: str | None = None) -> Entry:
+    """Renew a sign-in whatever its age. Raises `NotLoggedIn`, `CredentialExpired`, `ProviderError`."""
+    storage = open_credentials(app)
+    entry = await asyncio.to_thread(storage.get, provider, account)
+    if entry is None:
+        raise NotLoggedIn(f"you are not signed in to `{provider}`", hint=f"llm-orc auth add {provider}")
+    own = app.settings.providers.get(provider)
+    if isinstance(entry.credential, OAuthToken) and (own is None or own.oauth is None):
+        raise NotLoggedIn(
+            f"the configuration does not say where the sign-in `{provider}` is renewed",
+            hint=f"Describe `providers.{provider}.oauth` in config.yaml, or: llm-orc auth add {provider}",
+        )
+    if not isinstance(entry.credential, OAuthToken) or own is None or own.oauth is None:
+        raise NotLoggedIn(
+            f"`{provider}` (account `{entry.account}`) is an API key: it has nothing to renew",
+            hint=f"llm-orc auth test {provider}",
+        )
+    client = oauth_client_of(provider, own.oauth)
+    async with (
+        Http(app.settings.network, max_connections=2) as http,
+        Tokens(storage, http, app.clock.now, app.tell) as tokens,
+    ):
+        # Who asked at the same time is served by one renewal, however long their processes took to start.
+        await tokens.keeper(entry, client).refresh_now(asked_at=started_at())
+    renewed = await asyncio.to_thread(storage.get, provider, entry.account)
+    return renewed or entry
+
+
+async def _failure(app: App, provider: str) -> str:
+    try:
+        await try_access(app, provider, again=False)
+    except LlmOrcError as e:
+        return e.message
+    return ""
+
+
+def _remember(app: App, choice: ModelChoice) -> None:
+    """Keep when a stored credential of ours was last taken; what is read where it stands remembers nothing."""
+    now = app.clock.now()
+    for way in open_resolver(app).ways(choice):
+        entry = way.found.entry if way.found is not None else None
+        if way.is_used and entry is not None and entry.source == "own":
+            open_credentials(app).update(entry.provider, entry.account, lambda e: replace(e, proven_at=now))
+
+
+def _forget_refusals(app: App, choice: ModelChoice) -> None:
+    """Let everything be tried again that a run would take, were it not for what is remembered against it."""
+    refusals, storage = open_refusals(app), open_credentials(app)
+    for way in open_resolver(app).ways(choice):
+        if way.bar or way.found is None:
+            continue
+        for secret in secrets_of(way.found):
+            refusals.forget(way.origin, secret)
+        entry = way.found.entry
+        if entry is not None and entry.source == "own" and (entry.refused or entry.needs_login):
+            storage.update(entry.provider, entry.account, lambda e: replace(e, refused=None, needs_login=None))

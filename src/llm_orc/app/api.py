@@ -1,0 +1,111 @@
+"""The library's front door: what the command line does, for Python programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.run import RunOptions, run_ensemble
+from llm_orc.app.wiring import Surroundings, open_app
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import InputError
+from llm_orc.net.event_loop import run_to_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
+
+    from llm_orc.agents.spec import WhenFull
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+
+def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
+    """Return the ensemble of that name (project, then user, then packaged), or in that file.
+
+    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with everything that is wrong in the file.
+    """
+    return find_ensemble(open_app(Surroundings.here()), str(name_or_path))
+
+
+async def run(
+    ensemble: Ensemble | str | PathLike[str],
+    task: str | None = None,
+    *,
+    allow_metered: bool = False,
+    rehearse: bool = False,
+    record: bool | None = None,
+    max_concurrent: int | None = None,
+    timeout_s: float | None = None,
+    max_cost_usd: float | None = None,
+    max_calls: int | None = None,
+    conversation: str | None = None,
+    when_full: WhenFull | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+) -> RunResult:
+    """Run an ensemble on `task` (else its `default_task`) and return the result of every agent.
+
+    `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
+    settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
+    is raised, an `LlmOrcError`, was found before anything was spent. With a `conversation` the agents are told
+    what was said in it before, and `when_full` says what to do when that no longer fits a model. Settings and
+    ensembles are looked up from the working directory, credentials in the environment. Cancelling keeps what is
+    finished.
+    """
+    app = open_app(Surroundings.here())
+    if not isinstance(ensemble, Ensemble):
+        ensemble = find_ensemble(app, str(ensemble))
+    if (task := task if task is not None else ensemble.default_task) is None:
+        raise InputError(f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: run(ensemble, "…")')
+    options = RunOptions(
+        task=task,
+        allow_metered=allow_metered,
+        rehearse=rehearse,
+        record=record,
+        max_concurrent=max_concurrent,
+        timeout_s=timeout_s,
+        max_cost_usd=max_cost_usd,
+        max_calls=max_calls,
+        stream=on_event is not None,
+        conversation=ConversationOptions(conversation, when_full=when_full),
+    )
+    return await run_ensemble(app, ensemble, options, show=on_event or _nobody_looks)
+
+
+def run_sync(
+    ensemble: Ensemble | str | PathLike[str],
+    task: str | None = None,
+    *,
+    allow_metered: bool = False,
+    rehearse: bool = False,
+    record: bool | None = None,
+    max_concurrent: int | None = None,
+    timeout_s: float | None = None,
+    max_cost_usd: float | None = None,
+    max_calls: int | None = None,
+    conversation: str | None = None,
+    when_full: WhenFull | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+) -> RunResult:
+    """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
+    return run_to_end(
+        run(
+            ensemble,
+            task,
+            allow_metered=allow_metered,
+            rehearse=rehearse,
+            record=record,
+            max_concurrent=max_concurrent,
+            timeout_s=timeout_s,
+            max_cost_usd=max_cost_usd,
+            max_calls=max_calls,
+            conversation=conversation,
+            when_full=when_full,
+            on_event=on_event,
+        )
+    )
+
+
+def _nobody_looks(_event: RunEvent) -> None:
+    return

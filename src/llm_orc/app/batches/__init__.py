@@ -1,0 +1,1 @@
+"""Batches: plan, carry out, follow, administer."""

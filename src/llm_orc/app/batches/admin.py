@@ -1,0 +1,221 @@
+"""Look back at batches, stop them and delete them: what needs no worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.batches.prompts import longest_additions
+from llm_orc.app.batches.store import batch_place
+from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
+from llm_orc.batches.batch_store import BatchStore
+from llm_orc.batches.database import StoreFailure, open_engine, store_error
+from llm_orc.batches.workers.membership import WorkerSeen, is_worked_on, workers_of
+from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import BatchNotFound
+from llm_orc.formats.batch import Columns
+from llm_orc.runs.recipe import Recipe
+from llm_orc.runs.spend import Spend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbos import DBOSClient
+    from sqlalchemy import Engine
+
+    from llm_orc.app.wiring import App
+    from llm_orc.batches.store_url import Place
+    from llm_orc.jsontypes import JsonValue
+
+_DAY_S = 86_400.0
+_MANY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """A batch as it stands. `in_flight` counts rows under way in all processes."""
+
+    batch: Batch
+    in_flight: int
+    spend: Mapping[str, Spend]
+
+
+class BatchAdmin:
+    """An open store without a worker. Reads, and tells workers through the store what to stop."""
+
+    def __init__(self, engine: Engine, place: Place) -> None:
+        self._engine, self._place = engine, place
+        self.batches = BatchStore(engine)
+
+    def status(self, batch_id: str) -> BatchStatus:
+        batch = self.batches.batch(batch_id)
+        if batch is None:
+            raise BatchNotFound(f"there is no batch `{batch_id}`", hint="llm-orc batch list")
+        spend: dict[str, Spend] = {}
+        for end in self.batches.ends(batch_id):
+            for billing, part in end.spend.items():
+                spend[billing] = spend.get(billing, Spend()).plus(part)
+        with self._client() as client:
+            held = client.list_workflows(
+                status="PENDING", queue_name=queue_of(batch_id), load_input=False, load_output=False
+            )
+        return BatchStatus(batch, len(held) if is_worked_on(self._place) else 0, spend)
+
+    def columns(self, batch_id: str) -> Columns:
+        """Return what a table of the batch has: agents in the order of the plan, those first that others need."""
+        own: dict[str, set[str]] = {}  # of ours that say the same in each row so far
+        for row in self.batches.inputs(batch_id):
+            ours = {"id": row.label, "input": row.task}
+            for name, value in row.fields.items():
+                same = {our for our, words in ours.items() if words == value}
+                own[name] = own.get(name, same) & same
+        kept = tuple(name for name, same in own.items() if not same)
+        return Columns(kept, make_plan(self.batches.recipe(batch_id).ensemble).names)
+
+    def rows(self, batch_id: str) -> Iterator[BatchRow]:
+        """Yield the rows that have ended, in the order in which they did."""
+        ends = sorted(self.batches.ends(batch_id), key=lambda end: (end.ended_at, end.number))
+        for start in range(0, len(ends), _MANY):
+            some = [end.number for end in ends[start : start + _MANY]]
+            found = {row.number: row for row in self.batches.rows(batch_id, some)}
+            yield from (found[number] for number in some if number in found)
+
+    def rows_in_order(self, batch_id: str) -> Iterator[BatchRow]:
+        yield from self.batches.rows(batch_id, sorted(self.batches.ended_numbers(batch_id)))
+
+    def cancel(self, batch_id: str, now: float) -> int:
+        """Stop the batch wherever it is worked on; returns how many rows had not ended. One that is over stays so.
+
+        What is on a queue counts, not what a row says: an earlier try may have been killed in the middle.
+        """
+        stopped = self.batches.cancel(batch_id, now)
+        with self._client() as client:
+            for name in (ROW_WORKFLOW, AGENT_WORKFLOW):  # rows first: an agent that is cancelled asks for its row
+                cancel_all(client, f"{batch_id}:", name)
+            close_queue(client, batch_id)
+        return stopped
+
+    def delete(self, batch_id: str) -> None:
+        """Delete the batch with its answers, and what the engine keeps of it."""
+        with self._client() as client:
+            while ids := [
+                status.workflow_id
+                for status in client.list_workflows(
+                    workflow_id_prefix=f"{batch_id}:", limit=_MANY, load_input=False, load_output=False
+                )
+            ]:
+                client.delete_workflows(ids)
+            close_queue(client, batch_id)
+        self.batches.delete(batch_id)
+
+    def ended_before(self, at: float) -> list[str]:
+        """Return the batches that are done and were begun before `at` (Unix seconds)."""
+        return [b.batch_id for b in self.batches.batches() if b.created_at < at and b.state == "done"]
+
+    def workers(self, now: float) -> list[WorkerSeen]:
+        if not is_worked_on(self._place):  # who stands there was killed
+            return []
+        with self._client() as client:
+            return workers_of(self._engine, client, now)
+
+    @contextmanager
+    def _client(self) -> Iterator[DBOSClient]:
+        client = client_of(self._engine)
+        try:
+            yield client
+        finally:
+            client.destroy()
+
+
+@contextmanager
+def open_batches(app: App, store: str | None) -> Iterator[BatchAdmin | None]:
+    """Open the store that is meant; None where there is none yet. Raises `InputError`, `StorageError`."""
+    place = batch_place(app, store)
+    if place.path is not None and not place.path.exists():
+        yield None
+        return
+    engine = open_engine(place)
+    try:
+        yield BatchAdmin(engine, place)
+    except StoreFailure as e:
+        raise store_error(place, e) from None
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBatch:
+    """A batch that is kept, with what is needed to go on with it."""
+
+    batch: Batch
+    recipe: Recipe
+    longest_task: str
+    added: Mapping[str, int]  # characters that a row puts into each agent's system prompt at most
+
+    @property
+    def to_do(self) -> int:
+        """Rows that have not ended, or were cancelled."""
+        return self.batch.waiting + self.batch.counts.get("cancelled", 0)
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed and can be asked for again."""
+        counts = self.batch.counts
+        return counts.get("failed", 0) + counts.get("completed_with_errors", 0) - self.batch.unusable
+
+
+def stored_batch(app: App, store: str | None, batch_id: str) -> KeptBatch | None:
+    """Return the batch with this id, or None."""
+    with open_batches(app, store) as found:
+        batch = found.batches.batch(batch_id) if found else None
+        if found is None or batch is None:
+            return None
+        recipe = found.batches.recipe(batch_id)
+        added = longest_additions(recipe.choices, (row.fields for row in found.batches.inputs(batch_id)))
+        return KeptBatch(batch, recipe, found.batches.longest_task(batch_id), added)
+
+
+def find_batch(app: App, name: str, store: str | None) -> KeptBatch:
+    """Return the batch that `name` names: an id, the beginning of one, or `last`. Raises `BatchNotFound`."""
+    with open_batches(app, store) as found:
+        if found is None:
+            raise no_batch_yet()
+        batch_id = found.batches.find(name)
+    kept = stored_batch(app, store, batch_id)
+    if kept is None:
+        raise no_batch_yet()
+    return kept
+
+
+def no_batch_yet() -> BatchNotFound:
+    return BatchNotFound("there is no batch yet", hint="llm-orc batch ENSEMBLE --inputs FILE")
+
+
+def about_row(row: BatchRow) -> dict[str, JsonValue]:
+    """Return what is known of a row without its answers, as JSON."""
+    return {
+        "batch": row.batch_id,
+        "row": row.number,
+        "line": row.line or None,
+        "id": row.label or None,
+        "status": row.state,
+        "input": row.task,
+        "fields": row.fields,
+    }
+
+
+def error_of(row: BatchRow) -> JsonValue:
+    return None if row.error_code is None else {"code": row.error_code, "message": row.error}
+
+
+def prune_batches(app: App, store: str | None, *, older_than_days: float) -> int:
+    """Delete batches that are done and were begun longer ago than that; returns how many."""
+    with open_batches(app, store) as found:
+        old: Sequence[str] = found.ended_before(app.clock.now() - older_than_days * _DAY_S) if found else ()
+        for batch_id in old:
+            assert found is not None
+            found.delete(batch_id)
+    return len(old)

@@ -1,0 +1,134 @@
+"""What asks the agents of batches: with this machine's own credentials, found when a batch is first worked on."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.agents.llm import LlmCaller
+from llm_orc.app.access.consent import paying_of
+from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
+from llm_orc.app.batches.store import is_own_store
+from llm_orc.app.runs.runtime import BatchWays, Session, limiters_of
+from llm_orc.batches.batch import BatchLimits
+from llm_orc.batches.database import in_store
+from llm_orc.batches.workers.budget import BatchAccount, LimitsChanged
+from llm_orc.errors import NotTrusted
+from llm_orc.providers.limits.limiter import Limiters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import AgentTurn, CallAgent
+    from llm_orc.app.wiring import App
+    from llm_orc.batches.workers.worker import Worker
+    from llm_orc.providers.limits.limiter import SlowedDown
+    from llm_orc.runs.recipe import Recipe
+    from llm_orc.settings.model import Settings
+
+_PATIENCE = 3  # nobody waits before the screen, and a row that fails for a busy provider is a row to do again
+
+
+class BatchCalls:
+    """Enter it around a worker, and give it the worker. Connections and sign-ins last for all rows of a batch."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._stack = AsyncExitStack()
+        self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
+        self._candidates: dict[str, Mapping[str, Sequence[Candidate]]] = {}
+        self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
+        self.worker: Worker
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def __call__(self, batch_id: str, number: int, recipe: Recipe) -> CallAgent:
+        """Return what asks the agents of one row. Raises `AuthError`, `SettingsError` where this machine can't."""
+        if batch_id not in self._ready:
+            self._ready[batch_id] = await self._prepare(batch_id, recipe)
+        caller, account = self._ready[batch_id]
+        candidates = await self._candidates_of_row(batch_id, number, recipe)
+
+        async def ask(turn: AgentTurn) -> AgentOutput:
+            while True:
+                try:
+                    return await caller.with_budget(account.of_row(number), candidates)(turn)
+                except LimitsChanged:
+                    continue
+
+        return ask
+
+    async def _candidates_of_row(
+        self, batch_id: str, number: int, recipe: Recipe
+    ) -> Mapping[str, Sequence[Candidate]] | None:
+        """Return those with the row's columns in their system prompts; None where no such prompt has any."""
+        if not prompts_with_columns(recipe.choices):
+            return None
+        row = await in_store(partial(self.worker.batches.row, batch_id, number))
+        return candidates_of_row(self._candidates[batch_id], row.fields)
+
+    async def give_back(self, batch_id: str | None = None) -> None:
+        """Leave uncounted what was not called after all, of one batch or of all. Call it when no call follows."""
+        for name, (_, account) in self._ready.items():
+            if batch_id in {None, name}:
+                await account.give_back()
+
+    def slowed_down(self) -> tuple[SlowedDown, ...]:
+        """Return which providers are busy, so that calls of this process wait."""
+        return tuple(slowed for limiters in self._limiters.values() for slowed in limiters.slowed_down())
+
+    def _shared_limiters(self, *, rehearsal: bool) -> Limiters:
+        """One limiter for each access of the process, however many batches use it."""
+        if rehearsal not in self._limiters:
+            gate = self.worker.gate if self.worker.place.is_shared else None
+            self._limiters[rehearsal] = Limiters({}, gate) if rehearsal else limiters_of(self._app, gate)
+        return self._limiters[rehearsal]
+
+    async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
+        worker = self.worker
+        if not is_own_store(self._app, worker.place):
+            refuse_foreign_places(self._app.settings, recipe)
+        session = Session(
+            self._app,
+            paying=paying_of(allow_metered=recipe.allow_metered),
+            rehearsal=recipe.rehearsal,
+            stream=False,
+            batch=BatchWays(self._shared_limiters(rehearsal=recipe.rehearsal), _PATIENCE),
+        )
+        await self._stack.enter_async_context(session)
+        _, candidates = await session.models_for(recipe.choices)
+        batch = await in_store(partial(worker.batches.batch, batch_id))
+        limits = BatchLimits() if batch is None else batch.limits
+        account = BatchAccount(
+            worker.engine, worker.worker_id, batch_id, limits, starting=worker.carrier.call_starts
+        )
+        self._candidates[batch_id] = candidates
+        return LlmCaller(candidates), account
+
+
+def refuse_foreign_places(settings: Settings, recipe: Recipe) -> None:
+    """Raise `NotTrusted` where the recipe says where keys are or where they go, and this machine's settings don't.
+
+    Whoever can write to the store could else have a worker send its keys to an address of theirs.
+    """
+    for agent, choices in recipe.choices.items():
+        for choice in choices:
+            named = (choice.base_url, choice.api_key_env, choice.api_key_file)
+            own = settings.profiles.get(choice.profile or "")
+            file = None if own is None or own.api_key_file is None else str(own.api_key_file)
+            if any(named) and (own is None or named != (own.base_url, own.api_key_env, file)):
+                raise NotTrusted(
+                    f"agent `{agent}` of the batch names an address or a key's place (profile `{choice.profile}`)"
+                    " that is not in this machine's settings",
+                    hint="Define the same profile here, if it is as you want it; nothing was sent.",
+                )

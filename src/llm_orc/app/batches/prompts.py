@@ -1,0 +1,86 @@
+"""Columns of an input in agents' system prompts: checked before anything is spent, put in for each row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llm_orc.app.batches.placeholders import fill_known, placeholders, rename
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.runs.recipe import Recipe
+
+
+def prompts_with_columns(choices: Mapping[str, Sequence[ModelChoice]]) -> dict[str, str]:
+    """Return the system prompts that have placeholders, by what they are called in errors."""
+    found: dict[str, str] = {}
+    for agent, ways in choices.items():
+        for choice in ways:
+            if placeholders(choice.system_prompt or ""):
+                of_profile = f" (profile `{choice.profile}`)" if choice.profile else ""
+                found[f"the system prompt of agent `{agent}`{of_profile}"] = choice.system_prompt or ""
+    return found
+
+
+def with_own_columns(
+    choices: Mapping[str, tuple[ModelChoice, ...]], columns: Mapping[str, str]
+) -> dict[str, tuple[ModelChoice, ...]]:
+    """Write placeholders by the inputs' own names of their columns. `columns` renames: column → placeholder."""
+    own = {placeholder: column for column, placeholder in columns.items()}
+    return {
+        agent: tuple(
+            choice
+            if choice.system_prompt is None
+            else replace(choice, system_prompt=rename(choice.system_prompt, own))
+            for choice in ways
+        )
+        for agent, ways in choices.items()
+    }
+
+
+def with_values(choice: ModelChoice, fields: Mapping[str, JsonValue]) -> ModelChoice:
+    """Return the choice for one row, with its values in the system prompt."""
+    if choice.system_prompt is None:
+        return choice
+    return replace(choice, system_prompt=fill_known(choice.system_prompt, fields))
+
+
+def candidates_of_row(
+    candidates: Mapping[str, Sequence[Candidate]], fields: Mapping[str, JsonValue]
+) -> dict[str, list[Candidate]]:
+    return {
+        agent: [replace(candidate, choice=with_values(candidate.choice, fields)) for candidate in ways]
+        for agent, ways in candidates.items()
+    }
+
+
+def recipe_of_row(recipe: Recipe, task: str, fields: Mapping[str, JsonValue]) -> Recipe:
+    """Return the recipe of one row, as if it were a run of its own."""
+    choices = {
+        agent: tuple(with_values(choice, fields) for choice in ways) for agent, ways in recipe.choices.items()
+    }
+    return replace(recipe, task=task, choices=choices)
+
+
+def longest_additions(
+    choices: Mapping[str, Sequence[ModelChoice]], rows: Iterable[Mapping[str, JsonValue]]
+) -> dict[str, int]:
+    """Return by how many characters a row makes each agent's first system prompt longer, at most."""
+    prompts = {
+        agent: ways[0].system_prompt
+        for agent, ways in choices.items()
+        if placeholders(ways[0].system_prompt or "")
+    }
+    longest = dict.fromkeys(prompts, 0)
+    if not prompts:
+        return longest
+    for fields in rows:
+        for agent, prompt in prompts.items():
+            if prompt is not None:
+                longest[agent] = max(longest[agent], len(fill_known(prompt, fields)) - len(prompt))
+    return longest

@@ -1,0 +1,1 @@
+"""Chat, and conversations that last over runs."""

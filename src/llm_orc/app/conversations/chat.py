@@ -1,0 +1,223 @@
+"""Talk to an agent or a whole ensemble: one run for each turn, in one session and one conversation."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from llm_orc.agents.budget import Budget
+from llm_orc.agents.spec import WhenFull
+from llm_orc.app.access.choices import choices_of
+from llm_orc.app.access.consent import paying_of
+from llm_orc.app.conversations.archive import conversations
+from llm_orc.app.projects.in_force import plan_of
+from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.resume import ResumeOptions, resume_run
+from llm_orc.app.runs.run import RunOptions, run_ensemble
+from llm_orc.app.runs.runtime import Session
+from llm_orc.engine.events import AgentDelta
+from llm_orc.runs.costs import CostsSoFar
+from llm_orc.runs.spend import Spend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.conversations.conversation import Turn
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.runs.state import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """`conversation` None: a new one. `when_full` None: a turn that no longer fits fails; its person decides."""
+
+    conversation: str | None = None
+    allow_metered: bool = False
+    max_cost_usd: float | None = None  # over all turns of the chat
+    when_full: WhenFull | None = None
+    stream: bool = False
+
+
+class Chat:
+    """Enter it to open connections, leave it to close them; what was said stays in its conversation."""
+
+    def __init__(self, app: App, ensemble: Ensemble, options: ChatOptions) -> None:
+        self.ensemble = ensemble
+        self.conversation = options.conversation or new_name(ensemble)
+        self.calls = 0
+        self._costs = CostsSoFar()
+        self._budget = None if options.max_cost_usd is None else Budget(options.max_cost_usd)
+        self._app, self._options = app, options
+        self._stack = AsyncExitStack()
+        self._session: Session
+        self._has_kept = False  # a turn of this chat stands in the conversation
+
+    async def __aenter__(self) -> Self:
+        session = Session(
+            self._app,
+            paying=paying_of(allow_metered=self._options.allow_metered),
+            rehearsal=False,
+            stream=self._options.stream,
+        )
+        self._session = await self._stack.enter_async_context(session)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def plan(self) -> AccessPlan:
+        """Return what the next turn will use, before anything is said. Raises what a run would raise."""
+        ready, _ = await self._session.models_for(choices_of(self.ensemble, self._app.settings))
+        return plan_of(self._app, self.ensemble, ready)
+
+    async def say(
+        self,
+        text: str,
+        *,
+        show: Callable[[RunEvent], None],
+        waiting: Callable[[str], None],
+        keep: bool = True,
+    ) -> RunResult:
+        """Take one turn. A cancellation keeps the question, and the answer as far as it came.
+
+        `keep` False: nothing of it is kept, and agents are told what was said as far as that can be read. Raises
+        `StorageError`, before anything is asked, where the turn is to be kept and can't be.
+        """
+        if keep:
+            self._say_what_is_lost(waiting)
+        budget = self._budget
+        result = await run_ensemble(
+            self._app,
+            self.ensemble,
+            RunOptions(
+                text,
+                allow_metered=self._options.allow_metered,
+                record=None if keep else False,
+                max_cost_usd=None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd),
+                stream=self._options.stream,
+                conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
+                is_chat=True,
+                budget=budget,
+            ),
+            show=self._counting(show),
+            waiting=waiting,
+            session=self._session,
+        )
+        self._has_kept = self._has_kept or keep
+        self._count(result)
+        return result
+
+    def _say_what_is_lost(self, waiting: Callable[[str], None]) -> None:
+        """Somebody may have deleted the state folder since the last turn."""
+        if self._has_kept and not self.turns(0)[1]:
+            self._has_kept = False
+            waiting(
+                f"Conversation {self.conversation} is no longer on the disk: what was said before is lost, and no"
+                " agent is told of it. It begins anew."
+            )
+
+    async def go_on(
+        self, result: RunResult, when_full: WhenFull, *, show: Callable[[RunEvent], None]
+    ) -> RunResult:
+        """Ask again those agents whose conversation no longer fitted, in this way; shows what is new."""
+        if not result.recorded:
+            self.undo()
+            asked = replace(self._options, when_full=when_full)
+            before, self._options = self._options, asked
+            try:
+                return await self.say(result.task, show=show, waiting=lambda _sentence: None)
+            finally:
+                self._options = before
+        began, count = self._app.clock.now(), self._counting(show)
+
+        def show_new(event: RunEvent) -> None:
+            if isinstance(event, AgentDelta) or event.at >= began:
+                count(event)
+
+        resumed = await resume_run(
+            self._app,
+            ResumeOptions(
+                result.run_id,
+                allow_metered=self._options.allow_metered,
+                stream=self._options.stream,
+                when_full=when_full,
+                in_chat=True,
+                budget=self._budget,
+            ),
+            show=show_new,
+            session=self._session,
+        )
+        self._count(resumed, but=result)
+        return resumed
+
+    def undo(self) -> tuple[Turn, ...]:
+        """Take the last turn back, with all agents; returns what was taken back."""
+        if not self._app.paths.conversations_database.exists():
+            return ()
+        with conversations(self._app) as store:
+            found = store.get(self.conversation)
+            taken = () if found is None else tuple(store.undo(found, self._app.clock.now()))
+            self._has_kept = found is not None and store.count(found) > 0
+        return taken
+
+    def turns(self, newest: int | None = None) -> tuple[tuple[Turn, ...], int]:
+        """Return the newest turns and how many stand before them."""
+        if not self._app.paths.conversations_database.exists():
+            return (), 0
+        with conversations(self._app) as store:
+            found = store.get(self.conversation)
+            if found is None:
+                return (), 0
+            turns = store.turns(found, newest=newest)
+            return tuple(turns), store.count(found) - len(turns)
+
+    def go_to(self, conversation: str) -> None:
+        """Take the next turns in this conversation, which need not exist yet."""
+        self.conversation, self._has_kept = conversation, False
+
+    def fork(self, name: str) -> None:
+        """Go on in a copy. Raises `InputError`, `ConversationNotFound` where nothing has been said yet."""
+        with conversations(self._app) as store:
+            store.fork(store.find(self.conversation), name, self._app.clock.now())
+        self.conversation = name
+
+    def _count(self, result: RunResult, but: RunResult | None = None) -> None:
+        """Add what a run took; `but` is an earlier try of it, which was counted then."""
+        self.calls += result.total.calls - (but.total.calls if but else 0)
+
+    def _counting(self, show: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
+        """Return `show`, with what the events say of costs counted: those of a turn that was cut too."""
+
+        def count(event: RunEvent) -> None:
+            if not isinstance(event, AgentDelta):
+                self._costs.apply(event)
+            show(event)
+
+        return count
+
+    @property
+    def spend(self) -> Spend:
+        """What all turns have cost."""
+        costs = self._costs
+        unknown = costs.unknown + costs.unanswered
+        known_usd = costs.known_usd
+        return Spend(
+            self.calls,
+            cost_usd=None if unknown else known_usd,
+            known_cost_usd=known_usd,
+            unknown_costs=unknown,
+            unanswered=costs.unanswered,
+        )
+
+
+def new_name(ensemble: Ensemble) -> str:
+    """Return a name for a new conversation: whom it is with, and when it began."""
+    return f"{ensemble.name[:60].replace(' ', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"

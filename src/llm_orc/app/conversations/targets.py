@@ -1,0 +1,189 @@
+"""Whom one talks to: an ensemble, one of its agents, a profile or a provider; and whom one talked to before."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelRef, ModelWork
+from llm_orc.app.conversations.archive import conversations
+from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.conversation_origin import is_begun_by, newest_of, refuse_untrusted
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
+from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.storage.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from llm_orc.app.wiring import App
+    from llm_orc.conversations.conversation import Conversation
+
+_NOBODY_IN_PARTICULAR = "chat"
+
+
+def resolve_target(app: App, target: str | None) -> Ensemble:
+    """Return whom `target` names: an ensemble, `ENSEMBLE:AGENT`, an agent, a profile or a provider; None: a model
+    that is told no role, of the profile `default`.
+
+    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid`.
+    """
+    if target is None:
+        return _alone(_NOBODY_IN_PARTICULAR, AgentSpec("assistant"))
+    try:
+        return find_ensemble(app, target)
+    except EnsembleNotFound as e:
+        whole, colon, agent = target.rpartition(":")
+        if colon:
+            return _one_of(find_ensemble(app, whole), agent)
+        found = [*_agents_called(app, target)]
+        if len(found) > 1:
+            forms = ", ".join(f"`{ensemble.name}:{target}`" for ensemble in found[:5])
+            raise EnsembleNotFound(
+                f"several ensembles have an agent `{target}`", hint=f"Say which: {forms}"
+            ) from e
+        if found:
+            return _one_of(found[0], target)
+        try:
+            return _alone(target, AgentSpec(target, ModelWork(model_of(app, target))))
+        except SettingsError:
+            raise e from None
+
+
+def model_of(app: App, text: str) -> ModelRef:
+    """Return the model that `text` names: a profile, a provider, or `PROVIDER/MODEL`. Raises `SettingsError`."""
+    if text in app.settings.profiles:
+        return ModelRef(profile=text)
+    providers = {*PROVIDERS, *app.settings.providers}
+    if text in providers:
+        return ModelRef(provider=text)
+    provider, slash, model = text.partition("/")
+    if slash and model and provider in providers:
+        return ModelRef(provider=provider, model=model)
+    raise SettingsError(
+        f"`{text}` is neither a model profile nor a provider",
+        hint=did_you_mean(text, [*app.settings.profiles, *sorted(providers)])
+        or "Name a profile (llm-orc list-profiles), a provider, or PROVIDER/MODEL.",
+    )
+
+
+def with_role(ensemble: Ensemble, text: str, agent: str | None = None) -> Ensemble:
+    """Return the ensemble with this system prompt for one of its agents. Raises `InputError`."""
+    return _changed(ensemble, agent, lambda work: replace(work, system_prompt=text))
+
+
+def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) -> Ensemble:
+    """Return the ensemble with this model for one of its agents, all that ask a model where `agent` is None."""
+    asking = [spec.name for spec in ensemble.agents if isinstance(spec.work, ModelWork)]
+    names = [agent] if agent is not None else asking
+    for name in names:
+        ensemble = _changed(
+            ensemble,
+            name,
+            lambda work: replace(
+                work, model=replace(model, is_typed=True), fallback_model_profile=None, auth_method=None
+            ),
+        )
+    return ensemble
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A conversation to go on with: its name, whom it was with, and the role that one had last."""
+
+    name: str
+    partner: Ensemble
+
+
+def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None:
+    """Return the conversation of that name, or the last one, with `target` where somebody is named, and whom to go
+    on with: a partner without a file keeps the role that it had last.
+
+    None where there is no such conversation. Raises what `find_partner` raises, and `NotTrusted`.
+    """
+    partner = None if target is None else resolve_target(app, target)
+    if not app.paths.conversations_database.exists():
+        return None
+    with conversations(app) as store:
+        if name is not None:
+            found = store.get(name)
+        else:
+            found = store.newest() if partner is None else newest_of(store, partner)
+        if found is None:
+            return None
+        asked = [turn for turn in store.turns(found, newest=2) if turn.role == "user"]
+    if partner is None:
+        partner = _partner_of(app, found)
+        if partner.source is None and asked and asked[-1].system_prompt is not None:
+            partner = with_role(partner, asked[-1].system_prompt)
+    refuse_untrusted(app, partner, found.name)
+    return Earlier(found.name, partner)
+
+
+def _partner_of(app: App, conversation: Conversation) -> Ensemble:
+    """Whom the conversation was with: who is called so now may be another. Raises what `find_partner` raises."""
+    name, source = conversation.ensemble, conversation.source
+    if name == _NOBODY_IN_PARTICULAR and source is None:
+        return resolve_target(app, None)
+    called = None
+    with suppress(EnsembleNotFound):
+        called = resolve_target(app, name)
+    if called is not None and is_begun_by(conversation, called):
+        return called
+    try:
+        if source is not None:
+            agent = name.rpartition(":")[2] if ":" in name else ""
+            return resolve_target(app, f"{source}:{agent}" if agent else source)
+        return _alone(name, AgentSpec(name, ModelWork(model_of(app, name))))
+    except (EnsembleNotFound, SettingsError):  # its file is gone, or it never was a file
+        if called is None:
+            raise
+        return called
+
+
+def _alone(name: str, agent: AgentSpec) -> Ensemble:
+    return Ensemble(name, (replace(agent, conversation=True),))
+
+
+def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:
+    """The agent without those around it: it waits for nobody."""
+    spec = _spec(ensemble, agent)
+    alone = replace(spec, depends_on=(), requires="all", conversation=True)
+    return replace(ensemble, name=f"{ensemble.name}:{agent}", agents=(alone,), conversation=None)
+
+
+def _agents_called(app: App, name: str) -> Iterator[Ensemble]:
+    for entry in app.library.listing().entries:
+        if entry.shadowed_by is None:
+            try:
+                ensemble = find_ensemble(app, entry.name)
+            except LlmOrcError:
+                continue
+            if any(spec.name == name for spec in ensemble.agents):
+                yield ensemble
+
+
+def _changed(ensemble: Ensemble, agent: str | None, change: Callable[[ModelWork], ModelWork]) -> Ensemble:
+    if agent is None:
+        if len(ensemble.agents) > 1:
+            raise InputError("say whose: " + ", ".join(spec.name for spec in ensemble.agents))
+        agent = ensemble.agents[0].name
+    changing = _spec(ensemble, agent)
+    if not isinstance(changing.work, ModelWork):
+        raise InputError(f"agent `{agent}` asks no model, so it has neither a model nor a role")
+    changed = replace(changing, work=change(changing.work))
+    return replace(ensemble, agents=tuple(changed if spec is changing else spec for spec in ensemble.agents))
+
+
+def _spec(ensemble: Ensemble, agent: str) -> AgentSpec:
+    for spec in ensemble.agents:
+        if spec.name == agent:
+            return spec
+    names = [spec.name for spec in ensemble.agents]
+    raise EnsembleNotFound(
+        f"ensemble `{ensemble.name}` has no agent `{agent}`",
+        hint=did_you_mean(agent, names) or f"It has: {', '.join(names)}",
+    )

@@ -1,0 +1,85 @@
+"""How things stand, in one look: access, default, ensembles, conversations, runs, storage."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.default import default_access
+from llm_orc.app.access.ready import AgentAccess
+from llm_orc.app.accounts.official_cli import look_at_clis
+from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
+from llm_orc.app.conversations.archive import ConversationSummary, conversations, list_conversations
+from llm_orc.app.history.runs import RunSummary, list_runs, unfinished_run
+from llm_orc.errors import LlmOrcError
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`default` is what an agent without a model would get now, or why it would get nothing."""
+
+    default: AgentAccess | LlmOrcError
+    credentials: tuple[CredentialStatus, ...]  # for each provider what a run would use, else what is in its way
+    own_ensembles: int
+    packaged_ensembles: int
+    broken_ensembles: int
+    conversations: int
+    last_conversation: ConversationSummary | None
+    runs: int
+    last_run: RunSummary | None
+    unfinished: RunSummary | None
+    protection: str | None  # how credentials are kept, in words; None: there are none
+    storage: Path
+    storage_bytes: int
+
+    @property
+    def has_access(self) -> bool:
+        return not isinstance(self.default, LlmOrcError)
+
+
+async def look(app: App) -> Status:
+    """Look at everything on this machine; servers elsewhere are not asked. Raises `StorageError`."""
+    default = await default_access(app)
+    clis = await look_at_clis(app)
+    return await asyncio.to_thread(_gather, app, default, auth_status(app, None, clis))
+
+
+def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) -> Status:
+    listing = app.library.listing()
+    own = sum(entry.place != "packaged" for entry in listing.entries)
+    runs = list_runs(app, limit=None)
+    talks = list_conversations(app, limit=1)
+    return Status(
+        default=default,
+        credentials=access.first_of_each(),
+        own_ensembles=own,
+        packaged_ensembles=len(listing.entries) - own,
+        broken_ensembles=len(listing.broken),
+        conversations=_count_conversations(app),
+        last_conversation=talks[0] if talks else None,
+        runs=len(runs),
+        last_run=runs[0] if runs else None,
+        unfinished=unfinished_run(app),
+        protection=None if access.protection is None else access.protection.words,
+        storage=app.paths.state,
+        storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),
+    )
+
+
+def _count_conversations(app: App) -> int:
+    if not app.paths.conversations_database.exists():
+        return 0
+    with conversations(app) as store:
+        return len(store.all())
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

@@ -1,0 +1,1 @@
+"""Earlier runs: find, compare, export, delete, fork."""

@@ -1,0 +1,119 @@
+"""Begin a run anew from an earlier one, or from a row of a batch: what it keeps is not paid for again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.output import AgentOutput
+from llm_orc.app.history.runs import get_run
+from llm_orc.app.runs.execute import Limits, Watch, conduct
+from llm_orc.engine.events import AgentFinished, RunStarted
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import InputError
+from llm_orc.runs.journal import RunRow
+from llm_orc.runs.recipe import Recipe, RecordedRun
+from llm_orc.runs.state import RunState
+from llm_orc.storage.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a run is forked from: its id, all that shaped its answers, and those that it has."""
+
+    run_id: str
+    recipe: Recipe
+    outputs: Mapping[str, AgentOutput]
+
+
+@dataclass(frozen=True, slots=True)
+class ForkOptions:
+    """`asked`: the agents to ask again, with all that depend on them; the others keep what they have answered."""
+
+    asked: tuple[str, ...] = ()
+    everything: bool = False  # ask all agents again
+    allow_metered: bool = False
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+    max_cost_usd: float | None = None  # of the new run alone; None: as it was
+    max_calls: int | None = None  # likewise
+    stream: bool = False
+
+
+def origin_of(app: App, run: str, store: str | None = None) -> Origin:
+    """Return the run that `run` names, or the row of a batch in `store`. Raises `RunNotFound`, `BatchNotFound`."""
+    record = get_run(app, run, store)
+    state = RunState()
+    for event in record.events:
+        state.apply(event)
+    return Origin(record.summary.run_id, record.recipe, state.outputs)
+
+
+def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> frozenset[str]:
+    """Return `asked` and every agent that depends on one of them. Raises `InputError` for a name that is none."""
+    plan = make_plan(recipe.ensemble)
+    for name in asked:
+        if name not in plan.dependants:
+            near = nearest(name, plan.names)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Its agents: {', '.join(plan.names)}."
+            raise InputError(f"the run has no agent `{name}`", hint=hint)
+    found, line = set(asked), list(asked)
+    while line:
+        for dependant in plan.dependants[line.pop()]:
+            if dependant not in found:
+                found.add(dependant)
+                line.append(dependant)
+    return frozenset(found)
+
+
+async def fork_run(
+    app: App,
+    origin: Origin,
+    options: ForkOptions,
+    *,
+    show: Callable[[RunEvent], None],
+    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+) -> RunResult:
+    """Run the origin's recipe as a run of its own. Raises what `run_ensemble` raises, and `InputError`."""
+    asked = to_be_asked(origin.recipe, options.asked)
+    kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
+    recipe = replace(
+        origin.recipe,
+        allow_metered=origin.recipe.allow_metered or options.allow_metered,
+        conversation=None,  # what was said there has gone on since
+        remembering=(),
+        max_cost_usd=origin.recipe.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
+        max_calls=origin.recipe.max_calls if options.max_calls is None else options.max_calls,
+    )
+    run_id = app.new_run_id()
+    return await conduct(
+        app,
+        recipe,
+        Watch(show, planned, options.stream),
+        Limits(options.max_concurrent, options.timeout_s),
+        run_id=run_id,
+        record=True,
+        earlier=_beginning(app, run_id, recipe, kept, origin.run_id),
+    )
+
+
+def _beginning(
+    app: App, run_id: str, recipe: Recipe, kept: Mapping[str, AgentOutput], forked_from: str
+) -> RecordedRun:
+    """Return the new run as if it had stopped right after it got the answers that it keeps."""
+    now = app.clock.now()
+    plan = make_plan(recipe.ensemble)
+    names, ensemble = plan.names, plan.ensemble
+    started = RunStarted(now, run_id, ensemble, names, recipe.task, recipe.rehearsal, forked_from=forked_from)
+    finished = tuple(AgentFinished(now, name, 0.0, kept[name]) for name in names if name in kept)
+    row = RunRow(run_id, ensemble, now, None, "open", len(names), len(kept), None, recipe.rehearsal)
+    return RecordedRun(row, recipe, (started, *finished), next_seq=0)

@@ -1,0 +1,161 @@
+"""Find runs again: list, show, export, delete."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.runs.running import is_running, lock_of
+from llm_orc.engine.events import RecordedEvent, RunStarted
+from llm_orc.runs.recipe import Recipe, find_run, load_run, resumable
+from llm_orc.runs.state import RunResult, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.runs.journal import Journal, RunRow
+
+_DAY_S = 86_400.0
+_ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a list. `status` is a result's, or `running`, or `interrupted` (then `resume` goes on with it)."""
+
+    run_id: str
+    ensemble: str
+    status: str
+    started_at: float
+    duration_s: float | None
+    agents: int
+    finished: int
+    cost_usd: float | None  # None: a part of it is not known
+    sandbox: bool
+    known_cost_usd: float | None = None
+    unknown_costs: int | None = None  # how many calls and tries are the other part; None: that is not known either
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """All that is kept of one run."""
+
+    summary: RunSummary
+    result: RunResult
+    events: tuple[RecordedEvent, ...]
+    recipe: Recipe
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return self.recipe.ensemble
+
+
+def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) -> tuple[RunSummary, ...]:
+    """Return runs, the newest first; all of them with `limit` None."""
+    if not app.paths.runs_database.exists():
+        return ()
+    with _journal(app) as journal:
+        return tuple(_summary(app, journal, row) for row in journal.runs(limit=limit, ensemble=ensemble))
+
+
+def unfinished_run(app: App) -> RunSummary | None:
+    """Return the run that `resume` would go on with; None: there is none."""
+    if not app.paths.runs_database.exists():
+        return None
+    with _journal(app) as journal:
+        run_id = next((one for one in resumable(journal) if not is_running(app, one)), None)
+        found = journal.run(run_id) if run_id is not None else None
+        return None if found is None else _summary(app, journal, found[0])
+
+
+def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
+    """Return a run by its id, an unambiguous part of it, or `last`; or the row `BATCH:ROW` of a batch in `store`.
+
+    Raises `RunNotFound`, `BatchNotFound`.
+    """
+    if (named := _ROW_NAME.fullmatch(run)) is not None:
+        return _row_of_batch(app, named[1], int(named[2]), store)
+    with _journal(app) as journal:
+        recorded = load_run(journal, find_run(journal, run))
+        summary = _summary(app, journal, recorded.row)
+    state = recorded.state
+    if state.started is None:  # killed before its first event
+        state = RunState()
+        names = tuple(a.name for a in recorded.recipe.ensemble.agents)
+        row = recorded.row
+        state.apply(RunStarted(row.started_at, row.run_id, row.ensemble, names, recorded.recipe.task, row.sandbox))
+    return RunRecord(summary, state.result(), recorded.events, recorded.recipe)
+
+
+def _row_of_batch(app: App, batch: str, number: int, store: str | None) -> RunRecord:
+    from llm_orc.app.history.batch_rows import find_row  # noqa: PLC0415 - the durable engine, for rows of batches only
+
+    row, recipe = find_row(app, batch, number, store)
+    result = row.run_state.result()
+    summary = RunSummary(
+        run_id=row.row_id,
+        ensemble=result.ensemble,
+        status=result.status,
+        started_at=result.started_at,
+        duration_s=result.duration_s,
+        agents=len(result.agents),
+        finished=len(row.run_state.outputs),
+        cost_usd=result.total.cost_usd,
+        sandbox=result.sandbox,
+        known_cost_usd=result.total.known_cost_usd,
+        unknown_costs=result.total.unknown_costs,
+    )
+    return RunRecord(summary, result, row.record, recipe)
+
+
+def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
+    """Delete the runs that `runs` name, with their answers; returns their ids. Raises `RunNotFound` before any."""
+    with _journal(app) as journal:
+        found = tuple(dict.fromkeys(find_run(journal, run) for run in runs))
+        journal.delete(found)
+    for run_id in found:
+        lock_of(app, run_id).unlink(missing_ok=True)
+    return found
+
+
+def prune_runs(app: App, *, older_than_days: float) -> tuple[str, ...]:
+    """Delete the runs that ended and started longer ago than that; returns their ids."""
+    if not app.paths.runs_database.exists():
+        return ()
+    with _journal(app) as journal:
+        now = app.clock.now()
+        old = journal.older_than(now - older_than_days * _DAY_S, now)
+    return delete_runs(app, old) if old else ()
+
+
+@contextmanager
+def _journal(app: App) -> Iterator[Journal]:
+    journal = app.open_journal()
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
+    status, finished = row.status, row.finished
+    if status == "open":
+        status = "running" if is_running(app, row.run_id) else "interrupted"
+        finished = journal.finished_agents(row.run_id)
+    return RunSummary(
+        run_id=row.run_id,
+        ensemble=row.ensemble,
+        status=status,
+        started_at=row.started_at,
+        duration_s=None if row.ended_at is None or row.status == "open" else row.ended_at - row.started_at,
+        agents=row.agents,
+        finished=finished,
+        cost_usd=row.cost_usd,
+        sandbox=row.sandbox,
+        known_cost_usd=row.known_cost_usd,
+        unknown_costs=row.unknown_costs,
+    )

@@ -1,0 +1,36 @@
+"""Find an ensemble that can be run: it is valid, what it names exists, and its options may be sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.app.projects.in_force import in_force
+from llm_orc.ensembles.check import check
+from llm_orc.errors import EnsembleInvalid
+from llm_orc.providers.catalog import PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
+
+
+def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = lambda _sentence: None) -> Ensemble:
+    """Return the ensemble of that name or path; `notice` is told of keys in it that this release ignores.
+
+    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
+    """
+    parsed = in_force(app, app.library.find(name_or_path, app.surroundings.cwd))
+    found = check(parsed.when_trusted(), app.settings, known_providers=PROVIDERS.keys())
+    if found.problems:
+        count = len(found.problems)
+        raise EnsembleInvalid(
+            f"ensemble `{parsed.ensemble.name}` can't be used with your settings:"
+            f" {count} problem{'' if count == 1 else 's'}",
+            problems=found.problems,
+            hint=f"llm-orc check {name_or_path}",
+        )
+    for ignored in parsed.ignored:
+        notice(str(ignored))
+    return parsed.ensemble

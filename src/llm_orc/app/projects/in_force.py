@@ -1,0 +1,76 @@
+"""What counts of a project's files: all that its user trusts, and of the rest what costs and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from llm_orc.settings.project import project_folders, roots_of
+
+if TYPE_CHECKING:
+    from llm_orc.app.access.ready import AccessPlan, ReadyModels
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.ensembles.parse import ParsedEnsemble
+
+_MOST_SHOWN = 8  # keys in one notice
+
+
+def in_force(app: App, parsed: ParsedEnsemble) -> ParsedEnsemble:
+    """Return what counts of an ensemble: all of it where its file is the user's own, in no project, or trusted."""
+    source = parsed.ensemble.source
+    if source is None or source.is_users:
+        return parsed
+    places = places_of(app, Path(source.path))
+    if not places and source.place == "project":
+        return parsed
+    trusted = all(app.trust.is_trusted(root, part, parsed.digest) for root, part in places)
+    return parsed.when_trusted() if trusted else parsed
+
+
+def trust_place(app: App, place: str) -> Path:
+    """Return what to trust for what stands in `place`, a file or `FILE:LINE`: the project here, or that file."""
+    around = app.surroundings
+    folders = project_folders(around.cwd, around.home, app.paths.config)
+    is_here = any(place.startswith((f"{folder}/", f"{folder}\\")) for folder in folders)
+    return around.cwd if is_here else Path(place)
+
+
+def trust_command(app: App, place: str) -> str:
+    """Return the command that shows and allows what stands in `place`."""
+    found = trust_place(app, place)
+    return "llm-orc trust" if found == app.surroundings.cwd else f"llm-orc trust {quote(str(found))}"
+
+
+def plan_of(app: App, ensemble: Ensemble, ready: ReadyModels) -> AccessPlan:
+    """Return what a run will use, for showing, with a notice of what does not count without trust."""
+    plan = ready.plan
+    notice = without_trust(app, ensemble)
+    return plan if notice is None else replace(plan, notices=(*plan.notices, notice))
+
+
+def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:
+    """Say in one sentence what the settings here, and `ensemble`, say that does not count; None: nothing."""
+    withheld = [f"`{one.key}` ({one.origin})" for one in app.settings.withheld]
+    command = "llm-orc trust"
+    if ensemble is not None and ensemble.source is not None and ensemble.source.withheld:
+        withheld += [f"`{key}` ({ensemble.source.path})" for key in ensemble.source.withheld]
+        command = trust_command(app, ensemble.source.path)
+    if not withheld:
+        return None
+    more = f" and {len(withheld) - _MOST_SHOWN} more" if len(withheld) > _MOST_SHOWN else ""
+    return f"Without your trust this does not count: {', '.join(withheld[:_MOST_SHOWN])}{more}. See: {command}"
+
+
+def places_of(app: App, file: Path) -> tuple[tuple[Path, str], ...]:
+    """The projects that a file is in, with what it is called in each."""
+    around = app.surroundings
+    named, real = file.absolute(), file.resolve()
+    roots = roots_of(named, around.home, app.paths.config)
+    return tuple((root, _part(root, named if root in named.parents else real)) for root in roots)
+
+
+def _part(root: Path, file: Path) -> str:
+    return file.relative_to(root).as_posix() if root in file.parents else str(file)

@@ -1,0 +1,138 @@
+"""Begin an ensemble: a file of its own, from a packaged one or from a commented start."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from llm_orc.app.projects.json_schemas import schema_text
+from llm_orc.ensembles.field_types import ensemble_name
+from llm_orc.ensembles.library import PACKAGED
+from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.errors import EnsembleNotFound, InputError
+from llm_orc.storage.atomic import write_private
+from llm_orc.storage.field_types import WrongValue
+from llm_orc.storage.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llm_orc.app.wiring import App
+
+Where = Literal["project", "user"]
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
+_NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f. ]+')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # as files, on Windows
+_NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
+_SCHEMA_FILE = "ensemble.schema.json"
+_FOR_EDITORS = f"# yaml-language-server: $schema=../{_SCHEMA_FILE}\n"
+_START = """\
+name: NAME
+description: Two views and a decision
+default_task: Should a bakery with 3 employees open on Sundays?
+
+# conversation: NAME        # every run goes on with this conversation
+
+agents:
+  - name: optimist
+    model_profile: default  # or a provider and its model: `provider: ollama`, `model: qwen3`
+    system_prompt: >-
+      You look for what could go well. Name the three strongest reasons in favour, each with a figure that would
+      prove it. At most 120 words.
+    # temperature: 0.7
+    # max_tokens: 2000
+    # timeout_seconds: 120
+    # fallback_model_profile: NAME   # goes on with this profile where the model fails
+
+  - name: sceptic
+    model_profile: default
+    system_prompt: >-
+      You look for what could go wrong. Name the three most serious risks, each with a cheap way to find out early.
+      At most 120 words.
+
+  - name: chair
+    model_profile: default
+    depends_on: [optimist, sceptic]  # gets their answers
+    # requires: any                  # runs also where one of them failed
+    system_prompt: >-
+      You decide. Begin with the decision in one sentence, then the reasons that carry it, and what would change
+      your mind. At most 120 words.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A packaged ensemble, as it is written."""
+
+    name: str
+    description: str
+    agents: int
+    text: str
+
+
+def templates() -> tuple[Template, ...]:
+    """Return the ensembles that come with the program, by name."""
+    found = []
+    for path in sorted(PACKAGED.glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        ensemble = parse_ensemble_text(text).ensemble
+        found.append(Template(ensemble.name, ensemble.description, len(ensemble.agents), text))
+    return tuple(found)
+
+
+def template(name: str) -> Template:
+    """Raises `EnsembleNotFound` with the nearest names."""
+    known = templates()
+    for one in known:
+        if one.name == name:
+            return one
+    raise EnsembleNotFound(
+        f"no ensemble called `{name}` comes with this release",
+        hint=did_you_mean(name, [one.name for one in known]) or "llm-orc library list",
+    )
+
+
+def new_ensemble(
+    app: App, name: str, *, source: str | None = None, where: Where | None = None, force: bool = False
+) -> Path:
+    """Write the file and return its path; `where` None: the project, or the working directory as a new one.
+
+    The schema is written beside it, and named in its first line: editors complete and check it by that.
+
+    Raises `InputError` for a name that can't be one and for a file that is there (unless `force`),
+    `EnsembleNotFound` for an unknown source, `StorageError`.
+    """
+    try:
+        ensemble_name(name)
+    except WrongValue as e:
+        raise InputError(f"`{name}` can't be an ensemble's name: it must be {e}") from e
+    text = template(source).text if source is not None else _START
+    text = _NAME_LINE.sub(lambda _: f"name: {_as_yaml(name)}", text, count=1)
+    parse_ensemble_text(text)  # what we write can be read
+    file = _folder(app, where) / f"{_file_name(name)}.yaml"
+    if file.exists() and not force:
+        raise InputError(f"`{file}` is there already", hint=f"To write over it: llm-orc new {name} --force")
+    schema = file.parent.parent / _SCHEMA_FILE
+    write_private(schema, schema_text("ensemble").encode())
+    write_private(file, (_FOR_EDITORS + text).encode())
+    return file
+
+
+def _folder(app: App, where: Where | None) -> Path:
+    if where == "user" or (where is None and app.surroundings.cwd == app.surroundings.home):
+        return app.paths.config / "ensembles"
+    root = app.settings.project.root if app.settings.project is not None else app.surroundings.cwd
+    return root / ".llm-orc" / "ensembles"
+
+
+def _as_yaml(name: str) -> str:
+    is_plain = _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
+def _file_name(name: str) -> str:
+    safe = _NOT_IN_FILE_NAMES.sub("-", name).strip("-") or "ensemble"
+    return f"{safe}-ensemble" if _RESERVED.fullmatch(safe) else safe

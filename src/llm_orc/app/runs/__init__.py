@@ -1,0 +1,1 @@
+"""Run an ensemble: execute, resume, and the budget of a run."""

@@ -1,0 +1,116 @@
+"""The limits of one run, with all counted that it has spent, or may have: also by processes before this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.budget import Budget
+from llm_orc.agents.counted_tries import most_cost_usd
+from llm_orc.app.access.costs import cost_of
+from llm_orc.errors import SettingsError
+from llm_orc.providers.base import Message, ModelRequest, Usage
+from llm_orc.providers.most import most_output_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.app.access.ready import ReadyModels
+    from llm_orc.engine.events import Limited
+    from llm_orc.runs.recipe import Recipe, RecordedRun
+    from llm_orc.runs.tries import RecordedTries
+
+_BYTES_PER_TOKEN = 6  # of an answer that the next agent is given; few languages have more
+_LONGEST_MADE = 8192  # bytes of an answer that no model gives, where nothing says how long it may be
+_FRAME = 400  # bytes around each part of a prompt; generous
+
+
+def budget_of(
+    recipe: Recipe,
+    earlier: RecordedRun | None,
+    candidates: Mapping[str, Sequence[Candidate]],
+    told: Mapping[str, int],
+    record: RecordedTries,
+) -> Budget | None:
+    """Return the budget of a limited run; None: it is not limited. `told` has the characters of conversations.
+
+    What an earlier process of the run sent without a limit, and whose cost is not known, counts at its most.
+    """
+    if recipe.max_cost_usd is None and recipe.max_calls is None:
+        return None
+    if earlier is None:
+        return Budget(recipe.max_cost_usd, max_calls=recipe.max_calls, record=record)
+    costs = earlier.state.costs
+    costs.stop()
+    spent_usd = costs.counted_usd
+    for agent in () if recipe.max_cost_usd is None else costs.uncounted:
+        counts_usd = _most_of(recipe, earlier, candidates.get(agent, ()), agent, told.get(agent, 0))
+        record.unlimited(agent, counts_usd)
+        spent_usd += counts_usd
+    return Budget(recipe.max_cost_usd, spent_usd, max_calls=recipe.max_calls, calls=costs.calls, record=record)
+
+
+def limits_of(recipe: Recipe) -> tuple[Limited, ...]:
+    cost: tuple[Limited, ...] = () if recipe.max_cost_usd is None else ("cost",)
+    return cost if recipe.max_calls is None else (*cost, "calls")
+
+
+def _most_of(
+    recipe: Recipe, earlier: RecordedRun, candidates: Sequence[Candidate], agent: str, told: int
+) -> float:
+    """Return what one try of the agent can have cost at most, by what it is asked now."""
+    outputs = earlier.state.outputs
+    depends_on = next((spec.depends_on for spec in recipe.ensemble.agents if spec.name == agent), ())
+    parts = [recipe.task, *(outputs[name].text for name in depends_on if name in outputs)]
+    size = 4 * told + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    return max((_most_of_one(one, size) for one in candidates if one.is_metered), default=0.0)
+
+
+def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], added: Mapping[str, int]) -> float:
+    """Return what one try of any agent can cost at most. `added` are characters that its system prompt may get."""
+    longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
+    most_usd = 0.0
+    for spec in recipe.ensemble.agents:
+        parts = [
+            len(recipe.task.encode("utf-8", "surrogatepass")),
+            *(longest.get(name, _LONGEST_MADE) for name in spec.depends_on),
+        ]
+        size = 4 * added.get(spec.name, 0) + sum(_FRAME + part for part in parts)
+        for one in candidates.get(spec.name, ()):
+            if one.is_metered:
+                most_usd = max(most_usd, _most_of_one(one, size))
+    return most_usd
+
+
+def _longest_bytes(candidate: Candidate) -> int:
+    choice = candidate.choice
+    request = ModelRequest((), max_tokens=choice.max_tokens, options=choice.options)
+    return _BYTES_PER_TOKEN * most_output_tokens(request, candidate.model.name)
+
+
+def _most_of_one(candidate: Candidate, size: int) -> float:
+    choice = candidate.choice
+    request = ModelRequest((Message("user", ""),), max_tokens=choice.max_tokens, options=choice.options)
+    return most_cost_usd(candidate, request, size + len((choice.system_prompt or "").encode()) + _FRAME)
+
+
+def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None:
+    """A limit that can't be kept is none: raise `SettingsError` where the most of a call is not known."""
+    if max_cost_usd is None:
+        return
+    one = Usage(1, 1)
+    models = [model for found in ready.by_agent.values() for model in found]
+    unknown = [f"`{m.access.provider}` {m.model}" for m in models if cost_of(m)(m.model, one) is None]
+    if unknown:
+        raise SettingsError(
+            f"the price of {', '.join(dict.fromkeys(unknown))} is not known, so `--max-cost` can't be kept",
+            hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
+        )
+    for agent, found in ready.by_agent.items():
+        options = sorted({option for model in found for option in model.unpriced_options})
+        if options:
+            raise SettingsError(
+                f"what agent `{agent}` may cost with {', '.join(f'`{o}`' for o in options)} in its `options`"
+                " is not known, so `--max-cost` can't be kept",
+                hint="Take them out of `options`, or run without `--max-cost`.",
+            )

@@ -1,0 +1,166 @@
+"""The conversation that a run belongs to: which one, which agents remember it, and how it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.spec import WhenFull
+from llm_orc.agents.turn import CallAgent
+from llm_orc.app.runs.conversation_origin import newest_of, refuse_another_file, refuse_untrusted
+from llm_orc.errors import ConversationNotFound, InputError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.wiring import App
+    from llm_orc.conversations.claims import Holder
+    from llm_orc.conversations.conversation import Conversation
+    from llm_orc.conversations.store import ConversationStore
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.providers.base import Message
+    from llm_orc.runs.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationOptions:
+    """What the person asked for: a name, the last conversation of this ensemble, or that nothing is remembered.
+
+    `keep` False: agents are told what was said as far as it can be read, and nothing is added.
+    """
+
+    name: str | None = None
+    go_on: bool = False
+    forget: bool = False
+    when_full: WhenFull | None = None
+    keep: bool = True
+
+
+def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) -> Recipe:
+    """Return the recipe with its conversation, if it has one.
+
+    Raises `ConversationNotFound`, `InputError`, and `NotTrusted` where an untrusted file would be told another's.
+    """
+    ensemble = recipe.ensemble
+    if options.forget:
+        return recipe
+    name = options.name
+    if options.go_on:
+        name = _last_of(app, ensemble)
+    asked = name is not None or ensemble.conversation is not None
+    remembering = tuple(
+        spec.name
+        for spec in ensemble.agents
+        if (asked if spec.conversation is None else spec.conversation) and needs_of(spec.work).models
+    )
+    if not remembering:
+        if asked:
+            raise InputError(f"no agent of `{ensemble.name}` remembers: each says `conversation: false`")
+        return recipe
+    if name is None:
+        name = ensemble.conversation or ensemble.name
+        refuse_another_file(app, ensemble, name)
+    refuse_untrusted(app, ensemble, name)
+    if name == "last":
+        raise InputError("`last` is no name for a conversation", hint="--continue goes on with the last one.")
+    when_full = options.when_full or ensemble.when_full or "error"
+    return replace(
+        recipe, conversation=name, remembering=remembering, when_full=when_full, keeps_turns=options.keep
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The conversation of one run, opened: the caller that tells and keeps it, and how much each agent is told."""
+
+    wrap: Callable[[CallAgent], CallAgent] = lambda call: call
+    characters: Mapping[str, int] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def conversation_of(
+    app: App,
+    recipe: Recipe,
+    choices: Mapping[str, tuple[ModelChoice, ...]],
+    run_id: str,
+    waiting: Callable[[str], None],
+) -> AsyncIterator[Told]:
+    """Open the conversation of `recipe`, if it has one, for this run alone.
+
+    A rehearsal only reads it, and so does a run that keeps no turns.
+    """
+    if recipe.conversation is None:
+        yield Told()
+        return
+    # sqlite3 and these only where something is remembered
+    from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering  # noqa: PLC0415
+    from llm_orc.conversations.lock import ConversationLock  # noqa: PLC0415
+
+    if recipe.rehearsal or not recipe.keeps_turns:
+        histories = await asyncio.to_thread(_histories, app, recipe)
+        yield Told(lambda call: RehearsingCaller(call, histories))
+        return
+    store = await asyncio.to_thread(app.open_conversations)
+    try:
+        conversation = await asyncio.to_thread(_begin, app, store, recipe)
+        roles = {agent: choices[agent][0].system_prompt for agent in recipe.remembering}
+
+        def say_who(holder: Holder) -> None:
+            waiting(
+                f"Process {holder.process} is in the middle of a turn of conversation `{conversation.name}`;"
+                " waiting for its end…"
+            )
+
+        async with ConversationLock(store, conversation, run_id, now=app.clock.now, waiting=say_who) as speaking:
+            remembering = Remembering(roles, recipe.when_full)
+            characters = await asyncio.to_thread(
+                lambda: {agent: store.told_length(conversation, agent) for agent in roles}
+            )
+            yield Told(lambda call: ConversationCaller(call, speaking, remembering), characters)
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+def _begin(app: App, store: ConversationStore, recipe: Recipe) -> Conversation:
+    source = recipe.ensemble.source
+    return store.begin(
+        recipe.conversation or "", recipe.ensemble.name, source.path if source else None, app.clock.now()
+    )
+
+
+def _histories(app: App, recipe: Recipe) -> dict[str, tuple[Message, ...]]:
+    """Return what each agent is told; nothing where it can't be read and nothing is to be kept anyway."""
+    try:
+        store = app.open_conversations()
+    except StorageError:
+        if recipe.keeps_turns:
+            raise
+        return {}
+    try:
+        known = store.get(recipe.conversation or "")
+        return {} if known is None else {agent: store.history(known, agent) for agent in recipe.remembering}
+    finally:
+        store.close()
+
+
+def _last_of(app: App, ensemble: Ensemble) -> str:
+    newest = None
+    if app.paths.conversations_database.exists():
+        store = app.open_conversations()
+        try:
+            newest = newest_of(store, ensemble)
+        finally:
+            store.close()
+    if newest is None:
+        raise ConversationNotFound(
+            f"there is no conversation with `{ensemble.name}`"
+            + (f" ({ensemble.source.path})" if ensemble.source else "")
+            + " to go on with",
+            hint="Begin one with --conversation NAME.",
+        )
+    return newest.name

@@ -1,0 +1,74 @@
+"""Who began a conversation, and who may be told what was said in it: a clone can call itself anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.app.projects.in_force import trust_command
+from llm_orc.errors import InputError, NotTrusted
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+    from llm_orc.conversations.conversation import Conversation
+    from llm_orc.conversations.store import ConversationStore
+    from llm_orc.ensembles.ensemble import Ensemble
+
+_PACKAGED = ("llm_orc", "ensembles", "packaged")
+
+
+def is_begun_by(conversation: Conversation, ensemble: Ensemble) -> bool:
+    """Whether this very ensemble began it: one of the same name from the same file, or a packaged one again."""
+    if conversation.ensemble != ensemble.name:
+        return False
+    source = ensemble.source
+    if source is not None and source.place == "packaged" and conversation.source is not None:
+        began = Path(conversation.source)
+        return began.name == Path(source.path).name and began.parts[-4:-1] == _PACKAGED
+    if source is None or conversation.source is None:
+        return source is None and conversation.source is None
+    return os.path.normpath(conversation.source) == os.path.normpath(source.path)
+
+
+def newest_of(store: ConversationStore, ensemble: Ensemble) -> Conversation | None:
+    """Return the conversation that `ensemble` began and that changed last."""
+    return next((c for c in store.all(ensemble=ensemble.name) if is_begun_by(c, ensemble)), None)
+
+
+def conversation_named(app: App, name: str) -> Conversation | None:
+    if not app.paths.conversations_database.exists():
+        return None
+    store = app.open_conversations()
+    try:
+        return store.get(name)
+    finally:
+        store.close()
+
+
+def refuse_another_file(app: App, ensemble: Ensemble, name: str) -> None:
+    """A file may go on with what it began itself: what was said to another is the person's to hand over."""
+    known = conversation_named(app, name)
+    if known is not None and not is_begun_by(known, ensemble):
+        raise InputError(
+            f"{_begun(known)}, and `{ensemble.name}` is not told what was said there",
+            hint=f"If you want that: --conversation {name}",
+        )
+
+
+def refuse_untrusted(app: App, ensemble: Ensemble, name: str) -> None:
+    """A person hands a conversation over by its name, but to no file of a project that they don't trust."""
+    if ensemble.is_users or ensemble.source is None:
+        return
+    known = conversation_named(app, name)
+    if known is not None and not is_begun_by(known, ensemble):
+        path = ensemble.source.path
+        raise NotTrusted(
+            f"{_begun(known)}, and `{ensemble.name}` ({path}) is in a directory that you have not trusted",
+            hint=f"Allow it with `{trust_command(app, path)}`, or begin another one: --conversation NAME",
+        )
+
+
+def _begun(known: Conversation) -> str:
+    place = f" ({known.source})" if known.source else ""
+    return f"conversation `{known.name}` was begun by ensemble `{known.ensemble}`{place}"

@@ -1,0 +1,191 @@
+"""Conduct one try of a run: open what it needs, execute its plan, and close everything again, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.budget import Budget
+from llm_orc.agents.llm import LlmCaller
+from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.estimate import estimate
+from llm_orc.app.access.ready import AccessPlan
+from llm_orc.app.projects.in_force import plan_of
+from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price
+from llm_orc.app.runs.conversation import conversation_of
+from llm_orc.app.runs.running import lock_of
+from llm_orc.app.runs.runtime import Session
+from llm_orc.engine.events import AgentDelta, RunEvent
+from llm_orc.engine.execute import execute
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import RunNotResumable, StorageError
+from llm_orc.runs.journal import NewRun
+from llm_orc.runs.reader import Reader
+from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe
+from llm_orc.runs.record import DirectSink, Recorder
+from llm_orc.runs.state import RunState
+from llm_orc.runs.tries import RecordedTries
+from llm_orc.storage.lock import exclusive
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+    from llm_orc.runs.journal import Journal
+    from llm_orc.runs.state import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: `show` gets each event, durable already; `planned` is called before anything is spent."""
+
+    show: Callable[[RunEvent], None]
+    planned: Callable[[AccessPlan], None] = lambda _plan: None
+    stream: bool = False  # whether text deltas are wanted
+    waiting: Callable[[str], None] = lambda _sentence: None  # told what it waits for, before the run starts
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a try but shapes no answer. None: as the settings say."""
+
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+    budget: Budget | None = None  # one that several runs share, beside the run's own
+
+
+async def conduct(
+    app: App,
+    recipe: Recipe,
+    watch: Watch,
+    limits: Limits,
+    *,
+    run_id: str,
+    record: bool,
+    earlier: RecordedRun | None = None,
+    session: Session | None = None,
+) -> RunResult:
+    """Run `recipe`, or what `earlier` has left of it, and return the result.
+
+    `session` None: one of its own. On cancellation the record is completed and everything closed before the
+    cancellation goes on.
+    """
+    async with AsyncExitStack() as stack:
+        if session is None:
+            session = await stack.enter_async_context(session_for(app, recipe, watch))
+        ready, candidates = await session.models_for(recipe.choices)
+        refuse_unknown_price(recipe.max_cost_usd, ready)
+        recipe = replace(
+            recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
+        )
+        told = await stack.enter_async_context(conversation_of(app, recipe, recipe.choices, run_id, watch.waiting))
+        watch.planned(
+            replace(
+                plan_of(app, recipe.ensemble, ready),
+                estimate=partial(estimate, recipe, ready.by_agent, told.characters),
+            )
+        )
+        state = RunState()
+        reader = Reader(watch.show)
+
+        def see(event: RunEvent) -> None:
+            if not isinstance(event, AgentDelta):
+                state.apply(event)
+            reader.show(event)
+
+        sink: DirectSink | Recorder = DirectSink(see)
+        if record:
+            sink = await _open_record(app, stack, recipe, run_id=run_id, see=see, earlier=earlier)
+        if earlier is not None and earlier.next_seq == 0:
+            sink.carry_over(earlier.events)
+        elif earlier is not None:
+            for event in earlier.events:
+                see(event)
+        budget = budget_of(recipe, earlier, candidates, told.characters, RecordedTries(sink, app.clock.now))
+        budgets = tuple(one for one in (limits.budget, budget) if one is not None)
+        await execute(
+            make_plan(recipe.ensemble),
+            recipe.task,
+            told.wrap(LlmCaller(candidates, budgets)),
+            sink,
+            run_id=run_id,
+            clock=app.clock,
+            max_concurrent=min(
+                limits.max_concurrent or app.settings.runs.max_concurrent or session.connections,
+                session.connections,
+            ),
+            timeout_s=limits.timeout_s or recipe.timeout_s or app.settings.runs.timeout_s,
+            done=earlier.state.outputs if earlier else None,
+            sandbox=recipe.rehearsal,
+            conversation=recipe.conversation,
+            limits=limits_of(recipe),
+        )
+        return state.result(recorded=record and sink.failure is None)
+
+
+def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
+    """Return a session that has what `recipe` needs; it is still to be entered."""
+    return Session(
+        app, paying=paying_of(allow_metered=recipe.allow_metered), rehearsal=recipe.rehearsal, stream=watch.stream
+    )
+
+
+def _open_for(app: App, recipe: Recipe, run_id: str, earlier: RecordedRun | None) -> Journal:
+    """Open the journal, with the run in it that is about to begin or go on.
+
+    A limit that a run goes on with is its own from then on, so that the next one who goes on with it keeps to it.
+    """
+    journal = app.open_journal()
+    try:
+        if earlier is None or earlier.next_seq == 0:
+            journal.begin(
+                NewRun(
+                    run_id=run_id,
+                    ensemble=recipe.ensemble.name,
+                    started_at=app.clock.now(),
+                    agents=len(recipe.ensemble.agents),
+                    sandbox=recipe.rehearsal,
+                    recipe=encode_recipe(recipe),
+                )
+            )
+        else:
+            kept = replace(earlier.recipe, max_cost_usd=recipe.max_cost_usd, max_calls=recipe.max_calls)
+            journal.go_on(run_id, encode_recipe(kept))
+    except StorageError:
+        journal.close()
+        raise
+    return journal
+
+
+def _close(journal: Journal, keep_days: int | None, now: float) -> None:
+    try:
+        if keep_days is not None and (old := journal.forgettable(keep_days, now)):
+            journal.delete(old)
+    except StorageError:
+        pass  # the run has its answers; the next one cleans up
+    finally:
+        journal.close()
+
+
+async def _open_record(
+    app: App,
+    stack: AsyncExitStack,
+    recipe: Recipe,
+    *,
+    run_id: str,
+    see: Callable[[RunEvent], None],
+    earlier: RecordedRun | None,
+) -> Recorder:
+    """Open the journal for this run alone: no other process may go on with it meanwhile."""
+    if not stack.enter_context(exclusive(lock_of(app, run_id))):
+        raise RunNotResumable(f"run `{run_id}` is going on in another process")
+    journal = await asyncio.to_thread(_open_for, app, recipe, run_id, earlier)
+    stack.push_async_callback(asyncio.to_thread, _close, journal, app.settings.runs.keep_days, app.clock.now())
+    if earlier is None or earlier.next_seq == 0:
+        return Recorder(journal, run_id, see)
+    state = earlier.state
+    return Recorder(
+        journal, run_id, see, next_seq=earlier.next_seq, finished=len(state.outputs), costs=state.costs
+    )

@@ -1,0 +1,124 @@
+"""Go on with a run that was interrupted, killed, or had failures: finished agents are not asked again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.budget import Budget
+from llm_orc.agents.spec import WhenFull
+from llm_orc.app.runs.execute import Limits, Watch, conduct
+from llm_orc.app.runs.running import is_running
+from llm_orc.ensembles.parse import load_ensemble_file
+from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
+from llm_orc.runs.reader import Reader
+from llm_orc.runs.recipe import encode_ensemble, find_run, load_run, resumable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.runs.runtime import Session
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.recipe import RecordedRun
+    from llm_orc.runs.state import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOptions:
+    """`run` None: the newest unfinished run that is no turn of a chat; else an id, an unambiguous part of one, or
+    `last`.
+    """
+
+    run: str | None = None
+    allow_metered: bool = False
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+    max_cost_usd: float | None = None  # of the whole run, from now on, with what is spent; None: as it was
+    max_calls: int | None = None  # likewise
+    stream: bool = False
+    when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
+    budget: Budget | None = None  # one that several runs share, beside the run's own
+    in_chat: bool = False  # asked by the chat that the run is a turn of
+
+
+async def resume_run(
+    app: App,
+    options: ResumeOptions,
+    *,
+    show: Callable[[RunEvent], None],
+    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+    waiting: Callable[[str], None] = lambda _sentence: None,
+    session: Session | None = None,
+) -> RunResult:
+    """Finish the run and return its whole result; the events so far are shown first.
+
+    A run that has completed is shown as it is. Raises `RunNotFound`, `RunNotResumable` (it is going on in another
+    process), and whatever `run_ensemble` raises.
+    """
+    run = await asyncio.to_thread(_load, app, options.run)
+    state = run.state
+    if state.finished is not None and state.finished.status == "completed":
+        reader = Reader(show)
+        for event in run.events:
+            reader.show(event)
+        return state.result()
+    if run.recipe.is_chat and not options.in_chat:
+        raise RunNotResumable(
+            f"run `{run.row.run_id}` is a turn of a chat, which may have gone on since",
+            hint="Ask again there with `/retry`:"
+            f" llm-orc chat --conversation {quote(run.recipe.conversation or '')}",
+        )
+    if (changed := _changed_file(run)) is not None:
+        waiting(
+            f"`{changed}` has changed since this run began. The run goes on as it began; a new one takes the file"
+            f" as it is: llm-orc invoke {quote(run.recipe.ensemble.name)}"
+        )
+    recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
+    if options.when_full is not None:
+        recipe = replace(recipe, when_full=options.when_full)
+    if options.max_cost_usd is not None:
+        recipe = replace(recipe, max_cost_usd=options.max_cost_usd)
+    if options.max_calls is not None:
+        recipe = replace(recipe, max_calls=options.max_calls)
+    return await conduct(
+        app,
+        recipe,
+        Watch(show, planned, options.stream, waiting),
+        Limits(options.max_concurrent, options.timeout_s, options.budget),
+        run_id=run.row.run_id,
+        record=True,
+        earlier=run,
+        session=session,
+    )
+
+
+def _changed_file(run: RecordedRun) -> str | None:
+    """Return the ensemble's file where it no longer says what the run was started with."""
+    source = run.recipe.ensemble.source
+    if source is None or source.place == "packaged":
+        return None
+    try:
+        parsed = load_ensemble_file(Path(source.path), source.place)
+    except EnsembleInvalid:
+        return source.path
+    began = encode_ensemble(replace(run.recipe.ensemble, source=None))
+    now = (parsed.ensemble, parsed.when_trusted().ensemble)  # whether it was trusted when the run began or not
+    return None if began in [encode_ensemble(replace(one, source=None)) for one in now] else source.path
+
+
+def _load(app: App, wanted: str | None) -> RecordedRun:
+    journal = app.open_journal()
+    try:
+        if wanted is not None:
+            return load_run(journal, find_run(journal, wanted))
+        for run_id in resumable(journal):
+            if not is_running(app, run_id):
+                return load_run(journal, run_id)
+    finally:
+        journal.close()
+    raise RunNotFound("there is no unfinished run", hint="llm-orc runs list")

@@ -1,0 +1,114 @@
+"""Run an ensemble once, on a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from llm_orc.agents.budget import Budget
+from llm_orc.app.access.choices import choices_of
+from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
+from llm_orc.app.runs.execute import Limits, Watch, conduct
+from llm_orc.errors import InputError
+from llm_orc.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.runs.runtime import Session
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.runs.state import RunResult
+
+LONGEST_TASK = 10 * 1024 * 1024  # bytes of UTF-8; more fits no model, and would be refused only after it was sent
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the person asked for. None: as the settings say."""
+
+    task: str
+    allow_metered: bool = False
+    rehearse: bool = False  # canned answers from the sandbox; no model is asked
+    record: bool | None = None
+    max_concurrent: int | None = None
+    timeout_s: float | None = None
+    max_cost_usd: float | None = None  # over metered accesses
+    max_calls: int | None = None  # tries, over all accesses
+    stream: bool = False  # send text deltas to `show`
+    conversation: ConversationOptions = field(default_factory=ConversationOptions)
+    is_chat: bool = False  # one turn of a chat
+    budget: Budget | None = None  # one that several runs share, beside the run's own
+
+
+async def run_ensemble(
+    app: App,
+    ensemble: Ensemble,
+    options: RunOptions,
+    *,
+    show: Callable[[RunEvent], None],
+    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+    waiting: Callable[[str], None] = lambda _sentence: None,
+    session: Session | None = None,
+) -> RunResult:
+    """Run `ensemble` and return its result; an agent's failure is in the result, not raised.
+
+    Raises before anything is spent: `InputError`, `ProfileNotFound`, `NotTrusted`, `AuthError`, `SettingsError`,
+    `StorageError`, `ConversationNotFound`. `session` is one that other runs use too.
+    """
+    check_task(options.task)
+    recipe = Recipe(
+        ensemble=ensemble,
+        task=options.task,
+        choices=choices_of(ensemble, app.settings),
+        allow_metered=options.allow_metered,
+        rehearsal=options.rehearse,
+        timeout_s=options.timeout_s,
+        max_cost_usd=lowest(
+            app.settings.runs.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
+            ensemble.max_cost_usd,
+        ),
+        max_calls=lowest(
+            app.settings.runs.max_calls if options.max_calls is None else options.max_calls, ensemble.max_calls
+        ),
+        is_chat=options.is_chat,
+    )
+    recipe = with_conversation(app, recipe, options.conversation)
+    return await conduct(
+        app,
+        recipe,
+        Watch(show, planned, options.stream, waiting),
+        Limits(options.max_concurrent, options.timeout_s, options.budget),
+        run_id=app.new_run_id(),
+        record=app.settings.runs.record if options.record is None else options.record,
+        session=session,
+    )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def lowest(one: _Number | None, other: _Number | None) -> _Number | None:
+    """Return the lower of two limits; None: there is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def check_task(task: str) -> None:
+    """Raise `InputError` where `task` is empty, no text, or larger than any model takes."""
+    if not task.strip():
+        raise InputError("the task is empty", hint='Give one with --input "…" or --input-file FILE.')
+    try:
+        size = len(task.encode())
+    except UnicodeEncodeError as e:  # half a surrogate pair: a byte on the command line that is no text
+        raise InputError(
+            f"the task is not text: character {e.start + 1:,} can't be read", hint="Give it as UTF-8 text."
+        ) from e
+    if size > LONGEST_TASK:
+        raise InputError(
+            f"the task has {size / 1048576:.1f} MB; the limit is {LONGEST_TASK // 1048576} MB",
+            hint="Nothing was sent. Shorten it, or split it over several runs.",
+        )

@@ -1,0 +1,1 @@
+"""Set up this machine: what access there is, and the first ensemble."""

@@ -1,0 +1,93 @@
+"""Set up: make an access the one that agents use by default, and write a first ensemble to try it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_orc.app.projects.new_ensemble import new_ensemble
+from llm_orc.app.setup.inventory import inventory
+from llm_orc.auth.access import Billing
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
+from llm_orc.settings.profiles import default_profile
+from llm_orc.settings.write import write_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llm_orc.app.access.discovery import Found
+    from llm_orc.app.wiring import App
+
+FIRST_ENSEMBLE = "first-panel"
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """What the profile `default` says in the user's own configuration; None where it says nothing."""
+
+    provider: str | None
+    model: str | None
+    is_own: bool  # the user wrote it; else it is as the package has it
+
+
+def default_now(app: App) -> Default:
+    profile = default_profile(app.settings)
+    return Default(profile.provider, profile.model, is_own=profile.origin.layer != "packaged")
+
+
+def make_default(app: App, provider: str, model: str | None) -> Path:
+    """Let the profile `default` name this provider: a choice, with all that it costs. Returns the file.
+
+    What else stands in the profile stays, but for addresses and keys, which belonged to the one before. Raises
+    `SettingsError`, `StorageError`.
+    """
+    file = app.paths.config / "config.yaml"
+    before = dict.fromkeys(("base_url", "api_key_env", "api_key_file", "auth_method"))
+    write_settings(file, ("model_profiles", "default"), {"provider": provider, "model": model, **before})
+    return file
+
+
+def write_first_ensemble(app: App) -> Path | None:
+    """Write `first-panel` into the user's own ensembles; None where an ensemble of that name is there already.
+
+    Raises `InputError` where a file of that name holds something else, `StorageError`.
+    """
+    if any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries):
+        return None
+    return new_ensemble(app, FIRST_ENSEMBLE, where="user")
+
+
+def name_server(app: App, found: Found) -> None:
+    """Write down where a server is that was found and that no setting names. Raises as `make_default` does."""
+    if found.base_url is not None:
+        write_settings(
+            app.paths.config / "config.yaml", ("providers", found.provider), {"base_url": found.base_url}
+        )
+
+
+async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Found:
+    """Return the best access there is, or that of `provider`, which is then its user's choice whoever pays.
+
+    Raises `NotLoggedIn` where there is none, `MeteredNotAllowed` where only money would do and nobody said so.
+    """
+    found = (await inventory(app)).found
+    if provider is not None:
+        for one in found:
+            if one.provider == provider:
+                return one
+        raise NotLoggedIn(
+            f"`{provider}` is not set up on this machine", hint=f"llm-orc auth add {provider}", provider=provider
+        )
+    for one in found:
+        if one.billing is not Billing.METERED or allow_metered:
+            return one
+    if found:
+        names = ", ".join(dict.fromkeys(one.provider for one in found))
+        raise MeteredNotAllowed(
+            f"the only access here is billed per token: {names}",
+            hint=f"If you want that: llm-orc setup --yes --provider {found[0].provider}",
+        )
+    raise NotLoggedIn(
+        "no access to a model was found on this machine",
+        hint="Start Ollama, log in to `claude` or `codex`, or add a key: llm-orc auth add PROVIDER",
+    )

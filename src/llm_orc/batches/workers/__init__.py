@@ -1,0 +1,1 @@
+"""Workers of a store: agents as durable steps, membership, recovery, budget."""

@@ -1,0 +1,75 @@
+"""Take away what the durable engine keeps of rows that are over: their own record has it all."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, row_of_agent
+from llm_orc.batches.database import in_store
+from llm_orc.batches.workers.foreign_work import DAMAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbos import DBOSClient
+
+_EVERY_S = 2.0
+_MANY = 2_000
+_AT_ONCE = 40  # an answer that comes meanwhile waits for them
+_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(7308064)")
+
+
+async def sweep(engine: sa.Engine, client: DBOSClient) -> None:
+    """Sweep again and again, until it is cancelled."""
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        with suppress(*DAMAGED):  # and they are taken out
+            await in_store(partial(sweep_once, engine, client))
+
+
+def sweep_once(engine: sa.Engine, client: DBOSClient) -> None:
+    """Take away all that is over, whoever carried it out. On PostgreSQL one worker does so at a time."""
+    for take_away in (_rows, _agents):
+        may_be_more = True
+        while may_be_more:
+            with _alone(engine) as is_alone:
+                may_be_more = is_alone and take_away(client)
+
+
+@contextmanager
+def _alone(engine: sa.Engine) -> Iterator[bool]:
+    if engine.dialect.name != "postgresql":
+        yield True
+        return
+    with engine.begin() as connection:
+        yield bool(connection.execute(_LOCK).scalar_one())
+
+
+def _rows(client: DBOSClient) -> bool:
+    """Returns whether there may be more."""
+    over = _over(client, ROW_WORKFLOW)
+    client.delete_workflows(over)
+    return len(over) == _AT_ONCE
+
+
+def _agents(client: DBOSClient) -> bool:
+    """An agent that was asked for a row is needed until that is over."""
+    over = _over(client, AGENT_WORKFLOW, _MANY)  # those of rows that were cancelled stay, and come first
+    if not over:
+        return False
+    rows = sorted({row_of_agent(name) for name in over})
+    there = client.list_workflows(workflow_ids=rows, load_input=False, load_output=False)
+    needed = {row.workflow_id for row in there}
+    gone = [name for name in over if row_of_agent(name) not in needed]
+    client.delete_workflows(gone[:_AT_ONCE])
+    return len(gone) > _AT_ONCE
+
+
+def _over(client: DBOSClient, name: str, limit: int = _AT_ONCE) -> list[str]:
+    found = client.list_workflows(name=name, status="SUCCESS", limit=limit, load_input=False, load_output=False)
+    return [status.workflow_id for status in found]

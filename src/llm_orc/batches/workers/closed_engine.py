@@ -1,0 +1,96 @@
+"""Close the durable engine before it is opened: no row of a store can make it run code.
+
+The engine lets each row say itself, in a column, how its values are to be read, whichever serializer it was given.
+One of its forms is pickle, which runs whatever code the value names: whoever can write a row would have every
+worker's keys. So its other readers are taken away here, in the process that opens it; only then does it get ours.
+This reaches into the engine's own modules, which a release may change: one that we don't know is not opened.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NoReturn
+
+from llm_orc.batches.workers.serializer import JsonSerializer, UnreadableValue, refused
+from llm_orc.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+_PICKLE_OF_NONE = "Ti4="  # base64; harmless, where it is read after all
+_UNPICKLERS = {id(one) for one in (pickle, pickle.load, pickle.loads, pickle.Unpickler)}
+
+
+@cache
+def engine_serializer() -> JsonSerializer:
+    """Return the one serializer to open the durable engine with; afterwards it can read no other form.
+
+    Raises `StorageError` where the installed engine can't be closed.
+    """
+    try:
+        from dbos import _serialization as forms  # noqa: PLC0415 - private, so a release may be without it
+    except ImportError as e:
+        raise _not_closed(str(e)) from e
+    close_other_forms(forms)
+    return JsonSerializer()
+
+
+def close_other_forms(forms: ModuleType) -> None:
+    """Take the engine's other readers away and prove it by trying. `forms` is its module of serializers.
+
+    All of its readers come to the three that are replaced: it has no list of serializers that could be changed.
+    Raises `StorageError` where the module is not as we know it.
+    """
+    ours = JsonSerializer()
+    try:
+        _replace(forms, "pickle", _NoPickle())
+        _replace(forms.DefaultSerializer, "deserialize", _refuse("py_pickle"))
+        _replace(forms.DBOSPortableJSONSerializer, "deserialize", _refuse("portable_json"))
+        for read in (forms.deserialize_args, forms.deserialize_value, forms.deserialize_exception):
+            for form, text in (("py_pickle", _PICKLE_OF_NONE), ("portable_json", "{}")):
+                _prove_refused(read, text, form, ours)
+    except (AttributeError, TypeError) as e:
+        raise _not_closed(str(e)) from e
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "dbos" and not _UNPICKLERS.isdisjoint(map(id, vars(module).values())):
+            raise _not_closed(f"its module `{name}` can unpickle too")
+
+
+def _not_closed(why: str) -> StorageError:
+    """Say that no store is opened with this release of the engine."""
+    return StorageError(
+        f"the durable engine that is installed (dbos {version('dbos')}) can't be kept from running code that a row"
+        f" of a store names: {why}",
+        hint='Install a release that llm-orc was tested with: pip install --upgrade "llm-orc[batch]"',
+    )
+
+
+class _NoPickle:
+    """Stands where the engine's serializers look for `pickle`."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise refused("py_pickle")
+
+
+def _refuse(form: str) -> Callable[..., NoReturn]:
+    def deserialize(*_: object) -> NoReturn:
+        raise refused(form)
+
+    return deserialize
+
+
+def _replace(owner: object, name: str, by: object) -> None:
+    getattr(owner, name)  # where the engine has it no longer, it reads in another way, which we don't know
+    setattr(owner, name, by)
+
+
+def _prove_refused(read: Callable[..., object], text: str, form: str, ours: JsonSerializer) -> None:
+    try:
+        read(text, form, ours)
+    except UnreadableValue:
+        return
+    raise _not_closed(f"it still reads the form `{form}`")

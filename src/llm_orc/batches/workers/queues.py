@@ -1,0 +1,133 @@
+"""What stands on the engine's queues: rows are put there, found again, and queues are opened and closed."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from dbos import DBOSClient
+
+from llm_orc.batches.batch import ROW_WORKFLOW, queue_of, workflow_id
+from llm_orc.batches.tables import ENGINE_WORKFLOWS, engine_connection
+from llm_orc.batches.workers.closed_engine import engine_serializer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dbos import WorkflowStatus
+
+    from llm_orc.batches.batch_store import BatchStore
+
+APPLICATION = "llm-orc"
+APPLICATION_VERSION = "1"
+"""Changed on purpose only: the engine leaves work of another version lying."""
+
+_POLL_S = 0.2
+_AT_ONCE = 500
+_ROWS_AT_ONCE = 32
+_UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
+
+
+def client_of(engine: sa.Engine) -> DBOSClient:
+    """Return what queues and stops workflows without carrying any out. What it raises is for `in_store`."""
+    return DBOSClient(
+        system_database_engine=engine,
+        serializer=engine_serializer(),
+        application_name=APPLICATION,
+        lazy=True,
+        retry_connection_errors=False,  # it would wait for ever, and block its thread
+    )
+
+
+def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, number: int, attempt: int) -> None:
+    """Queue a row in a transaction of the caller's."""
+    client.enqueue_in_transaction(
+        connection,
+        {
+            "workflow_name": ROW_WORKFLOW,
+            "queue_name": queue_of(batch_id),
+            "workflow_id": workflow_id(batch_id, number, attempt),
+            "app_version": APPLICATION_VERSION,
+        },
+        batch_id,
+        number,
+        attempt,
+    )
+
+
+def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int | None) -> None:
+    """Let workers take the batch's rows, each so many at once; None: as many as before, if the queue is there."""
+    client.register_queue(
+        queue_of(batch_id),
+        worker_concurrency=rows_at_once or _ROWS_AT_ONCE,
+        polling_interval_sec=_POLL_S,
+        on_conflict="always_update" if rows_at_once else "never_update",
+    )
+
+
+def close_queue(client: DBOSClient, batch_id: str) -> None:
+    """Let nobody look for rows of the batch any more: each queue is asked several times a second."""
+    client.delete_queue(queue_of(batch_id))
+
+
+def queue_again(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | None = None) -> None:
+    """Put workflows back on their queues, or on `queue`: each only if it still is what it was seen to be.
+
+    The engine's own way asks for nothing. A worker that was held up after its look would take a row from who has
+    begun it meanwhile, and its agents would be asked twice.
+    """
+    alike: defaultdict[tuple[str, str | None, str], list[str]] = defaultdict(list)
+    for one in seen:
+        goes_to = queue or one.queue_name or queue_of(one.workflow_id.partition(":")[0])
+        alike[one.status, one.executor_id, goes_to].append(one.workflow_id)
+    of = ENGINE_WORKFLOWS.c
+    with engine_connection(engine) as connection:
+        for (status, worker_id, goes_to), names in alike.items():
+            still = sa.update(ENGINE_WORKFLOWS).where(
+                of.status == status, of.executor_id.is_not_distinct_from(worker_id)
+            )
+            again = still.values(
+                status="ENQUEUED",
+                owner_xid=None,  # whoever carried it out keeps no answer any more
+                queue_name=goes_to,
+                deduplication_id=None,
+                started_at_epoch_ms=None,
+                workflow_deadline_epoch_ms=None,
+                completed_at=None,
+                updated_at=time.time_ns() // 1_000_000,
+            )
+            for start in range(0, len(names), _AT_ONCE):
+                with connection.begin():
+                    connection.execute(again.where(of.workflow_uuid.in_(names[start : start + _AT_ONCE])))
+
+
+def mend(engine: sa.Engine, batches: BatchStore, client: DBOSClient, batch_id: str) -> None:
+    """Queue each row that waits and is on no queue: it was cancelled, or a process died between two writes.
+
+    A workflow that was cancelled goes on and keeps its answers; one that is over or gone is begun anew.
+    """
+    waiting = batches.waiting(batch_id)
+    for start in range(0, len(waiting), _AT_ONCE):
+        some = {workflow_id(batch_id, *row): row for row in waiting[start : start + _AT_ONCE]}
+        found = client.list_workflows(workflow_ids=list(some), load_input=False, load_output=False)
+        queue_again(engine, [status for status in found if status.status == "CANCELLED"])
+        kept = {status.workflow_id for status in found if status.status in {*_UNDER_WAY, "CANCELLED"}}
+        for name, (number, attempt) in some.items():
+            if name not in kept:
+                batches.begin_anew(batch_id, number, attempt, partial(enqueue_row, client))
+
+
+def cancel_all(client: DBOSClient, prefix: str, name: str) -> None:
+    """Cancel the workflows called `name`, of a batch or of one row, that are on a queue or under way."""
+    while found := client.list_workflows(
+        workflow_id_prefix=prefix,
+        name=name,
+        status=["PENDING", "ENQUEUED"],
+        limit=_AT_ONCE,
+        load_input=False,
+        load_output=False,
+    ):
+        client.cancel_workflows([one.workflow_id for one in found])

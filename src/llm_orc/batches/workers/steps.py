@@ -1,0 +1,106 @@
+"""A row's agents as durable steps: each under its own name, at a place drawn before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dbos import DBOS
+
+from llm_orc.batches.database import StoreFailure
+from llm_orc.batches.outcome import StepOutcome, StepWatch, decode_outcome, encode_outcome
+from llm_orc.batches.workers.membership import Evicted
+from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import LlmOrcError
+from llm_orc.runs.wire import encode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from dbos import StepReservation
+
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import AgentTurn, CallAgent
+    from llm_orc.engine.events import RecordedEvent
+    from llm_orc.engine.execute import Clock
+
+
+class RowSink:
+    """Gathers a row's events. An agent's end has the time of its step, however often the row was begun again."""
+
+    failure = None
+
+    def __init__(self, earlier: Sequence[RecordedEvent] = ()) -> None:
+        """`earlier` are the events of an attempt before this one, which goes on with its answers."""
+        self.record: list[bytes] = []
+        for event in earlier:
+            self._keep(event)
+        self.outcomes: dict[str, StepOutcome] = {}
+
+    def post(self, event: RecordedEvent) -> None:
+        if isinstance(event, AgentFinished | AgentFailed) and (outcome := self.outcomes.get(event.agent)):
+            event = replace(event, at=outcome.ended_at, duration_s=outcome.duration_s)
+        self._keep(event)
+
+    def _keep(self, event: RecordedEvent) -> None:
+        kind, body = encode_event(event)
+        self.record.append(b'["%s",%s]' % (kind.encode(), body))
+
+    async def commit(self, event: RecordedEvent) -> None:
+        self.post(event)
+
+    def delta(self, event: AgentDelta) -> None:
+        """Provisional, and nobody looks on."""
+
+
+class DurableSteps:
+    """The engine's `call` in a batch. Make it in the workflow, before anything is awaited.
+
+    The durable engine numbers a step when it is drawn. Drawn as agents become ready, the numbers would follow who
+    finishes first, and after a crash one agent would be given another's answer.
+    """
+
+    def __init__(
+        self, agents: Sequence[str], sink: RowSink, ask: Callable[[AgentTurn], Coroutine[None, None, str]]
+    ) -> None:
+        self._slots: dict[str, StepReservation] = {name: DBOS.reserve_step() for name in agents}
+        self._sink, self._ask = sink, ask
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        name = turn.agent.name
+        outcome = decode_outcome(await self.run_step(turn))
+        self._sink.outcomes[name] = outcome
+        for event in outcome.recorded_events():
+            self._sink.post(event)
+        return outcome.answer()
+
+    async def run_step(self, turn: AgentTurn) -> str:
+        """Ask the agent, or return what an earlier try of this row was told."""
+        name = turn.agent.name
+        return await self._slots[name].run_async({"name": f"agent:{name}", "preemptible": True}, self._ask, turn)
+
+
+async def ask(
+    call: CallAgent,
+    turn: AgentTurn,
+    clock: Clock,
+    is_fatal: Callable[[LlmOrcError], bool],
+    pausing: Callable[[], None],
+) -> str:
+    """Make the call and return its outcome as text, an agent's failure too. Raises what `is_fatal` says is.
+
+    `pausing` hears when a try has failed and the next one is waited for.
+    """
+    watch = StepWatch(turn.agent.name, clock, pausing)
+    try:
+        output = await call(replace(turn, observer=watch))
+    except LlmOrcError as e:
+        if is_fatal(e):
+            raise
+        return encode_outcome(watch.outcome(None, e))
+    except (StoreFailure, Evicted):  # of the batch's own books, and no agent's
+        raise
+    except Exception as e:  # noqa: BLE001 - the seam to the agents: a surprise of one ends nothing but itself
+        return encode_outcome(watch.outcome(None, as_error(e)))
+    return encode_outcome(watch.outcome(output, None))

@@ -1,0 +1,1 @@
+"""What a person enters: keys, sign-ins, the login of an official CLI."""

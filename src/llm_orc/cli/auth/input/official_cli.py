@@ -1,0 +1,80 @@
+"""`llm-orc auth add --method claude-cli`: use the vendor's own program, and its own sign-in."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.shell.options import write_json
+from llm_orc.cli.shell.prompts import confirmed, person_is_here
+from llm_orc.cli.shell.streams import note
+
+if TYPE_CHECKING:
+    from llm_orc.app.accounts.auth_methods import WayName
+    from llm_orc.app.wiring import App
+    from llm_orc.providers.official_cli.state import CliState
+
+
+def use_official_cli(app: App, provider: str, name: WayName, *, as_json: bool) -> None:
+    """Say how the program stands, offer its sign-in, and make it the way that runs of `provider` take."""
+    from llm_orc.app.accounts.auth_methods import find_auth_method
+    from llm_orc.app.accounts.official_cli import use_cli
+    from llm_orc.errors import NotLoggedIn
+
+    find_auth_method(app, provider, name)
+    state = _look(app, provider, name)
+    if isinstance(state.problem, NotLoggedIn) and person_is_here() and _log_in(state):
+        state = _look(app, provider, name)
+    preference = use_cli(app, provider, name, state)
+    if as_json:
+        write_json(
+            {
+                "provider": provider,
+                "method": name,
+                "billing": "subscription",
+                "program": str(state.path),
+                "version": state.version,
+                "plan": state.plan,
+                "file": str(preference.file),
+            }
+        )
+    note(f"`{provider}` now uses {state.in_words}; the plan pays, no extra cost per call.")
+    note(f"That is `providers.{provider}.auth_method` in {preference.file}. Its login was not read or copied.")
+    note(f"Try it: llm-orc auth test {provider}")
+
+
+def log_out_of_cli(app: App, provider: str) -> bool:
+    """Offer the vendor's own logout in this terminal; True where its user said yes and it was done."""
+    from llm_orc.app.accounts.official_cli import logout_command
+    from llm_orc.providers.catalog import PROVIDERS
+
+    spec = PROVIDERS.get(provider)
+    if spec is None or spec.cli is None or not person_is_here():
+        return False
+    state, command = _look(app, provider, spec.cli), logout_command(spec.cli)
+    if state.path is None:
+        return False
+    note(f"llm-orc keeps no sign-in of `{provider}`: the login of `{state.command}` is that program's own.")
+    if not confirmed(f"Run its own logout here: {' '.join(command)}", default=False):
+        return False
+    done = subprocess.run([str(state.path), *command[1:]], check=False)  # noqa: S603 - its user's own program
+    return done.returncode == 0
+
+
+def _look(app: App, provider: str, name: str) -> CliState:
+    from llm_orc.app.accounts.official_cli import look_at_clis
+    from llm_orc.net.event_loop import run_to_end
+
+    return run_to_end(look_at_clis(app, provider))[name]
+
+
+def _log_in(state: CliState) -> bool:
+    """Run the vendor's own sign-in in this terminal, on a yes; nothing of it passes through us."""
+    from llm_orc.app.accounts.official_cli import login_command
+
+    command = login_command(state.name)
+    note(f"`{state.command}` is installed and not logged in.")
+    if not confirmed(f"Start its own sign-in here: {' '.join(command)}", default=True):
+        return False
+    done = subprocess.run([str(state.path), *command[1:]], check=False)  # noqa: S603 - its user's own program
+    return done.returncode == 0

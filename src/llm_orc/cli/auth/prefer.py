@@ -1,0 +1,58 @@
+"""`llm-orc auth prefer`: which ways in a provider's calls may take, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.auth.arguments import auth_command, provider_argument
+from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.streams import note
+
+if TYPE_CHECKING:
+    from llm_orc.app.accounts.auth_methods import WayName
+
+_METHODS = ("claude-cli", "codex-cli", "oauth", "api-key")
+
+
+@auth_command("prefer", "Say which ways in a provider's calls may take, in order.")
+@provider_argument
+@click.argument("methods", metavar="METHOD...", nargs=-1, required=True, type=click.Choice(_METHODS))
+@click.option("--acknowledge-terms", is_flag=True, help="Say yes to the provider's terms of these ways.")
+@click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: into your own]")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was written, and where.")
+def prefer(
+    *, provider: str, methods: tuple[WayName, ...], acknowledge_terms: bool, project: bool, as_json: bool
+) -> None:
+    """Let calls of PROVIDER take these ways only: the first METHOD that works, the next where it fails.
+
+    METHOD is `claude-cli`, `codex-cli`, `oauth` or `api-key`. In the place of a plan, a way that is billed per
+    token is taken only where you name it: naming it here is your yes to that bill. It is kept in config.yaml; the
+    rest of the file stays as it is.
+
+    \b
+    llm-orc auth prefer anthropic-claude-pro-max claude-cli oauth --acknowledge-terms
+    llm-orc auth prefer anthropic-claude-pro-max claude-cli api-key
+    """
+    from llm_orc.app.accounts.prefer import prefer as write_preference
+    from llm_orc.cli.auth.used import note_used
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+
+    done = write_preference(app_here(), provider, methods, acknowledge_terms=acknowledge_terms, project=project)
+    if as_json:
+        write_json(
+            {
+                "provider": provider,
+                "methods": [{"method": way.name, "billing": str(way.billing)} for way in done.ways],
+                "file": str(done.file),
+            }
+        )
+    note(f"Calls of `{provider}` take, in this order:")
+    for number, way in enumerate(done.ways, start=1):
+        note(f"  {number}. {way.name} · {WHO_PAYS[way.billing]}")
+    note(f"Written to {done.file}.")
+    if done.needs_trust:
+        note("It counts once this project is trusted: llm-orc trust")
+    else:
+        note_used(app_here(), provider, unless=(methods[0], None))

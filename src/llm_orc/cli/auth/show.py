@@ -1,0 +1,175 @@
+"""`llm-orc auth list` and `auth status`: which credentials there are, how they are, and which a run would use."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.auth.arguments import auth_command
+from llm_orc.cli.shell.arguments import ProviderName
+from llm_orc.cli.shell.options import app_here, json_option, write_json
+from llm_orc.cli.shell.streams import columns, note, write_data
+from llm_orc.cli.shell.tables import Column, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.accounts.status import AuthStatus, CredentialStatus
+
+_HEADING = (
+    Column("PROVIDER"),
+    Column("ACCOUNT", shrinks=True),
+    Column("METHOD"),
+    Column("STATE"),
+    Column("PAYS"),
+    Column("USED"),
+    Column("SOURCE", shrinks=True),
+)
+
+
+_READ_ONLY = {"environment", "configuration", "profile"}
+
+
+@auth_command("list", "List the credentials there are.")
+@json_option
+def list_command(*, as_json: bool) -> None:
+    """List the credentials there are, those of the environment and official CLIs too, and which a run would use.
+
+    An official CLI is asked how it is logged in; nobody else is.
+    """
+    from llm_orc.app.accounts.official_cli import look_at_clis
+    from llm_orc.app.accounts.status import auth_status
+    from llm_orc.cli.auth.values import credential_value
+    from llm_orc.net.event_loop import run_to_end
+
+    app = app_here()
+    found = auth_status(app, None, run_to_end(look_at_clis(app)))
+    if as_json:
+        write_json([credential_value(credential) for credential in found.credentials])
+    elif found.credentials:
+        write_data(table(_HEADING, [_row(credential) for credential in found.credentials], columns(sys.stdout)))
+    else:
+        note("There are no credentials yet. Add one with: llm-orc auth add PROVIDER")
+    _warn(found)
+
+
+@auth_command("status", "Say how each credential is, and which a run would use.")
+@click.argument("provider", required=False, type=ProviderName())
+@click.option(
+    "--verify", is_flag=True, help="Ask each provider in use one minimal question; may cost a fraction of a cent."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
+    """Say how the credentials are: who pays, when they end, and which of them a run would use.
+
+    \b
+    verified    the provider took it; when, is said beside it
+    unverified  not tried yet
+    lapsed      has ended, and is renewed by itself at the next call
+    expired     has ended for good: sign in again
+    refused     the provider has refused it; it is not sent again before `auth test` tries it
+    damaged     this entry of the store can't be read
+    locked      the store can't be opened now
+    corrupt     the store is damaged
+    absent      there is none
+
+    Without --verify nobody is asked. The exit code is 0 where each provider that is shown has a way that a run
+    would take, and the store can be opened; else 4. PROVIDER is shown even where it has nothing.
+    """
+    from llm_orc.app.accounts.official_cli import look_at_clis
+    from llm_orc.app.accounts.status import auth_status
+    from llm_orc.cli.auth.values import status_value
+    from llm_orc.net.event_loop import run_to_end
+
+    app = app_here()
+    clis = run_to_end(look_at_clis(app, provider))
+    found = auth_status(app, provider, clis)
+    failures: dict[str, str] = {}
+    if verify:
+        from llm_orc.app.accounts.verify import verify_access
+
+        failures = run_to_end(verify_access(app, found))
+        found = auth_status(app, provider, clis)
+    if as_json:
+        write_json(status_value(found, failures))
+    else:
+        write_data("".join(f"{line}\n" for line in _lines(found, failures, time.time())))
+        _warn(found)
+    return 4 if failures or not found.is_good else 0
+
+
+def _row(credential: CredentialStatus) -> tuple[str, ...]:
+    return (
+        credential.provider,
+        credential.account or "",
+        credential.method or "",
+        credential.state,
+        str(credential.billing),
+        "yes" if credential.is_used else "",
+        credential.source,
+    )
+
+
+def _warn(found: AuthStatus) -> None:
+    if not found.store.is_usable:
+        note(f"warning: {found.store.words}")
+        if found.store.hint:
+            note(f"hint: {found.store.hint}")
+    for notice in found.notices:
+        note(notice)
+
+
+def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[str]:
+    told: set[str] = set()
+    for credential in found.credentials:
+        yield from _credential_lines(credential, now)
+        if credential.provider in failures and credential.provider not in told:
+            told.add(credential.provider)
+            yield f"  tried    {failures[credential.provider]}"
+    if not found.credentials:
+        yield "There are no credentials yet. Add one with: llm-orc auth add PROVIDER"
+    if found.protection is not None:
+        yield ""
+        yield f"Stored in {found.store.path}: {found.protection.words}"
+
+
+def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]:
+    from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+    from llm_orc.cli.shell.relative_time import relative
+
+    account = f" · account {credential.account}" if credential.account else ""
+    label = f" ({credential.label})" if credential.label else ""
+    method = f" · {credential.method}" if credential.method else ""
+    yield f"{credential.provider}{method}{account}{label}"
+    yield f"  state    {credential.state}: {credential.why}"
+    if credential.state != "absent":
+        yield f"  pays     {WHO_PAYS[credential.billing]}"
+        yield f"  from     {credential.source}" + (" (read only)" if credential.place in _READ_ONLY else "")
+    for name, moment in _moments(credential):
+        yield f"  {name:<8} {relative(moment, now)}"
+    if abs(credential.clock_skew_s or 0.0) > NOTABLE_S:
+        yield f"  clock    {skew_words('its sign-in server', credential.clock_skew_s or 0.0)}. {CURE}"
+    if credential.scopes:
+        yield f"  scopes   {' '.join(credential.scopes)}"
+    if credential.use:
+        yield f"  used     {'yes' if credential.is_used else 'no'}: {credential.use}"
+    if credential.shadows:
+        yield f"  shadows   {', '.join(credential.shadows)}"
+    if credential.hint:
+        yield f"  do       {credential.hint}"
+
+
+def _moments(credential: CredentialStatus) -> Iterator[tuple[str, float]]:
+    for name, moment in (
+        ("added", credential.obtained_at),
+        ("ends" if credential.state != "lapsed" else "ended", credential.expires_at),
+        ("renewed", credential.refreshed_at),
+        ("proven", credential.proven_at),
+        ("terms", credential.terms_acknowledged_at),
+    ):
+        if moment is not None:
+            yield name, moment

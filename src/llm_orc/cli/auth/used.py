@@ -1,0 +1,31 @@
+"""Say after a change which way in runs use now, where that is not what the change was about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.shell.streams import note
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+
+
+def note_used(app: App, provider: str, *, unless: tuple[str | None, str | None] = (None, None)) -> None:
+    """Where the method and account of `unless` are used, which its user has just chosen, nothing is said."""
+    from llm_orc.app.accounts.official_cli import look_at_clis
+    from llm_orc.app.accounts.status import auth_status
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+    from llm_orc.net.event_loop import run_to_end
+
+    found = auth_status(app, provider, run_to_end(look_at_clis(app, provider)))
+    used = next(iter(found.used()), None)
+    if used is not None:
+        if (used.method, used.account) != unless and used.method is not None:
+            note(f"Runs that name `{provider}` use {used.source} now · {WHO_PAYS[used.billing]} · {used.use}.")
+    elif unless == (None, None):
+        note(f"Nothing else gives access to `{provider}` now.")
+    elif found.credentials:
+        first = found.credentials[0]
+        note(f"No run can use `{provider}` now: {first.why}.")
+        if first.hint:
+            note(f"hint: {first.hint}")

@@ -1,0 +1,94 @@
+"""Options that the commands around batches share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from llm_orc.cli.shell.arguments import BatchName
+from llm_orc.cli.shell.options import CALLS, DOLLARS, output_option
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+store_option = click.option(
+    "--store",
+    metavar="PLACE",
+    help="Where batches are kept: a file, or `postgresql://user@host/database` for workers on many machines."
+    "  [default: the setting `batch.store`, else a file of yours]",
+)
+store_of_row_option = click.option(
+    "--store",
+    metavar="PLACE",
+    help="Where the batch of a row `BATCH:ROW` is kept.  [default: `batch.store`, else a file of yours]",
+)
+row_format_option = click.option(
+    "--output-format",
+    "form",
+    type=click.Choice(("jsonl", "csv")),
+    default="jsonl",
+    show_default=True,
+    help="One JSON object a row, or a CSV table with a column for each agent.",
+)
+
+
+stopping_words = "Waiting for calls under way; Ctrl-C again stops at once."
+batch_argument = click.argument("batch", default="last", metavar="[BATCH]", type=BatchName())
+_limit_options = (
+    click.option(
+        "--max-cost",
+        "max_cost_usd",
+        type=DOLLARS,
+        metavar="USD",
+        help="Make no metered call that might bring the batch above this.  [default: no limit, or, to go on,"
+        " the one that it has]",
+    ),
+    click.option(
+        "--max-calls",
+        type=CALLS,
+        metavar="N",
+        help="Make at most N calls for the batch.  [default: no limit, or, to go on, the one that it has]",
+    ),
+    click.option(
+        "--max-concurrent",
+        "rows_at_once",
+        type=click.IntRange(min=1, max=10_000),
+        metavar="N",
+        help="Work on at most N rows at once in each process.  [default: 32]",
+    ),
+    click.option(
+        "--allow-metered", is_flag=True, help="Agree to calls that are billed per token, for this batch."
+    ),
+)
+_result_options = (
+    click.option("--ordered", is_flag=True, help="Write results in the order of the input, not as they come."),
+    row_format_option,
+    output_option,
+    click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown."),
+)
+
+
+def limit_options(command: Command) -> Command:
+    """What a batch may spend, and how much of it is under way at once."""
+    for option in reversed(_limit_options):
+        command = option(command)
+    return command
+
+
+def result_options(command: Command) -> Command:
+    """Where results go, and how."""
+    for option in reversed(_result_options):
+        command = option(command)
+    return command
+
+
+def pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read `COLUMN=PLACEHOLDER`, given as often as one likes."""
+    found: dict[str, str] = {}
+    for value in values:
+        column, equals, placeholder = value.rpartition("=")
+        if not equals or not column.strip() or not placeholder.strip():
+            raise click.BadParameter(f"`{value}` is not COLUMN=PLACEHOLDER")
+        found[column.strip()] = placeholder.strip()
+    return found

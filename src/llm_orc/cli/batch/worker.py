@@ -1,0 +1,85 @@
+"""`llm-orc worker`: work on the batches of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.batch.options import store_option
+from llm_orc.cli.shell.options import app_here, tool
+from llm_orc.cli.shell.streams import note
+
+if TYPE_CHECKING:
+    from llm_orc.batches.batch import Batch
+    from llm_orc.errors import LlmOrcError, StorageError
+
+
+@tool("worker", "Work on the batches of a store, with others if it is shared.")
+@click.option("--until-done", is_flag=True, help="End when no batch is open, instead of waiting for the next one.")
+@click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown.")
+@store_option
+def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
+    """Work on the open batches of a store, until Ctrl-C.
+
+    On PostgreSQL as many workers as one likes work together, on as many machines; each may come and go, or be
+    killed, at any time. Each uses the credentials of its own machine, and ends with exit code 4 where it has none.
+
+    \b
+    llm-orc worker --store postgresql://orc@db.example/batches
+    """
+    from llm_orc.app.batches.worker import WorkerWatch, run_worker
+    from llm_orc.cli.batch.carry_out import Stopping, run_stoppable
+    from llm_orc.cli.shell.exits import write_error
+
+    app = app_here()
+    view = _View(quiet=quiet)
+
+    async def work(stopping: Stopping) -> LlmOrcError | None:
+        watch = WorkerWatch(view.waiting, view.joined, view.progress, view.aside, view.note)
+        return await run_worker(app, store, watch, stopping.event, until_done=until_done)
+
+    stopped_by, code = run_stoppable(work, "Waiting for calls under way; Ctrl-C again stops at once.")
+    if stopped_by is not None:
+        write_error(stopped_by)
+        return stopped_by.exit_code
+    return code
+
+
+class _View:
+    """A line when a batch begins, is done, or has come a tenth further."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._said: dict[str, int] = {}
+
+    def waiting(self, error: StorageError) -> None:
+        from llm_orc.app.batches.carry_out import waiting_words
+
+        note(waiting_words(error))
+
+    def joined(self, worker_id: str, store: str) -> None:
+        if not self._quiet:
+            note(f"Worker {worker_id} on {store}. Ctrl-C ends it.")
+
+    def note(self, sentence: str) -> None:
+        from llm_orc.formats.printable import printable
+
+        note(printable(sentence))
+
+    def aside(self, batch_id: str, error: LlmOrcError) -> None:
+        note(f"{batch_id}: left alone, {error.message}")
+
+    def progress(self, found: list[Batch], rows: int) -> None:
+        if self._quiet:
+            return
+        for batch in found:
+            done = batch.total - batch.waiting
+            tenth = 10 * done // max(batch.total, 1)
+            if tenth > self._said.get(batch.batch_id, -1):
+                self._said[batch.batch_id] = tenth
+                what = f"{batch.batch_id} {batch.ensemble}"
+                note(f"{what}: {done:,} of {batch.total:,} rows done, {rows:,} under way here")
+        for batch_id in self._said.keys() - {batch.batch_id for batch in found}:
+            del self._said[batch_id]
+            note(f"{batch_id}: over")

@@ -1,0 +1,67 @@
+"""`llm-orc workers`: who works on a store."""
+
+from __future__ import annotations
+
+import sys
+
+from llm_orc.cli.batch.options import store_option
+from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.streams import columns, note, write_data
+from llm_orc.cli.shell.tables import Column, table
+
+
+@tool("workers", "Show who works on the batches of a store.")
+@json_option
+@store_option
+def command(*, as_json: bool, store: str | None) -> None:
+    """Show the workers of a store: where they run, when they were last seen, and what they hold.
+
+    A worker that has gone is taken for dead after two looks, some seconds apart; one that is silent, after half a
+    minute. Its rows are queued again.
+    """
+    from llm_orc.app.batches.admin import open_batches
+    from llm_orc.formats.figures import moment, seconds
+
+    app = app_here()
+    with open_batches(app, store) as batches:
+        found = batches.workers(app.clock.now()) if batches else []
+    if as_json:
+        write_json(
+            [
+                {
+                    "worker_id": worker.worker_id,
+                    "host": worker.host,
+                    "pid": worker.pid,
+                    "started_at": moment(worker.started_at),
+                    "seen_s": worker.seen_s,
+                    "rows": worker.rows,
+                    "agents": worker.agents,
+                }
+                for worker in found
+            ]
+        )
+    elif found:
+        heading = [
+            Column("WORKER", shrinks=True),
+            Column("HOST", shrinks=True),
+            Column("PID", is_number=True),
+            Column("STARTED", shrinks=True),
+            Column("SEEN", is_number=True),
+            Column("ROWS", is_number=True),
+            Column("AGENTS", is_number=True),
+        ]
+        rows = [
+            (
+                w.worker_id,
+                w.host,
+                str(w.pid),
+                moment(w.started_at),
+                f"{seconds(w.seen_s)} ago",
+                str(w.rows),
+                str(w.agents),
+            )
+            for w in found
+        ]
+        write_data(table(heading, rows, columns(sys.stdout)))
+    else:
+        note("Nobody works on this store. Start a worker with: llm-orc worker")

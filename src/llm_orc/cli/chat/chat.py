@@ -1,0 +1,96 @@
+"""`llm-orc chat`: talk to an agent or a whole ensemble."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
+from llm_orc.cli.shell.options import DOLLARS, app_here, tool, when_full_option
+
+if TYPE_CHECKING:
+    from llm_orc.agents.spec import WhenFull
+
+
+@tool("chat", "Talk to an agent or a whole ensemble.")
+@click.argument("target", metavar="[AGENT|ENSEMBLE]", required=False, type=TargetName())
+@click.option(
+    "-m",
+    "--model",
+    metavar="NAME",
+    type=ModelName(),
+    help="A profile, a provider or PROVIDER/MODEL, e.g. `-m ollama`.",
+)
+@click.option(
+    "-s", "--system", metavar="TEXT", help="The role, e.g. `-s 'You are a tax lawyer.'`.  [default: the agent's]"
+)
+@click.option(
+    "--conversation",
+    metavar="NAME",
+    type=ConversationName(),
+    help="Go on with this conversation, or begin it, e.g. `taxes`.  [default: a new one, named by its time]",
+)
+@click.option(
+    "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation, of all or with the same."
+)
+@when_full_option
+@click.option("--allow-metered", is_flag=True, help="Agree to calls that are billed per token.  [default: ask]")
+@click.option(
+    "--max-cost",
+    "max_cost_usd",
+    type=DOLLARS,
+    metavar="USD",
+    help="Make no metered call that might bring the chat above this, e.g. `0.50`.  [default: none]",
+)
+def command(
+    *,
+    target: str | None,
+    model: str | None,
+    system: str | None,
+    conversation: str | None,
+    go_on: bool,
+    when_full: WhenFull | None,
+    allow_metered: bool,
+    max_cost_usd: float | None,
+) -> int:
+    """Talk to an ensemble, to one agent (its name, or ENSEMBLE:AGENT), a model profile or a provider.
+
+    Without an argument it is the profile `default`, without a role. Answers go to standard output, all else to
+    standard error. Each turn is kept before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D ends
+    the chat. Where standard input is a pipe, each line of it is a turn, whatever it begins with.
+
+    \b
+    llm-orc chat
+    llm-orc chat panel:lawyer --conversation seed-round
+    llm-orc chat --continue
+    """
+    from llm_orc.app.conversations.chat import ChatOptions
+    from llm_orc.app.conversations.targets import go_on_with, model_of, resolve_target, with_model, with_role
+    from llm_orc.cli.chat.loop import talk
+    from llm_orc.cli.shell.streams import is_terminal
+    from llm_orc.conversations.conversation import check_name
+    from llm_orc.errors import ConversationNotFound
+
+    if conversation is not None and go_on:
+        raise click.UsageError("--conversation and --continue exclude each other: give one.")
+    app = app_here()
+    earlier = go_on_with(app, conversation, target) if go_on or conversation is not None else None
+    if go_on and earlier is None:
+        whom = f" with `{target}`" if target else ""
+        raise ConversationNotFound(
+            f"there is no conversation{whom} to go on with",
+            hint=f"llm-orc chat {target}" if target else "llm-orc chat",
+        )
+    ensemble = earlier.partner if earlier is not None else resolve_target(app, target)
+    if model is not None:
+        ensemble = with_model(ensemble, model_of(app, model))
+    if system is not None:
+        ensemble = with_role(ensemble, system)
+    if earlier is not None:
+        conversation = earlier.name
+    if conversation is not None:
+        check_name(conversation)
+    options = ChatOptions(conversation, allow_metered, max_cost_usd, when_full, stream=is_terminal(sys.stdout))
+    return talk(app, ensemble, options)

@@ -1,0 +1,233 @@
+"""The chat itself: a turn, its answer, the next turn; and what the person can do in between."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.explain import explain_access
+from llm_orc.app.conversations.chat import Chat
+from llm_orc.cli.chat.input import Interrupted, PlainLines, TypedLines
+from llm_orc.cli.chat.slash_commands import Leave, Room, complete, run_command
+from llm_orc.cli.chat.view import ChatView
+from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.background_writer import stdout_writer
+from llm_orc.cli.shell.consent import agrees_to_pay
+from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.prompts import person_is_here
+from llm_orc.cli.shell.standard_streams import READER_GONE
+from llm_orc.cli.shell.stop_signals import INTERRUPTED, stopping
+from llm_orc.cli.shell.streams import Styled, moves_cursor, note, undelivered
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import MeteredNotAllowed, StorageError
+from llm_orc.formats.conversation import as_text
+from llm_orc.formats.figures import count, spent_dollars
+from llm_orc.net.event_loop import run_to_end
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from llm_orc.agents.spec import WhenFull
+    from llm_orc.app.conversations.chat import ChatOptions
+    from llm_orc.app.wiring import App
+    from llm_orc.cli.chat.input import Lines
+    from llm_orc.cli.shell.background_writer import DataWriter
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.runs.state import RunResult
+
+_SHOWN_AGAIN = 2  # turns of each agent, where a chat goes on
+_WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
+    ("truncate-oldest", "Leave out the oldest turns"),
+    ("summarise", "Have the older turns summarised (one more call)"),
+)
+
+
+def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
+    """Chat to the end and return the exit code. A yes to metered calls is asked for before the first word."""
+    try:
+        return asyncio.run(_ChatLoop(app).run(ensemble, options))
+    except MeteredNotAllowed as refusal:
+        if options.allow_metered or not agrees_to_pay(
+            app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
+        ):
+            raise
+    return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, allow_metered=True)))
+
+
+class _ChatLoop:
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._answering: asyncio.Task[Any] | None = None
+        self._view: ChatView
+        self._lines: Lines | None = None
+        self._main: asyncio.Task[Any] | None = None
+        self._ended_by: int | None = None
+        self._exit_code = 0  # of the first turn that failed
+        self._data: DataWriter
+
+    async def run(self, ensemble: Ensemble, options: ChatOptions) -> int:
+        self._main = asyncio.current_task()
+        self._data = stdout_writer(partial(self._end, READER_GONE))
+        self._listen()
+        conversation = options.conversation or ""
+        try:
+            async with AsyncExitStack() as stack:
+                stack.enter_context(stopping(self._end))
+                chat = await stack.enter_async_context(Chat(self._app, ensemble, options))
+                conversation = chat.conversation
+                await self._introduce(chat)
+                self._lines = self._open_lines()
+                await self._converse(Room(self._app, chat, self._lines.choose), self._lines)
+                self._say_goodbye(chat, is_person=self._lines.is_person)
+        except asyncio.CancelledError:
+            if self._data.failure is not None:
+                kept = f"What was said is kept: llm-orc conversations show {_quoted(conversation)}"
+                raise undelivered(self._data.failure, kept if conversation else None) from None
+            if self._ended_by is None:
+                raise
+            note("\nStopped.")
+            return self._ended_by
+        return 0 if person_is_here() else self._exit_code
+
+    # --- the turns ----------------------------------------------------------------------------------------
+
+    async def _converse(self, room: Room, lines: Lines) -> None:
+        interrupts = 0
+        while True:
+            try:
+                text = await lines.next()
+            except Interrupted:
+                interrupts += 1
+                if interrupts > 1:
+                    return
+                note("Ctrl-D or /exit leaves; so does Ctrl-C once more.")
+                continue
+            interrupts = 0
+            if text is None:
+                return
+            try:
+                await self._turn(room, lines, text)
+            except Leave:
+                return
+            except Exception as e:
+                if not lines.is_person:
+                    raise
+                write_error(as_error(e))
+
+    async def _turn(self, room: Room, lines: Lines, text: str) -> None:
+        if not text.strip():
+            return
+        if text.startswith("/") and lines.is_person:  # what a pipe brings may be anybody's words
+            said = text[1:] if text.startswith("//") else await run_command(room, text)
+            if said is None:
+                return
+            text = said
+        room.say(text)
+        await self._say(room, lines, text)
+
+    async def _say(self, room: Room, lines: Lines, text: str) -> None:
+        chat = room.chat
+        view = ChatView(len(chat.ensemble.agents), self._data)
+        try:
+            result = await self._interruptible(chat.say(text, show=view.show, waiting=note), view)
+        except StorageError as e:
+            if not lines.is_person:
+                raise
+            write_error(e)
+            note("This turn is asked all the same. It is not kept: later turns are told nothing of it.")
+            result = await self._interruptible(chat.say(text, show=view.show, waiting=note, keep=False), view)
+        if result is None:
+            return
+        if lines.is_person and _is_full(result):
+            note("Nothing was dropped. What shall be done?")
+            ways = [words for _, words in _WAYS_OUT]
+            chosen = await lines.choose([*ways, "Nothing: leave it as it is"])
+            if chosen < len(_WAYS_OUT):
+                view = ChatView(len(chat.ensemble.agents), self._data)
+                result = await self._interruptible(chat.go_on(result, _WAYS_OUT[chosen][0], show=view.show), view)
+        if result is not None:
+            self._exit_code = self._exit_code or result.exit_code
+        await self._data.drained()
+
+    async def _interruptible(self, answering: Coroutine[Any, Any, RunResult], view: ChatView) -> RunResult | None:
+        """Wait for the answer; None where Ctrl-C stopped it."""
+        task = asyncio.create_task(answering)
+        self._answering, self._view = task, view
+        try:
+            result = await task
+        except asyncio.CancelledError:
+            if self._ended_by is not None or self._main is None or self._main.cancelling():
+                raise
+            view.close()
+            note(Styled("Stopped. What came is kept; /retry asks again, /undo takes it back.", "dim"))
+            return None
+        else:
+            if self._ended_by is not None:  # the end came while the turn was closing
+                raise asyncio.CancelledError
+            return result
+        finally:
+            self._answering = None
+            view.close()
+
+    # --- the person and the terminal ----------------------------------------------------------------------
+
+    def _open_lines(self) -> Lines:
+        if not person_is_here():
+            return PlainLines()
+        if not moves_cursor(sys.stderr):
+            return PlainLines("> ")
+        return TypedLines(self._app.paths.state / "chat_history", lambda before: complete(self._app, before))
+
+    async def _introduce(self, chat: Chat) -> None:
+        for line in access_lines(await chat.plan()):
+            note(line)
+        turns, earlier = chat.turns(_SHOWN_AGAIN * len(chat.ensemble.agents))
+        if turns:
+            note(f"Conversation {chat.conversation} goes on:\n")
+            note(Styled(as_text(chat.conversation, turns, earlier), "dim"))
+        elif person_is_here():
+            note(f"Conversation {chat.conversation}, new.")
+        if person_is_here():
+            note("/help lists what you can do; Ctrl-D leaves.\n")
+
+    @staticmethod
+    def _say_goodbye(chat: Chat, *, is_person: bool) -> None:
+        if chat.calls:
+            note(f"{count(chat.calls, 'call')}, {spent_dollars(chat.spend)}")
+        if is_person and chat.turns(1)[0]:
+            note(f"Go on with: llm-orc chat --conversation {_quoted(chat.conversation)}")
+
+    def _listen(self) -> None:
+        """One answer to each signal for the whole chat: Ctrl-C stops an answer, or the chat where none comes."""
+        loop = asyncio.get_running_loop()
+        if sys.platform == "win32":
+            signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._interrupt))
+            return
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._answering is not None and not self._view.is_over:
+            self._answering.cancel()
+        elif self._lines is None or not self._lines.takes_ctrl_c:
+            self._end(INTERRUPTED)
+
+    def _end(self, exit_code: int) -> None:
+        self._ended_by = exit_code
+        if self._main is not None:
+            self._main.cancel()
+
+
+def _is_full(result: RunResult) -> bool:
+    return any(agent.error is not None and agent.error.code == "conversation_full" for agent in result.agents)
+
+
+def _quoted(name: str) -> str:
+    from shlex import quote
+
+    return quote(name)

@@ -1,0 +1,236 @@
+"""What one can do between two turns of a chat: lines that begin with `/`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.agents.kinds import needs_of
+from llm_orc.app.conversations.chat import Chat, new_name
+from llm_orc.app.conversations.targets import model_of, with_model, with_role
+from llm_orc.app.wiring import App
+from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.streams import note
+from llm_orc.conversations.conversation import check_name
+from llm_orc.errors import InputError, StorageError
+from llm_orc.formats.figures import count, spent_dollars
+from llm_orc.formats.printable import one_line
+from llm_orc.storage.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.conversations.conversation import Turn
+
+_LONGEST_SHOWN = 60  # characters of a turn in a note
+
+
+@dataclass(slots=True)
+class Room:
+    """What commands work on.
+
+    `said` holds what was said in this chat and not taken back, in order; `taken_back` is what `/undo` took back
+    last, until something else is said. `choose` shows options and returns the position of the one chosen.
+    """
+
+    app: App
+    chat: Chat
+    choose: Callable[[list[str]], Awaitable[int]]
+    said: list[str] = field(default_factory=list)
+    taken_back: str | None = None
+
+    @property
+    def last(self) -> str:
+        return self.taken_back or (self.said[-1] if self.said else "")
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        self.taken_back = None
+
+
+class Leave(Exception):
+    """The person wants to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`run` gets the words after the name, and returns what is to be said now, if anything."""
+
+    usage: str
+    summary: str
+    run: Callable[[Room, str], Awaitable[str | None]]
+
+
+async def run_command(room: Room, line: str) -> str | None:
+    """Do what the line says; returns the turn to say now, if there is one. Raises `InputError`, `Leave`."""
+    name, _, rest = line[1:].partition(" ")
+    command = COMMANDS.get(name)
+    if command is None:
+        hint = did_you_mean(name, COMMANDS) or "/help lists what there is."
+        raise InputError(f"there is no `/{one_line(name)}`", hint=f"{hint} To say it as it is, begin with `//`.")
+    return await command.run(room, rest.strip())
+
+
+def complete(app: App, before: str) -> Iterator[tuple[str, str]]:
+    """Yield what the line may go on as, and what that is."""
+    if before.startswith("/model "):
+        known = {name: str(profile.model or "") for name, profile in app.settings.profiles.items()}
+        yield from (
+            (f"/model {name}", model) for name, model in known.items() if f"/model {name}".startswith(before)
+        )
+    elif before.startswith("/"):
+        yield from ((f"/{name}", c.summary) for name, c in COMMANDS.items() if f"/{name}".startswith(before))
+
+
+async def _help(_room: Room, _rest: str) -> None:
+    longest = max(len(c.usage) for c in COMMANDS.values())
+    for command in COMMANDS.values():
+        note(f"  {command.usage.ljust(longest)}  {command.summary}")
+    note("Enter sends; Alt-Enter or Ctrl-J begins a new line. Ctrl-C stops an answer, Ctrl-D leaves.")
+    note("To say something that begins with `/`, begin it with `//`.")
+
+
+async def _role(room: Room, rest: str) -> None:
+    ensemble = room.chat.ensemble
+    first, _, text = rest.partition(" ")
+    agent = first if any(spec.name == first for spec in ensemble.agents) and len(ensemble.agents) > 1 else None
+    if agent is None:
+        text = rest
+    if not text:
+        for spec in ensemble.agents:
+            if agent in (None, spec.name):
+                roles = [work.system_prompt for work in needs_of(spec.work).models if work.system_prompt]
+                note(f"{spec.name}: {'; '.join(roles) or 'no role of its own'}")
+        return
+    room.chat.ensemble = with_role(ensemble, text, agent)
+    note(f"From now on: {text}")
+
+
+async def _model(room: Room, rest: str) -> None:
+    if rest:
+        before = room.chat.ensemble
+        room.chat.ensemble = with_model(before, model_of(room.app, rest))
+        try:
+            await room.chat.plan()
+        except BaseException:
+            room.chat.ensemble = before
+            raise
+    await _who(room)
+
+
+async def _who(room: Room) -> None:
+    for line in access_lines(await room.chat.plan()):
+        note(line)
+
+
+async def _undo(room: Room, _rest: str) -> None:
+    taken = room.chat.undo()
+    if not taken:
+        note("There is nothing to take back.")
+        return
+    asked = room.said.pop() if room.said else _asked_in(room, taken)
+    room.taken_back = asked or None
+    note(f"Taken back: {_shortened(asked or taken[0].text)}")
+
+
+async def _retry(room: Room, _rest: str) -> str | None:
+    """What was just taken back is asked again without taking back the turn before it."""
+    said = room.last or _asked_in(room, room.chat.turns()[0])
+    if not said:
+        raise InputError("nothing has been said here yet that could be said again")
+    if room.taken_back is None:
+        room.chat.undo()
+        del room.said[-1:]
+    return said
+
+
+def _asked_in(room: Room, turns: Sequence[Turn]) -> str:
+    """Return what the person said last in `turns`; empty where that is not known.
+
+    What one of several agents was given need not be what the person said.
+    """
+    if len(room.chat.ensemble.agents) > 1:
+        return ""
+    return next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
+
+
+async def _edit(room: Room, _rest: str) -> str | None:
+    text = click.edit(room.last)
+    if text is None or not text.strip():
+        note("Nothing was said.")
+        return None
+    return text.rstrip("\n")
+
+
+async def _save(room: Room, rest: str) -> None:
+    from llm_orc.formats.conversation import as_markdown
+    from llm_orc.storage.atomic import write_where_named
+
+    turns, _ = room.chat.turns()
+    if not turns:
+        raise InputError("nothing has been said yet")
+    path = _file_for(room, rest)
+    if path.exists() and await room.choose([f"Replace {path}", "Leave it as it is"]) == 1:
+        note("Nothing was written.")
+        return
+    write_where_named(path, as_markdown(room.chat.conversation, turns).encode("utf-8", "backslashreplace"))
+    note(f"{count(len(turns), 'turn')} written to {path}")
+
+
+def _file_for(room: Room, named: str) -> Path:
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in room.chat.conversation)
+    path = Path(named or f"{safe}.md").expanduser().absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        raise StorageError(f"can't write to `{path}`: there is no such folder, or it is one")
+    return path
+
+
+async def _fork(room: Room, rest: str) -> None:
+    if not rest:
+        raise InputError("give the copy a name", hint="/fork NAME")
+    before = room.chat.conversation
+    room.chat.fork(rest)
+    note(f"You are in `{rest}` now; `{before}` stays as it is.")
+
+
+async def _new(room: Room, rest: str) -> None:
+    room.chat.go_to(check_name(rest) if rest else new_name(room.chat.ensemble))
+    room.said, room.taken_back = [], None
+    _, earlier = room.chat.turns(0)
+    note(f"Conversation {room.chat.conversation}" + (f", with {count(earlier, 'turn')}." if earlier else ", new."))
+
+
+async def _info(room: Room, _rest: str) -> None:
+    _, turns = room.chat.turns(0)
+    note(f"With {room.chat.ensemble.name}, in conversation {room.chat.conversation}, {count(turns, 'turn')}.")
+    await _who(room)
+    note(f"So far: {count(room.chat.calls, 'call')}, {spent_dollars(room.chat.spend)}")
+
+
+async def _exit(_room: Room, _rest: str) -> None:
+    raise Leave
+
+
+def _shortened(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "…"
+
+
+COMMANDS: dict[str, Command] = {
+    "help": Command("/help", "List these.", _help),
+    "role": Command("/role [AGENT] [TEXT]", "Show the role, or give another one.", _role),
+    "model": Command("/model [NAME]", "Show who answers and who pays, or take another model.", _model),
+    "undo": Command("/undo", "Take the last turn back.", _undo),
+    "retry": Command("/retry", "Ask the last turn again, in place of its answer.", _retry),
+    "edit": Command("/edit", "Write the next turn in your editor, from the last one.", _edit),
+    "save": Command("/save [FILE]", "Write the conversation as Markdown.", _save),
+    "fork": Command("/fork NAME", "Go on in a copy of the conversation.", _fork),
+    "new": Command("/new [NAME]", "Go on in another conversation, or a new one.", _new),
+    "info": Command("/info", "Show conversation, model, and what was spent.", _info),
+    "exit": Command("/exit", "Leave. What was said is kept.", _exit),
+    "quit": Command("/quit", "The same.", _exit),
+}

@@ -1,0 +1,140 @@
+"""How an answer appears: word by word where one agent answers a person, else each answer when it is finished."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.run.plain_view import plain_words
+from llm_orc.cli.shell.streams import Styled, is_terminal, moves_cursor, note
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentFinished,
+    AgentNotice,
+    AgentRetrying,
+    AgentSkipped,
+    AgentSwitched,
+    RunFinished,
+)
+from llm_orc.formats.figures import charge, seconds
+from llm_orc.formats.printable import PrintableStream, one_line, printable
+from llm_orc.formats.quoting import quoted_text
+from llm_orc.formats.sentences import token_figures
+from llm_orc.providers.dialects.endings import end_note
+
+if TYPE_CHECKING:
+    from llm_orc.cli.shell.background_writer import DataWriter
+    from llm_orc.engine.events import RunEvent
+
+_PATIENCE_S = 1.0  # before the first sign that something is under way
+
+
+class ChatView:
+    """Answers to `data`, all else to stderr. One for each turn; `close` ends what it began."""
+
+    def __init__(self, agents: int, data: DataWriter) -> None:
+        self._agents, self._data = agents, data
+        self._streams = agents == 1 and is_terminal(sys.stdout)
+        self._is_in_line = False  # text stands in the last line of stdout
+        self._printable = PrintableStream()
+        self._waiting = _Waiting()
+        self.is_over = False  # every answer that comes has come
+
+    def show(self, event: RunEvent) -> None:
+        match event:
+            case AgentDelta():
+                if self._streams:
+                    self._write(self._printable.feed(event.text))
+            case AgentRetrying() | AgentSwitched():
+                was_begun = self._is_in_line
+                self._note(plain_words(event))
+                if was_begun:
+                    note(Styled("The answer begins again:", "dim"))
+            case AgentNotice() | AgentSkipped():
+                self._note(plain_words(event))
+            case AgentFinished():
+                self._finished(event)
+            case AgentFailed():
+                self._failed(event)
+            case RunFinished():
+                self.is_over = True
+            case _:
+                pass
+
+    def close(self) -> None:
+        self._waiting.stop()
+        self._end_line()
+
+    def _finished(self, event: AgentFinished) -> None:
+        self._waiting.stop()
+        text = event.output.text
+        if not self._is_in_line:
+            self._data.write(f"{self._whole(event.agent, text)}\n")
+        self._end_line()
+        output = event.output
+        figures = [
+            output.model,
+            token_figures(output.usage),
+            seconds(event.duration_s),
+            charge(output.access.billing, output.cost_usd),
+        ]
+        if how := end_note(output.stop_reason, output.stop_word):
+            figures.append(how)
+        note(Styled(one_line(" · ".join(figures)), "dim"))
+
+    def _whole(self, agent: str, text: str) -> str:
+        """Return an answer that was not streamed, under its agent's name where several answer."""
+        if self._agents == 1:
+            return printable(text).rstrip("\n")
+        return "\n".join([f"=== {agent}", *quoted_text(text)])
+
+    def _failed(self, event: AgentFailed) -> None:
+        who = f"{event.agent}: " if self._agents > 1 else ""
+        self._note(Styled("error", "red"), f": {who}{event.error.message}")
+        if event.error.hint and event.error.code != "conversation_full":
+            note(Styled("hint", "cyan"), f": {event.error.hint}")
+
+    def _write(self, text: str) -> None:
+        self._waiting.stop()
+        self._data.write(text)
+        self._is_in_line = True
+
+    def _note(self, *words: str | Styled) -> None:
+        self._waiting.stop()
+        self._end_line()
+        if any(words):
+            note(*words)
+
+    def _end_line(self) -> None:
+        if self._is_in_line:
+            self._data.write(self._printable.rest() + "\n")
+            self._is_in_line = False
+
+
+class _Waiting:
+    """Counts seconds in the last line of a terminal, until the first word comes."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._is_shown = False
+        self._timer: asyncio.TimerHandle | None = None
+        if moves_cursor(sys.stderr):
+            self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._tick)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._is_shown = False
+
+    def _tick(self) -> None:
+        sys.stderr.write(f"\r\x1b[K… {time.monotonic() - self._began:.0f} s")
+        sys.stderr.flush()
+        self._is_shown = True
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._tick)

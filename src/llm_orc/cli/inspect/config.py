@@ -1,0 +1,92 @@
+"""`llm-orc config`: each setting, and the file and line that it comes from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.root import EXIT_CODES
+from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, write_json
+from llm_orc.cli.shell.streams import columns, note, write_data
+from llm_orc.cli.shell.tables import Column, table
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.settings.model import Settings
+
+_HEADING = (Column("SETTING", shrinks=True), Column("VALUE", shrinks=True), Column("FROM", shrinks=True))
+
+
+@click.group(
+    context_settings=CONTEXT,
+    epilog=EXIT_CODES,
+    short_help="Show each setting and the file and line that it comes from.",
+)
+def command() -> None:
+    """Show each setting, and the file and line that it comes from."""
+
+
+@command.command("show", context_settings=CONTEXT)
+@click.argument("key", required=False)
+@click.option("--all", "show_all", is_flag=True, help="Show also what comes with the program.")
+@json_option
+def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
+    """Show the settings that count here: all, or those whose name begins with KEY, e.g. `providers.openai`.
+
+    What a flag says wins over the environment, that over the project, that over your own files, and those over
+    what comes with the program.
+    """
+    from llm_orc.errors import InputError
+
+    app = app_here()
+    settings = app.settings
+    found = {
+        name: value
+        for name, value in sorted(settings.written.items())
+        if (key is None or name == key or name.startswith(f"{key}."))
+        and (show_all or key is not None or settings.origins[name].layer != "packaged")
+    }
+    if key is not None and not found:
+        from llm_orc.storage.nearest import did_you_mean
+
+        raise InputError(
+            f"nothing is set under `{key}`",
+            hint=did_you_mean(key, settings.written) or "llm-orc config show --all",
+        )
+    if as_json:
+        write_json([_value(settings, name, value) for name, value in found.items()])
+    elif found:
+        rows = [(name, _words(value), str(settings.origins[name])) for name, value in found.items()]
+        write_data(table(_HEADING, rows, columns(sys.stdout)))
+    else:
+        note(f"Nothing is set but what comes with the program. Your own file: {app.paths.config / 'config.yaml'}")
+    for withheld in settings.withheld:
+        note(f"Left out: `{withheld.key}` of {withheld.origin}, as its project is not trusted (llm-orc trust).")
+
+
+@command.command("path", context_settings=CONTEXT)
+def path_command() -> None:
+    """Print where your own config.yaml is, or would be."""
+    from llm_orc.app.wiring import Surroundings
+    from llm_orc.storage.paths import user_paths
+
+    here = Surroundings.here()
+    write_data(f"{user_paths(here.environ, here.platform, here.home).config / 'config.yaml'}\n")
+
+
+def _words(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _value(settings: Settings, name: str, value: JsonValue) -> JsonValue:
+    origin = settings.origins[name]
+    return {
+        "setting": name,
+        "value": value,
+        "layer": origin.layer,
+        "file": None if origin.file is None else str(origin.file),
+        "line": origin.line or None,
+    }

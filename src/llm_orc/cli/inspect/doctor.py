@@ -1,0 +1,65 @@
+"""`llm-orc doctor`: what is wrong with this machine's set-up, each thing with its fix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.options import tool, write_json
+from llm_orc.cli.shell.streams import note, write_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.app.diagnostics.doctor import Finding
+
+_MARKS = {"ok": "✓", "warning": "!", "fault": "✗"}
+
+
+@tool("doctor", "Find what is wrong, each thing with its fix.")
+@click.option("--offline", is_flag=True, help="Ask no server.")
+@click.option("--all", "show_all", is_flag=True, help="Show also what is in order.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document, with what is in order too.")
+def command(*, offline: bool, show_all: bool, as_json: bool) -> int:
+    """Find what is wrong with settings, ensembles, files, credentials, official CLIs, clock and network.
+
+    Servers in use are asked for their time, without a credential; nothing is spent and nothing changed. The exit
+    code is 1 where something has to be mended, else 0: warnings alone are no fault.
+    """
+    from llm_orc.app.diagnostics.doctor import examine
+    from llm_orc.app.wiring import Surroundings
+    from llm_orc.net.event_loop import run_to_end
+
+    found = run_to_end(examine(Surroundings.here(), online=not offline))
+    faults = sum(finding.grade == "fault" for finding in found)
+    warnings = sum(finding.grade == "warning" for finding in found)
+    if as_json:
+        write_json(
+            {
+                "faults": faults,
+                "warnings": warnings,
+                "findings": [{"area": f.area, "grade": f.grade, "says": f.says, "fix": f.fix} for f in found],
+            }
+        )
+    else:
+        shown = [f for f in found if show_all or f.grade != "ok"]
+        write_data("".join(f"{line}\n" for line in _lines(shown)))
+        note(_summary(faults, warnings, len(found)))
+    return 1 if faults else 0
+
+
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
+    for finding in found:
+        yield f"{_MARKS[finding.grade]} {finding.area}: {finding.says}"
+        if finding.fix and finding.grade != "ok":
+            yield f"  fix: {finding.fix}"
+
+
+def _summary(faults: int, warnings: int, looked_at: int) -> str:
+    from llm_orc.formats.figures import count
+
+    if not faults and not warnings:
+        return f"Nothing is wrong: {count(looked_at, 'thing')} looked at."
+    parts = [count(number, noun) for number, noun in ((faults, "fault"), (warnings, "warning")) if number]
+    return f"{', '.join(parts)}; {looked_at} things looked at (`--all` shows them)."

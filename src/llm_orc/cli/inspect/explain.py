@@ -1,0 +1,111 @@
+"""`llm-orc explain`: which access each agent would use, who pays, and why."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.arguments import EnsembleName
+from llm_orc.cli.shell.options import app_here, tool, write_json
+from llm_orc.cli.shell.streams import note, write_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.access.ready import AccessPlan, AgentAccess
+    from llm_orc.auth.access import Access
+    from llm_orc.jsontypes import JsonValue
+
+
+@tool("explain", "Say which access each agent would use, who pays, and why.")
+@click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
+@click.option(
+    "--allow-metered", is_flag=True, help="Decide as `invoke --allow-metered` would.  [default: as without]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
+    """Say for each agent of ENSEMBLE which access a run would use now, who pays, and why not another one.
+
+    No model is asked. Where no access can be used, the error and its exit code are those of a run.
+
+    \b
+    llm-orc explain panel
+    llm-orc explain panel --json
+    """
+    from llm_orc.app.access.explain import explain_access
+    from llm_orc.app.projects.find_ensemble import find_ensemble
+
+    app = app_here()
+    plan = asyncio.run(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
+    if as_json:
+        write_json({"agents": [_value(agent) for agent in plan.agents], "notices": list(plan.notices)})
+    else:
+        write_data("".join(f"{line}\n" for line in _lines(plan)))
+        for notice in plan.notices:
+            note(notice)
+
+
+def _lines(plan: AccessPlan) -> Iterator[str]:
+    """Agents with the same decision share one."""
+    groups: dict[AgentAccess, list[str]] = {}
+    for agent in plan.agents:
+        groups.setdefault(_nameless(agent), []).append(agent.agent)
+    for number, (access, names) in enumerate(groups.items()):
+        if number:
+            yield ""
+        yield ", ".join(names)
+        yield from _decision(access)
+
+
+def _nameless(agent: AgentAccess) -> AgentAccess:
+    from dataclasses import replace
+
+    return replace(agent, agent="")
+
+
+def _decision(agent: AgentAccess) -> Iterator[str]:
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+    from llm_orc.formats.printable import one_line, unmistakable
+
+    access = agent.access
+    profile = f" (profile `{agent.profile}`)" if agent.profile else ""
+    yield f"  uses     {one_line(f'{access.provider} {agent.model}')} by {access.method}{profile}"
+    yield f"  pays     {WHO_PAYS[access.billing]}"
+    yield f"  with     {unmistakable(access.source)}"
+    if agent.why:
+        yield f"  because  {one_line(agent.why)}"
+    for model, fallback in agent.fallbacks:
+        what = f"{fallback.provider} {model} by {fallback.method} · {WHO_PAYS[fallback.billing]}"
+        yield f"  then     {one_line(what)}"
+    for other in agent.considered:
+        if not other.is_used and not any(_is(other.provider, other.method, f) for _, f in agent.fallbacks):
+            what = f"{other.provider} {other.method}".strip()
+            yield f"  not      {one_line(what)}: {unmistakable(other.outcome)}"
+
+
+def _is(provider: str, method: str, access: Access) -> bool:
+    return (access.provider, access.method) == (provider, method)
+
+
+def _value(agent: AgentAccess) -> JsonValue:
+    from llm_orc.formats.json_values import access_value
+
+    return {
+        "agent": agent.agent,
+        "profile": agent.profile,
+        "model": agent.model,
+        "access": access_value(agent.access),
+        "why": agent.why or None,
+        "fallbacks": [{"model": model, "access": access_value(access)} for model, access in agent.fallbacks],
+        "considered": [
+            {
+                "provider": one.provider,
+                "method": one.method or None,
+                "is_used": one.is_used,
+                "outcome": one.outcome,
+            }
+            for one in agent.considered
+        ],
+    }

@@ -1,0 +1,126 @@
+"""`llm-orc status`: access, billing, defaults, conversations, runs and storage on one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from typing import TYPE_CHECKING
+
+from llm_orc._version import VERSION
+from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.streams import note, write_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.diagnostics.status import Status
+    from llm_orc.jsontypes import JsonValue
+
+_LABEL = 14  # columns
+
+
+@tool("status", "Show access, billing, runs and storage on one screen.")
+@json_option
+def command(*, as_json: bool) -> int:
+    """Show on one screen who would answer and who would pay, what you have, and what was left unfinished.
+
+    Local servers and official CLIs are asked how they are; nobody elsewhere is. The exit code is 4 where an agent
+    that names no model would find none, or none that it may use unasked; else 0.
+    """
+    from llm_orc.app.diagnostics.status import look
+
+    status = asyncio.run(look(app_here()))
+    if as_json:
+        write_json(_value(status))
+    else:
+        write_data("".join(f"{label.ljust(_LABEL)}{words}\n" for label, words in _lines(status)))
+        if not status.has_access:
+            note("Agents that name no model have none now. Set one up with: llm-orc setup")
+    return 0 if status.has_access else 4
+
+
+def _lines(status: Status) -> Iterator[tuple[str, str]]:
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.formats.figures import count
+    from llm_orc.formats.printable import one_line
+
+    yield "llm-orc", f"{VERSION}, Python {platform.python_version()}"
+    default = status.default
+    if isinstance(default, LlmOrcError):
+        yield "default", one_line(default.message)
+    else:
+        access = default.access
+        what = f"{access.provider} {default.model} · {WHO_PAYS[access.billing]} · {access.source}"
+        yield "default", one_line(what)
+    for one in status.credentials:
+        pays = f", {one.billing}" if one.is_used else ", not used"
+        yield "access", one_line(f"{one.provider}: {one.state}{pays}; {one.source}")
+    if status.protection is not None:
+        yield "credentials", status.protection
+    broken = f", {status.broken_ensembles} that can't be read (llm-orc doctor)" if status.broken_ensembles else ""
+    yield "ensembles", f"{status.own_ensembles} of yours, {status.packaged_ensembles} packaged{broken}"
+    yield from _history(status)
+    yield "storage", f"{status.storage_bytes / 1_000_000:.1f} MB in {status.storage}"
+    if status.unfinished is not None:
+        yield (
+            "unfinished",
+            one_line(
+                f"{status.unfinished.ensemble}, {count(status.unfinished.finished, 'agent')} of"
+                f" {status.unfinished.agents}: llm-orc resume {status.unfinished.run_id}"
+            ),
+        )
+
+
+def _history(status: Status) -> Iterator[tuple[str, str]]:
+    from llm_orc.cli.shell.relative_time import relative
+    from llm_orc.formats.figures import count
+    from llm_orc.formats.printable import one_line
+
+    last = status.last_conversation
+    said = f", last `{last.name}` {relative(last.changed_at, time.time())}" if last is not None else ""
+    yield "conversations", one_line(f"{status.conversations:,}{said}")
+    run = status.last_run
+    ran = f", last {run.ensemble} {relative(run.started_at, time.time())}: {run.status}" if run is not None else ""
+    yield "runs", one_line(f"{count(status.runs, 'run')} kept{ran}")
+
+
+def _value(status: Status) -> JsonValue:
+    from llm_orc.errors import LlmOrcError
+
+    default = status.default
+    return {
+        "version": VERSION,
+        "python": platform.python_version(),
+        "default": None
+        if isinstance(default, LlmOrcError)
+        else {
+            "provider": default.access.provider,
+            "model": default.model,
+            "method": default.access.method,
+            "billing": str(default.access.billing),
+            "evidence": default.access.source,
+        },
+        "default_problem": default.message if isinstance(default, LlmOrcError) else None,
+        "access": [
+            {
+                "provider": one.provider,
+                "method": one.method,
+                "state": one.state,
+                "billing": str(one.billing),
+                "source": one.source,
+                "is_used": one.is_used,
+            }
+            for one in status.credentials
+        ],
+        "ensembles": {
+            "own": status.own_ensembles,
+            "packaged": status.packaged_ensembles,
+            "broken": status.broken_ensembles,
+        },
+        "conversations": status.conversations,
+        "runs": status.runs,
+        "unfinished_run": None if status.unfinished is None else status.unfinished.run_id,
+        "storage": {"path": str(status.storage), "bytes": status.storage_bytes},
+    }

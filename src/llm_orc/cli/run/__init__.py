@@ -1,0 +1,1 @@
+"""Commands that run an ensemble, and what a run looks like meanwhile."""

@@ -1,0 +1,221 @@
+"""Carry out a run for a person or a program: show it, ask before it costs, print what finished however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.cli.run.views import View, choose_view
+from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.background_writer import BackgroundWriter
+from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.standard_streams import READER_GONE
+from llm_orc.cli.shell.stop_signals import INTERRUPTED, stopped_by, stopping
+from llm_orc.cli.shell.streams import note, undelivered, write_data
+from llm_orc.engine.events import AgentDelta, ErrorInfo
+from llm_orc.engine.execute import error_info
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
+from llm_orc.formats import EventFormat, Format, ResultFormat
+from llm_orc.formats.figures import count
+from llm_orc.net.event_loop import run_to_end
+from llm_orc.runs.reader import Reader
+from llm_orc.runs.state import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import RunResult
+
+
+_LAST_WORDS_S = 2.0  # that the last events of a stopped run may take
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the answers go and how. `file` None: standard output."""
+
+    form: Format
+    file: Path | None = None
+    quiet: bool = False
+
+
+class Start(Protocol):
+    """Begins the run. `stream`: are text deltas wanted?"""
+
+    def __call__(
+        self,
+        *,
+        allow_metered: bool,
+        stream: bool,
+        show: Callable[[RunEvent], None],
+        planned: Callable[[AccessPlan], None],
+    ) -> Coroutine[object, object, RunResult]: ...
+
+
+class _Stopped(Exception):
+    """The run was ended from outside, with this exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def carry_out(
+    start: Start,
+    output: Output,
+    *,
+    allow_metered: bool,
+    recorded: bool,
+    set_up: Callable[[NotLoggedIn], bool] = lambda _missing: False,
+    agree: Callable[[MeteredNotAllowed], bool] = lambda _refusal: False,
+) -> int:
+    """Run to the end, print the result and return the exit code.
+
+    Where metered calls need a yes, `agree` asks for it; where access is missing, `set_up` may change that.
+    """
+    may_set_up = True
+    while True:
+        try:
+            return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
+        except NotLoggedIn as missing:
+            if not may_set_up or not set_up(missing):
+                raise
+            may_set_up = False
+        except MeteredNotAllowed as refusal:
+            if allow_metered or not agree(refusal):
+                raise
+            allow_metered = True
+
+
+class _Run:
+    """One try: the event loop, the view, and the state of the run as far as it came."""
+
+    def __init__(self, start: Start, output: Output, *, recorded: bool) -> None:
+        self._start = start
+        self._output = output
+        self._recorded = recorded
+        self._state = RunState()
+        self._writes_events = isinstance(output.form, EventFormat)
+        self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
+        self._viewed = Reader(self._view.show)
+        self._task: asyncio.Task[RunResult] | None = None
+        self._stopped_with: int | None = None
+        self._events: BackgroundWriter | None = None  # of `jsonl`
+
+    def go(self, *, allow_metered: bool) -> int:
+        try:
+            result = self._run_loop(allow_metered=allow_metered)
+        except _Stopped as stop:
+            return self._print_what_finished(stop.exit_code)
+        except Exception as e:
+            if self._state.started is None:
+                raise
+            error = as_error(e)
+            self._write(replace(self._so_far(), error=error_info(error)))
+            write_error(error)
+            return error.exit_code
+        self._write(result)
+        if result.exit_code != 0 and result.recorded:
+            note(f"Ask only those without an answer again: llm-orc resume {result.run_id}")
+        return result.exit_code
+
+    def _run_loop(self, *, allow_metered: bool) -> RunResult:
+        try:
+            return run_to_end(self._main(allow_metered=allow_metered))
+        except KeyboardInterrupt:
+            raise _Stopped(INTERRUPTED) from None
+        except asyncio.CancelledError:
+            raise _Stopped(self._stopped_with or INTERRUPTED) from None
+        finally:
+            self._view.close()
+
+    async def _main(self, *, allow_metered: bool) -> RunResult:
+        self._task = asyncio.current_task()
+        with stopping(self._stop):
+            return await self._until_told(allow_metered=allow_metered)
+
+    async def _until_told(self, *, allow_metered: bool) -> RunResult:
+        if self._writes_events:
+            self._events = BackgroundWriter(partial(self._stop, READER_GONE))
+        try:
+            result = await self._start(
+                allow_metered=allow_metered,
+                stream=self._view.wants_text or self._writes_events,
+                show=self._show,
+                planned=self._planned,
+            )
+            if self._events is not None:
+                await self._events.drained()
+        finally:
+            if (
+                self._events is not None
+            ):  # stopped or failed: a reader who reads nothing must not keep it from ending
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._events.drained(), _LAST_WORDS_S)
+        return result
+
+    def _stop(self, exit_code: int) -> None:
+        if self._stopped_with is None and self._task is not None:
+            self._stopped_with = exit_code
+            self._task.cancel()
+
+    def _planned(self, plan: AccessPlan) -> None:
+        if not self._output.quiet:
+            for line in access_lines(plan):
+                note(line)
+
+    def _show(self, event: RunEvent) -> None:
+        if not isinstance(event, AgentDelta):  # the result needs no provisional text, and there may be much of it
+            self._state.apply(event)
+        self._viewed.show(event)
+        form = self._output.form
+        if isinstance(form, EventFormat) and self._events is not None:
+            self._events.write(form.event(event) + "\n")
+
+    def _kept_at(self) -> str | None:
+        """The command that shows the answers again."""
+        return f"The answers are kept: llm-orc runs show {self._so_far().run_id}" if self._recorded else None
+
+    def _so_far(self) -> RunResult:
+        return self._state.result(recorded=self._recorded)
+
+    def _print_what_finished(self, exit_code: int) -> int:
+        if self._events is not None and self._events.failure is not None:
+            raise undelivered(self._events.failure, self._kept_at())
+        if self._state.started is None:
+            note("Stopped before anything was sent.")
+            return exit_code
+        by = stopped_by(exit_code)
+        result = self._so_far()
+        go_on = f"llm-orc resume {result.run_id}" if self._recorded else None
+        error = ErrorInfo("interrupted", f"stopped by {by}", go_on, exit_code)
+        self._write(replace(result, error=error))
+        kept = f"{result.total.calls:,} of {count(len(result.agents), 'agent')} had finished"
+        note(f"\nStopped by {by}: {kept}" + (", and their answers are kept." if self._recorded else "."))
+        if go_on:
+            note(f"Go on with: {go_on}")
+        return exit_code
+
+    def _write(self, result: RunResult) -> None:
+        form = self._output.form
+        if not isinstance(form, ResultFormat):
+            return
+        text = form.result(result)
+        if self._output.file is None:
+            try:
+                write_data(text)
+            except StorageError as e:
+                e.hint = self._kept_at()
+                raise
+            return
+        from llm_orc.storage.atomic import write_where_named
+
+        write_where_named(self._output.file, text.encode("utf-8", "backslashreplace"))
+        note(f"Status: {result.status}. Written to {self._output.file}")

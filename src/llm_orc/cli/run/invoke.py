@@ -1,0 +1,123 @@
+"""`llm-orc invoke`: run an ensemble on a task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.arguments import EnsembleName
+from llm_orc.cli.shell.options import (
+    app_here,
+    conversation_asked,
+    conversation_options,
+    output_of,
+    running_options,
+    tool,
+)
+from llm_orc.cli.shell.output_files import refuse_to_replace
+from llm_orc.cli.shell.streams import note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from llm_orc.agents.spec import WhenFull
+    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.errors import MeteredNotAllowed
+    from llm_orc.runs.state import RunResult
+
+
+@tool("invoke", "Run an ensemble on a task.")
+@click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
+@click.option(
+    "-i", "--input", "text", metavar="TEXT", help='The task, e.g. `-i "Worth it?"`.  [default: see above]'
+)
+@click.option("-f", "--input-file", metavar="FILE", help="Read the task from a UTF-8 file; `-` is standard input.")
+@click.option("--rehearse", is_flag=True, help="Take the real way but ask no model: canned answers, for nothing.")
+@click.option("--no-record", is_flag=True, help="Keep nothing of this run; then it can't be resumed.")
+@conversation_options
+@running_options
+def command(
+    *,
+    ensemble_name: str,
+    text: str | None,
+    input_file: str | None,
+    rehearse: bool,
+    no_record: bool,
+    conversation: str | None,
+    go_on: bool,
+    forget: bool,
+    when_full: WhenFull | None,
+    format_name: str,
+    output_file: str | None,
+    quiet: bool,
+    allow_metered: bool,
+    max_concurrent: int | None,
+    timeout_s: float | None,
+    max_cost_usd: float | None,
+    max_calls: int | None,
+) -> int:
+    """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
+
+    The task is --input or --input-file; else what is piped in; else the ensemble's `default_task`. Answers go to
+    standard output, all else to standard error.
+
+    \b
+    llm-orc invoke panel --input "Is this startup worth a seed round?"
+    git diff | llm-orc invoke review --output-format markdown > review.md
+    llm-orc invoke panel --conversation seed-round --input "And if they grow by half?"
+    llm-orc invoke ./panel.yaml --rehearse
+    """
+    from llm_orc.app.access.explain import preview_run
+    from llm_orc.app.projects.find_ensemble import find_ensemble
+    from llm_orc.app.runs.run import RunOptions, run_ensemble
+    from llm_orc.cli.run.carry_out import carry_out
+    from llm_orc.cli.run.setup_offer import sets_up
+    from llm_orc.cli.run.task_input import read_task
+    from llm_orc.cli.shell.consent import agrees_to_pay
+    from llm_orc.net.event_loop import run_to_end
+
+    output = output_of(format_name, output_file, input_file, quiet=quiet)
+    asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
+    if no_record and (asked.name or asked.go_on):
+        raise click.UsageError("A conversation keeps what is said, and --no-record keeps nothing: give one.")
+    app = app_here()
+    ensemble = find_ensemble(app, ensemble_name, note)
+    refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
+    task = read_task(text, input_file, ensemble.default_task, ensemble.name)
+    recorded = app.settings.runs.record and not no_record
+    if no_record and ensemble.conversation is not None:
+        note(f"With --no-record the agents know nothing of conversation `{ensemble.conversation}`.")
+        asked = replace(asked, forget=True)
+
+    apps = iter([app])
+
+    def start(
+        *,
+        allow_metered: bool,
+        stream: bool,
+        show: Callable[[RunEvent], None],
+        planned: Callable[[AccessPlan], None],
+    ) -> Coroutine[object, object, RunResult]:
+        options = RunOptions(
+            task=task,
+            allow_metered=allow_metered,
+            rehearse=rehearse,
+            record=recorded,
+            max_concurrent=max_concurrent,
+            timeout_s=timeout_s,
+            max_cost_usd=max_cost_usd,
+            max_calls=max_calls,
+            stream=stream,
+            conversation=asked,
+        )
+        here = next(apps, None) or app_here()  # what was set up just now counts
+        return run_ensemble(here, ensemble, options, show=show, planned=planned, waiting=note)
+
+    def agree(refusal: MeteredNotAllowed) -> bool:
+        here = app_here()  # a provider may have been set up since
+        return agrees_to_pay(here, refusal, "this run", lambda: run_to_end(preview_run(here, ensemble, task)))
+
+    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded, set_up=sets_up, agree=agree)

@@ -1,0 +1,94 @@
+"""A run as plain lines, for logs and dumb terminals; of a large one the failures and every tenth part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.shell.streams import note
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentFinished,
+    AgentNotice,
+    AgentRetrying,
+    AgentSkipped,
+    AgentStarted,
+    AgentSwitched,
+    RunStarted,
+)
+from llm_orc.formats.figures import charge, count, seconds
+from llm_orc.formats.printable import one_line
+from llm_orc.formats.sentences import token_figures
+from llm_orc.providers.dialects.endings import end_note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.engine.events import RunEvent
+
+_EACH_UP_TO = 40  # agents; above, single starts and ends say less than their number
+
+
+class PlainView:
+    wants_text = False
+
+    def __init__(self) -> None:
+        self._agents = 0
+        self._ended = 0
+        self._reported = 0
+
+    def show(self, event: RunEvent) -> None:
+        if isinstance(event, AgentDelta):
+            return
+        if isinstance(event, RunStarted):
+            self._agents, self._ended = len(event.agents), 0
+        words = plain_words(event)
+        is_routine = isinstance(event, AgentStarted | AgentFinished | AgentSkipped)
+        if words and (self._agents <= _EACH_UP_TO or not is_routine):
+            note(words)
+        if isinstance(event, AgentFinished | AgentFailed | AgentSkipped):
+            self._ended += 1
+            self._report_part()
+
+    def _report_part(self) -> None:
+        tenth = self._ended * 10 // self._agents if self._agents else 0
+        if self._agents > _EACH_UP_TO and tenth > self._reported:
+            self._reported = tenth
+            note(f"{self._ended:,} of {count(self._agents, 'agent')} ended")
+
+    def close(self) -> None:
+        return
+
+
+def plain_words(event: RunEvent) -> str:
+    """Return the event as one printable line; empty where there is nothing to say."""
+    words = ""
+    match event:
+        case RunStarted(resumed=resumed) if resumed:
+            words = f"{event.ensemble}: {len(resumed)} of {count(len(event.agents), 'agent')} finished before"
+        case AgentStarted():
+            words = f"{event.agent}: started"
+        case AgentRetrying():
+            words = f"{event.agent}: try {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
+        case AgentSwitched():
+            way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
+            words = f"{event.agent}: now {event.model} {way}: {event.error.message}"
+        case AgentNotice():
+            words = f"{event.agent}: {event.message}"
+        case AgentFinished():
+            words = f"{event.agent}: finished, {', '.join(_figures(event))}"
+        case AgentFailed():
+            words = f"{event.agent}: failed: {event.error.message}"
+        case AgentSkipped():
+            words = f"{event.agent}: skipped, no answer from {', '.join(event.because)}"
+        case _:
+            pass
+    return one_line(words)
+
+
+def _figures(event: AgentFinished) -> Iterator[str]:
+    yield token_figures(event.output.usage)
+    yield seconds(event.duration_s)
+    yield charge(event.output.access.billing, event.output.cost_usd)
+    if note := end_note(event.output.stop_reason, event.output.stop_word):
+        yield note

@@ -1,0 +1,185 @@
+"""A run as lines for a terminal of a given size. Pure: no clock, no screen; an event's cost is constant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.shell.tables import cell_width, cut, tail
+from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
+from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
+from llm_orc.formats.printable import one_line
+from llm_orc.providers.dialects.endings import end_note
+from llm_orc.runs.spend import Spend, spend_of, unanswered
+from llm_orc.runs.state import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from llm_orc.engine.events import RunEvent
+    from llm_orc.runs.state import AgentPhase, AgentState
+
+NARROW = 60  # columns; up to here a line has a name and one figure
+_PIECES = 64  # of streamed text that can matter to one line
+
+_MARKS: dict[AgentPhase, tuple[str, str]] = {
+    "waiting": ("·", "dim"),
+    "running": ("●", "cyan"),
+    "retrying": ("↻", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("-", "dim"),
+}
+_ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A mark in a colour, then plain text; both printable and together no wider than was asked for."""
+
+    mark: str
+    style: str
+    text: str
+
+
+class Picture:
+    """Fed with events, drawn as lines."""
+
+    def __init__(self) -> None:
+        self._state = RunState()
+        self._began_at = 0.0
+        self._phases: Counter[AgentPhase] = Counter()
+        self._active: dict[str, AgentState] = {}  # in the order of their start
+        self._failed: dict[str, AgentState] = {}
+        self._spend = Spend()
+
+    def apply(self, event: RunEvent) -> None:
+        if isinstance(event, AgentDelta):
+            streamed = self._state.agents[event.agent].streamed
+            streamed.append(event.text)
+            if len(streamed) > 2 * _PIECES:  # what no line can show is not kept
+                del streamed[:-_PIECES]
+            return
+        if isinstance(event, RunStarted):
+            self._state.apply(event)
+            self._recount(event.at)
+            return
+        name = getattr(event, "agent", None)
+        before = self._state.agents[name].phase if name else None
+        self._state.apply(event)
+        if name and before:
+            self._moved(self._state.agents[name], before)
+        if isinstance(event, AgentFinished):
+            self._count(event)
+
+    def _recount(self, began_at: float) -> None:
+        """Start over from the state: a resumed run begins with agents that have ended."""
+        agents = self._state.agents
+        self._began_at = began_at
+        self._phases = Counter(agent.phase for agent in agents.values())
+        self._active = {name: agent for name, agent in agents.items() if agent.phase in _ACTIVE}
+        self._failed = {name: agent for name, agent in agents.items() if agent.phase == "failed"}
+
+    def _moved(self, agent: AgentState, before: AgentPhase) -> None:
+        self._phases[before] -= 1
+        self._phases[agent.phase] += 1
+        if agent.phase in _ACTIVE:
+            self._active[agent.name] = agent
+        else:
+            self._active.pop(agent.name, None)
+        if agent.phase == "failed":
+            self._failed[agent.name] = agent
+
+    def _count(self, event: AgentFinished) -> None:
+        output = event.output
+        self._spend = self._spend.plus(spend_of(output))
+
+    def lines(self, width: int, height: int, now: float) -> list[Line]:
+        """Return at most `height` lines: the run, then every agent, or those that matter where not all fit."""
+        agents = self._state.agents
+        if len(agents) < height:
+            shown = list(agents.values())
+            missing = 0
+        else:
+            room = max(height - 2, 0)
+            shown = list(islice(self._active.values(), room))
+            shown += [*self._failed.values()][-(room - len(shown)) :] if len(shown) < room else []
+            missing = len(agents) - len(shown)
+        names = min(
+            max((cell_width(a.name) for a in shown), default=0), width // 3 if width > NARROW else width - 12
+        )
+        drawn = [self._headline(width, now), *(_agent_line(a, width, names, now) for a in shown)]
+        if missing and len(drawn) < height:
+            drawn.append(Line(" ", "dim", cut(f"and {count(missing, 'more agent')}", width - 2)))
+        return drawn
+
+    def _headline(self, width: int, now: float) -> Line:
+        ended = sum(self._phases[phase] for phase in ("completed", "failed", "skipped"))
+        total = sum(self._phases.values())
+        parts = [f"{ended:,} of {count(total, 'agent')}", seconds(now - self._began_at)]
+        parts += [
+            f"{self._phases[p]:,} {p}" for p in ("running", "retrying", "failed", "skipped") if self._phases[p]
+        ]
+        spend = self._spend.plus(unanswered(self._state.costs.lost))
+        if spend.input_tokens or spend.calls_without_usage:
+            more = "+?" if spend.calls_without_usage else ""
+            parts.append(f"{tokens(spend.input_tokens + spend.output_tokens)}{more} tokens")
+        if spend.cost_usd != 0:
+            parts.append(spent_dollars(spend))
+        name = self._state.started.ensemble if self._state.started else ""
+        sandbox = "SANDBOX " if self._state.started and self._state.started.sandbox else ""
+        mark = cut(f"{sandbox}{name}", width // 2)
+        return Line(mark, "bold", cut(", ".join(parts), width - cell_width(mark) - 1))
+
+
+def _agent_line(agent: AgentState, width: int, names: int, now: float) -> Line:
+    mark, style = _MARKS[agent.phase]
+    name = cut(agent.name, names)
+    name += " " * (names - cell_width(name))
+    room = width - 2 - names - 2
+    text = _after_name(agent, room, now) if width > NARROW else _one_figure(agent, now)
+    return Line(mark, style, cut(f"{name}  {text}".rstrip(), width - 2))
+
+
+def _one_figure(agent: AgentState, now: float) -> str:
+    if agent.phase in _ACTIVE and agent.started_at is not None:
+        return seconds(now - agent.started_at)
+    return seconds(agent.duration_s) if agent.duration_s is not None else agent.phase
+
+
+def _after_name(agent: AgentState, room: int, now: float) -> str:
+    match agent.phase:
+        case "running":
+            head = f"{_one_figure(agent, now):<12}"
+            streamed = one_line("".join(agent.streamed[-_PIECES:])) or (agent.model or "")
+            return head + tail(streamed, room - len(head))
+        case "retrying":
+            return (
+                f"{_one_figure(agent, now):<12}again, after {one_line(agent.error.message) if agent.error else ''}"
+            )
+        case "completed":
+            return "  ".join(_figures(agent))
+        case "failed":
+            return one_line(agent.error.message) if agent.error else "failed"
+        case "skipped":
+            return one_line(f"no answer from {', '.join(agent.because)}")
+        case _:
+            return agent.phase
+
+
+def _figures(agent: AgentState) -> Iterator[str]:
+    if agent.duration_s is not None:
+        yield f"{seconds(agent.duration_s):<10}"
+    if agent.output is not None:
+        usage = agent.output.usage
+        yield f"{tokens(usage.input_tokens)} in, {tokens(usage.output_tokens)} out"
+        if note := end_note(agent.output.stop_reason, agent.output.stop_word):
+            yield note
+        yield charge(agent.output.access.billing, agent.output.cost_usd)
+
+
+def width_of(lines: Iterable[Line]) -> int:
+    """Return the widest line's cells, mark and gap included."""
+    return max((cell_width(line.mark) + 1 + cell_width(line.text) for line in lines), default=0)

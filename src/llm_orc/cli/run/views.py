@@ -1,0 +1,46 @@
+"""What a run looks like on stderr while it goes: nothing, plain lines, or a live picture."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.cli.shell.streams import has_colour, is_terminal, moves_cursor
+
+if TYPE_CHECKING:
+    from llm_orc.engine.events import RunEvent
+
+
+class View(Protocol):
+    """Reads a run's events. `show` is called in the event loop: it returns at once and never raises."""
+
+    wants_text: bool  # are deltas of any use to it?
+
+    def show(self, event: RunEvent) -> None: ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was; called once, however the run ended."""
+        ...
+
+
+class NoView:
+    wants_text = False
+
+    def show(self, event: RunEvent) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+def choose_view(*, quiet: bool, events_on_stdout: bool) -> View:
+    """Return the view that stderr can show. Events that go to the same terminal are a view already."""
+    if quiet or (events_on_stdout and is_terminal(sys.stdout)):
+        return NoView()
+    if not moves_cursor(sys.stderr):
+        from llm_orc.cli.run.plain_view import PlainView
+
+        return PlainView()
+    from llm_orc.cli.run.live_view import LiveView
+
+    return LiveView(sys.stderr, colour=has_colour(sys.stderr), stays=not is_terminal(sys.stdout))

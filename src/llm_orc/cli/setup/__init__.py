@@ -1,0 +1,1 @@
+"""Commands that set something up: wizard, new ensembles, trust, completion."""

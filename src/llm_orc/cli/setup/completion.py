@@ -1,0 +1,27 @@
+"""`llm-orc completion`: the script that makes a shell complete commands, options and names."""
+
+from __future__ import annotations
+
+import click
+
+from llm_orc.cli.main import COMPLETE_VARIABLE, PROGRAM
+from llm_orc.cli.shell.options import tool
+
+
+@tool("completion", "Print the completion script for a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the script that makes SHELL complete commands, options, and names of ensembles and runs.
+
+    \b
+    llm-orc completion bash > ~/.local/share/bash-completion/completions/llm-orc
+    llm-orc completion zsh > "${fpath[1]}/_llm-orc"
+    llm-orc completion fish > ~/.config/fish/completions/llm-orc.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from llm_orc.cli.root import root
+
+    complete = get_completion_class(shell)
+    assert complete is not None
+    click.echo(complete(root, {}, PROGRAM, COMPLETE_VARIABLE).source())

@@ -1,0 +1,152 @@
+"""`llm-orc sandbox`: pretend providers on this machine, for tests and rehearsals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.options import tool
+from llm_orc.cli.shell.stop_signals import stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.sandbox.server import Sandbox
+
+
+@tool("sandbox", "Serve pretend providers on this machine.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Listen on this port, e.g. `--port 8123`.  [default: 4715, or a free one where that is taken]",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help="Let something go wrong, e.g. `--fault status=429,times=2,retry_after=1` or `--fault cut=3,model=slow-*`;"
+    " may be given more than once.",
+)
+@click.option(
+    "--delay",
+    "delay_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Hold every answer back so long, e.g. `--delay 0.5`.  [default: 0]",
+)
+@click.option(
+    "--tokens-per-second",
+    "tokens_per_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Stream no faster than this, e.g. `--tokens-per-second 40`.  [default: at once]",
+)
+@click.option(
+    "--context-window",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="Refuse longer requests as a model would, e.g. `--context-window 500`; a word is a token."
+    "  [default: none]",
+)
+@click.option(
+    "--token-lifetime",
+    "token_lifetime_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    metavar="SECONDS",
+    help="Let access tokens of the sign-in live so long, e.g. `--token-lifetime 2`.  [default: 3600]",
+)
+@click.option("--require-token", is_flag=True, help="Answer only requests with a live token of the sign-in.")
+def command(
+    *,
+    port: int | None,
+    faults: tuple[str, ...],
+    delay_s: float,
+    tokens_per_s: float | None,
+    context_window: int | None,
+    token_lifetime_s: float,
+    require_token: bool,
+) -> int:
+    """Serve look-alikes of Anthropic, OpenAI and Gemini on loopback until Ctrl-C, and a sign-in for them.
+
+    Each answer says that it is canned. Standard output gets one line for each: dialect, tab, base URL.
+    """
+    from llm_orc.sandbox.faults import parse_fault
+    from llm_orc.sandbox.oauth.server import OAuthServer
+    from llm_orc.sandbox.server import Sandbox
+
+    parsed = [parse_fault(fault) for fault in faults]
+
+    def sandbox_at(port: int) -> Sandbox:
+        return Sandbox(
+            port=port,
+            faults=parsed,
+            delay_s=delay_s,
+            tokens_per_s=tokens_per_s,
+            context_window=context_window,
+            keep_requests=False,
+            oauth=OAuthServer(access_token_lifetime_s=token_lifetime_s, auto_approve=True, keep_requests=False),
+            require_token=require_token,
+        )
+
+    asyncio.run(_serve(sandbox_at, port, require_token=require_token))
+    return 0
+
+
+async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None, *, require_token: bool) -> None:
+    """Serve until it is told to end: here that is the way to end well, so the exit code is 0."""
+    stopped = asyncio.Event()
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(stopping(lambda _exit_code: stopped.set()))
+        sandbox = await _started(sandbox_at, port, stack)
+        _introduce(sandbox, require_token=require_token)
+        await stopped.wait()
+
+
+async def _started(sandbox_at: Callable[[int], Sandbox], port: int | None, stack: AsyncExitStack) -> Sandbox:
+    from llm_orc.errors import StorageError
+    from llm_orc.sandbox.server import USUAL_PORT
+
+    if port is not None:
+        return await stack.enter_async_context(sandbox_at(port))
+    try:
+        return await stack.enter_async_context(sandbox_at(USUAL_PORT))
+    except StorageError:  # taken, by another sandbox perhaps
+        return await stack.enter_async_context(sandbox_at(0))
+
+
+def _introduce(sandbox: Sandbox, *, require_token: bool) -> None:
+    from llm_orc.cli.shell.streams import note, write_data
+    from llm_orc.sandbox.server import DIALECTS, USUAL_PORT
+
+    write_data("".join(f"{dialect}\t{sandbox.base_url(dialect)}\n" for dialect in DIALECTS))
+    keys = "only a token of its sign-in is taken" if require_token else "keys are not checked"
+    own = ""
+    if not sandbox.origin.endswith(f":{USUAL_PORT}"):
+        own = f"""
+  sandbox:
+    base_url: {sandbox.base_url("openai-chat")}
+    oauth:
+      issuer: {sandbox.origin}"""
+    note(f"""
+To use it, in config.yaml:
+
+providers:
+  anthropic-api:
+    base_url: {sandbox.base_url("anthropic")}
+  openai-compatible:
+    base_url: {sandbox.base_url("openai-chat")}{own}
+
+To sign in: llm-orc auth add sandbox
+
+Answers are canned; {keys}. Ctrl-C ends it.""")

@@ -1,0 +1,161 @@
+"""`llm-orc setup`: from what this machine has to a first answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.options import app_here, tool, write_json
+from llm_orc.cli.shell.streams import write_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.access.discovery import Found
+    from llm_orc.app.setup.inventory import Inventory
+    from llm_orc.jsontypes import JsonValue
+
+
+@tool("setup", "Find access, try it, make it the default.")
+@click.option("--list", "only_list", is_flag=True, help="Only show what there is.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the best access that costs nothing per call.")
+@click.option("--provider", metavar="NAME", help="With --yes: take this one, whoever pays, e.g. `openai`.")
+@click.option("--model", metavar="MODEL", help="With --yes: and this model of it.  [default: the provider's]")
+@click.option("--no-test", is_flag=True, help="With --yes: make no test call.")
+@click.option("--no-ensemble", is_flag=True, help="With --yes: write no first ensemble.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write one JSON document: what there is; with --yes, what was done."
+)
+def command(
+    *,
+    only_list: bool,
+    yes: bool,
+    provider: str | None,
+    model: str | None,
+    no_test: bool,
+    no_ensemble: bool,
+    as_json: bool,
+) -> None:
+    """Find the access that this machine has, let you pick, try it, write a default profile and a first ensemble.
+
+    It asks servers on this machine, looks for API keys in the environment and for logged-in official CLIs. Every
+    step can be skipped and done again. Without a terminal, and with --list, it shows what there is and how to get
+    more, and changes nothing; with --yes it asks nothing.
+
+    \b
+    llm-orc setup
+    llm-orc setup --yes
+    llm-orc setup --yes --provider openai --model gpt-5.5
+    """
+    from llm_orc.cli.shell.prompts import person_is_here
+
+    if yes:
+        _do_it(provider, model, test=not no_test, ensemble=not no_ensemble, as_json=as_json)
+    elif provider or model or no_test or no_ensemble:
+        raise click.UsageError("--provider, --model, --no-test and --no-ensemble go with --yes.")
+    elif only_list or as_json or not person_is_here():
+        _show(as_json=as_json)
+    else:
+        from llm_orc.cli.setup.wizard import wizard
+
+        wizard()
+
+
+def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: bool, as_json: bool) -> None:
+    from llm_orc.app.accounts.verify import try_access
+    from llm_orc.app.setup.defaults import (
+        FIRST_ENSEMBLE,
+        choose_access,
+        make_default,
+        name_server,
+        write_first_ensemble,
+    )
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+    from llm_orc.cli.shell.streams import note
+    from llm_orc.net.event_loop import run_to_end
+
+    app = app_here()
+    found = run_to_end(choose_access(app, provider, allow_metered=False))
+    note(f"{found.provider} {model or found.model or ''} · {WHO_PAYS[found.billing]} · {found.evidence}")
+    if found.base_url is not None:
+        name_server(app, found)
+        app = app_here()
+    if test:
+        proof = run_to_end(try_access(app, found.provider, model or found.model))
+        note(f"`{proof.model}` answered.")
+    file = make_default(app, found.provider, model or found.model)
+    note(f"Agents that name no model use it now: `model_profiles.default` in {file}")
+    written = write_first_ensemble(app) if ensemble else None
+    if written is not None:
+        note(f"A first ensemble: {written}")
+    if as_json:
+        write_json(
+            {
+                **_found_value(found, model),
+                "tested": test,
+                "config": str(file),
+                "ensemble": None if written is None else str(written),
+            }
+        )
+    note(f"Next: llm-orc invoke {FIRST_ENSEMBLE if ensemble else 'multi-role-test'}")
+
+
+def _show(*, as_json: bool) -> None:
+    from llm_orc.app.setup.inventory import inventory
+    from llm_orc.net.event_loop import run_to_end
+
+    app = app_here()
+    seen = run_to_end(inventory(app))
+    if as_json:
+        write_json(_value(seen))
+    else:
+        settings = app.paths.config / "config.yaml"
+        write_data("".join(f"{line}\n" for line in (*_found_lines(seen), "", *_more_lines(seen, str(settings)))))
+
+
+def _found_lines(seen: Inventory) -> Iterator[str]:
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
+
+    yield "Access found, the best first:" if seen.found else "No access found: an ensemble can only be rehearsed."
+    for found in seen.found:
+        yield f"  {found.provider} {found.model or ''}".rstrip()
+        yield f"    {WHO_PAYS[found.billing]} · {found.evidence}"
+    provider = seen.default.provider or "the best of these"
+    model = f", model {seen.default.model}" if seen.default.model else ""
+    yield f"An agent that names no model uses the profile `default`: {provider}{model} ({seen.default.origin})"
+
+
+def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
+    from llm_orc.providers.catalog import PROVIDERS
+
+    have = {found.provider for found in seen.found}
+    yield "To get more:"
+    yield "  on this machine, free: start Ollama (https://ollama.com) with a model, e.g. `ollama pull qwen3`"
+    yield "  a sign-in or an API key, kept encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
+    for name, spec in PROVIDERS.items():
+        if name not in have and spec.api_key_env and spec.keys_at:
+            yield f"    {name}: or export {spec.api_key_env[0]}=…  (keys: {spec.keys_at})"
+    yield "To choose one for good, and agree to its bill, write into " + settings + ":"
+    yield "  model_profiles:"
+    yield "    default: {provider: NAME, model: MODEL}"
+
+
+def _value(seen: Inventory) -> JsonValue:
+    return {
+        "found": [_found_value(found) for found in seen.found],
+        "default": {
+            "provider": seen.default.provider,
+            "model": seen.default.model,
+            "origin": str(seen.default.origin),
+        },
+    }
+
+
+def _found_value(found: Found, model: str | None = None) -> dict[str, JsonValue]:
+    return {
+        "provider": found.provider,
+        "model": model or found.model,
+        "billing": str(found.billing),
+        "evidence": found.evidence,
+    }

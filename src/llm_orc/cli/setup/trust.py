@@ -1,0 +1,88 @@
+"""`llm-orc trust`: let a project's own files set what otherwise only the user may."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.options import app_here, tool, write_json
+from llm_orc.cli.shell.prompts import agreed
+from llm_orc.cli.shell.streams import columns, note, write_data
+from llm_orc.cli.shell.tables import Column, table
+
+if TYPE_CHECKING:
+    from llm_orc.app.projects.trust import TrustView
+    from llm_orc.app.wiring import App
+    from llm_orc.jsontypes import JsonValue
+
+
+@tool("trust", "Let a project's files choose what costs money, and where calls go.")
+@click.argument("place", metavar="[DIRECTORY|FILE]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."
+)
+@click.option("--forget", is_flag=True, help="Take the trust back.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the state after the command.")
+def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, as_json: bool) -> None:
+    """Trust DIRECTORY's `.llm-orc` files, or one ensemble's FILE.  [default: the project that you are in]
+
+    Until then nothing that they say is your agreement to pay, and they set no endpoint, no credential's place, no
+    higher limit and nothing of your record: a repository that you only cloned might spend your money or send your
+    key elsewhere. It shows what they say beyond words, and asks. When one of these values changes, it has to be
+    given again.
+
+    \b
+    llm-orc trust
+    llm-orc trust --list
+    llm-orc trust ~/work/panel --forget
+    llm-orc trust ./panels/deal.yaml
+    """
+    from llm_orc.app.projects.trust import distrust_directory, trust_directory, view_trust
+    from llm_orc.cli.shell.consent import show_trust
+
+    app = app_here()
+    if list_trusted:
+        _list(app, as_json=as_json)
+        return
+    where = app.surroundings.cwd / (place or ".")
+    if not where.exists() and not forget:
+        raise click.UsageError(f"`{where}` does not exist.", click.get_current_context())
+    if forget:
+        note(
+            f"{where} is not trusted any more." if distrust_directory(app, where) else f"{where} was not trusted."
+        )
+        return
+    view = view_trust(app, where)
+    if view.trusted:
+        note(f"{view.root} is trusted already.")
+    else:
+        show_trust(view)
+        if agreed(f"Trust {view.root}?", yes=yes):
+            view = trust_directory(app, where, view)
+            note(f"Trusted. Take it back with: llm-orc trust {view.root} --forget")
+    if as_json:
+        write_json(_value(view))
+
+
+def _list(app: App, *, as_json: bool) -> None:
+    from llm_orc.app.projects.trust import trusted_directories
+
+    trusted = trusted_directories(app)
+    if as_json:
+        write_json([str(root) for root in trusted])
+    elif trusted:
+        write_data(table([Column("DIRECTORY")], [(str(root),) for root in trusted], columns(sys.stdout)))
+    else:
+        note("You trust no directory yet. In a project: llm-orc trust")
+
+
+def _value(view: TrustView) -> JsonValue:
+    return {
+        "directory": str(view.root),
+        "trusted": view.trusted,
+        "guarded": [{"key": g.key, "value": g.value, "origin": str(g.origin)} for g in view.guarded],
+    }

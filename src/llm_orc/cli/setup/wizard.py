@@ -1,0 +1,187 @@
+"""The wizard: from what is there to a first answer. Each step can be skipped, and writes whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.app.access.credentials import open_credentials
+from llm_orc.app.accounts.sign_out import remove
+from llm_orc.app.accounts.verify import try_access
+from llm_orc.app.setup.defaults import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
+from llm_orc.app.setup.inventory import inventory
+from llm_orc.auth.access import Billing
+from llm_orc.cli.auth.add import add_access
+from llm_orc.cli.shell.access_lines import WHO_PAYS
+from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.menus import select
+from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.prompts import confirmed
+from llm_orc.cli.shell.streams import Styled, columns, note
+from llm_orc.cli.shell.tables import Column, table
+from llm_orc.errors import AuthError, LlmOrcError
+from llm_orc.formats.figures import seconds
+from llm_orc.net.event_loop import run_to_end
+from llm_orc.providers.catalog import PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llm_orc.app.access.discovery import Found
+
+_SKIP = "Nothing now: leave it as it is"
+_MORE = "Another way: sign in, or add an API key"
+_BACK = "Back"
+_AGAIN = "Enter it again"
+_OTHER = "Forget it, and choose another way"
+
+
+def wizard() -> None:
+    """Lead a person to a default model and a first ensemble; what is done is said with the very next command."""
+    found = _pick()
+    while found is not None and not _proves(found):
+        found = _pick()
+    if found is not None:
+        _write_default(found)
+    _first_ensemble()
+    run = Styled(f"llm-orc invoke {FIRST_ENSEMBLE}", "bold")
+    note("\nNext: ", run, ", or talk: ", Styled("llm-orc chat", "bold"))
+
+
+def set_up_provider(provider: str | None) -> bool:
+    """Set up `provider`, or whatever the person picks, in the middle of another command; returns whether it is."""
+    if provider is None:
+        found = _pick()
+        if found is None:
+            return False
+        _write_default(found)
+        return True
+    try:
+        add_access(app_here(), provider)
+    except LlmOrcError as e:
+        write_error(e)
+        return False
+    return True
+
+
+def _pick() -> Found | None:
+    """Show what there is and let the person choose, until something is chosen that exists."""
+    while True:
+        found = _look()
+        options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
+        choice = select("Which shall agents use that name no model?", options)
+        if choice < len(found):
+            name_server(app_here(), found[choice])
+            return found[choice]
+        if options[choice] == _SKIP:
+            return None
+        _add_another()
+
+
+def _look() -> Sequence[Found]:
+    note("Looking at what this machine has…")
+    found = run_to_end(inventory(app_here())).found
+    if not found:
+        note("No access to a model was found yet.")
+        return found
+    heading = [
+        Column("WAY"),
+        Column("MODEL", shrinks=True),
+        Column("WHO PAYS"),
+        Column("WHY IT IS HERE", shrinks=True),
+    ]
+    rows = [(one.provider, one.model or "its default", WHO_PAYS[one.billing], one.evidence) for one in found]
+    note(table(heading, rows, columns(sys.stderr)))
+    return found
+
+
+def _add_another() -> None:
+    specs = [spec for spec in PROVIDERS.values() if spec.name not in ("openai-compatible", "sandbox")]
+    titles = [f"{spec.title} ({spec.name}) · {WHO_PAYS[spec.billing]}" for spec in specs]
+    choice = select("Whose models?", [*titles, _BACK])
+    if choice == len(specs):
+        return
+    spec = specs[choice]
+    if spec.credential == "none" and spec.cli is None:
+        note(f"{spec.title} needs no key: install it (https://ollama.com), get a model, e.g. `ollama pull qwen3`,")
+        note("and come back; it is found by itself.")
+        return
+    try:
+        add_access(app_here(), spec.name)
+    except LlmOrcError as e:
+        write_error(e)
+    except click.exceptions.Exit:  # a sign-in was stopped, which it said itself
+        return
+
+
+def _proves(found: Found) -> bool:
+    """Make a real call, on a yes where it costs; returns whether to go on with this access.
+
+    A credential that is refused can be entered again, as often as it takes.
+    """
+    if found.billing is Billing.METERED and not confirmed(
+        "Make a test call? It costs less than a cent.", default=True
+    ):
+        return True
+    while True:
+        note("One real call, to be sure…")
+        try:
+            proof = run_to_end(try_access(app_here(), found.provider, found.model))
+        except AuthError as e:
+            write_error(e)
+            if not _enters_again(found):
+                return False
+            continue
+        except LlmOrcError as e:
+            write_error(e)
+            return confirmed("Use it all the same?")
+        except TimeoutError:
+            note("No answer within a minute.")
+            return confirmed("Use it all the same?")
+        note(f"`{proof.model}` answered in {seconds(proof.took_s)}.")
+        return True
+
+
+def _enters_again(found: Found) -> bool:
+    """After a refusal: returns whether there is something new to try. What was refused is forgotten on a yes."""
+    stored = next((e for e in open_credentials(app_here()).entries() if e.provider == found.provider), None)
+    if stored is None or stored.source != "own":
+        note(f"`{found.provider}` is {found.evidence}: correct it there, or choose another way.")
+        return False
+    if select("It was refused. What now?", [_AGAIN, _OTHER]) == 1:
+        remove(app_here(), found.provider, stored.account)
+        note(f"Forgotten: the credential of `{found.provider}` (account `{stored.account}`).")
+        return False
+    try:
+        add_access(app_here(), found.provider)
+    except LlmOrcError as e:
+        write_error(e)
+    return True
+
+
+def _write_default(found: Found) -> None:
+    app = app_here()
+    before = default_now(app)
+    if before.is_own and (before.provider, before.model) == (found.provider, found.model):
+        note("That is the default already.")
+        return
+    if (
+        before.is_own
+        and before.provider is not None
+        and not confirmed(f"The default is `{before.provider}` {before.model or ''} now. Change it?", default=True)
+    ):
+        return
+    file = make_default(app, found.provider, found.model)
+    note(f"Agents that name no model use `{found.provider}` now: `model_profiles.default` in {file}")
+
+
+def _first_ensemble() -> None:
+    app = app_here()
+    if any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries):
+        return
+    if confirmed(f"Write a first ensemble, `{FIRST_ENSEMBLE}`, to try it on?", default=True):
+        file = write_first_ensemble(app)
+        if file is not None:
+            note(f"Written: {file}")

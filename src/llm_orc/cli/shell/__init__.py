@@ -1,0 +1,1 @@
+"""What every command shares: streams, exit codes, options, prompts, tables."""

@@ -1,0 +1,50 @@
+"""Say before a run who will be asked, with whose credential, and who pays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.formats.figures import count, dollars
+from llm_orc.formats.printable import unmistakable
+from llm_orc.formats.sentences import SANDBOX_NOTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.app.access.ready import AccessPlan, Estimate
+    from llm_orc.auth.access import Access
+
+WHO_PAYS = {
+    Billing.SUBSCRIPTION: "subscription: no extra cost",
+    Billing.METERED: "metered: paid per token",
+    Billing.LOCAL: "local: free",
+}
+
+
+def access_lines(plan: AccessPlan) -> Iterator[str]:
+    """Yield two short lines for each different way in, those used only after a failure last; then the notices."""
+    if any(agent.access.method == "sandbox" for agent in plan.agents):
+        yield SANDBOX_NOTE
+    first = Counter((agent.model, agent.access) for agent in plan.agents)
+    for (model, access), agents in first.items():
+        yield from _way_in(model, access, count(agents, "agent"))
+    after = Counter(fallback for agent in plan.agents for fallback in agent.fallbacks)
+    for (model, access), agents in after.items():
+        yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
+    if (estimate := plan.estimate()) is not None:
+        yield _estimated(estimate)
+    yield from (unmistakable(notice) for notice in plan.notices)
+
+
+def _estimated(estimate: Estimate) -> str:
+    calls = count(estimate.calls, "metered call")
+    if estimate.likely_usd is None or estimate.most_usd is None:
+        return f"estimate: {calls}, price unknown"
+    return f"estimate: {calls}, about {dollars(estimate.likely_usd)}, at most {dollars(estimate.most_usd)}"
+
+
+def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:
+    yield unmistakable(f"{access.provider} {model} · {agents}")
+    yield "  " + unmistakable(f"{WHO_PAYS[access.billing]} · {access.source}")

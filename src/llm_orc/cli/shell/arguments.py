@@ -1,0 +1,143 @@
+"""Arguments that name something of ours, completed by the shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llm_orc.app.wiring import App
+
+
+class _Name(click.ParamType[str]):
+    """Completes from what the app knows. Whatever goes wrong there, completion only offers less."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from llm_orc.app.wiring import Surroundings, open_app
+        from llm_orc.errors import LlmOrcError
+        from llm_orc.formats.printable import one_line
+
+        try:
+            items = [*self.known(open_app(Surroundings.here()))]
+        except LlmOrcError:
+            items = []
+        # The shell shows these as they are.
+        return [
+            CompletionItem(item.value, type=item.type, help=one_line(item.help or "") or None)
+            for item in items
+            if item.value.startswith(incomplete) and one_line(item.value) == item.value
+        ]
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        raise NotImplementedError
+
+
+class EnsembleName(_Name):
+    name = "ensemble"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Names, and files where a path is begun."""
+        if any(separator in incomplete for separator in "/\\."):
+            return [CompletionItem(incomplete, type="file")]
+        return super().shell_complete(ctx, param, incomplete)
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        for entry in app.library.listing().entries:
+            if entry.shadowed_by is None:
+                yield CompletionItem(entry.name, help=entry.description)
+
+
+class TargetName(EnsembleName):
+    name = "partner"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """Ensembles, then their agents, alone and as `ENSEMBLE:AGENT`, then profiles."""
+        from llm_orc.errors import LlmOrcError
+
+        yield from super().known(app)
+        for entry in app.library.listing().entries:
+            if entry.shadowed_by is None:
+                try:
+                    ensemble = app.library.find(entry.name, app.surroundings.cwd).ensemble
+                except LlmOrcError:
+                    continue
+                for agent in ensemble.agents:
+                    yield CompletionItem(f"{ensemble.name}:{agent.name}", help="one agent of it, alone")
+        for profile in app.settings.profiles.values():
+            yield CompletionItem(profile.name, help=f"profile: {profile.model or 'its default model'}")
+
+
+class ModelName(_Name):
+    name = "model"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """Profiles, then providers."""
+        from llm_orc.providers.catalog import PROVIDERS, find_provider
+
+        for profile in app.settings.profiles.values():
+            yield CompletionItem(profile.name, help=f"profile: {profile.model or 'its default model'}")
+        for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
+            yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
+
+
+class RunName(_Name):
+    name = "run"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.history.runs import list_runs
+
+        yield CompletionItem("last", help="the newest run")
+        for run in list_runs(app):
+            yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")
+
+
+class TemplateName(_Name):
+    name = "template"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.projects.new_ensemble import templates
+
+        for template in templates():
+            yield CompletionItem(template.name, help=template.description)
+
+
+class ConversationName(_Name):
+    name = "conversation"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.conversations.archive import list_conversations
+
+        for conversation in list_conversations(app):
+            yield CompletionItem(conversation.name, help=f"{conversation.ensemble}, {conversation.turns} turns")
+
+
+class ProviderName(_Name):
+    name = "provider"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.providers.catalog import PROVIDERS, find_provider
+
+        for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
+            yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
+
+
+class BatchName(_Name):
+    name = "batch"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """The batches of the store that the settings name, the newest first."""
+        if not app.settings.batch.store and not app.paths.batches_database.exists():
+            return
+        from llm_orc.app.batches.admin import open_batches
+
+        yield CompletionItem("last", help="the newest batch")
+        with open_batches(app, None) as store:
+            for batch in store.batches.batches() if store else ():
+                yield CompletionItem(batch.batch_id, help=f"{batch.ensemble}, {batch.state}")

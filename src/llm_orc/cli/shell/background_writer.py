@@ -1,0 +1,115 @@
+"""Write answers to standard output while agents work: a reader who is slow, or reads nothing, holds up none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.cli.shell.standard_streams import deliver
+from llm_orc.cli.shell.streams import is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class DataWriter(Protocol):
+    """Where printable data goes. `failure` says why nothing can be delivered any more; None: it can."""
+
+    failure: OSError | None
+
+    def write(self, text: str) -> None:
+        """Write the text, soon if not now. Never raises: what can't be written is told by `failure`."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until everything is written, or can't be."""
+        ...
+
+
+def stdout_writer(failed: Callable[[], None]) -> DataWriter:
+    """Return what writes to standard output: at once to a person's terminal, else in the background."""
+    return TerminalWriter(failed) if is_terminal(sys.stdout) else BackgroundWriter(failed)
+
+
+class TerminalWriter:
+    """`failed` is called where the terminal is gone."""
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        self.failure: OSError | None = None
+        self._failed = failed
+
+    def write(self, text: str) -> None:
+        if self.failure is None:
+            try:
+                deliver(text)
+            except OSError as e:
+                self.failure = e
+                self._failed()
+
+    async def drained(self) -> None:
+        return
+
+
+class BackgroundWriter:
+    """Use it in one event loop: `write` as often as needed, then await `drained`.
+
+    `failed` is called once, in the loop, where standard output takes no more (its reader has gone, the disk is
+    full); `failure` says why, and what is written from then on is dropped.
+    """
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        self.failure: OSError | None = None
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[str] = deque()
+        self._wake = threading.Semaphore(0)
+        self._is_asked = False  # the thread is told at most once for each turn of the loop
+        self._under_way = 0  # texts that are handed over and not yet written
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        # A daemon: a thread that waits for a reader must not keep the program from ending.
+        threading.Thread(target=self._write_all, name="standard output", daemon=True).start()
+
+    def write(self, text: str) -> None:
+        if self.failure is not None:
+            return
+        self._waiting.append(text)
+        self._under_way += 1
+        self._is_empty.clear()
+        if not self._is_asked:
+            self._is_asked = True
+            self._loop.call_soon(self._hand_over)
+
+    async def drained(self) -> None:
+        await self._is_empty.wait()
+
+    def _hand_over(self) -> None:
+        self._is_asked = False
+        self._wake.release()
+
+    def _write_all(self) -> None:
+        while True:
+            self._wake.acquire()
+            texts = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            failure: OSError | None = None
+            try:
+                deliver("".join(texts))
+            except OSError as e:
+                failure = e
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._written, len(texts), failure)
+            if failure is not None:
+                return
+
+    def _written(self, texts: int, failure: OSError | None) -> None:
+        self._under_way -= texts
+        if failure is not None:
+            self.failure = failure
+            self._under_way = 0
+            self._failed()
+        if not self._under_way:
+            self._is_empty.set()

@@ -1,0 +1,160 @@
+"""How every command ends: the one place that turns an error into words, JSON and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_orc.cli.shell.standard_streams import give_up_stdout
+from llm_orc.cli.shell.stop_signals import INTERRUPTED, Ended, stopped_by
+from llm_orc.cli.shell.streams import Styled, note, prepare_streams
+from llm_orc.errors import EnsembleInvalid, LlmOrcError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class UsageMistake(LlmOrcError):
+    """The command line itself is wrong; what click found, as one of ours."""
+
+    code = "usage"
+    exit_code = 2
+
+
+def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
+    """Run a command to its end and return the exit code; whatever goes wrong is said on stderr."""
+    prepare_streams()
+    if "--debug" in arguments:
+        _show_what_is_logged()
+    try:
+        _refuse_what_is_no_text(arguments)
+        code = run()
+        sys.stdout.flush()
+    except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError) as e:
+        return _asked_for(e)
+    except BrokenPipeError as e:
+        return give_up_stdout(e)
+    except (KeyboardInterrupt, click.Abort):
+        note("\nStopped.")
+        return INTERRUPTED
+    except Ended as e:
+        note(f"\nStopped by {stopped_by(int(e.code or 0))}.")
+        return int(e.code or 0)
+    except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
+        return _failed(e, arguments)
+    return code
+
+
+def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
+    """A byte that is no UTF-8 comes as half a character, which no record, prompt or table can hold."""
+    for number, argument in enumerate(arguments, start=1):
+        if not argument.isascii() and any("\ud800" <= c <= "\udfff" for c in argument):
+            shown = argument.encode("utf-8", "backslashreplace").decode()
+            raise UsageMistake(
+                f"argument {number} is not UTF-8 text: `{shown[:80]}`",
+                hint="Give it as UTF-8; a file with such a name can be renamed, or piped in",
+            )
+
+
+def _asked_for(end: click.exceptions.Exit | click.exceptions.NoArgsIsHelpError) -> int:
+    """A group of commands alone shows its help, as `llm-orc` alone does."""
+    if isinstance(end, click.exceptions.Exit):
+        return end.exit_code
+    sys.stdout.write(f"{end.format_message()}\n")
+    return 0
+
+
+def _failed(exception: Exception, arguments: Sequence[str]) -> int:
+    error = _as_error(exception)
+    try:
+        _write_as_data(error, arguments)
+        sys.stdout.flush()
+    except OSError as e:
+        give_up_stdout(e)
+    if isinstance(exception, click.UsageError) and exception.ctx is not None:
+        note(exception.ctx.get_usage())
+    if "--debug" in arguments:
+        _write_traceback(exception)
+    write_error(error)
+    return error.exit_code
+
+
+def write_error(error: LlmOrcError) -> None:
+    """Say on stderr what went wrong, every problem with its place, and what to do next."""
+    note(Styled("error", "red"), f": {error.message}")
+    if isinstance(error, EnsembleInvalid):
+        for problem in error.problems:
+            note(f"  {problem}")
+            if problem.hint:
+                note(f"    {problem.hint}")
+    if error.hint:
+        note(Styled("hint", "cyan"), f": {error.hint}")
+
+
+def _as_error(exception: Exception) -> LlmOrcError:
+    match exception:
+        case LlmOrcError():
+            return exception
+        case click.UsageError():
+            command = exception.ctx.command_path if exception.ctx else "llm-orc"
+            return UsageMistake(exception.format_message(), hint=f"{command} --help")
+        case click.ClickException():
+            return UsageMistake(exception.format_message())
+        case _:
+            from llm_orc.engine.surprises import as_error
+
+            return as_error(exception)
+
+
+def _write_as_data(error: LlmOrcError, arguments: Sequence[str]) -> None:
+    """Write the failure to stdout where the caller asked for JSON: that is the one thing such a caller reads."""
+    format_name = asked_format(arguments)
+    if format_name is None:
+        return
+    from llm_orc.formats import FORMATS
+
+    form = FORMATS.get(format_name)
+    if form is not None and form.error is not None:
+        sys.stdout.write(form.error(error).rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+
+def asked_format(arguments: Sequence[str]) -> str | None:
+    """Return the output format named on the command line; also when click could not read the rest of it."""
+    for position, argument in enumerate(arguments):
+        option, _, value = argument.partition("=")
+        match option:
+            case "--":
+                return None
+            case "--json":
+                return "json"
+            case "--output-format":
+                return value or next(iter(arguments[position + 1 :]), None)
+            case _:
+                continue
+    return None
+
+
+def _write_traceback(exception: Exception) -> None:
+    from traceback import format_exception
+
+    from llm_orc.engine.surprises import without_credentials
+
+    note(without_credentials("".join(format_exception(exception))))
+
+
+def _show_what_is_logged() -> None:
+    """With `--debug`, show tracebacks of what ended one agent and not the whole command."""
+    import logging
+
+    from llm_orc.engine.surprises import LOGGER, without_credentials
+
+    class ToPerson(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(without_credentials(self.format(record)))
+
+    LOGGER.addHandler(ToPerson())
+    LOGGER.setLevel(logging.DEBUG)
+    LOGGER.propagate = False

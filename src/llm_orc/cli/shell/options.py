@@ -1,0 +1,208 @@
+"""Options that several commands share, so that each is the same everywhere."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from llm_orc.cli.root import EXIT_CODES
+from llm_orc.cli.shell.arguments import ConversationName
+from llm_orc.cli.shell.output_files import check_output, refuse_to_replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.agents.spec import WhenFull
+    from llm_orc.app.runs.conversation import ConversationOptions
+    from llm_orc.app.wiring import App
+    from llm_orc.cli.run.carry_out import Output
+    from llm_orc.jsontypes import JsonValue
+
+
+class _Amount(click.FloatRange):
+    """`nan` compares with nothing and would be no limit at all; `inf` is none either."""
+
+    def __init__(self, what: str, most: float | None = None) -> None:
+        super().__init__(min=0, max=most)
+        self._what = what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"`{value}` is {self._what}", param, ctx)
+        return number
+
+
+DOLLARS = _Amount("no amount of money")
+DAYS = _Amount("no number of days", 36_500)
+CALLS = click.IntRange(min=0, max=1_000_000_000)
+
+Decorated = TypeVar("Decorated", bound="Callable[..., object]")
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+FORMAT_NAMES = ("text", "markdown", "json", "jsonl")
+WHEN_FULL = ("error", "truncate-oldest", "summarise")
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    "output_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True),
+    callback=check_output,
+    help="Write to this file, whole or not at all, e.g. `-o answer.md`.  [default: standard output]",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of a table.")
+
+_format_option = click.option(
+    "--output-format",
+    "format_name",
+    type=click.Choice(FORMAT_NAMES),
+    default="text",
+    show_default=True,
+    help="How to write the result. `json` is one document, also for a failure; `jsonl` the events as they happen.",
+)
+
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown.")
+
+_limits = (
+    click.option(
+        "--allow-metered",
+        is_flag=True,
+        help="Agree to calls that are billed per token, for this run.  [default: ask in a terminal, else refuse]",
+    ),
+    click.option(
+        "--max-concurrent",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Ask at most N agents at once, e.g. `4`.  [default: the setting, else what the system allows]",
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Stop the whole run after this time, e.g. `90`.  [default: the setting, else none]",
+    ),
+    click.option(
+        "--max-cost",
+        "max_cost_usd",
+        type=DOLLARS,
+        metavar="USD",
+        help="Make no metered call that might bring the run above this, e.g. `0.50`."
+        "  [default: the setting, else none]",
+    ),
+    click.option(
+        "--max-calls",
+        type=CALLS,
+        metavar="N",
+        help="Send at most N requests to providers, retries included, e.g. `20`."
+        "  [default: the setting, else none]",
+    ),
+)
+
+
+when_full_option = click.option(
+    "--when-full",
+    type=click.Choice(WHEN_FULL),
+    help="What to do when the conversation no longer fits the model.  [default: the ensemble's, else error]",
+)
+
+_conversation_options = (
+    click.option(
+        "--conversation",
+        metavar="NAME",
+        type=ConversationName(),
+        help="Go on with this conversation, or begin it, e.g. `taxes`: agents know what was said in it."
+        "  [default: the ensemble's `conversation`, else none]",
+    ),
+    click.option(
+        "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation with ENSEMBLE."
+    ),
+    click.option("--no-conversation", "forget", is_flag=True, help="Run as if nothing had been said before."),
+    when_full_option,
+)
+
+
+def conversation_options(function: Decorated) -> Decorated:
+    """Add what every command takes that can go on with a conversation."""
+    for option in reversed(_conversation_options):
+        function = option(function)
+    return function
+
+
+def conversation_asked(
+    *, conversation: str | None, go_on: bool, forget: bool, when_full: WhenFull | None
+) -> ConversationOptions:
+    """Return what was asked for; options that exclude each other are a mistake in the call."""
+    from llm_orc.app.runs.conversation import ConversationOptions
+
+    given = [
+        name
+        for name, is_given in (
+            ("--conversation", conversation is not None),
+            ("--continue", go_on),
+            ("--no-conversation", forget),
+        )
+        if is_given
+    ]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other: give one.", _here())
+    return ConversationOptions(conversation, go_on, forget, when_full)
+
+
+def output_options(function: Decorated) -> Decorated:
+    """Add what every command takes that writes a result."""
+    return _format_option(output_option(_quiet_option(function)))
+
+
+def running_options(function: Decorated) -> Decorated:
+    """Add what every command takes that runs agents: output, consent and limits."""
+    for option in reversed(_limits):
+        function = option(function)
+    return output_options(function)
+
+
+def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool) -> Output:
+    """Return where the result goes. Refuses, before anything is spent, what could not be written at the end.
+
+    `read` are the files that the command reads, which are never replaced.
+    """
+    from llm_orc.cli.run.carry_out import Output
+    from llm_orc.formats import FORMATS
+
+    path = Path(file).absolute() if file else None
+    if path is not None and format_name == "jsonl":
+        raise click.UsageError("jsonl is written as it happens: use `> FILE` instead of --output.", _here())
+    if path is not None and not path.parent.is_dir():
+        raise click.UsageError(f"There is no folder `{path.parent}` to write to.", _here())
+    refuse_to_replace(path, *read)
+    return Output(FORMATS[format_name], path, quiet)
+
+
+def _here() -> click.Context:
+    return click.get_current_context()
+
+
+def tool(name: str, summary: str) -> Callable[[Callable[..., object]], click.Command]:
+    """Return click's decorator with our conventions: `-h`, the exit codes, and the summary of the table."""
+    return click.command(name, short_help=summary, epilog=EXIT_CODES, context_settings=CONTEXT)
+
+
+def app_here() -> App:
+    """Return the app as this process finds its surroundings."""
+    from llm_orc.app.wiring import Surroundings, open_app
+    from llm_orc.cli.shell.streams import note
+
+    return open_app(Surroundings.here(), tell=note)
+
+
+def write_json(value: JsonValue) -> None:
+    from llm_orc.cli.shell.streams import write_data
+    from llm_orc.formats.json_values import document
+
+    write_data(document(value))

@@ -1,0 +1,71 @@
+"""What each wire protocol must supply; everything else about serving it is the same for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.protocols.chat_request import Arrived, Asked, Rejected
+    from llm_orc.sandbox.canned import CannedReply
+    from llm_orc.settings.model import DialectName
+
+REQUESTS_PER_MINUTE = 1_000
+TOKENS_PER_MINUTE = 400_000
+
+
+class Dialect(Protocol):
+    """A provider's wire protocol, seen from the server. Pure: text in, text out.
+
+    A streamed reply is its opening, one piece for each token, and its closing.
+    """
+
+    name: DialectName
+    base_path: str  # what this protocol's clients want after the origin
+    paths: tuple[str, ...]  # in the router's notation
+    not_json: str  # what it says of a body that isn't a JSON object
+    overloaded_status: int
+
+    def read(self, arrived: Arrived) -> Asked:
+        """Raises `Rejected` as the real provider would."""
+        ...
+
+    def credential(self, headers: Mapping[str, str]) -> str:
+        """Return the key or token that came with the request, bare; empty where none did."""
+        ...
+
+    def wrong_key(self) -> Rejected:
+        """Return what it says to a key or token that it doesn't know."""
+        ...
+
+    def too_long(self, tokens: int, most: int) -> Rejected:
+        """Return what it says to more input than the model takes."""
+        ...
+
+    def whole(self, reply: CannedReply) -> JsonValue: ...
+
+    def opening(self, reply: CannedReply) -> bytes: ...
+
+    def piece(self, reply: CannedReply, index: int) -> bytes: ...
+
+    def closing(self, reply: CannedReply) -> bytes: ...
+
+    def error(self, rejected: Rejected, request_id: str) -> JsonValue: ...
+
+    def error_event(self, rejected: Rejected, reply: CannedReply) -> bytes: ...
+
+    def request_id(self, number: int) -> str: ...
+
+    def headers(self, request_id: str, now: float, *, exhausted: bool) -> dict[str, str]:
+        """Return the headers of every response; `exhausted` where its limit of requests is used up."""
+        ...
+
+
+def event(data: JsonValue, name: str = "") -> bytes:
+    """One server-sent event (WHATWG HTML §9.2)."""
+    head = f"event: {name}\n".encode() if name else b""
+    return b"%bdata: %b\n\n" % (head, msgspec.json.encode(data))

@@ -1,0 +1,170 @@
+"""OpenAI's Responses API: `POST /v1/responses`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.protocols.chat_request import Arrived, Asked, Rejected, objects, text, text_of, whole_number, within
+from llm_orc.protocols.dialect import event
+from llm_orc.protocols.openai_wire import OpenAiWire, error_object, not_empty, required
+from llm_orc.providers.base import Message
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.sandbox.canned import CannedReply
+    from llm_orc.settings.model import DialectName
+
+_JSON_FORMATS = ("json_object", "json_schema")
+_EVENTS_BEFORE_TEXT = 4
+
+
+class OpenAiResponsesDialect(OpenAiWire):
+    name: DialectName = "openai-responses"
+    paths: tuple[str, ...] = ("/v1/responses",)
+
+    def read(self, arrived: Arrived) -> Asked:
+        body = arrived.body
+        model = text(required(body, "model"))
+        given = required(body, "input")
+        not_empty(given, "input")
+        system = [text(body.get("instructions"))]
+        said = [Message("user", given)] if isinstance(given, str) else []
+        for item in objects(given):
+            content = text_of(item.get("content"))
+            match item.get("role"):
+                case "system" | "developer":
+                    system.append(content)
+                case "assistant":
+                    said.append(Message("assistant", content))
+                case _:
+                    said.append(Message("user", content))
+        system_prompt = "\n".join(filter(None, system))
+        return Asked(
+            model=model,
+            system_prompt=system_prompt or None,
+            messages=tuple(said),
+            stream=body.get("stream") is True,
+            max_tokens=whole_number(body.get("max_output_tokens")),
+            wants_json=within(body, "text", "format", "type") in _JSON_FORMATS,
+            cached_parts=(system_prompt, *(message.content for message in said)),
+        )
+
+    def whole(self, reply: CannedReply) -> JsonValue:
+        return _response(reply, _status(reply), [_item(reply, [_part(reply, reply.text)])])
+
+    def opening(self, reply: CannedReply) -> bytes:
+        begun = _response(reply, "in_progress", [])
+        return b"".join(
+            (
+                _numbered(0, "response.created", {"response": begun}),
+                _numbered(1, "response.in_progress", {"response": begun}),
+                _numbered(2, "response.output_item.added", {"output_index": 0, "item": _item(reply, None)}),
+                _numbered(3, "response.content_part.added", {**_place(reply), "part": _part(reply, "")}),
+            )
+        )
+
+    def piece(self, reply: CannedReply, index: int) -> bytes:
+        rest: dict[str, JsonValue] = {} if reply.stop == "refusal" else {"logprobs": []}
+        return _numbered(
+            _EVENTS_BEFORE_TEXT + index,
+            f"response.{_kind(reply)}.delta",
+            {**_place(reply), "delta": reply.tokens[index], **rest},
+        )
+
+    def closing(self, reply: CannedReply) -> bytes:
+        number = _EVENTS_BEFORE_TEXT + len(reply.tokens)
+        part = _part(reply, reply.text)
+        item = _item(reply, [part])
+        done: dict[str, JsonValue] = (
+            {"refusal": reply.text} if reply.stop == "refusal" else {"text": reply.text, "logprobs": []}
+        )
+        return b"".join(
+            (
+                _numbered(number, f"response.{_kind(reply)}.done", {**_place(reply), **done}),
+                _numbered(number + 1, "response.content_part.done", {**_place(reply), "part": part}),
+                _numbered(number + 2, "response.output_item.done", {"output_index": 0, "item": item}),
+                _numbered(
+                    number + 3,
+                    f"response.{_status(reply)}",
+                    {"response": _response(reply, _status(reply), [item])},
+                ),
+            )
+        )
+
+    def error_event(self, rejected: Rejected, reply: CannedReply) -> bytes:
+        """Send the error inside `error`, as the service does; its reference shows the fields beside `type`."""
+        return _numbered(_EVENTS_BEFORE_TEXT + len(reply.tokens), "error", {"error": error_object(rejected)})
+
+
+def _kind(reply: CannedReply) -> str:
+    return "refusal" if reply.stop == "refusal" else "output_text"
+
+
+def _status(reply: CannedReply) -> str:
+    return "incomplete" if reply.stop == "max_tokens" else "completed"
+
+
+def _numbered(number: int, kind: str, rest: dict[str, JsonValue]) -> bytes:
+    return event({"type": kind, "sequence_number": number, **rest}, kind)
+
+
+def _place(reply: CannedReply) -> dict[str, JsonValue]:
+    return {"item_id": _item_id(reply), "output_index": 0, "content_index": 0}
+
+
+def _item_id(reply: CannedReply) -> str:
+    return f"msg_sandbox{reply.number:012}"
+
+
+def _part(reply: CannedReply, said: str) -> JsonValue:
+    if reply.stop == "refusal":
+        return {"type": "refusal", "refusal": said}
+    return {"type": "output_text", "text": said, "annotations": [], "logprobs": []}
+
+
+def _item(reply: CannedReply, content: list[JsonValue] | None) -> JsonValue:
+    status = "in_progress" if content is None else _status(reply)
+    return {
+        "id": _item_id(reply),
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": content or [],
+    }
+
+
+def _response(reply: CannedReply, status: str, output: list[JsonValue]) -> JsonValue:
+    return {
+        "id": f"resp_sandbox{reply.number:012}",
+        "object": "response",
+        "created_at": int(reply.created_at),
+        "status": status,
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+        "instructions": None,
+        "max_output_tokens": None,
+        "model": reply.model,
+        "output": output,
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "store": False,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "usage": None if status == "in_progress" else _usage(reply),
+        "metadata": {},
+    }
+
+
+def _usage(reply: CannedReply) -> JsonValue:
+    usage = reply.usage
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cache_read_tokens, "cache_write_tokens": 0},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }

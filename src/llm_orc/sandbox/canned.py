@@ -1,0 +1,137 @@
+"""The canned answers: the same request always gets the same text, which first of all says what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from llm_orc.protocols.chat_request import Asked
+
+LABEL = "[canned answer from the llm-orc sandbox; no model was asked]"
+END = "[end of canned answer]"
+
+Stop = Literal["end", "max_tokens", "refusal"]
+Compose = Callable[[Asked], str]
+
+_WORD = re.compile(r"\S+\s*")
+_SHORT = 12  # words
+_CACHED_UNASKED = 1_024  # tokens from which OpenAI and Google cache a prompt by themselves
+_MOST_PREFIXES = 10_000
+_EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class CannedUsage:
+    """What a canned answer took; `input_tokens` includes the cached ones."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CannedReply:
+    """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1."""
+
+    number: int
+    created_at: float
+    model: str
+    tokens: tuple[str, ...]
+    usage: CannedUsage
+    stop: Stop = "end"
+    counts_usage: bool = True
+
+    @property
+    def text(self) -> str:
+        return "".join(self.tokens)
+
+
+def summary(asked: Asked) -> str:
+    """Say which role was given and what was asked, in a few words each."""
+    role = f'I was told: "{_shortened(asked.system_prompt)}".' if asked.system_prompt else "I was given no role."
+    return (
+        f'{role} I was asked: "{_shortened(asked.prompt)}". A model would answer this here; '
+        "these words only show how an answer arrives, one after the other."
+    )
+
+
+def prompts_in_full(asked: Asked) -> str:
+    """Show all that a model would have been given. Earlier canned answers within it are named, not repeated.
+
+    Were they repeated, each layer of an ensemble would multiply the text of the one before.
+    """
+    parts = (
+        [f"--- system prompt ---\n{asked.system_prompt}"] if asked.system_prompt else ["--- no system prompt ---"]
+    )
+    parts += [f"--- {message.role} ---\n{message.content}" for message in asked.messages]
+    return "\n\n".join(_without_earlier_answers(part) for part in parts) + f"\n{END}"
+
+
+def tokens_of(asked: Asked, said: str) -> tuple[str, ...]:
+    """Take an answer apart into its tokens. The label is one token, so no cut or limit can separate it."""
+    if asked.wants_json:
+        rest = msgspec.json.encode(said).decode()
+        return (f'{{"canned": "{LABEL}", ', '"text": ', *_words(rest), "}")
+    return (f"{LABEL} ", *_words(said))
+
+
+def count(text: str) -> int:
+    """The number of tokens in a text, taking a word for a token."""
+    return len(_WORD.findall(text))
+
+
+class PromptCache:
+    """Pretends to be a provider's prompt cache: knows the prefixes it has met."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, int, int]] = set()
+
+    def usage(self, asked: Asked, output_tokens: int, *, may_write: bool) -> CannedUsage:
+        """Count a request. `may_write`: the provider charges for writing to its cache, and says so (Anthropic)."""
+        least = 1 if may_write else _CACHED_UNASKED
+        read = written = 0
+        if len(self._seen) >= _MOST_PREFIXES:
+            self._seen.clear()
+        for prefix, tokens in _prefixes(asked):
+            if tokens >= least and prefix in self._seen:
+                read = tokens
+        for prefix, tokens in _prefixes(asked):
+            # Who charges for writing keeps what the request marks, up to there; the others what is long, unasked.
+            if tokens >= least and (not may_write or prefix[1] == len(asked.cached_parts)):
+                self._seen.add(prefix)
+                written = tokens - read if may_write else 0
+        return CannedUsage(
+            input_tokens=max(1, count(asked.input_text)),
+            output_tokens=output_tokens,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+        )
+
+
+def _prefixes(asked: Asked) -> Iterator[tuple[tuple[str, int, int], int]]:
+    """Yield what the request begins with, part after part: a name for it, and its tokens so far."""
+    name, tokens = 0, 0
+    for number, part in enumerate(asked.cached_parts, start=1):
+        name = hash((name, part))
+        tokens += count(part)
+        yield (asked.model, number, name), tokens
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _shortened(text: str) -> str:
+    words = _without_earlier_answers(text).split()
+    if len(words) <= _SHORT:
+        return " ".join(words)
+    return f"{' '.join(words[:_SHORT])} … ({len(words)} words)"
+
+
+def _without_earlier_answers(text: str) -> str:
+    return _EARLIER_ANSWER.sub(lambda answer: f"[canned answer of {count(answer[0])} words]", text)

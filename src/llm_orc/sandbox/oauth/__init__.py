@@ -1,0 +1,1 @@
+"""An authorisation server on loopback, for the sandbox."""

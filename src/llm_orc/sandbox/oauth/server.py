@@ -1,0 +1,237 @@
+"""An authorisation server on loopback, for the sandbox: signs anybody in, and goes wrong on demand.
+
+Everything that it issues says so (`sandbox-at-…`, `sandbox-rt-…`). Give it to `Sandbox(oauth=OAuthServer())`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from llm_orc.sandbox.faults import FaultPlan
+from llm_orc.sandbox.oauth.authorize import AUTHORIZE, DEVICE_PAGE, AuthorizePages
+from llm_orc.sandbox.oauth.clients import CLIENT_ID, Client
+from llm_orc.sandbox.oauth.devices import Devices
+from llm_orc.sandbox.oauth.exchange import answered
+from llm_orc.sandbox.oauth.faults import OAuthRequest
+from llm_orc.sandbox.oauth.grants import Grants
+from llm_orc.sandbox.oauth.record import OAuthRecord
+from llm_orc.sandbox.oauth.state import OAuthState
+from llm_orc.sandbox.oauth.tokens import DEVICE_GRANT, DeviceEndpoint, RevocationEndpoint, TokenEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aiohttp import web
+
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.sandbox.oauth.faults import OAuthFault
+    from llm_orc.sandbox.oauth.grants import IssuedTokens, ReuseEvent, TokenState
+    from llm_orc.sandbox.oauth.record import TokenRequest
+
+TOKEN = "/oauth/token"  # noqa: S105 - a path
+REVOKE = "/oauth/revoke"
+DEVICE = "/oauth/device"
+INFERENCE = "inference"  # the scope that model endpoints ask for
+SCOPES = (INFERENCE, "profile")
+
+
+class OAuthServer:
+    """Rotates refresh tokens and ends a family at reuse (RFC 9700 §4.14.2), unless told otherwise.
+
+    `auto_approve` redirects at once where else a page asks. `reuse_grace_s`: so long after its rotation a spent
+    refresh token still gets new tokens. `omits_refresh_token_on_refresh`: the answer leaves it out and it stays
+    good (RFC 6749 §6). `date_skew_s` is how far its `Date` header is ahead. `issuer_path` gives the issuer a
+    path, `clock` its time. `keep_requests` False keeps none, for long lives.
+    """
+
+    def __init__(
+        self,
+        *,
+        access_token_lifetime_s: float = 3600.0,
+        code_lifetime_s: float = 60.0,
+        rotates: bool = True,
+        detects_reuse: bool = True,
+        reuse_grace_s: float = 0.0,
+        omits_refresh_token_on_refresh: bool = False,
+        clients: Sequence[Client] = (Client(),),
+        scopes: Sequence[str] = SCOPES,
+        auto_approve: bool = False,
+        requires_pkce: bool = True,
+        supports_s256: bool = True,
+        sends_iss: bool = True,
+        device_interval_s: float = 5.0,
+        device_lifetime_s: float = 600.0,
+        date_skew_s: float = 0.0,
+        issuer_path: str = "",
+        faults: Sequence[OAuthFault] = (),
+        keep_requests: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state = OAuthState(
+            clients={client.client_id: client for client in clients},
+            scopes=tuple(scopes),
+            grants=Grants(
+                access_token_lifetime_s=access_token_lifetime_s,
+                code_lifetime_s=code_lifetime_s,
+                rotates=rotates,
+                detects_reuse=detects_reuse,
+                reuse_grace_s=reuse_grace_s,
+                omits_refresh_token=omits_refresh_token_on_refresh,
+                clock=clock,
+            ),
+            devices=Devices(interval_s=device_interval_s, lifetime_s=device_lifetime_s, clock=clock),
+            faults=FaultPlan(faults),
+            record=OAuthRecord(keep=keep_requests),
+            clock=clock,
+            issuer_path=issuer_path,
+            auto_approve=auto_approve,
+            requires_pkce=requires_pkce,
+            supports_s256=supports_s256,
+            sends_iss=sends_iss,
+            date_skew_s=date_skew_s,
+        )
+
+    # --- where it is; known once the sandbox listens ------------------------------------------------------
+
+    @property
+    def issuer(self) -> str:
+        return self._state.issuer
+
+    @property
+    def authorization_endpoint(self) -> str:
+        return self._state.origin + AUTHORIZE
+
+    @property
+    def token_endpoint(self) -> str:
+        return self._state.origin + TOKEN
+
+    @property
+    def revocation_endpoint(self) -> str:
+        return self._state.origin + REVOKE
+
+    @property
+    def device_authorization_endpoint(self) -> str:
+        return self._state.origin + DEVICE
+
+    # --- what to do to it ---------------------------------------------------------------------------------
+
+    def add_fault(self, fault: OAuthFault) -> None:
+        self._state.faults.add(fault)
+
+    def issue_tokens(self, client_id: str = CLIENT_ID, scopes: Sequence[str] = ()) -> IssuedTokens:
+        """Sign somebody in without a browser: a new family, as if a person had agreed."""
+        return self._state.grants.new_family(client_id, tuple(scopes) or self._state.scopes)
+
+    def set_access_token_lifetime(self, lifetime_s: float) -> None:
+        """For tokens from now on."""
+        self._state.grants.access_token_lifetime_s = lifetime_s
+
+    def expire_access_tokens(self) -> None:
+        """Let every access token that is out be past its time now."""
+        self._state.grants.expire_access_tokens()
+
+    def revoke_everything(self) -> None:
+        self._state.grants.revoke_all()
+
+    def approve_device(self, user_code: str) -> bool:
+        """Return whether a sign-in waited for this code."""
+        return self._state.devices.decide(user_code, "allowed")
+
+    def deny_device(self, user_code: str) -> bool:
+        return self._state.devices.decide(user_code, "denied")
+
+    # --- what happened ------------------------------------------------------------------------------------
+
+    @property
+    def record(self) -> OAuthRecord:
+        return self._state.record
+
+    @property
+    def token_requests(self) -> list[TokenRequest]:
+        return self._state.record.token_requests
+
+    @property
+    def refresh_count(self) -> int:
+        """How many refreshes were asked for, whatever became of them."""
+        return self._state.record.refresh_count
+
+    @property
+    def reuse_events(self) -> list[ReuseEvent]:
+        return self._state.grants.reuse_events
+
+    @property
+    def families_alive(self) -> int:
+        return self._state.grants.families_alive
+
+    @property
+    def tokens_issued(self) -> int:
+        return self._state.grants.tokens_issued
+
+    @property
+    def waiting_user_codes(self) -> list[str]:
+        """Of the device sign-ins that nobody has answered."""
+        return [login.user_code for login in self._state.devices.waiting]
+
+    def token_state(self, access_token: str) -> TokenState:
+        return self._state.grants.state_of(access_token)
+
+    def scopes_of(self, access_token: str) -> tuple[str, ...]:
+        return self._state.grants.scopes_of(access_token)
+
+    async def wait_for_token_requests(
+        self, count: int, *, worked_on: bool = False, timeout_s: float = 10.0
+    ) -> list[TokenRequest]:
+        """Return once so many came in all, or with `worked_on` were decided about. Raises `TimeoutError`."""
+        requests = self._state.record.token_requests
+
+        def is_so() -> bool:
+            return sum(1 for r in requests if r.outcome or not worked_on) >= count
+
+        await self._state.record.wait_until(is_so, timeout_s)
+        return requests
+
+    async def wait_for_device_login(self, *, timeout_s: float = 10.0) -> str:
+        """Return the user code of a sign-in that waits, once there is one. Raises `TimeoutError`."""
+        await self._state.record.wait_until(lambda: bool(self._state.devices.waiting), timeout_s)
+        return self._state.devices.waiting[0].user_code
+
+    # --- for the sandbox ----------------------------------------------------------------------------------
+
+    def add_to(self, application: web.Application) -> None:
+        state = self._state
+        AuthorizePages(state).add_to(application)
+        application.router.add_post(TOKEN, TokenEndpoint(state).answer)
+        application.router.add_post(REVOKE, RevocationEndpoint(state).answer)
+        application.router.add_post(DEVICE, DeviceEndpoint(state, DEVICE_PAGE).answer)
+        path = state.issuer_path
+        for well_known in (
+            f"/.well-known/oauth-authorization-server{path}",  # RFC 8414 §3.1
+            f"{path}/.well-known/openid-configuration",  # OpenID Connect Discovery §4
+        ):
+            application.router.add_get(well_known, self._metadata)
+
+    def listens_at(self, origin: str) -> None:
+        self._state.origin = origin
+
+    async def _metadata(self, request: web.Request) -> web.StreamResponse:
+        effect = self._state.faults.next_for(OAuthRequest("metadata"))
+        self._state.record.add_metadata(request.path)
+        return await answered(request, effect, self._state.headers(), self._document)
+
+    def _document(self) -> Mapping[str, JsonValue]:
+        """RFC 8414 §2."""
+        return {
+            "issuer": self.issuer,
+            "authorization_endpoint": self.authorization_endpoint,
+            "token_endpoint": self.token_endpoint,
+            "revocation_endpoint": self.revocation_endpoint,
+            "device_authorization_endpoint": self.device_authorization_endpoint,
+            "scopes_supported": list(self._state.scopes),
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_GRANT],
+            "code_challenge_methods_supported": ["S256"] if self._state.supports_s256 else ["plain"],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "revocation_endpoint_auth_methods_supported": ["none"],
+            "authorization_response_iss_parameter_supported": self._state.sends_iss,
+        }

@@ -1,0 +1,60 @@
+"""What the authorisation server's endpoints share: who it is, what it was told to do, what it has given out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from llm_orc.sandbox.faults import FaultPlan
+from llm_orc.sandbox.oauth.clients import Client
+from llm_orc.sandbox.oauth.devices import Devices
+from llm_orc.sandbox.oauth.faults import OAuthEffect, OAuthRequest
+from llm_orc.sandbox.oauth.grants import Grants, OAuthProblem
+from llm_orc.sandbox.oauth.record import OAuthRecord
+
+
+@dataclass(slots=True)
+class OAuthState:
+    """`origin` is known once the sandbox listens."""
+
+    clients: Mapping[str, Client]
+    scopes: tuple[str, ...]
+    grants: Grants
+    devices: Devices
+    faults: FaultPlan[OAuthRequest, OAuthEffect]
+    record: OAuthRecord
+    clock: Callable[[], float]
+    issuer_path: str
+    auto_approve: bool
+    requires_pkce: bool
+    supports_s256: bool
+    sends_iss: bool
+    date_skew_s: float
+    origin: str = ""
+
+    @property
+    def issuer(self) -> str:
+        return self.origin + self.issuer_path
+
+    def headers(self) -> dict[str, str]:
+        """Of every answer that a client reads (RFC 6749 §5.1); `Date` by the server's own, maybe wrong, clock."""
+        return {
+            "x-llm-orc-sandbox": "canned",
+            "cache-control": "no-store",
+            "date": formatdate(self.clock() + self.date_skew_s, usegmt=True),
+        }
+
+    def client(self, client_id: str) -> Client:
+        """Raises `OAuthProblem`."""
+        if client_id not in self.clients:
+            raise OAuthProblem("invalid_client", "unknown client_id", status=401)
+        return self.clients[client_id]
+
+    def granted(self, asked: str) -> tuple[str, ...]:
+        """Return the scopes of a request, all that there are where it names none. Raises `OAuthProblem`."""
+        scopes = tuple(dict.fromkeys(asked.split()))
+        unknown = [scope for scope in scopes if scope not in self.scopes]
+        if unknown:
+            raise OAuthProblem("invalid_scope", f"unknown scope {unknown[0]}")
+        return scopes or self.scopes

@@ -1,0 +1,123 @@
+"""Runs that begin anew from earlier ones: what is kept is not asked for again, nor paid for again."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_orc.app.history.compare import compare_runs
+from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of, to_be_asked
+from llm_orc.app.history.runs import delete_runs, get_run
+from llm_orc.errors import InputError
+from llm_orc.runs.state import RunResult
+from llm_orc.sandbox.faults import Fault, Status
+from llm_orc.sandbox.server import Sandbox
+from tests.app.conftest import KEY, Workspace, local, on_sandbox, run
+
+
+@pytest.fixture
+def place(workspace: Workspace, sandbox: Sandbox) -> Workspace:
+    workspace.settings(on_sandbox(sandbox))
+    workspace.ensemble(
+        "panel",
+        local("a"),
+        local("b"),
+        local("chair", depends_on=["a", "b"]),
+        local("clerk", depends_on=["chair"]),
+    )
+    return workspace
+
+
+async def fork(place: Workspace, name: str, options: ForkOptions) -> RunResult:
+    app = place.app()
+    return await fork_run(app, origin_of(app, name), options, show=lambda _event: None)
+
+
+async def test_a_fork_asks_an_agent_and_all_behind_it_and_keeps_the_others(
+    place: Workspace, sandbox: Sandbox
+) -> None:
+    first, _ = await run(place.app(), "panel")
+
+    forked = await fork(place, first.run_id, ForkOptions(asked=("chair",)))
+
+    assert sandbox.request_count == 4 + 2
+    assert forked.status == "completed"
+    assert forked.forked_from == first.run_id
+    assert forked.run_id != first.run_id
+    assert {agent.name for agent in forked.agents if agent.is_kept} == {"a", "b"}
+    assert forked["a"].response == first["a"].response
+    assert forked.total.calls == 2
+
+
+async def test_a_fork_is_whole_without_the_run_it_comes_from(place: Workspace) -> None:
+    first, _ = await run(place.app(), "panel")
+    forked = await fork(place, "last", ForkOptions(asked=("clerk",)))
+
+    delete_runs(place.app(), [first.run_id])
+
+    again = get_run(place.app(), forked.run_id)
+    assert again.result == forked
+    assert again.summary.finished == 4
+
+
+async def test_a_retry_asks_only_agents_without_an_answer(workspace: Workspace) -> None:
+    workspace.ensemble("pair", local("good"), local("bad", system_prompt="You fail."))
+    faults = [Fault(Status(400), contains="You fail.", times=1)]
+    async with Sandbox(faults=faults) as sandbox:
+        workspace.settings(on_sandbox(sandbox))
+        first, _ = await run(workspace.app(), "pair")
+
+        again = await fork(workspace, "last", ForkOptions())
+
+        assert first["bad"].status == "failed"
+        assert again.status == "completed"
+        assert sandbox.request_count == 3
+        assert get_run(workspace.app(), first.run_id).result["bad"].status == "failed"
+
+
+async def test_what_is_kept_is_not_counted_against_the_new_runs_limits(place: Workspace, sandbox: Sandbox) -> None:
+    place.environ = {"ANTHROPIC_API_KEY": KEY}
+    paid = {"provider": "anthropic-api", "model": "claude-sonnet-4-5", "max_tokens": 1000}
+    place.ensemble("paid", {"name": "a", **paid}, {"name": "b", "depends_on": ["a"], **paid})
+    await run(place.app(), "paid")
+
+    forked = await fork(place, "last", ForkOptions(asked=("b",), max_calls=1, max_cost_usd=0.05))
+
+    assert forked.status == "completed"
+    assert forked.total.cost_usd == forked["b"].cost_usd
+    assert get_run(place.app(), "last").summary.cost_usd == forked["b"].cost_usd
+
+
+async def test_everything_can_be_asked_again(place: Workspace, sandbox: Sandbox) -> None:
+    await run(place.app(), "panel")
+
+    again = await fork(place, "last", ForkOptions(everything=True))
+
+    assert sandbox.request_count == 8
+    assert not any(agent.is_kept for agent in again.agents)
+
+
+async def test_an_agent_that_is_none_is_named_with_the_nearest(place: Workspace) -> None:
+    await run(place.app(), "panel")
+    recipe = get_run(place.app(), "last").recipe
+
+    with pytest.raises(InputError, match="no agent `chiar`") as caught:
+        to_be_asked(recipe, ["chiar"])
+
+    assert caught.value.hint == "Did you mean `chair`?"
+
+
+async def test_a_run_is_the_same_as_itself_and_a_difference_is_one_on_both_sides(place: Workspace) -> None:
+    await run(place.app(), "panel", task="the first task")
+    one = get_run(place.app(), "last")
+    await run(place.app(), "panel", task="the second task")
+    other = get_run(place.app(), "last")
+
+    same, there, back = compare_runs(one, one), compare_runs(one, other), compare_runs(other, one)
+
+    assert same.same_answers
+    assert not same.differences
+    assert not there.same_answers
+    assert [(d.what, d.left, d.right) for d in there.differences] == [
+        (d.what, d.right, d.left) for d in back.differences
+    ]
+    assert there.differences[0].what == "task"

@@ -1,0 +1,137 @@
+"""The published schemas say of a document what our readers say of it.
+
+Beyond a schema: agents' names that come twice, dependencies that don't exist, circles, letters that a name may not
+have, a whole number that is written as `1.0`, credentials among headers and options, profiles that don't exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from llm_orc.app.projects.json_schemas import config_schema, ensemble_schema, schema_text
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, agent_fields
+from llm_orc.ensembles.library import PACKAGED
+from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.errors import EnsembleInvalid, SettingsError
+from llm_orc.settings.fields import SECTIONS
+from llm_orc.settings.load import load_settings
+from llm_orc.storage.paths import Paths
+
+ENSEMBLE = Draft202012Validator(ensemble_schema())
+CONFIG = Draft202012Validator(config_schema())
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 5),
+    st.floats(-1.5, 2.5).filter(lambda x: not x.is_integer()),
+    st.sampled_from(["", "a", "b", "all", "any", "json", "text", "oauth", "error", "https://host/v1", "KEY"]),
+)
+values: st.SearchStrategy[object] = st.one_of(
+    scalars,
+    st.lists(st.sampled_from(["a", "b", "api-key", "oauth"]), max_size=3),
+    st.just({}),
+    st.just({"k": "v"}),
+)
+
+
+def agents() -> st.SearchStrategy[dict[str, Any]]:
+    keys = st.sampled_from([*agent_fields(), "unknown_key"])
+    return st.dictionaries(keys.filter(lambda key: key not in ("name", "depends_on")), values, max_size=4)
+
+
+@st.composite
+def ensembles(draw: st.DrawFn) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": "panel",
+        "agents": [
+            {"name": "a", **draw(agents())},
+            {
+                "name": "b",
+                "depends_on": draw(
+                    st.sampled_from(
+                        [None, [], "a", ["a"], [{"agent_name": "a"}], [{"agent_name": "a", "x": 1}], 3, [""]]
+                    )
+                ),
+                **draw(agents()),
+            },
+        ],
+    }
+    keys = st.sampled_from([*ENSEMBLE_FIELDS, "unknown_key"]).filter(lambda key: key not in ("name", "agents"))
+    document |= draw(st.dictionaries(keys, scalars, max_size=3))
+    match draw(st.integers(0, 9)):
+        case 0:
+            document["agents"] = draw(st.sampled_from([None, [], {}, "a", [3]]))
+        case 1:
+            document["name"] = draw(st.sampled_from([None, "", 3, "a/b", "~a", "x" * 129]))
+        case 2:
+            del document["name"]
+        case _:
+            pass
+    return document
+
+
+def is_read(document: object) -> bool:
+    """Whole: an editor marks what is ignored, too."""
+    try:
+        return not parse_ensemble_text(yaml.safe_dump(document)).ignored
+    except EnsembleInvalid:
+        return False
+
+
+@settings(max_examples=400, deadline=None)
+@given(ensembles())
+def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dict[str, Any]) -> None:
+    assert ENSEMBLE.is_valid(document) == is_read(document), document
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> dict[str, Any]:
+    section = draw(st.sampled_from([*SECTIONS, "some_other_section"]))
+    rows: Collection[str] = SECTIONS[section].fields if section in SECTIONS else ("x",)
+    # Free mappings, and a name that must be that of another entry: no schema can say so.
+    beyond = ("oauth", "options", "headers", "fallback_model_profile")
+    keys = st.sampled_from([*rows, "unknown_key"]).filter(lambda key: key not in beyond)
+    entry = draw(st.one_of(st.none(), st.just(3), st.dictionaries(keys, values, max_size=3)))
+    return {section: {"name": entry} if section in SECTIONS and SECTIONS[section].is_named else entry}
+
+
+@settings(max_examples=400, deadline=None)
+@given(document=configurations())
+def test_settings_fit_the_schema_if_and_only_if_they_can_be_read(
+    document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    (home / "config.yaml").write_text(yaml.safe_dump(document))
+    try:
+        read = load_settings(Paths(home, home / "state", home / "cache"), home, {}, home=home)
+        is_good = not read.broken_profiles and not any("has the key" in notice for notice in read.notices)
+    except SettingsError:
+        is_good = False
+
+    assert CONFIG.is_valid(document) == is_good, document
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGED.glob("*.yaml")), ids=lambda file: file.stem)
+def test_what_comes_along_fits(file: Path) -> None:
+    assert list(ENSEMBLE.iter_errors(yaml.safe_load(file.read_text()))) == []
+
+
+def test_the_packaged_settings_fit() -> None:
+    for name in ("packaged.yaml", "presets.yaml"):
+        file = Path(__file__).parents[3] / "src" / "llm_orc" / "settings" / name
+        document = yaml.safe_load(file.read_text())
+        assert list(CONFIG.iter_errors(document)) == []
+
+
+@pytest.mark.parametrize("name", ["ensemble", "config", "result"])
+def test_each_is_a_schema_and_in_the_form_that_is_printed(name: Any) -> None:
+    Draft202012Validator.check_schema(yaml.safe_load(schema_text(name)))

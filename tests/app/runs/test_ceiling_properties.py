@@ -1,0 +1,220 @@
+"""Whatever dialects, faults, kills and resumes come together: what a provider could bill stays within the limit."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_orc.agents.candidate import Candidate
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.app.runs.budget import budget_of, limits_of
+from llm_orc.auth.access import Access, Billing
+from llm_orc.auth.apply import ApiKeyHeader
+from llm_orc.auth.secret import Secret
+from llm_orc.engine.events import AgentDelta, RecordedEvent, TryStarted
+from llm_orc.engine.execute import execute
+from llm_orc.engine.plan import make_plan
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.net.http import Http
+from llm_orc.net.options import NetworkSettings
+from llm_orc.providers.base import Usage
+from llm_orc.providers.dialects.anthropic import Anthropic
+from llm_orc.providers.dialects.dialect import Dialect
+from llm_orc.providers.dialects.gemini import Gemini
+from llm_orc.providers.dialects.openai_chat import OpenAIChat
+from llm_orc.providers.dialects.openai_responses import OpenAIResponses
+from llm_orc.providers.endpoint import Endpoint
+from llm_orc.providers.model import HttpModel
+from llm_orc.providers.prices import listed_usd
+from llm_orc.runs.journal import RunRow
+from llm_orc.runs.recipe import Recipe, RecordedRun
+from llm_orc.runs.record import DirectSink
+from llm_orc.runs.state import RunState
+from llm_orc.runs.tries import RecordedTries
+from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
+
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (Anthropic(), OpenAIChat(), OpenAIResponses(), Gemini())
+}
+MAX_TOKENS = 2000
+ROUNDING_USD = 1e-9
+
+
+class Clock:
+    def now(self) -> float:
+        return 1_000_000.0
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a run: it is killed when it has sent `kill_at` requests."""
+
+    kill_at: int | None
+    limit_usd: float | None = None
+    max_calls: int | None = None
+
+
+@dataclass
+class Story:
+    """A run over several processes: `kept` is what its journal has of it."""
+
+    dialect: str
+    agents: int
+    stream: bool
+    kept: list[RecordedEvent] = field(default_factory=list)
+
+    @property
+    def state(self) -> RunState:
+        state = RunState()
+        for event in self.kept:
+            state.apply(event)
+        return state
+
+    def recipe(self, process: Process) -> Recipe:
+        names = [f"a{n}" for n in range(self.agents)]
+        ensemble = Ensemble("e", tuple(AgentSpec(name) for name in names))
+        return Recipe(ensemble, "the task", {}, max_cost_usd=process.limit_usd, max_calls=process.max_calls)
+
+    def earlier(self, recipe: Recipe) -> RecordedRun | None:
+        row = RunRow("r", "e", 0.0, None, "open", self.agents, 0, None, False)
+        return RecordedRun(row, recipe, tuple(self.kept), len(self.kept)) if self.kept else None
+
+    async def go_on(self, server: PaidServer, http: Http, process: Process) -> None:
+        is_alive, requests = True, 0
+
+        def keep(event: RecordedEvent | AgentDelta) -> None:
+            if is_alive and not isinstance(event, AgentDelta):
+                self.kept.append(event)
+            elif isinstance(event, TryStarted):
+                raise asyncio.CancelledError  # the dead send nothing
+
+        def billed(_usd: float) -> None:
+            nonlocal is_alive, requests
+            requests += 1
+            if requests == process.kill_at:
+                is_alive = False
+                running.cancel()
+
+        server.billed = billed
+        recipe, clock, sink = self.recipe(process), Clock(), DirectSink(keep)
+        plan, candidate = make_plan(recipe.ensemble), self.candidate(server, http)
+        candidates = dict.fromkeys(plan.names, (candidate,))
+        done = self.state.outputs
+        record = RecordedTries(sink, clock.now)
+        budget = budget_of(recipe, self.earlier(recipe), candidates, {}, record)
+        running = asyncio.ensure_future(
+            execute(
+                plan,
+                recipe.task,
+                LlmCaller(candidates, () if budget is None else (budget,)),
+                sink,
+                run_id="r",
+                clock=clock,
+                max_concurrent=3,
+                done=done,
+                limits=limits_of(recipe),
+            )
+        )
+        with suppress(asyncio.CancelledError):
+            await running
+
+    def candidate(self, server: PaidServer, http: Http) -> Candidate:
+        provider, model, _ = PROVIDERS[self.dialect]
+        endpoint = Endpoint(provider, DIALECTS[self.dialect].name, server.url, server.url)
+        key = ApiKeyHeader(server.url, "x-key", Secret("k"), "")
+
+        def cost_usd(name: str, usage: Usage) -> float | None:
+            prices = [listed_usd(provider, each, usage) for each in (name, model)]
+            return max((price for price in prices if price is not None), default=None)
+
+        async def nap(_seconds: float) -> None:
+            await asyncio.sleep(0)
+
+        built = HttpModel(
+            endpoint,
+            model,
+            DIALECTS[self.dialect],
+            key,
+            http,
+            max_retries=2,
+            stream=self.stream,
+            sleep=nap,
+        )
+        choice = ModelChoice(provider, model, "user", max_tokens=MAX_TOKENS, timeout_s=0.5)
+        return Candidate(choice, built, Access(provider, "api-key", Billing.METERED, "key", server.url), cost_usd)
+
+
+async def tell(story: Story, faults: Sequence[Fault], processes: Iterable[Process]) -> None:
+    async with (
+        PaidServer([*faults]) as server,
+        Http(NetworkSettings(idle_timeout_s=0.05), max_connections=10) as http,
+    ):
+        for process in processes:
+            bill_before, calls_before = server.bill_usd, len(server.bills)
+            await story.go_on(server, http, process)
+            costs = story.state.costs
+            costs.stop()
+            if process.kill_at and process.limit_usd is None:  # what was not limited is kept a moment later
+                return
+            if process.max_calls is not None:
+                assert len(server.bills) <= costs.calls
+                assert len(server.bills) <= max(process.max_calls, calls_before)
+            if process.limit_usd is not None:
+                assert server.bill_usd <= costs.counted_usd + ROUNDING_USD, "what is counted is no less"
+                assert server.bill_usd <= max(process.limit_usd, bill_before) + ROUNDING_USD
+        result = story.state.result()
+        known = sum(agent.cost_usd or 0.0 for agent in result.agents)
+        assert result.total.known_cost_usd == pytest.approx(known)
+        assert (result.total.cost_usd is None) == bool(result.total.unknown_costs)
+        if result.total.cost_usd is not None:
+            assert server.bill_usd <= result.total.cost_usd + ROUNDING_USD, "nothing that was billed is left out"
+            if result.counted_usd is not None:
+                assert result.counted_usd == pytest.approx(result.total.cost_usd), (
+                    "limit and result tell one story"
+                )
+
+
+stories = st.builds(
+    Story, dialect=st.sampled_from(sorted(PROVIDERS)), agents=st.integers(1, 5), stream=st.booleans()
+)
+processes = st.builds(
+    Process,
+    kill_at=st.none() | st.integers(1, 4),
+    limit_usd=st.none() | st.floats(0.0, 0.15),
+    max_calls=st.none() | st.integers(0, 8),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    story=stories,
+    faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8),
+    processes=st.lists(processes, min_size=1, max_size=4),
+)
+async def test_no_faults_kills_and_resumes_bring_a_bill_above_its_limit(
+    story: Story, faults: list[Fault], processes: list[Process]
+) -> None:
+    await tell(story, faults, processes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+async def test_nor_do_long_stories(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(15):
+        story = Story(rng.choice(sorted(PROVIDERS)), rng.randint(1, 12), rng.random() < 0.5)
+        limit_usd = rng.choice([None, rng.uniform(0.01, 0.4), rng.uniform(0.01, 0.4)])
+        kills = [rng.choice([None, 1, 2, 3, 5, 8]) for _ in range(6)]
+        await tell(story, [rng.choice(FAULTS) for _ in range(30)], [Process(kill, limit_usd) for kill in kills])

@@ -1,0 +1,125 @@
+"""A process that carries out one batch, its agents asked at a provider that keeps a log of its own.
+
+    python -m tests.batches.carrier STORE PROVIDER_URL ROWS VARIANT [OPTIONS]
+
+VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
+`untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all workers,
+`max_calls`, `deadly`, a row that ends the process, `seen_s`, how long a worker may be silent, and `look_s`, how often others
+look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from dbos import DBOS
+
+from llm_orc.agents.budget import Tried
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn, CallAgent
+from llm_orc.app.wiring import SystemClock
+from llm_orc.auth.access import Access, Billing
+from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
+from llm_orc.batches.database import in_store
+from llm_orc.batches.store_url import place_of
+from llm_orc.batches.workers.budget import BatchAccount
+from llm_orc.batches.workers.limits import SharedLimits
+from llm_orc.batches.workers.membership import Pace
+from llm_orc.batches.workers.queues import enqueue_row, open_queue
+from llm_orc.batches.workers.steps import DurableSteps
+from llm_orc.batches.workers.worker import Worker
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.runs.recipe import Recipe
+
+AGENTS = (
+    AgentSpec("a"),
+    AgentSpec("b"),
+    AgentSpec("c", depends_on=("a",)),
+    AgentSpec("d", depends_on=("b",)),
+)
+ACCESS = Access("witness", "none", Billing.LOCAL, "none", "http://127.0.0.1")
+CHOICE = ModelChoice("witness", "witness", "ensemble")
+RECIPE = Recipe(Ensemble("kill", AGENTS), "", {agent.name: (CHOICE,) for agent in AGENTS})
+ROWS_AT_ONCE = 40
+
+
+def rows_of(number: int) -> list[NewRow]:
+    return [NewRow(i, i, f"row {i}") for i in range(1, number + 1)]
+
+
+def batch_id(number: int) -> str:
+    return batch_id_of(RECIPE, rows_of(number))
+
+
+class NaiveSteps(DurableSteps):
+    """What one would write first: a step is drawn when its agent's turn has come."""
+
+    async def run_step(self, turn: AgentTurn) -> str:
+        text: str = await DBOS.run_step_async({"name": "agent"}, self._ask, turn)
+        return text
+
+
+async def main(store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
+    place = place_of(store, Path("/nowhere"))
+    rows, name = rows_of(number), batch_id(number)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        async def calls(_batch_id: str, row: int, _recipe: Recipe) -> CallAgent:
+            async def call(turn: AgentTurn) -> AgentOutput:
+                turn.observer.calling("witness", ACCESS)
+                if f"row {options.get('deadly')}" == turn.prompt:
+                    os._exit(9)
+                if limits:
+                    await worker.gate.start("witness", 0)
+                await account.of_row(row).sending(Tried(turn.agent.name, 0.0))
+                # The prompt's own words tell the row; agents behind others get them within their answers.
+                begun = {"pid": os.getpid(), "begun": time.monotonic()}
+                asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}
+                async with http.post(url, json=asked) as answer:
+                    return AgentOutput(await answer.text(), "witness", ACCESS)
+
+            return call
+
+        steps = NaiveSteps if variant == "naive" else DurableSteps
+        pace = Pace(silent_s=options.get("seen_s", 30), look_s=options.get("look_s", 3))
+        limits = {}
+        if options.get("concurrent"):
+            limits["witness"] = SharedLimits(options["concurrent"], options.get("per_minute"))
+        spend = BatchLimits(max_calls=options.get("max_calls"), row_max_calls=options.get("row_max_calls"))
+        worker = Worker(
+            place,
+            calls,
+            SystemClock(),
+            batches=[name],
+            limits=limits,
+            pace=pace,
+            steps=steps,
+            tuned=variant != "untuned",
+        )
+        account = BatchAccount(worker.engine, worker.worker_id, name, spend, worker.carrier.call_starts)
+        async with worker:
+            new = NewBatch(name, RECIPE, "", 0.0, number, spend)
+            await in_store(partial(open_queue, worker.client, name, ROWS_AT_ONCE))
+            await in_store(partial(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0))
+            stopping = worker.carrier.stopping
+            while (batch := await in_store(partial(worker.batches.batch, name))) and batch.waiting:
+                if stopping.is_set():
+                    break
+                await asyncio.sleep(0.1)
+            await worker.carrier.settled()
+            await account.give_back()
+    sys.stdout.write(f"{worker.carrier.stopped_by or 'done'}\n")
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[5]) if len(sys.argv) > 5 else {}
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], given))

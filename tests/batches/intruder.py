@@ -1,0 +1,110 @@
+"""Somebody who can write to a store of batches and is no worker, and a worker that meets what they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn, CallAgent
+from llm_orc.app.wiring import SystemClock
+from llm_orc.auth.access import Access, Billing
+from llm_orc.batches.batch import BatchRow, NewBatch, NewRow
+from llm_orc.batches.database import engine_of, in_store
+from llm_orc.batches.store_url import Place
+from llm_orc.batches.workers.membership import Pace
+from llm_orc.batches.workers.queues import enqueue_row, open_queue
+from llm_orc.batches.workers.worker import Worker
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (ModelChoice("p", "m", "ensemble"),)})
+ACCESS = Access("p", "none", Billing.LOCAL, "none", "http://127.0.0.1")
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
+        return (open, (str(self._path), "w"))
+
+
+class Mark:
+    """A file that is there once code of a row was run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def is_there(self) -> bool:
+        return self.path.exists()
+
+
+def worker_on(place: Place, told: list[str]) -> Worker:
+    async def calls(_batch_id: str, _number: int, _recipe: Recipe) -> CallAgent:
+        async def answer(turn: AgentTurn) -> AgentOutput:
+            return AgentOutput(f"answer to {turn.prompt}", "m", ACCESS)
+
+        return answer
+
+    pace = Pace(beat_s=0.05, look_s=0.2)
+    return Worker(place, calls, SystemClock(), batches=None, pace=pace, told=told.append)
+
+
+async def submit(worker: Worker, rows: int = 3) -> None:
+    """Keep a batch; nobody takes its rows before its queue is opened."""
+    batch = NewBatch("b1", RECIPE, "", 0.0, rows)
+    new = [NewRow(number, number, f"task {number}") for number in range(1, rows + 1)]
+    await in_store(partial(worker.batches.submit, batch, new, partial(enqueue_row, worker.client), 0.0))
+
+
+async def carry_out(worker: Worker, rows: int = 3) -> dict[int, BatchRow]:
+    """Open the queue, and return the rows when all have ended."""
+    await in_store(partial(open_queue, worker.client, "b1", 10))
+    while len(await in_store(partial(worker.batches.ended_numbers, "b1"))) < rows:
+        assert not worker.carrier.stopping.is_set(), worker.carrier.stopped_by
+        await asyncio.sleep(0.05)
+    found = await in_store(lambda: list(worker.batches.rows("b1", range(1, rows + 1))))
+    return {row.number: row for row in found}
+
+
+class Intruder:
+    """Writes to the engine's own tables, as whoever has a database user's password can."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def __call__(self, statement: str, **values: object) -> None:
+        engine = engine_of(self._place)
+        try:
+            with engine.begin() as connection:
+                schema = "" if self._place.path is not None else "dbos."
+                connection.execute(sa.text(statement.replace("@", schema)), values)
+        finally:
+            engine.dispose()
+
+    def replace_inputs(self, name: str, form: str, text: str) -> None:
+        self(
+            "UPDATE @workflow_status SET serialization = :f, inputs = :t WHERE workflow_uuid = :n",
+            f=form,
+            t=text,
+            n=name,
+        )
+        self("UPDATE @workflow_input SET inputs = :t WHERE workflow_uuid = :n", t=text, n=name)
+
+
+async def prepared(store: Place, rows: int = 3) -> None:
+    async with worker_on(store, []) as first:
+        await submit(first, rows)

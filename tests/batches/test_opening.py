@@ -1,0 +1,76 @@
+"""A store that several programs open at once, and one that is not for this release."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llm_orc.batches.database import open_engine
+from llm_orc.batches.store_url import place_of
+from llm_orc.batches.tables import METADATA, SCHEMA
+from llm_orc.errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OPENER = """
+import sys
+from pathlib import Path
+from llm_orc.batches.database import open_engine
+from llm_orc.batches.store_url import place_of
+place = place_of(sys.argv[1], Path())
+print("ready", flush=True)
+sys.stdin.readline()
+open_engine(place).dispose()
+"""
+
+
+def tables_of(path: Path) -> set[str]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_programs_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> None:
+    path = tmp_path / "batches.sqlite"
+    command = [sys.executable, "-c", _OPENER, str(path)]
+    with contextlib.ExitStack() as stack:
+        openers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                )
+            )
+            for _ in range(6)
+        ]
+        for opener in openers:
+            assert opener.stdout is not None
+            assert opener.stdout.readline() == "ready\n"
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write("\n")
+            opener.stdin.flush()
+        said = [opener.communicate(timeout=60)[1] for opener in openers]
+
+    assert said == [""] * 6
+    assert tables_of(path) == set(METADATA.tables)
+
+
+def test_a_store_of_a_newer_release_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "batches.sqlite"
+    place = place_of(str(path), tmp_path)
+    open_engine(place).dispose()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE llm_orc_store SET schema = ?", (SCHEMA + 1,))
+        connection.execute("DROP TABLE llm_orc_workers")  # say, it has none
+
+    with pytest.raises(StorageError, match="newer release") as refused:
+        open_engine(place)
+
+    assert str(path) in str(refused.value)
+    assert "Upgrade" in (refused.value.hint or "")
+    assert "llm_orc_workers" not in tables_of(path)

@@ -1,0 +1,221 @@
+"""Workers that share a PostgreSQL: they come, are killed, stopped and lose their server, and no answer is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from llm_orc.batches.batch_store import BatchStore
+from llm_orc.batches.database import open_engine
+from llm_orc.batches.store_url import place_of
+from llm_orc.batches.tables import LIMITS, WORKERS
+from llm_orc.batches.workers.limits import SharedGate
+from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
+from tests.batches.carrier import batch_id
+from tests.batches.postgres import Postgres, find_programs
+from tests.batches.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_programs() is None, reason="needs PostgreSQL's server programs; .ci/run installs them"
+    ),
+]
+ROWS = int(os.environ.get("LLM_ORC_TEST_ROWS", "200"))  # the longer suite: 2000
+LIMIT_S = 120.0 + ROWS / 2
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    programs = find_programs()
+    assert programs is not None
+    with Postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture
+async def witness() -> AsyncIterator[Witness]:
+    async with Witness() as witness:
+        yield witness
+
+
+class Workers:
+    """Processes that carry out the same batch."""
+
+    def __init__(self, store: str, witness: Witness, rows: int, **options: int) -> None:
+        self._arguments = (store, witness.url, str(rows), "ours", json.dumps(options))
+        self._witness, self._rows = witness, rows
+        self.running: list[asyncio.subprocess.Process] = []
+
+    async def join(self) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tests.batches.carrier", *self._arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        self.running.append(process)
+        return process
+
+    async def kill(self, spare: asyncio.subprocess.Process | None = None, unkept_s: float = 1.0) -> None:
+        """Kill the one that is there longest, but for `spare`."""
+        process = next(process for process in self.running if process is not spare)
+        self.running.remove(process)
+        process.kill()
+        self._witness.note_kill(process.pid, unkept_s)
+        await process.wait()
+
+    async def until(self, share: float) -> None:
+        """Return when this share of all calls was answered."""
+        async with asyncio.timeout(LIMIT_S):
+            while len(self._witness.answered) < self._rows * 4 * share:
+                gone = [p for p in self.running if p.returncode]
+                assert not gone, await said(gone[0])
+                await asyncio.sleep(0.01)
+
+    async def all_done(self) -> list[str]:
+        """Return what each said at its end."""
+        words = []
+        async with asyncio.timeout(LIMIT_S):
+            for process in self.running:
+                out, err = await process.communicate()
+                assert process.returncode == 0, err.decode()
+                words.append(out.decode().strip())
+        return words
+
+
+async def said(process: asyncio.subprocess.Process) -> str:
+    _, err = await process.communicate()
+    return err.decode()
+
+
+def answers(store: str, rows: int) -> dict[tuple[int, str], str | None]:
+    engine = open_engine(place_of(store, Path()))
+    try:
+        found = list(BatchStore(engine).rows(batch_id(rows), range(1, rows + 1)))
+    finally:
+        engine.dispose()
+    return {(row.number, a.name): a.response for row in found if row.result for a in row.result.agents}
+
+
+async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three_workers(
+    postgres: Postgres, witness: Witness, tmp_path: Path
+) -> None:
+    """Kills, joins, a worker that is stopped until others took its rows, and a server that crashes."""
+    async with Witness(spread_s=0.02) as undisturbed:
+        alone = Workers(str(tmp_path / "alone.sqlite"), undisturbed, ROWS)
+        await alone.join()
+        await alone.all_done()
+    workers = Workers(postgres.url, witness, ROWS, seen_s=6)
+
+    for _ in range(3):
+        await workers.join()
+    await workers.until(0.1)
+    await workers.kill()
+    await workers.join()
+    await workers.until(0.3)
+    sleeper = workers.running[0]
+    sleeper.send_signal(signal.SIGSTOP)
+    witness.note_kill(sleeper.pid)
+    await workers.until(0.5)
+    away = time.monotonic()
+    await asyncio.to_thread(postgres.restart)
+    await workers.until(0.6)
+    await workers.kill(spare=sleeper, unkept_s=1.0 + time.monotonic() - away)
+    await workers.join()
+    await workers.until(1.0)
+    sleeper.send_signal(signal.SIGCONT)
+    await workers.all_done()
+
+    assert answers(postgres.url, ROWS) == answers(str(tmp_path / "alone.sqlite"), ROWS)
+    assert len(witness.answered) == ROWS * 4
+    assert not witness.unexplained()
+
+
+async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_together(
+    postgres: Postgres, witness: Witness
+) -> None:
+    workers = Workers(postgres.url, witness, 60, concurrent=6, per_minute=1500)
+
+    for _ in range(3):
+        await workers.join()
+    await workers.until(0.4)
+    await workers.kill()
+    await workers.join()
+    await workers.all_done()
+
+    assert len(witness.answered) == 60 * 4
+    assert witness.most_in_flight <= 6
+    assert witness.most_starts(1.0) <= 1500 / 60 + 3
+
+
+async def test_starts_that_a_worker_missed_while_it_was_held_up_are_no_burst(postgres: Postgres) -> None:
+    engine = open_engine(place_of(postgres.url, Path()))
+    with engine.begin() as connection:
+        worker = {"host": "h", "pid": 1, "started_at": 0.0, "seen_at": 0.0, "lock_key": 1}
+        connection.execute(sa.insert(WORKERS).values(worker_id="w", **worker))
+        connection.execute(sa.insert(LIMITS).values(key="p", requests_per_minute=600))
+    gate, starts = SharedGate(engine, "w"), list[float]()
+
+    async def start() -> None:
+        await gate.start("p", 0)
+        starts.append(time.monotonic())
+
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as group:
+        for _ in range(15):
+            group.create_task(start())
+        while len(starts) < 3:
+            await asyncio.sleep(0.01)
+        time.sleep(1.0)  # noqa: ASYNC251 - nothing of the worker runs meanwhile
+    engine.dispose()
+
+    at_once = [sum(1 for at in starts if first <= at < first + 0.3) for first in starts]
+    assert max(at_once) <= 0.3 * 600 / 60 + 1
+
+
+async def test_a_row_that_ends_its_process_is_parked_and_its_queued_agents_too(
+    postgres: Postgres, witness: Witness
+) -> None:
+    """Agents are asked on their provider's queue, by whichever worker: the row is to blame all the same."""
+    rows = 8
+    workers = Workers(postgres.url, witness, rows, concurrent=6, deadly=3, look_s=1)
+    codes: list[int | None] = []
+    async with asyncio.timeout(LIMIT_S):
+        while 0 not in codes:
+            process = await workers.join()
+            await process.communicate()
+            codes.append(process.returncode)
+
+    engine = open_engine(place_of(postgres.url, Path()))
+    found = {row.number: row for row in BatchStore(engine).rows(batch_id(rows), range(1, rows + 1))}
+    engine.dispose()
+    assert codes.count(9) == len(codes) - 1 <= MOST_TAKEOVERS + 2
+    assert found[3].error_code == "row_parked"
+    assert {row.state for number, row in found.items() if number != 3} == {"completed"}
+
+
+async def test_a_budget_of_calls_holds_over_workers_and_kills(postgres: Postgres, witness: Witness) -> None:
+    workers = Workers(postgres.url, witness, 100, max_calls=150)
+
+    for _ in range(3):
+        await workers.join()
+    await workers.until(0.2)
+    await workers.kill()
+    await workers.join()
+    ended = await workers.all_done()
+
+    assert len(witness.calls) <= 150
+    assert len(witness.calls) > 120
+    assert any("--max-calls" in words for words in ended)

@@ -1,0 +1,40 @@
+"""Tables fit a terminal, and are whole in a pipe."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_orc.cli.shell.tables import Column, cell_width, cut, table, tail
+
+COLUMNS = (Column("NAME"), Column("DESCRIPTION", shrinks=True), Column("AGENTS", is_number=True))
+ROWS = [("panel", "Three specialists and a chair on one question", "4"), ("日本", "two wide characters", "12")]
+
+
+def test_a_terminal_gets_a_heading_and_aligned_columns() -> None:
+    assert table(COLUMNS, ROWS, 80) == (
+        "NAME   DESCRIPTION                                    AGENTS\n"
+        "panel  Three specialists and a chair on one question       4\n"
+        "日本   two wide characters                                12\n"
+    )
+
+
+def test_a_narrow_terminal_cuts_only_what_may_be_cut() -> None:
+    lines = table(COLUMNS, ROWS, 40).splitlines()
+
+    assert lines[1] == "panel  Three specialists and a …       4"
+    assert all(cell_width(line) <= 40 for line in lines)
+
+
+def test_a_pipe_gets_every_cell_whole_between_tabs_and_no_heading() -> None:
+    assert table(COLUMNS, ROWS, None).splitlines()[0].split("\t") == list(ROWS[0])
+
+
+def test_a_tab_or_newline_in_a_cell_does_not_make_another() -> None:
+    assert table(COLUMNS, [("a\tb", "c\nd", "\x1b[31m")], None) == "a b\tc d\t\\x1b[31m\n"
+
+
+@given(st.text(max_size=60), st.integers(1, 80))
+def test_cut_and_tail_never_exceed_their_width(text: str, width: int) -> None:
+    assert cell_width(cut(text, width)) <= width
+    assert cell_width(tail(text, width)) <= width
