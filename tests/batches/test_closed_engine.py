@@ -98,7 +98,7 @@ def test_the_engine_is_opened_nowhere_without_being_closed() -> None:
             openers.add(path.name)
             assert "serializer=engine_serializer()" in text or '"serializer": engine_serializer()' in text
 
-    assert openers == {"queueing.py", "worker.py"}
+    assert openers == {"queues.py", "worker.py"}
 
 
 @settings(max_examples=40)

@@ -7,11 +7,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-PROGRAM = "llm-orc"
-COMPLETE_VARIABLE = "_LLM_ORC_COMPLETE"  # set by the completion scripts; click's naming
 
 
 def main(argv: Sequence[str] | None = None) -> int:

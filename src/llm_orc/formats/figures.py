@@ -83,3 +83,10 @@ def count(number: int, noun: str) -> str:
 def moment(unix_s: float) -> str:
     """Return an RFC 3339 time in UTC with milliseconds: `2026-11-03T09:30:00.250Z`."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def relative(moment: float, now: float) -> str:
+    """Return how far a moment is from now (Unix seconds): `in 55 min 10 s`, `12 s ago`; in days from two on."""
+    distance = abs(moment - now)
+    words = f"{distance / 86400:.0f} days" if distance > 2 * 86400 else seconds(distance)
+    return f"in {words}" if moment > now else f"{words} ago"

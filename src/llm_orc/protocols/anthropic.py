@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from llm_orc.protocols.chat_request import Arrived, Asked, Rejected, objects, text, text_of, whole_number, within
+from llm_orc.protocols.chat_request import (
+    ArrivedRequest,
+    ChatRequest,
+    Rejected,
+    objects,
+    text,
+    text_of,
+    whole_number,
+    within,
+)
 from llm_orc.protocols.dialect import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, event
 from llm_orc.providers.base import Message
 
@@ -13,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.sandbox.canned import CannedReply
+    from llm_orc.protocols.reply import ServedReply
     from llm_orc.settings.model import DialectName
 
 _ERROR_TYPES = {
@@ -35,7 +44,7 @@ class AnthropicDialect:
     not_json = "The request body is not valid JSON."
     overloaded_status = 529
 
-    def read(self, arrived: Arrived) -> Asked:
+    def read(self, arrived: ArrivedRequest) -> ChatRequest:
         body = arrived.body
         if "anthropic-version" not in arrived.headers:
             raise Rejected(400, "anthropic-version: header is required")
@@ -47,7 +56,7 @@ class AnthropicDialect:
             raise Rejected(400, "max_tokens: Input should be a valid integer")
         if max_tokens < 1:
             raise Rejected(400, "max_tokens: Input should be greater than or equal to 1")
-        return Asked(
+        return ChatRequest(
             model=text(body["model"]),
             system_prompt=text_of(body.get("system")) or None,
             messages=_messages(body["messages"]),
@@ -66,11 +75,11 @@ class AnthropicDialect:
     def too_long(self, tokens: int, most: int) -> Rejected:
         return Rejected(400, f"prompt is too long: {tokens} tokens > {most} maximum")
 
-    def whole(self, reply: CannedReply) -> JsonValue:
+    def whole(self, reply: ServedReply) -> JsonValue:
         content: list[JsonValue] = [{"type": "text", "text": reply.text}] if reply.tokens else []
         return _message(reply, content, _STOP_REASONS[reply.stop], reply.usage.output_tokens)
 
-    def opening(self, reply: CannedReply) -> bytes:
+    def opening(self, reply: ServedReply) -> bytes:
         return b"".join(
             (
                 event({"type": "message_start", "message": _message(reply, [], None, 1)}, "message_start"),
@@ -82,11 +91,11 @@ class AnthropicDialect:
             )
         )
 
-    def piece(self, reply: CannedReply, index: int) -> bytes:
+    def piece(self, reply: ServedReply, index: int) -> bytes:
         delta: JsonValue = {"type": "text_delta", "text": reply.tokens[index]}
         return event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
 
-    def closing(self, reply: CannedReply) -> bytes:
+    def closing(self, reply: ServedReply) -> bytes:
         delta: JsonValue = {
             "stop_reason": _STOP_REASONS[reply.stop],
             "stop_sequence": None,
@@ -109,7 +118,7 @@ class AnthropicDialect:
             kind = "api_error" if rejected.status >= 500 else "invalid_request_error"
         return {"type": "error", "error": {"type": kind, "message": rejected.message}, "request_id": request_id}
 
-    def error_event(self, rejected: Rejected, reply: CannedReply) -> bytes:
+    def error_event(self, rejected: Rejected, reply: ServedReply) -> bytes:
         return event(self.error(rejected, self.request_id(reply.number)), "error")
 
     def request_id(self, number: int) -> str:
@@ -172,7 +181,7 @@ def _cached(part: Mapping[str, JsonValue]) -> bool:
 
 
 def _message(
-    reply: CannedReply, content: list[JsonValue], stop_reason: str | None, output_tokens: int
+    reply: ServedReply, content: list[JsonValue], stop_reason: str | None, output_tokens: int
 ) -> JsonValue:
     return {
         "id": f"msg_sandbox{reply.number:012}",
@@ -187,13 +196,13 @@ def _message(
     }
 
 
-def _stop_details(reply: CannedReply) -> JsonValue:
+def _stop_details(reply: ServedReply) -> JsonValue:
     if reply.stop != "refusal":
         return None
     return {"type": "refusal", "category": None, "explanation": "The llm-orc sandbox was told to refuse."}
 
 
-def _usage(reply: CannedReply, output_tokens: int) -> JsonValue:
+def _usage(reply: ServedReply, output_tokens: int) -> JsonValue:
     """Here, unlike in the other dialects, `input_tokens` leaves out what the cache read or wrote."""
     usage = reply.usage
     return {

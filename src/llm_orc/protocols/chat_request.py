@@ -17,7 +17,7 @@ JsonObject = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ArrivedRequest:
     """A request with a JSON object as its body. `path_model` and `path_verb` are set where the path has them."""
 
     headers: Mapping[str, str]
@@ -28,7 +28,7 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatRequest:
     """A valid request, read."""
 
     model: str

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.protocols.chat_request import Arrived, Asked, Rejected, objects, text_of, whole_number, within
+from llm_orc.protocols.chat_request import (
+    ArrivedRequest,
+    ChatRequest,
+    Rejected,
+    objects,
+    text_of,
+    whole_number,
+    within,
+)
 from llm_orc.protocols.dialect import event
 from llm_orc.providers.base import Message
 
@@ -12,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.sandbox.canned import CannedReply
+    from llm_orc.protocols.reply import ServedReply
     from llm_orc.settings.model import DialectName
 
 # https://google.aip.dev/193: the HTTP status and its name
@@ -38,7 +46,7 @@ class GeminiDialect:
     not_json = "Invalid JSON payload received."
     overloaded_status = 503
 
-    def read(self, arrived: Arrived) -> Asked:
+    def read(self, arrived: ArrivedRequest) -> ChatRequest:
         body = arrived.body
         stream = arrived.path_verb == "streamGenerateContent"
         if stream and arrived.query.get("alt") != "sse":
@@ -48,7 +56,7 @@ class GeminiDialect:
         config = _either(body, "generationConfig", "generation_config")
         system_prompt = _text(_either(body, "systemInstruction", "system_instruction"))
         messages = _messages(body["contents"])
-        return Asked(
+        return ChatRequest(
             model=arrived.path_model,
             system_prompt=system_prompt or None,
             messages=messages,
@@ -69,18 +77,18 @@ class GeminiDialect:
         said = f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({most})."
         return Rejected(400, said)
 
-    def whole(self, reply: CannedReply) -> JsonValue:
+    def whole(self, reply: ServedReply) -> JsonValue:
         if reply.stop == "refusal":
             return {"promptFeedback": {"blockReason": "SAFETY"}, **_tail(reply)}
         return {"candidates": [_candidate(reply.text, _FINISH_REASONS[reply.stop])], **_tail(reply)}
 
-    def opening(self, reply: CannedReply) -> bytes:
+    def opening(self, reply: ServedReply) -> bytes:
         return b""
 
-    def piece(self, reply: CannedReply, index: int) -> bytes:
+    def piece(self, reply: ServedReply, index: int) -> bytes:
         return event({"candidates": [_candidate(reply.tokens[index])], **_tail(reply, index + 1)})
 
-    def closing(self, reply: CannedReply) -> bytes:
+    def closing(self, reply: ServedReply) -> bytes:
         return event({"candidates": [_candidate("", _FINISH_REASONS[reply.stop])], **_tail(reply)})
 
     def error(self, rejected: Rejected, request_id: str) -> JsonValue:
@@ -97,7 +105,7 @@ class GeminiDialect:
         error: dict[str, JsonValue] = {"code": rejected.status, "message": rejected.message, "status": name}
         return {"error": error | {"details": details} if details else error}
 
-    def error_event(self, rejected: Rejected, reply: CannedReply) -> bytes:
+    def error_event(self, rejected: Rejected, reply: ServedReply) -> bytes:
         return event(self.error(rejected, ""))
 
     def request_id(self, number: int) -> str:
@@ -137,7 +145,7 @@ def _candidate(said: str, finish_reason: str | None = None) -> JsonValue:
     return candidate | {"finishReason": finish_reason} if finish_reason else candidate
 
 
-def _tail(reply: CannedReply, so_far: int | None = None) -> dict[str, JsonValue]:
+def _tail(reply: ServedReply, so_far: int | None = None) -> dict[str, JsonValue]:
     usage = reply.usage
     output_tokens = usage.output_tokens if so_far is None else so_far
     counted: dict[str, JsonValue] = {

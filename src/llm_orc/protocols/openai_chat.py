@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.protocols.chat_request import Arrived, Asked, Rejected, objects, text, text_of, whole_number, within
+from llm_orc.protocols.chat_request import (
+    ArrivedRequest,
+    ChatRequest,
+    Rejected,
+    objects,
+    text,
+    text_of,
+    whole_number,
+    within,
+)
 from llm_orc.protocols.dialect import event
 from llm_orc.protocols.openai_wire import OpenAiWire, error_object, not_empty, required
 from llm_orc.providers.base import Message
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.sandbox.canned import CannedReply
+    from llm_orc.protocols.reply import ServedReply
     from llm_orc.settings.model import DialectName
 
 _FINISH_REASONS = {"end": "stop", "max_tokens": "length", "refusal": "stop"}
@@ -23,7 +32,7 @@ class OpenAiChatDialect(OpenAiWire):
     name: DialectName = "openai-chat"
     paths: tuple[str, ...] = ("/v1/chat/completions",)
 
-    def read(self, arrived: Arrived) -> Asked:
+    def read(self, arrived: ArrivedRequest) -> ChatRequest:
         body = arrived.body
         model = text(required(body, "model"))
         messages = required(body, "messages")
@@ -47,7 +56,7 @@ class OpenAiChatDialect(OpenAiWire):
                         param=f"messages[{index}].role",
                         error_code="invalid_value",
                     )
-        return Asked(
+        return ChatRequest(
             model=model,
             system_prompt="\n".join(system) or None,
             messages=tuple(said),
@@ -58,7 +67,7 @@ class OpenAiChatDialect(OpenAiWire):
             cached_parts=("\n".join(system), *(message.content for message in said)),
         )
 
-    def whole(self, reply: CannedReply) -> JsonValue:
+    def whole(self, reply: ServedReply) -> JsonValue:
         refused = reply.stop == "refusal"
         message: JsonValue = {
             "role": "assistant",
@@ -74,23 +83,23 @@ class OpenAiChatDialect(OpenAiWire):
         }
         return {**_head(reply, "chat.completion"), "choices": [choice], "usage": _usage(reply)}
 
-    def opening(self, reply: CannedReply) -> bytes:
+    def opening(self, reply: ServedReply) -> bytes:
         return _chunk(reply, {"role": "assistant", "content": "", "refusal": None})
 
-    def piece(self, reply: CannedReply, index: int) -> bytes:
+    def piece(self, reply: ServedReply, index: int) -> bytes:
         return _chunk(reply, {"refusal" if reply.stop == "refusal" else "content": reply.tokens[index]})
 
-    def closing(self, reply: CannedReply) -> bytes:
+    def closing(self, reply: ServedReply) -> bytes:
         last = _chunk(reply, {}, _FINISH_REASONS[reply.stop])
         if reply.counts_usage:
             last += event({**_head(reply, "chat.completion.chunk"), "choices": [], "usage": _usage(reply)})
         return last + b"data: [DONE]\n\n"
 
-    def error_event(self, rejected: Rejected, reply: CannedReply) -> bytes:
+    def error_event(self, rejected: Rejected, reply: ServedReply) -> bytes:
         return event({"error": error_object(rejected)})
 
 
-def _head(reply: CannedReply, kind: str) -> dict[str, JsonValue]:
+def _head(reply: ServedReply, kind: str) -> dict[str, JsonValue]:
     return {
         "id": f"chatcmpl-sandbox{reply.number:012}",
         "object": kind,
@@ -101,13 +110,13 @@ def _head(reply: CannedReply, kind: str) -> dict[str, JsonValue]:
     }
 
 
-def _chunk(reply: CannedReply, delta: JsonValue, finish_reason: str | None = None) -> bytes:
+def _chunk(reply: ServedReply, delta: JsonValue, finish_reason: str | None = None) -> bytes:
     choice: JsonValue = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     usage: dict[str, JsonValue] = {"usage": None} if reply.counts_usage else {}
     return event({**_head(reply, "chat.completion.chunk"), "choices": [choice], **usage})
 
 
-def _usage(reply: CannedReply) -> JsonValue:
+def _usage(reply: ServedReply) -> JsonValue:
     usage = reply.usage
     return {
         "prompt_tokens": usage.input_tokens,

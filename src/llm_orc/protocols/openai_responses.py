@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.protocols.chat_request import Arrived, Asked, Rejected, objects, text, text_of, whole_number, within
+from llm_orc.protocols.chat_request import (
+    ArrivedRequest,
+    ChatRequest,
+    Rejected,
+    objects,
+    text,
+    text_of,
+    whole_number,
+    within,
+)
 from llm_orc.protocols.dialect import event
 from llm_orc.protocols.openai_wire import OpenAiWire, error_object, not_empty, required
 from llm_orc.providers.base import Message
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.sandbox.canned import CannedReply
+    from llm_orc.protocols.reply import ServedReply
     from llm_orc.settings.model import DialectName
 
 _JSON_FORMATS = ("json_object", "json_schema")
@@ -22,7 +31,7 @@ class OpenAiResponsesDialect(OpenAiWire):
     name: DialectName = "openai-responses"
     paths: tuple[str, ...] = ("/v1/responses",)
 
-    def read(self, arrived: Arrived) -> Asked:
+    def read(self, arrived: ArrivedRequest) -> ChatRequest:
         body = arrived.body
         model = text(required(body, "model"))
         given = required(body, "input")
@@ -39,7 +48,7 @@ class OpenAiResponsesDialect(OpenAiWire):
                 case _:
                     said.append(Message("user", content))
         system_prompt = "\n".join(filter(None, system))
-        return Asked(
+        return ChatRequest(
             model=model,
             system_prompt=system_prompt or None,
             messages=tuple(said),
@@ -49,10 +58,10 @@ class OpenAiResponsesDialect(OpenAiWire):
             cached_parts=(system_prompt, *(message.content for message in said)),
         )
 
-    def whole(self, reply: CannedReply) -> JsonValue:
+    def whole(self, reply: ServedReply) -> JsonValue:
         return _response(reply, _status(reply), [_item(reply, [_part(reply, reply.text)])])
 
-    def opening(self, reply: CannedReply) -> bytes:
+    def opening(self, reply: ServedReply) -> bytes:
         begun = _response(reply, "in_progress", [])
         return b"".join(
             (
@@ -63,7 +72,7 @@ class OpenAiResponsesDialect(OpenAiWire):
             )
         )
 
-    def piece(self, reply: CannedReply, index: int) -> bytes:
+    def piece(self, reply: ServedReply, index: int) -> bytes:
         rest: dict[str, JsonValue] = {} if reply.stop == "refusal" else {"logprobs": []}
         return _numbered(
             _EVENTS_BEFORE_TEXT + index,
@@ -71,7 +80,7 @@ class OpenAiResponsesDialect(OpenAiWire):
             {**_place(reply), "delta": reply.tokens[index], **rest},
         )
 
-    def closing(self, reply: CannedReply) -> bytes:
+    def closing(self, reply: ServedReply) -> bytes:
         number = _EVENTS_BEFORE_TEXT + len(reply.tokens)
         part = _part(reply, reply.text)
         item = _item(reply, [part])
@@ -91,16 +100,16 @@ class OpenAiResponsesDialect(OpenAiWire):
             )
         )
 
-    def error_event(self, rejected: Rejected, reply: CannedReply) -> bytes:
+    def error_event(self, rejected: Rejected, reply: ServedReply) -> bytes:
         """Send the error inside `error`, as the service does; its reference shows the fields beside `type`."""
         return _numbered(_EVENTS_BEFORE_TEXT + len(reply.tokens), "error", {"error": error_object(rejected)})
 
 
-def _kind(reply: CannedReply) -> str:
+def _kind(reply: ServedReply) -> str:
     return "refusal" if reply.stop == "refusal" else "output_text"
 
 
-def _status(reply: CannedReply) -> str:
+def _status(reply: ServedReply) -> str:
     return "incomplete" if reply.stop == "max_tokens" else "completed"
 
 
@@ -108,21 +117,21 @@ def _numbered(number: int, kind: str, rest: dict[str, JsonValue]) -> bytes:
     return event({"type": kind, "sequence_number": number, **rest}, kind)
 
 
-def _place(reply: CannedReply) -> dict[str, JsonValue]:
+def _place(reply: ServedReply) -> dict[str, JsonValue]:
     return {"item_id": _item_id(reply), "output_index": 0, "content_index": 0}
 
 
-def _item_id(reply: CannedReply) -> str:
+def _item_id(reply: ServedReply) -> str:
     return f"msg_sandbox{reply.number:012}"
 
 
-def _part(reply: CannedReply, said: str) -> JsonValue:
+def _part(reply: ServedReply, said: str) -> JsonValue:
     if reply.stop == "refusal":
         return {"type": "refusal", "refusal": said}
     return {"type": "output_text", "text": said, "annotations": [], "logprobs": []}
 
 
-def _item(reply: CannedReply, content: list[JsonValue] | None) -> JsonValue:
+def _item(reply: ServedReply, content: list[JsonValue] | None) -> JsonValue:
     status = "in_progress" if content is None else _status(reply)
     return {
         "id": _item_id(reply),
@@ -133,7 +142,7 @@ def _item(reply: CannedReply, content: list[JsonValue] | None) -> JsonValue:
     }
 
 
-def _response(reply: CannedReply, status: str, output: list[JsonValue]) -> JsonValue:
+def _response(reply: ServedReply, status: str, output: list[JsonValue]) -> JsonValue:
     return {
         "id": f"resp_sandbox{reply.number:012}",
         "object": "response",
@@ -159,7 +168,7 @@ def _response(reply: CannedReply, status: str, output: list[JsonValue]) -> JsonV
     }
 
 
-def _usage(reply: CannedReply) -> JsonValue:
+def _usage(reply: ServedReply) -> JsonValue:
     usage = reply.usage
     return {
         "input_tokens": usage.input_tokens,

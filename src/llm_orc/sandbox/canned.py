@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
-from llm_orc.protocols.chat_request import Asked
+from llm_orc.protocols.chat_request import ChatRequest
+from llm_orc.protocols.reply import ServedUsage
 
 LABEL = "[canned answer from the llm-orc sandbox; no model was asked]"
 END = "[end of canned answer]"
 
-Stop = Literal["end", "max_tokens", "refusal"]
-Compose = Callable[[Asked], str]
+Compose = Callable[[ChatRequest], str]
 
 _WORD = re.compile(r"\S+\s*")
 _SHORT = 12  # words
@@ -24,34 +22,7 @@ _MOST_PREFIXES = 10_000
 _EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class CannedUsage:
-    """What a canned answer took; `input_tokens` includes the cached ones."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CannedReply:
-    """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1."""
-
-    number: int
-    created_at: float
-    model: str
-    tokens: tuple[str, ...]
-    usage: CannedUsage
-    stop: Stop = "end"
-    counts_usage: bool = True
-
-    @property
-    def text(self) -> str:
-        return "".join(self.tokens)
-
-
-def summary(asked: Asked) -> str:
+def summary(asked: ChatRequest) -> str:
     """Say which role was given and what was asked, in a few words each."""
     role = f'I was told: "{_shortened(asked.system_prompt)}".' if asked.system_prompt else "I was given no role."
     return (
@@ -60,7 +31,7 @@ def summary(asked: Asked) -> str:
     )
 
 
-def prompts_in_full(asked: Asked) -> str:
+def prompts_in_full(asked: ChatRequest) -> str:
     """Show all that a model would have been given. Earlier canned answers within it are named, not repeated.
 
     Were they repeated, each layer of an ensemble would multiply the text of the one before.
@@ -72,7 +43,7 @@ def prompts_in_full(asked: Asked) -> str:
     return "\n\n".join(_without_earlier_answers(part) for part in parts) + f"\n{END}"
 
 
-def tokens_of(asked: Asked, said: str) -> tuple[str, ...]:
+def tokens_of(asked: ChatRequest, said: str) -> tuple[str, ...]:
     """Take an answer apart into its tokens. The label is one token, so no cut or limit can separate it."""
     if asked.wants_json:
         rest = msgspec.json.encode(said).decode()
@@ -91,7 +62,7 @@ class PromptCache:
     def __init__(self) -> None:
         self._seen: set[tuple[str, int, int]] = set()
 
-    def usage(self, asked: Asked, output_tokens: int, *, may_write: bool) -> CannedUsage:
+    def usage(self, asked: ChatRequest, output_tokens: int, *, may_write: bool) -> ServedUsage:
         """Count a request. `may_write`: the provider charges for writing to its cache, and says so (Anthropic)."""
         least = 1 if may_write else _CACHED_UNASKED
         read = written = 0
@@ -105,7 +76,7 @@ class PromptCache:
             if tokens >= least and (not may_write or prefix[1] == len(asked.cached_parts)):
                 self._seen.add(prefix)
                 written = tokens - read if may_write else 0
-        return CannedUsage(
+        return ServedUsage(
             input_tokens=max(1, count(asked.input_text)),
             output_tokens=output_tokens,
             cache_read_tokens=read,
@@ -113,7 +84,7 @@ class PromptCache:
         )
 
 
-def _prefixes(asked: Asked) -> Iterator[tuple[tuple[str, int, int], int]]:
+def _prefixes(asked: ChatRequest) -> Iterator[tuple[tuple[str, int, int], int]]:
     """Yield what the request begins with, part after part: a name for it, and its tokens so far."""
     name, tokens = 0, 0
     for number, part in enumerate(asked.cached_parts, start=1):

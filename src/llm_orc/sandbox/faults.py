@@ -15,7 +15,7 @@ from llm_orc.storage.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llm_orc.protocols.chat_request import Asked
+    from llm_orc.protocols.chat_request import ChatRequest
 
 Met_contra = TypeVar("Met_contra", contravariant=True)
 Done_co = TypeVar("Done_co", covariant=True)
@@ -126,7 +126,7 @@ class Fault:
     times: int | None = None
     after: int = 0
 
-    def matches(self, asked: Asked) -> bool:
+    def matches(self, asked: ChatRequest) -> bool:
         return fnmatchcase(asked.model, self.model) and self.contains in asked.input_text
 
 

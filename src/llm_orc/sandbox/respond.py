@@ -13,7 +13,7 @@ from aiohttp import web
 
 from llm_orc.protocols.chat_request import Rejected
 from llm_orc.protocols.dialect import Dialect
-from llm_orc.sandbox.canned import CannedReply
+from llm_orc.protocols.reply import ServedReply
 from llm_orc.sandbox.faults import Cut, Drip, Effect, ErrorEvent, Hang
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Delivery:
     """How one answer goes out. `tokens_per_s` None: as fast as it goes."""
 
     dialect: Dialect
-    reply: CannedReply
+    reply: ServedReply
     headers: Mapping[str, str]
     tokens_per_s: float | None
     effect: Effect | None
@@ -134,7 +134,7 @@ def rejection(dialect: Dialect, rejected: Rejected, request_id: str) -> web.Resp
     return web.Response(status=rejected.status, body=body, content_type="application/json", headers=headers)
 
 
-def in_one_piece(dialect: Dialect, reply: CannedReply, stream: bool) -> tuple[bytes, str]:
+def in_one_piece(dialect: Dialect, reply: ServedReply, stream: bool) -> tuple[bytes, str]:
     if not stream:
         return encoded(dialect.whole(reply)), "application/json"
     pieces = (dialect.piece(reply, index) for index in range(len(reply.tokens)))

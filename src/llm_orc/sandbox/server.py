@@ -15,16 +15,15 @@ from aiohttp import web
 from llm_orc.errors import InputError, StorageError
 from llm_orc.net.origin import is_loopback
 from llm_orc.protocols.anthropic import AnthropicDialect
-from llm_orc.protocols.chat_request import Arrived, Asked, Rejected
+from llm_orc.protocols.chat_request import ArrivedRequest, ChatRequest, Rejected
 from llm_orc.protocols.gemini import GeminiDialect
 from llm_orc.protocols.openai_chat import OpenAiChatDialect
 from llm_orc.protocols.openai_responses import OpenAiResponsesDialect
+from llm_orc.protocols.reply import ServedReply, Stop
 from llm_orc.sandbox.canned import (
     LABEL,
-    CannedReply,
     Compose,
     PromptCache,
-    Stop,
     count,
     prompts_in_full,
     summary,
@@ -235,13 +234,13 @@ class Sandbox:
         delivery = Delivery(dialect, reply, headers, self._tokens_per_s, effect)
         return await (delivery.streamed(request) if asked.stream else delivery.whole(request))
 
-    async def _read(self, dialect: Dialect, request: web.Request) -> Asked:
-        asked: Asked | None = None
+    async def _read(self, dialect: Dialect, request: web.Request) -> ChatRequest:
+        asked: ChatRequest | None = None
         body = b""
         try:
             body = await request.read()
             asked = dialect.read(
-                Arrived(
+                ArrivedRequest(
                     request.headers,
                     request.query,
                     _json_object(dialect, body),
@@ -274,7 +273,7 @@ class Sandbox:
         if isinstance(effect, Hang) and effect.tokens is None:
             await hang()
 
-    def _reply(self, dialect: Dialect, asked: Asked, effect: Effect | None, number: int) -> CannedReply:
+    def _reply(self, dialect: Dialect, asked: ChatRequest, effect: Effect | None, number: int) -> ServedReply:
         stop: Stop = "end"
         tokens = tokens_of(asked, self._compose(asked))
         limit = None if self._unlimited else asked.max_tokens
@@ -287,7 +286,7 @@ class Sandbox:
                 pass
         if limit is not None and limit < len(tokens):
             stop, tokens = "max_tokens", tokens[: max(1, limit)]
-        return CannedReply(
+        return ServedReply(
             number=number,
             created_at=time.time(),
             model=asked.model,
@@ -298,7 +297,7 @@ class Sandbox:
         )
 
 
-def _received(dialect: Dialect, request: web.Request, body: bytes, asked: Asked | None) -> ReceivedRequest:
+def _received(dialect: Dialect, request: web.Request, body: bytes, asked: ChatRequest | None) -> ReceivedRequest:
     return ReceivedRequest(
         dialect=dialect.name,
         path=request.path,

@@ -18,7 +18,7 @@ from llm_orc.app.wiring import App
 from llm_orc.conversations.conversation import CUT_MARK
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.errors import ConversationNotFound, InputError
-from llm_orc.protocols.chat_request import Asked
+from llm_orc.protocols.chat_request import ChatRequest
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.faults import Cut, Delay, Fault, Hang, Status
 from llm_orc.sandbox.request_log import ReceivedRequest
@@ -28,7 +28,7 @@ from tests.app.conftest import KEY, Workspace, local, on_sandbox, run
 TAXES = ConversationOptions("taxes")
 
 
-def echo(asked: Asked) -> str:
+def echo(asked: ChatRequest) -> str:
     return f"answer to <{asked.prompt}>"
 
 

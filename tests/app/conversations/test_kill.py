@@ -13,7 +13,7 @@ import pytest
 
 from llm_orc.app.conversations.archive import get_conversation
 from llm_orc.errors import ConversationNotFound
-from llm_orc.protocols.chat_request import Asked
+from llm_orc.protocols.chat_request import ChatRequest
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, on_sandbox
 from tests.app.conversations.test_conversations import told
@@ -24,7 +24,7 @@ PROFILE = {"default": {"provider": "openai-compatible", "model": "m"}}
 COMMAND = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main; sys.exit(main())")
 
 
-def echo(asked: Asked) -> str:
+def echo(asked: ChatRequest) -> str:
     return f"answer to <{asked.prompt}>"
 
 

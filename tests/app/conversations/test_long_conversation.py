@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from llm_orc.app.conversations.archive import get_conversation
-from llm_orc.protocols.chat_request import Asked
+from llm_orc.protocols.chat_request import ChatRequest
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.request_log import ReceivedRequest
 from llm_orc.sandbox.server import Sandbox
@@ -20,7 +20,7 @@ COMMAND = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main;
 ROLE = "You are a tax lawyer."
 
 
-def echo(asked: Asked) -> str:
+def echo(asked: ChatRequest) -> str:
     return f"answer to <{asked.prompt}>"
 
 

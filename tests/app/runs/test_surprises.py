@@ -9,7 +9,8 @@ import pytest
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.cli.run.carry_out import Output, carry_out
+from llm_orc.cli.run.carry_out import carry_out
+from llm_orc.cli.shell.output import Output
 from llm_orc.engine.events import AgentFinished, RunEvent
 from llm_orc.formats import FORMATS
 from llm_orc.runs.state import RunResult

@@ -17,7 +17,7 @@ from llm_orc.cli.shell.options import FORMAT_NAMES
 from llm_orc.formats import FORMATS
 
 if TYPE_CHECKING:
-    from llm_orc.cli.root import Row
+    from llm_orc.cli.shell.command_group import Row
     from tests.cli.conftest import Shell
 
 HEAVY = {"aiohttp", "pydantic", "rich", "genai_prices", "msgspec", "yaml", "uvloop", "asyncio", "sqlite3"}

@@ -10,7 +10,7 @@ from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.finder import access_finder
-from llm_orc.app.projects.in_force import plan_of
+from llm_orc.app.access.ready import plan_of
 from llm_orc.net.http import Http
 from llm_orc.runs.recipe import Recipe
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
 from llm_orc.providers.catalog import build_model
@@ -16,6 +17,8 @@ from llm_orc.providers.official_cli.state import CliState
 from llm_orc.providers.options.request import ALL_DIALECTS, unpriced_options
 
 if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
     from llm_orc.providers.limits.limiter import Limiter
@@ -173,3 +176,10 @@ class ReadyModels:
             first.why,
             self.considered[agent],
         )
+
+
+def plan_of(app: App, ensemble: Ensemble, ready: ReadyModels) -> AccessPlan:
+    """Return what a run will use, for showing, with a notice of what does not count without trust."""
+    plan = ready.plan
+    notice = without_trust(app, ensemble)
+    return plan if notice is None else replace(plan, notices=(*plan.notices, notice))

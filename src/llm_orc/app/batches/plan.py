@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.access.estimate import estimate
-from llm_orc.app.access.ready import Estimate
+from llm_orc.app.access.ready import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import Shaping, make_tasks
 from llm_orc.app.batches.placeholders import placeholders
 from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
-from llm_orc.app.projects.in_force import plan_of
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price
 from llm_orc.app.runs.run import lowest
 from llm_orc.app.runs.runtime import Choices, Session

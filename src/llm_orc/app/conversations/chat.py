@@ -11,8 +11,8 @@ from llm_orc.agents.budget import Budget
 from llm_orc.agents.spec import WhenFull
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.ready import plan_of
 from llm_orc.app.conversations.archive import conversations
-from llm_orc.app.projects.in_force import plan_of
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble

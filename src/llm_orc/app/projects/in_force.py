@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from llm_orc.settings.project import project_folders, roots_of
 
 if TYPE_CHECKING:
-    from llm_orc.app.access.ready import AccessPlan, ReadyModels
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.ensembles.parse import ParsedEnsemble
@@ -42,13 +40,6 @@ def trust_command(app: App, place: str) -> str:
     """Return the command that shows and allows what stands in `place`."""
     found = trust_place(app, place)
     return "llm-orc trust" if found == app.surroundings.cwd else f"llm-orc trust {quote(str(found))}"
-
-
-def plan_of(app: App, ensemble: Ensemble, ready: ReadyModels) -> AccessPlan:
-    """Return what a run will use, for showing, with a notice of what does not count without trust."""
-    plan = ready.plan
-    notice = without_trust(app, ensemble)
-    return plan if notice is None else replace(plan, notices=(*plan.notices, notice))
 
 
 def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:

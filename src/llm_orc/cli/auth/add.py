@@ -9,9 +9,8 @@ import click
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
-from llm_orc.cli.shell.menus import select
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.prompts import confirmed, person_is_here
+from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
 from llm_orc.cli.shell.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.streams import note
 

@@ -44,7 +44,7 @@ def refresh(*, provider: str, account: str | None, as_json: bool) -> None:
     from llm_orc.app.accounts.verify import refresh_access
     from llm_orc.auth.credential import OAuthToken
     from llm_orc.cli.auth.values import entry_value
-    from llm_orc.cli.shell.relative_time import relative
+    from llm_orc.formats.figures import relative
     from llm_orc.net.event_loop import run_to_end
 
     entry = run_to_end(refresh_access(app_here(), provider, account))

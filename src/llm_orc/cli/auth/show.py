@@ -139,7 +139,7 @@ def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[
 def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]:
     from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.cli.shell.relative_time import relative
+    from llm_orc.formats.figures import relative
 
     account = f" · account {credential.account}" if credential.account else ""
     label = f" ({credential.label})" if credential.label else ""

@@ -17,8 +17,8 @@ from llm_orc.cli.batch.run import (
     run_command,
     write_file,
 )
-from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.shell.arguments import EnsembleName
+from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, output_option, write_json
 from llm_orc.cli.shell.output_files import output_place
 from llm_orc.cli.shell.prompts import agreed

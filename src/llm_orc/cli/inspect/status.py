@@ -74,8 +74,7 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _history(status: Status) -> Iterator[tuple[str, str]]:
-    from llm_orc.cli.shell.relative_time import relative
-    from llm_orc.formats.figures import count
+    from llm_orc.formats.figures import count, relative
     from llm_orc.formats.printable import one_line
 
     last = status.last_conversation

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.cli.run.views import View, choose_view
@@ -20,7 +19,7 @@ from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execute import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
-from llm_orc.formats import EventFormat, Format, ResultFormat
+from llm_orc.formats import EventFormat, ResultFormat
 from llm_orc.formats.figures import count
 from llm_orc.net.event_loop import run_to_end
 from llm_orc.runs.reader import Reader
@@ -30,20 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.cli.shell.output import Output
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 
 
 _LAST_WORDS_S = 2.0  # that the last events of a stopped run may take
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where the answers go and how. `file` None: standard output."""
-
-    form: Format
-    file: Path | None = None
-    quiet: bool = False
 
 
 class Start(Protocol):

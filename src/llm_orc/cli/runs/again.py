@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.batch.options import store_of_row_option
-from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.shell.arguments import RunName
+from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, output_of, running_options, write_json
 from llm_orc.cli.shell.streams import note, write_data
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.batch.options import store_of_row_option, store_option
-from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.runs.again import COMMANDS
 from llm_orc.cli.shell.arguments import RunName
+from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, DAYS, FORMAT_NAMES, app_here, json_option, output_option, write_json
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data

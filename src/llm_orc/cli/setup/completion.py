@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from llm_orc.cli.main import COMPLETE_VARIABLE, PROGRAM
 from llm_orc.cli.shell.options import tool
+from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
 
 
 @tool("completion", "Print the completion script for a shell.")

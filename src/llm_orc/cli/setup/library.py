@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.shell.arguments import TemplateName
+from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table

@@ -16,9 +16,8 @@ from llm_orc.auth.access import Billing
 from llm_orc.cli.auth.add import add_access
 from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.exits import write_error
-from llm_orc.cli.shell.menus import select
 from llm_orc.cli.shell.options import app_here
-from llm_orc.cli.shell.prompts import confirmed
+from llm_orc.cli.shell.prompts import confirmed, select
 from llm_orc.cli.shell.streams import Styled, columns, note
 from llm_orc.cli.shell.tables import Column, table
 from llm_orc.errors import AuthError, LlmOrcError

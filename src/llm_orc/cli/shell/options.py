@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from llm_orc.cli.root import EXIT_CODES
 from llm_orc.cli.shell.arguments import ConversationName
+from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.output_files import check_output, refuse_to_replace
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
     from llm_orc.app.runs.conversation import ConversationOptions
     from llm_orc.app.wiring import App
-    from llm_orc.cli.run.carry_out import Output
+    from llm_orc.cli.shell.output import Output
     from llm_orc.jsontypes import JsonValue
 
 
@@ -172,7 +172,7 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
 
     `read` are the files that the command reads, which are never replaced.
     """
-    from llm_orc.cli.run.carry_out import Output
+    from llm_orc.cli.shell.output import Output
     from llm_orc.formats import FORMATS
 
     path = Path(file).absolute() if file else None

@@ -1,16 +1,24 @@
-"""Questions to the person at the terminal."""
+"""Questions to the person at the terminal: yes or no, and menus by arrow keys, or by number."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.streams import is_terminal, note
+from llm_orc.cli.shell.streams import has_colour, is_terminal, moves_cursor, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_NARROWEST = 20
+_INDENT = "     "  # of further lines, below the first one's words
+_MARGIN = 12  # the symbol, the number, the space around them, and the indentation of further lines
 
 
 def person_is_here() -> bool:
@@ -41,3 +49,36 @@ def confirmed(question: str, *, default: bool = False) -> bool:
     from llm_orc.formats.printable import unmistakable
 
     return click.confirm(unmistakable(question), default=default, err=True)
+
+
+def _wrapped(option: str, width: int) -> str:
+    """Return the option on as many lines as it needs: who pays stands in it, and is never cut."""
+    return f"\n{_INDENT}".join(wrap(option, width, break_on_hyphens=False))
+
+
+def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
+    """Return the position of the option that was chosen; Enter takes the default."""
+    from llm_orc.formats.printable import unmistakable
+
+    question, options = unmistakable(question), [unmistakable(option) for option in options]
+    if not moves_cursor(sys.stderr):
+        note(question)
+        return chosen(options)
+    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.output import ColorDepth, create_output
+    from prompt_toolkit.shortcuts import choice
+    from prompt_toolkit.styles import Style
+
+    width = max(_NARROWEST, shutil.get_terminal_size().columns - _MARGIN)
+    colours = has_colour(sys.stderr)
+    if not colours:
+        os.environ.setdefault("PROMPT_TOOLKIT_COLOR_DEPTH", ColorDepth.DEPTH_1_BIT.value)
+    style = Style.from_dict({"selected-option": "bold"})
+    with create_app_session(output=create_output(stdout=sys.stderr)):
+        return choice(
+            question,
+            options=[(number, _wrapped(option, width)) for number, option in enumerate(options)],
+            default=default,
+            style=style,
+        )

@@ -1,0 +1,35 @@
+"""An answer that a server gives, ready to be written in any dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Stop = Literal["end", "max_tokens", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedUsage:
+    """What a canned answer took; `input_tokens` includes the cached ones."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedReply:
+    """One answer, ready to be written in any dialect. `created_at` is in Unix seconds; `number` counts from 1."""
+
+    number: int
+    created_at: float
+    model: str
+    tokens: tuple[str, ...]
+    usage: ServedUsage
+    stop: Stop = "end"
+    counts_usage: bool = True
+
+    @property
+    def text(self) -> str:
+        return "".join(self.tokens)
