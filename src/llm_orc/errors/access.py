@@ -1,0 +1,116 @@
+"""Errors of access: a credential is missing, refused, or not allowed to be used."""
+
+from __future__ import annotations
+
+from llm_orc.errors.base import LlmOrcError
+
+
+class AuthError(LlmOrcError):
+    """Access to a model is missing, refused or not allowed."""
+
+    code = "auth"
+    exit_code = 4
+
+
+class NotLoggedIn(AuthError):
+    """`provider` is whom to sign in to, where there is one to name; None: no access to any model was found."""
+
+    code = "not_logged_in"
+
+    def __init__(self, message: str, *, hint: str | None = None, provider: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.provider = provider
+
+
+class KeyMalformed(AuthError):
+    """A place that should hold an API key holds something else; neither message nor hint repeats it."""
+
+    code = "key_malformed"
+
+
+class MeteredNotAllowed(AuthError):
+    """`named_in` is the file of an untrusted project that chose what costs money; None: it was merely found."""
+
+    code = "metered_not_allowed"
+
+    def __init__(self, message: str, *, hint: str | None = None, named_in: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.named_in = named_in
+
+
+class NotTrusted(AuthError):
+    """A file of a project sets what only the project's user may set."""
+
+    code = "not_trusted"
+
+
+class CredentialRefused(AuthError):
+    """The provider answered 401 or 403; `status` is which, `provider_message` its own words."""
+
+    code = "credential_refused"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int = 401, provider_message: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.provider_message = provider_message
+
+
+class AccessRefused(AuthError):
+    """The provider refuses this way in, not this credential's age: a fresh token changes nothing.
+
+    `signature` is a stable word for which refusal it was; `provider_message` are the provider's own words.
+    """
+
+    code = "access_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        signature: str = "",
+        status: int = 0,
+        provider_message: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.signature = signature
+        self.status = status
+        self.provider_message = provider_message
+
+
+class CredentialExpired(AuthError):
+    """The credential has ended and cannot be renewed: the user signs in again."""
+
+    code = "credential_expired"
+
+
+class LoginFailed(AuthError):
+    """A sign-in failed; `error` is the OAuth error code (RFC 6749 §4.1.2.1, §5.2), where the server sent one."""
+
+    code = "login_failed"
+
+    def __init__(self, message: str, *, hint: str | None = None, error: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.error = error
+
+
+class AccessNotSupported(AuthError):
+    """This version does not offer this kind of access."""
+
+    code = "access_not_supported"
+
+
+class CredentialStoreError(AuthError):
+    """The credential store can't be used now; it was left as it is. `state` says why, in one word:
+
+    `locked`, `wrong_key`, `corrupt`, `foreign`, `unsafe`, `busy` (another process holds the lock), `unlockable`
+    (the file system knows no locks) or `unwritable`.
+    """
+
+    code = "credential_store"
+
+    def __init__(self, message: str, *, state: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.state = state

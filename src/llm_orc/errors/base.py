@@ -1,0 +1,37 @@
+"""The base of all errors, and those of no family."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+
+class LlmOrcError(Exception):
+    """Base of all: `message` says what happened and to what, `hint` is the next thing to type."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+    may_be_billed: bool = False  # a call was sent, and it is not sure that nobody bills it
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __copy__(self) -> Self:
+        """Exceptions copy themselves by their arguments, which here don't say it all."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+
+class InputError(LlmOrcError):
+    """The task we were given can't be used: too large, not text, given twice, or missing."""
+
+    code = "input"
+    exit_code = 2
+
+
+class InternalError(LlmOrcError):
+    """An error that llm-orc did not foresee; `__cause__` is the exception that was raised."""
+
+    code = "internal_error"

@@ -1,0 +1,118 @@
+"""Errors of providers: they cannot be reached, refuse, or answer nothing that can be used."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from llm_orc.errors.base import LlmOrcError
+
+
+class ProviderError(LlmOrcError):
+    """The provider failed or said no. `status` is the HTTP status (0: none came), `provider_message` its words.
+
+    `is_transient` is true where the same request may succeed later; `retry_after_s` is the provider's own wish.
+    """
+
+    code = "provider"
+    exit_code = 5
+    is_transient: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int = 0,
+        provider_message: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.provider_message = provider_message
+        self.retry_after_s = retry_after_s
+
+
+class ProviderUnreachable(ProviderError):
+    """There was no connection: network, name, proxy or certificate."""
+
+    code = "provider_unreachable"
+    is_transient = True
+
+
+class ProviderOverloaded(ProviderError):
+    """The provider answered 5xx or 529: it failed or has too much to do."""
+
+    code = "provider_overloaded"
+    is_transient = True
+
+
+class RateLimited(ProviderError):
+    """The provider answered 429, also to the last retry."""
+
+    code = "rate_limited"
+    is_transient = True
+
+
+class RequestRejected(ProviderError):
+    """The provider answered 400 or 422: sending the same request again does not help."""
+
+    code = "request_rejected"
+
+
+class ModelNotFound(RequestRejected):
+    """The provider does not know this model."""
+
+    code = "model_not_found"
+
+
+class PromptTooLarge(RequestRejected):
+    """The request has more tokens than the model takes."""
+
+    code = "prompt_too_large"
+
+
+class ConversationFull(PromptTooLarge):
+    """The turns of a conversation no longer fit the model."""
+
+    code = "conversation_full"
+
+
+class ContentRefused(ProviderError):
+    """The model or a filter of its provider declined to answer."""
+
+    code = "content_refused"
+
+
+class ReplyUnreadable(ProviderError):
+    """What came back is not an answer of the protocol."""
+
+    code = "reply_unreadable"
+
+
+class ToolAttempted(ReplyUnreadable):
+    """The model tried to use a tool where only text was asked for."""
+
+    code = "tool_attempted"
+
+
+class ReplyCut(ReplyUnreadable):
+    """The answer broke off before its end.
+
+    `would_again`: the same request would break off at the same place, so it is not sent again.
+    """
+
+    code = "reply_cut"
+    is_transient = True
+    would_again = False
+
+
+class ReplyTooLarge(ProviderError):
+    """The answer is larger than the setting `network.max_answer_mb` allows."""
+
+    code = "reply_too_large"
+
+
+class ReplyTimedOut(ProviderError):
+    """The provider was silent for too long, or its answer did not end in time."""
+
+    code = "reply_timed_out"

@@ -1,0 +1,72 @@
+"""Errors of runs, batches and conversations."""
+
+from __future__ import annotations
+
+from llm_orc.errors.base import LlmOrcError
+
+
+class RunError(LlmOrcError):
+    """A run as a whole failed, was stopped, or was not found."""
+
+    code = "run"
+
+
+class AgentTimedOut(RunError):
+    """The agent took longer than its `timeout_seconds`."""
+
+    code = "agent_timed_out"
+
+
+class RunTimedOut(RunError):
+    """The run took longer than its limit."""
+
+    code = "run_timed_out"
+
+
+class BudgetExceeded(RunError):
+    """The limit of `--max-cost` or `--max-calls` is reached: the call was not made."""
+
+    code = "budget_exceeded"
+
+
+class BatchBudgetExceeded(BudgetExceeded):
+    """The limit of a whole batch is reached: the call was not made."""
+
+    code = "batch_budget_exceeded"
+
+
+class RunNotFound(RunError):
+    """No run has this id, or more than one id begins with it."""
+
+    code = "run_not_found"
+
+
+class RunNotResumable(RunError):
+    """The run goes on in another process, or its record cannot be read."""
+
+    code = "run_not_resumable"
+
+
+class BatchNotFound(RunError):
+    """No batch has this id, or the batch has no such row."""
+
+    code = "batch_not_found"
+
+
+class ConversationNotFound(RunError):
+    """No conversation has this name."""
+
+    code = "conversation_not_found"
+
+
+class ConversationBusy(RunError):
+    """Another process is in the middle of a turn of this conversation."""
+
+    code = "conversation_busy"
+
+
+class RunInterrupted(RunError):
+    """The user stopped the run with Ctrl-C."""
+
+    code = "interrupted"
+    exit_code = 130
