@@ -21,7 +21,7 @@ from tests.batches.postgres import Postgres, find_programs
 
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -56,7 +56,7 @@ async def carry_out(store: str, number: int) -> dict[str, float]:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
             await account.of_row(row).sending(Tried(turn.agent.name, 0.0))
-            return AgentOutput(ANSWER, "none", ACCESS)
+            return AgentOutput(ANSWER, (ModelCall("none", ACCESS),))
 
         return call
 

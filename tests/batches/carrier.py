@@ -23,7 +23,7 @@ from dbos import DBOS
 
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
@@ -85,7 +85,7 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
                 asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}
                 async with http.post(url, json=asked) as answer:
-                    return AgentOutput(await answer.text(), "witness", ACCESS)
+                    return AgentOutput(await answer.text(), (ModelCall("witness", ACCESS),))
 
             return call
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
@@ -55,7 +55,7 @@ class Mark:
 def worker_on(place: Place, told: list[str]) -> Worker:
     async def calls(_batch_id: str, _number: int, _recipe: Recipe) -> CallAgent:
         async def answer(turn: AgentTurn) -> AgentOutput:
-            return AgentOutput(f"answer to {turn.prompt}", "m", ACCESS)
+            return AgentOutput(f"answer to {turn.prompt}", (ModelCall("m", ACCESS),))
 
         return answer
 

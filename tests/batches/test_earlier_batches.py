@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -53,7 +53,7 @@ async def test_it_is_carried_on_and_nothing_is_asked_for_twice(tmp_path: Path) -
         async def call(turn: AgentTurn) -> AgentOutput:
             asked.append((number, turn.agent.name))
             turn.observer.calling("m-1", ACCESS)
-            return AgentOutput(f"{turn.agent.name} on row {number}", "m-1", ACCESS)
+            return AgentOutput(f"{turn.agent.name} on row {number}", (ModelCall("m-1", ACCESS),))
 
         return call
 

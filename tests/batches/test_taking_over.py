@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
@@ -42,7 +42,7 @@ class Provider:
     async def answer(self, turn: AgentTurn) -> AgentOutput:
         await self.asked.put(turn.prompt)
         await self.may_answer.wait()
-        return AgentOutput("done", "m", ACCESS)
+        return AgentOutput("done", (ModelCall("m", ACCESS),))
 
 
 def worker(place: Place, provider: Provider) -> Worker:

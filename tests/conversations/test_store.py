@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_tokens_that_nobody_counted_stay_unknown(store: ConversationStore) -> No
     claim = Claim(taxes.number, "run-1")
     assert written(store, claims.try_claim, claim, NOW) is None
     number, _ = written(store, turns.ask, claim, Question("analyst", "How much?", None), NOW)
-    uncounted = replace(output("A lot.", cost_usd=None), usage=Usage())
+    uncounted = output("A lot.", None, Usage())
     written(store, turns.answer, claim, number, uncounted, NOW + 1)
 
     _, answer = store.turns(taxes)
@@ -269,7 +268,7 @@ def test_an_answer_that_was_cut_is_told_as_cut_and_its_ending_is_kept(store: Con
     }
     for agent, ending in known.items():
         question, _ = written(store, turns.ask, claim, Question(agent, "go on", None), NOW)
-        half = replace(output("half"), stop_reason=ending[0], stop_word=ending[1])
+        half = output("half", ending=ending)
         written(store, turns.answer, claim, question, half, NOW)
         assert written(store, turns.answered, claim, agent) == half
 

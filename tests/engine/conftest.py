@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import AgentDelta, RecordedEvent, RunEvent
@@ -71,4 +71,4 @@ class ScriptedAgents:
             text = f"answer of {name}" if behaviour is None else await behaviour(turn)
         finally:
             self.under_way -= 1
-        return AgentOutput(text, "model-1", ACCESS)
+        return AgentOutput(text, (ModelCall("model-1", ACCESS),))

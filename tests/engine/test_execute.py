@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.engine.events import (
@@ -167,7 +167,7 @@ async def test_at_most_the_given_number_of_agents_is_under_way() -> None:
 
 
 async def test_finished_agents_of_an_earlier_try_are_not_called_again() -> None:
-    done = {"a": AgentOutput("kept answer", "model-1", ACCESS)}
+    done = {"a": AgentOutput("kept answer", (ModelCall("model-1", ACCESS),))}
 
     sink, calls = await run(
         AgentSpec("a"), AgentSpec("b", depends_on=("a",)), AgentSpec("c", depends_on=("b",)), done=done
@@ -215,7 +215,7 @@ def test_every_agent_ends_exactly_once_whatever_fails(ensemble: Ensemble, data: 
     failing = data.draw(st.sets(st.sampled_from(names)))
     done = data.draw(st.sets(st.sampled_from(names)))
     limit = data.draw(st.integers(1, 5))
-    kept = {name: AgentOutput(f"kept {name}", "model-1", ACCESS) for name in done}
+    kept = {name: AgentOutput(f"kept {name}", (ModelCall("model-1", ACCESS),)) for name in done}
 
     sink, calls = asyncio.run(
         run(*ensemble.agents, calls=ScriptedAgents(dict.fromkeys(failing, fails)), max_concurrent=limit, done=kept)
@@ -230,8 +230,11 @@ def test_every_agent_ends_exactly_once_whatever_fails(ensemble: Ensemble, data: 
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
-        (AgentOutput("half", "m", ACCESS, stop_reason="max_tokens"), "its end is missing"),
-        (AgentOutput("half", "m", ACCESS, stop_reason="other", stop_word="wibble"), "may not be whole"),
+        (AgentOutput("half", (ModelCall("m", ACCESS, stop_reason="max_tokens"),)), "its end is missing"),
+        (
+            AgentOutput("half", (ModelCall("m", ACCESS, stop_reason="other", stop_word="wibble"),)),
+            "may not be whole",
+        ),
     ],
 )
 async def test_who_is_given_an_answer_is_told_that_it_is_cut_also_after_a_resume(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,
@@ -43,7 +43,7 @@ LIMITED = ErrorInfo(code="rate_limited", message="`openai` allows no more calls 
 
 def answer(text: str, *, access: Access = METERED, cost_usd: float | None = 0.0031) -> AgentOutput:
     usage = Usage(input_tokens=1204, output_tokens=310, cache_read_tokens=1000)
-    return AgentOutput(text=text, model="some-model", access=access, usage=usage, cost_usd=cost_usd)
+    return AgentOutput(text, (ModelCall("some-model", access, usage=usage, cost_usd=cost_usd),))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from llm_orc.agents.output import ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import ErrorInfo
 from llm_orc.formats.figures import charge, dollars, most_dollars, seconds
@@ -123,7 +124,10 @@ def test_what_is_not_known_of_a_cost_is_said_in_the_total() -> None:
 
 
 def agent_result(name: str, access: Access, usage: Usage, cost_usd: float | None) -> AgentResult:
-    return AgentResult(name, "completed", "yes", "m", access, usage, cost_usd, "end_turn", 0.0, 1.0, 1)
+    calls = (ModelCall("m", access, usage, cost_usd),)
+    return AgentResult(
+        name, "completed", "yes", "m", access, usage, cost_usd, "end_turn", 0.0, 1.0, 1, calls=calls
+    )
 
 
 @pytest.mark.parametrize(("cost_usd", "words"), [(0.0919, "$0.10"), (0.07, "$0.07"), (0.61, "$0.61"), (0.0, "$0")])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import AgentFinished, AgentStarted, RecordedEvent, RunFinished, RunStarted
@@ -19,7 +19,7 @@ ACCESS = Access("pretend", "none", Billing.LOCAL, "no credential needed", "http:
 
 
 def output(text: str, cost_usd: float | None = 0.0) -> AgentOutput:
-    return AgentOutput(text, "model-1", ACCESS, cost_usd=cost_usd)
+    return AgentOutput(text, (ModelCall("model-1", ACCESS, cost_usd=cost_usd),))
 
 
 def recipe(*agents: str) -> Recipe:

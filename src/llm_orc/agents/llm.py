@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.counted_tries import counted
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
@@ -163,8 +163,7 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
         )
         blank.may_be_billed = True
         raise blank
-    return AgentOutput(
-        text=whole_text(reply.text),
+    call = ModelCall(
         model=whole_text(reply.model),
         access=candidate.access,
         usage=reply.usage,
@@ -173,3 +172,4 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
         request_id=whole_text(reply.request_id),
         stop_word=reply.stop_word,
     )
+    return AgentOutput(whole_text(reply.text), (call,))

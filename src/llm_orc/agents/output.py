@@ -1,18 +1,23 @@
-"""What an agent gives back."""
+"""What an agent gives back: its answer, as text and perhaps as data, and the calls of models that it took."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Access
-from llm_orc.providers.base import StopReason, Usage
+from llm_orc.jsontypes import JsonValue
+from llm_orc.providers.base import NO_USAGE, StopReason, Usage
+from llm_orc.providers.usage import added
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
-class AgentOutput:
-    """A finished answer and everything its reader may want to know about how it came."""
+class ModelCall:
+    """A request that a model answered: over which access, and what it took."""
 
-    text: str
     model: str
     access: Access
     usage: Usage = field(default_factory=Usage)
@@ -20,3 +25,56 @@ class AgentOutput:
     stop_reason: StopReason = "end_turn"
     request_id: str = ""
     stop_word: str = ""  # the provider's own, where `stop_reason` is `other`
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOutput:
+    """A finished answer. `calls` are those of this agent alone, in order, and none where it asked no model.
+
+    A sum over them is unknown (None) where one part is. `model` and `access` are those of the last call.
+    """
+
+    text: str
+    calls: tuple[ModelCall, ...]
+    data: JsonValue | None = None
+
+    @property
+    def last(self) -> ModelCall | None:
+        """The call whose answer this is; None where no model was asked."""
+        return self.calls[-1] if self.calls else None
+
+    @property
+    def model(self) -> str | None:
+        return self.calls[-1].model if self.calls else None
+
+    @property
+    def access(self) -> Access | None:
+        return self.calls[-1].access if self.calls else None
+
+    @property
+    def usage(self) -> Usage:
+        return usage_of(self.calls)
+
+    @property
+    def cost_usd(self) -> float | None:
+        return cost_of(self.calls)
+
+
+def usage_of(calls: Sequence[ModelCall]) -> Usage:
+    """Return what the calls took together."""
+    if len(calls) == 1:
+        return calls[0].usage
+    total = NO_USAGE
+    for call in calls:
+        total = added(total, call.usage)
+    return total
+
+
+def cost_of(calls: Sequence[ModelCall]) -> float | None:
+    """Return what the calls cost together; None where the cost of one is not known."""
+    total = 0.0
+    for call in calls:
+        if call.cost_usd is None:
+            return None
+        total += call.cost_usd
+    return total

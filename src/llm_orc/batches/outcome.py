@@ -18,6 +18,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.engine.execute import error_info
 from llm_orc.errors import LlmOrcError
+from llm_orc.runs.earlier import EarlierOutput
 from llm_orc.runs.wire import decode_event, encode_event
 
 if TYPE_CHECKING:
@@ -57,7 +58,19 @@ def encode_outcome(outcome: StepOutcome) -> str:
 
 
 def decode_outcome(text: str) -> StepOutcome:
-    return msgspec.json.decode(text, type=StepOutcome)
+    """Return the outcome, also as earlier releases kept it. Raises `msgspec.MsgspecError`."""
+    try:
+        return msgspec.json.decode(text, type=StepOutcome)
+    except msgspec.ValidationError:
+        earlier = msgspec.json.decode(text, type=_EarlierOutcome)
+    return StepOutcome(earlier.ended_at, earlier.duration_s, earlier.events, earlier.output.as_output())
+
+
+class _EarlierOutcome(msgspec.Struct):
+    ended_at: float
+    duration_s: float
+    events: tuple[tuple[str, str], ...]
+    output: EarlierOutput
 
 
 def encode_events(events: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from llm_orc.conversations.turns import summary_turns
 from llm_orc.errors import ConversationFull, PromptTooLarge
-from llm_orc.providers.base import Message, Usage
-from llm_orc.providers.usage import sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.access import Access
     from llm_orc.conversations.lock import ConversationLock
     from llm_orc.errors import LlmOrcError
+    from llm_orc.providers.base import Message
 
 _KEPT_OF_TRUNCATED = 0.7  # of the characters, at each try
 _KEPT_OF_SUMMARISED = 0.4
@@ -125,17 +124,8 @@ def newest(history: Sequence[Message], share: float) -> tuple[Message, ...]:
 
 
 def _together(output: AgentOutput, extra: AgentOutput) -> AgentOutput:
-    """The output, with what the other call took added to it."""
-    a, b = output.usage, extra.usage
-    usage = Usage(
-        sum_of(a.input_tokens, b.input_tokens),
-        sum_of(a.output_tokens, b.output_tokens),
-        a.cache_read_tokens + b.cache_read_tokens,
-        a.cache_write_tokens + b.cache_write_tokens,
-        None if a.cost_usd is None or b.cost_usd is None else a.cost_usd + b.cost_usd,
-    )
-    cost = None if output.cost_usd is None or extra.cost_usd is None else output.cost_usd + extra.cost_usd
-    return replace(output, usage=usage, cost_usd=cost)
+    """The output, with the calls that came before it."""
+    return replace(output, calls=(*extra.calls, *output.calls))
 
 
 class _Unheard:

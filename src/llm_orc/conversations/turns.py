@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing, Method
 from llm_orc.conversations.claims import is_ours
 from llm_orc.conversations.conversation import CUT_MARK
@@ -80,7 +80,8 @@ def ask(
 
 def answer(connection: sqlite3.Connection, claim: Claim, question: int, output: AgentOutput, now: float) -> None:
     """Keep the answer. Where the conversation was taken over meanwhile it is kept aside, and told to no model."""
-    access, usage = output.access, output.usage
+    last, usage = output.last, output.usage
+    access = last.access if last else None
     updated = connection.execute(
         "UPDATE turns SET state = 'done' WHERE number = ? AND state = 'open'", (question,)
     ).rowcount
@@ -96,22 +97,22 @@ def answer(connection: sqlite3.Connection, claim: Claim, question: int, output: 
             now,
             _storable(output.text),
             output.model,
-            access.provider,
-            access.method,
-            str(access.billing),
-            access.source,
-            access.endpoint,
+            *((None,) * 5 if access is None else _access_columns(access)),
             _UNKNOWN if usage.input_tokens is None else usage.input_tokens,
             _UNKNOWN if usage.output_tokens is None else usage.output_tokens,
             usage.cache_read_tokens,
             usage.cache_write_tokens,
             output.cost_usd,
-            f"{output.stop_reason} {output.stop_word}".rstrip(),
-            output.request_id,
+            None if last is None else f"{last.stop_reason} {last.stop_word}".rstrip(),
+            None if last is None else last.request_id,
             question,
         ),
     )
     connection.execute("UPDATE conversations SET changed_at = ? WHERE number = ?", (now, claim.conversation))
+
+
+def _access_columns(access: Access) -> tuple[str, ...]:
+    return access.provider, access.method, str(access.billing), access.source, access.endpoint
 
 
 def failed(connection: sqlite3.Connection, question: int) -> None:
@@ -212,8 +213,9 @@ def _output(row: tuple[Any, ...]) -> AgentOutput:
     text, model, provider, method, billing, source, endpoint, *tokens = row
     tokens_in, tokens_out, read, written, cost_usd, stop_reason, request_id = tokens
     reason, word = stored_ending(stop_reason)
-    return AgentOutput(
-        text=text,
+    if provider is None:
+        return AgentOutput(text, ())
+    call = ModelCall(
         model=model,
         access=Access(provider, cast("Method", method), Billing(billing), source, endpoint),
         usage=stored_usage(tokens_in, tokens_out, read, written),
@@ -222,3 +224,4 @@ def _output(row: tuple[Any, ...]) -> AgentOutput:
         request_id=request_id or "",
         stop_word=word,
     )
+    return AgentOutput(text, (call,))

@@ -138,7 +138,8 @@ class _Execution:
 
     def _keep(self, name: str, output: AgentOutput) -> None:
         self.answers[name] = output.text
-        if note := note_for_readers(output.stop_reason, output.stop_word):
+        last = output.last
+        if last is not None and (note := note_for_readers(last.stop_reason, last.stop_word)):
             self.notes[name] = note
 
     @property

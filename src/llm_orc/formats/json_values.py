@@ -72,8 +72,8 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "access": access_value(output.access),
         "usage": usage_value(output.usage),
         "cost_usd": output.cost_usd,
-        "stop_reason": output.stop_reason,
-        "stop_word": output.stop_word or None,
+        "stop_reason": output.last.stop_reason if output.last else None,
+        "stop_word": (output.last.stop_word or None) if output.last else None,
     }
 
 

@@ -11,6 +11,7 @@ from llm_orc.providers.dialects.endings import end_note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.engine.events import ErrorInfo
     from llm_orc.providers.base import Usage
     from llm_orc.runs.spend import Spend
@@ -64,6 +65,16 @@ def token_figures(usage: Usage) -> str:
     """Return tokens in and out; of those in, how many the provider had in its cache."""
     cached = f" ({tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
     return f"{tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
+
+
+def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
+    """Return tokens, time, who pays and how the answer ended, as far as a model gave it; one part each."""
+    last = output.last
+    if last is None:
+        return [seconds(duration_s)]
+    parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
+    note = end_note(last.stop_reason, last.stop_word)
+    return [*parts, note] if note else parts
 
 
 def calls_of(spend: Spend) -> str:

@@ -116,12 +116,13 @@ class CostsSoFar:
     def _finished(self, event: AgentFinished) -> None:
         if self._metered.pop(event.agent, None) is None:
             return  # kept from another run, which has paid for it
-        cost_usd = event.output.cost_usd
-        if cost_usd is None:
-            self.unknown += 1
-        else:
-            self.known_usd += cost_usd
-        if not self.counts_cost:
-            self.counted_usd += cost_usd or 0.0
+        for call in event.output.calls:
+            cost_usd = call.cost_usd
             if cost_usd is None:
-                self.uncounted.append(event.agent)
+                self.unknown += 1
+            else:
+                self.known_usd += cost_usd
+            if not self.counts_cost:
+                self.counted_usd += cost_usd or 0.0
+                if cost_usd is None:
+                    self.uncounted.append(event.agent)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llm_orc.agents.output import AgentOutput
-    from llm_orc.providers.base import Usage
+    from collections.abc import Iterable
+
+    from llm_orc.agents.output import AgentOutput, ModelCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,26 @@ NOTHING_SPENT = Spend()
 
 def spend_of(output: AgentOutput) -> Spend:
     """Return what one answer took."""
-    return spend_on(output.usage, output.cost_usd)
+    return spend_on(output.calls)
 
 
-def spend_on(usage: Usage, cost_usd: float | None) -> Spend:
-    return Spend(
-        1,
-        usage.input_tokens or 0,
-        usage.output_tokens or 0,
-        cost_usd,
-        cost_usd or 0.0,
-        unknown_costs=int(cost_usd is None),
-        calls_without_usage=int(usage.tokens is None),
-    )
+def spend_on(calls: Iterable[ModelCall]) -> Spend:
+    """Return what these calls took."""
+    total = NOTHING_SPENT
+    for call in calls:
+        usage, cost_usd = call.usage, call.cost_usd
+        total = total.plus(
+            Spend(
+                1,
+                usage.input_tokens or 0,
+                usage.output_tokens or 0,
+                cost_usd,
+                cost_usd or 0.0,
+                unknown_costs=int(cost_usd is None),
+                calls_without_usage=int(usage.tokens is None),
+            )
+        )
+    return total
 
 
 def unanswered(tries: int) -> Spend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,
@@ -24,6 +24,7 @@ from llm_orc.engine.events import (
     TrySettled,
     TryStarted,
 )
+from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import NO_USAGE, Usage
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
@@ -78,6 +79,8 @@ class AgentResult:
     notices: tuple[str, ...] = ()
     stop_word: str = ""  # the provider's own, where `stop_reason` is `other`
     is_kept: bool = False  # its answer, and what that cost, are of the run which this one was forked from
+    data: JsonValue | None = None  # its answer as data, where it is more than text
+    calls: tuple[ModelCall, ...] = ()  # those of models that were answered; `usage` and `cost_usd` are their sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,11 @@ class RunResult:
     @property
     def by_billing(self) -> dict[str, Spend]:
         """What was spent, by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
-        sources = dict.fromkeys(str(a.access.billing) for a in self.agents if a.access and not a.is_kept)
-        found = {
-            source: spend(a for a in self.agents if a.access and a.access.billing == source) for source in sources
-        }
+        found = {str(a.access.billing): NOTHING_SPENT for a in self.agents if a.access and not a.is_kept}
+        for agent in self.agents:
+            for call in _own_calls(agent):
+                source = str(call.access.billing)
+                found[source] = found.get(source, NOTHING_SPENT).plus(spend_on((call,)))
         if self.unanswered:
             metered = found.get(Billing.METERED, NOTHING_SPENT)
             found[str(Billing.METERED)] = metered.plus(unanswered(self.unanswered))
@@ -140,9 +144,13 @@ class RunResult:
 def spend(agents: Iterable[AgentResult]) -> Spend:
     total = NOTHING_SPENT
     for agent in agents:
-        if agent.status == "completed" and not agent.is_kept:
-            total = total.plus(spend_on(agent.usage, agent.cost_usd))
+        total = total.plus(spend_on(_own_calls(agent)))
     return total
+
+
+def _own_calls(agent: AgentResult) -> tuple[ModelCall, ...]:
+    """The calls that this run has made: the others are of the run that it was forked from."""
+    return () if agent.is_kept else agent.calls
 
 
 class RunState:
@@ -215,7 +223,8 @@ class RunState:
                 state.is_kept = (
                     state.started_at is None and self.started is not None and bool(self.started.forked_from)
                 )
-                state.model, state.access = event.output.model, event.output.access
+                if (last := event.output.last) is not None:
+                    state.model, state.access = last.model, last.access
                 state.duration_s = event.duration_s
                 state.streamed.clear()
             case AgentFailed():
@@ -263,7 +272,8 @@ class RunState:
                 error = state.error
             case _:
                 status, error = "skipped", stopped
-        output = state.output
+        output = state.output if status == "completed" else None
+        last = output.last if output else None
         return AgentResult(
             name=state.name,
             status=status,
@@ -272,8 +282,8 @@ class RunState:
             access=state.access,
             usage=output.usage if output else NO_USAGE,
             cost_usd=output.cost_usd if output else None,
-            stop_reason=output.stop_reason if output else None,
-            stop_word=output.stop_word if output else "",
+            stop_reason=last.stop_reason if last else None,
+            stop_word=last.stop_word if last else "",
             started_at=state.started_at,
             duration_s=state.duration_s,
             attempts=state.attempts,
@@ -282,6 +292,8 @@ class RunState:
             switched_from=tuple(state.switched_from),
             notices=tuple(state.notices),
             is_kept=state.is_kept,
+            data=output.data if output else None,
+            calls=output.calls if output else (),
         )
 
 

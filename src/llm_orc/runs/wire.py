@@ -21,6 +21,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.errors import StorageError
 from llm_orc.net.text import whole_text
+from llm_orc.runs.earlier import EARLIER
 
 KINDS: dict[type[RecordedEvent], str] = {
     RunStarted: "run_started",
@@ -64,11 +65,23 @@ def _storable(value: object) -> object:
 
 
 def decode_event(kind: str, body: bytes) -> RecordedEvent:
-    """Raises `StorageError` where the record is damaged or of a kind that this release does not know."""
+    """Return the event, also as earlier releases stored it.
+
+    Raises `StorageError` where the record is damaged or of a kind that this release does not know.
+    """
     try:
-        return _decoders[kind].decode(body)
+        return _decode(kind, body)
     except (KeyError, msgspec.MsgspecError) as e:
         raise StorageError(
             f"the record holds an event `{kind}` that can't be read: {e}",
             hint="Was it written by a newer release? Upgrade: pip install --upgrade llm-orc",
         ) from e
+
+
+def _decode(kind: str, body: bytes) -> RecordedEvent:
+    try:
+        return _decoders[kind].decode(body)
+    except msgspec.ValidationError:
+        if kind not in EARLIER:
+            raise
+    return EARLIER[kind](body)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.run.plain_view import plain_words
@@ -26,9 +26,9 @@ from llm_orc.formats.text import as_text
 from llm_orc.runs.state import RunResult, RunState
 
 ACCESS = Access("pretend", "none", Billing.LOCAL, "no credential needed", "http://127.0.0.1:1")
-CUT = AgentOutput("half of", "m", ACCESS, stop_reason="max_tokens")
-UNKNOWN = AgentOutput("perhaps whole", "m", ACCESS, stop_reason="other", stop_word="wibble")
-BARE = replace(UNKNOWN, stop_word="")
+CUT = AgentOutput("half of", (ModelCall("m", ACCESS, stop_reason="max_tokens"),))
+UNKNOWN = AgentOutput("perhaps whole", (ModelCall("m", ACCESS, stop_reason="other", stop_word="wibble"),))
+BARE = AgentOutput("perhaps whole", (ModelCall("m", ACCESS, stop_reason="other"),))
 ENDINGS = [
     (CUT, "cut at max_tokens"),
     (UNKNOWN, "ended for an unknown reason: wibble"),
@@ -84,6 +84,7 @@ async def _chat(events: list[RunStarted | AgentStarted | AgentFinished | RunFini
 @each_ending
 def test_in_each_format_for_programs(output: AgentOutput, words: str) -> None:
     result = result_of(output)
+    [call] = output.calls
     found = [
         json.loads(as_json(result))["results"]["a"],
         json.loads(event_line(events_of(output)[2])),
@@ -91,7 +92,7 @@ def test_in_each_format_for_programs(output: AgentOutput, words: str) -> None:
     ]
 
     for one in found:
-        assert (one["stop_reason"], one["stop_word"]) == (output.stop_reason, output.stop_word or None)
+        assert (one["stop_reason"], one["stop_word"]) == (call.stop_reason, call.stop_word or None)
     columns = Columns((), ("a",))
     assert csv_heading(columns).rstrip().endswith(",notes")
     assert csv_row(columns, {}, result, None).rstrip().endswith(f"a {words}")
@@ -100,15 +101,16 @@ def test_in_each_format_for_programs(output: AgentOutput, words: str) -> None:
 @each_ending
 def test_in_a_conversation(output: AgentOutput, words: str) -> None:
     turn = Turn(1, "a", "assistant", output.text, "done", 0.0, "run-1", model="m")
-    turn = replace(turn, stop_reason=output.stop_reason, stop_word=output.stop_word)
+    [call] = output.calls
+    turn = replace(turn, stop_reason=call.stop_reason, stop_word=call.stop_word)
 
     assert words in conversation_text("talk", [turn], 0)
     [shown] = json.loads(conversation_json({}, [turn]))["turns"]
-    assert (shown["stop_reason"], shown["stop_word"]) == (output.stop_reason, output.stop_word or None)
+    assert (shown["stop_reason"], shown["stop_word"]) == (call.stop_reason, call.stop_word or None)
 
 
 def test_a_whole_answer_has_no_mark() -> None:
-    whole = result_of(AgentOutput("whole", "m", ACCESS))
+    whole = result_of(AgentOutput("whole", (ModelCall("m", ACCESS),)))
 
     assert "=== a\n" in as_text(whole)
     assert "## a\n" in as_markdown(whole)

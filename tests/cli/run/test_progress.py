@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.run.progress import Picture, width_of
 from llm_orc.cli.shell.tables import cell_width
@@ -40,7 +40,9 @@ def start(picture: Picture, *agents: str) -> None:
 
 
 def finish(picture: Picture, agent: str) -> None:
-    output = AgentOutput("yes", "some-model", ACCESS, Usage(input_tokens=1200, output_tokens=34), cost_usd=0.0031)
+    output = AgentOutput(
+        "yes", (ModelCall("some-model", ACCESS, Usage(input_tokens=1200, output_tokens=34), cost_usd=0.0031),)
+    )
     picture.apply(AgentFinished(at=103.0, agent=agent, duration_s=2.0, output=output))
 
 
@@ -168,7 +170,7 @@ def test_a_cost_that_is_not_wholly_known_is_marked_as_it_goes() -> None:
 
     cut = ErrorInfo(code="reply_cut", message="the connection ended", may_be_billed=True)
     picture.apply(AgentRetrying(at=103.0, agent="lawyer", attempt=2, delay_s=0.0, error=cut))
-    uncounted = AgentOutput("yes", "some-model", ACCESS, Usage(), cost_usd=None)
+    uncounted = AgentOutput("yes", (ModelCall("some-model", ACCESS, Usage(), cost_usd=None),))
     picture.apply(AgentFinished(at=104.0, agent="chair", duration_s=2.0, output=uncounted))
 
     assert "1,234+? tokens, $0.0031+?" in drawn(picture)

@@ -19,11 +19,9 @@ from llm_orc.engine.events import (
     AgentSwitched,
     RunFinished,
 )
-from llm_orc.formats.figures import charge, seconds
 from llm_orc.formats.printable import PrintableStream, one_line, printable
 from llm_orc.formats.quoting import quoted_text
-from llm_orc.formats.sentences import token_figures
-from llm_orc.providers.dialects.endings import end_note
+from llm_orc.formats.sentences import output_figures
 
 if TYPE_CHECKING:
     from llm_orc.cli.shell.background_writer import DataWriter
@@ -74,15 +72,9 @@ class ChatView:
         if not self._is_in_line:
             self._data.write(f"{self._whole(event.agent, text)}\n")
         self._end_line()
-        output = event.output
-        figures = [
-            output.model,
-            token_figures(output.usage),
-            seconds(event.duration_s),
-            charge(output.access.billing, output.cost_usd),
-        ]
-        if how := end_note(output.stop_reason, output.stop_word):
-            figures.append(how)
+        figures = output_figures(event.output, event.duration_s)
+        if event.output.model:
+            figures.insert(0, event.output.model)
         note(Styled(one_line(" · ".join(figures)), "dim"))
 
     def _whole(self, agent: str, text: str) -> str:

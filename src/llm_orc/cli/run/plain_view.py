@@ -16,14 +16,11 @@ from llm_orc.engine.events import (
     AgentSwitched,
     RunStarted,
 )
-from llm_orc.formats.figures import charge, count, seconds
+from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import token_figures
-from llm_orc.providers.dialects.endings import end_note
+from llm_orc.formats.sentences import output_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from llm_orc.engine.events import RunEvent
 
 _EACH_UP_TO = 40  # agents; above, single starts and ends say less than their number
@@ -76,7 +73,7 @@ def plain_words(event: RunEvent) -> str:
         case AgentNotice():
             words = f"{event.agent}: {event.message}"
         case AgentFinished():
-            words = f"{event.agent}: finished, {', '.join(_figures(event))}"
+            words = f"{event.agent}: finished, {', '.join(output_figures(event.output, event.duration_s))}"
         case AgentFailed():
             words = f"{event.agent}: failed: {event.error.message}"
         case AgentSkipped():
@@ -84,11 +81,3 @@ def plain_words(event: RunEvent) -> str:
         case _:
             pass
     return one_line(words)
-
-
-def _figures(event: AgentFinished) -> Iterator[str]:
-    yield token_figures(event.output.usage)
-    yield seconds(event.duration_s)
-    yield charge(event.output.access.billing, event.output.cost_usd)
-    if note := end_note(event.output.stop_reason, event.output.stop_word):
-        yield note

@@ -172,12 +172,12 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
 def _figures(agent: AgentState) -> Iterator[str]:
     if agent.duration_s is not None:
         yield f"{seconds(agent.duration_s):<10}"
-    if agent.output is not None:
+    if agent.output is not None and (last := agent.output.last) is not None:
         usage = agent.output.usage
         yield f"{tokens(usage.input_tokens)} in, {tokens(usage.output_tokens)} out"
-        if note := end_note(agent.output.stop_reason, agent.output.stop_word):
+        if note := end_note(last.stop_reason, last.stop_word):
             yield note
-        yield charge(agent.output.access.billing, agent.output.cost_usd)
+        yield charge(last.access.billing, agent.output.cost_usd)
 
 
 def width_of(lines: Iterable[Line]) -> int:

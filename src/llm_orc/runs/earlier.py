@@ -1,0 +1,56 @@
+"""What releases of schema 1, which knew language models alone, stored: read as what it is called now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.auth.access import Access
+from llm_orc.engine.events import AgentFinished, RecordedEvent
+from llm_orc.providers.base import StopReason, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class EarlierOutput(msgspec.Struct):
+    """An answer with the one call that it was."""
+
+    text: str
+    model: str
+    access: Access
+    usage: Usage = msgspec.field(default_factory=Usage)
+    cost_usd: float | None = None
+    stop_reason: StopReason = "end_turn"
+    request_id: str = ""
+    stop_word: str = ""
+
+    def as_output(self) -> AgentOutput:
+        call = ModelCall(
+            self.model,
+            self.access,
+            self.usage,
+            self.cost_usd,
+            self.stop_reason,
+            self.request_id,
+            self.stop_word,
+        )
+        return AgentOutput(self.text, (call,))
+
+
+class _EarlierFinished(msgspec.Struct):
+    at: float
+    agent: str
+    duration_s: float
+    output: EarlierOutput
+
+
+def _finished(body: bytes) -> RecordedEvent:
+    event = msgspec.json.decode(body, type=_EarlierFinished)
+    return AgentFinished(event.at, event.agent, event.duration_s, event.output.as_output())
+
+
+EARLIER: Mapping[str, Callable[[bytes], RecordedEvent]] = {"agent_finished": _finished}
+"""What reads a body, by the kind that it was stored under. Raises `msgspec.MsgspecError`."""
