@@ -18,7 +18,9 @@ from llm_orc.auth.tokens.profile import ProfileAuthoriser
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.catalog import build_model, endpoint_of, find_provider
+from llm_orc.providers.build import build_model
+from llm_orc.providers.endpoint import endpoint_of
+from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
 from tests.net.conftest import clean_environment, http, server
 from tests.net.loopback import Loopback, answer

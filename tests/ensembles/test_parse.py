@@ -9,9 +9,7 @@ from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.ensembles.ensemble import Ensemble, Source
 from llm_orc.ensembles.parse import load_ensemble_file, parse_ensemble_text
-from llm_orc.ensembles.schema import PROVIDER_NAMES
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
-from llm_orc.providers.catalog import PROVIDERS
 
 
 def parse(text: str) -> Ensemble:
@@ -96,10 +94,6 @@ def test_the_model_is_named_in_any_of_its_forms(keys: str, model: ModelRef) -> N
 
     [work] = needs_of(parse(one_agent(keys)).agents[0].work).models
     assert work.model == model
-
-
-def test_the_short_form_knows_the_providers_of_the_catalogue() -> None:
-    assert frozenset(PROVIDERS) == PROVIDER_NAMES
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ import pytest
 
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
+from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest, Reply
-from llm_orc.providers.catalog import build_model, endpoint_of, find_provider
+from llm_orc.providers.build import build_model
+from llm_orc.providers.endpoint import endpoint_of
+from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
 from tests.net.loopback import Heard, Loopback, answer, stream
 from tests.providers.conftest import Watcher
@@ -177,7 +180,8 @@ async def ask_ours(judge: Judge, url: str, request: ModelRequest, streamed: bool
     settings = {} if judge.settings is None else {judge.provider: judge.settings}
     spec = find_provider(judge.provider, settings)
     endpoint = endpoint_of(spec, settings, url)
-    key = ApiKeyHeader(endpoint.origin, spec.key_header, Secret(KEY), spec.key_scheme)
+    dialect = DIALECTS[spec.dialect]
+    key = ApiKeyHeader(endpoint.origin, dialect.key_header, Secret(KEY), dialect.key_scheme)
     return await build_model(endpoint, MODEL, key, http, stream=streamed).reply(request, Watcher())
 
 

@@ -21,7 +21,6 @@ from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import TransportError
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.catalog import list_models
 from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.dialects.dialect import Dialect
 from llm_orc.providers.dialects.gemini import Gemini
@@ -30,6 +29,7 @@ from llm_orc.providers.dialects.openai_responses import OpenAIResponses
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
+from llm_orc.providers.model_list import list_models
 from tests.net.loopback import Cut, Loopback, Silence
 from tests.providers.conftest import Naps, Watcher
 

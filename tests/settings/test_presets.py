@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import llm_orc
-from llm_orc.providers.catalog import PROVIDERS
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.server import SCOPES as SANDBOX_SCOPES
 from llm_orc.sandbox.server import USUAL_PORT

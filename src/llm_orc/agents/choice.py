@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import SettingsError
 from llm_orc.jsontypes import JsonValue
-from llm_orc.providers.catalog import PROVIDERS
 from llm_orc.providers.options.request import limit_in
 from llm_orc.settings.model import AuthMethodName
 

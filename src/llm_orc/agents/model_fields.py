@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
+from llm_orc.catalog.table import method_names
 from llm_orc.settings.field import Field, Fields
-from llm_orc.settings.model import AuthMethodName
 from llm_orc.storage.field_types import (
     boolean,
     choice,
+    choice_of,
     json_mapping,
     non_empty_text,
     number,
@@ -66,7 +65,7 @@ MODEL_FIELDS: Fields = {
         optional(choice("text", "json")), "`json` asks the model for JSON.", "counts", default="text"
     ),
     "auth_method": Field(
-        optional(choice(*get_args(AuthMethodName))),
+        optional(choice_of(method_names)),
         "The one way to authenticate.",
         "chooses",
         default_text="as the provider prefers",

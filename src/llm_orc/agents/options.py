@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.catalog import provider_settings
+from llm_orc.providers.lookup import provider_settings
 from llm_orc.providers.options.request import extra_options, option_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.providers.options.request import OptionProblem
-    from llm_orc.settings.model import DialectName, Settings
+    from llm_orc.settings.model import Settings
 
 _USERS_LAYERS = frozenset({"packaged", "user", "environment", "flag"})
 

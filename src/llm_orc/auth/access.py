@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
 
+from llm_orc.catalog.rows import Billing
 
-class Billing(StrEnum):
-    """Who pays for a call."""
+__all__ = ["Access", "Billing", "Method"]
 
-    SUBSCRIPTION = "subscription"  # a flat plan: no extra cost per call
-    METERED = "metered"  # per token, on somebody's account
-    LOCAL = "local"  # this machine: nothing
-
-
-Method = Literal["api-key", "oauth", "claude-cli", "codex-cli", "none", "sandbox"]
+Method = str  # "api-key", "oauth", the name of an official CLI, "none" or "sandbox"
 
 
 @dataclass(frozen=True, slots=True)

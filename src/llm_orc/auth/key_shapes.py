@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
+from llm_orc.net.origin import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Prefix(NamedTuple):
@@ -15,21 +21,7 @@ class Prefix(NamedTuple):
     hint: str = "Put the key of the right provider there."
 
 
-_CLAUDE_CODE = (
-    "It is no API key. Export it as CLAUDE_CODE_OAUTH_TOKEN for `claude`, then: llm-orc auth add claude-cli"
-)
-_ANTHROPIC, _OPENAI = "https://api.anthropic.com", "https://api.openai.com"
-# A longer beginning stands before one that it begins with.
-PREFIXES = (
-    Prefix("sk-ant-oat", "a sign-in of Claude Code", hint=_CLAUDE_CODE),
-    Prefix("sk-ant-ort", "a sign-in of Claude Code", hint=_CLAUDE_CODE),
-    Prefix("sk-ant-", "Anthropic", _ANTHROPIC, "llm-orc auth add anthropic-api"),
-    Prefix("sk-or-", "OpenRouter", "https://openrouter.ai", "llm-orc auth add openrouter"),
-    Prefix("sk-proj-", "OpenAI", _OPENAI, "llm-orc auth add openai"),
-    Prefix("sk-svcacct-", "OpenAI", _OPENAI, "llm-orc auth add openai"),
-    Prefix("sk-admin-", "OpenAI", _OPENAI, "llm-orc auth add openai"),
-    Prefix("AIza", "Google", "https://generativelanguage.googleapis.com", "llm-orc auth add google-gemini"),
-    Prefix("hf_", "Hugging Face", "https://router.huggingface.co", "llm-orc auth add huggingface"),
+_OTHERS = (  # who give keys and are no providers of ours
     Prefix("gsk_", "Groq", "https://api.groq.com"),
     Prefix("xai-", "xAI", "https://api.x.ai"),
     Prefix("pplx-", "Perplexity", "https://api.perplexity.ai"),
@@ -43,14 +35,33 @@ _VERSION = re.compile(r"(?:[a-z]{1,8}\d{1,2}|v\d)-")  # `api03-`, `oat01-`, `v1-
 _TOKEN_HEAD = re.compile(r"eyJ[A-Za-z0-9_-]+\.")  # of a JSON Web Token (RFC 7519): what signs it, and how
 
 
+def known_prefixes() -> tuple[Prefix, ...]:
+    """Return what is known, the longer beginning before one that it begins with."""
+    return tuple(sorted((*_of_providers(), *_of_sign_ins(), *_OTHERS), key=lambda prefix: -len(prefix.begins)))
+
+
+def _of_providers() -> Iterator[Prefix]:
+    for row in PROVIDERS.values():
+        for begins in row.key_prefixes:
+            origin = origin_of(row.base_url) if row.base_url else ""
+            yield Prefix(begins, row.key_owner or row.title, origin, f"llm-orc auth add {row.name}")
+
+
+def _of_sign_ins() -> Iterator[Prefix]:
+    for row in OFFICIAL_CLIS.values():
+        export = f"Export it as {row.token_variable} for `{row.command}`, then: llm-orc auth add {row.name}"
+        for begins in row.token_prefixes:
+            yield Prefix(begins, f"a sign-in of {row.product}", hint=f"It is no API key. {export}")
+
+
 def prefix_of(key: str) -> Prefix | None:
     """Return what is known of keys that begin like this one."""
-    return next((prefix for prefix in PREFIXES if key.startswith(prefix.begins)), None)
+    return next((prefix for prefix in known_prefixes() if key.startswith(prefix.begins)), None)
 
 
 def known_origins() -> frozenset[str]:
     """Return the servers of which it is known what their keys begin with."""
-    return frozenset(prefix.origin for prefix in PREFIXES if prefix.origin)
+    return frozenset(prefix.origin for prefix in known_prefixes() if prefix.origin)
 
 
 def public_part(key: str) -> int:
@@ -59,7 +70,8 @@ def public_part(key: str) -> int:
         return head.end()
     prefix = prefix_of(key)
     begins = prefix.begins if prefix else "sk-" if key.startswith("sk-") else ""
-    if begins.startswith("sk-ant-"):
-        begins = "sk-ant-"
+    begins = min(
+        (row.begins for row in known_prefixes() if begins.startswith(row.begins)), key=len, default=begins
+    )
     version = _VERSION.match(key, len(begins)) if begins else None
     return version.end() if version else len(begins)

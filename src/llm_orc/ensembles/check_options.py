@@ -8,7 +8,7 @@ from llm_orc.agents.choice import Untrusted, choose_models
 from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.options import option_hint, refused_options
 from llm_orc.errors import LlmOrcError, Problem
-from llm_orc.providers.catalog import find_provider
+from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.options.request import ALL_DIALECTS
 from llm_orc.settings.profiles import find_profile
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelWork
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.ensembles.parse import ParsedEnsemble
     from llm_orc.providers.options.request import OptionProblem
-    from llm_orc.settings.model import DialectName, Settings
+    from llm_orc.settings.model import Settings
     from llm_orc.storage.yaml_source import KeyPath
 
 

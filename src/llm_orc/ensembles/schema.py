@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
+from llm_orc.catalog.table import PROVIDERS
 
-# In the oldest form, `model` names one of these and there is no `provider`.
-PROVIDER_NAMES = frozenset(
-    {
-        "anthropic-api",
-        "anthropic-claude-pro-max",
-        "claude-cli",
-        "codex-cli",
-        "google-gemini",
-        "huggingface",
-        "ollama",
-        "openai",
-        "openai-compatible",
-        "openrouter",
-        "sandbox",
-    }
-)
+OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
 
 
 def names_a_provider(name: str) -> bool:
-    return name in PROVIDER_NAMES or name.startswith("openai-compatible/")
+    """In the oldest form, `model` names a provider and there is no `provider`."""
+    return name in PROVIDERS or name.startswith("openai-compatible/")

@@ -21,9 +21,9 @@ from llm_orc.providers.base import Message
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.protocols.reply import ServedReply
-    from llm_orc.settings.model import DialectName
 
 _ERROR_TYPES = {
     400: "invalid_request_error",

@@ -9,10 +9,10 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.protocols.chat_request import ArrivedRequest, ChatRequest, Rejected
     from llm_orc.protocols.reply import ServedReply
-    from llm_orc.settings.model import DialectName
 
 REQUESTS_PER_MINUTE = 1_000
 TOKENS_PER_MINUTE = 400_000

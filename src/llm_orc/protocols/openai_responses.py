@@ -19,9 +19,9 @@ from llm_orc.protocols.openai_wire import OpenAiWire, error_object, not_empty, r
 from llm_orc.providers.base import Message
 
 if TYPE_CHECKING:
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.protocols.reply import ServedReply
-    from llm_orc.settings.model import DialectName
 
 _JSON_FORMATS = ("json_object", "json_schema")
 _EVENTS_BEFORE_TEXT = 4

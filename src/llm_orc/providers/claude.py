@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClaudeModel(HttpModel):
-    """A Claude model with an API key; `catalog.build_model` makes one for every `anthropic` endpoint."""
+    """A Claude model with an API key; `build_model` makes one for every `anthropic` endpoint."""
 
 
 class FixedPromptModel(HttpModel):
@@ -29,8 +29,6 @@ class FixedPromptModel(HttpModel):
 
 class OAuthClaudeModel(FixedPromptModel):
     """Claude with the token of a Claude subscription. Tells a closed way in from a token that is merely old."""
-
-    required_system_prompt = "You are Claude Code, Anthropic's official CLI for Claude."
 
     def _failure(self, answer: Answer) -> LlmOrcError:
         words = self._dialect.words(answer.body)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from llm_orc.auth.access import Billing
+from llm_orc.catalog.dialects import DIALECTS
+from llm_orc.catalog.rows import DialectName
 from llm_orc.errors import SettingsError
 from llm_orc.net.origin import is_loopback, origin_of
 from llm_orc.net.text import one_line
-from llm_orc.settings.model import DialectName
+from llm_orc.providers.lookup import provider_settings
+
+if TYPE_CHECKING:
+    from llm_orc.catalog.rows import ProviderSpec
+    from llm_orc.settings.model import ProviderSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,53 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(urlsplit(self.origin).hostname or "")
+
+
+def endpoint_of(
+    spec: ProviderSpec,
+    settings: Mapping[str, ProviderSettings],
+    base_url: str | None = None,
+    *,
+    has_credential: bool | None = None,
+) -> Endpoint:
+    """Return the checked address of `spec`; a profile's `base_url` comes before all others.
+
+    `has_credential` None: as the row demands. Raises `AccessNotSupported` for a row that this version can't
+    use, `SettingsError` where the address is missing, unusable, or plain http where that isn't safe.
+    """
+    address = base_url or spec.base_url
+    if not address:
+        raise SettingsError(
+            f"Provider `{spec.name}` needs to know where its server is.",
+            hint=f"Set `providers.{spec.name}.base_url` in config.yaml, like `http://127.0.0.1:8000/v1`.",
+        )
+    clean = check_base_url(address, spec.name)
+    clean = clean.removesuffix(DIALECTS[spec.dialect].path_prefix)
+    own = provider_settings(spec.name, settings)
+    endpoint = Endpoint(
+        provider=spec.name,
+        dialect=spec.dialect,
+        base_url=clean,
+        origin=origin_of(clean),
+        headers={} if own is None else dict(own.headers),
+        key_hint=_key_hint(spec),
+    )
+    needs = spec.credential == "required" if has_credential is None else has_credential
+    check_transport_security(endpoint, has_credential=needs)
+    return endpoint
+
+
+def billing_of(spec: ProviderSpec, endpoint: Endpoint) -> Billing:
+    """Who pays for a call: a compatible server on this machine costs nothing, unless the configuration says so."""
+    if spec.credential == "optional" and endpoint.is_loopback and not spec.is_billing_told:
+        return Billing.LOCAL
+    return spec.billing
+
+
+def _key_hint(spec: ProviderSpec) -> str:
+    names = " or ".join(spec.api_key_env) or f"`providers.{spec.name}.api_key_env`"
+    where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
+    return f"Check the key in {names}{where}."
 
 
 def check_base_url(base_url: str, provider: str) -> str:

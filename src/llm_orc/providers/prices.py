@@ -5,25 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from llm_orc.catalog.table import PROVIDERS
+
 if TYPE_CHECKING:
     from llm_orc.providers.base import Usage
-
-_PROVIDER_IDS = {
-    "anthropic-api": "anthropic",
-    "openai": "openai",
-    "google-gemini": "google",
-    "openrouter": "openrouter",
-}
 
 
 def listed_usd(provider: str, model: str, usage: Usage) -> float | None:
     """Return US dollars for `usage` at list price; None where the price or the tokens are not known."""
     if usage.tokens is None or not usage.at_list_price:
         return None
-    provider_id = _PROVIDER_IDS.get(provider)
-    if provider_id is None:
-        return None
-    return _price(provider_id, model, usage)
+    row = PROVIDERS.get(provider)
+    return _price(row.price_id, model, usage) if row is not None and row.price_id else None
 
 
 @lru_cache(maxsize=4096)  # one look-up costs about as much CPU as a whole call over HTTP

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.catalog.table import PROVIDERS, supported_way
 from llm_orc.errors import AccessRefused
 
 if TYPE_CHECKING:
@@ -76,10 +77,15 @@ def refusal_of(
 def _refused(signature: str, meaning: str, status: int, words: ProviderWords, target: Target) -> AccessRefused:
     return AccessRefused(
         f"{target} refuses this way in: {meaning} (status {status}: {words.message})",
-        hint="The supported way is Claude Code's own command:"
-        " llm-orc auth add anthropic-claude-pro-max --method claude-cli. An API key of `anthropic-api` is metered:"
-        " paid per token. This sign-in is not sent again before `llm-orc auth test` tries it.",
+        hint=f"{_other_ways(target.provider)}This sign-in is not sent again before `llm-orc auth test` tries it.",
         signature=signature,
         status=status,
         provider_message=words.message,
     )
+
+
+def _other_ways(provider: str) -> str:
+    row = PROVIDERS.get(provider)
+    sibling = row.metered_sibling if row is not None else None
+    key = f"An API key of `{sibling}` is metered: paid per token." if sibling else ""
+    return "".join(f"{sentence} " for sentence in (supported_way(provider), key) if sentence)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from llm_orc.protocols.chat_request import Rejected
 
 if TYPE_CHECKING:
-    from llm_orc.settings.model import DialectName
+    from llm_orc.catalog.rows import DialectName
 
 TokenTrouble = Literal["missing", "unknown", "expired", "revoked", "scope"]
 SignatureName = Literal[

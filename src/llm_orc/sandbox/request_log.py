@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from llm_orc.catalog.rows import DialectName
 from llm_orc.providers.base import Message
-from llm_orc.settings.model import DialectName
 
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
 

@@ -10,9 +10,9 @@ from llm_orc.sandbox.refusals import refused_token
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.sandbox.oauth.server import OAuthServer
     from llm_orc.sandbox.refusals import TokenTrouble
-    from llm_orc.settings.model import DialectName
 
 
 class TokenCheck:

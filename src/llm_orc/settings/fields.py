@@ -8,18 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from llm_orc.catalog.dialects import DIALECTS
+from llm_orc.catalog.table import method_names
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.field import Field, Fields
-from llm_orc.settings.model import AuthMethodName, BillingName, DialectName, RunSettings
+from llm_orc.settings.model import BillingName, RunSettings
 from llm_orc.settings.oauth_fields import OAUTH_FIELDS
 from llm_orc.settings.value_types import base_url, file_path, headers, names, store_address, variable_name
 from llm_orc.storage.field_types import (
     boolean,
     choice,
+    choice_of,
     json_mapping,
     non_empty_text,
     number,
-    one_or_more,
+    one_or_more_of,
     optional,
     text,
     whole_number,
@@ -82,7 +85,7 @@ _PROFILE_FIELDS: Fields = {
         default_text="none",
     ),
     "auth_method": Field(
-        optional(choice(*get_args(AuthMethodName))),
+        optional(choice_of(method_names)),
         "The one way to authenticate.",
         "chooses",
         default_text="as the provider prefers",
@@ -91,7 +94,7 @@ _PROFILE_FIELDS: Fields = {
 
 _PROVIDER_FIELDS: Fields = {
     "base_url": Field(optional(base_url), "Where the server is, without user, password or query."),
-    "dialect": Field(optional(choice(*get_args(DialectName))), "The wire protocol that the server speaks."),
+    "dialect": Field(optional(choice(*DIALECTS)), "The wire protocol that the server speaks."),
     "api_key_env": Field(
         optional(variable_name), "The name of the environment variable with the key, never the key."
     ),
@@ -121,7 +124,7 @@ _PROVIDER_FIELDS: Fields = {
         "Added to each call; merged key by key. Credentials and the headers of HTTP itself are refused here.",
     ),
     "auth_method": Field(
-        optional(one_or_more(*get_args(AuthMethodName))),
+        optional(one_or_more_of(method_names)),
         "The way to authenticate, or those allowed, the preferred one first.",
         default_text="what is there",
         attribute="auth_methods",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import Problem
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, SettingPath, is_entry
@@ -33,6 +34,7 @@ _KEY_ITSELF: Mapping[str, str] = {
     ),
     "client_secret": "a program that everybody can read keeps no secret (RFC 8252 §8.5): register a public client",
 }
+_PRESET = Origin("packaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,26 @@ def read_layer(files: list[Path], layer: Layer) -> LayerValues:
         else:
             _File(file, layer, found).read()
     return found
+
+
+def read_presets() -> LayerValues:
+    """Return how one signs in at providers, as their rows say it."""
+    found, rows = LayerValues(), SECTIONS["providers"].fields["oauth"].fields
+    for provider in PROVIDERS.values():
+        if provider.oauth:
+            path = ("providers", provider.name)
+            found.values += (Value(path, None, _PRESET), *_preset((*path, "oauth"), provider.oauth, rows))
+    return found
+
+
+def _preset(path: SettingPath, given: Mapping[str, Any], rows: Mapping[str, Field]) -> Iterator[Value]:
+    for key, value in given.items():
+        row = rows[key]
+        if row.fields:
+            yield from _preset((*path, key), value, row.fields)
+            continue
+        for inner, leaf in _leaves(key, row.type(value), row):
+            yield Value((*path, *inner), leaf, _PRESET)
 
 
 def _read_linked(file: Path, found: LayerValues) -> None:

@@ -11,7 +11,7 @@ from llm_orc.errors import Problem, SettingsError
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.fields import SettingPath, field_at, plain_fields
 from llm_orc.settings.guard import GuardedSettings, counts_untrusted, guarded_settings, right_to
-from llm_orc.settings.layer import LayerValues, Value, dotted, layer_files, read_layer
+from llm_orc.settings.layer import LayerValues, Value, dotted, layer_files, read_layer, read_presets
 from llm_orc.settings.model import (
     BatchSettings,
     ModelProfile,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PACKAGED = [Path(__file__).with_name(name) for name in ("packaged.yaml", "presets.yaml")]
+_PACKAGED = [Path(__file__).with_name("packaged.yaml")]
 
 
 def trust_file(paths: Paths) -> Path:
@@ -143,7 +143,7 @@ def read_guarded(
 
 def _own_layers(paths: Paths) -> list[LayerValues]:
     """What stands without any project: the package's and the user's."""
-    return [read_layer(_PACKAGED, "packaged"), read_layer(layer_files(paths.config), "user")]
+    return [read_layer(_PACKAGED, "packaged"), read_presets(), read_layer(layer_files(paths.config), "user")]
 
 
 def _flat(layers: list[LayerValues]) -> dict[SettingPath, Value]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from llm_orc.catalog.rows import DialectName
 from llm_orc.errors import Problem
 from llm_orc.jsontypes import JsonValue
 from llm_orc.net.options import NetworkSettings
 
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
-DialectName = Literal["anthropic", "openai-chat", "openai-responses", "gemini"]
 BillingName = Literal["subscription", "metered", "local"]
-AuthMethodName = Literal["api-key", "oauth", "claude-cli", "codex-cli"]
+AuthMethodName = str  # "api-key", "oauth" or the name of an official CLI: `catalog.table.method_names`
 OAuthKindName = Literal["oauth2", "openrouter"]
 RedirectName = Literal["loopback", "paste"]
 TokenRequestName = Literal["form", "json"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
@@ -134,19 +134,28 @@ def number(at_least: float, at_most: float = math.inf, *, above: bool = False) -
 
 
 def choice(*names: str) -> FieldType[str]:
-    shown = ", ".join(f"`{n}`" for n in names[:-1]) + f" or `{names[-1]}`"
+    return choice_of(lambda: names)
+
+
+def choice_of(names: Callable[[], Sequence[str]]) -> FieldType[str]:
+    """Return the type of one of the names that there are when a value is read."""
 
     def read(value: JsonValue) -> str:
-        if isinstance(value, str) and value in names:
+        known = names()
+        if isinstance(value, str) and value in known:
             return value
-        raise WrongValue(shown, did_you_mean(value, names) if isinstance(value, str) else None)
+        raise WrongValue(_listed(known), did_you_mean(value, known) if isinstance(value, str) else None)
 
-    return FieldType(read, {"enum": [*names]}, shown)
+    return FieldType(read, {"enum": [*names()]}, _listed(names()))
 
 
-def one_or_more(*names: str) -> FieldType[tuple[str, ...]]:
-    """Return the type of one of `names`, or of a list of them in order, none twice."""
-    one = choice(*names)
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{n}`" for n in names[:-1]) + f" or `{names[-1]}`"
+
+
+def one_or_more_of(names: Callable[[], Sequence[str]]) -> FieldType[tuple[str, ...]]:
+    """Return the type of one of the names that there are, or of a list of them in order, none twice."""
+    one = choice_of(names)
 
     def read(value: JsonValue) -> tuple[str, ...]:
         if not isinstance(value, list):

@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed, NotLoggedIn
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.official_cli.claude.login import standing_of
 from llm_orc.providers.official_cli.claude.managed import managed_token
-from llm_orc.providers.official_cli.codex.cli import Codex
-from llm_orc.providers.official_cli.official import OfficialClis
+from llm_orc.providers.official_cli.official import OfficialClis, driver_of
 from llm_orc.providers.official_cli.state import Told
 from tests.claude_stand_in import StandIn
 from tests.codex_stand_in import install
 
 PLAN: dict[str, object] = {"loggedIn": True, "authMethod": "claude.ai", "apiProvider": "firstParty"}
 TOKEN: dict[str, object] = {"loggedIn": True, "authMethod": "oauth_token", "apiProvider": "firstParty"}
+
+CLAUDE, CODEX = driver_of(OFFICIAL_CLIS["claude-cli"]), driver_of(OFFICIAL_CLIS["codex-cli"])
 
 
 def profile(home: Path, kind: object, *, name: str = "work", folder: str = ".config/anthropic") -> Path:
@@ -34,7 +35,7 @@ def profile(home: Path, kind: object, *, name: str = "work", folder: str = ".con
 
 
 def claude_login(status: object, env: dict[str, str]) -> str:
-    return standing_of(Told(0, json.dumps(status), ""), env).login
+    return CLAUDE.standing(Told(0, json.dumps(status), ""), env).login
 
 
 # --- claude ---
@@ -132,7 +133,7 @@ def test_whatever_the_status_says_only_two_origins_are_a_plan(
     "said", ["", "logged in with claude.ai", "[]", '"claude.ai"', "{broken", '{"loggedIn": "yes"}']
 )
 async def test_a_status_that_cannot_be_read_is_no_plan(said: str) -> None:
-    assert standing_of(Told(0, said, ""), {}).login == "unknown"
+    assert CLAUDE.standing(Told(0, said, ""), {}).login == "unknown"
 
 
 # --- codex ---
@@ -158,7 +159,7 @@ async def test_a_status_that_cannot_be_read_is_no_plan(said: str) -> None:
 )
 def test_only_the_exact_line_of_codex_proves_a_plan(said: str, code: int, login: str) -> None:
     for told in (Told(code, said, ""), Told(code, "", said)):
-        assert Codex().standing(told, {}).login == login
+        assert CODEX.standing(told, {}).login == login
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_orc.catalog.rows import DialectName
 from llm_orc.jsontypes import JsonValue
-from llm_orc.providers.catalog import find_provider
+from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.options.request import (
     ALL_DIALECTS,
     extra_options,
@@ -19,7 +20,6 @@ from llm_orc.providers.options.request import (
     wire_options,
 )
 from llm_orc.providers.options.table import LIMITS, OPTIONS, RESERVED
-from llm_orc.settings.model import DialectName
 
 MCP = [{"type": "mcp", "server_label": "x", "server_url": "https://evil.example/", "require_approval": "never"}]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.discovery import Found, find_local
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.errors import LlmOrcError, NotLoggedIn
-from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _SET_UP, _SET_UP_METERED, _LAST = 0, 1, 9
 _FOUND = {"program": 2, "older-store": 3, "environment": 4, "configuration": 4, "profile": 5}
-_SAME_PROGRAM = "claude-cli"  # a provider that is another name for the plan's own program
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class BestAccess:
             choice = ModelChoice(name, None, named_by="nobody")
             own = self._settings.providers.get(name)
             is_preferred = own is not None and bool(own.auth_methods)
-            if name == _SAME_PROGRAM and not is_preferred:
+            if not is_preferred and name in PROVIDERS and is_alias(PROVIDERS[name]):
                 continue
             try:
                 program = self._resolver.program_of(choice) if with_programs or is_preferred else None

@@ -19,6 +19,7 @@ from llm_orc.auth.stores.choose import choose_keys
 from llm_orc.auth.stores.older import FernetStore
 from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
 from llm_orc.auth.tokens.profile import ProfileAuthoriser
+from llm_orc.catalog.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -146,7 +147,8 @@ class Authorisers:
         if found.entry is not None and isinstance(found.entry.credential, ApiKey):
             key = found.entry.credential.key
         assert key is not None  # a way that can be used holds what it sends
-        return ApiKeyHeader(origin, way.spec.key_header, key, way.spec.key_scheme, refusals)
+        dialect = DIALECTS[way.spec.dialect]
+        return ApiKeyHeader(origin, dialect.key_header, key, dialect.key_scheme, refusals)
 
     def required_system_prompt(self, way: Way) -> str | None:
         """The system prompt that a sign-in of this provider demands."""

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.closed_ports import refuse_closed_port
 from llm_orc.net.transport import TransportError
-from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider, list_models
+from llm_orc.providers.endpoint import billing_of, endpoint_of
+from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.model_list import list_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.net.transport import Transport
-    from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.settings.model import Settings
 
@@ -86,7 +89,7 @@ async def _models_of(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:
 
 
 def _local_servers(settings: Settings) -> Iterator[tuple[ProviderSpec, Endpoint]]:
-    for name in dict.fromkeys(["ollama", *settings.providers]):
+    for name in dict.fromkeys([*PROVIDERS, *settings.providers]):
         try:
             spec = find_provider(name, settings.providers)
             if spec.credential == "required" or spec.cli is not None:

@@ -15,9 +15,10 @@ from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_d
 from llm_orc.app.access.ready import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
-from llm_orc.providers.catalog import endpoint_of, find_provider
-from llm_orc.providers.endpoint import Endpoint, check_base_url
+from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
+from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.options.request import ALL_DIALECTS
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from llm_orc.app.access.credentials import Authorisers
     from llm_orc.app.access.way import Way
     from llm_orc.app.wiring import App
+    from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.net.transport import Transport
-    from llm_orc.providers.catalog import ProviderSpec
     from llm_orc.providers.official_cli.official import OfficialClis
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.sandbox.server import Sandbox
@@ -219,7 +220,9 @@ class AccessFinder:
             choice=replace(choice, model=model),
             model=model or "default",
             connection=CliConnection(await self._official_clis(), state, base_url or None),
-            access=Access(spec.name, spec.cli or "none", way.billing, way.label, base_url or _HOMES[state.name]),
+            access=Access(
+                spec.name, spec.cli or "none", way.billing, way.label, base_url or OFFICIAL_CLIS[state.name].origin
+            ),
             why=way.why,
         )
 
@@ -290,9 +293,6 @@ class AccessFinder:
         access = Access(name, "sandbox", Billing.LOCAL, "sandbox: canned answers, no model", sandbox.origin)
         connection = HttpConnection(endpoint, NoCredential(sandbox.origin))
         return ReadyModel(replace(choice, model=model), model, connection, access)
-
-
-_HOMES = {"claude-cli": "https://api.anthropic.com", "codex-cli": "https://chatgpt.com"}
 
 
 def _rehearsal(ready: ReadyModel) -> _Outcome:

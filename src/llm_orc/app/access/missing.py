@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.standing import ANT_SIGN_IN
 from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import AccessNotSupported, AuthError, NotLoggedIn
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.auth.stores.ant_profile import AntProfile
-    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.settings.model import AuthMethodName, ProviderSettings
 
 
@@ -27,7 +28,7 @@ def missing_error(
     spec: ProviderSpec, own: ProviderSettings, method: AuthMethodName | None, ant: AntProfile
 ) -> AuthError:
     """`method` None: any credential would do."""
-    if method in {"claude-cli", "codex-cli"}:
+    if method in OFFICIAL_CLIS:
         return AccessNotSupported(f"`{spec.name}` has no `{method}`", hint=f"llm-orc auth add {spec.name}")
     if method == "oauth" and spec.name == ANT_PROVIDER:
         said = ant.read().notices or (f"there is no profile `{ant.name}` of `{ANT_SIGN_IN}`",)

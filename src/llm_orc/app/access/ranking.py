@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from llm_orc.app.access.way import Way
-    from llm_orc.providers.catalog import ProviderSpec
+    from llm_orc.catalog.rows import ProviderSpec
 
 
 def stepping_in(ways: Sequence[Way], *, is_plan: bool = False) -> Iterator[Way]:

@@ -10,7 +10,7 @@ from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
-from llm_orc.providers.catalog import build_model
+from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.providers.official_cli.state import CliState
@@ -18,11 +18,11 @@ from llm_orc.providers.options.request import ALL_DIALECTS, unpriced_options
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.net.transport import Transport
     from llm_orc.providers.base import ModelInterface
     from llm_orc.providers.limits.limiter import Limiter
-    from llm_orc.settings.model import DialectName
 
 
 @dataclass(frozen=True, slots=True)

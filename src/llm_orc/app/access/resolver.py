@@ -20,7 +20,8 @@ from llm_orc.auth.sources.source import Places, Wanted
 from llm_orc.auth.sources.table import find_credentials
 from llm_orc.auth.standing import Standing
 from llm_orc.errors import AuthError, CredentialStoreError, LlmOrcError
-from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
+from llm_orc.providers.endpoint import billing_of, endpoint_of
+from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.auth.sources.source import FoundCredential
-    from llm_orc.providers.catalog import CliName, ProviderSpec
+    from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.settings.model import AuthMethodName
@@ -67,7 +68,7 @@ class Resolver:
         names = {method for method, _, _ in self._methods(choice, spec)}
         return marked((*taken, *barred(others, taken, spec, names)))
 
-    def program_of(self, choice: ModelChoice) -> CliName | None:
+    def program_of(self, choice: ModelChoice) -> str | None:
         """Return the official CLI that may be a way of `choice`, so that it is looked at only where it counts."""
         assert choice.provider is not None
         spec = find_provider(choice.provider, self._providers)
@@ -234,8 +235,7 @@ class Resolver:
         if spec.metered_sibling is None:
             return
         sibling = find_provider(spec.metered_sibling, self._providers)
-        # A program knows short names (`sonnet`) that the API does not.
-        knows_model = sibling.name == "openai" or (choice.model or "").startswith("claude-")
+        knows_model = (choice.model or "").startswith(spec.sibling_models)
         other = replace(choice, provider=sibling.name, model=choice.model if knows_model else None)
         there = tuple(self._there(other, sibling, None))
         yield from self._by_method(other, sibling, there, "api-key", why, is_agreed=is_agreed)

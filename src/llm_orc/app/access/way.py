@@ -9,8 +9,8 @@ from llm_orc.agents.choice import ModelChoice
 from llm_orc.auth.access import Billing, Method
 from llm_orc.auth.sources.source import FoundCredential
 from llm_orc.auth.standing import Standing
+from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.errors import LlmOrcError
-from llm_orc.providers.catalog import ProviderSpec
 from llm_orc.providers.official_cli.state import CliState
 
 Place = Literal["configuration", "store", "program", "older-store", "environment", "profile", "nowhere"]

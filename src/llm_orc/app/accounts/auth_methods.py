@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
+from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.errors import AccessNotSupported
-from llm_orc.providers.catalog import PROVIDERS, find_provider
-from llm_orc.providers.official_cli.official import OFFICIAL_CLIS
+from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import AuthMethodName, OAuthNotice
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llm_orc.app.wiring import App
     from llm_orc.auth.oauth.client import OAuthClient
-    from llm_orc.providers.catalog import CliName, ProviderSpec
+    from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.settings.model import OAuthSettings
 
 WayName = AuthMethodName
@@ -82,7 +82,7 @@ def _ways(spec: ProviderSpec, app: App) -> Iterator[AuthMethod]:
         yield AuthMethod("api-key", "Paste an API key", spec.billing, is_ready=True, state=state)
 
 
-def _official_cli(name: CliName, app: App) -> AuthMethod:
+def _official_cli(name: str, app: App) -> AuthMethod:
     """Only whether it is there: asking it how it is logged in takes half a second."""
     program = OFFICIAL_CLIS[name]
     found = shutil.which(program.command, path=app.surroundings.environ.get("PATH", ""))

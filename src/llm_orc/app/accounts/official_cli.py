@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from llm_orc.app.accounts.prefer import prefer
-from llm_orc.providers.catalog import PROVIDERS
-from llm_orc.providers.official_cli.official import OFFICIAL_CLIS, OfficialClis
+from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
+from llm_orc.providers.official_cli.official import OfficialClis
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import WayName

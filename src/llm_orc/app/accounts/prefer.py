@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.accounts.auth_methods import AuthMethod, find_auth_method
 from llm_orc.errors import InputError, SettingsError
-from llm_orc.providers.catalog import find_provider
+from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.write import write_setting
 
 if TYPE_CHECKING:

@@ -16,9 +16,11 @@ from llm_orc.auth.methods.browser_visit import LIMIT_S, VisitOptions
 from llm_orc.auth.methods.oauth_browser import BrowserLogin
 from llm_orc.auth.methods.oauth_device import DeviceLogin
 from llm_orc.auth.methods.openrouter import OpenRouterLogin
+from llm_orc.catalog.table import supported_way
 from llm_orc.errors import AccessNotSupported, CredentialStoreError, InputError
 from llm_orc.net.http import Http
-from llm_orc.providers.catalog import billing_of, endpoint_of, find_provider
+from llm_orc.providers.endpoint import billing_of, endpoint_of
+from llm_orc.providers.lookup import find_provider
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import AuthMethod
@@ -149,8 +151,7 @@ def _no_client(provider: str, way: AuthMethod) -> AccessNotSupported:
     return AccessNotSupported(
         f"llm-orc brings no client id for `{provider}`: its terms do not let other programs offer this sign-in"
         f" ({way.notice.link}, as of {way.notice.date})",
-        hint=f"The supported way is Claude Code's own command: llm-orc auth add {provider} --method claude-cli."
-        f" With a client that you are entitled to use, set {setting}.",
+        hint=f"{supported_way(provider)} With a client that you are entitled to use, set {setting}.",
     )
 
 

@@ -12,9 +12,9 @@ from llm_orc.app.accounts.official_cli import logout_command
 from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import CredentialStoreError, LlmOrcError, NotLoggedIn
 from llm_orc.net.http import Http
-from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App

@@ -15,8 +15,9 @@ from llm_orc.auth.standing import StandingName
 from llm_orc.auth.storage import StoreState
 from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
 from llm_orc.auth.stores.keys import Protection
+from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.errors import LlmOrcError
-from llm_orc.providers.catalog import PROVIDERS, find_provider
+from llm_orc.providers.lookup import find_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -143,15 +144,8 @@ def _is_notable(way: Way, *, is_preferred: bool, is_stored: bool) -> bool:
     if way.place == "nowhere":
         return is_preferred and way.method != "none"
     if way.place == "program":
-        return is_preferred or (way.problem is None and way.spec.name != way.spec.cli) or _is_only_cli(way)
+        return is_preferred or (way.problem is None and not is_alias(way.spec))
     return way.method is not None or is_stored  # a store of which nothing can be told is told once
-
-
-def _is_only_cli(way: Way) -> bool:
-    """`codex-cli` is the one name of its program; `claude-cli` is another name of a plan's."""
-    return way.problem is None and not any(
-        s.cli == way.spec.cli and s.name != way.spec.name for s in PROVIDERS.values()
-    )
 
 
 def _row(way: Way, provider: str, used: Way | None, shown: list[Way], now: float) -> CredentialStatus:

@@ -20,7 +20,7 @@ from llm_orc.app.runs.run import lowest
 from llm_orc.app.runs.runtime import Choices, Session
 from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
 from llm_orc.errors import InputError
-from llm_orc.providers.catalog import find_provider
+from llm_orc.providers.lookup import find_provider
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation_origin import is_begun_by, newest_of, refuse_untrusted
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
-from llm_orc.providers.catalog import PROVIDERS
 from llm_orc.storage.nearest import did_you_mean
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.ready import AccessPlan
 from llm_orc.app.projects.in_force import in_force
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, Problem
-from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App

@@ -18,13 +18,15 @@ from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
 from llm_orc.app.projects.in_force import in_force, trust_command
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.app.wiring import open_app
+from llm_orc.catalog.table import OFFICIAL_CLIS, stray_keys
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.base import Target
-from llm_orc.providers.catalog import endpoint_of, find_provider
+from llm_orc.providers.endpoint import endpoint_of
 from llm_orc.providers.failures import from_transport
+from llm_orc.providers.lookup import find_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +42,6 @@ Grade = Literal["ok", "warning", "fault"]
 _LEAST_FREE = 100 * 1024 * 1024  # bytes
 _ANSWER_S = 10.0
 _SETUP = "llm-orc setup"
-_PLAN_KEYS = {"claude-cli": "ANTHROPIC_API_KEY", "codex-cli": "OPENAI_API_KEY"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +204,12 @@ def _programs(clis: dict[str, CliState]) -> Iterator[Finding]:
 
 def _stray_keys(app: App, status: AuthStatus, clis: dict[str, CliState]) -> Iterator[Finding]:
     """A key that would pay, in the vendor's own program, for what a plan covers."""
-    for name, variable in _PLAN_KEYS.items():
-        state = clis.get(name)
+    for row in OFFICIAL_CLIS.values():
+        state = clis.get(row.name)
         has_plan = state is not None and state.login == "plan"
-        if has_plan and state is not None and app.surroundings.environ.get(variable):
+        if not has_plan or state is None:
+            continue
+        for variable in stray_keys(row, app.surroundings.environ):
             yield Finding(
                 "billing",
                 "warning",

@@ -14,8 +14,10 @@ from llm_orc.app.migration.scan import FoundVariable, PlaceKind, find_variables
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Entry, OAuthToken
 from llm_orc.auth.methods.api_key import checked_key
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import CredentialStoreError, InputError, LlmOrcError
-from llm_orc.providers.catalog import PROVIDERS, billing_of, endpoint_of, find_provider
+from llm_orc.providers.endpoint import billing_of, endpoint_of
+from llm_orc.providers.lookup import find_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

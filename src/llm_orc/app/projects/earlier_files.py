@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble_files import ensemble_files
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid
-from llm_orc.providers.catalog import PROVIDERS
 from llm_orc.settings.layer import layer_files, read_layer
 from llm_orc.settings.project import FOLDER, project_folders, settings_folder
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.app.projects.in_force import in_force
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.check import check
 from llm_orc.errors import EnsembleInvalid
-from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.projects.new_ensemble import new_ensemble
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.settings.profiles import default_profile
 from llm_orc.settings.write import write_settings
@@ -87,7 +88,8 @@ async def choose_access(app: App, provider: str | None, *, allow_metered: bool) 
             f"the only access here is billed per token: {names}",
             hint=f"If you want that: llm-orc setup --yes --provider {found[0].provider}",
         )
+    commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values())
     raise NotLoggedIn(
         "no access to a model was found on this machine",
-        hint="Start Ollama, log in to `claude` or `codex`, or add a key: llm-orc auth add PROVIDER",
+        hint=f"Start Ollama, log in to {commands}, or add a key: llm-orc auth add PROVIDER",
     )

@@ -18,6 +18,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.stores.older import OlderContents
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import StorageError
 from llm_orc.net.origin import origin_of
 from llm_orc.storage.private_file import Stamp, read_private, stamp_of
@@ -25,8 +26,8 @@ from llm_orc.storage.private_file import Stamp, read_private, stamp_of
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
-PROVIDER = "anthropic-api"
-_HOME_OF_API = "https://api.anthropic.com"
+_ROW = next(row for row in PROVIDERS.values() if row.profiles_of == "ant")
+PROVIDER = _ROW.name
 _BETA = "oauth-2025-04-20"  # unlocks bearer tokens at this API
 _LIMIT_BYTES = 1024 * 1024
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -146,7 +147,7 @@ def _read_config(path: Path, usual: Path, environ: Mapping[str, str]) -> _Config
     credentials, workspace = auth.get("credentials_path"), config.get("workspace_id")
     return _Config(
         credentials=Path(str(credentials)).expanduser() if credentials else usual,
-        origin=_origin(config.get("base_url") or environ.get("ANTHROPIC_BASE_URL") or _HOME_OF_API, path),
+        origin=_origin(config.get("base_url") or environ.get("ANTHROPIC_BASE_URL") or _ROW.base_url, path),
         headers=_headers(workspace or environ.get("ANTHROPIC_WORKSPACE_ID")),
     )
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
+from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
 from llm_orc.cli.shell.stop_signals import INTERRUPTED
@@ -20,17 +22,16 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
 
-_METHODS = ("api-key", "oauth", "claude-cli", "codex-cli")
-_CLIS = ("claude-cli", "codex-cli")
+_CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 
 
 @auth_command("add", "Add an API key or sign in.")
 @provider_argument
 @click.option(
     "--method",
-    type=click.Choice(_METHODS),
-    help="`api-key` is a key that you have, `oauth` a sign-in at the provider, `claude-cli` and `codex-cli` the"
-    " vendor's own program and its sign-in.  [default: ask]",
+    type=MethodName(),
+    help=f"`api-key` is a key that you have, `oauth` a sign-in at the provider, {_CLI_NAMES} the vendor's own"
+    " program and its sign-in.  [default: ask]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code that you type on any other device.")
 @click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page; don't open it.")
@@ -87,7 +88,7 @@ def add(
     _refuse_contradictions(method, key, for_sign_in=device or no_browser)
     if method is None:
         method = "api-key" if key.count else "oauth" if device or no_browser else _ask_for_method(app, provider)
-    if method in _CLIS:
+    if method in OFFICIAL_CLIS:
         use_official_cli(app, provider, method, as_json=as_json)
         return
     if method == "api-key":
@@ -112,7 +113,7 @@ def add_access(app: App, provider: str, method: WayName | None = None) -> None:
     from llm_orc.app.accounts.sign_in import SignInOptions
 
     method = method or _ask_for_method(app, provider)
-    if method in _CLIS:
+    if method in OFFICIAL_CLIS:
         use_official_cli(app, provider, method, as_json=False)
         return
     if method == "api-key":

@@ -63,8 +63,8 @@ def logout(*, provider: str, account: str | None, as_json: bool) -> int:
 
 
 def _say(done: SignedOut) -> None:
+    from llm_orc.catalog.table import PROVIDERS
     from llm_orc.formats.printable import one_line
-    from llm_orc.providers.catalog import PROVIDERS
 
     name = f"`{done.entry.provider}` (account `{done.entry.account}`)"
     match done.at_provider:

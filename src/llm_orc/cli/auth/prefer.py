@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
+from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import WayName
 
-_METHODS = ("claude-cli", "codex-cli", "oauth", "api-key")
-
 
 @auth_command("prefer", "Say which ways in a provider's calls may take, in order.")
 @provider_argument
-@click.argument("methods", metavar="METHOD...", nargs=-1, required=True, type=click.Choice(_METHODS))
+@click.argument("methods", metavar="METHOD...", nargs=-1, required=True, type=MethodName())
 @click.option("--acknowledge-terms", is_flag=True, help="Say yes to the provider's terms of these ways.")
 @click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: into your own]")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was written, and where.")
@@ -27,9 +26,9 @@ def prefer(
 ) -> None:
     """Let calls of PROVIDER take these ways only: the first METHOD that works, the next where it fails.
 
-    METHOD is `claude-cli`, `codex-cli`, `oauth` or `api-key`. In the place of a plan, a way that is billed per
-    token is taken only where you name it: naming it here is your yes to that bill. It is kept in config.yaml; the
-    rest of the file stays as it is.
+    METHOD is `api-key`, `oauth` or the name of an official CLI, e.g. `claude-cli`. In the place of a plan, a way
+    that is billed per token is taken only where you name it: naming it here is your yes to that bill. It is kept
+    in config.yaml; the rest of the file stays as it is.
 
     \b
     llm-orc auth prefer anthropic-claude-pro-max claude-cli oauth --acknowledge-terms

@@ -127,11 +127,13 @@ def _found_lines(seen: Inventory) -> Iterator[str]:
 
 
 def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
-    from llm_orc.providers.catalog import PROVIDERS
+    from llm_orc.catalog.table import PROVIDERS
 
     have = {found.provider for found in seen.found}
     yield "To get more:"
-    yield "  on this machine, free: start Ollama (https://ollama.com) with a model, e.g. `ollama pull qwen3`"
+    for spec in PROVIDERS.values():
+        if spec.start_hint:
+            yield f"  {spec.title}, free: {spec.start_hint}"
     yield "  a sign-in or an API key, kept encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
     for name, spec in PROVIDERS.items():
         if name not in have and spec.api_key_env and spec.keys_at:

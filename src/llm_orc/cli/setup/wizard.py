@@ -13,6 +13,7 @@ from llm_orc.app.accounts.verify import try_access
 from llm_orc.app.setup.defaults import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.auth.add import add_access
 from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.exits import write_error
@@ -23,7 +24,6 @@ from llm_orc.cli.shell.tables import Column, table
 from llm_orc.errors import AuthError, LlmOrcError
 from llm_orc.formats.figures import seconds
 from llm_orc.net.event_loop import run_to_end
-from llm_orc.providers.catalog import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,14 +97,14 @@ def _look() -> Sequence[Found]:
 
 
 def _add_another() -> None:
-    specs = [spec for spec in PROVIDERS.values() if spec.name not in ("openai-compatible", "sandbox")]
+    specs = [spec for spec in PROVIDERS.values() if spec.is_offered]
     titles = [f"{spec.title} ({spec.name}) · {WHO_PAYS[spec.billing]}" for spec in specs]
     choice = select("Whose models?", [*titles, _BACK])
     if choice == len(specs):
         return
     spec = specs[choice]
     if spec.credential == "none" and spec.cli is None:
-        note(f"{spec.title} needs no key: install it (https://ollama.com), get a model, e.g. `ollama pull qwen3`,")
+        note(f"{spec.title} needs no key: {spec.start_hint or 'start it'},")
         note("and come back; it is found by itself.")
         return
     try:

@@ -39,6 +39,27 @@ class _Name(click.ParamType[str]):
         raise NotImplementedError
 
 
+class MethodName(click.ParamType[str]):
+    """A way to get access: the choice among those that there are when it is read."""
+
+    name = "method"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return self._choice().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._choice().get_metavar(param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return self._choice().shell_complete(ctx, param, incomplete)
+
+    @staticmethod
+    def _choice() -> click.Choice[str]:
+        from llm_orc.catalog.table import method_names
+
+        return click.Choice(method_names())
+
+
 class EnsembleName(_Name):
     name = "ensemble"
 
@@ -79,7 +100,8 @@ class ModelName(_Name):
 
     def known(self, app: App) -> Iterable[CompletionItem]:
         """Profiles, then providers."""
-        from llm_orc.providers.catalog import PROVIDERS, find_provider
+        from llm_orc.catalog.table import PROVIDERS
+        from llm_orc.providers.lookup import find_provider
 
         for profile in app.settings.profiles.values():
             yield CompletionItem(profile.name, help=f"profile: {profile.model or 'its default model'}")
@@ -122,7 +144,8 @@ class ProviderName(_Name):
     name = "provider"
 
     def known(self, app: App) -> Iterable[CompletionItem]:
-        from llm_orc.providers.catalog import PROVIDERS, find_provider
+        from llm_orc.catalog.table import PROVIDERS
+        from llm_orc.providers.lookup import find_provider
 
         for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
             yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)

@@ -20,11 +20,11 @@ from llm_orc.providers.options.request import is_reserved, wire_options
 from llm_orc.providers.usage import believed, merged
 
 if TYPE_CHECKING:
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
     from llm_orc.providers.failures import ProviderWords
-    from llm_orc.settings.model import DialectName
 
 _Wire = TypeVar("_Wire")
 _EXCERPT = 160

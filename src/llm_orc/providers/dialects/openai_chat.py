@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode, wants_json
 from llm_orc.providers.dialects.endings import CHAT
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
@@ -71,7 +72,7 @@ class OpenAIChat(Dialect):
         body: dict[str, JsonValue] = {"model": target.model, "messages": messages}
         if request.max_tokens is not None:
             # OpenAI's reasoning models refuse the older name, most compatible servers know no other.
-            limit = "max_completion_tokens" if target.provider == "openai" else "max_tokens"
+            limit = "max_completion_tokens" if target.provider == DIALECTS[self.name].author else "max_tokens"
             body[limit_field(request.options, limit)] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode
 from llm_orc.providers.dialects.endings import RESPONSES
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
@@ -74,7 +75,7 @@ class OpenAIResponses(Dialect):
         body: dict[str, JsonValue] = {"model": target.model, "input": messages, "store": False}
         if request.system_prompt:
             body["instructions"] = request.system_prompt
-        if request.conversation is not None and target.provider == "openai":
+        if request.conversation is not None and target.provider == DIALECTS[self.name].author:
             # Leads the turns of one conversation to the machine that has its prefix in the cache.
             body["prompt_cache_key"] = sha256(request.conversation.encode()).hexdigest()[:32]
         if request.max_tokens is not None:

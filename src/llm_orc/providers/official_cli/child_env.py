@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.providers.redact import remember_secret_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _NAMES = frozenset(
     {
@@ -38,7 +38,7 @@ _WINDOWS = frozenset(
 )
 
 
-def child_env(environ: Mapping[str, str], also: frozenset[str], fixed: Mapping[str, str]) -> dict[str, str]:
+def child_env(environ: Mapping[str, str], also: Collection[str], fixed: Mapping[str, str]) -> dict[str, str]:
     """Return what the child sees: what any program needs, `also` where it is set, and `fixed` above all."""
     seen = {
         name: value
@@ -46,5 +46,5 @@ def child_env(environ: Mapping[str, str], also: frozenset[str], fixed: Mapping[s
         if name in _NAMES or name in also or name.startswith(_PREFIXES) or name.upper() in _WINDOWS
     }
     child = {**seen, **fixed}
-    remember_secret_values({name: seen[name] for name in seen.keys() & also})
+    remember_secret_values({name: seen[name] for name in seen.keys() & set(also)})
     return child

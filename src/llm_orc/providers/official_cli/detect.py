@@ -39,8 +39,8 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
     """Return the state; what is missing is in `problem`, with what to do about it."""
     path = _find(program, environ)
     if path is None:
-        missing = AccessNotSupported(f"`{program.command}` is not installed", hint=program.install_hint)
-        return CliState(program.name, program.command, problem=missing)
+        missing = AccessNotSupported(f"`{program.command}` is not installed", hint=program.row.install_hint)
+        return CliState(program.row.name, program.command, problem=missing)
     asked = [("--version",), program.status_arguments]
     if program.models_arguments:
         asked.append(program.models_arguments)
@@ -49,10 +49,10 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
         number = _version_of(version)
     except _CantRun as e:
         broken = AccessNotSupported(f"`{path}` {e}", hint=f"Try it by hand: {program.command} --version")
-        return CliState(program.name, program.command, path, problem=broken)
-    standing = program.standing(status, child_env(environ, program.also_sees, {}))
+        return CliState(program.row.name, program.command, path, problem=broken)
+    standing = program.standing(status, child_env(environ, program.row.variables, {}))
     return CliState(
-        program.name,
+        program.row.name,
         program.command,
         path,
         ".".join(str(part) for part in number),
@@ -95,8 +95,8 @@ def _problem(program: OfficialCli, version: tuple[int, int, int], standing: Stan
         case "none":
             return NotLoggedIn(
                 f"`{program.command}` is not logged in",
-                hint=" ".join(program.login_command),
-                provider=program.name,
+                hint=" ".join(program.row.login_command),
+                provider=program.row.name,
             )
 
 
@@ -125,7 +125,7 @@ async def _ask(
 
 async def _run(program: OfficialCli, path: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Told:
     with tempfile.TemporaryDirectory(prefix="llm-orc-", ignore_cleanup_errors=True) as room:
-        env = child_env(environ, program.also_sees, program.variables(Path(room), None))
+        env = child_env(environ, program.row.variables, program.variables(Path(room), None))
         argv = (str(path), *arguments)
         child = await Child.start(argv, env, Path(room), most_bytes=_MOST_BYTES, dies_with_us=False)
         try:

@@ -6,23 +6,29 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Self
 
+from llm_orc.catalog.load import load
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.net.options import NetworkSettings
-from llm_orc.providers.official_cli.claude.cli import Claude
-from llm_orc.providers.official_cli.codex.cli import Codex
 from llm_orc.providers.official_cli.detect import look_at
-from llm_orc.providers.official_cli.model import ClaudeCLIModel, OfficialCliModel
 from llm_orc.providers.official_cli.process_pool import ProcessPool
 from llm_orc.providers.official_cli.slots import LoginSingleFlight, Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.catalog.rows import OfficialCliRow
     from llm_orc.providers.base import ModelInterface
+    from llm_orc.providers.official_cli.model import OfficialCliModel
     from llm_orc.providers.official_cli.program import OfficialCli
     from llm_orc.providers.official_cli.state import CliState
 
-OFFICIAL_CLIS: Mapping[str, OfficialCli] = {program.name: program for program in (Claude(), Codex())}
 MAX_LIVE = 8
+
+
+def driver_of(row: OfficialCliRow) -> OfficialCli:
+    """Return how the program of a row is called and read."""
+    driver: OfficialCli = load(row.driver)(row)
+    return driver
 
 
 class OfficialClis:
@@ -57,7 +63,7 @@ class OfficialClis:
     async def look(self, name: str) -> CliState:
         """Return what is known of the CLI `name`; it is looked at once. Never raises: see `CliState.problem`."""
         if name not in self._looks:
-            self._looks[name] = asyncio.ensure_future(look_at(OFFICIAL_CLIS[name], self._environ))
+            self._looks[name] = asyncio.ensure_future(look_at(driver_of(OFFICIAL_CLIS[name]), self._environ))
         return await asyncio.shield(self._looks[name])
 
     def model(
@@ -71,7 +77,7 @@ class OfficialClis:
         stream: bool = False,
     ) -> ModelInterface:
         """Return the model. `base_url` is the only thing that sends the program elsewhere than to its vendor."""
-        program = OFFICIAL_CLIS[state.name]
+        program = driver_of(OFFICIAL_CLIS[state.name])
         first = self._first.setdefault((state.name, base_url, model), LoginSingleFlight())
         pool = ProcessPool(
             program,
@@ -83,5 +89,5 @@ class OfficialClis:
             network=self._network,
         )
         self._pools.append(pool)
-        kind = ClaudeCLIModel if isinstance(program, Claude) else OfficialCliModel
+        kind: type[OfficialCliModel] = load(program.model_class)
         return kind(pool, model, provider=provider, max_retries=max_retries, stream=stream)

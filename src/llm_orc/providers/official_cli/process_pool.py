@@ -106,7 +106,7 @@ class ProcessPool:
             raise
 
     async def _start_in(self, call: Call) -> Child:
-        env = child_env(self._environ, self.program.also_sees, self.program.variables(call.room, call))
+        env = child_env(self._environ, self.program.row.variables, self.program.variables(call.room, call))
         try:
             desk, argv = await asyncio.to_thread(self._furnish, call, env)
         except OSError as e:
@@ -115,7 +115,7 @@ class ProcessPool:
             return await Child.start(argv, env, desk, most_bytes=self._network.max_answer_bytes)
         except OSError as e:
             raise AccessNotSupported(
-                f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.install_hint
+                f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.row.install_hint
             ) from e
 
     def _furnish(self, call: Call, env: Mapping[str, str]) -> tuple[Path, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from llm_orc.catalog.rows import OfficialCliRow
 from llm_orc.errors import LlmOrcError, ToolAttempted
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import StopReason, Usage
@@ -102,21 +103,19 @@ class TurnReader(ABC):
 
 @dataclass(frozen=True, slots=True)
 class OfficialCli(ABC):
-    """One official CLI. `command` is the one on the user's PATH: unmodified, logged in by themselves."""
+    """How one official CLI is called and read. Its row says what it is; the program is unmodified."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    command: ClassVar[str]
-    install_hint: ClassVar[str]
-    login_command: ClassVar[tuple[str, ...]]
-    logout_command: ClassVar[tuple[str, ...]]
+    row: OfficialCliRow
     status_arguments: ClassVar[tuple[str, ...]]
     oldest: ClassVar[tuple[int, int, int]]
     keeps_talking: ClassVar[bool]  # one process takes turn after turn
     longest_prompt: ClassVar[int]  # bytes of UTF-8; beyond it the program refuses
-    also_sees: ClassVar[frozenset[str]]  # variables that are its own
-
     models_arguments: ClassVar[tuple[str, ...]] = ()  # prints the models that it knows, where a call needs them
+    model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:OfficialCliModel"
+
+    @property
+    def command(self) -> str:
+        return self.row.command
 
     @abstractmethod
     def standing(self, told: Told, env: Mapping[str, str]) -> Standing:

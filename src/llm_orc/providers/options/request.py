@@ -18,8 +18,8 @@ from llm_orc.storage.field_types import WrongValue
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.providers.options.table import RequestOption
-    from llm_orc.settings.model import DialectName
 
 # The mappings that rows stand in.
 _GROUPS: Mapping[DialectName, frozenset[str]] = {

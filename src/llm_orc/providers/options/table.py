@@ -36,7 +36,7 @@ from llm_orc.storage.field_types import FieldType
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llm_orc.settings.model import DialectName
+    from llm_orc.catalog.rows import DialectName
 
 Price = Literal["tokens", "unknown"]
 """`tokens`: the call costs what its tokens cost. `unknown`: something else may be billed, or the same at another

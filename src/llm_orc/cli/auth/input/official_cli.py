@@ -46,7 +46,7 @@ def use_official_cli(app: App, provider: str, name: WayName, *, as_json: bool) -
 def log_out_of_cli(app: App, provider: str) -> bool:
     """Offer the vendor's own logout in this terminal; True where its user said yes and it was done."""
     from llm_orc.app.accounts.official_cli import logout_command
-    from llm_orc.providers.catalog import PROVIDERS
+    from llm_orc.catalog.table import PROVIDERS
 
     spec = PROVIDERS.get(provider)
     if spec is None or spec.cli is None or not person_is_here():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from llm_orc.errors import MeteredNotAllowed
-from llm_orc.providers.official_cli.claude.login import TOKEN, standing_of
+from llm_orc.providers.official_cli.claude.login import standing_of
 from llm_orc.providers.official_cli.claude.turn import ClaudeTurn
 from llm_orc.providers.official_cli.program import OfficialCli
 
@@ -46,21 +46,15 @@ _FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Claude(OfficialCli):
-    name: ClassVar[str] = "claude-cli"
-    title: ClassVar[str] = "Claude Code's own command"
-    command: ClassVar[str] = "claude"
-    install_hint: ClassVar[str] = "npm install -g @anthropic-ai/claude-code, then: claude auth login"
-    login_command: ClassVar[tuple[str, ...]] = ("claude", "auth", "login")
-    logout_command: ClassVar[tuple[str, ...]] = ("claude", "auth", "logout")
     # Before the command, or it is refused. Without it, a key in a settings file would seem to be the login.
     status_arguments: ClassVar[tuple[str, ...]] = ("--setting-sources", "", "auth", "status")
     oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first that sends a prompt as it is written
     keeps_talking: ClassVar[bool] = True
     longest_prompt: ClassVar[int] = 3_000_000
-    also_sees: ClassVar[frozenset[str]] = frozenset({"CLAUDE_CONFIG_DIR", TOKEN})
+    model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:ClaudeCLIModel"
 
     def standing(self, told: Told, env: Mapping[str, str]) -> Standing:
-        return standing_of(told, env)
+        return standing_of(told, env, self.row.token_variable)
 
     def refusal_of_metered(self, standing: Standing) -> AuthError:
         if standing.login == "unknown":

@@ -16,31 +16,29 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.lines import Fields
     from llm_orc.providers.official_cli.state import Told
 
-TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a name
 
-
-def standing_of(told: Told, env: Mapping[str, str]) -> Standing:
+def standing_of(told: Told, env: Mapping[str, str], token_variable: str) -> Standing:
     """Read what `claude auth status` printed in the environment `env`."""
     status = fields_of(told.stdout.encode("utf-8", "replace"))
     if status is None:
         words = one_line(told.stdout or told.stderr, 120)
         return Standing("none") if told.exit_code else Standing("unknown", said=words or "nothing")
-    return _proven(status, env) or _unproven(status, env)
+    return _proven(status, env, token_variable) or _unproven(status, env, token_variable)
 
 
-def _proven(status: Fields, env: Mapping[str, str]) -> Standing | None:
+def _proven(status: Fields, env: Mapping[str, str], token_variable: str) -> Standing | None:
     if not is_true(status, "loggedIn") or text_in(status, "apiProvider") != "firstParty":
         return None
     method = text_in(status, "authMethod")
-    if method == "oauth_token" and env.get(TOKEN, "").strip() and managed_token() is None:
-        return Standing("token", said=TOKEN)
+    if method == "oauth_token" and env.get(token_variable, "").strip() and managed_token() is None:
+        return Standing("token", said=token_variable)
     # A profile may have been taken for it, by a version that knows no other sign of a stored plan login.
     if method == "claude.ai" and (is_true(status, "storedClaudeAiLogin") or active_profile(env) is None):
         return Standing("plan", plan=one_line(text_in(status, "subscriptionType"), 40) or None, said=method)
     return None
 
 
-def _unproven(status: Fields, env: Mapping[str, str]) -> Standing:
+def _unproven(status: Fields, env: Mapping[str, str], token_variable: str) -> Standing:
     server, method = text_in(status, "apiProvider"), text_in(status, "authMethod")
     if server not in {"", "firstParty"}:
         return Standing("metered", said=one_line(server, 60))
@@ -54,6 +52,6 @@ def _unproven(status: Fields, env: Mapping[str, str]) -> Standing:
         managed = managed_token()
         if managed is not None:
             return Standing("metered", said=f"a token of the managed settings `{managed}`")
-        return Standing("metered", said=f"a token that is not the {TOKEN} of its environment")
+        return Standing("metered", said=f"a token that is not the {token_variable} of its environment")
     known = method and method != "claude.ai"
     return Standing("metered" if known else "unknown", said=one_line(method, 60) or "nothing")

@@ -47,18 +47,11 @@ _OFF = (
 
 @dataclass(frozen=True, slots=True)
 class Codex(OfficialCli):
-    name: ClassVar[str] = "codex-cli"
-    title: ClassVar[str] = "OpenAI Codex' own command"
-    command: ClassVar[str] = "codex"
-    install_hint: ClassVar[str] = "npm install -g @openai/codex, then: codex login"
-    login_command: ClassVar[tuple[str, ...]] = ("codex", "login")
-    logout_command: ClassVar[tuple[str, ...]] = ("codex", "logout")
     status_arguments: ClassVar[tuple[str, ...]] = (*_STORE, "login", "status")
     models_arguments: ClassVar[tuple[str, ...]] = ("debug", "models", "--bundled")
     oldest: ClassVar[tuple[int, int, int]] = (0, 160, 0)
     keeps_talking: ClassVar[bool] = False
     longest_prompt: ClassVar[int] = 1_000_000
-    also_sees: ClassVar[frozenset[str]] = frozenset({"CODEX_HOME"})
 
     def standing(self, told: Told, env: Mapping[str, str]) -> Standing:
         lines = [line.strip() for line in f"{told.stdout}\n{told.stderr}".splitlines()]

@@ -10,18 +10,15 @@ import pytest
 
 from llm_orc.auth.access import Billing
 from llm_orc.auth.apply import NoCredential
+from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.errors import SettingsError
 from llm_orc.net.origin import origin_of
 from llm_orc.net.transport import TransportError
-from llm_orc.providers.catalog import (
-    PROVIDERS,
-    billing_of,
-    build_model,
-    endpoint_of,
-    find_provider,
-    list_models,
-)
+from llm_orc.providers.build import build_model
 from llm_orc.providers.claude import ClaudeModel
+from llm_orc.providers.endpoint import billing_of, endpoint_of
+from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.model_list import list_models
 from llm_orc.settings.model import ProviderSettings
 from tests.net.loopback import Loopback, answer
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
@@ -30,7 +27,7 @@ from tests.providers.dialects.suite import HELLO, DialectSuite
 if TYPE_CHECKING:
     from llm_orc.net.http import Http
 
-OVER_HTTP = sorted(name for name, spec in PROVIDERS.items() if spec.name not in {"claude-cli", "codex-cli"})
+OVER_HTTP = sorted(name for name in PROVIDERS if name not in OFFICIAL_CLIS)
 
 
 @pytest.mark.parametrize("name", OVER_HTTP)
@@ -98,7 +95,7 @@ def test_a_provider_of_the_user_s_own_needs_an_address_and_a_dialect() -> None:
 
     spec = find_provider("mine", {"mine": own})
 
-    assert (spec.key_header, spec.key_scheme, spec.credential) == ("x-api-key", "", "required")
+    assert (spec.dialect, spec.credential) == ("anthropic", "required")
     with pytest.raises(SettingsError, match="no `dialect`"):
         find_provider("mine", {"mine": ProviderSettings("mine", base_url="https://mine.example.com")})
     with pytest.raises(SettingsError, match="no `base_url`"):
@@ -249,11 +246,13 @@ async def test_a_server_that_does_not_run_tells_nothing(http: Http) -> None:
 
 def test_the_table_loads_without_what_only_a_call_needs() -> None:
     code = (
-        "import sys, llm_orc.providers.catalog, llm_orc.providers.prices; "
-        "print({'aiohttp', 'genai_prices', 'pydantic', 'rich', 'httpx'} & set(sys.modules))"
+        "import sys, llm_orc.catalog.table, llm_orc.providers.build, llm_orc.providers.lookup; "
+        "import llm_orc.providers.prices; "
+        "heavy = {'aiohttp', 'asyncio', 'genai_prices', 'msgspec', 'pydantic', 'rich', 'httpx'} & set(sys.modules); "
+        "print(heavy | {name for name in sys.modules if 'dialects.' in name or 'official_cli' in name})"
     )
 
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "set()\n"
+        == "{'llm_orc.catalog.official_clis'}\n"
     )

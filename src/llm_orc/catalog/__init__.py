@@ -1,0 +1,1 @@
+"""What exists: one row for each provider, official CLI and wire protocol. Plain data; knows no other room."""

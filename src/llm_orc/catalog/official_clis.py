@@ -1,0 +1,39 @@
+"""The official CLIs: vendors' own programs, which their user has logged in."""
+
+from __future__ import annotations
+
+from llm_orc.catalog.rows import OfficialCliRow
+
+OFFICIAL_CLI_ROWS: tuple[OfficialCliRow, ...] = (
+    OfficialCliRow(
+        name="claude-cli",
+        title="Claude Code's own command",
+        product="Claude Code",
+        command="claude",
+        driver="llm_orc.providers.official_cli.claude.cli:Claude",
+        dialect="anthropic",
+        origin="https://api.anthropic.com",
+        install_hint="npm install -g @anthropic-ai/claude-code, then: claude auth login",
+        login_command=("claude", "auth", "login"),
+        logout_command=("claude", "auth", "logout"),
+        variables=("CLAUDE_CONFIG_DIR", "CLAUDE_CODE_OAUTH_TOKEN"),
+        token_variable="CLAUDE_CODE_OAUTH_TOKEN",  # noqa: S106 - a name, no secret
+        token_prefixes=("sk-ant-oat", "sk-ant-ort"),
+        metered_sibling="anthropic-api",
+        sibling_models="claude-",
+    ),
+    OfficialCliRow(
+        name="codex-cli",
+        title="OpenAI Codex' own command",
+        product="Codex",
+        command="codex",
+        driver="llm_orc.providers.official_cli.codex.cli:Codex",
+        dialect="openai-responses",
+        origin="https://chatgpt.com",
+        install_hint="npm install -g @openai/codex, then: codex login",
+        login_command=("codex", "login"),
+        logout_command=("codex", "logout"),
+        variables=("CODEX_HOME",),
+        metered_sibling="openai",
+    ),
+)

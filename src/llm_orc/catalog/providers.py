@@ -1,0 +1,150 @@
+"""The providers. Keys that begin with a longer prefix of another row belong to that row."""
+
+from __future__ import annotations
+
+from llm_orc.catalog.rows import Billing, ProviderSpec
+
+PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
+    ProviderSpec(
+        name="anthropic-api",
+        title="Anthropic API",
+        dialect="anthropic",
+        base_url="https://api.anthropic.com",
+        api_key_env=("ANTHROPIC_API_KEY",),
+        default_model="claude-sonnet-5-5",
+        keys_at="https://platform.claude.com/settings/keys",
+        key_owner="Anthropic",
+        key_prefixes=("sk-ant-",),
+        price_id="anthropic",
+        profiles_of="ant",
+    ),
+    ProviderSpec(
+        name="openai",
+        title="OpenAI API",
+        dialect="openai-responses",
+        base_url="https://api.openai.com/v1",
+        api_key_env=("OPENAI_API_KEY",),
+        default_model="gpt-5.5",
+        keys_at="https://platform.openai.com/api-keys",
+        key_owner="OpenAI",
+        key_prefixes=("sk-proj-", "sk-svcacct-", "sk-admin-"),
+        price_id="openai",
+    ),
+    ProviderSpec(
+        name="google-gemini",
+        title="Google Gemini API",
+        dialect="gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        api_key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        default_model="gemini-3.8-flash",
+        keys_at="https://aistudio.google.com/apikey",
+        key_owner="Google",
+        key_prefixes=("AIza",),
+        price_id="google",
+    ),
+    ProviderSpec(
+        name="openrouter",
+        title="OpenRouter",
+        dialect="openai-chat",
+        base_url="https://openrouter.ai/api/v1",
+        api_key_env=("OPENROUTER_API_KEY",),
+        default_model="openrouter/auto",
+        keys_at="https://openrouter.ai/settings/keys",
+        key_owner="OpenRouter",
+        key_prefixes=("sk-or-",),
+        price_id="openrouter",
+        # https://openrouter.ai/docs/guides/overview/auth/oauth.md: open to everybody, without registration.
+        oauth={
+            "kind": "openrouter",
+            "authorization_endpoint": "https://openrouter.ai/auth",
+            "token_endpoint": "https://openrouter.ai/api/v1/auth/keys",
+            "token_request": "json",
+            "billing": "metered",
+        },
+    ),
+    ProviderSpec(
+        name="huggingface",
+        title="Hugging Face Inference Providers",
+        dialect="openai-chat",
+        base_url="https://router.huggingface.co/v1",
+        api_key_env=("HF_TOKEN",),
+        default_model="openai/gpt-oss-120b",
+        keys_at="https://huggingface.co/settings/tokens",
+        key_owner="Hugging Face",
+        key_prefixes=("hf_",),
+        # https://huggingface.co/docs/hub/oauth: public clients are welcome; register one and set its `client_id`.
+        oauth={
+            "issuer": "https://huggingface.co",
+            "authorization_endpoint": "https://huggingface.co/oauth/authorize",
+            "token_endpoint": "https://huggingface.co/oauth/token",
+            "device_authorization_endpoint": "https://huggingface.co/oauth/device",
+            "scopes": ["inference-api"],
+            "billing": "metered",
+        },
+    ),
+    ProviderSpec(
+        name="ollama",
+        title="Ollama on this machine",
+        dialect="openai-chat",
+        base_url="http://127.0.0.1:11434/v1",
+        credential="none",
+        billing=Billing.LOCAL,
+        start_hint="install it (https://ollama.com), get a model, e.g. `ollama pull qwen3`",
+    ),
+    ProviderSpec(
+        name="openai-compatible",
+        title="A server that speaks OpenAI's Chat Completions",
+        dialect="openai-chat",
+        base_url=None,
+        credential="optional",
+        is_offered=False,
+    ),
+    ProviderSpec(
+        name="sandbox",
+        title="The pretend provider that `llm-orc sandbox` serves",
+        dialect="openai-chat",
+        base_url="http://127.0.0.1:4715/v1",
+        billing=Billing.LOCAL,
+        default_model="canned-small",
+        is_offered=False,
+        oauth={
+            "issuer": "http://127.0.0.1:4715",
+            "client_id": "llm-orc-sandbox-client",
+            "scopes": ["inference"],
+            "billing": "local",
+        },
+    ),
+    ProviderSpec(
+        name="anthropic-claude-pro-max",
+        title="Claude Pro or Max subscription",
+        dialect="anthropic",
+        base_url="https://api.anthropic.com",
+        billing=Billing.SUBSCRIPTION,
+        default_model="claude-sonnet-5-5",
+        cli="claude-cli",
+        metered_sibling="anthropic-api",
+        sibling_models="claude-",  # the program knows short names (`sonnet`) that the API does not
+        # No `client_id`: Anthropic does not let other programs use that of Claude Code.
+        oauth={
+            "authorization_endpoint": "https://claude.ai/oauth/authorize",
+            "token_endpoint": "https://console.anthropic.com/v1/oauth/token",
+            "scopes": ["org:create_api_key", "user:profile", "user:inference"],
+            "redirect": "paste",
+            "redirect_uri": "https://console.anthropic.com/oauth/code/callback",
+            "token_request": "json",
+            "state_in_token_request": True,
+            "extra_authorize_params": {"code": "true"},
+            "headers": {"anthropic-beta": "oauth-2025-04-20"},
+            "required_system_prompt": "You are Claude Code, Anthropic's official CLI for Claude.",
+            "billing": "subscription",
+            "notice": {
+                "text": "Anthropic's terms do not permit third-party developers to offer Claude.ai login in their"
+                " own applications, or to route requests through Free, Pro or Max plan credentials on behalf of"
+                " their users. Go on only with a client that you yourself are entitled to use. Anthropic may"
+                " refuse such requests, and may act against the account without notice.",
+                "link": "https://code.claude.com/docs/en/legal-and-compliance",
+                "date": "2026-10-06",
+            },
+        },
+    ),
+)

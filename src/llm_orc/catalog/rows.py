@@ -1,0 +1,102 @@
+"""What a row says of a provider, an official CLI and a wire protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from llm_orc.jsontypes import JsonValue
+
+
+class Billing(StrEnum):
+    """Who pays for a call."""
+
+    SUBSCRIPTION = "subscription"  # a flat plan: no extra cost per call
+    METERED = "metered"  # per token, on somebody's account
+    LOCAL = "local"  # this machine: nothing
+
+
+CredentialNeed = Literal["required", "optional", "none"]
+DialectName = Literal["anthropic", "openai-chat", "openai-responses", "gemini"]
+
+
+@dataclass(frozen=True, slots=True)
+class DialectRow:
+    """One wire protocol."""
+
+    name: DialectName
+    dialect: str  # `module:Class` of its `Dialect`; as the next two, imported when a model is built
+    model: str = "llm_orc.providers.model:HttpModel"
+    fixed_prompt_model: str = (
+        "llm_orc.providers.claude:FixedPromptModel"  # where an access fixes the system prompt
+    )
+    key_header: str = "Authorization"
+    key_scheme: str = "Bearer"  # empty: the bare key is the header's value
+    models_path: str = "/models"  # behind the base URL: answers with the list of models
+    path_prefix: str = ""  # all its paths begin so; a base URL that ends with it loses it
+    author: str = ""  # the provider whose protocol it is; servers of others may know less of it
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """One provider: what it speaks, where it lives, what credential it wants and who pays."""
+
+    name: str
+    title: str
+    dialect: DialectName
+    base_url: str | None  # None: the user's configuration must say
+    credential: CredentialNeed = "required"
+    api_key_env: tuple[str, ...] = ()  # the first that is set counts
+    billing: Billing = Billing.METERED
+    is_billing_told: bool = False  # by the user's configuration, so that nothing is inferred from the address
+    default_model: str | None = None
+    keys_at: str = ""  # the page where a user gets a key
+    key_owner: str = ""  # who gives such keys, in words
+    key_prefixes: tuple[str, ...] = ()  # what all its keys begin with, as far as that is documented or seen
+    cli: str | None = None  # the official CLI whose login can serve it
+    metered_sibling: str | None = None  # who sells the same models per token: only where the user allows it
+    sibling_models: str = ""  # the sibling knows the models whose names begin so; of others it takes its default
+    price_id: str = ""  # its name in the price table of genai-prices; empty: no price is known
+    profiles_of: str = ""  # the vendor's other program whose sign-in serves it, too
+    start_hint: str = ""  # how one gets its server on this machine
+    is_offered: bool = True  # where a person chooses a provider
+    # How one signs in, as under `providers.NAME.oauth` of config.yaml; configuration can change any of it.
+    oauth: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialCliRow:
+    """A vendor's own program that answers with its user's login. It is a provider of the same name, too."""
+
+    name: str
+    title: str
+    product: str  # what its vendor calls it
+    command: str  # on the user's PATH
+    driver: str  # `module:Class` of its `OfficialCli`, imported when it is used
+    dialect: DialectName
+    origin: str  # where its vendor answers it
+    install_hint: str
+    login_command: tuple[str, ...]
+    logout_command: tuple[str, ...]
+    variables: tuple[str, ...] = ()  # of the environment, that it may see beside the usual ones
+    token_variable: str = ""  # one of them, which holds a sign-in
+    token_prefixes: tuple[str, ...] = ()  # what its sign-ins begin with; they are no API keys
+    metered_sibling: str | None = None  # who sells the same models per token, and whose keys it must not see
+    sibling_models: str = ""  # as in `ProviderSpec`
+
+    @property
+    def provider(self) -> ProviderSpec:
+        """The row of the provider that has its name."""
+        return ProviderSpec(
+            name=self.name,
+            title=self.title,
+            dialect=self.dialect,
+            base_url=None,
+            credential="none",
+            billing=Billing.SUBSCRIPTION,
+            cli=self.name,
+            metered_sibling=self.metered_sibling,
+            sibling_models=self.sibling_models,
+        )

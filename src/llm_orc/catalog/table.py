@@ -1,0 +1,65 @@
+"""The table of what exists, by name; other rows can be added to it while a program runs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from llm_orc.catalog.official_clis import OFFICIAL_CLI_ROWS
+from llm_orc.catalog.providers import PROVIDER_ROWS
+from llm_orc.catalog.rows import OfficialCliRow, ProviderSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_clis = {row.name: row for row in OFFICIAL_CLI_ROWS}
+_providers = {row.name: row for row in (*PROVIDER_ROWS, *(row.provider for row in OFFICIAL_CLI_ROWS))}
+
+PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType(_providers)
+"""Every provider; an official CLI is one, too."""
+OFFICIAL_CLIS: Mapping[str, OfficialCliRow] = MappingProxyType(_clis)
+
+
+@contextmanager
+def added(*rows: ProviderSpec | OfficialCliRow) -> Iterator[None]:
+    """Add rows until the context ends. Raises `ValueError` for a name that is taken."""
+    providers, clis = dict(_providers), dict(_clis)
+    try:
+        for row in rows:
+            provider = row.provider if isinstance(row, OfficialCliRow) else row
+            if provider.name in _providers:
+                raise ValueError(f"there is a provider `{provider.name}` already")
+            _providers[provider.name] = provider
+            if isinstance(row, OfficialCliRow):
+                _clis[row.name] = row
+        yield
+    finally:
+        _providers.clear()
+        _providers.update(providers)
+        _clis.clear()
+        _clis.update(clis)
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names of all methods to get access: what `--method` and `auth_method` take."""
+    return ("api-key", "oauth", *_clis)
+
+
+def stray_keys(row: OfficialCliRow, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables that are set and hold keys which the program would bill in the place of its plan."""
+    sibling = _providers.get(row.metered_sibling or "")
+    return tuple(name for name in (sibling.api_key_env if sibling else ()) if environ.get(name, "").strip())
+
+
+def supported_way(provider: str) -> str:
+    """Return the sentence that recommends the vendor's own program; empty where there is none."""
+    row = _providers.get(provider)
+    if row is None or row.cli is None:
+        return ""
+    return f"The supported way is {_clis[row.cli].title}: llm-orc auth add {provider} --method {row.cli}."
+
+
+def is_alias(spec: ProviderSpec) -> bool:
+    """Return whether this is an official CLI under its own name that serves another provider, too."""
+    return spec.name == spec.cli and any(s.cli == spec.cli and s.name != spec.name for s in _providers.values())

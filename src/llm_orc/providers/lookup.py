@@ -1,0 +1,79 @@
+"""Find a provider by its name: the row of the table, with what settings say of it put in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Billing
+from llm_orc.catalog.dialects import DIALECTS
+from llm_orc.catalog.rows import ProviderSpec
+from llm_orc.catalog.table import PROVIDERS
+from llm_orc.errors import SettingsError
+from llm_orc.storage.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.settings.model import ProviderSettings
+
+_COMPATIBLE = "openai-compatible"
+
+
+def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSpec:
+    """Return the row for `name`, with what `settings` say of it put in.
+
+    `openai-compatible/<scope>` is a compatible server of that name; a provider that only `settings` know
+    needs `base_url` and `dialect`. Raises `SettingsError` for a name that nobody knows.
+    """
+    own = provider_settings(name, settings)
+    spec = PROVIDERS.get(name)
+    if spec is None and name.startswith(f"{_COMPATIBLE}/"):
+        spec = replace(PROVIDERS[_COMPATIBLE], name=name)
+    if spec is None and own is not None:
+        spec = _user_defined(own)
+    if spec is None:
+        raise _unknown(name, settings)
+    return spec if own is None else _with_settings(spec, own)
+
+
+def provider_settings(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
+    """What configuration says of `name`; a scope that it does not mention is as all compatible servers."""
+    if name not in settings and name.startswith(f"{_COMPATIBLE}/"):
+        return settings.get(_COMPATIBLE)
+    return settings.get(name)
+
+
+def _user_defined(own: ProviderSettings) -> ProviderSpec:
+    if own.base_url is None or own.dialect is None:
+        missing = "base_url" if own.base_url is None else "dialect"
+        raise SettingsError(
+            f"Provider `{own.name}` has no `{missing}`.",
+            hint=f"Set `providers.{own.name}.{missing}` in config.yaml (dialects: {', '.join(DIALECTS)}).",
+        )
+    return ProviderSpec(
+        name=own.name,
+        title=own.name,
+        dialect=own.dialect,
+        base_url=own.base_url,
+        credential="required" if own.api_key_env or own.api_key_file else "optional",
+    )
+
+
+def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
+    return replace(
+        spec,
+        dialect=own.dialect or spec.dialect,
+        base_url=own.base_url or spec.base_url,
+        api_key_env=(own.api_key_env,) if own.api_key_env else spec.api_key_env,
+        default_model=own.default_model or spec.default_model,
+        billing=Billing(own.billing) if own.billing else spec.billing,
+        is_billing_told=own.billing is not None,
+    )
+
+
+def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:
+    known = sorted({*PROVIDERS, *settings})
+    near = nearest(name, known)
+    hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"Known are: {', '.join(known)}."
+    return SettingsError(f"There is no provider `{name}`.", hint=hint)
