@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+import llm_orc
+import reference_tables
 from llm_orc import errors
 from llm_orc.cli.root import COMMANDS, root
 from llm_orc.ensembles.parse import parse_ensemble_text
@@ -179,6 +182,31 @@ def test_the_pages_made_from_the_code_are_fresh() -> None:
     checked = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
 
     assert (checked.returncode, checked.stdout) == (0, ""), "run scripts/generate_docs"
+
+
+def test_every_table_that_is_made_stands_once_in_the_reference() -> None:
+    shown = [name for page in PAGES for name in reference_tables.names_in(read(page))]
+
+    assert len(shown) == len(set(shown))
+    assert {name for name in reference_tables.all_tables() if not name.startswith("library: ")} <= set(shown)
+
+
+@pytest.mark.parametrize("name", [n for n in reference_tables.all_tables() if not n.startswith("library: ")])
+def test_every_row_of_a_table_has_a_meaning(name: str) -> None:
+    lines = reference_tables.all_tables()[name]().splitlines()
+    heading, _, *rows = ([cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines)
+
+    assert rows
+    assert [row for row in rows if not row[heading.index("meaning")]] == []
+
+
+def test_every_argument_of_a_run_is_described() -> None:
+    page = read(ROOT / "docs" / "reference" / "library.md")
+    described = re.findall(
+        r"^\| `(\w+)` \|", page.partition("| argument | meaning |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+
+    assert described == [*inspect.signature(llm_orc.run).parameters]
 
 
 def test_every_command_has_its_help_in_the_reference() -> None:

@@ -1,4 +1,4 @@
-"""The reference must name every key."""
+"""The tables of keys in the reference of ensembles: made from the rows."""
 
 from __future__ import annotations
 
@@ -6,49 +6,60 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, agent_fields
+import reference_tables
+from llm_orc.ensembles.ensemble import Source
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, agent_fields
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.ensembles.schema import OTHER_KINDS_OF_AGENT
-from llm_orc.settings.field import Fields
+from llm_orc.errors import EnsembleInvalid
+from llm_orc.settings.field import Field
+from llm_orc.storage.field_types import text, whole_number
 
 _PAGE = (Path(__file__).parents[2] / "docs/reference/ensembles.md").read_text(encoding="utf-8")
-_ENSEMBLE_PART, _AGENT_PART = _PAGE.split("## The ensemble")[1].split("## An agent")
 
 
-@pytest.mark.parametrize("key", ENSEMBLE_FIELDS)
-def test_every_key_of_an_ensemble_has_a_row(key: str) -> None:
-    assert f"\n| `{key}` |" in _ENSEMBLE_PART
+def test_each_group_of_keys_has_its_table() -> None:
+    assert reference_tables.names_in(_PAGE) == ["keys of ensemble", "keys of agent", "keys of model"]
 
 
-@pytest.mark.parametrize("key", agent_fields())
-def test_every_key_of_an_agent_has_a_row(key: str) -> None:
-    assert f"\n| `{key}` |" in _AGENT_PART
+def test_a_row_is_for_each_key_and_no_other() -> None:
+    rows = [line.split("`")[1] for line in _PAGE.splitlines() if line.startswith("| `")]
+
+    assert rows == [*ENSEMBLE_FIELDS, *agent_fields()]
 
 
-_WITHOUT_TRUST = {"counts": "yes", "chooses": "where it is free", "lowers": "lower only", "trust": "no"}
+def test_every_row_says_what_it_is_in_whole_sentences() -> None:
+    rows = {**ENSEMBLE_FIELDS, **agent_fields()}
 
-
-@pytest.mark.parametrize(
-    ("part", "fields"),
-    [(_ENSEMBLE_PART, ENSEMBLE_FIELDS), (_AGENT_PART, agent_fields())],
-    ids=["ensemble", "agent"],
-)
-def test_what_a_project_may_say_without_trust_stands_in_the_row(part: str, fields: Fields) -> None:
-    rows = {line.split("`")[1]: line.split("|")[2].strip() for line in part.splitlines() if line.startswith("| `")}
-
-    assert rows == {key: _WITHOUT_TRUST[row.right] for key, row in fields.items()}
+    assert [key for key, row in rows.items() if not row.description.endswith(".")] == []
 
 
 @pytest.mark.parametrize("key", OTHER_KINDS_OF_AGENT)
 def test_every_unsupported_key_is_named(key: str) -> None:
-    assert f"`{key}`" in _AGENT_PART
-
-
-def test_no_row_is_about_a_key_that_does_not_exist() -> None:
-    rows = [line.split("`")[1] for line in _PAGE.splitlines() if line.startswith("| `")]
-
-    assert set(rows) == {*ENSEMBLE_FIELDS, *agent_fields()}
+    assert f"`{key}`" in _PAGE.split("## An agent")[1]
 
 
 def test_the_example_is_valid() -> None:
     assert parse_ensemble_text(_PAGE.split("```yaml\n")[1].split("```")[0]).ensemble.name == "panel"
+
+
+def test_a_new_row_is_read_guarded_and_in_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENSEMBLE_FIELDS, "mood", Field(text, "The mood of all agents.", required=True))
+    monkeypatch.setitem(FRAME_FIELDS, "rank", Field(whole_number(1), "The agent's rank.", "counts"))
+    document = "name: one\nmood: calm\nagents: [{name: a, rank: 3}]\n"
+
+    ours = parse_ensemble_text(document)
+    theirs = parse_ensemble_text(document, Source("project", "/clone/one.yaml"))
+
+    assert (ours.values["mood"], ours.values["agents.a.rank"]) == ("calm", 3)
+    assert "mood" not in theirs.values
+    assert theirs.values["agents.a.rank"] == 3
+    assert theirs.ensemble.source is not None
+    assert theirs.ensemble.source.withheld == ("mood",)
+    assert set(reference_tables.fill(_PAGE).splitlines()) - set(_PAGE.splitlines()) == {
+        "| `mood` | text | The mood of all agents. | required | no |  |",
+        "| `rank` | a whole number, at least 1 | The agent's rank. |  | yes |",
+    }
+    with pytest.raises(EnsembleInvalid) as missing:
+        parse_ensemble_text("name: one\nagents: [{name: a}]\n")
+    assert [problem.message for problem in missing.value.problems] == ["the ensemble has no `mood`"]

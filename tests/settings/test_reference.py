@@ -1,76 +1,96 @@
-"""The reference must name every setting and every variable, and what a project may set of them without trust."""
+"""The tables of settings in the reference: made from the rows, one for each section, with all that a row says."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from llm_orc.settings.field import Field, Fields, Right
+import reference_tables
+from llm_orc.cli.root import root
+from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, plain_fields
+from llm_orc.settings.model import BatchSettings, ModelProfile, ProviderSettings, RunSettings, Settings
 from llm_orc.settings.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
+from llm_orc.storage.field_types import whole_number
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _PAGE = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text(encoding="utf-8")
-_SETTINGS = [(section, key) for section, rows in SECTIONS.items() for key in rows.fields]
-_GROUPS = {"providers.<name>.oauth`": OAUTH_FIELDS, "providers.<name>.oauth.notice`": NOTICE_FIELDS}
-
-
-def part(section: str) -> str:
-    """The section of that name; a prefix finds the first that begins so."""
-    return _PAGE.split(f"\n## `{section}")[1].split("\n## ")[0]
-
-
-@pytest.mark.parametrize(("heading", "fields"), _GROUPS.items())
-def test_a_group_of_settings_has_a_section_with_its_keys_and_no_others(heading: str, fields: Fields) -> None:
-    section = part(heading)
-
-    rows = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
-    assert rows == set(fields)
-    assert section.splitlines()[0].endswith("¹")
-
-
-@pytest.mark.parametrize(("section", "key"), _SETTINGS)
-def test_every_setting_has_a_row_in_its_section(section: str, key: str) -> None:
-    assert f"\n| `{key}` " in part(section)
-
-
-@pytest.mark.parametrize("section", [*SECTIONS])
-def test_no_row_is_about_a_setting_that_does_not_exist(section: str) -> None:
-    rows = {line.split("`")[1] for line in part(section).splitlines() if line.startswith("| `")}
-
-    assert rows == set(SECTIONS[section].fields)
-
-
-@pytest.mark.parametrize(
-    ("variable", "path"), [(row.variable, path) for path, row in plain_fields() if row.variable]
-)
-def test_every_variable_stands_beside_its_setting(variable: str, path: tuple[str, str]) -> None:
-    [row] = [line for line in part(path[0]).splitlines() if line.startswith(f"| `{path[1]}` ")]
-
-    assert f"`{variable}`" in row
-
-
-_WITHOUT_TRUST: dict[Right, str] = {
-    "counts": "yes",
-    "chooses": "where it is free",
-    "lowers": "lower only",
-    "trust": "no",
-    "never": "never",
+_GROUPS = {
+    **{name: section.fields for name, section in SECTIONS.items()},
+    "providers.oauth": OAUTH_FIELDS,
+    "providers.oauth.notice": NOTICE_FIELDS,
+}
+_RECORDS: dict[str, type[DataclassInstance]] = {
+    "model_profiles": ModelProfile,
+    "providers": ProviderSettings,
+    "runs": RunSettings,
+    "batch": BatchSettings,
 }
 
 
-@pytest.mark.parametrize(("section", "key"), _SETTINGS)
-def test_what_a_project_may_set_without_trust_stands_in_the_row_or_the_heading(section: str, key: str) -> None:
-    right = SECTIONS[section].fields[key].right
-    heading = part(section).splitlines()[0]
-    [row] = [line for line in part(section).splitlines() if line.startswith(f"| `{key}` ")]
+def test_every_section_has_its_table() -> None:
+    assert reference_tables.names_in(_PAGE) == [
+        "keys of model_profiles",
+        "keys of providers",
+        "keys of providers.oauth",
+        "keys of providers.oauth.notice",
+        "keys of runs",
+        "keys of batch",
+        "keys of network",
+    ]
 
-    if heading.endswith("¹"):
-        assert right == "trust"
-    else:
-        assert row.split("|")[2].strip() == _WITHOUT_TRUST[right]
+
+def test_a_new_row_is_in_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Field(whole_number(1), "How much is made up.", "lowers", default=5, variable="LLM_ORC_MADE_UP")
+    monkeypatch.setitem(SECTIONS["runs"].fields, "made_up", row)
+
+    page = reference_tables.fill(_PAGE)
+
+    [line] = set(page.splitlines()) - set(_PAGE.splitlines())
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == [
+        "`made_up`",
+        "a whole number, at least 1",
+        "How much is made up.",
+        "`5`",
+        "lower only",
+        "`LLM_ORC_MADE_UP`",
+        "",
+    ]
 
 
-@pytest.mark.parametrize("row", [*OAUTH_FIELDS.values(), *NOTICE_FIELDS.values()])
-def test_no_part_of_a_sign_in_counts_without_trust(row: Field) -> None:
-    assert row.right == "trust"
+@pytest.mark.parametrize("group", _GROUPS)
+def test_every_row_says_what_it_is_in_whole_sentences(group: str) -> None:
+    assert [key for key, row in _GROUPS[group].items() if not row.description.endswith(".")] == []
+    assert [key for key, row in _GROUPS[group].items() if not row.type.description] == []
+
+
+def test_no_part_of_a_sign_in_counts_without_trust() -> None:
+    assert {row.right for row in (*OAUTH_FIELDS.values(), *NOTICE_FIELDS.values())} == {"trust"}
+
+
+def test_every_option_that_a_row_names_is_one_of_invoke() -> None:
+    invoke = root.get_command(root.make_context("llm-orc", ["demo"], resilient_parsing=True), "invoke")
+    assert invoke is not None
+    known = {option for parameter in invoke.params for option in (*parameter.opts, *parameter.secondary_opts)}
+
+    assert {row.option for _, row in plain_fields() if row.option} <= known
+
+
+@pytest.mark.parametrize("section", _RECORDS)
+def test_every_setting_of_ours_is_an_attribute_of_its_record(section: str) -> None:
+    called = {row.attribute or key for key, row in SECTIONS[section].fields.items()}
+
+    assert called <= {attribute.name for attribute in dataclasses.fields(_RECORDS[section])}
+
+
+def test_the_defaults_of_the_rows_are_those_of_the_records() -> None:
+    settings = Settings()
+    records = {"runs": settings.runs, "batch": settings.batch, "network": settings.network}
+
+    for (section, key), row in plain_fields():
+        assert getattr(records[section], row.attribute or key) == row.default, key

@@ -5,7 +5,6 @@ from __future__ import annotations
 from llm_orc.catalog.table import method_names
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
-    boolean,
     choice,
     choice_of,
     json_mapping,
@@ -69,11 +68,5 @@ MODEL_FIELDS: Fields = {
         "The one way to authenticate.",
         "chooses",
         default_text="as the provider prefers",
-    ),
-    "conversation": Field(
-        optional(boolean),
-        "Whether this agent is told what was said in the conversation.",
-        "lowers",
-        default_text="`true`, where the ensemble or the command names a conversation",
     ),
 }

@@ -25,11 +25,11 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """`limits` says what is limited: then each try is an event, with what it may cost where that is limited.
+    """The run begins, or another try of it.
 
-    `resumed` lists the agents whose answers an earlier try of the same run already has.
-
-    With `forked_from`, the answers kept from that run come next: agents that finish and never started here.
+    `limits` says what is limited: then each try is an event, with what it may cost where that is limited.
+    `resumed` lists the agents whose answers an earlier try of the same run already has. With `forked_from`, the
+    answers kept from that run come next: agents that finish and never started here.
     """
 
     at: float  # Unix seconds, like every `at`
@@ -69,6 +69,8 @@ class TrySettled:
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
+    """The agent's first call is about to be made."""
+
     at: float
     agent: str
     model: str
@@ -116,6 +118,8 @@ class AgentNotice:
 
 @dataclass(frozen=True, slots=True)
 class AgentFinished:
+    """The agent has answered."""
+
     at: float
     agent: str
     duration_s: float
@@ -124,6 +128,8 @@ class AgentFinished:
 
 @dataclass(frozen=True, slots=True)
 class AgentFailed:
+    """The agent has no answer, and no further try or fallback."""
+
     at: float
     agent: str
     duration_s: float
@@ -141,6 +147,8 @@ class AgentSkipped:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
+    """Every agent has ended."""
+
     at: float
     status: RunStatus
     duration_s: float

@@ -10,6 +10,7 @@ from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_nam
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
     anything,
+    boolean,
     choice,
     described,
     non_empty_text,
@@ -95,6 +96,12 @@ FRAME_FIELDS: Fields = {
         "The longest time for this agent, in seconds, retries included.",
         "lowers",
         default_text="the profile's, else none",
+    ),
+    "conversation": Field(
+        optional(boolean),
+        "Whether this agent is told what was said in the conversation.",
+        "lowers",
+        default_text="`true`, where the ensemble or the command names a conversation",
     ),
 }
 """Where an agent stands in the graph, whatever work it does."""

@@ -146,7 +146,7 @@ _RUN_FIELDS: Fields = {
         "Whether runs are kept, for `runs` and `resume`.",
         default=_RUNS.record,
         variable="LLM_ORC_RECORD",
-        option="--record",
+        option="--no-record",
     ),
     "keep_days": Field(
         optional(whole_number(1)),

@@ -86,7 +86,7 @@ def text(value: JsonValue) -> str:
     raise WrongValue(f"text, not {type_of(value)}", hint)
 
 
-@field_type({"type": "string", "pattern": r"\S"}, "non-empty text")
+@field_type({"type": "string", "pattern": r"\S"}, "text")
 def non_empty_text(value: JsonValue) -> str:
     if isinstance(value, str) and not value.strip():
         raise WrongValue("text that is not empty")

@@ -64,6 +64,13 @@ def test_an_unknown_one_is_met_with_the_nearest(shell: Shell) -> None:
     assert "did you mean `runs.max_retries`" in done.stderr
 
 
+def test_a_setting_that_nobody_set_is_shown_with_its_default(shell: Shell) -> None:
+    assert shown(shell, "runs.keep_days") == {"runs.keep_days": (90, "default", None)}
+    assert shown(shell, "runs.max_cost") == {"runs.max_cost": (None, "default", None)}
+    assert "runs.keep_days" not in shown(shell)
+    assert shown(shell, "--all")["network.max_answer_mb"] == (64, "default", None)
+
+
 def test_nothing_set_names_the_file_to_begin(bare: Shell) -> None:
     done = bare.run("config", "show")
 

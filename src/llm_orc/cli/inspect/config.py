@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.shell.arguments import SettingName
 from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.settings.model import Settings
 
+_DEFAULT = "default"  # where a value comes from that nobody sets
 _HEADING = (Column("SETTING", shrinks=True), Column("VALUE", shrinks=True), Column("FROM", shrinks=True))
 
 
@@ -30,8 +32,8 @@ def command() -> None:
 
 
 @command.command("show", context_settings=CONTEXT)
-@click.argument("key", required=False)
-@click.option("--all", "show_all", is_flag=True, help="Show also what comes with the program.")
+@click.argument("key", required=False, type=SettingName())
+@click.option("--all", "show_all", is_flag=True, help="Show also what comes with the program, and defaults.")
 @json_option
 def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
     """Show the settings that count here: all, or those whose name begins with KEY, e.g. `providers.openai`.
@@ -43,23 +45,24 @@ def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
 
     app = app_here()
     settings = app.settings
+    values = {**settings.defaults, **settings.written}
     found = {
         name: value
-        for name, value in sorted(settings.written.items())
+        for name, value in sorted(values.items())
         if (key is None or name == key or name.startswith(f"{key}."))
-        and (show_all or key is not None or settings.origins[name].layer != "packaged")
+        and (show_all or key is not None or _is_set(settings, name))
     }
     if key is not None and not found:
         from llm_orc.storage.nearest import did_you_mean
 
         raise InputError(
             f"nothing is set under `{key}`",
-            hint=did_you_mean(key, settings.written) or "llm-orc config show --all",
+            hint=did_you_mean(key, values) or "llm-orc config show --all",
         )
     if as_json:
         write_json([_value(settings, name, value) for name, value in found.items()])
     elif found:
-        rows = [(name, _words(value), str(settings.origins[name])) for name, value in found.items()]
+        rows = [(name, _words(value), str(settings.origins.get(name, _DEFAULT))) for name, value in found.items()]
         write_data(table(_HEADING, rows, columns(sys.stdout)))
     else:
         note(f"Nothing is set but what comes with the program. Your own file: {app.paths.config / 'config.yaml'}")
@@ -77,16 +80,21 @@ def path_command() -> None:
     write_data(f"{user_paths(here.environ, here.platform, here.home).config / 'config.yaml'}\n")
 
 
+def _is_set(settings: Settings, name: str) -> bool:
+    """Whether somebody set it: a file of the user's or a project's, the environment, or a flag."""
+    return name in settings.origins and settings.origins[name].layer != "packaged"
+
+
 def _words(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _value(settings: Settings, name: str, value: JsonValue) -> JsonValue:
-    origin = settings.origins[name]
+    origin = settings.origins.get(name)
     return {
         "setting": name,
         "value": value,
-        "layer": origin.layer,
-        "file": None if origin.file is None else str(origin.file),
-        "line": origin.line or None,
+        "layer": origin.layer if origin else _DEFAULT,
+        "file": str(origin.file) if origin and origin.file else None,
+        "line": origin.line or None if origin else None,
     }

@@ -151,6 +151,20 @@ class ProviderName(_Name):
             yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
 
 
+class SettingName(_Name):
+    name = "setting"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        """The settings that have a row, then those that are set for one profile or provider."""
+        from llm_orc.settings.fields import plain_fields
+
+        settings = app.settings
+        for path, row in plain_fields():
+            yield CompletionItem(".".join(path), help=row.description)
+        for key in sorted(settings.written.keys() - settings.defaults.keys()):
+            yield CompletionItem(key, help=str(settings.origins[key]))
+
+
 class BatchName(_Name):
     name = "batch"
 
