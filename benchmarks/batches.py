@@ -29,7 +29,9 @@ from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.batches.store_url import place_of
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
+from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
+from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.recipe import Recipe
 
@@ -47,31 +49,31 @@ RECIPE = Recipe(
 )
 
 
-async def carry_out(store: str, number: int) -> dict[str, float]:
-    place = place_of(store, Path())
+async def carry_out(url: str, number: int) -> dict[str, float]:
+    place = place_of(url, Path())
     rows = [NewRow(n, n, f"row {n}") for n in range(1, number + 1)]
     name = batch_id_of(RECIPE, rows)
 
-    async def calls(_batch_id: str, row: int, _recipe: Recipe) -> CallAgent:
+    async def make_caller(_id: str, row: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
-            await account.of_row(row).sending(Tried(turn.agent.name, 0.0))
+            await account.of_row(row, before_send).sending(Tried(turn.agent.name, 0.0))
             return AgentOutput(ANSWER, (ModelCall("none", ACCESS),))
 
         return call
 
-    worker = Worker(place, calls, SystemClock(), batches=[name])
-    account = BatchAccount(worker.engine, worker.worker_id, name, BatchLimits(), worker.carrier.call_starts)
-    async with worker:
-        began, cpu = time.monotonic(), time.process_time()
-        await asyncio.to_thread(open_queue, worker.client, name, 32)
-        new = NewBatch(name, RECIPE, "", 0.0, number)
-        await asyncio.to_thread(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0)
-        queued = time.monotonic() - began
-        # Another thread writes what is waited for.
-        while (batch := await asyncio.to_thread(worker.batches.batch, name)) and batch.waiting:  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
-        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    with WorkerStore(place) as store:
+        account = BatchAccount(store.engine, store.worker_id, name, BatchLimits())
+        async with Worker(store, RowExecutor(store, make_caller, SystemClock(), only=[name])):
+            began, cpu = time.monotonic(), time.process_time()
+            await asyncio.to_thread(open_queue, store.client, name, 32)
+            new = NewBatch(name, RECIPE, "", 0.0, number)
+            await asyncio.to_thread(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0)
+            queued = time.monotonic() - began
+            # Another thread writes what is waited for.
+            while (batch := await asyncio.to_thread(store.batches.batch, name)) and batch.waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+            seconds, cpu = time.monotonic() - began, time.process_time() - cpu
     size = sum(p.stat().st_size for p in place.path.parent.glob(f"{place.path.name}*")) if place.path else 0
     return {
         "rows": number,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ from llm_orc.batches.database import engine_of, in_store
 from llm_orc.batches.store_url import Place
 from llm_orc.batches.workers.membership import Pace
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
+from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
+from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (ModelChoice("p", "m", "ensemble"),)})
@@ -52,31 +55,35 @@ class Mark:
         return self.path.exists()
 
 
-def worker_on(place: Place, told: list[str]) -> Worker:
-    async def calls(_batch_id: str, _number: int, _recipe: Recipe) -> CallAgent:
+@asynccontextmanager
+async def worker_on(place: Place, told: list[str]) -> AsyncIterator[Worker]:
+    async def make_caller(_id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         async def answer(turn: AgentTurn) -> AgentOutput:
             return AgentOutput(f"answer to {turn.prompt}", (ModelCall("m", ACCESS),))
 
         return answer
 
     pace = Pace(beat_s=0.05, look_s=0.2)
-    return Worker(place, calls, SystemClock(), batches=None, pace=pace, told=told.append)
+    with WorkerStore(place) as store:
+        executor = RowExecutor(store, make_caller, SystemClock())
+        async with Worker(store, executor, pace=pace, on_note=told.append) as worker:
+            yield worker
 
 
-async def submit(worker: Worker, rows: int = 3) -> None:
-    """Keep a batch; nobody takes its rows before its queue is opened."""
+async def submit(store: WorkerStore, rows: int = 3) -> None:
+    """Store a batch; no worker takes its rows before its queue is opened."""
     batch = NewBatch("b1", RECIPE, "", 0.0, rows)
     new = [NewRow(number, number, f"task {number}") for number in range(1, rows + 1)]
-    await in_store(partial(worker.batches.submit, batch, new, partial(enqueue_row, worker.client), 0.0))
+    await in_store(partial(store.batches.submit, batch, new, partial(enqueue_row, store.client), 0.0))
 
 
 async def carry_out(worker: Worker, rows: int = 3) -> dict[int, BatchRow]:
     """Open the queue, and return the rows when all have ended."""
-    await in_store(partial(open_queue, worker.client, "b1", 10))
-    while len(await in_store(partial(worker.batches.ended_numbers, "b1"))) < rows:
-        assert not worker.carrier.stopping.is_set(), worker.carrier.stopped_by
+    await in_store(partial(open_queue, worker.store.client, "b1", 10))
+    while len(await in_store(partial(worker.store.batches.ended_numbers, "b1"))) < rows:
+        assert not worker.executor.stopping.is_set(), worker.executor.stopped_by
         await asyncio.sleep(0.05)
-    found = await in_store(lambda: list(worker.batches.rows("b1", range(1, rows + 1))))
+    found = await in_store(lambda: list(worker.store.batches.rows("b1", range(1, rows + 1))))
     return {row.number: row for row in found}
 
 
@@ -107,4 +114,4 @@ class Intruder:
 
 async def prepared(store: Place, rows: int = 3) -> None:
     async with worker_on(store, []) as first:
-        await submit(first, rows)
+        await submit(first.store, rows)

@@ -37,6 +37,7 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
 from llm_orc.runs.recipe import Recipe
+from tests.batches.test_spending import at_once as not_held_back
 from tests.batches.test_spending import joined
 from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
@@ -94,7 +95,7 @@ async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: i
     async def one(number: int) -> None:
         with suppress(LlmOrcError):
             turn = AgentTurn(AgentSpec("a"), f"row {number}", StepWatch("a", Clock()))
-            await calls.with_budget(account.of_row(number))(turn)
+            await calls.with_budget(account.of_row(number, not_held_back))(turn)
 
     asking = asyncio.gather(*(one(row.number) for row in ROWS))
     with suppress(asyncio.CancelledError):

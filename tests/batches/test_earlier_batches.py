@@ -15,7 +15,9 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import in_store, open_engine
 from llm_orc.batches.store_url import place_of
 from llm_orc.batches.workers.queues import mend
+from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
+from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.runs.recipe import Recipe
 from tests.runs.stored import BATCH_ID, restored
 
@@ -49,7 +51,7 @@ def test_the_same_inputs_are_the_same_batch(tmp_path: Path) -> None:
 async def test_it_is_carried_on_and_nothing_is_asked_for_twice(tmp_path: Path) -> None:
     asked = []
 
-    async def calls(_batch_id: str, number: int, _recipe: Recipe) -> CallAgent:
+    async def make_caller(_id: str, number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             asked.append((number, turn.agent.name))
             turn.observer.calling("m-1", ACCESS)
@@ -58,14 +60,15 @@ async def test_it_is_carried_on_and_nothing_is_asked_for_twice(tmp_path: Path) -
         return call
 
     place = place_of(str(restored("batches", tmp_path / "batches.sqlite")), tmp_path)
-    worker = Worker(place, calls, SystemClock(), batches=[BATCH_ID])
-    async with worker, asyncio.timeout(LIMIT_S):
-        await in_store(partial(mend, worker.engine, worker.batches, worker.client, BATCH_ID))
-        while (batch := await in_store(partial(worker.batches.batch, BATCH_ID))) and batch.waiting:
-            await asyncio.sleep(0.02)
+    with WorkerStore(place) as store:
+        executor = RowExecutor(store, make_caller, SystemClock(), only=[BATCH_ID])
+        async with Worker(store, executor), asyncio.timeout(LIMIT_S):
+            await in_store(partial(mend, store.engine, store.batches, store.client, BATCH_ID))
+            while (batch := await in_store(partial(store.batches.batch, BATCH_ID))) and batch.waiting:
+                await asyncio.sleep(0.02)
+        results = [store.batches.row(BATCH_ID, number).result for number in (1, 2, 3)]
 
     assert sorted(asked) == [(2, "chair"), (3, "chair"), (3, "clerk"), (3, "lawyer")]
-    for number in (1, 2, 3):
-        result = worker.batches.row(BATCH_ID, number).result
+    for number, result in enumerate(results, 1):
         assert result is not None
         assert {a.name: a.response for a in result.agents} == {name: f"{name} on row {number}" for name in NAMES}

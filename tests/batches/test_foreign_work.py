@@ -104,7 +104,7 @@ async def test_a_row_that_is_changed_while_a_worker_runs_is_parked_too(
     store: Place, write: Intruder, mark: Mark, bomb: str, form: str, text: str | None
 ) -> None:
     async with asyncio.timeout(LIMIT_S), worker_on(store, []) as worker:
-        await submit(worker)
+        await submit(worker.store)
         write.replace_inputs("b1:2:1", form, bomb if text is None else text)
         rows = await carry_out(worker)
 
@@ -134,7 +134,7 @@ async def test_work_that_stands_for_no_row_is_taken_out_and_holds_nobody_up(
             )
         async with worker_on(store, told) as worker:
             rows = await carry_out(worker)
-            found = await in_store(partial(worker.client.list_workflows, workflow_ids=put))
+            found = await in_store(partial(worker.store.client.list_workflows, workflow_ids=put))
 
     assert not mark.is_there
     assert {row.state for row in rows.values()} == {"completed"}
@@ -254,7 +254,7 @@ async def test_what_others_have_scheduled_is_taken_out(
         )
         async with worker_on(store, []) as worker:
             rows = await carry_out(worker)
-            left = await in_store(worker.client.list_schedules)
+            left = await in_store(worker.store.client.list_schedules)
 
     assert not mark.is_there
     assert left == []
@@ -273,7 +273,7 @@ async def test_work_of_another_application_in_the_same_database_is_left_alone(
         )
         async with worker_on(store, []) as worker:
             await carry_out(worker)
-            left = await in_store(partial(worker.client.list_workflows, workflow_ids=["theirs"]))
+            left = await in_store(partial(worker.store.client.list_workflows, workflow_ids=["theirs"]))
 
     assert [one.workflow_id for one in left] == ["theirs"]
 

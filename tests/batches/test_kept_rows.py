@@ -21,7 +21,7 @@ from llm_orc.batches.kept_rows import read_fields, read_spend
 from llm_orc.batches.outcome import StepWatch, decode_outcome
 from llm_orc.batches.store_url import place_of
 from llm_orc.batches.tables import ROWS
-from llm_orc.batches.workers.steps import ask
+from llm_orc.batches.workers.steps import call_agent
 from llm_orc.errors import StorageError
 from tests.batches.intruder import RECIPE
 
@@ -88,7 +88,7 @@ def test_whatever_an_agent_raises_is_that_agents_failure(surprise: Exception) ->
         raise surprise
 
     turn = AgentTurn(AgentSpec("a"), "prompt", StepWatch("a", clock))
-    outcome = decode_outcome(asyncio.run(ask(call, turn, clock, lambda _error: False, lambda: None)))
+    outcome = decode_outcome(asyncio.run(call_agent(call, turn, clock, lambda _error: False, lambda: None)))
 
     assert outcome.error is not None
     assert type(surprise).__name__ in outcome.error.message

@@ -14,8 +14,8 @@ import pytest
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.store_url import place_of
-from tests.batches.carrier import batch_id
 from tests.batches.witness import Witness
+from tests.batches.worker_process import batch_id
 
 pytestmark = [
     pytest.mark.slow,
@@ -46,7 +46,7 @@ async def carried_out(store: Path, witness: Witness, variant: str, kills: int) -
 
 
 async def start(store: Path, witness: Witness, variant: str) -> asyncio.subprocess.Process:
-    arguments = ("-m", "tests.batches.carrier", str(store), witness.url, str(ROWS), variant)
+    arguments = ("-m", "tests.batches.worker_process", str(store), witness.url, str(ROWS), variant)
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, stderr=pipe)
 

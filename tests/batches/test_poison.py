@@ -13,8 +13,8 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.store_url import place_of
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
-from tests.batches.carrier import batch_id
 from tests.batches.witness import Witness
+from tests.batches.worker_process import batch_id
 
 pytestmark = pytest.mark.slow
 ROWS = 8
@@ -26,7 +26,7 @@ async def test_a_row_that_ends_its_process_each_time_is_parked_and_the_others_ar
     async with Witness() as witness:
         options = json.dumps({"deadly": 3})
         while 0 not in codes and len(codes) < 3 * MOST_TAKEOVERS:
-            arguments = ("-m", "tests.batches.carrier", str(store), witness.url, str(ROWS), "ours", options)
+            arguments = ("-m", "tests.batches.worker_process", str(store), witness.url, str(ROWS), "ours", options)
             process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
             codes.append(await process.wait())
 

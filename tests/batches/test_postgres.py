@@ -20,9 +20,9 @@ from llm_orc.batches.store_url import place_of
 from llm_orc.batches.tables import LIMITS, WORKERS
 from llm_orc.batches.workers.limits import SharedGate
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
-from tests.batches.carrier import batch_id
 from tests.batches.postgres import Postgres, find_programs
 from tests.batches.witness import Witness
+from tests.batches.worker_process import batch_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -62,7 +62,7 @@ class Workers:
     async def join(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "tests.batches.carrier", *self._arguments),
+            *("-m", "tests.batches.worker_process", *self._arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -47,17 +47,17 @@ def joined(engine: sa.Engine, worker_id: str, limits: BatchLimits) -> BatchAccou
     worker = {"host": "h", "pid": 1, "started_at": 0.0, "seen_at": 0.0, "lock_key": 1}
     with engine.begin() as connection:
         connection.execute(sa.insert(WORKERS).values(worker_id=worker_id, **worker))
+    return BatchAccount(engine, worker_id, "b1", limits)
 
-    async def may_start(_batch_id: str) -> None:
-        return
 
-    return BatchAccount(engine, worker_id, "b1", limits, may_start)
+async def at_once() -> None:
+    """Hold no call back."""
 
 
 @asynccontextmanager
 async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Tried]:
     """Hold the most of a try that is sent."""
-    budget, tried = account.of_row(row), Tried(agent, most_usd)
+    budget, tried = account.of_row(row, at_once), Tried(agent, most_usd)
     async with budget.hold(tried):
         await budget.sending(tried)
         tried.is_sent = True

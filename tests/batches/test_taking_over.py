@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from llm_orc.batches.store_url import Place, place_of
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, WORKERS, engine_connection
 from llm_orc.batches.workers.membership import Pace
 from llm_orc.batches.workers.queues import enqueue_row, open_queue, queue_again
+from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
+from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.recipe import Recipe
 
@@ -36,7 +40,7 @@ class Provider:
         self.asked = asyncio.Queue[str]()
         self.may_answer = asyncio.Event()
 
-    async def calls(self, _batch_id: str, _number: int, _recipe: Recipe) -> CallAgent:
+    async def make_caller(self, _id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         return self.answer
 
     async def answer(self, turn: AgentTurn) -> AgentOutput:
@@ -45,19 +49,23 @@ class Provider:
         return AgentOutput("done", (ModelCall("m", ACCESS),))
 
 
-def worker(place: Place, provider: Provider) -> Worker:
-    return Worker(place, provider.calls, SystemClock(), batches=["b1"], pace=Pace(beat_s=0.05, look_s=0.2))
+@asynccontextmanager
+async def worker(place: Place, provider: Provider) -> AsyncIterator[Worker]:
+    with WorkerStore(place) as store:
+        executor = RowExecutor(store, provider.make_caller, SystemClock(), only=["b1"])
+        async with Worker(store, executor, pace=Pace(beat_s=0.05, look_s=0.2)) as worker:
+            yield worker
 
 
-async def submit(worker: Worker) -> None:
-    """Keep a batch of one row; nobody takes it before its queue is opened."""
+async def submit(store: WorkerStore) -> None:
+    """Store a batch of one row; no worker takes it before its queue is opened."""
     batch, rows = NewBatch("b1", RECIPE, "", 0.0, 1), [NewRow(1, 1, "task")]
-    await in_store(partial(worker.batches.submit, batch, rows, partial(enqueue_row, worker.client), 0.0))
+    await in_store(partial(store.batches.submit, batch, rows, partial(enqueue_row, store.client), 0.0))
 
 
-async def held(worker: Worker) -> list[tuple[str, str | None]]:
-    """Return what is under way, and which worker has it."""
-    found = await in_store(partial(worker.client.list_workflows, status="PENDING"))
+async def held(store: WorkerStore) -> list[tuple[str, str | None]]:
+    """Return what is in flight, and which worker has it."""
+    found = await in_store(partial(store.client.list_workflows, status="PENDING"))
     return [(one.workflow_id, one.executor_id) for one in found]
 
 
@@ -68,22 +76,22 @@ async def test_who_comes_late_to_take_a_row_over_leaves_it_with_the_worker_that_
     place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
     async with asyncio.timeout(LIMIT_S):
         async with worker(place, provider) as first:
-            await submit(first)
-            await in_store(partial(open_queue, first.client, "b1", 1))
+            await submit(first.store)
+            await in_store(partial(open_queue, first.store.client, "b1", 1))
             await provider.asked.get()
-            seen = await in_store(partial(first.client.list_workflows, status="PENDING"))
+            seen = await in_store(partial(first.store.client.list_workflows, status="PENDING"))
         async with worker(place, provider) as second:
             await provider.asked.get()
 
-            await in_store(partial(queue_again, second.engine, seen))
+            await in_store(partial(queue_again, second.store.engine, seen))
 
-            still_held = await held(second)
+            still_held = await held(second.store)
             provider.may_answer.set()
-            while not (ends := await in_store(partial(second.batches.ends, "b1"))):
+            while not (ends := await in_store(partial(second.store.batches.ends, "b1"))):
                 await asyncio.sleep(0.01)
 
-    assert [(one.workflow_id, one.executor_id) for one in seen] == [("b1:1:1", first.worker_id)]
-    assert still_held == [("b1:1:1", second.worker_id)]
+    assert [(one.workflow_id, one.executor_id) for one in seen] == [("b1:1:1", first.store.worker_id)]
+    assert still_held == [("b1:1:1", second.store.worker_id)]
     assert [end.state for end in ends] == ["completed"]
     assert provider.asked.empty()
 
@@ -93,27 +101,27 @@ async def test_a_row_that_a_worker_has_and_does_not_know_of_is_carried_out_all_t
     place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
     provider.may_answer.set()
     async with asyncio.timeout(LIMIT_S), worker(place, provider) as only:
-        await submit(only)
-        with engine_connection(only.engine) as connection, connection.begin():
-            claimed = {"status": "PENDING", "executor_id": only.worker_id}
+        await submit(only.store)
+        with engine_connection(only.store.engine) as connection, connection.begin():
+            claimed = {"status": "PENDING", "executor_id": only.store.worker_id}
             connection.execute(sa.update(ENGINE_WORKFLOWS).values(**claimed))
-        before = await held(only)
+        before = await held(only.store)
 
-        await in_store(partial(open_queue, only.client, "b1", 1))
+        await in_store(partial(open_queue, only.store.client, "b1", 1))
 
-        while not (ends := await in_store(partial(only.batches.ends, "b1"))):
+        while not (ends := await in_store(partial(only.store.batches.ends, "b1"))):
             await asyncio.sleep(0.01)
 
-    assert before == [("b1:1:1", only.worker_id)]
+    assert before == [("b1:1:1", only.store.worker_id)]
     assert [end.state for end in ends] == ["completed"]
 
 
 async def test_a_worker_that_can_no_longer_say_that_it_lives_stops_and_says_why(tmp_path: Path) -> None:
     place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
     async with asyncio.timeout(LIMIT_S), worker(place, provider) as only:
-        with only.engine.begin() as connection:
+        with only.store.engine.begin() as connection:
             WORKERS.drop(connection)
 
-        await only.carrier.stopping.wait()
+        await only.executor.stopping.wait()
 
-    assert "no such table" in str(only.carrier.stopped_by)
+    assert "no such table" in str(only.executor.stopped_by)

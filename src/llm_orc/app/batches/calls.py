@@ -1,4 +1,4 @@
-"""What asks the agents of batches: with this machine's own credentials, found when a batch is first worked on."""
+"""Calls to the agents of batches, with this machine's own credentials, found when a batch is first worked on."""
 
 from __future__ import annotations
 
@@ -25,24 +25,26 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.app.wiring import App
-    from llm_orc.batches.workers.worker import Worker
+    from llm_orc.batches.workers.row_executor import BeforeSend
+    from llm_orc.batches.workers.worker_store import WorkerStore
     from llm_orc.providers.limits.limiter import SlowedDown
     from llm_orc.runs.recipe import Recipe
     from llm_orc.settings.model import Settings
 
-_PATIENCE = 3  # nobody waits before the screen, and a row that fails for a busy provider is a row to do again
+_PATIENCE = (
+    3  # times as many tries as in a run: a row that fails because a provider is busy has to be retried later
+)
 
 
 class BatchCalls:
-    """Enter it around a worker, and give it the worker. Connections and sign-ins last for all rows of a batch."""
+    """A `CallerFactory`. Enter it around a worker: connections and sign-ins last for all rows of a batch."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, store: WorkerStore) -> None:
+        self._app, self._store = app, store
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
         self._candidates: dict[str, Mapping[str, Sequence[Candidate]]] = {}
         self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
-        self.worker: Worker
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,21 +54,21 @@ class BatchCalls:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def __call__(self, batch_id: str, number: int, recipe: Recipe) -> CallAgent:
-        """Return what asks the agents of one row. Raises `AuthError`, `SettingsError` where this machine can't."""
+    async def __call__(self, batch_id: str, number: int, recipe: Recipe, before_send: BeforeSend, /) -> CallAgent:
+        """Return what calls the agents of one row. Raises `AuthError` or `SettingsError` if this machine can't."""
         if batch_id not in self._ready:
             self._ready[batch_id] = await self._prepare(batch_id, recipe)
         caller, account = self._ready[batch_id]
         candidates = await self._candidates_of_row(batch_id, number, recipe)
 
-        async def ask(turn: AgentTurn) -> AgentOutput:
+        async def call(turn: AgentTurn) -> AgentOutput:
             while True:
                 try:
-                    return await caller.with_budget(account.of_row(number), candidates)(turn)
+                    return await caller.with_budget(account.of_row(number, before_send), candidates)(turn)
                 except LimitsChanged:
                     continue
 
-        return ask
+        return call
 
     async def _candidates_of_row(
         self, batch_id: str, number: int, recipe: Recipe
@@ -74,7 +76,7 @@ class BatchCalls:
         """Return those with the row's columns in their system prompts; None where no such prompt has any."""
         if not prompts_with_columns(recipe.choices):
             return None
-        row = await in_store(partial(self.worker.batches.row, batch_id, number))
+        row = await in_store(partial(self._store.batches.row, batch_id, number))
         return candidates_of_row(self._candidates[batch_id], row.fields)
 
     async def give_back(self, batch_id: str | None = None) -> None:
@@ -90,13 +92,13 @@ class BatchCalls:
     def _shared_limiters(self, *, rehearsal: bool) -> Limiters:
         """One limiter for each access of the process, however many batches use it."""
         if rehearsal not in self._limiters:
-            gate = self.worker.gate if self.worker.place.is_shared else None
+            gate = self._store.gate
             self._limiters[rehearsal] = Limiters({}, gate) if rehearsal else limiters_of(self._app, gate)
         return self._limiters[rehearsal]
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
-        worker = self.worker
-        if not is_own_store(self._app, worker.place):
+        store = self._store
+        if not is_own_store(self._app, store.place):
             refuse_foreign_places(self._app.settings, recipe)
         session = Session(
             self._app,
@@ -107,11 +109,9 @@ class BatchCalls:
         )
         await self._stack.enter_async_context(session)
         _, candidates = await session.models_for(recipe.choices)
-        batch = await in_store(partial(worker.batches.batch, batch_id))
+        batch = await in_store(partial(store.batches.batch, batch_id))
         limits = BatchLimits() if batch is None else batch.limits
-        account = BatchAccount(
-            worker.engine, worker.worker_id, batch_id, limits, starting=worker.carrier.call_starts
-        )
+        account = BatchAccount(store.engine, store.worker_id, batch_id, limits)
         self._candidates[batch_id] = candidates
         return LlmCaller(candidates), account
 

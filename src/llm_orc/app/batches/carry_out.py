@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llm_orc.app.batches.calls import BatchCalls
+from llm_orc.app.batches.join import JoinedStore, WorkerEvents, join_store
 from llm_orc.app.batches.store import batch_place
 from llm_orc.batches.batch import Batch, BatchRow, NewBatch
 from llm_orc.batches.database import StoreFailure, in_store, store_error
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.queues import close_queue, enqueue_row, mend, open_queue
-from llm_orc.batches.workers.worker import Worker
+from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.providers.limits.limiter import SlowedDown
 from llm_orc.runs.recipe import Recipe
@@ -73,7 +73,7 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
     """
     options = submission.options
 
-    def submit(worker: Worker) -> None:
+    def submit(store: WorkerStore) -> None:
         new = NewBatch(
             batch_id=submission.batch_id,
             recipe=submission.recipe,
@@ -83,11 +83,11 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
             limits=submission.limits,
             most_usd=submission.most_usd,
         )
-        open_queue(worker.client, submission.batch_id, options.rows_at_once)
-        worker.batches.reopen(submission.batch_id)  # before rows are added, so that a cancel meanwhile holds
-        is_new = worker.batches.submit(new, submission.rows, partial(enqueue_row, worker.client), app.clock.now())
+        open_queue(store.client, submission.batch_id, options.rows_at_once)
+        store.batches.reopen(submission.batch_id)  # before rows are added, so that a cancel meanwhile holds
+        is_new = store.batches.submit(new, submission.rows, partial(enqueue_row, store.client), app.clock.now())
         if not is_new:
-            mend(worker.engine, worker.batches, worker.client, submission.batch_id)
+            mend(store.engine, store.batches, store.client, submission.batch_id)
 
     work = _Work(submission.batch_id, options.store, submission.recipe, submit)
     return await _carry_out(app, work, watch, stop)
@@ -96,13 +96,13 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
 async def go_on(app: App, going: Going, wanted: Wanted, watch: BatchWatch, stop: asyncio.Event) -> BatchOutcome:
     """Work on a batch that is kept; where they are wanted also on its rows that failed, whose answers are kept."""
 
-    def submit(worker: Worker) -> None:
-        open_queue(worker.client, going.batch_id, wanted.rows_at_once)
-        worker.batches.change(going.batch_id, going.recipe, going.limits, going.most_usd)
-        worker.batches.reopen(going.batch_id)
+    def submit(store: WorkerStore) -> None:
+        open_queue(store.client, going.batch_id, wanted.rows_at_once)
+        store.batches.change(going.batch_id, going.recipe, going.limits, going.most_usd)
+        store.batches.reopen(going.batch_id)
         if wanted.failed:
-            worker.batches.retry_failed(going.batch_id, partial(enqueue_row, worker.client))
-        mend(worker.engine, worker.batches, worker.client, going.batch_id)
+            store.batches.retry_failed(going.batch_id, partial(enqueue_row, store.client))
+        mend(store.engine, store.batches, store.client, going.batch_id)
 
     return await _carry_out(app, _Work(going.batch_id, wanted.store, going.recipe, submit), watch, stop)
 
@@ -114,7 +114,7 @@ class _Work:
     batch_id: str
     store: str | None
     recipe: Recipe
-    submit: Callable[[Worker], None]
+    submit: Callable[[WorkerStore], None]
 
     @property
     def providers(self) -> set[str]:
@@ -126,28 +126,18 @@ async def _carry_out(app: App, work: _Work, watch: BatchWatch, stop: asyncio.Eve
     place = batch_place(app, work.store)
     limits = _shared_limits(app, work.providers)
     following = _Following(app, work.batch_id, watch)
+    events = WorkerEvents(waiting=lambda e: watch.note(waiting_words(e)), note=watch.note)
     told = submitted = False
     while True:
         try:
-            async with BatchCalls(app) as calls:
-                worker = Worker(
-                    place,
-                    calls,
-                    app.clock,
-                    batches=[work.batch_id],
-                    limits=limits,
-                    waiting=lambda e: watch.note(waiting_words(e)),
-                    told=watch.note,
-                )
-                calls.worker = worker
-                async with worker:
-                    if not submitted:
-                        await in_store(partial(work.submit, worker))
-                    submitted = True
-                    outcome = await following.to_the_end(worker, calls, stop)
-                    await calls.give_back()
-                    if not worker.carrier.is_lost or stop.is_set() or outcome.progress.batch.state != "open":
-                        return outcome
+            async with join_store(app, place, events, only=[work.batch_id], limits=limits) as joined:
+                if not submitted:
+                    await in_store(partial(work.submit, joined.store))
+                submitted = True
+                outcome = await following.to_the_end(joined, stop)
+                await joined.calls.give_back()
+                if not joined.executor.is_evicted or stop.is_set() or outcome.progress.batch.state != "open":
+                    return outcome
         except StoreFailure as e:
             raise store_error(place, e) from None
         except StoreBusy as busy:
@@ -173,34 +163,34 @@ class _Following:
 
     def __init__(self, app: App, batch_id: str, watch: BatchWatch) -> None:
         self._app, self._batch_id, self._watch = app, batch_id, watch
-        self._worker: Worker
-        self._calls: BatchCalls
+        self._joined: JoinedStore
         self._has_begun = False
         self._seen: set[int] = set()
         self._spend: dict[str, Spend] = {}
         self._rate: deque[tuple[float, int]] = deque(maxlen=_RATE_OVER)
 
-    async def to_the_end(self, worker: Worker, calls: BatchCalls, stop: asyncio.Event) -> BatchOutcome:
+    async def to_the_end(self, joined: JoinedStore, stop: asyncio.Event) -> BatchOutcome:
         """Follow until the batch is over, `stop`, or the worker stops by itself; it then has no call out."""
-        self._worker, self._calls = worker, calls
+        self._joined = joined
+        store, executor = joined.store, joined.executor
         progress = await self._look()
         looks = 0
-        while progress.batch.state == "open" and not stop.is_set() and not self._worker.carrier.stopping.is_set():
+        while progress.batch.state == "open" and not stop.is_set() and not executor.stopping.is_set():
             looks += 1
             if looks % _OPENED_EVERY == 0:  # others may have closed it, seeing the batch over a moment ago
-                await in_store(partial(open_queue, worker.client, self._batch_id, None))
-            await worker.set_spent_aside()
+                await in_store(partial(open_queue, store.client, self._batch_id, None))
+            await joined.worker.set_refused_aside()
             await set_within(stop, _LOOK_S)
             progress = await self._look_unless(stop) or progress
         if progress.batch.state in {"open", "spent"}:
-            self._worker.carrier.stop()
-            await self._worker.carrier.settled()
+            executor.stop()
+            await executor.settled()
             progress = await self._look_unless(stop) or progress
         else:
-            await in_store(partial(close_queue, self._worker.client, self._batch_id))
-        stopped_by = self._worker.carrier.stopped_by
+            await in_store(partial(close_queue, store.client, self._batch_id))
+        stopped_by = executor.stopped_by
         if isinstance(stopped_by, BatchBudgetExceeded):
-            await in_store(partial(self._worker.batches.mark_spent, self._batch_id))
+            await in_store(partial(store.batches.mark_spent, self._batch_id))
         elif progress.batch.state == "spent":
             stopped_by = BatchBudgetExceeded(
                 "the batch has spent what it may (`--max-calls`, `--max-cost`)",
@@ -223,13 +213,13 @@ class _Following:
             await asyncio.gather(looking, stopped, return_exceptions=True)
 
     async def _look(self) -> Progress:
-        batch = await in_store(partial(self._worker.batches.batch, self._batch_id), self._away)
+        batch = await in_store(partial(self._joined.store.batches.batch, self._batch_id), self._away)
         if batch is not None and not self._has_begun:
             self._watch.began(batch)
             self._has_begun = True
         if batch is None:
             raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was worked on")
-        ends = await in_store(partial(self._worker.batches.ends, self._batch_id, frozenset(self._seen)))
+        ends = await in_store(partial(self._joined.store.batches.ends, self._batch_id, frozenset(self._seen)))
         for end in ends:
             self._seen.add(end.number)
             for billing, spend in end.spend.items():
@@ -241,7 +231,7 @@ class _Following:
         return progress
 
     def _away(self, error: StoreFailure) -> None:
-        self._watch.note(waiting_words(store_error(self._worker.place, error)))
+        self._watch.note(waiting_words(store_error(self._joined.store.place, error)))
 
     async def _tell(self, ended: Callable[[Sequence[BatchRow]], None], numbers: Sequence[int]) -> None:
         """Some at a time, and in a thread: whoever reads them may be slow."""
@@ -251,7 +241,7 @@ class _Following:
             await asyncio.to_thread(ended, rows)
 
     def _rows(self, numbers: Sequence[int]) -> list[BatchRow]:
-        return list(self._worker.batches.rows(self._batch_id, numbers))
+        return list(self._joined.store.batches.rows(self._batch_id, numbers))
 
     def _progress(self, batch: Batch) -> Progress:
         ended = batch.total - batch.waiting
@@ -259,8 +249,8 @@ class _Following:
         (first_at, first), (last_at, last) = self._rate[0], self._rate[-1]
         rate = (last - first) / (last_at - first_at) if last > first and last_at > first_at else None
         remaining = batch.waiting / rate if rate else None
-        in_flight = self._worker.carrier.rows_under_way
-        return Progress(batch, in_flight, dict(self._spend), rate, remaining, self._calls.slowed_down())
+        in_flight = self._joined.executor.in_flight.rows
+        return Progress(batch, in_flight, dict(self._spend), rate, remaining, self._joined.calls.slowed_down())
 
 
 def waiting_words(error: StorageError) -> str:

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llm_orc.app.batches.calls import BatchCalls
 from llm_orc.app.batches.carry_out import set_within
+from llm_orc.app.batches.join import WorkerEvents, join_store
 from llm_orc.app.batches.store import batch_place
 from llm_orc.batches.batch import Batch
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, in_store, open_engine, store_error
 from llm_orc.batches.workers.membership import is_worked_on, only_worker
 from llm_orc.batches.workers.queues import close_queue, open_queue
-from llm_orc.batches.workers.worker import Worker
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError, StoreBusy
 
 if TYPE_CHECKING:
@@ -98,39 +97,37 @@ class _Left:
 
 async def _serve(app: App, place: Place, watch: WorkerWatch, stop: asyncio.Event, *, until_done: bool) -> _Left:
     is_idle = False
-    async with BatchCalls(app) as calls:
-        worker = Worker(place, calls, app.clock, batches=None, waiting=watch.waiting, told=watch.note)
-        calls.worker = worker
-        async with worker:
-            watch.joined(worker.worker_id, str(place))
-            for spent in await in_store(worker.batches.batches):
-                if spent.state == "spent":
-                    watch.aside(spent.batch_id, BatchBudgetExceeded("its budget is spent"))
-            before: set[str] = set()
-            aside: dict[str, LlmOrcError] = {}
-            while not stop.is_set() and not worker.carrier.stopping.is_set():
-                found = await in_store(worker.batches.open_batches, lambda e: watch.waiting(store_error(place, e)))
-                now = {batch.batch_id for batch in found}
-                for again in now - before:  # its queue was closed when it was over
-                    await in_store(partial(open_queue, worker.client, again, None))
-                for over in before - now:
-                    await calls.give_back(over)
-                    await in_store(partial(close_queue, worker.client, over))
-                before = now
-                watch.progress(found, worker.carrier.rows_under_way)
-                for held in worker.carrier.batches_under_way - now:
-                    await in_store(partial(worker.notice_spent, held))
-                for batch_id, error in await worker.set_spent_aside():
-                    watch.aside(batch_id, error)
-                    aside[batch_id] = error
-                if until_done and now <= aside.keys():
-                    break
-                is_idle = place.path is not None and not now
-                if is_idle:
-                    break
-                await set_within(stop, _LOOK_S)
-            worker.carrier.stop()
-            await worker.carrier.settled()
-            await calls.give_back()
+    async with join_store(app, place, WorkerEvents(watch.waiting, watch.note)) as joined:
+        store, executor, worker = joined.store, joined.executor, joined.worker
+        watch.joined(store.worker_id, str(place))
+        for spent in await in_store(store.batches.batches):
+            if spent.state == "spent":
+                watch.aside(spent.batch_id, BatchBudgetExceeded("its budget is spent"))
+        before: set[str] = set()
+        aside: dict[str, LlmOrcError] = {}
+        while not stop.is_set() and not executor.stopping.is_set():
+            found = await in_store(store.batches.open_batches, lambda e: watch.waiting(store_error(place, e)))
+            now = {batch.batch_id for batch in found}
+            for again in now - before:  # its queue was closed when it was over
+                await in_store(partial(open_queue, store.client, again, None))
+            for over in before - now:
+                await joined.calls.give_back(over)
+                await in_store(partial(close_queue, store.client, over))
+            before = now
+            watch.progress(found, executor.in_flight.rows)
+            for held in executor.in_flight.batches - now:
+                await in_store(partial(worker.notice_spent, held))
+            for batch_id, error in await worker.set_refused_aside():
+                watch.aside(batch_id, error)
+                aside[batch_id] = error
+            if until_done and now <= aside.keys():
+                break
+            is_idle = place.path is not None and not now
+            if is_idle:
+                break
+            await set_within(stop, _LOOK_S)
+        executor.stop()
+        await executor.settled()
+        await joined.calls.give_back()
         left = next((error for name, error in aside.items() if until_done and name in before), None)
-        return _Left(worker.carrier.is_lost, is_idle, worker.carrier.stopped_by or left)
+        return _Left(executor.is_evicted, is_idle, executor.stopped_by or left)

@@ -35,29 +35,19 @@ class LimitsChanged(Exception):
 
 
 class BatchAccount:
-    """A batch's budget as one worker draws on it. `limits` are those that it saw with its last call.
+    """A batch's budget as one worker draws on it. `limits` are the ones in force at its last call."""
 
-    `starting` is awaited when a call is about to be sent, and may keep it back for ever.
-    """
-
-    def __init__(
-        self,
-        engine: sa.Engine,
-        worker_id: str,
-        batch_id: str,
-        limits: BatchLimits,
-        starting: Callable[[str], Awaitable[None]],
-    ) -> None:
+    def __init__(self, engine: sa.Engine, worker_id: str, batch_id: str, limits: BatchLimits) -> None:
         self.limits = limits
-        self._starting = starting
         self._engine, self._worker_id, self._batch_id = engine, worker_id, batch_id
         self._is_shared = engine.dialect.name == "postgresql"
         self._drawn = 0  # calls that are counted and not made yet
         self._drawing = asyncio.Lock()
         self._line = asyncio.Lock()  # of calls that wait for money: one of them looks
 
-    def of_row(self, number: int) -> RowBudget:
-        return RowBudget(self, number)
+    def of_row(self, number: int, before_send: Callable[[], Awaitable[None]]) -> RowBudget:
+        """`before_send` is awaited immediately before each try is counted and sent; it may hold the try back."""
+        return RowBudget(self, number, before_send)
 
     # --- calls --------------------------------------------------------------------------------------------
 
@@ -66,7 +56,6 @@ class BatchAccount:
 
         Raises `GoneForDead`, `LimitsChanged`; then too nothing may be sent.
         """
-        await self._starting(self._batch_id)
         looked_at = time.monotonic()
         if self._is_shared:
             await self._see_limits()
@@ -216,12 +205,13 @@ class RowBudget:
     What a killed worker had put aside stays spent: its calls may have been billed.
     """
 
-    def __init__(self, account: BatchAccount, number: int) -> None:
-        self._account, self._number = account, number
+    def __init__(self, account: BatchAccount, number: int, before_send: Callable[[], Awaitable[None]]) -> None:
+        self._account, self._number, self._before_send = account, number, before_send
         limits = account.limits
         self.limits_cost = limits.max_cost_usd is not None or limits.row_max_cost_usd is not None
 
     async def sending(self, tried: Tried) -> None:
+        await self._before_send()
         await self._account.count_call(self._number, tried.what)
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ import socket
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from dbos import error as engine_errors
@@ -27,12 +27,13 @@ from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from dbos import DBOSClient, WorkflowStatus
 
     from llm_orc.batches.store_url import Place
+    from llm_orc.batches.workers.in_flight import InFlight
 
 _TAKING_OVER = sa.text("SELECT pg_try_advisory_xact_lock(7308065)")
 _LOCKED = sa.text(
@@ -61,16 +62,6 @@ class WorkerSeen:
     seen_s: float  # since it was seen
     rows: int  # that it holds
     agents: int  # that it holds for rows of others
-
-
-class Hands(Protocol):
-    """What a worker carries out."""
-
-    @property
-    def names_under_way(self) -> set[str]: ...
-
-    def let_go(self) -> None:
-        """Cancel everything: others have it."""
 
 
 class Evicted(Exception):
@@ -143,20 +134,21 @@ class Membership:
 
     # --- staying ------------------------------------------------------------------------------------------
 
-    async def tend(self, client: DBOSClient, hands: Hands) -> None:
-        """Say each second that we live, and take over from those who don't.
+    async def keep(self, client: DBOSClient, in_flight: InFlight, on_evicted: Callable[[], None]) -> None:
+        """Send a heartbeat each second, and recover the rows of workers that send none, until cancelled.
 
-        Where others took us for dead, it lets go of everything and ends: who goes on does so under another name.
+        Where others took this worker for dead, call `on_evicted` and return: the process can join again, with
+        another id.
         """
         while True:
             await asyncio.sleep(self._pace.beat_s)
             try:
                 if not await asyncio.to_thread(self._beat):
-                    hands.let_go()
+                    on_evicted()
                     return
                 if self._place.is_shared:
                     await asyncio.to_thread(self._look, client)
-                await asyncio.to_thread(self._pick_up, client, hands)
+                await asyncio.to_thread(self._pick_up, client, in_flight)
             except (engine_errors.DBOSException, *DAMAGED):  # what was listed is gone meanwhile, or is taken out
                 continue
             except sa.exc.DBAPIError as e:
@@ -166,7 +158,7 @@ class Membership:
                 self._suspects.clear()
                 self._unlock()
 
-    def _pick_up(self, client: DBOSClient, hands: Hands) -> None:
+    def _pick_up(self, client: DBOSClient, in_flight: InFlight) -> None:
         """Queue again what the engine says is ours and nobody here works on, after two looks.
 
         It claims rows in a transaction whose end it may not hear of where the server goes away.
@@ -178,7 +170,7 @@ class Membership:
             self._dropped.clear()
         self._picked_at = time.monotonic()
         dropped = {s.workflow_id: s for s in _pending(client, [self._worker_id])}
-        dropped = {name: s for name, s in dropped.items() if name not in hands.names_under_way}
+        dropped = {name: s for name, s in dropped.items() if name not in in_flight.names}
         certain = [status for name, status in dropped.items() if name in self._dropped]
         self._dropped = set(dropped)
         queue_again(self._engine, certain)

@@ -1,11 +1,10 @@
-"""Carry out one row, or one agent of a row of some other worker: what the engine's workflows do here."""
+"""Carry out one row of a batch, or one agent of a row of another worker: what the engine's workflows do here."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -18,121 +17,103 @@ from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
 from llm_orc.batches.outcome import StepWatch
+from llm_orc.batches.workers.agents import QueuedAgents
+from llm_orc.batches.workers.in_flight import InFlight
 from llm_orc.batches.workers.membership import Evicted
+from llm_orc.batches.workers.queues import APPLICATION_VERSION
 from llm_orc.batches.workers.recovery import SUSPECT_FROM
 from llm_orc.batches.workers.serializer import StoredError, UnreadableValue
-from llm_orc.batches.workers.steps import RowSink, ask
+from llm_orc.batches.workers.steps import DurableSteps, RowSink, call_agent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.engine.surprises import as_error, first_cause
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import CallAgent
     from llm_orc.batches.batch import BatchRow
-    from llm_orc.batches.batch_store import BatchStore
-    from llm_orc.batches.store_url import Place
-    from llm_orc.batches.workers.agents import QueuedAgents
-    from llm_orc.batches.workers.steps import DurableSteps
+    from llm_orc.batches.workers.worker_store import WorkerStore
     from llm_orc.engine.execute import Clock
     from llm_orc.runs.recipe import Recipe
 
 
-_LOOK_S = 0.02
+_POLL_S = 0.02
+BeforeSend = Callable[[], Awaitable[None]]
+"""Await it immediately before each try of a call is sent. Once the worker stops, it does not return."""
 
 
-@dataclass(slots=True)
-class _Ask:
-    """One agent that is asked; `is_out` while a try is at its provider, whose answer must not be lost."""
+class CallerFactory(Protocol):
+    """Makes what calls the agents of one row, with this machine's own credentials."""
 
-    name: str
-    is_out: bool = False
-
-
-class Calls(Protocol):
-    """Makes what asks the agents of a row, with this machine's own credentials."""
-
-    async def __call__(self, batch_id: str, number: int, recipe: Recipe, /) -> CallAgent: ...
+    async def __call__(
+        self, batch_id: str, number: int, recipe: Recipe, before_send: BeforeSend, /
+    ) -> CallAgent: ...
 
 
 class RowExecutor:
-    """The rows and agents under way in this process. `stop` makes it begin no call any more."""
+    """Carries out rows and agents until `stop`, from which on it sends no call.
+
+    `stopped_by` says why it stopped, where no person asked. `is_evicted` says that other workers have its rows.
+    """
 
     def __init__(
         self,
-        place: Place,
-        batches: BatchStore,
-        calls: Calls,
+        store: WorkerStore,
+        make_caller: CallerFactory,
         clock: Clock,
         *,
-        steps: type[DurableSteps],
-        queued: QueuedAgents | None,
         only: Sequence[str] | None = None,
+        steps: type[DurableSteps] = DurableSteps,
     ) -> None:
-        """`queued` is where agents go whose provider is limited over all workers; None: there is no other.
+        """`only` names the batches to work on; None: all. `steps` is for the test that shows why we reserve them.
 
-        A batch that has spent its budget is put into `spent`, and others go on; one of `only` ends the work. A
-        batch that is not of `only` is put there too, whatever is wrong with it here.
+        A batch that has spent its budget is put into `refused`, with the error, and the other batches continue; if
+        it is one of `only`, the work ends. A batch that is not one of `only` (an agent on a queue that all workers
+        share) is put there whatever is wrong with it here.
         """
+        self.only = only
         self.stopping = asyncio.Event()
         self.stopped_by: LlmOrcError | None = None
-        self.is_lost = False  # others have our work; a new worker may go on
-        self.spent: dict[str, LlmOrcError] = {}  # batches to be let go of, and what a call was refused with
-        self._only = only
-        self._place, self._batches, self._calls, self._clock = place, batches, calls, clock
-        self._steps, self._queued = steps, queued
-        self._under_way: dict[str, asyncio.Task[object]] = {}  # by the workflow's name, as what follows
-        self._busy: Counter[str] = Counter()  # agents of a row that are begun and not ended
-        self._at_rest: Counter[str] = Counter()  # of these, those that can be cut without losing anything
-        self._asks: dict[asyncio.Task[object], _Ask] = {}
+        self.is_evicted = False
+        self.refused: dict[str, LlmOrcError] = {}
+        self.in_flight = InFlight()
+        self._store, self._make_caller, self._clock, self._steps = store, make_caller, clock, steps
+        self._queued: QueuedAgents | None = None  # agents whose provider has a limit over all workers
+        if store.place.is_shared:
+            self._queued = QueuedAgents(store.engine, store.client, APPLICATION_VERSION)
         self._recipes: dict[str, Recipe] = {}
-        self._getting: dict[str, asyncio.Lock] = {}
+        self._recipe_locks: dict[str, asyncio.Lock] = {}
         self._one_suspect = asyncio.Lock()
 
-    @property
-    def batches_under_way(self) -> set[str]:
-        return {name.partition(":")[0] for name in self._under_way}
-
-    @property
-    def names_under_way(self) -> set[str]:
-        """The workflows that this process carries out."""
-        return set(self._under_way)
-
-    @property
-    def rows_under_way(self) -> int:
-        return sum(name.count(":") == 2 for name in self._under_way)
-
-    # --- what workflows do --------------------------------------------------------------------------------
-
     async def run_row(self, batch_id: str, number: int, attempt: int) -> str:
-        """Carry out a row and return how it ended. The batch's id stands for all else that it needs."""
+        """Carry out a row and return the state in which it ended. Everything else is read from the store."""
         name = workflow_id(batch_id, number, attempt)
-        async with self._counting(name):
+        async with self._workflow(name):
             try:
                 return await self._row_or_cause(name, batch_id, number, attempt)
             except engine_errors.DBOSNonExistentWorkflowError:
-                raise  # deleted
+                raise  # the batch was deleted
             except Exception as e:
-                await self._give_up_if_store_failed(name, e)
+                await self._stop_if_store_failed(name, e)
                 why = self._why_parked(e)
-                await in_store(partial(self._batches.park, batch_id, number, why, self._clock.now()))
+                await in_store(partial(self._store.batches.park, batch_id, number, why, self._clock.now()))
                 raise
 
     def _why_parked(self, error: Exception) -> str:
         match error:
             case UnreadableValue() | StoredError() | msgspec.MsgspecError():
-                return f"the store `{self._place}` was changed by others, or is damaged: {error}"
+                return f"the store `{self._store.place}` was changed by others, or is damaged: {error}"
             case _:
                 return as_error(error).message
 
-    async def _give_up_if_store_failed(self, name: str, error: Exception) -> None:
-        """On a full disk, give up and leave the workflow to be begun again; it does not return then."""
-        # The foreign key breaks where the workflow is gone: its batch is deleted, or others ended its row.
+    async def _stop_if_store_failed(self, name: str, error: Exception) -> None:
+        """Where the store failed, as on a full disk: stop, and don't return: the workflow is carried out later."""
+        # The foreign key breaks where the workflow is gone: its batch was deleted, or its row ended elsewhere.
         if isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.IntegrityError):
-            self._give_up(name.partition(":")[0], store_error(self._place, error))
+            self._give_up(name.partition(":")[0], store_error(self._store.place, error))
             await self._until_cancelled(name)
 
     async def _row_or_cause(self, name: str, batch_id: str, number: int, attempt: int) -> str:
@@ -143,18 +124,18 @@ class RowExecutor:
 
     async def _row(self, name: str, batch_id: str, number: int, attempt: int) -> str:
         recipe, call = await self._recipe(name)
-        row = await in_store(partial(self._batches.row, batch_id, number))
+        row = await in_store(partial(self._store.batches.row, batch_id, number))
         if row.state != "waiting" or row.attempt != attempt:  # it ended, and the process before the engine knew
             return row.state
-        if row.damage is not None:  # its earlier answers: to ask for them again would be paid for again
-            raise StorageError(f"{row.damage} (`{self._place}`)")
+        if row.damage is not None:  # its earlier answers: asking for them again would be paid for again
+            raise StorageError(f"{row.damage} (`{self._store.place}`)")
         if row.takeovers < SUSPECT_FROM:
             return await self._execute(name, row, recipe, call)
-        # Of rows that may have taken a worker down, carry out one at a time, to learn which it was.
-        with _counted(self._at_rest, name):
+        # Of the rows that may have ended a worker, carry out one at a time, to learn which one it was.
+        with self.in_flight.idle(name):
             await self._one_suspect.acquire()
         try:
-            await in_store(partial(self._batches.mark_alone, row))
+            await in_store(partial(self._store.batches.mark_alone, row))
             return await self._execute(name, row, recipe, call)
         finally:
             self._one_suspect.release()
@@ -164,22 +145,22 @@ class RowExecutor:
         limited = await self._queued.limited() if self._queued else frozenset()
         queued: set[str] = set()
 
-        async def ask_agent(turn: AgentTurn) -> str:
+        async def run_step(turn: AgentTurn) -> str:
             choices = recipe.choices.get(turn.agent.name) if limited else None
             provider = choices[0].provider if choices else None
             if self._queued is not None and provider in limited and provider is not None:
                 queued.add(turn.agent.name)
-                with _counted(self._at_rest, name):  # whoever asks it keeps its answer
+                with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
                     answer = await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
                 queued.discard(turn.agent.name)
                 return answer
-            return await self._ask(name, call, turn)
+            return await self._call(name, call, turn)
 
         sink = RowSink(row.record)
-        steps = self._steps(plan.names, sink, ask_agent)
+        steps = self._steps(plan.names, sink, run_step)
 
         async def step(turn: AgentTurn) -> AgentOutput:
-            with _counted(self._busy, name):
+            with self.in_flight.agent(name):
                 return await steps(turn)
 
         await execute(
@@ -193,153 +174,117 @@ class RowExecutor:
             timeout_s=recipe.timeout_s,
             done=row.run_state.outputs,
             sandbox=recipe.rehearsal,
-            passes=Exception,  # agents' own are outcomes of their steps: what comes here is of the store
+            passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
         )
-        if self._queued is not None and queued:  # a time limit has ended the row: nobody waits for these
+        if self._queued is not None and queued:  # a time limit has ended the row, and nobody waits for these
             await self._queued.forget(name, queued)
-        return await in_store(partial(self._batches.end_row, row, self._clock.now(), sink.record))
+        return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record))
 
     async def run_agent(self, row: str, agent: str, prompt: str) -> str:
-        """Ask one agent for a row that some worker carries out; returns the outcome as text."""
+        """Call one agent for a row that some worker carries out; return the outcome as text."""
         slot = DBOS.reserve_step()
         name = f"{row}:{agent}"
-        async with self._counting(name):
+        async with self._workflow(name):
             recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
             turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
 
-            async def ask_it() -> str:
-                return await self._ask(name, call, turn)
+            async def run_step() -> str:
+                return await self._call(name, call, turn)
 
             try:
-                return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, ask_it)
+                return await slot.run_async({"name": f"agent:{agent}", "preemptible": True}, run_step)
             except sa.exc.SQLAlchemyError as e:
-                await self._give_up_if_store_failed(name, e)
+                await self._stop_if_store_failed(name, e)
                 raise
 
+    async def follow_queued_agents(self) -> None:
+        """Receive the answers of agents on shared queues, until cancelled. On a file, return at once."""
+        if self._queued is not None:
+            await self._queued.look()
+
     @asynccontextmanager
-    async def _counting(self, name: str) -> AsyncIterator[None]:
-        task = self._under_way[name] = _this_task()
-        try:
+    async def _workflow(self, name: str) -> AsyncIterator[None]:
+        async with self.in_flight.workflow(name):
             if self.stopping.is_set():
                 await self._until_cancelled(name)
             yield
-        finally:
-            if self._under_way.get(name) is task:
-                del self._under_way[name]
 
     async def _recipe(self, name: str) -> tuple[Recipe, CallAgent]:
-        """Return the recipe of a workflow, and what asks the agents of its row."""
+        """Return the recipe of a workflow, and what calls the agents of its row."""
         batch_id, number, *_ = name.split(":")
-        async with self._getting.setdefault(batch_id, asyncio.Lock()):
+        async with self._recipe_locks.setdefault(batch_id, asyncio.Lock()):
             if batch_id not in self._recipes:
-                self._recipes[batch_id] = await in_store(partial(self._batches.recipe, batch_id))
+                self._recipes[batch_id] = await in_store(partial(self._store.batches.recipe, batch_id))
             recipe = self._recipes[batch_id]
             try:
-                return recipe, await self._calls(batch_id, int(number), recipe)
+                before_send = partial(self._before_send, batch_id)
+                return recipe, await self._make_caller(batch_id, int(number), recipe, before_send)
             except LlmOrcError as e:
                 self._give_up(batch_id, e)
         return await self._until_cancelled(name)
 
-    # --- one call -----------------------------------------------------------------------------------------
-
-    async def _ask(self, name: str, call: CallAgent, turn: AgentTurn) -> str:
+    async def _call(self, name: str, call: CallAgent, turn: AgentTurn) -> str:
+        """Call an agent and return the outcome as text. Doesn't return where the worker stops because of it."""
         batch_id = name.partition(":")[0]
-        task = _this_task()
-        self._asks[task] = _Ask(name)
-        try:
-            if not self._is_kept_back(batch_id):
-                return await ask(call, turn, self._clock, _stops_the_worker, self._call_is_back)
-        except LlmOrcError as e:
-            self._give_up(batch_id, e)
-        except sa.exc.SQLAlchemyError as e:  # the store, and no fault of the agent's
-            self._give_up(batch_id, store_error(self._place, e))
-        except Evicted:
-            pass  # and all that is under way here is cancelled soon
-        finally:
-            del self._asks[task]
+        with self.in_flight.call(name):
+            try:
+                if not self._is_held_back(batch_id):
+                    retrying = self.in_flight.mark_waiting
+                    return await call_agent(call, turn, self._clock, _stops_the_worker, retrying)
+            except LlmOrcError as e:
+                self._give_up(batch_id, e)
+            except sa.exc.SQLAlchemyError as e:  # the store's, not the agent's
+                self._give_up(batch_id, store_error(self._store.place, e))
+            except Evicted:
+                pass  # `evict` soon cancels everything here
         return await self._until_cancelled(name)
 
-    async def call_starts(self, batch_id: str) -> None:
-        """Await it before each try is sent: once we stop, it keeps back who waited for a turn or for money."""
-        if self._is_kept_back(batch_id):
-            self._call_is_back()
+    async def _before_send(self, batch_id: str) -> None:
+        """A `BeforeSend`: once the worker stops, hold back a call that has waited for its turn or for money."""
+        if self._is_held_back(batch_id):
+            self.in_flight.mark_waiting()
             await asyncio.get_running_loop().create_future()
-        self._asks[_this_task()].is_out = True
+        self.in_flight.mark_sent()
 
-    def _call_is_back(self) -> None:
-        """The call of this task has failed, and its next try is waited for."""
-        self._asks[_this_task()].is_out = False
-
-    def _is_kept_back(self, batch_id: str) -> bool:
-        return self.stopping.is_set() or batch_id in self.spent
+    def _is_held_back(self, batch_id: str) -> bool:
+        return self.stopping.is_set() or batch_id in self.refused
 
     def _give_up(self, batch_id: str, error: LlmOrcError) -> None:
-        """No other call would fare better: stop here, and leave the row as it is for who comes next."""
-        is_foreign = self._only is not None and batch_id not in self._only  # an agent on a queue that all share
-        if is_foreign or (self._only is None and isinstance(error, BatchBudgetExceeded)):
-            self.spent[batch_id] = error
+        """Send no further call, which would fare no better; leave the row as it is for the next worker."""
+        is_foreign = self.only is not None and batch_id not in self.only
+        if is_foreign or (self.only is None and isinstance(error, BatchBudgetExceeded)):
+            self.refused[batch_id] = error
         else:
             self.stop(error)
 
     async def _until_cancelled(self, name: str) -> NoReturn:
-        with _counted(self._at_rest, name):
+        with self.in_flight.idle(name):
             await asyncio.get_running_loop().create_future()
         raise AssertionError("a future that nobody sets has ended")
 
-    # --- stopping -----------------------------------------------------------------------------------------
-
     def stop(self, because: LlmOrcError | None = None) -> None:
-        """Begin no call any more; `because` is what the process ends with."""
+        """Send no call from now on; `because` is the error that the process ends with. The first call decides."""
         if self.stopped_by is None:
             self.stopped_by = because
         self.stopping.set()
 
     async def settled(self, batch_id: str = "") -> None:
-        """Return when no call is out any more and each answer is kept, for one batch that is spent or for all."""
-        # Many things end a rest, and none of them is worth an event.
-        while not self.is_lost and not all(map(self._is_at_rest, self._names(batch_id))):  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_S)
+        """Return when no call is out and every answer is stored: of one batch that is refused, or of all."""
+        # Many things end a wait, and none of them is worth an event.
+        while not self.is_evicted and not self.in_flight.is_settled(batch_id):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_S)
 
-    def _is_at_rest(self, name: str) -> bool:
-        """A row also rests before its first agent; between two it writes down what the first one said."""
-        waiting = sum(one.name == name and not one.is_out for one in self._asks.values())
-        return self._at_rest[name] + waiting >= max(1, self._busy[name])
-
-    def _names(self, batch_id: str) -> list[str]:
-        return [name for name in self._under_way if not batch_id or name.startswith(f"{batch_id}:")]
-
-    def let_go(self) -> None:
-        """Others took us for dead, and have our work: what we still do for it is for nothing."""
-        self.is_lost = True
+    def evict(self) -> None:
+        """Cancel everything: other workers took this one for dead, and have its rows."""
+        self.is_evicted = True
         self.stopping.set()
-        for task in list(self._under_way.values()):
-            task.cancel()
+        self.in_flight.cancel()
 
-    async def end(self, batch_id: str = "") -> None:
-        """Cancel what is under way, for one batch or for all, and return when it has gone."""
-        tasks = [self._under_way[name] for name in self._names(batch_id)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def cancel(self, batch_id: str = "") -> None:
+        """Cancel what is in flight, of one batch or of all, and return when it has ended."""
+        await asyncio.gather(*self.in_flight.cancel(batch_id), return_exceptions=True)
 
 
 def _stops_the_worker(error: LlmOrcError) -> bool:
     return isinstance(error, AuthError | BatchBudgetExceeded)
-
-
-def _this_task() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
-@contextmanager
-def _counted(counter: Counter[str], name: str) -> Iterator[None]:
-    counter[name] += 1
-    try:
-        yield
-    finally:
-        counter[name] -= 1
-        if not counter[name]:
-            del counter[name]

@@ -81,26 +81,26 @@ class DurableSteps:
         return await self._slots[name].run_async({"name": f"agent:{name}", "preemptible": True}, self._ask, turn)
 
 
-async def ask(
+async def call_agent(
     call: CallAgent,
     turn: AgentTurn,
     clock: Clock,
     is_fatal: Callable[[LlmOrcError], bool],
-    pausing: Callable[[], None],
+    retrying: Callable[[], None],
 ) -> str:
-    """Make the call and return its outcome as text, an agent's failure too. Raises what `is_fatal` says is.
+    """Call the agent and return the outcome as text: its answer, or its failure.
 
-    `pausing` hears when a try has failed and the next one is waited for.
+    `retrying` is called when a try has failed and another will follow. Raises failures that are `is_fatal`.
     """
-    watch = StepWatch(turn.agent.name, clock, pausing)
+    watch = StepWatch(turn.agent.name, clock, retrying)
     try:
         output = await call(replace(turn, observer=watch))
     except LlmOrcError as e:
         if is_fatal(e):
             raise
         return encode_outcome(watch.outcome(None, e))
-    except (StoreFailure, Evicted):  # of the batch's own books, and no agent's
+    except (StoreFailure, Evicted):  # raised while the call was counted: the store's, not the agent's
         raise
-    except Exception as e:  # noqa: BLE001 - the seam to the agents: a surprise of one ends nothing but itself
+    except Exception as e:  # noqa: BLE001 - the seam to the agents: a bug in one ends nothing but itself
         return encode_outcome(watch.outcome(None, as_error(e)))
     return encode_outcome(watch.outcome(output, None))

@@ -1,6 +1,6 @@
 """A process that carries out one batch, its agents asked at a provider that keeps a log of its own.
 
-    python -m tests.batches.carrier STORE PROVIDER_URL ROWS VARIANT [OPTIONS]
+    python -m tests.batches.worker_process STORE PROVIDER_URL ROWS VARIANT [OPTIONS]
 
 VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
 `untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all workers,
@@ -35,8 +35,10 @@ from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.membership import Pace
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
+from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.steps import DurableSteps
 from llm_orc.batches.workers.worker import Worker
+from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.recipe import Recipe
 
@@ -68,20 +70,20 @@ class NaiveSteps(DurableSteps):
         return text
 
 
-async def main(store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
-    place = place_of(store, Path("/nowhere"))
+async def main(url_of_store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
+    place = place_of(url_of_store, Path("/nowhere"))
     rows, name = rows_of(number), batch_id(number)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
-        async def calls(_batch_id: str, row: int, _recipe: Recipe) -> CallAgent:
+        async def make_caller(_id: str, row: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
             async def call(turn: AgentTurn) -> AgentOutput:
                 turn.observer.calling("witness", ACCESS)
                 if f"row {options.get('deadly')}" == turn.prompt:
                     os._exit(9)
-                if limits:
-                    await worker.gate.start("witness", 0)
-                await account.of_row(row).sending(Tried(turn.agent.name, 0.0))
-                # The prompt's own words tell the row; agents behind others get them within their answers.
+                if limits and store.gate is not None:
+                    await store.gate.start("witness", 0)
+                await account.of_row(row, before_send).sending(Tried(turn.agent.name, 0.0))
+                # The prompt itself names the row; agents that depend on others find it in their answers.
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
                 asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}
                 async with http.post(url, json=asked) as answer:
@@ -95,29 +97,20 @@ async def main(store: str, url: str, number: int, variant: str, options: dict[st
         if options.get("concurrent"):
             limits["witness"] = SharedLimits(options["concurrent"], options.get("per_minute"))
         spend = BatchLimits(max_calls=options.get("max_calls"), row_max_calls=options.get("row_max_calls"))
-        worker = Worker(
-            place,
-            calls,
-            SystemClock(),
-            batches=[name],
-            limits=limits,
-            pace=pace,
-            steps=steps,
-            tuned=variant != "untuned",
-        )
-        account = BatchAccount(worker.engine, worker.worker_id, name, spend, worker.carrier.call_starts)
-        async with worker:
-            new = NewBatch(name, RECIPE, "", 0.0, number, spend)
-            await in_store(partial(open_queue, worker.client, name, ROWS_AT_ONCE))
-            await in_store(partial(worker.batches.submit, new, rows, partial(enqueue_row, worker.client), 0.0))
-            stopping = worker.carrier.stopping
-            while (batch := await in_store(partial(worker.batches.batch, name))) and batch.waiting:
-                if stopping.is_set():
-                    break
-                await asyncio.sleep(0.1)
-            await worker.carrier.settled()
-            await account.give_back()
-    sys.stdout.write(f"{worker.carrier.stopped_by or 'done'}\n")
+        with WorkerStore(place, tuned=variant != "untuned") as store:
+            account = BatchAccount(store.engine, store.worker_id, name, spend)
+            executor = RowExecutor(store, make_caller, SystemClock(), only=[name], steps=steps)
+            async with Worker(store, executor, limits=limits, pace=pace):
+                new = NewBatch(name, RECIPE, "", 0.0, number, spend)
+                await in_store(partial(open_queue, store.client, name, ROWS_AT_ONCE))
+                await in_store(partial(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0))
+                while (batch := await in_store(partial(store.batches.batch, name))) and batch.waiting:
+                    if executor.stopping.is_set():
+                        break
+                    await asyncio.sleep(0.1)
+                await executor.settled()
+                await account.give_back()
+    sys.stdout.write(f"{executor.stopped_by or 'done'}\n")
 
 
 if __name__ == "__main__":
