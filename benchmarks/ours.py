@@ -15,8 +15,9 @@ from benchmarks.workload import MODEL, PROMPT, SYSTEM_PROMPT
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.app.wiring import App, Surroundings, open_app
+from llm_orc.app.wiring import App, open_app
 from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
     from benchmarks.workload import Shape
@@ -42,7 +43,7 @@ def _app(origin: str) -> App:
     config = home / ".config" / "llm-orc" / "config.yaml"
     config.parent.mkdir(parents=True)
     config.write_text(f"providers:\n  anthropic-api:\n    base_url: {origin}\n    billing: local\n")
-    return open_app(Surroundings({"ANTHROPIC_API_KEY": "benchmark"}, sys.platform, home, home))
+    return open_app(ProcessEnvironment({"ANTHROPIC_API_KEY": "benchmark"}, sys.platform, home, home))
 
 
 def ensemble(shape: Shape) -> Ensemble:

@@ -15,11 +15,12 @@ import yaml
 from llm_orc.app.access.ready import AccessPlan
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.app.wiring import App, Surroundings, open_app
+from llm_orc.app.wiring import App, open_app
 from llm_orc.engine.events import RunEvent
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
+from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
     from tests.app.access_place import Place
@@ -65,7 +66,7 @@ class Workspace:
     def app(self) -> App:
         self.project.mkdir(parents=True, exist_ok=True)
         return open_app(
-            Surroundings({"HOME": str(self.root), **self.environ}, sys.platform, self.root, self.project)
+            ProcessEnvironment({"HOME": str(self.root), **self.environ}, sys.platform, self.root, self.project)
         )
 
     def process_environ(self) -> dict[str, str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.app.wiring import Surroundings, open_app
+from llm_orc.app.wiring import open_app
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import InputError
 from llm_orc.net.event_loop import run_to_end
+from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
 
     Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with everything that is wrong in the file.
     """
-    return find_ensemble(open_app(Surroundings.here()), str(name_or_path))
+    return find_ensemble(open_app(ProcessEnvironment.here()), str(name_or_path))
 
 
 async def run(
@@ -53,7 +54,7 @@ async def run(
     ensembles are looked up from the working directory, credentials in the environment. Cancelling keeps what is
     finished.
     """
-    app = open_app(Surroundings.here())
+    app = open_app(ProcessEnvironment.here())
     if not isinstance(ensemble, Ensemble):
         ensemble = find_ensemble(app, str(ensemble))
     if (task := task if task is not None else ensemble.default_task) is None:

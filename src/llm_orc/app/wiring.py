@@ -1,17 +1,15 @@
-"""The one place where parts are chosen and joined: surroundings and settings in, an `App` out."""
+"""The one place where parts are chosen and joined: the process environment and settings in, an `App` out."""
 
 from __future__ import annotations
 
-import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.ensembles.library import Library
+from llm_orc.settings.environment import ProcessEnvironment
 from llm_orc.settings.load import load_settings
 from llm_orc.settings.model import Settings
 from llm_orc.settings.trust import TrustStore
@@ -23,20 +21,6 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.journal import Journal
     from llm_orc.storage.patience import Patience
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the process finds around it. Its `repr` hides the environment, which may hold keys."""
-
-    environ: Mapping[str, str] = field(repr=False)
-    platform: str  # `sys.platform`
-    home: Path
-    cwd: Path
-
-    @classmethod
-    def here(cls) -> Surroundings:
-        return cls(environ=dict(os.environ), platform=sys.platform, home=Path.home(), cwd=Path.cwd())
 
 
 class SystemClock:
@@ -55,7 +39,7 @@ class SystemClock:
 class App:
     """Everything that the functions of this room work with. Nothing is open yet."""
 
-    surroundings: Surroundings
+    environment: ProcessEnvironment
     paths: Paths
     settings: Settings
     library: Library
@@ -86,20 +70,20 @@ class App:
 
 
 def open_app(
-    surroundings: Surroundings,
+    environment: ProcessEnvironment,
     flags: Mapping[str, JsonValue] | None = None,
     tell: Callable[[str], None] = lambda _sentence: None,
 ) -> App:
     """Read the settings and join the parts. Raises `SettingsError` with every problem of every file."""
-    paths = user_paths(surroundings.environ, surroundings.platform, surroundings.home)
+    paths = user_paths(environment.environ, environment.platform, environment.home)
     for folder in (paths.state, paths.cache):
         keep_private(folder)
-    settings = load_settings(paths, surroundings.cwd, surroundings.environ, flags, home=surroundings.home)
+    settings = load_settings(paths, environment.cwd, environment.environ, flags, home=environment.home)
     return App(
-        surroundings=surroundings,
+        environment=environment,
         paths=paths,
         settings=settings,
-        library=Library.around(surroundings.cwd, paths.config, surroundings.home),
+        library=Library.around(environment.cwd, paths.config, environment.home),
         trust=TrustStore(paths.config / "trust.json"),
         tell=tell,
     )

@@ -11,8 +11,8 @@ from llm_orc.conversations.claims import refuse_if_held
 from llm_orc.conversations.conversation import Conversation, Turn, check_name
 from llm_orc.conversations.database import Database
 from llm_orc.errors import ConversationNotFound, InputError
-from llm_orc.storage.nearest import nearest
 from llm_orc.storage.patience import USUAL_PATIENCE, Patience
+from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,7 +69,7 @@ class ConversationStore:
         if name == "last":
             raise ConversationNotFound("there is no conversation yet", hint="llm-orc chat")
         names = [row[0] for row in self.database.read("SELECT name FROM conversations")]
-        near = nearest(name, names)
+        near = closest_names(name, names)
         raise ConversationNotFound(
             f"there is no conversation `{name}`",
             hint=f"Did you mean `{near[0]}`?" if near else "llm-orc conversations list",

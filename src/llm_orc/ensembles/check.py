@@ -9,7 +9,7 @@ from llm_orc.agents.kinds import needs_of
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.ensembles.schema import names_a_provider
 from llm_orc.errors import Problem
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -12,7 +12,7 @@ from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
 from llm_orc.settings.project import project_folders
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

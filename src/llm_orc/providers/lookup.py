@@ -10,7 +10,7 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import SettingsError
-from llm_orc.storage.nearest import nearest
+from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,6 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
 
 def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:
     known = sorted({*PROVIDERS, *settings})
-    near = nearest(name, known)
+    near = closest_names(name, known)
     hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"Known are: {', '.join(known)}."
     return SettingsError(f"There is no provider `{name}`.", hint=hint)

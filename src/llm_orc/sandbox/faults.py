@@ -10,7 +10,7 @@ import msgspec
 
 from llm_orc.errors import InputError
 from llm_orc.sandbox.refusals import SIGNATURES, SignatureName
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

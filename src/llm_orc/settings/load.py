@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_orc.errors import Problem, SettingsError
 from llm_orc.net.options import NetworkSettings
+from llm_orc.settings.environment import environment_layer, flag_layer
 from llm_orc.settings.fields import SettingPath, field_at, plain_fields
 from llm_orc.settings.guard import GuardedSettings, counts_untrusted, guarded_settings, right_to
 from llm_orc.settings.layer import LayerValues, Value, dotted, layer_files, read_layer, read_presets
@@ -26,7 +27,6 @@ from llm_orc.settings.model import (
 from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
-from llm_orc.settings.surroundings import environment_layer, flag_layer
 from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.yaml_fields import problem_lines
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import Problem, ProfileNotFound, SettingsError
 from llm_orc.settings.model import ModelProfile, Origin
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 from llm_orc.storage.yaml_fields import problem_lines
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from llm_orc.jsontypes import JsonValue
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 JsonSchema = dict[str, JsonValue]
 Holds = Literal["value", "path", "mapping"]

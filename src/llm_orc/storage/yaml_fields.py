@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_orc.storage.field_types import FieldType, WrongValue
-from llm_orc.storage.nearest import did_you_mean, slip_of
 from llm_orc.storage.placeholders import placeholder_in
+from llm_orc.storage.suggest import did_you_mean, slip_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -150,7 +150,7 @@ async def test_a_way_out_that_can_not_be_used_is_refused_where_it_is_set(
 
     error = await refused(workspace, sandbox)
     report = await check_ensemble(workspace.app(), "one")
-    found = [f for f in await examine(workspace.app().surroundings, online=False) if f.area == "network"]
+    found = [f for f in await examine(workspace.app().environment, online=False) if f.area == "network"]
 
     assert isinstance(error, SettingsError)
     assert error.exit_code == 3

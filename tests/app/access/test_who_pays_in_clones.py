@@ -20,12 +20,13 @@ from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.finder import access_finder
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.trust import trust_directory, view_trust
-from llm_orc.app.wiring import App, Surroundings, open_app
+from llm_orc.app.wiring import App, open_app
 from llm_orc.auth.access import Billing
 from llm_orc.errors import AuthError, LlmOrcError
 from llm_orc.net.transport import Answer, Feed, Transport, TransportError, Trouble
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
+from llm_orc.settings.environment import ProcessEnvironment
 from tests.app.access.test_one_story_properties import MACHINES, put_entries, put_older
 from tests.app.access.test_one_story_properties import Machine as StoryMachine
 from tests.app.access_place import VARIABLES, credential_of
@@ -110,7 +111,7 @@ class Machine(Transport):
 
 def open_in(home: Path) -> App:
     environ = {"HOME": str(home), "ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}
-    return open_app(Surroundings(environ, sys.platform, home, home / "clone"))
+    return open_app(ProcessEnvironment(environ, sys.platform, home, home / "clone"))
 
 
 def write(file: Path, content: object) -> None:

@@ -157,7 +157,7 @@ def test_a_place_that_is_named_replaces_what_the_store_has(workspace: Workspace,
         workspace.environ["OPENAI_API_KEY"] = KEY
     app = workspace.app()
 
-    (found,) = replacing(look(app), [place], app.surroundings.cwd)
+    (found,) = replacing(look(app), [place], app.environment.cwd)
     (done,) = copy(app, [found])
 
     assert (found.state, done.state) == ("copy", "already-there")
@@ -171,7 +171,7 @@ def test_a_place_without_another_key_replaces_nothing(workspace: Workspace) -> N
     app = workspace.app()
 
     with pytest.raises(InputError, match="no other key at `nowhere`") as refused:
-        replacing(look(app), ["nowhere"], app.surroundings.cwd)
+        replacing(look(app), ["nowhere"], app.environment.cwd)
 
     assert refused.value.hint is not None
     assert ".env:1" in refused.value.hint
@@ -183,7 +183,7 @@ def test_two_places_with_different_keys_can_not_both_replace_one(workspace: Work
     app = workspace.app()
 
     with pytest.raises(InputError, match="different keys of `openai`"):
-        replacing(look(app), [".env:1", str(workspace.root / ".profile:1")], app.surroundings.cwd)
+        replacing(look(app), [".env:1", str(workspace.root / ".profile:1")], app.environment.cwd)
 
 
 def test_a_place_that_the_settings_name_is_left(workspace: Workspace) -> None:

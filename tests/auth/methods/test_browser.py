@@ -1,4 +1,4 @@
-"""Whether a browser can be opened is told from the surroundings alone."""
+"""Whether a browser can be opened is told from the environment alone."""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ def open_put_away(app: App) -> CredentialStorage:
 
 def older_stores(app: App) -> tuple[FernetStore, ...]:
     """The stores of earlier releases, the newer one first."""
-    return FernetStore(app.paths.config), FernetStore(app.surroundings.home / ".llm-orc")
+    return FernetStore(app.paths.config), FernetStore(app.environment.home / ".llm-orc")
 
 
 def _open(
     app: App, name: str, *, older: tuple[FernetStore, ...] = (), ask_passphrase: AskPassphrase | None = None
 ) -> CredentialStorage:
-    folder, environ = app.paths.config, app.surroundings.environ
+    folder, environ = app.paths.config, app.environment.environ
     named = environ.get("LLM_ORC_PASSPHRASE_FILE", "")
     keys = choose_keys(
         folder / f"{name}.key",
@@ -73,7 +73,7 @@ def _open(
 
 def open_ant_profile(app: App) -> AntProfile:
     """Return the sign-in of Anthropic's own tool. It is no part of the store: it is found, not set up here."""
-    around = app.surroundings
+    around = app.environment
     return AntProfile(around.environ, around.platform, around.home)
 
 
@@ -102,7 +102,7 @@ def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
 def open_places(app: App) -> Places:
     """Return everything that credentials are looked for in; nothing is read yet."""
     return Places(
-        app.surroundings.environ, open_credentials(app), open_ant_profile(app), open_refusals(app), app.clock.now
+        app.environment.environ, open_credentials(app), open_ant_profile(app), open_refusals(app), app.clock.now
     )
 
 

@@ -203,7 +203,7 @@ class AccessFinder:
             from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
 
             most = self._settings.runs.max_cli_processes
-            clis = OfficialClis(self._app.surroundings.environ, max_live=most, network=self._settings.network)
+            clis = OfficialClis(self._app.environment.environ, max_live=most, network=self._settings.network)
             self._clis = await self._stack.enter_async_context(clis)
         return self._clis
 
@@ -230,7 +230,7 @@ class AccessFinder:
         """People have lost money because such a key won in silence: it does not, and that is said."""
         sibling = find_provider(spec.metered_sibling or spec.name, self._settings.providers)
         for variable in sibling.api_key_env:
-            if self._app.surroundings.environ.get(variable, "").strip():
+            if self._app.environment.environ.get(variable, "").strip():
                 notice = f"The environment variable {variable} is not used for `{spec.name}`: the plan pays."
                 self._notices[notice] = None
 

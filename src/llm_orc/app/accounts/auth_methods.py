@@ -85,7 +85,7 @@ def _ways(spec: ProviderSpec, app: App) -> Iterator[AuthMethod]:
 def _official_cli(name: str, app: App) -> AuthMethod:
     """Only whether it is there: asking it how it is logged in takes half a second."""
     program = OFFICIAL_CLIS[name]
-    found = shutil.which(program.command, path=app.surroundings.environ.get("PATH", ""))
+    found = shutil.which(program.command, path=app.environment.environ.get("PATH", ""))
     state = "the supported way; " + (f"found at {found}" if found else f"first: {program.install_hint}")
     title = f"Use {program.title}, `{program.command}`, and its sign-in"
     return AuthMethod(name, title, Billing.SUBSCRIPTION, is_ready=found is not None, state=state)

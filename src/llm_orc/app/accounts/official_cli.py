@@ -22,7 +22,7 @@ async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliSt
     if provider is not None:
         spec = PROVIDERS.get(provider)
         names = [spec.cli] if spec is not None and spec.cli is not None else []
-    async with OfficialClis(app.surroundings.environ) as clis:
+    async with OfficialClis(app.environment.environ) as clis:
         return dict(zip(names, await asyncio.gather(*map(clis.look, names)), strict=True))
 
 

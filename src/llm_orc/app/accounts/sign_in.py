@@ -121,7 +121,7 @@ def keep_login(app: App, provider: str, login: Login, options: SignInOptions) ->
 def _method(
     app: App, oauth: OAuthSettings, client: OAuthClient, http: Transport, options: SignInOptions
 ) -> LoginMethod:
-    around = app.surroundings
+    around = app.environment
     chances = browser_chances(around.environ, around.platform, shutil.which, os.path.exists)
     visit = VisitOptions(client.provider, chances, no_browser=options.no_browser, limit_s=options.limit_s)
     if oauth.kind == "openrouter":

@@ -16,7 +16,7 @@ from llm_orc.app.batches.placeholders import fill, placeholders, words
 from llm_orc.app.runs.run import check_task
 from llm_orc.errors import InputError
 from llm_orc.jsontypes import JsonValue
-from llm_orc.storage.nearest import nearest
+from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +172,7 @@ def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
     for where, text in texts.items():
         missing = next((name for name in placeholders(text or "") if columns and name not in known), None)
         if missing is not None:
-            near = nearest(missing, known)
+            near = closest_names(missing, known)
             raise InputError(
                 f"{where} has a placeholder `{missing[:80]}`, and no input has such a column; theirs are: {shown}",
                 hint=f"Did you mean `{near[0]}`?" if near else f"Map one to it: --map COLUMN={missing[:80]}",
@@ -183,7 +183,7 @@ def _check_mapping(columns: Sequence[str], shaping: Shaping, shown: str) -> None
     there = set(columns)
     for column in shaping.columns:
         if column not in there:
-            near = nearest(column, columns)
+            near = closest_names(column, columns)
             hint = f"Did you mean `{near[0]}`?" if near else f"The columns are: {shown}."
             raise InputError(f"no input has a column `{column}`", hint=hint)
     renamed = list(shaping.columns.values())

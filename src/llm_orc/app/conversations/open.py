@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.app.wiring import Surroundings, open_app
+from llm_orc.app.wiring import open_app
+from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -74,4 +75,4 @@ def open_conversation(name: str, *, ensemble: str = "library") -> OpenConversati
 
     Raises `InputError` for a name that can't be one, `StorageError`.
     """
-    return OpenConversation(open_app(Surroundings.here()), name, ensemble)
+    return OpenConversation(open_app(ProcessEnvironment.here()), name, ensemble)

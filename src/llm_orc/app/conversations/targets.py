@@ -14,7 +14,7 @@ from llm_orc.app.runs.conversation_origin import is_begun_by, newest_of, refuse_
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -37,7 +37,7 @@ class CheckReport:
 async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = False) -> CheckReport:
     """Check the ensemble of that name or path. Raises `EnsembleNotFound`; whatever else is wrong is reported."""
     try:
-        parsed = in_force(app, app.library.find(name_or_path, app.surroundings.cwd))
+        parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     except EnsembleInvalid as e:
         return CheckReport(None, e.problems or (Problem(e.message, hint=e.hint),))
     ensemble = parsed.ensemble

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llm_orc.app.accounts.status import AuthStatus
-    from llm_orc.app.wiring import App, Surroundings
+    from llm_orc.app.wiring import App
     from llm_orc.errors import Problem
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.providers.official_cli.state import CliState
+    from llm_orc.settings.environment import ProcessEnvironment
 
 Grade = Literal["ok", "warning", "fault"]
 _LEAST_FREE = 100 * 1024 * 1024  # bytes
@@ -54,11 +55,11 @@ class Finding:
     fix: str | None = None
 
 
-async def examine(surroundings: Surroundings, *, online: bool = True) -> tuple[Finding, ...]:
+async def examine(environment: ProcessEnvironment, *, online: bool = True) -> tuple[Finding, ...]:
     """Return what was found, area by area; `online` asks the servers in use for their time, with no credential."""
     found = [Finding("program", "ok", f"Python {platform.python_version()} on {platform.system()}")]
     try:
-        app = open_app(surroundings)
+        app = open_app(environment)
     except SettingsError as e:
         return (*found, *_of_error("settings", e))
     found += _settings(app)
@@ -137,7 +138,7 @@ def _files(app: App) -> Iterator[Finding]:
         yield Finding("files", "fault", f"others can get at {path} (mode {mode:o})", fix)
     if not loose:
         yield Finding("files", "ok", "your credentials, runs and conversations are yours alone to read")
-    place = next((p for p in (app.paths.state, *app.paths.state.parents) if p.exists()), app.surroundings.home)
+    place = next((p for p in (app.paths.state, *app.paths.state.parents) if p.exists()), app.environment.home)
     free = shutil.disk_usage(place).free
     if free < _LEAST_FREE:
         yield Finding("files", "fault", f"{place} has {free // 1_000_000} MB left", "Free some space.")
@@ -209,7 +210,7 @@ def _stray_keys(app: App, status: AuthStatus, clis: dict[str, CliState]) -> Iter
         has_plan = state is not None and state.login == "plan"
         if not has_plan or state is None:
             continue
-        for variable in stray_keys(row, app.surroundings.environ):
+        for variable in stray_keys(row, app.environment.environ):
             yield Finding(
                 "billing",
                 "warning",

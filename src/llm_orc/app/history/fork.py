@@ -15,7 +15,7 @@ from llm_orc.errors import InputError
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.state import RunState
-from llm_orc.storage.nearest import nearest
+from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> frozenset[str]:
     plan = make_plan(recipe.ensemble)
     for name in asked:
         if name not in plan.dependants:
-            near = nearest(name, plan.names)
+            near = closest_names(name, plan.names)
             hint = f"Did you mean `{near[0]}`?" if near else f"Its agents: {', '.join(plan.names)}."
             raise InputError(f"the run has no agent `{name}`", hint=hint)
     found, line = set(asked), list(asked)

@@ -82,7 +82,7 @@ def look(app: App) -> tuple[Found, ...]:
     variables = _variables(app)
     found += (
         _judged(app, place, variables[place.name], entries, wanted)
-        for place in find_variables(app.surroundings, variables)
+        for place in find_variables(app.environment, variables)
     )
     return tuple(_without_rivals(found))
 

@@ -14,7 +14,7 @@ from llm_orc.auth.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from llm_orc.app.wiring import Surroundings
+    from llm_orc.settings.environment import ProcessEnvironment
 
 LIMIT_BYTES = 256 * 1024  # anything larger is no file that a person keeps keys in
 _PROFILES = (".zshenv", ".profile", ".bash_profile", ".zshrc", ".bashrc")
@@ -35,7 +35,7 @@ class FoundVariable:
     why: str = ""
 
 
-def find_variables(around: Surroundings, names: Collection[str]) -> tuple[FoundVariable, ...]:
+def find_variables(around: ProcessEnvironment, names: Collection[str]) -> tuple[FoundVariable, ...]:
     """Return what the process, the working directory and the start-up files set of `names`, in that order."""
     found = [
         FoundVariable("environment", name, Secret(value))
@@ -61,7 +61,7 @@ def dotenv_files(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in (folder / name for name in (".env", *variants)) if path.is_file())
 
 
-def _fish_files(around: Surroundings) -> Iterator[Path]:
+def _fish_files(around: ProcessEnvironment) -> Iterator[Path]:
     named = around.environ.get("XDG_CONFIG_HOME", "")
     folder = (Path(named) if named.startswith("/") else around.home / ".config") / "fish"
     yield folder / "config.fish"

@@ -34,7 +34,7 @@ class EarlierFile:
 
 def earlier_files(app: App) -> tuple[EarlierFile, ...]:
     """Read every file of settings and ensembles that concerns this user here, and change none."""
-    config, around = app.paths.config, app.surroundings
+    config, around = app.paths.config, app.environment
     folders = project_folders(around.cwd, around.home, config)
     found = [*_settings(config)]
     if (nearest := settings_folder(folders)) is not None:

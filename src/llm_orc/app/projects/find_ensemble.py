@@ -21,7 +21,7 @@ def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = l
 
     Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
     """
-    parsed = in_force(app, app.library.find(name_or_path, app.surroundings.cwd))
+    parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     found = check(parsed.when_trusted(), app.settings, known_providers=PROVIDERS.keys())
     if found.problems:
         count = len(found.problems)

@@ -30,7 +30,7 @@ def in_force(app: App, parsed: ParsedEnsemble) -> ParsedEnsemble:
 
 def trust_place(app: App, place: str) -> Path:
     """Return what to trust for what stands in `place`, a file or `FILE:LINE`: the project here, or that file."""
-    around = app.surroundings
+    around = app.environment
     folders = project_folders(around.cwd, around.home, app.paths.config)
     is_here = any(place.startswith((f"{folder}/", f"{folder}\\")) for folder in folders)
     return around.cwd if is_here else Path(place)
@@ -39,7 +39,7 @@ def trust_place(app: App, place: str) -> Path:
 def trust_command(app: App, place: str) -> str:
     """Return the command that shows and allows what stands in `place`."""
     found = trust_place(app, place)
-    return "llm-orc trust" if found == app.surroundings.cwd else f"llm-orc trust {quote(str(found))}"
+    return "llm-orc trust" if found == app.environment.cwd else f"llm-orc trust {quote(str(found))}"
 
 
 def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:
@@ -57,7 +57,7 @@ def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:
 
 def places_of(app: App, file: Path) -> tuple[tuple[Path, str], ...]:
     """The projects that a file is in, with what it is called in each."""
-    around = app.surroundings
+    around = app.environment
     named, real = file.absolute(), file.resolve()
     roots = roots_of(named, around.home, app.paths.config)
     return tuple((root, _part(root, named if root in named.parents else real)) for root in roots)

@@ -14,7 +14,7 @@ from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleNotFound, InputError
 from llm_orc.storage.atomic import write_private
 from llm_orc.storage.field_types import WrongValue
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,9 +122,9 @@ def new_ensemble(
 
 
 def _folder(app: App, where: Where | None) -> Path:
-    if where == "user" or (where is None and app.surroundings.cwd == app.surroundings.home):
+    if where == "user" or (where is None and app.environment.cwd == app.environment.home):
         return app.paths.config / "ensembles"
-    root = app.settings.project.root if app.settings.project is not None else app.surroundings.cwd
+    root = app.settings.project.root if app.settings.project is not None else app.environment.cwd
     return root / ".llm-orc" / "ensembles"
 
 

@@ -66,7 +66,7 @@ def trusted_directories(app: App) -> tuple[Path, ...]:
 
 
 def _view_directory(app: App, directory: Path) -> TrustView:
-    around = app.surroundings
+    around = app.environment
     settings = read_guarded(app.paths, directory, around.environ, home=around.home)
     if settings is None:
         raise SettingsError(

@@ -32,7 +32,7 @@ async def inventory(app: App) -> Inventory:
     """Ask local servers and official CLIs, and look at the environment. Nobody else is asked; it costs nothing."""
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        OfficialClis(app.surroundings.environ) as clis,
+        OfficialClis(app.environment.environ) as clis,
     ):
         local = await find_local(app.settings, http)
         servers = await find_unnamed_servers(app.settings, http)

@@ -1,4 +1,4 @@
-"""Whether a browser can be opened here, told from the surroundings alone."""
+"""Whether a browser can be opened here, told from the environment alone."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def _add_key(app: App, provider: str, source: KeySourceOptions, account: str | N
     from llm_orc.app.accounts.sign_in import add_api_key
 
     find_auth_method(app, provider, "api-key")  # before anybody types a key
-    return add_api_key(app, provider, read_key(source, provider, app.surroundings.environ), account=account)
+    return add_api_key(app, provider, read_key(source, provider, app.environment.environ), account=account)
 
 
 def _agrees_to_terms(way: AuthMethod) -> bool:

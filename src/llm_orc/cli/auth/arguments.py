@@ -58,9 +58,9 @@ class AuthGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            from llm_orc.storage.nearest import nearest
+            from llm_orc.storage.suggest import closest_names
 
-            near = nearest(args[0], self.commands)
+            near = closest_names(args[0], self.commands)
             ctx.fail(
                 f"There is no such command. Did you mean `{near[0]}`?"
                 if near

@@ -93,7 +93,7 @@ def _migrate(app: App, wanted: _Wanted, *, as_json: bool) -> int:
     from llm_orc.app.projects.earlier_files import earlier_files
 
     yes, remove_old = wanted.yes, wanted.remove_old
-    found, files = replacing(look(app), wanted.replaced, app.surroundings.cwd), earlier_files(app)
+    found, files = replacing(look(app), wanted.replaced, app.environment.cwd), earlier_files(app)
     if yes and not wanted.dotenv:
         found = tuple(
             _left_alone(one) if one.kind == "dotenv" and one.state == "copy" and not one.replaces else one

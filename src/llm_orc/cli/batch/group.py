@@ -58,9 +58,9 @@ class BatchGroup(click.Group):
 
     def _refuse_misspelt(self, ctx: click.Context, name: str) -> None:
         """Without inputs it is no ensemble to run: say which command it resembles, if any."""
-        from llm_orc.storage.nearest import nearest
+        from llm_orc.storage.suggest import closest_names
 
-        if near := nearest(name, self.commands):
+        if near := closest_names(name, self.commands):
             ctx.fail(f"There is no command `batch {name}`. Did you mean `{near[0]}`? An ensemble needs --inputs.")
 
 

@@ -19,7 +19,7 @@ from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import InputError, StorageError
 from llm_orc.formats.figures import count, spent_dollars
 from llm_orc.formats.printable import one_line
-from llm_orc.storage.nearest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

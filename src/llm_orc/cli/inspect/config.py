@@ -53,7 +53,7 @@ def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
         and (show_all or key is not None or _is_set(settings, name))
     }
     if key is not None and not found:
-        from llm_orc.storage.nearest import did_you_mean
+        from llm_orc.storage.suggest import did_you_mean
 
         raise InputError(
             f"nothing is set under `{key}`",
@@ -73,10 +73,10 @@ def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
 @command.command("path", context_settings=CONTEXT)
 def path_command() -> None:
     """Print where your own config.yaml is, or would be."""
-    from llm_orc.app.wiring import Surroundings
+    from llm_orc.settings.environment import ProcessEnvironment
     from llm_orc.storage.paths import user_paths
 
-    here = Surroundings.here()
+    here = ProcessEnvironment.here()
     write_data(f"{user_paths(here.environ, here.platform, here.home).config / 'config.yaml'}\n")
 
 

@@ -28,10 +28,10 @@ def command(*, offline: bool, show_all: bool, as_json: bool) -> int:
     code is 1 where something has to be mended, else 0: warnings alone are no fault.
     """
     from llm_orc.app.diagnostics.doctor import examine
-    from llm_orc.app.wiring import Surroundings
     from llm_orc.net.event_loop import run_to_end
+    from llm_orc.settings.environment import ProcessEnvironment
 
-    found = run_to_end(examine(Surroundings.here(), online=not offline))
+    found = run_to_end(examine(ProcessEnvironment.here(), online=not offline))
     faults = sum(finding.grade == "fault" for finding in found)
     warnings = sum(finding.grade == "warning" for finding in found)
     if as_json:

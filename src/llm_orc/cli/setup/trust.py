@@ -48,7 +48,7 @@ def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, 
     if list_trusted:
         _list(app, as_json=as_json)
         return
-    where = app.surroundings.cwd / (place or ".")
+    where = app.environment.cwd / (place or ".")
     if not where.exists() and not forget:
         raise click.UsageError(f"`{where}` does not exist.", click.get_current_context())
     if forget:

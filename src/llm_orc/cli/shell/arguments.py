@@ -20,12 +20,13 @@ class _Name(click.ParamType[str]):
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from llm_orc.app.wiring import Surroundings, open_app
+        from llm_orc.app.wiring import open_app
         from llm_orc.errors import LlmOrcError
         from llm_orc.formats.printable import one_line
+        from llm_orc.settings.environment import ProcessEnvironment
 
         try:
-            items = [*self.known(open_app(Surroundings.here()))]
+            items = [*self.known(open_app(ProcessEnvironment.here()))]
         except LlmOrcError:
             items = []
         # The shell shows these as they are.
@@ -86,7 +87,7 @@ class TargetName(EnsembleName):
         for entry in app.library.listing().entries:
             if entry.shadowed_by is None:
                 try:
-                    ensemble = app.library.find(entry.name, app.surroundings.cwd).ensemble
+                    ensemble = app.library.find(entry.name, app.environment.cwd).ensemble
                 except LlmOrcError:
                     continue
                 for agent in ensemble.agents:

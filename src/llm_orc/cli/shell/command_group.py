@@ -51,9 +51,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self._rows and not args[0].startswith("-"):
-            from llm_orc.storage.nearest import nearest
+            from llm_orc.storage.suggest import closest_names
 
-            near = nearest(args[0], self._rows)
+            near = closest_names(args[0], self._rows)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             ctx.fail(f"There is no command `{args[0]}`.{hint}")
         return super().resolve_command(ctx, args)

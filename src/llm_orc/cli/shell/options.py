@@ -194,11 +194,12 @@ def tool(name: str, summary: str) -> Callable[[Callable[..., object]], click.Com
 
 
 def app_here() -> App:
-    """Return the app as this process finds its surroundings."""
-    from llm_orc.app.wiring import Surroundings, open_app
+    """Return the app as this process finds its environment."""
+    from llm_orc.app.wiring import open_app
     from llm_orc.cli.shell.streams import note
+    from llm_orc.settings.environment import ProcessEnvironment
 
-    return open_app(Surroundings.here(), tell=note)
+    return open_app(ProcessEnvironment.here(), tell=note)
 
 
 def write_json(value: JsonValue) -> None:

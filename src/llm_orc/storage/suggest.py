@@ -12,7 +12,7 @@ _LONGEST = 80  # characters; comparing is quadratic in them
 _MOST = 2000  # names
 
 
-def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
+def closest_names(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """Return up to `limit` of `known` that look like `name`, best first; upper and lower case count as alike."""
     by_folded: dict[str, str] = {}
     for candidate in known:
@@ -39,7 +39,7 @@ def slip_of(name: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return the question to ask, or None where nothing is near."""
-    found = nearest(name, known)
+    found = closest_names(name, known)
     if not found:
         return None
     quoted = [f"`{candidate}`" for candidate in found]

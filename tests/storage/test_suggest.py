@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_orc.storage.nearest import did_you_mean, nearest
+from llm_orc.storage.suggest import closest_names, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from llm_orc.storage.nearest import did_you_mean, nearest
     ],
 )
 def test_the_nearest_name_forgives_slips_case_and_dashes(typed: str, meant: str) -> None:
-    assert nearest(typed, ["name", "model", "depends_on", "timeout_seconds"])[0] == meant
+    assert closest_names(typed, ["name", "model", "depends_on", "timeout_seconds"])[0] == meant
 
 
 def test_nothing_is_asked_where_nothing_is_near() -> None:

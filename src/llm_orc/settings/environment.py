@@ -1,7 +1,12 @@
-"""Settings from environment variables and from the command line's flags."""
+"""Where a process runs, and the settings in its environment variables and in the options of its command."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import Problem
@@ -12,10 +17,26 @@ from llm_orc.storage.field_types import WrongValue
 from llm_orc.storage.yaml_build import NotAScalar, plain_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llm_orc.jsontypes import JsonValue
     from llm_orc.settings.field import Field
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnvironment:
+    """Where a process runs: its environment variables, platform, home directory and working directory.
+
+    Its `repr` leaves the variables out, which may hold keys.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    platform: str  # `sys.platform`
+    home: Path
+    cwd: Path
+
+    @classmethod
+    def here(cls) -> ProcessEnvironment:
+        return cls(environ=dict(os.environ), platform=sys.platform, home=Path.home(), cwd=Path.cwd())
+
 
 _SWITCHES = {
     "1": True,
