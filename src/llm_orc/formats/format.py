@@ -14,8 +14,6 @@ from llm_orc.runs.state import RunResult
 class ResultFormat:
     """`result` ends with a newline. `error` is what a run that gave no result puts in its place; None: nothing."""
 
-    name: str
-    summary: str  # one line for the help
     result: Callable[[RunResult], str]
     error: Callable[[LlmOrcError], str] | None = None
 
@@ -24,8 +22,6 @@ class ResultFormat:
 class EventFormat:
     """`event` returns one line without its newline; `error` the line for a run that ended without a result."""
 
-    name: str
-    summary: str
     event: Callable[[RunEvent], str]
     error: Callable[[LlmOrcError], str]
 

@@ -121,6 +121,4 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
     return kind, values
 
 
-FORMAT = EventFormat(
-    name="jsonl", summary="the events as they happen, one JSON object a line", event=event_line, error=error_line
-)
+FORMAT = EventFormat(event=event_line, error=error_line)

@@ -83,6 +83,4 @@ def _agent_value(agent: AgentResult) -> JsonValue:
     }
 
 
-FORMAT = ResultFormat(
-    name="json", summary="one JSON document, also for a failure", result=as_json, error=error_json
-)
+FORMAT = ResultFormat(result=as_json, error=error_json)

@@ -76,4 +76,4 @@ def _escaped(cells: Iterable[str]) -> Iterator[str]:
         yield one_markdown_line(cell).replace("|", "\\|")
 
 
-FORMAT = ResultFormat(name="markdown", summary="a report: task, answers, and a table", result=as_markdown)
+FORMAT = ResultFormat(result=as_markdown)

@@ -62,4 +62,4 @@ def _summary(result: RunResult) -> Iterator[str]:
     yield from ("", f"Total: {' · '.join(total_figures(result))}")
 
 
-FORMAT = ResultFormat(name="text", summary="the answers, and a summary at the end", result=as_text)
+FORMAT = ResultFormat(result=as_text)

@@ -12,7 +12,7 @@ from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.cli.run.carry_out import carry_out
 from llm_orc.cli.shell.output import Output
 from llm_orc.engine.events import AgentFinished, RunEvent
-from llm_orc.formats import FORMATS
+from llm_orc.formats.table import load_format
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox, run
@@ -88,7 +88,7 @@ def test_what_has_finished_is_delivered_whatever_happens_then(capsys: pytest.Cap
             show(event)  # type: ignore[operator]
         raise RuntimeError("nobody foresaw this")
 
-    code = carry_out(start, Output(FORMATS["json"], quiet=True), allow_metered=False, recorded=False)
+    code = carry_out(start, Output(load_format("json"), quiet=True), allow_metered=False, recorded=False)
 
     said = capsys.readouterr()
     document = json.loads(said.out)

@@ -13,8 +13,6 @@ import click
 import pytest
 
 from llm_orc.cli.root import COMMANDS, root
-from llm_orc.cli.shell.options import FORMAT_NAMES
-from llm_orc.formats import FORMATS
 
 if TYPE_CHECKING:
     from llm_orc.cli.shell.command_group import Row
@@ -65,10 +63,6 @@ def test_each_option_says_what_it_does(row: Row) -> None:
     options = [p for c in commands for p in c.params if isinstance(p, click.Option)]
 
     assert all(option.help and option.help.endswith((".", "]")) for option in options)
-
-
-def test_the_formats_offered_are_those_there_are() -> None:
-    assert tuple(FORMATS) == FORMAT_NAMES
 
 
 def test_version_names_the_installed_distribution(bare: Shell) -> None:

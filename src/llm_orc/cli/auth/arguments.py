@@ -9,6 +9,7 @@ import click
 
 from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.options import CONTEXT
+from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,6 @@ class AuthGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            from llm_orc.storage.suggest import closest_names
-
             near = closest_names(args[0], self.commands)
             ctx.fail(
                 f"There is no such command. Did you mean `{near[0]}`?"

@@ -9,6 +9,7 @@ import click
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
+from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.sign_out import SignedOut
@@ -64,7 +65,6 @@ def logout(*, provider: str, account: str | None, as_json: bool) -> int:
 
 def _say(done: SignedOut) -> None:
     from llm_orc.catalog.table import PROVIDERS
-    from llm_orc.formats.printable import one_line
 
     name = f"`{done.entry.provider}` (account `{done.entry.account}`)"
     match done.at_provider:

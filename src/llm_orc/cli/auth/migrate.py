@@ -14,6 +14,8 @@ from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.prompts import confirmed, person_is_here
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.figures import count
+from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -133,8 +135,6 @@ def _agreed(question: str, *, yes: bool, as_json: bool) -> bool:
 
 
 def _show(found: Sequence[Found], files: Sequence[EarlierFile], billing: Sequence[str]) -> None:
-    from llm_orc.formats.printable import one_line
-
     if found:
         rows = [(one.provider, one.state, one.hint, one.where, one.why) for one in found]
         write_data(table(_HEADING, rows, columns(sys.stdout)))
@@ -232,8 +232,6 @@ def _undo(app: App, *, yes: bool, as_json: bool) -> int:
 
 
 def _number(found: Sequence[Found]) -> str:
-    from llm_orc.formats.figures import count
-
     return count(len({(one.provider, one.entry.account) for one in found if one.entry}), "credential")
 
 

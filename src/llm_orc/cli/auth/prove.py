@@ -9,6 +9,8 @@ import click
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
+from llm_orc.formats.figures import relative, seconds
+from llm_orc.formats.printable import one_line
 
 
 @auth_command("test", "Ask a provider one minimal question.")
@@ -23,9 +25,7 @@ def test(*, provider: str, as_json: bool) -> None:
     """
     from llm_orc.app.accounts.verify import try_access
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.formats.figures import seconds
     from llm_orc.formats.json_values import access_value
-    from llm_orc.formats.printable import one_line
     from llm_orc.net.event_loop import run_to_end
 
     proof = run_to_end(try_access(app_here(), provider))
@@ -44,7 +44,6 @@ def refresh(*, provider: str, account: str | None, as_json: bool) -> None:
     from llm_orc.app.accounts.verify import refresh_access
     from llm_orc.auth.credential import OAuthToken
     from llm_orc.cli.auth.values import entry_value
-    from llm_orc.formats.figures import relative
     from llm_orc.net.event_loop import run_to_end
 
     entry = run_to_end(refresh_access(app_here(), provider, account))

@@ -13,6 +13,7 @@ from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.figures import relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +140,6 @@ def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[
 def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]:
     from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.formats.figures import relative
 
     account = f" · account {credential.account}" if credential.account else ""
     label = f" ({credential.label})" if credential.label else ""

@@ -24,6 +24,8 @@ from llm_orc.cli.shell.output_files import output_place
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.figures import count, dollars, moment
+from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +60,6 @@ class BatchGroup(click.Group):
 
     def _refuse_misspelt(self, ctx: click.Context, name: str) -> None:
         """Without inputs it is no ensemble to run: say which command it resembles, if any."""
-        from llm_orc.storage.suggest import closest_names
-
         if near := closest_names(name, self.commands):
             ctx.fail(f"There is no command `batch {name}`. Did you mean `{near[0]}`? An ensemble needs --inputs.")
 
@@ -196,8 +196,6 @@ def _with(store: str | None, batch: str, use: Callable[[BatchAdmin, str], _T]) -
 
 
 def _batches_table(found: list[Batch]) -> str:
-    from llm_orc.formats.figures import moment
-
     heading = [
         Column("BATCH"),
         Column("ENSEMBLE", shrinks=True),
@@ -228,7 +226,6 @@ def _state(batch: Batch) -> str:
 
 def _status_lines(status: BatchStatus) -> list[str]:
     from llm_orc.formats.batch import spend_words
-    from llm_orc.formats.figures import count, dollars, moment
 
     batch = status.batch
     lines = [
@@ -253,8 +250,6 @@ def _status_lines(status: BatchStatus) -> list[str]:
 
 
 def _batch_value(batch: Batch) -> JsonValue:
-    from llm_orc.formats.figures import moment
-
     return {
         "batch_id": batch.batch_id,
         "ensemble": batch.ensemble,

@@ -22,6 +22,7 @@ from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here
 from llm_orc.cli.shell.output_files import output_place, refuse_to_replace
 from llm_orc.cli.shell.streams import is_terminal, note
+from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -272,8 +273,6 @@ def carry_out(
 
 
 def _first_words(batch: Batch) -> str:
-    from llm_orc.formats.figures import count
-
     done = batch.total - batch.waiting - batch.unusable
     before = f", {done:,} of them done before" if done else ""
     return f"Batch {batch.batch_id}: {batch.ensemble} over {count(batch.total, 'row')}{before}"

@@ -9,6 +9,7 @@ import click
 from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.options import app_here, tool
 from llm_orc.cli.shell.streams import note
+from llm_orc.formats.printable import printable
 
 if TYPE_CHECKING:
     from llm_orc.batches.batch import Batch
@@ -63,8 +64,6 @@ class _View:
             note(f"Worker {worker_id} on {store}. Ctrl-C ends it.")
 
     def note(self, sentence: str) -> None:
-        from llm_orc.formats.printable import printable
-
         note(printable(sentence))
 
     def aside(self, batch_id: str, error: LlmOrcError) -> None:

@@ -8,6 +8,7 @@ from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.figures import moment, seconds
 
 
 @tool("workers", "Show who works on the batches of a store.")
@@ -20,7 +21,6 @@ def command(*, as_json: bool, store: str | None) -> None:
     minute. Its rows are queued again.
     """
     from llm_orc.app.batches.admin import open_batches
-    from llm_orc.formats.figures import moment, seconds
 
     app = app_here()
     with open_batches(app, store) as batches:

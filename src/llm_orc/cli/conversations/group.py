@@ -15,6 +15,7 @@ from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, output_opt
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.figures import count, dollars, moment
 
 if TYPE_CHECKING:
     from llm_orc.app.conversations.archive import ConversationRecord, ConversationSummary
@@ -131,7 +132,6 @@ def fork_command(name: str, new_name: str, as_json: bool) -> None:
 def delete_command(names: tuple[str, ...], yes: bool) -> None:
     """Delete conversations with all that was said, for good."""
     from llm_orc.app.conversations.archive import delete_conversations, get_conversation
-    from llm_orc.formats.figures import count
 
     app = app_here()
     found = [get_conversation(app, name, newest=1).summary for name in names]
@@ -147,8 +147,6 @@ def _json(record: ConversationRecord) -> str:
 
 
 def _table(found: tuple[ConversationSummary, ...]) -> str:
-    from llm_orc.formats.figures import dollars, moment
-
     heading = [
         Column("NAME", shrinks=True),
         Column("ENSEMBLE", shrinks=True),
@@ -172,8 +170,6 @@ def _table(found: tuple[ConversationSummary, ...]) -> str:
 
 
 def _summary_value(one: ConversationSummary) -> dict[str, JsonValue]:
-    from llm_orc.formats.figures import moment
-
     return {
         "name": one.name,
         "ensemble": one.ensemble,

@@ -10,6 +10,7 @@ import click
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.options import app_here, tool, write_json
 from llm_orc.cli.shell.streams import write_data
+from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,6 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> int:
 
 def _lines(report: CheckReport) -> Iterator[str]:
     from llm_orc.cli.shell.access_lines import access_lines
-    from llm_orc.formats.figures import count
 
     ensemble = report.ensemble
     if ensemble is not None:
@@ -78,8 +78,6 @@ def _problem_lines(kind: str, problem: Problem) -> Iterator[str]:
 
 
 def _verdict(report: CheckReport) -> str:
-    from llm_orc.formats.figures import count
-
     if report.problems:
         return f"Status: {count(len(report.problems), 'problem')}"
     return "Status: good" if report.access_error is None else "Status: good, but no access"

@@ -13,6 +13,7 @@ from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -53,8 +54,6 @@ def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
         and (show_all or key is not None or _is_set(settings, name))
     }
     if key is not None and not found:
-        from llm_orc.storage.suggest import did_you_mean
-
         raise InputError(
             f"nothing is set under `{key}`",
             hint=did_you_mean(key, values) or "llm-orc config show --all",

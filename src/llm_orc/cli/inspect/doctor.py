@@ -8,6 +8,7 @@ import click
 
 from llm_orc.cli.shell.options import tool, write_json
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,8 +58,6 @@ def _lines(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _summary(faults: int, warnings: int, looked_at: int) -> str:
-    from llm_orc.formats.figures import count
-
     if not faults and not warnings:
         return f"Nothing is wrong: {count(looked_at, 'thing')} looked at."
     parts = [count(number, noun) for number, noun in ((faults, "fault"), (warnings, "warning")) if number]

@@ -10,6 +10,7 @@ import click
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.options import app_here, tool, write_json
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.formats.printable import one_line, unmistakable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,6 @@ def _nameless(agent: AgentAccess) -> AgentAccess:
 
 def _decision(agent: AgentAccess) -> Iterator[str]:
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.formats.printable import one_line, unmistakable
 
     access = agent.access
     profile = f" (profile `{agent.profile}`)" if agent.profile else ""

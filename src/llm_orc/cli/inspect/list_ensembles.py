@@ -10,6 +10,7 @@ import click
 from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
     from llm_orc.ensembles.library import Entry, Listing
@@ -60,8 +61,6 @@ def _value(entry: Entry) -> JsonValue:
 
 
 def _remarks(listing: Listing) -> None:
-    from llm_orc.formats.printable import one_line
-
     for problem in listing.broken:
         note(f"warning: {one_line(str(problem))}")
     for notice in listing.notices:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from llm_orc._version import VERSION
 from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.formats.figures import count, relative
+from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +45,6 @@ def command(*, as_json: bool) -> int:
 def _lines(status: Status) -> Iterator[tuple[str, str]]:
     from llm_orc.cli.shell.access_lines import WHO_PAYS
     from llm_orc.errors import LlmOrcError
-    from llm_orc.formats.figures import count
-    from llm_orc.formats.printable import one_line
 
     yield "llm-orc", f"{VERSION}, Python {platform.python_version()}"
     default = status.default
@@ -74,9 +74,6 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _history(status: Status) -> Iterator[tuple[str, str]]:
-    from llm_orc.formats.figures import count, relative
-    from llm_orc.formats.printable import one_line
-
     last = status.last_conversation
     said = f", last `{last.name}` {relative(last.changed_at, time.time())}" if last is not None else ""
     yield "conversations", one_line(f"{status.conversations:,}{said}")

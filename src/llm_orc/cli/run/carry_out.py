@@ -19,8 +19,8 @@ from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execute import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
-from llm_orc.formats import EventFormat, ResultFormat
 from llm_orc.formats.figures import count
+from llm_orc.formats.format import EventFormat, ResultFormat
 from llm_orc.net.event_loop import run_to_end
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState

@@ -12,10 +12,12 @@ from llm_orc.cli.batch.options import store_of_row_option, store_option
 from llm_orc.cli.runs.again import COMMANDS
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import EXIT_CODES
-from llm_orc.cli.shell.options import CONTEXT, DAYS, FORMAT_NAMES, app_here, json_option, output_option, write_json
+from llm_orc.cli.shell.options import CONTEXT, DAYS, app_here, json_option, output_option, write_json
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.formats.figures import count, known_dollars, moment, seconds
+from llm_orc.formats.table import FORMAT_NAMES, load_format
 
 if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunRecord, RunSummary
@@ -106,7 +108,6 @@ def export_command(run: str, format_name: str, output_file: str | None, store: s
 def delete_command(runs: tuple[str, ...], yes: bool) -> None:
     """Delete runs and their answers for good."""
     from llm_orc.app.history.runs import delete_runs, get_run
-    from llm_orc.formats.figures import count
 
     app = app_here()
     for run in runs:
@@ -136,7 +137,6 @@ def prune_command(days: float, yes: bool, store: str | None) -> None:
     A run that was stopped is unfinished, and so is a batch that was cancelled or has spent its budget.
     """
     from llm_orc.app.history.runs import prune_runs
-    from llm_orc.formats.figures import count, moment
 
     app = app_here()
     named = store or app.settings.batch.store
@@ -158,17 +158,15 @@ for again in COMMANDS:
 
 
 def _written(record: RunRecord, format_name: str) -> str:
-    from llm_orc.formats import FORMATS, EventFormat
+    from llm_orc.formats.format import EventFormat
 
-    form = FORMATS[format_name]
+    form = load_format(format_name)
     if isinstance(form, EventFormat):
         return "".join(form.event(event) + "\n" for event in record.events)
     return form.result(record.result)
 
 
 def _runs_table(runs: tuple[RunSummary, ...]) -> str:
-    from llm_orc.formats.figures import known_dollars, moment, seconds
-
     heading = [
         Column("RUN"),
         Column("ENSEMBLE", shrinks=True),
@@ -194,8 +192,6 @@ def _runs_table(runs: tuple[RunSummary, ...]) -> str:
 
 
 def _summary_value(run: RunSummary) -> JsonValue:
-    from llm_orc.formats.figures import moment
-
     return {
         "run_id": run.run_id,
         "ensemble": run.ensemble,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from llm_orc.formats.printable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,7 +24,6 @@ class _Name(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from llm_orc.app.wiring import open_app
         from llm_orc.errors import LlmOrcError
-        from llm_orc.formats.printable import one_line
         from llm_orc.settings.environment import ProcessEnvironment
 
         try:

@@ -113,9 +113,9 @@ def _write_as_data(error: LlmOrcError, arguments: Sequence[str]) -> None:
     format_name = asked_format(arguments)
     if format_name is None:
         return
-    from llm_orc.formats import FORMATS
+    from llm_orc.formats.table import FORMATS, load_format
 
-    form = FORMATS.get(format_name)
+    form = load_format(format_name) if format_name in FORMATS else None
     if form is not None and form.error is not None:
         sys.stdout.write(form.error(error).rstrip("\n") + "\n")
         sys.stdout.flush()

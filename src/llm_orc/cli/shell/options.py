@@ -11,6 +11,7 @@ import click
 from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.output_files import check_output, refuse_to_replace
+from llm_orc.formats.table import FORMAT_NAMES, load_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,6 @@ CALLS = click.IntRange(min=0, max=1_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-FORMAT_NAMES = ("text", "markdown", "json", "jsonl")
 WHEN_FULL = ("error", "truncate-oldest", "summarise")
 
 
@@ -173,15 +173,17 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
     `read` are the files that the command reads, which are never replaced.
     """
     from llm_orc.cli.shell.output import Output
-    from llm_orc.formats import FORMATS
+    from llm_orc.formats.format import EventFormat
 
     path = Path(file).absolute() if file else None
-    if path is not None and format_name == "jsonl":
-        raise click.UsageError("jsonl is written as it happens: use `> FILE` instead of --output.", _here())
+    form = load_format(format_name)
+    if path is not None and isinstance(form, EventFormat):
+        message = f"{format_name} is written as it happens: use `> FILE` instead of --output."
+        raise click.UsageError(message, _here())
     if path is not None and not path.parent.is_dir():
         raise click.UsageError(f"There is no folder `{path.parent}` to write to.", _here())
     refuse_to_replace(path, *read)
-    return Output(FORMATS[format_name], path, quiet)
+    return Output(form, path, quiet)
 
 
 def _here() -> click.Context:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_orc.formats import Format
+from llm_orc.formats.format import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.streams import has_colour, is_terminal, moves_cursor, note
+from llm_orc.formats.printable import unmistakable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,6 @@ def agreed(question: str, *, yes: bool) -> bool:
 
 def confirmed(question: str, *, default: bool = False) -> bool:
     """Ask the person who is here. The question shows all that it quotes as what it is, hosts in ASCII too."""
-    from llm_orc.formats.printable import unmistakable
-
     return click.confirm(unmistakable(question), default=default, err=True)
 
 
@@ -58,8 +57,6 @@ def _wrapped(option: str, width: int) -> str:
 
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     """Return the position of the option that was chosen; Enter takes the default."""
-    from llm_orc.formats.printable import unmistakable
-
     question, options = unmistakable(question), [unmistakable(option) for option in options]
     if not moves_cursor(sys.stderr):
         note(question)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.formats.figures import seconds
+from llm_orc.formats.printable import unmistakable
 
 if TYPE_CHECKING:
     from llm_orc.auth.oauth.device import DeviceCode
@@ -53,21 +55,15 @@ class TerminalAsk:
         return line.strip()
 
     def show_device_code(self, device: DeviceCode) -> None:
-        from llm_orc.formats.figures import seconds
-
         note("On any device, open this page and type the code:")
         self._show(device.verification_uri)
         self._show(device.user_code)
         note(f"The code holds for {seconds(device.expires_in_s)}. Only type it for a sign-in that you began.")
 
     def progress(self, words: str) -> None:
-        from llm_orc.formats.printable import unmistakable
-
         note(unmistakable(words))
 
     def _show(self, line: str) -> None:
-        from llm_orc.formats.printable import unmistakable
-
         if self._stdout_is_taken:
             note(unmistakable(line))
         else:
