@@ -14,7 +14,7 @@ from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.field import Field, Fields
 from llm_orc.settings.model import BillingName, RunSettings
 from llm_orc.settings.oauth_fields import OAUTH_FIELDS
-from llm_orc.settings.value_types import base_url, file_path, headers, names, store_address, variable_name
+from llm_orc.settings.types.values import base_url, file_path, headers, names, store_address, variable_name
 from llm_orc.storage.field_types import (
     boolean,
     choice,

@@ -12,7 +12,7 @@ from llm_orc.errors import Problem
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, SettingPath, is_entry
 from llm_orc.settings.model import Origin
-from llm_orc.settings.value_types import KEY_HINT
+from llm_orc.settings.types.values import KEY_HINT
 from llm_orc.storage.field_types import WrongValue, non_empty_text, type_of
 from llm_orc.storage.links import is_linked, link_problem
 from llm_orc.storage.yaml_fields import FieldReader

@@ -6,7 +6,7 @@ from typing import get_args
 
 from llm_orc.settings.field import Field, Fields
 from llm_orc.settings.model import BillingName, OAuthKindName, OAuthSettings, RedirectName, TokenRequestName
-from llm_orc.settings.oauth_types import (
+from llm_orc.settings.types.oauth import (
     SET_BY_AUTHORIZE,
     SET_BY_EXCHANGE,
     client_id,
@@ -18,7 +18,7 @@ from llm_orc.settings.oauth_types import (
     scopes,
     web_page,
 )
-from llm_orc.settings.value_types import headers
+from llm_orc.settings.types.values import headers
 from llm_orc.storage.field_types import boolean, choice, json_mapping, optional, text
 
 _USUAL = OAuthSettings()

@@ -1,0 +1,1 @@
+"""The types of value that only settings have."""
