@@ -54,7 +54,7 @@ def fill(page: str) -> str:
 
     def made(block: re.Match[str]) -> str:
         name = block["name"]
-        return f"<!-- begin {name} -->\n{tables[name]()}\n<!-- end {name} -->"
+        return f"<!-- begin {name} -->\n\n{tables[name]()}\n\n<!-- end {name} -->"
 
     return _BLOCK.sub(made, page)
 

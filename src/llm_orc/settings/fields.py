@@ -54,7 +54,7 @@ _PROFILE_FIELDS: Fields = {
         optional(variable_name), "The name of the environment variable with the key, never the key."
     ),
     "api_key_file": Field(optional(file_path), "The path of a file with the key."),
-    "system_prompt": Field(optional(text), "For agents that have none.", "counts", is_prose=True),
+    "system_prompt": Field(optional(text), "The system prompt of agents that have none.", "counts", is_prose=True),
     "timeout_seconds": Field(
         optional(number(0, above=True)),
         "The longest time for one agent, in seconds, retries included.",
@@ -93,29 +93,29 @@ _PROFILE_FIELDS: Fields = {
 }
 
 _PROVIDER_FIELDS: Fields = {
-    "base_url": Field(optional(base_url), "Where the server is, without user, password or query."),
+    "base_url": Field(optional(base_url), "The address of the server, without user, password or query."),
     "dialect": Field(optional(choice(*DIALECTS)), "The wire protocol that the server speaks."),
     "api_key_env": Field(
         optional(variable_name), "The name of the environment variable with the key, never the key."
     ),
     "api_key_file": Field(optional(file_path), "The path of a file with the key."),
     "default_model": Field(optional(non_empty_text), "The model's id where nothing names one."),
-    "billing": Field(optional(choice(*get_args(BillingName))), "Who pays for calls."),
+    "billing": Field(optional(choice(*get_args(BillingName))), "Who pays for the calls."),
     "max_concurrent": Field(
         optional(whole_number(1)),
-        "Calls in flight at once, with each credential.",
+        "Calls in flight at once, for each credential.",
         "lowers",
         default_text="as the provider allows",
     ),
     "requests_per_minute": Field(
         optional(whole_number(1)),
-        "Calls that may start in a minute, with each credential.",
+        "Calls that may start in a minute, for each credential.",
         "lowers",
         default_text="as the provider allows",
     ),
     "tokens_per_minute": Field(
         optional(whole_number(1)),
-        "Tokens that calls may take in a minute, with each credential.",
+        "Tokens that calls may use in a minute, for each credential.",
         "lowers",
         default_text="as the provider allows",
     ),
@@ -126,7 +126,7 @@ _PROVIDER_FIELDS: Fields = {
     "auth_method": Field(
         optional(one_or_more_of(method_names)),
         "The way to authenticate, or those allowed, the preferred one first.",
-        default_text="what is there",
+        default_text="every method that is set up",
         attribute="auth_methods",
     ),
     "allow_metered_fallback": Field(
@@ -137,7 +137,9 @@ _PROVIDER_FIELDS: Fields = {
     "extra_options": Field(
         names, "Fields of requests that `options` may set beside plain sampling options.", "never"
     ),
-    "oauth": Field(json_mapping, "How one signs in: its own keys are below.", fields=OAUTH_FIELDS, is_prose=True),
+    "oauth": Field(
+        json_mapping, "How to sign in; its keys are in the next table.", fields=OAUTH_FIELDS, is_prose=True
+    ),
 }
 
 _RUN_FIELDS: Fields = {

@@ -24,9 +24,9 @@ from llm_orc.storage.field_types import boolean, choice, json_mapping, optional,
 _USUAL = OAuthSettings()
 
 NOTICE_FIELDS: Fields = {
-    "text": Field(optional(text), "The words to show; without them there is no notice.", is_prose=True),
-    "link": Field(optional(web_page), "The page that they come from."),
-    "date": Field(optional(iso_date), "When that page said so."),
+    "text": Field(optional(text), "The text to show; without it there is no notice.", is_prose=True),
+    "link": Field(optional(web_page), "The page that the text comes from."),
+    "date": Field(optional(iso_date), "The day on which that page said so."),
 }
 
 OAUTH_FIELDS: Fields = {
@@ -82,7 +82,7 @@ OAUTH_FIELDS: Fields = {
     ),
     "notice": Field(
         json_mapping,
-        "What a person must agree to first: its own keys are below.",
+        "What a person must agree to first; its keys are in the next table.",
         fields=NOTICE_FIELDS,
         is_prose=True,
     ),
