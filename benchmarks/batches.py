@@ -22,6 +22,7 @@ from tests.batches.postgres import Postgres, find_programs
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -57,7 +58,7 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
     async def make_caller(_id: str, row: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
-            await account.of_row(row, before_send).sending(Tried(turn.agent.name, 0.0))
+            await account.of_row(row, before_send).sending(Tried(AgentPath(turn.agent.name), 0.0))
             return AgentOutput(ANSWER, (ModelCall("none", ACCESS),))
 
         return call

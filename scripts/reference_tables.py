@@ -196,6 +196,7 @@ def _sentence(documented: object) -> str:
 
 def sample(kind: Any) -> Any:
     """Return some value of a type, to see how it is written."""
+    kind = getattr(kind, "__supertype__", kind)  # of a `NewType`
     origin, inner = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
         return sample(next(one for one in inner if one is not type(None)))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.agents.budget import Budget, Tried
+from llm_orc.agents.path import AgentPath
 from llm_orc.errors import BudgetExceeded, LlmOrcError, RateLimited, ReplyCut
 
 
@@ -18,7 +19,7 @@ async def send(budget: Budget, tried: Tried) -> None:
 
 
 async def call(budget: Budget, most: float, cost: float | None = None, error: LlmOrcError | None = None) -> None:
-    tried = Tried("a", most)
+    tried = Tried(AgentPath("a"), most)
     async with budget.hold(tried):
         await send(budget, tried)
         await asyncio.sleep(0)
@@ -73,7 +74,7 @@ async def test_a_cancelled_call_counts_and_does_not_block_the_others() -> None:
     started = asyncio.Event()
 
     async def hang() -> None:
-        tried = Tried("a", 0.7)
+        tried = Tried(AgentPath("a"), 0.7)
         async with budget.hold(tried):
             await send(budget, tried)
             started.set()
@@ -105,7 +106,7 @@ async def test_no_interleaving_brings_a_run_above_its_limit(
     budget = Budget(limit)
 
     async def one(most: float, part: float, end: str, turns: int) -> None:
-        tried = Tried("a", most)
+        tried = Tried(AgentPath("a"), most)
         async with budget.hold(tried):
             await send(budget, tried)
             for _ in range(turns):

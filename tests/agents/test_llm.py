@@ -11,6 +11,7 @@ from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice, Untrusted, choose_models
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelRef, ModelWork
@@ -154,7 +155,7 @@ async def ask(*models: ModelInterface, timeout_s: float | None = None) -> tuple[
     ]
     watcher = Watcher()
     caller = LlmCaller({"a": candidates})
-    return await caller(AgentTurn(AgentSpec("a"), "the prompt", watcher)), watcher
+    return await caller(AgentTurn(AgentPath("a"), AgentSpec("a"), "the prompt", watcher)), watcher
 
 
 async def test_a_turn_sends_role_and_prompt_and_returns_what_came() -> None:

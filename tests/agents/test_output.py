@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
-from llm_orc.engine.events import AgentFinished, AgentStarted, RunFinished, RunStarted
+from llm_orc.engine.events import AgentFinished, AgentStarted, ModelChosen, RunFinished, RunStarted
 from llm_orc.providers.base import NO_USAGE, Usage
 from llm_orc.runs.spend import spend_of
 from llm_orc.runs.state import RunState
@@ -52,8 +53,9 @@ def test_each_call_is_paid_by_its_own_access() -> None:
     state = RunState()
     for event in (
         RunStarted(0.0, "run-1", "panel", ("a",), "the task"),
-        AgentStarted(0.0, "a", "m-1", METERED),
-        AgentFinished(1.0, "a", 1.0, AgentOutput("yes", calls)),
+        AgentStarted(0.0, AgentPath("a"), "model"),
+        ModelChosen(0.0, AgentPath("a"), "m-1", METERED),
+        AgentFinished(1.0, AgentPath("a"), 1.0, AgentOutput("yes", calls)),
         RunFinished(1.0, "completed", 1.0),
     ):
         state.apply(event)

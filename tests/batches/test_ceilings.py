@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access, Billing
@@ -94,7 +95,9 @@ async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: i
 
     async def one(number: int) -> None:
         with suppress(LlmOrcError):
-            turn = AgentTurn(AgentSpec("a"), f"row {number}", StepWatch("a", Clock()))
+            turn = AgentTurn(
+                AgentPath("a"), AgentSpec("a"), f"row {number}", StepWatch(AgentPath("a"), "model", Clock())
+            )
             await calls.with_budget(account.of_row(number, not_held_back))(turn)
 
     asking = asyncio.gather(*(one(row.number) for row in ROWS))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.app.wiring import SystemClock
@@ -87,7 +88,7 @@ def test_whatever_an_agent_raises_is_that_agents_failure(surprise: Exception) ->
         assert turn.prompt == "prompt"
         raise surprise
 
-    turn = AgentTurn(AgentSpec("a"), "prompt", StepWatch("a", clock))
+    turn = AgentTurn(AgentPath("a"), AgentSpec("a"), "prompt", StepWatch(AgentPath("a"), "model", clock))
     outcome = decode_outcome(asyncio.run(call_agent(call, turn, clock, lambda _error: False, lambda: None)))
 
     assert outcome.error is not None

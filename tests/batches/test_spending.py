@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
@@ -57,7 +58,7 @@ async def at_once() -> None:
 @asynccontextmanager
 async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Tried]:
     """Hold the most of a try that is sent."""
-    budget, tried = account.of_row(row, at_once), Tried(agent, most_usd)
+    budget, tried = account.of_row(row, at_once), Tried(AgentPath(agent), most_usd)
     async with budget.hold(tried):
         await budget.sending(tried)
         tried.is_sent = True

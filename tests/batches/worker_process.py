@@ -24,6 +24,7 @@ from dbos import DBOS
 from llm_orc.agents.budget import Tried
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
@@ -82,7 +83,7 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
                     os._exit(9)
                 if limits and store.gate is not None:
                     await store.gate.start("witness", 0)
-                await account.of_row(row, before_send).sending(Tried(turn.agent.name, 0.0))
+                await account.of_row(row, before_send).sending(Tried(AgentPath(turn.agent.name), 0.0))
                 # The prompt itself names the row; agents that depend on others find it in their answers.
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
                 asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access
@@ -61,7 +62,9 @@ async def said(
         caller = ConversationCaller(call, speaking, Remembering(dict.fromkeys(agents)))
         async with asyncio.TaskGroup() as group:
             for agent in agents:
-                group.create_task(caller(AgentTurn(AgentSpec(agent), f"{run_id} for {agent}", notices)))
+                group.create_task(
+                    caller(AgentTurn(AgentPath(agent), AgentSpec(agent), f"{run_id} for {agent}", notices))
+                )
     return notices.said
 
 

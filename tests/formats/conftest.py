@@ -7,16 +7,18 @@ from dataclasses import replace
 import pytest
 
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -52,21 +54,28 @@ def events() -> tuple[RunEvent, ...]:
     names = ("analyst", "marketer", "lawyer", "chair")
     return (
         RunStarted(at=1_700_000_000.25, run_id="run-1", ensemble="panel", agents=names, task="Worth it?"),
-        AgentStarted(at=1_700_000_000.5, agent="analyst", model="some-model", access=METERED),
-        AgentStarted(at=1_700_000_000.5, agent="marketer", model="small-model", access=LOCAL),
-        AgentStarted(at=1_700_000_000.5, agent="lawyer", model="some-model", access=METERED),
-        AgentDelta(agent="analyst", text="The num"),
-        AgentRetrying(at=1_700_000_001.0, agent="analyst", attempt=2, delay_s=0.5, error=LIMITED),
-        AgentSwitched(at=1_700_000_002.0, agent="marketer", model="some-model", access=METERED, error=LIMITED),
+        AgentStarted(1_700_000_000.5, AgentPath("analyst"), "model"),
+        ModelChosen(1_700_000_000.5, AgentPath("analyst"), "some-model", METERED),
+        AgentStarted(1_700_000_000.5, AgentPath("marketer"), "model"),
+        ModelChosen(1_700_000_000.5, AgentPath("marketer"), "small-model", LOCAL),
+        AgentStarted(1_700_000_000.5, AgentPath("lawyer"), "model"),
+        ModelChosen(1_700_000_000.5, AgentPath("lawyer"), "some-model", METERED),
+        AgentDelta(agent=AgentPath("analyst"), text="The num"),
+        ModelRetrying(at=1_700_000_001.0, agent=AgentPath("analyst"), attempt=2, delay_s=0.5, error=LIMITED),
+        ModelSwitched(
+            at=1_700_000_002.0, agent=AgentPath("marketer"), model="some-model", access=METERED, error=LIMITED
+        ),
         AgentFinished(
             at=1_700_000_003.0,
-            agent="marketer",
+            agent=AgentPath("marketer"),
             duration_s=2.5,
             output=answer("Sell.", access=LOCAL, cost_usd=0.0),
         ),
-        AgentFinished(at=1_700_000_003.7, agent="analyst", duration_s=3.2, output=answer("The numbers hold.")),
-        AgentFailed(at=1_700_000_004.0, agent="lawyer", duration_s=3.5, error=LIMITED),
-        AgentSkipped(at=1_700_000_004.0, agent="chair", because=("lawyer",)),
+        AgentFinished(
+            at=1_700_000_003.7, agent=AgentPath("analyst"), duration_s=3.2, output=answer("The numbers hold.")
+        ),
+        AgentFailed(at=1_700_000_004.0, agent=AgentPath("lawyer"), duration_s=3.5, error=LIMITED),
+        AgentSkipped(at=1_700_000_004.0, agent=AgentPath("chair"), because=("lawyer",)),
         RunFinished(at=1_700_000_004.0, status="completed_with_errors", duration_s=3.75),
     )
 

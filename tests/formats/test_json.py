@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.engine.events import AgentDelta, RunStopped
 from llm_orc.errors import EnsembleInvalid, NotLoggedIn, Problem
 from llm_orc.formats.json_lines import event_line
@@ -114,12 +115,10 @@ def test_each_event_is_one_line_that_names_its_type(events: tuple[RunEvent, ...]
 
     assert [json.loads(line)["type"] for line in lines] == [
         "run_started",
-        "agent_started",
-        "agent_started",
-        "agent_started",
+        *(["agent_started", "model_chosen"] * 3),
         "agent_delta",
-        "agent_retrying",
-        "agent_switched",
+        "model_retrying",
+        "model_switched",
         "agent_finished",
         "agent_finished",
         "agent_failed",
@@ -142,7 +141,7 @@ def test_only_the_text_that_a_retry_may_void_is_provisional(events: tuple[RunEve
 
 @given(anything)
 def test_a_delta_keeps_its_text_and_sends_no_control_character(text: str) -> None:
-    line = event_line(AgentDelta(agent="a", text=text))
+    line = event_line(AgentDelta(agent=AgentPath("a"), text=text))
 
     assert json.loads(line)["text"] == text
     assert line.isprintable() or all(ord(c) >= 0xA0 for c in line if not c.isprintable())
@@ -151,4 +150,4 @@ def test_a_delta_keeps_its_text_and_sends_no_control_character(text: str) -> Non
 @given(st.lists(anything, min_size=1))
 def test_a_line_is_one_line_for_every_reader(texts: list[str]) -> None:
     for text in texts:
-        assert len(event_line(AgentDelta(agent="a", text=text)).splitlines()) == 1
+        assert len(event_line(AgentDelta(agent=AgentPath("a"), text=text)).splitlines()) == 1

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.auth.access import Access, Billing
-from llm_orc.engine.events import AgentFinished, AgentStarted, RecordedEvent, RunFinished, RunStarted
+from llm_orc.engine.events import AgentFinished, AgentStarted, ModelChosen, RecordedEvent, RunFinished, RunStarted
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.runs.journal import Journal, NewRun
 from llm_orc.runs.recipe import Recipe, encode_recipe
@@ -34,8 +35,9 @@ def new_run(run_id: str, *agents: str, started_at: float = 1000.0) -> NewRun:
 def events_of_a_run(run_id: str, *agents: str) -> list[RecordedEvent]:
     events: list[RecordedEvent] = [RunStarted(1000.0, run_id, "panel", agents, "the task")]
     for name in agents:
-        events.append(AgentStarted(1001.0, name, "model-1", ACCESS))
-        events.append(AgentFinished(1002.0, name, 1.0, output(f"answer of {name}")))
+        events.append(AgentStarted(1001.0, AgentPath(name), "model"))
+        events.append(ModelChosen(1001.0, AgentPath(name), "model-1", ACCESS))
+        events.append(AgentFinished(1002.0, AgentPath(name), 1.0, output(f"answer of {name}")))
     events.append(RunFinished(1003.0, "completed", 3.0))
     return events
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.engine.events import AgentNotice, RunEvent
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.wire import decode_event, encode_event
@@ -18,7 +19,7 @@ def test_a_reader_that_fails_hears_no_more_and_ends_nothing(caplog: pytest.LogCa
 
     reader = Reader(show)
     for number in range(3):
-        reader.show(AgentNotice(float(number), "a", "hello"))
+        reader.show(AgentNotice(float(number), AgentPath("a"), "hello"))
 
     assert len(heard) == 1
     assert isinstance(reader.failure, ValueError)
@@ -26,6 +27,8 @@ def test_a_reader_that_fails_hears_no_more_and_ends_nothing(caplog: pytest.LogCa
 
 
 def test_an_event_with_half_a_character_is_kept() -> None:
-    kind, body = encode_event(AgentNotice(1.0, "a\udcff", "half \ud83d of one, \ud83d\ude00 whole"))
+    kind, body = encode_event(AgentNotice(1.0, AgentPath("a\udcff"), "half \ud83d of one, \ud83d\ude00 whole"))
 
-    assert decode_event(kind, body) == AgentNotice(1.0, "a\ufffd", "half \ufffd of one, \U0001f600 whole")
+    assert decode_event(kind, body) == (
+        AgentNotice(1.0, AgentPath("a\ufffd"), "half \ufffd of one, \U0001f600 whole"),
+    )

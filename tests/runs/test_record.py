@@ -6,7 +6,15 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
-from llm_orc.engine.events import AgentDelta, AgentFinished, AgentStarted, RunEvent, RunFinished, RunStarted
+from llm_orc.agents.path import AgentPath
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFinished,
+    ModelChosen,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+)
 from llm_orc.runs.journal import Journal
 from llm_orc.runs.recipe import load_run
 from llm_orc.runs.record import Recorder
@@ -28,21 +36,21 @@ async def test_an_event_is_in_the_file_before_it_is_shown(journal: Journal, path
     for event in events_of_a_run("run-1", "a"):
         await recorder.commit(event)
 
-    assert in_file_when_shown == [1, 2, 3, 4]
+    assert in_file_when_shown == [1, 2, 3, 4, 5]
 
 
 async def test_a_committed_event_is_durable_and_shown_when_the_wait_is_over(journal: Journal, path: Path) -> None:
     journal.begin(new_run("run-1", "a"))
     shown: list[RunEvent] = []
     recorder = Recorder(journal, "run-1", shown.append)
-    start, started, finished, _ = events_of_a_run("run-1", "a")
+    *before, finished, _ = events_of_a_run("run-1", "a")
 
-    recorder.post(start)
-    recorder.post(started)
+    for event in before:
+        recorder.post(event)
     await recorder.commit(finished)
 
-    assert shown == [start, started, finished]
-    assert stored_kinds(path) == ["run_started", "agent_started", "agent_finished"]
+    assert shown == [*before, finished]
+    assert stored_kinds(path) == ["run_started", "agent_started", "model_chosen", "agent_finished"]
 
 
 async def test_deltas_keep_their_place_among_the_events_and_stay_out_of_the_file(
@@ -51,14 +59,14 @@ async def test_deltas_keep_their_place_among_the_events_and_stay_out_of_the_file
     journal.begin(new_run("run-1", "a"))
     shown: list[RunEvent] = []
     recorder = Recorder(journal, "run-1", shown.append)
-    started = AgentStarted(1.0, "a", "model-1", ACCESS)
-    first, second, third = (AgentDelta("a", text) for text in ("one", "two", "three"))
-    finished = AgentFinished(2.0, "a", 1.0, output("onetwothree"))
+    started = ModelChosen(1.0, AgentPath("a"), "model-1", ACCESS)
+    first, second, third = (AgentDelta(AgentPath("a"), text) for text in ("one", "two", "three"))
+    finished = AgentFinished(2.0, AgentPath("a"), 1.0, output("onetwothree"))
 
     recorder.post(started)
     recorder.delta(first)
     recorder.delta(second)
-    await recorder.commit(AgentStarted(1.5, "b", "model-1", ACCESS))
+    await recorder.commit(ModelChosen(1.5, AgentPath("b"), "model-1", ACCESS))
     recorder.delta(third)
     await recorder.commit(finished)
 
@@ -76,7 +84,7 @@ async def test_many_at_once_are_all_kept_in_order(journal: Journal) -> None:
 
     async with asyncio.TaskGroup() as group:
         for name in names:
-            group.create_task(recorder.commit(AgentFinished(2.0, name, 1.0, output(name))))
+            group.create_task(recorder.commit(AgentFinished(2.0, AgentPath(name), 1.0, output(name))))
     await recorder.commit(RunFinished(3.0, "completed", 2.0))
 
     stored = load_run(journal, "run-1")
@@ -107,7 +115,7 @@ async def test_a_journal_that_fails_in_the_middle_still_lets_every_answer_throug
     journal.begin(new_run("run-1", "a"))
     shown: list[RunEvent] = []
     recorder = Recorder(journal, "run-1", shown.append)
-    start, started, finished, end = events_of_a_run("run-1", "a")
+    start, started, _, finished, end = events_of_a_run("run-1", "a")
     await recorder.commit(start)
     journal.delete(["run-1"])  # another process deletes the run: from here on nothing can be written
 
@@ -125,8 +133,8 @@ async def test_the_runs_cost_is_unknown_when_one_answers_is(journal: Journal) ->
     recorder = Recorder(journal, "run-1", lambda _event: None)
 
     for agent, cost_usd in (("a", 0.5), ("b", None)):
-        recorder.post(AgentStarted(1.0, agent, "model-1", ACCESS))
-        recorder.post(AgentFinished(1.0, agent, 1.0, output("x", cost_usd=cost_usd)))
+        recorder.post(ModelChosen(1.0, AgentPath(agent), "model-1", ACCESS))
+        recorder.post(AgentFinished(1.0, AgentPath(agent), 1.0, output("x", cost_usd=cost_usd)))
     await recorder.commit(RunFinished(2.0, "completed", 1.0))
 
     [row] = journal.runs()

@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -55,10 +57,11 @@ def test_a_completed_run_has_every_answer_and_exit_code_0() -> None:
 def test_a_retry_voids_the_text_streamed_so_far() -> None:
     state = state_after(
         START,
-        AgentStarted(1.0, "a", "m", ACCESS),
-        AgentDelta("a", "half an ans"),
-        AgentRetrying(2.0, "a", 2, 0.5, BUSY),
-        AgentDelta("a", "whole"),
+        AgentStarted(1.0, AgentPath("a"), "model"),
+        ModelChosen(1.0, AgentPath("a"), "m", ACCESS),
+        AgentDelta(AgentPath("a"), "half an ans"),
+        ModelRetrying(2.0, AgentPath("a"), 2, 0.5, BUSY),
+        AgentDelta(AgentPath("a"), "whole"),
     )
 
     assert state.agents["a"].streamed == ["whole"]
@@ -68,10 +71,11 @@ def test_a_retry_voids_the_text_streamed_so_far() -> None:
 def test_a_switch_tells_what_was_left_and_why() -> None:
     state = state_after(
         START,
-        AgentStarted(1.0, "a", "big", ACCESS),
-        AgentDelta("a", "half"),
-        AgentSwitched(2.0, "a", "small", ACCESS, BUSY),
-        AgentFinished(3.0, "a", 2.0, output("done")),
+        AgentStarted(1.0, AgentPath("a"), "model"),
+        ModelChosen(1.0, AgentPath("a"), "big", ACCESS),
+        AgentDelta(AgentPath("a"), "half"),
+        ModelSwitched(2.0, AgentPath("a"), "small", ACCESS, BUSY),
+        AgentFinished(3.0, AgentPath("a"), 2.0, output("done")),
     )
 
     result = state.result()["a"]
@@ -89,7 +93,7 @@ def test_a_failed_run_has_the_exit_code_of_its_causes_where_they_are_of_one_fami
     names = ("a", "b")[: len(errors)]
     start = RunStarted(1.0, "run-1", "panel", names, "the task")
 
-    failures = [AgentFailed(2.0, n, 1.0, infos[e]) for n, e in zip(names, errors, strict=True)]
+    failures = [AgentFailed(2.0, AgentPath(n), 1.0, infos[e]) for n, e in zip(names, errors, strict=True)]
     result = state_after(start, *failures, RunFinished(3.0, "failed", 2.0)).result()
 
     assert (result.status, result.exit_code) == ("failed", code)
@@ -98,8 +102,8 @@ def test_a_failed_run_has_the_exit_code_of_its_causes_where_they_are_of_one_fami
 def test_some_answers_are_completed_with_errors_and_never_exit_code_0() -> None:
     state = state_after(
         START,
-        AgentFinished(2.0, "a", 1.0, output("x")),
-        AgentSkipped(2.0, "b", ("c",)),
+        AgentFinished(2.0, AgentPath("a"), 1.0, output("x")),
+        AgentSkipped(2.0, AgentPath("b"), ("c",)),
         RunFinished(3.0, "completed_with_errors", 2.0),
     )
 
@@ -110,7 +114,7 @@ def test_some_answers_are_completed_with_errors_and_never_exit_code_0() -> None:
 
 def test_an_interrupted_run_keeps_what_is_finished_and_says_why_the_rest_is_missing() -> None:
     interrupted = ErrorInfo("interrupted", "the run was interrupted", exit_code=130)
-    state = state_after(START, AgentFinished(2.0, "a", 1.0, output("x")), RunStopped(3.0, interrupted))
+    state = state_after(START, AgentFinished(2.0, AgentPath("a"), 1.0, output("x")), RunStopped(3.0, interrupted))
 
     result = state.result()
     assert (result.status, result.exit_code, result.error) == ("completed_with_errors", 130, interrupted)
@@ -120,8 +124,8 @@ def test_an_interrupted_run_keeps_what_is_finished_and_says_why_the_rest_is_miss
 def test_a_resumed_run_keeps_its_start_and_its_answers_and_forgets_its_failures() -> None:
     state = state_after(
         START,
-        AgentFinished(2.0, "a", 1.0, output("x")),
-        AgentFailed(2.0, "b", 1.0, BUSY),
+        AgentFinished(2.0, AgentPath("a"), 1.0, output("x")),
+        AgentFailed(2.0, AgentPath("b"), 1.0, BUSY),
         RunFinished(3.0, "completed_with_errors", 2.0),
         RunStarted(9.0, "run-1", "panel", ("a", "b"), "the task", resumed=("a",)),
     )
@@ -135,8 +139,8 @@ def test_a_resumed_run_keeps_its_start_and_its_answers_and_forgets_its_failures(
 def test_a_cost_that_is_not_known_makes_the_sum_unknown() -> None:
     state = state_after(
         START,
-        AgentFinished(2.0, "a", 1.0, output("x", cost_usd=0.25)),
-        AgentFinished(2.0, "b", 1.0, output("y", cost_usd=None)),
+        AgentFinished(2.0, AgentPath("a"), 1.0, output("x", cost_usd=0.25)),
+        AgentFinished(2.0, AgentPath("b"), 1.0, output("y", cost_usd=None)),
         RunFinished(3.0, "completed", 2.0),
     )
 
@@ -151,7 +155,7 @@ def test_a_stored_run_reads_back_as_the_run_that_was_seen(ensemble: Ensemble, da
     sink, _ = asyncio.run(run(*ensemble.agents, calls=ScriptedAgents(dict.fromkeys(failing, fails))))
     recorded = [e for e in sink.events if not isinstance(e, AgentDelta)]
 
-    read_back = [decode_event(*encode_event(e)) for e in recorded]
+    read_back = [event for e in recorded for event in decode_event(*encode_event(e))]
 
     assert read_back == recorded
     assert state_after(*read_back).result() == state_after(*sink.events).result()

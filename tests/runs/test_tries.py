@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from llm_orc.agents.budget import Budget, Tried
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentFailed,
-    AgentRetrying,
     AgentStarted,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
     RecordedEvent,
     RunEvent,
     RunStarted,
@@ -33,7 +35,7 @@ async def test_a_try_is_in_the_file_before_it_is_sent_and_settled_after_it(journ
     journal.begin(new_run("run-1", "a"))
     recorder = Recorder(journal, "run-1", lambda _event: None)
     budget = Budget(1.0, record=RecordedTries(recorder, lambda: 5.0))
-    tried = Tried("a", 0.4)
+    tried = Tried(AgentPath("a"), 0.4)
 
     async with budget.hold(tried):
         await budget.sending(tried)
@@ -41,8 +43,8 @@ async def test_a_try_is_in_the_file_before_it_is_sent_and_settled_after_it(journ
         tried.is_sent, tried.cost_usd = True, 0.1
     await recorder.commit(RunStarted(6.0, "run-1", "panel", ("a",), "x"))
 
-    assert before == (TryStarted(5.0, "a", 1, 0.4),)
-    assert load_run(journal, "run-1").events[1] == TrySettled(5.0, "a", 1, 0.1)
+    assert before == (TryStarted(5.0, AgentPath("a"), 1, 0.4),)
+    assert load_run(journal, "run-1").events[1] == TrySettled(5.0, AgentPath("a"), 1, 0.1)
 
 
 async def test_nothing_is_sent_once_the_record_takes_no_more(journal: Journal) -> None:
@@ -53,7 +55,7 @@ async def test_nothing_is_sent_once_the_record_takes_no_more(journal: Journal) -
     journal.delete(["run-1"])  # from here on nothing can be written
 
     for _ in range(2):
-        tried = Tried("a", 0.4)
+        tried = Tried(AgentPath("a"), 0.4)
         with pytest.raises(StorageError):
             async with budget.hold(tried):
                 await budget.sending(tried)
@@ -71,10 +73,11 @@ def costs_after(*events: RecordedEvent) -> CostsSoFar:
 def test_a_try_without_an_end_counts_at_its_most() -> None:
     costs = costs_after(
         RunStarted(0.0, "r", "e", ("a",), "x", limits=("cost",)),
-        AgentStarted(0.0, "a", "m", PAID),
-        TryStarted(0.0, "a", 1, 0.4),
-        TrySettled(0.0, "a", 1, 0.1),
-        TryStarted(0.0, "a", 2, 0.3),
+        AgentStarted(0.0, AgentPath("a"), "model"),
+        ModelChosen(0.0, AgentPath("a"), "m", PAID),
+        TryStarted(0.0, AgentPath("a"), 1, 0.4),
+        TrySettled(0.0, AgentPath("a"), 1, 0.1),
+        TryStarted(0.0, AgentPath("a"), 2, 0.3),
     )
 
     assert costs.counted_usd == pytest.approx(0.4)
@@ -84,16 +87,19 @@ def test_a_try_without_an_end_counts_at_its_most() -> None:
 def test_tries_that_no_limit_counted_are_named() -> None:
     costs = costs_after(
         RunStarted(0.0, "r", "e", ("a", "b", "c"), "x"),
-        AgentStarted(0.0, "a", "m", PAID),
-        AgentRetrying(0.0, "a", 2, 0.0, CUT),
-        AgentFailed(0.0, "a", 1.0, ErrorInfo("rate_limited", "busy")),
-        AgentStarted(0.0, "b", "m", PAID),
-        AgentFailed(0.0, "b", 1.0, CUT),
-        AgentStarted(0.0, "c", "m", PAID),  # and then it was killed
+        AgentStarted(0.0, AgentPath("a"), "model"),
+        ModelChosen(0.0, AgentPath("a"), "m", PAID),
+        ModelRetrying(0.0, AgentPath("a"), 2, 0.0, CUT),
+        AgentFailed(0.0, AgentPath("a"), 1.0, ErrorInfo("rate_limited", "busy")),
+        AgentStarted(0.0, AgentPath("b"), "model"),
+        ModelChosen(0.0, AgentPath("b"), "m", PAID),
+        AgentFailed(0.0, AgentPath("b"), 1.0, CUT),
+        AgentStarted(0.0, AgentPath("c"), "model"),
+        ModelChosen(0.0, AgentPath("c"), "m", PAID),  # and then it was killed
         RunStarted(0.0, "r", "e", ("a", "b", "c"), "x", limits=("cost",)),
     )
 
     assert costs.uncounted == ["a", "b", "c"]
     assert (costs.calls, costs.counted_usd, costs.unanswered) == (4, 0.0, 3)
-    costs.apply(TrySettled(0.0, "b", 0, 0.2))
+    costs.apply(TrySettled(0.0, AgentPath("b"), 0, 0.2))
     assert (costs.uncounted, costs.counted_usd) == (["a", "c"], 0.2)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.errors import BudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _ROUNDING_USD = 1e-9
 class Tried:
     """One try of a call. `most_usd` is 0 where it costs nothing, or where nobody limits the cost."""
 
-    agent: str
+    agent: AgentPath
     most_usd: float
     is_sent: bool = False  # from here on it may be billed
     cost_usd: float | None = None  # None: not known (yet)

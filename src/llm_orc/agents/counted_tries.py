@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.budget import Spending
     from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.path import AgentPath
     from llm_orc.providers.base import ModelRequest, Reply
 
 
-def counted(request: ModelRequest, candidate: Candidate, agent: str, budgets: Sequence[Spending]) -> ModelRequest:
+def counted(
+    request: ModelRequest, candidate: Candidate, agent: AgentPath, budgets: Sequence[Spending]
+) -> ModelRequest:
     """Return the request with a permit for each of its tries.
 
     Where a budget limits the cost of a metered call, its answer gets a limit too. Raises `BudgetExceeded` where
@@ -32,7 +35,7 @@ def counted(request: ModelRequest, candidate: Candidate, agent: str, budgets: Se
     return replace(request, permit=_Permit(candidate, agent, budgets, request))
 
 
-def _refuse_unknown_most(candidate: Candidate, agent: str) -> None:
+def _refuse_unknown_most(candidate: Candidate, agent: AgentPath) -> None:
     name = candidate.model.name
     if candidate.unpriced_options:
         options = ", ".join(f"`{option}`" for option in candidate.unpriced_options)
@@ -53,7 +56,7 @@ class _Permit:
     __slots__ = ("_agent", "_budgets", "_candidate", "_priced")
 
     def __init__(
-        self, candidate: Candidate, agent: str, budgets: Sequence[Spending], priced: ModelRequest | None
+        self, candidate: Candidate, agent: AgentPath, budgets: Sequence[Spending], priced: ModelRequest | None
     ) -> None:
         self._candidate, self._agent, self._budgets, self._priced = candidate, agent, budgets, priced
 

@@ -62,7 +62,7 @@ class LlmCaller:
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         failures: list[LlmOrcError] = []
-        for candidate in self._candidates[turn.agent.name]:
+        for candidate in self._candidates[turn.path]:
             if not failures:
                 turn.observer.calling(candidate.model.name, candidate.access)
             else:
@@ -90,7 +90,7 @@ class LlmCaller:
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
         request = _request(candidate.choice, turn)
         if self._budgets:
-            request = counted(request, candidate, turn.agent.name, self._budgets)
+            request = counted(request, candidate, turn.path, self._budgets)
         return await _ask(candidate, turn, request)
 
 
@@ -151,7 +151,7 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
         if not limit.is_over:
             raise
         error = AgentTimedOut(
-            f"agent `{turn.agent.name}` took longer than its limit of {choice.timeout_s:g} s",
+            f"agent `{turn.path}` took longer than its limit of {choice.timeout_s:g} s",
             hint="Raise `timeout_seconds` of the agent or its profile.",
         )
         error.may_be_billed = True

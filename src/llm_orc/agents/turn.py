@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.providers.base import Message, ReplyObserver
 
@@ -38,6 +39,7 @@ class AgentTurn:
     same for all of them, are put in by whoever keeps them.
     """
 
+    path: AgentPath
     agent: AgentSpec
     prompt: str
     observer: AgentObserver

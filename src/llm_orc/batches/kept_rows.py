@@ -78,7 +78,7 @@ def decode_record(record: Sequence[bytes] | Sequence[str]) -> tuple[RecordedEven
     events: list[RecordedEvent] = []
     for item in record:
         kind, body = msgspec.json.decode(item, type=tuple[str, msgspec.Raw])
-        events.append(decode_event(kind, bytes(body)))
+        events += decode_event(kind, bytes(body))
     folded = RunState()
     for event in events:
         folded.apply(event)

@@ -10,10 +10,11 @@ import msgspec
 from llm_orc.agents.output import AgentOutput
 from llm_orc.engine.events import (
     AgentNotice,
-    AgentRetrying,
     AgentStarted,
-    AgentSwitched,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RecordedEvent,
 )
 from llm_orc.engine.execute import error_info
@@ -24,13 +25,14 @@ from llm_orc.runs.wire import decode_event, encode_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.execute import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """One of `output` and `error` is set. `events` are those between the agent's start and end, as recorded."""
+    """One of `output` and `error` is set. `events` are the agent's own, as recorded, without its end."""
 
     ended_at: float
     duration_s: float
@@ -39,7 +41,7 @@ class StepOutcome:
     error: ErrorInfo | None = None
 
     def recorded_events(self) -> list[RecordedEvent]:
-        return [decode_event(kind, body.encode()) for kind, body in self.events]
+        return [event for kind, body in self.events for event in decode_event(kind, body.encode())]
 
     def answer(self) -> AgentOutput:
         """Return the output, or raise the error as it was."""
@@ -80,16 +82,19 @@ def encode_events(events: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
 class StepWatch:
     """The observer of an agent that runs as a step: keeps what it is told, for who reads the step's outcome."""
 
-    def __init__(self, agent: str, clock: Clock, pausing: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, agent: AgentPath, kind: str, clock: Clock, pausing: Callable[[], None] = lambda: None
+    ) -> None:
+        """`kind` is that of the agent's work; `pausing` hears when a try has failed and the next is waited for."""
         self._agent, self._clock, self._pausing = agent, clock, pausing
         self._began = clock.monotonic()
-        self._events: list[RecordedEvent] = []
+        self._events: list[RecordedEvent] = [AgentStarted(clock.now(), agent, kind)]
 
     def calling(self, model: str, access: Access) -> None:
-        self._events.append(AgentStarted(self._clock.now(), self._agent, model, access))
+        self._events.append(ModelChosen(self._clock.now(), self._agent, model, access))
 
     def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self._events.append(AgentSwitched(self._clock.now(), self._agent, model, access, error_info(because)))
+        self._events.append(ModelSwitched(self._clock.now(), self._agent, model, access, error_info(because)))
 
     def notice(self, message: str) -> None:
         self._events.append(AgentNotice(self._clock.now(), self._agent, message))
@@ -99,7 +104,7 @@ class StepWatch:
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._pausing()
-        self._events.append(AgentRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
+        self._events.append(ModelRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
 
     def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:
         return StepOutcome(

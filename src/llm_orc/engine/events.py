@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
 
 Limited = Literal["cost", "calls"]
@@ -25,7 +26,7 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run begins, or another try of it.
+    """The run begins, or another try of it. Agents that run within those in `agents` are known when they start.
 
     `limits` says what is limited: then each try is an event, with what it may cost where that is limited.
     `resumed` lists the agents whose answers an earlier try of the same run already has. With `forked_from`, the
@@ -49,7 +50,7 @@ class TryStarted:
     """A try is about to be sent that may cost `most_usd`: durable before it is. `number` is its own in the run."""
 
     at: float
-    agent: str
+    agent: AgentPath
     number: int
     most_usd: float
 
@@ -62,17 +63,26 @@ class TrySettled:
     """
 
     at: float
-    agent: str
+    agent: AgentPath
     number: int
     counts_usd: float
 
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
-    """The agent's first call is about to be made."""
+    """The agent's turn has come. `kind` is that of its work."""
 
     at: float
-    agent: str
+    agent: AgentPath
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChosen:
+    """A model is about to be asked for the first time, over this access."""
+
+    at: float
+    agent: AgentPath
     model: str
     access: Access
 
@@ -81,27 +91,27 @@ class AgentStarted:
 class AgentDelta:
     """A piece of the answer as it comes: provisional, never journaled."""
 
-    agent: str
+    agent: AgentPath
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class AgentRetrying:
+class ModelRetrying:
     """Try number `attempt` starts in `delay_s`; the text streamed so far is void."""
 
     at: float
-    agent: str
+    agent: AgentPath
     attempt: int
     delay_s: float
     error: ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
-class AgentSwitched:
+class ModelSwitched:
     """Another model or way in takes over, as the configuration allows; text streamed so far is void."""
 
     at: float
-    agent: str
+    agent: AgentPath
     model: str
     access: Access
     error: ErrorInfo
@@ -112,7 +122,7 @@ class AgentNotice:
     """Something that the agent's person should know: turns left out of a conversation that no longer fits."""
 
     at: float
-    agent: str
+    agent: AgentPath
     message: str
 
 
@@ -121,7 +131,7 @@ class AgentFinished:
     """The agent has answered."""
 
     at: float
-    agent: str
+    agent: AgentPath
     duration_s: float
     output: AgentOutput
 
@@ -131,17 +141,17 @@ class AgentFailed:
     """The agent has no answer, and no further try or fallback."""
 
     at: float
-    agent: str
+    agent: AgentPath
     duration_s: float
     error: ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSkipped:
-    """Not run, because the agents in `because` gave no answer."""
+    """Not run, because the agents at the paths in `because` gave no answer."""
 
     at: float
-    agent: str
+    agent: AgentPath
     because: tuple[str, ...]
 
 
@@ -167,8 +177,9 @@ RecordedEvent = (
     | TryStarted
     | TrySettled
     | AgentStarted
-    | AgentRetrying
-    | AgentSwitched
+    | ModelChosen
+    | ModelRetrying
+    | ModelSwitched
     | AgentNotice
     | AgentFinished
     | AgentFailed

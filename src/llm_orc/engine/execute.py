@@ -7,17 +7,19 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
     AgentNotice,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -172,7 +174,7 @@ class _Execution:
                 self.group.create_task(self._run_agent(spec))
             else:
                 because = tuple(name for name in spec.depends_on if name not in self.answers)
-                self.sink.post(AgentSkipped(self.clock.now(), spec.name, because))
+                self.sink.post(AgentSkipped(self.clock.now(), AgentPath(spec.name), because))
                 self._release(spec.name)
 
     def _may_run(self, spec: AgentSpec) -> bool:
@@ -186,6 +188,7 @@ class _Execution:
 
     async def _run_agent(self, spec: AgentSpec) -> None:
         began = self.clock.monotonic()
+        self.sink.post(AgentStarted(self.clock.now(), AgentPath(spec.name), spec.work.kind))
         try:
             await self._finish_agent(spec, began)
         except LlmOrcError as e:
@@ -206,14 +209,15 @@ class _Execution:
 
     async def _finish_agent(self, spec: AgentSpec, began: float) -> None:
         prompt = prompt_for(spec, self.task, self.answers, self.notes)
-        output = await self.call(AgentTurn(spec, prompt, _Observer(spec.name, self.sink, self.clock)))
+        path = AgentPath(spec.name)
+        output = await self.call(AgentTurn(path, spec, prompt, _Observer(path, self.sink, self.clock)))
         duration_s = self.clock.monotonic() - began
-        await self.sink.commit(AgentFinished(self.clock.now(), spec.name, duration_s, output))
+        await self.sink.commit(AgentFinished(self.clock.now(), path, duration_s, output))
         self._keep(spec.name, output)
 
     async def _fail_agent(self, spec: AgentSpec, began: float, error: LlmOrcError) -> None:
         duration_s = self.clock.monotonic() - began
-        await self.sink.commit(AgentFailed(self.clock.now(), spec.name, duration_s, error_info(error)))
+        await self.sink.commit(AgentFailed(self.clock.now(), AgentPath(spec.name), duration_s, error_info(error)))
 
 
 def _is_cancelled() -> bool:
@@ -226,14 +230,14 @@ class _Observer:
 
     __slots__ = ("agent", "clock", "sink")
 
-    def __init__(self, agent: str, sink: EventSink, clock: Clock) -> None:
+    def __init__(self, agent: AgentPath, sink: EventSink, clock: Clock) -> None:
         self.agent, self.sink, self.clock = agent, sink, clock
 
     def calling(self, model: str, access: Access) -> None:
-        self.sink.post(AgentStarted(self.clock.now(), self.agent, model, access))
+        self.sink.post(ModelChosen(self.clock.now(), self.agent, model, access))
 
     def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self.sink.post(AgentSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
+        self.sink.post(ModelSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
 
     def notice(self, message: str) -> None:
         self.sink.post(AgentNotice(self.clock.now(), self.agent, message))
@@ -242,4 +246,4 @@ class _Observer:
         self.sink.delta(AgentDelta(self.agent, piece))
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self.sink.post(AgentRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))
+        self.sink.post(ModelRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))

@@ -9,10 +9,11 @@ from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
     AgentNotice,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.jsontypes import JsonValue
 
+SCHEMA_VERSION = 2  # types and keys may be added under the same number; nothing is renamed or removed
+
 _AgentEvent = (
-    AgentStarted | AgentRetrying | AgentSwitched | AgentNotice | AgentFinished | AgentFailed | AgentSkipped
+    AgentStarted
+    | ModelChosen
+    | ModelRetrying
+    | ModelSwitched
+    | AgentNotice
+    | AgentFinished
+    | AgentFailed
+    | AgentSkipped
 )
 
 
@@ -58,6 +68,7 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
         case RunStarted():
             return {
                 "type": "run_started",
+                "schema_version": SCHEMA_VERSION,
                 "at": moment(event.at),
                 "run_id": event.run_id,
                 "ensemble": event.ensemble,
@@ -95,13 +106,15 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
     values: dict[str, JsonValue]
     match event:
         case AgentStarted():
-            kind = "agent_started"
+            kind, values = "agent_started", {"kind": event.kind}
+        case ModelChosen():
+            kind = "model_chosen"
             values = {"model": event.model, "access": access_value(event.access)}
-        case AgentRetrying():
-            kind = "agent_retrying"
+        case ModelRetrying():
+            kind = "model_retrying"
             values = {"attempt": event.attempt, "delay_s": event.delay_s, "error": error_info_value(event.error)}
-        case AgentSwitched():
-            kind = "agent_switched"
+        case ModelSwitched():
+            kind = "model_switched"
             values = {
                 "model": event.model,
                 "access": access_value(event.access),

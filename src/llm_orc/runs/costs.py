@@ -12,9 +12,9 @@ from llm_orc.auth.access import Billing
 from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
-    AgentRetrying,
-    AgentStarted,
-    AgentSwitched,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RunStarted,
     TrySettled,
     TryStarted,
@@ -22,6 +22,7 @@ from llm_orc.engine.events import (
 from llm_orc.errors import BudgetExceeded
 
 if TYPE_CHECKING:
+    from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ErrorInfo, RecordedEvent
 
@@ -36,9 +37,11 @@ class CostsSoFar:
         self.counted_usd = 0.0
         self.counts_cost = False  # a limit counts what the tries of this process cost
         self._counts_calls = False  # they are events
-        self.uncounted: list[str] = []  # the agent of each try that no limit has counted and that may be billed
+        self.uncounted: list[
+            AgentPath
+        ] = []  # the agent of each try that no limit has counted and that may be billed
         self.lost = 0  # tries of metered models that may be billed and came to no answer
-        self._metered: dict[str, bool] = {}  # of agents under way
+        self._metered: dict[AgentPath, bool] = {}  # of agents under way
         self._most: dict[int, float] = {}  # of tries under way
 
     @property
@@ -71,12 +74,12 @@ class CostsSoFar:
 
     def _agent_event(self, event: RecordedEvent) -> None:
         match event:
-            case AgentStarted():
+            case ModelChosen():
                 self._begin(event.agent, event.access)
-            case AgentRetrying():
+            case ModelRetrying():
                 self._failed(event.agent, event.error)
                 self._count_call()
-            case AgentSwitched():
+            case ModelSwitched():
                 self._failed(event.agent, event.error)
                 self._begin(event.agent, event.access)
             case AgentFailed():
@@ -96,7 +99,7 @@ class CostsSoFar:
                 self._lose(agent)
         self._metered.clear()
 
-    def _begin(self, agent: str, access: Access) -> None:
+    def _begin(self, agent: AgentPath, access: Access) -> None:
         self._metered[agent] = access.billing is Billing.METERED
         self._count_call()
 
@@ -104,11 +107,11 @@ class CostsSoFar:
         if not self._counts_calls:
             self.calls += 1
 
-    def _failed(self, agent: str, error: ErrorInfo) -> None:
+    def _failed(self, agent: AgentPath, error: ErrorInfo) -> None:
         if error.may_be_billed and self._metered.get(agent):
             self._lose(agent)
 
-    def _lose(self, agent: str) -> None:
+    def _lose(self, agent: AgentPath) -> None:
         self.lost += 1
         if not self.counts_cost:
             self.uncounted.append(agent)

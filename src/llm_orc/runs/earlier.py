@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llm_orc.agents.model import MODEL
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
-from llm_orc.engine.events import AgentFinished, RecordedEvent
+from llm_orc.engine.events import (
+    AgentFinished,
+    AgentStarted,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
+    RecordedEvent,
+)
 from llm_orc.providers.base import StopReason, Usage
 
 if TYPE_CHECKING:
@@ -40,17 +49,43 @@ class EarlierOutput(msgspec.Struct):
         return AgentOutput(self.text, (call,))
 
 
+class _EarlierStarted(msgspec.Struct):
+    at: float
+    agent: AgentPath
+    model: str
+    access: Access
+
+
 class _EarlierFinished(msgspec.Struct):
     at: float
-    agent: str
+    agent: AgentPath
     duration_s: float
     output: EarlierOutput
 
 
-def _finished(body: bytes) -> RecordedEvent:
+def _started(body: bytes) -> tuple[RecordedEvent, ...]:
+    event = msgspec.json.decode(body, type=_EarlierStarted)
+    started = AgentStarted(event.at, event.agent, MODEL.key)
+    return (started, ModelChosen(event.at, event.agent, event.model, event.access))
+
+
+def _retrying(body: bytes) -> tuple[RecordedEvent, ...]:
+    return (msgspec.json.decode(body, type=ModelRetrying),)
+
+
+def _switched(body: bytes) -> tuple[RecordedEvent, ...]:
+    return (msgspec.json.decode(body, type=ModelSwitched),)
+
+
+def _finished(body: bytes) -> tuple[RecordedEvent, ...]:
     event = msgspec.json.decode(body, type=_EarlierFinished)
-    return AgentFinished(event.at, event.agent, event.duration_s, event.output.as_output())
+    return (AgentFinished(event.at, event.agent, event.duration_s, event.output.as_output()),)
 
 
-EARLIER: Mapping[str, Callable[[bytes], RecordedEvent]] = {"agent_finished": _finished}
+EARLIER: Mapping[str, Callable[[bytes], tuple[RecordedEvent, ...]]] = {
+    "agent_started": _started,
+    "agent_retrying": _retrying,
+    "agent_switched": _switched,
+    "agent_finished": _finished,
+}
 """What reads a body, by the kind that it was stored under. Raises `msgspec.MsgspecError`."""

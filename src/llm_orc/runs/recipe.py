@@ -151,7 +151,7 @@ def load_run(journal: Journal, run_id: str) -> RecordedRun:
         decoded = decode_recipe(recipe)
     except msgspec.MsgspecError as e:
         raise RunNotResumable(f"the recipe of run `{run_id}` can't be read: {e}") from e
-    events = tuple(decode_event(kind, body) for _, kind, body in stored)
+    events = tuple(event for _, kind, body in stored for event in decode_event(kind, body))
     return RecordedRun(row, decoded, events, next_seq=stored[-1][0] + 1 if stored else 0)
 
 

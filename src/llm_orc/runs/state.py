@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import is_top
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
     AgentNotice,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -42,8 +44,9 @@ AgentPhase = Literal["waiting", "running", "retrying", "completed", "failed", "s
 class AgentState:
     """One agent as it stands. `streamed` is the provisional text of the present try."""
 
-    name: str
+    name: str  # its path in the run
     phase: AgentPhase = "waiting"
+    kind: str = "model"
     model: str | None = None
     access: Access | None = None
     started_at: float | None = None
@@ -62,7 +65,7 @@ class AgentState:
 class AgentResult:
     """How one agent ended. `error` is set when it failed, `because` when it was skipped."""
 
-    name: str
+    name: str  # its path in the run: of an agent of the ensemble itself the bare name
     status: AgentStatus
     response: str | None
     model: str | None
@@ -166,7 +169,7 @@ class RunState:
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
-            self.agents[event.agent].streamed.append(event.text)
+            self._agent(event.agent).streamed.append(event.text)
             return
         self.last_at = event.at
         self.costs.apply(event)
@@ -180,23 +183,36 @@ class RunState:
             case RunStopped():
                 self.stopped = event
             case _:
-                self._agent_event(self.agents[event.agent], event)
+                self._agent_event(self._agent(event.agent), event)
 
     def _start(self, event: RunStarted) -> None:
+        """Begin, or go on with what is kept: of agents within others only those that have their answers."""
         if self.started is None:
             self.started = event
         self.finished = self.stopped = None
         kept = set(event.resumed)
-        for name in event.agents:
-            if name not in kept or name not in self.agents:
-                self.agents[name] = AgentState(name)
+        for path in [path for path in self.agents if path not in kept]:
+            if is_top(path):
+                self.agents[path] = AgentState(path)
+            else:
+                del self.agents[path]
+        for path in event.agents:
+            self._agent(path)
+
+    def _agent(self, path: str) -> AgentState:
+        """The state of the agent at `path`, which is known from now on."""
+        state = self.agents.get(path)
+        if state is None:
+            state = self.agents[path] = AgentState(path)
+        return state
 
     def _agent_event(
         self,
         state: AgentState,
         event: AgentStarted
-        | AgentRetrying
-        | AgentSwitched
+        | ModelChosen
+        | ModelRetrying
+        | ModelSwitched
         | AgentNotice
         | AgentFinished
         | AgentFailed
@@ -204,14 +220,16 @@ class RunState:
     ) -> None:
         match event:
             case AgentStarted():
-                state.phase, state.model, state.access = "running", event.model, event.access
+                state.phase, state.kind = "running", event.kind
                 state.started_at, state.attempts = event.at, 1
-            case AgentRetrying():
+            case ModelChosen():
+                state.model, state.access = event.model, event.access
+            case ModelRetrying():
                 state.phase = "retrying"
                 state.attempts += 1
                 state.error = event.error
                 state.streamed.clear()
-            case AgentSwitched():
+            case ModelSwitched():
                 state.phase, state.model, state.access = "running", event.model, event.access
                 state.attempts += 1
                 state.switched_from.append(event.error)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.agents.budget import Tried
+    from llm_orc.agents.path import AgentPath
     from llm_orc.runs.record import DirectSink, Recorder
 
 
@@ -26,7 +27,7 @@ class RecordedTries:
         if self._sink.failure is not None:
             raise self._sink.failure
 
-    def unlimited(self, agent: str, counts_usd: float) -> None:
+    def unlimited(self, agent: AgentPath, counts_usd: float) -> None:
         """Count a try of an earlier process, which had no limit."""
         self._sink.post(TrySettled(self._now(), agent, 0, counts_usd))
 

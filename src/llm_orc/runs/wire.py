@@ -8,10 +8,11 @@ from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
     AgentNotice,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
     RecordedEvent,
     RunFinished,
     RunStarted,
@@ -28,8 +29,9 @@ KINDS: dict[type[RecordedEvent], str] = {
     TryStarted: "try_started",
     TrySettled: "try_settled",
     AgentStarted: "agent_started",
-    AgentRetrying: "agent_retrying",
-    AgentSwitched: "agent_switched",
+    ModelChosen: "model_chosen",
+    ModelRetrying: "model_retrying",
+    ModelSwitched: "model_switched",
     AgentNotice: "agent_notice",
     AgentFinished: "agent_finished",
     AgentFailed: "agent_failed",
@@ -64,8 +66,8 @@ def _storable(value: object) -> object:
     return value
 
 
-def decode_event(kind: str, body: bytes) -> RecordedEvent:
-    """Return the event, also as earlier releases stored it.
+def decode_event(kind: str, body: bytes) -> tuple[RecordedEvent, ...]:
+    """Return the event; two, where what an earlier release stored as one is two now.
 
     Raises `StorageError` where the record is damaged or of a kind that this release does not know.
     """
@@ -78,10 +80,11 @@ def decode_event(kind: str, body: bytes) -> RecordedEvent:
         ) from e
 
 
-def _decode(kind: str, body: bytes) -> RecordedEvent:
-    try:
-        return _decoders[kind].decode(body)
-    except msgspec.ValidationError:
-        if kind not in EARLIER:
-            raise
+def _decode(kind: str, body: bytes) -> tuple[RecordedEvent, ...]:
+    if (decoder := _decoders.get(kind)) is not None:
+        try:
+            return (decoder.decode(body),)
+        except msgspec.ValidationError:
+            if kind not in EARLIER:
+                raise
     return EARLIER[kind](body)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llm_orc.app.conversations.chat import Chat, ChatOptions
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.engine.events import AgentSwitched
+from llm_orc.engine.events import ModelSwitched
 from llm_orc.errors import AccessNotSupported, AuthError, LlmOrcError, NotLoggedIn
 from llm_orc.sandbox.faults import Fault, RefusalSignature
 from llm_orc.sandbox.oauth.server import OAuthServer
@@ -100,7 +100,7 @@ async def test_a_way_that_the_user_allowed_takes_over_in_the_same_run(
 
     assert result.status == "completed"
     assert result.by_billing.keys() == {"metered"}
-    switched = [event for event in seen.events if isinstance(event, AgentSwitched)]
+    switched = [event for event in seen.events if isinstance(event, ModelSwitched)]
     assert [(s.access.provider, s.access.method) for s in switched] == [("anthropic-api", "api-key")] * 3
     assert len(claude.starts) == 1  # what has shown itself closed is not asked again
     assert [request.system_prompt for request in sandbox.requests] == [

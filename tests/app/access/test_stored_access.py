@@ -10,7 +10,7 @@ import pytest
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
-from llm_orc.engine.events import AgentFinished, AgentRetrying, AgentSwitched
+from llm_orc.engine.events import AgentFinished, ModelRetrying, ModelSwitched
 from llm_orc.errors import AccessRefused, AuthError, CredentialExpired
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
@@ -242,9 +242,9 @@ async def test_a_refused_way_in_is_named_remembered_and_left_for_the_next(
             await run(workspace.app(), "alone")
 
         assert result.status == "completed"
-        [switched] = [e for e in seen.events if isinstance(e, AgentSwitched)]
+        [switched] = [e for e in seen.events if isinstance(e, ModelSwitched)]
         assert switched.error.code == "access_refused"
-        assert not any(isinstance(e, AgentRetrying) for e in seen.events)
+        assert not any(isinstance(e, ModelRetrying) for e in seen.events)
         assert asked == sandbox.request_count == 2
         assert server.refresh_count == 0
         assert caught.value.signature == signature

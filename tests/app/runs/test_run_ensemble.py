@@ -11,7 +11,7 @@ from llm_orc.app.history.runs import get_run, list_runs
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.engine.events import AgentDelta, AgentFinished, AgentRetrying, AgentStarted, AgentSwitched
+from llm_orc.engine.events import AgentDelta, AgentFinished, AgentStarted, ModelRetrying, ModelSwitched
 from llm_orc.errors import InputError, RunNotFound, RunNotResumable
 from llm_orc.sandbox.faults import Cut, Delay, Fault, Garbage, Hang, Status
 from llm_orc.sandbox.server import Sandbox
@@ -83,7 +83,7 @@ async def test_transient_failures_are_tried_again_and_shown(workspace: Workspace
 
         result, seen = await run(workspace.app(), "one", stream=True)
 
-    codes = [e.error.code for e in seen.events if isinstance(e, AgentRetrying)]
+    codes = [e.error.code for e in seen.events if isinstance(e, ModelRetrying)]
     assert codes == ["provider_overloaded", "rate_limited", "reply_cut"]
     assert (result.status, result["a"].attempts) == ("completed", 4)
     assert sandbox.request_count == 4
@@ -108,7 +108,7 @@ async def test_a_failed_agent_falls_to_the_profile_that_its_author_named(workspa
 
         result, seen = await run(workspace.app(), "one")
 
-    [switched] = [e for e in seen.events if isinstance(e, AgentSwitched)]
+    [switched] = [e for e in seen.events if isinstance(e, ModelSwitched)]
     assert (switched.model, switched.error.code) == ("sound", "reply_unreadable")
     assert result["a"].status == "completed"
 

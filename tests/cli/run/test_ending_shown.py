@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.run.progress import Picture
 from llm_orc.cli.shell.background_writer import TerminalWriter
 from llm_orc.conversations.conversation import Turn
-from llm_orc.engine.events import AgentFinished, AgentStarted, RunFinished, RunStarted
+from llm_orc.engine.events import AgentFinished, AgentStarted, ModelChosen, RecordedEvent, RunFinished, RunStarted
 from llm_orc.formats.batch import Columns, csv_heading, csv_row, row_value
 from llm_orc.formats.conversation import as_json as conversation_json
 from llm_orc.formats.conversation import as_text as conversation_text
@@ -37,11 +38,12 @@ ENDINGS = [
 each_ending = pytest.mark.parametrize(("output", "words"), ENDINGS, ids=["cut", "unknown", "bare"])
 
 
-def events_of(output: AgentOutput) -> list[RunStarted | AgentStarted | AgentFinished | RunFinished]:
+def events_of(output: AgentOutput) -> list[RecordedEvent]:
     return [
         RunStarted(0.0, "run-1", "panel", ("a",), "the task"),
-        AgentStarted(0.0, "a", "m", ACCESS),
-        AgentFinished(1.0, "a", 1.0, output),
+        AgentStarted(0.0, AgentPath("a"), "model"),
+        ModelChosen(0.0, AgentPath("a"), "m", ACCESS),
+        AgentFinished(1.0, AgentPath("a"), 1.0, output),
         RunFinished(1.0, "completed", 1.0),
     ]
 
@@ -69,12 +71,12 @@ def test_in_each_view_of_a_run(output: AgentOutput, words: str, capsys: pytest.C
         picture.apply(event)
 
     assert any(words in line.text for line in picture.lines(120, 10, 1.0))
-    assert words in plain_words(events[2])
+    assert words in plain_words(events[3])
     asyncio.run(_chat(events))
     assert words in capsys.readouterr().err
 
 
-async def _chat(events: list[RunStarted | AgentStarted | AgentFinished | RunFinished]) -> None:
+async def _chat(events: list[RecordedEvent]) -> None:
     view = ChatView(1, TerminalWriter(lambda: None))
     for event in events:
         view.show(event)
@@ -87,7 +89,7 @@ def test_in_each_format_for_programs(output: AgentOutput, words: str) -> None:
     [call] = output.calls
     found = [
         json.loads(as_json(result))["results"]["a"],
-        json.loads(event_line(events_of(output)[2])),
+        json.loads(event_line(events_of(output)[3])),
         row_value({}, result, None)["results"]["a"],  # type: ignore[index, call-overload]
     ]
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.run.progress import Picture, width_of
 from llm_orc.cli.shell.tables import cell_width
@@ -14,10 +15,11 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
     ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
     RunStarted,
 )
 from llm_orc.providers.base import Usage
@@ -36,14 +38,15 @@ def picture_of(*agents: str, sandbox: bool = False) -> Picture:
 
 def start(picture: Picture, *agents: str) -> None:
     for agent in agents:
-        picture.apply(AgentStarted(at=101.0, agent=agent, model="some-model", access=ACCESS))
+        picture.apply(AgentStarted(101.0, AgentPath(agent), "model"))
+        picture.apply(ModelChosen(101.0, AgentPath(agent), "some-model", ACCESS))
 
 
 def finish(picture: Picture, agent: str) -> None:
     output = AgentOutput(
         "yes", (ModelCall("some-model", ACCESS, Usage(input_tokens=1200, output_tokens=34), cost_usd=0.0031),)
     )
-    picture.apply(AgentFinished(at=103.0, agent=agent, duration_s=2.0, output=output))
+    picture.apply(AgentFinished(at=103.0, agent=AgentPath(agent), duration_s=2.0, output=output))
 
 
 def drawn(picture: Picture, width: int = 100, height: int = 24, now: float = 104.0) -> str:
@@ -53,11 +56,11 @@ def drawn(picture: Picture, width: int = 100, height: int = 24, now: float = 104
 def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> None:
     picture = picture_of("analyst", "marketer", "lawyer", "chair", "clerk")
     start(picture, "analyst", "marketer", "lawyer")
-    picture.apply(AgentDelta("marketer", "Sell it\n"))
-    picture.apply(AgentDelta("marketer", "now."))
+    picture.apply(AgentDelta(AgentPath("marketer"), "Sell it\n"))
+    picture.apply(AgentDelta(AgentPath("marketer"), "now."))
     finish(picture, "analyst")
-    picture.apply(AgentFailed(at=104.0, agent="lawyer", duration_s=3.0, error=ERROR))
-    picture.apply(AgentSkipped(at=104.0, agent="chair", because=("lawyer",)))
+    picture.apply(AgentFailed(at=104.0, agent=AgentPath("lawyer"), duration_s=3.0, error=ERROR))
+    picture.apply(AgentSkipped(at=104.0, agent=AgentPath("chair"), because=("lawyer",)))
 
     assert drawn(picture).splitlines() == [
         "panel 3 of 5 agents, 4.0 s, 1 running, 1 failed, 1 skipped, 1,234 tokens, $0.0031",
@@ -72,8 +75,8 @@ def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> Non
 def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
     picture = picture_of("analyst")
     start(picture, "analyst")
-    picture.apply(AgentDelta("analyst", "void"))
-    picture.apply(AgentRetrying(at=102.0, agent="analyst", attempt=2, delay_s=1.0, error=ERROR))
+    picture.apply(AgentDelta(AgentPath("analyst"), "void"))
+    picture.apply(ModelRetrying(at=102.0, agent=AgentPath("analyst"), attempt=2, delay_s=1.0, error=ERROR))
 
     assert "again, after `openai` allows no more calls now" in drawn(picture)
     assert "void" not in drawn(picture)
@@ -82,7 +85,7 @@ def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
 def test_long_text_shows_its_end() -> None:
     picture = picture_of("analyst")
     start(picture, "analyst")
-    picture.apply(AgentDelta("analyst", "beginning " + "x" * 300 + " the end"))
+    picture.apply(AgentDelta(AgentPath("analyst"), "beginning " + "x" * 300 + " the end"))
 
     line = drawn(picture, width=80).splitlines()[1]
 
@@ -94,7 +97,7 @@ def test_long_text_shows_its_end() -> None:
 def test_a_narrow_terminal_gets_a_name_and_one_figure() -> None:
     picture = picture_of("financial-analyst", "chair")
     start(picture, "financial-analyst")
-    picture.apply(AgentDelta("financial-analyst", "some text"))
+    picture.apply(AgentDelta(AgentPath("financial-analyst"), "some text"))
 
     assert drawn(picture, width=50).splitlines()[1:] == [
         "● financial-analyst  3.0 s",
@@ -106,7 +109,7 @@ def test_more_agents_than_rows_show_the_active_and_the_failed_ones() -> None:
     names = [f"agent-{number:04}" for number in range(5000)]
     picture = picture_of(*names)
     start(picture, "agent-0007", "agent-4000", "agent-4999")
-    picture.apply(AgentFailed(at=102.0, agent="agent-4000", duration_s=1.0, error=ERROR))
+    picture.apply(AgentFailed(at=102.0, agent=AgentPath("agent-4000"), duration_s=1.0, error=ERROR))
 
     lines = drawn(picture, height=10).splitlines()
 
@@ -144,7 +147,7 @@ def test_no_line_is_wider_than_the_terminal_and_none_too_many(
 ) -> None:
     picture = picture_of(*names)
     start(picture, names[0])
-    picture.apply(AgentDelta(names[0], text))
+    picture.apply(AgentDelta(AgentPath(names[0]), text))
     if len(names) > 1:
         start(picture, names[1])
         finish(picture, names[1])
@@ -169,9 +172,9 @@ def test_a_cost_that_is_not_wholly_known_is_marked_as_it_goes() -> None:
     assert "+?" not in drawn(picture)
 
     cut = ErrorInfo(code="reply_cut", message="the connection ended", may_be_billed=True)
-    picture.apply(AgentRetrying(at=103.0, agent="lawyer", attempt=2, delay_s=0.0, error=cut))
+    picture.apply(ModelRetrying(at=103.0, agent=AgentPath("lawyer"), attempt=2, delay_s=0.0, error=cut))
     uncounted = AgentOutput("yes", (ModelCall("some-model", ACCESS, Usage(), cost_usd=None),))
-    picture.apply(AgentFinished(at=104.0, agent="chair", duration_s=2.0, output=uncounted))
+    picture.apply(AgentFinished(at=104.0, agent=AgentPath("chair"), duration_s=2.0, output=uncounted))
 
     assert "1,234+? tokens, $0.0031+?" in drawn(picture)
     assert "? in, ? out  metered cost unknown" in drawn(picture)

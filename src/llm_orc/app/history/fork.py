@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Limits, Watch, conduct
 from llm_orc.engine.events import AgentFinished, RunStarted
@@ -114,6 +115,6 @@ def _beginning(
     plan = make_plan(recipe.ensemble)
     names, ensemble = plan.names, plan.ensemble
     started = RunStarted(now, run_id, ensemble, names, recipe.task, recipe.rehearsal, forked_from=forked_from)
-    finished = tuple(AgentFinished(now, name, 0.0, kept[name]) for name in names if name in kept)
+    finished = tuple(AgentFinished(now, AgentPath(name), 0.0, kept[name]) for name in names if name in kept)
     row = RunRow(run_id, ensemble, now, None, "open", len(names), len(kept), None, recipe.rehearsal)
     return RecordedRun(row, recipe, (started, *finished), next_seq=0)

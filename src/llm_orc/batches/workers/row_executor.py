@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
@@ -146,13 +147,13 @@ class RowExecutor:
         queued: set[str] = set()
 
         async def run_step(turn: AgentTurn) -> str:
-            choices = recipe.choices.get(turn.agent.name) if limited else None
+            choices = recipe.choices.get(turn.path) if limited else None
             provider = choices[0].provider if choices else None
             if self._queued is not None and provider in limited and provider is not None:
-                queued.add(turn.agent.name)
+                queued.add(turn.path)
                 with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
-                    answer = await self._queued.ask(name, turn.agent.name, turn.prompt, provider)
-                queued.discard(turn.agent.name)
+                    answer = await self._queued.ask(name, turn.path, turn.prompt, provider)
+                queued.discard(turn.path)
                 return answer
             return await self._call(name, call, turn)
 
@@ -187,7 +188,8 @@ class RowExecutor:
         async with self._workflow(name):
             recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
-            turn = AgentTurn(spec, prompt, StepWatch(agent, self._clock))
+            path = AgentPath(agent)
+            turn = AgentTurn(path, spec, prompt, StepWatch(path, spec.work.kind, self._clock))
 
             async def run_step() -> str:
                 return await self._call(name, call, turn)

@@ -10,7 +10,7 @@ from dbos import DBOS
 from llm_orc.batches.database import StoreFailure
 from llm_orc.batches.outcome import StepOutcome, StepWatch, decode_outcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
-from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished
+from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished, AgentStarted
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.wire import encode_event
@@ -35,15 +35,18 @@ class RowSink:
         """`earlier` are the events of an attempt before this one, which goes on with its answers."""
         self.record: list[bytes] = []
         for event in earlier:
-            self._keep(event)
+            self.keep(event)
         self.outcomes: dict[str, StepOutcome] = {}
 
     def post(self, event: RecordedEvent) -> None:
+        if isinstance(event, AgentStarted):
+            return  # its step tells when it started, and that may have been in another process
         if isinstance(event, AgentFinished | AgentFailed) and (outcome := self.outcomes.get(event.agent)):
             event = replace(event, at=outcome.ended_at, duration_s=outcome.duration_s)
-        self._keep(event)
+        self.keep(event)
 
-    def _keep(self, event: RecordedEvent) -> None:
+    def keep(self, event: RecordedEvent) -> None:
+        """Take an event as it is."""
         kind, body = encode_event(event)
         self.record.append(b'["%s",%s]' % (kind.encode(), body))
 
@@ -68,17 +71,16 @@ class DurableSteps:
         self._sink, self._ask = sink, ask
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
-        name = turn.agent.name
         outcome = decode_outcome(await self.run_step(turn))
-        self._sink.outcomes[name] = outcome
+        self._sink.outcomes[turn.path] = outcome
         for event in outcome.recorded_events():
-            self._sink.post(event)
+            self._sink.keep(event)
         return outcome.answer()
 
     async def run_step(self, turn: AgentTurn) -> str:
         """Ask the agent, or return what an earlier try of this row was told."""
-        name = turn.agent.name
-        return await self._slots[name].run_async({"name": f"agent:{name}", "preemptible": True}, self._ask, turn)
+        path = turn.path
+        return await self._slots[path].run_async({"name": f"agent:{path}", "preemptible": True}, self._ask, turn)
 
 
 async def call_agent(
@@ -92,7 +94,7 @@ async def call_agent(
 
     `retrying` is called when a try has failed and another will follow. Raises failures that are `is_fatal`.
     """
-    watch = StepWatch(turn.agent.name, clock, retrying)
+    watch = StepWatch(turn.path, turn.agent.work.kind, clock, retrying)
     try:
         output = await call(replace(turn, observer=watch))
     except LlmOrcError as e:

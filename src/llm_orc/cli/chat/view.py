@@ -14,9 +14,9 @@ from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
     AgentNotice,
-    AgentRetrying,
     AgentSkipped,
-    AgentSwitched,
+    ModelRetrying,
+    ModelSwitched,
     RunFinished,
 )
 from llm_orc.formats.printable import PrintableStream, one_line, printable
@@ -46,7 +46,7 @@ class ChatView:
             case AgentDelta():
                 if self._streams:
                     self._write(self._printable.feed(event.text))
-            case AgentRetrying() | AgentSwitched():
+            case ModelRetrying() | ModelSwitched():
                 was_begun = self._is_in_line
                 self._note(plain_words(event))
                 if was_begun:

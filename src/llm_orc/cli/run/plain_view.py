@@ -10,10 +10,10 @@ from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
     AgentNotice,
-    AgentRetrying,
     AgentSkipped,
     AgentStarted,
-    AgentSwitched,
+    ModelRetrying,
+    ModelSwitched,
     RunStarted,
 )
 from llm_orc.formats.figures import count, seconds
@@ -65,9 +65,9 @@ def plain_words(event: RunEvent) -> str:
             words = f"{event.ensemble}: {len(resumed)} of {count(len(event.agents), 'agent')} finished before"
         case AgentStarted():
             words = f"{event.agent}: started"
-        case AgentRetrying():
+        case ModelRetrying():
             words = f"{event.agent}: try {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
-        case AgentSwitched():
+        case ModelSwitched():
             way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
             words = f"{event.agent}: now {event.model} {way}: {event.error.message}"
         case AgentNotice():

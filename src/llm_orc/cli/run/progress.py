@@ -57,8 +57,8 @@ class Picture:
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
+            self._state.apply(event)
             streamed = self._state.agents[event.agent].streamed
-            streamed.append(event.text)
             if len(streamed) > 2 * _PIECES:  # what no line can show is not kept
                 del streamed[:-_PIECES]
             return
@@ -66,11 +66,12 @@ class Picture:
             self._state.apply(event)
             self._recount(event.at)
             return
-        name = getattr(event, "agent", None)
-        before = self._state.agents[name].phase if name else None
+        path = getattr(event, "agent", None)
+        known = self._state.agents.get(path) if path else None
+        before = known.phase if known else None
         self._state.apply(event)
-        if name and before:
-            self._moved(self._state.agents[name], before)
+        if path and (agent := self._state.agents.get(path)) is not None:
+            self._moved(agent, before)
         if isinstance(event, AgentFinished):
             self._count(event)
 
@@ -82,8 +83,10 @@ class Picture:
         self._active = {name: agent for name, agent in agents.items() if agent.phase in _ACTIVE}
         self._failed = {name: agent for name, agent in agents.items() if agent.phase == "failed"}
 
-    def _moved(self, agent: AgentState, before: AgentPhase) -> None:
-        self._phases[before] -= 1
+    def _moved(self, agent: AgentState, before: AgentPhase | None) -> None:
+        """`before` None: the agent, which runs within another, was not known."""
+        if before is not None:
+            self._phases[before] -= 1
         self._phases[agent.phase] += 1
         if agent.phase in _ACTIVE:
             self._active[agent.name] = agent

@@ -1,0 +1,51 @@
+"""Where an agent stands in a run: the agents above it, the item or round where there are several, and its name.
+
+A path is its text, `panel/review[3]/judge`, so that it can be a key, a column and a word on a screen as it is: an
+agent of the ensemble itself has its bare name. No name in a file holds `/` or `[`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+AgentPath = NewType("AgentPath", str)
+
+_STEP = re.compile(r"[^/\[\]]+(?:\[\d+\])*")
+
+
+def path_of(*steps: str) -> AgentPath:
+    """Return the path of these steps, the outermost first: `path_of("panel", "review[3]", "judge")`."""
+    return AgentPath("/".join(steps))
+
+
+def parse_path(text: str) -> AgentPath:
+    """Return the path that `text` is. Raises `ValueError` where it is none."""
+    if not all(_STEP.fullmatch(step) for step in text.split("/")):
+        raise ValueError(f"`{text}` is no path of an agent")
+    return AgentPath(text)
+
+
+def steps_of(path: AgentPath) -> tuple[str, ...]:
+    """Return the steps, the outermost first."""
+    return tuple(path.split("/"))
+
+
+def child_of(path: AgentPath, name: str) -> AgentPath:
+    """Return the path of the agent `name` that runs within the one at `path`."""
+    return AgentPath(f"{path}/{name}")
+
+
+def item_of(path: AgentPath, number: int) -> AgentPath:
+    """Return the path of one item, or one round, of the agent at `path`."""
+    return AgentPath(f"{path}[{number}]")
+
+
+def is_within(path: str, other: AgentPath) -> bool:
+    """Return whether `path` is below `other`: one of its items, or of the agents that run within it."""
+    return path.startswith((f"{other}/", f"{other}["))
+
+
+def is_top(path: str) -> bool:
+    """Return whether it is an agent of the ensemble itself."""
+    return "/" not in path and "[" not in path
