@@ -96,3 +96,23 @@ class Entry:
         A renewal copies a found sign-in into the own store. Nobody added it by that: it has no `obtained_at`.
         """
         return self.source == "own" and self.obtained_at is not None
+
+
+def new_entry(provider: str, account: str | None, credential: Credential, billing: Billing) -> Entry:
+    """Return an entry of the named account, for None the default one. Raises `ValueError` for a bad name."""
+    account = DEFAULT_ACCOUNT if account is None else account
+    return Entry(_name("provider", provider), _name("account", account), credential, billing)
+
+
+def as_secret(value: Secret | str) -> Secret:
+    """Return a credential wrapped. Raises `ValueError` for an empty one."""
+    secret = value if isinstance(value, Secret) else Secret(value)
+    if not secret:
+        raise ValueError("an empty credential is not kept")
+    return secret
+
+
+def _name(what: str, name: str) -> str:
+    if not name or len(name) > 200 or not name.isprintable():
+        raise ValueError(f"a name of a{'n' if what == 'account' else ''} {what} has 1 to 200 printable characters")
+    return name

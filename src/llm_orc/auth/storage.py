@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Entry, OAuthToken
-from llm_orc.auth.secret import Secret
+from llm_orc.auth.credential import ApiKey, Entry, OAuthToken, as_secret, new_entry
 from llm_orc.auth.stores.encrypted_file import Contents, EncryptedFile, EntryKey
+from llm_orc.auth.stores.entry_choice import (
+    choose,
+    damaged_of,
+    others_inactive,
+    refuse_damaged,
+    unreadable_of,
+    with_one_active,
+)
 from llm_orc.auth.stores.envelope import provider_of
+from llm_orc.auth.stores.older import OlderStores
 from llm_orc.auth.stores.refresh_locks import RefreshLocks, hold
 from llm_orc.errors import CredentialStoreError, NotLoggedIn
 from llm_orc.storage.atomic import sync_directory
@@ -24,7 +32,7 @@ from llm_orc.storage.atomic import sync_directory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from llm_orc.auth.credential import Credential
+    from llm_orc.auth.secret import Secret
     from llm_orc.auth.stores.keys import KeySource, Protection
     from llm_orc.auth.stores.older import OlderStore
 
@@ -73,11 +81,9 @@ class CredentialStorage:
     ) -> None:
         self.path = path
         self._file = EncryptedFile(path, keys)
-        self._older = tuple(older)
+        self._older = OlderStores(older)
         self._clock = clock
         self._refresh_locks = RefreshLocks(locks or path.with_name(f"{path.name}.turns"))
-
-    # --- what there is -----------------------------------------------------------------------------------
 
     @property
     def state(self) -> StoreState:
@@ -107,7 +113,7 @@ class CredentialStorage:
     @property
     def older_providers(self) -> tuple[str, ...]:
         """The providers of which an older store holds something, removed here or not."""
-        return tuple(dict.fromkeys(entry.provider for store in self._older for entry in store.read().entries))
+        return tuple(dict.fromkeys(entry.provider for entry in self._older.entries()))
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -127,35 +133,31 @@ class CredentialStorage:
                 f"an entry of `{provider_of(slot)}` is of a newer release; it is kept, not used"
                 for slot in contents.strange
             ]
-        for store in self._older:
-            found += store.read().notices
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys((*found, *self._older.notices)))
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the own entries by provider and account, then those of older stores; one active per provider."""
-        return _with_one_active(self._merged(self._file.read()))
+        return with_one_active(self._merged(self._file.read()))
 
     def get(self, provider: str, account: str | None = None) -> Entry | None:
         """Return an entry, without `account` the active one. Needs no key for a provider that the store lacks."""
         envelope = self._file.look()
         contents = self._file.read() if envelope is not None and provider in envelope.providers else None
-        entry = _choose(_with_one_active(self._merged(contents)), provider, account)
+        entry = choose(with_one_active(self._merged(contents)), provider, account)
         if entry is None and contents is not None:
-            _refuse_damaged(contents, provider, account)
+            refuse_damaged(contents, provider, account)
         return entry
 
     def of(self, provider: str) -> StoredOf:
         """Return all that is stored of one provider, what can't be read in words. Needs a key as `get` does."""
         envelope = self._file.look()
         contents = self._file.read() if envelope is not None and provider in envelope.providers else None
-        entries = tuple(e for e in _with_one_active(self._merged(contents)) if e.provider == provider)
-        unreadable = _unreadable_of(contents, provider, self.path) if contents is not None else ()
+        entries = tuple(e for e in with_one_active(self._merged(contents)) if e.provider == provider)
+        unreadable = unreadable_of(contents, provider, self.path) if contents is not None else ()
         own = contents.entries.values() if contents is not None else ()
         if unreadable and not any(entry.provider == provider and entry.is_active for entry in own):
             entries = tuple(replace(entry, is_active=False) for entry in entries)
         return StoredOf(entries, unreadable)
-
-    # --- changes -----------------------------------------------------------------------------------------
 
     def store_api_key(
         self,
@@ -168,8 +170,8 @@ class CredentialStorage:
         label: str = "",
     ) -> Entry:
         """Keep a key and make its account the provider's active one."""
-        credential = ApiKey(_secret(key))
-        return self._store(_entry(provider, account, credential, billing), origin=origin, label=label)
+        credential = ApiKey(as_secret(key))
+        return self._store(new_entry(provider, account, credential, billing), origin=origin, label=label)
 
     def store_oauth_token(
         self,
@@ -192,15 +194,15 @@ class CredentialStorage:
         Marks of an earlier sign-in of this account are gone, its acknowledged terms stay.
         """
         token = OAuthToken(
-            access_token=_secret(access_token),
-            refresh_token=_secret(refresh_token) if refresh_token else None,
+            access_token=as_secret(access_token),
+            refresh_token=as_secret(refresh_token) if refresh_token else None,
             expires_at=expires_at,
             issued_at=self._clock(),
             scopes=tuple(scopes),
             client_id=client_id,
             clock_skew_s=clock_skew_s,
         )
-        entry = replace(_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
+        entry = replace(new_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
         return self._store(entry, origin=origin, label=label)
 
     def keep(self, entry: Entry) -> Entry:
@@ -213,9 +215,9 @@ class CredentialStorage:
         An entry of an older store makes room for itself alone: it is copied, whatever other accounts there are.
         """
         with self._writing() as contents:
-            _refuse_damaged(contents, entry.provider, None)
-            merged = _with_one_active(self._merged(contents))
-            standing = _choose(merged, entry.provider, entry.account if entry.source == "older-store" else None)
+            refuse_damaged(contents, entry.provider, None)
+            merged = with_one_active(self._merged(contents))
+            standing = choose(merged, entry.provider, entry.account if entry.source == "older-store" else None)
             is_adopted = standing == entry and not entry.is_set_up
             if standing is not None and not is_adopted and (standing.source == "own" or standing != entry):
                 return standing
@@ -251,14 +253,14 @@ class CredentialStorage:
         if self._file.look() is None and self._merged(None) == ():
             return None
         with self._writing() as contents:
-            entry = _choose(_with_one_active(self._merged(contents)), provider, account)
+            entry = choose(with_one_active(self._merged(contents)), provider, account)
             if entry is None:
-                drop = _damaged_of(contents, provider, account)
+                drop = damaged_of(contents, provider, account)
                 if drop:
                     self._file.write(contents, drop=drop)
                 return None
             key = (entry.provider, entry.account)
-            if self._older_may_hold(key):
+            if self._older.may_hold(key):
                 self._file.write(contents, removed=(key,))
             else:
                 self._file.write(contents, drop=(contents.sealer.slot(*key),))
@@ -269,7 +271,7 @@ class CredentialStorage:
         with self._writing() as contents:
             found = self._existing(contents, provider, account)
             chosen = replace(found, is_active=True, source="own", obtained_at=found.obtained_at or self._clock())
-            self._file.write(contents, put=(chosen, *_others_inactive(contents, chosen)))
+            self._file.write(contents, put=(chosen, *others_inactive(contents, chosen)))
             return chosen
 
     def reprotect(self, keys: KeySource) -> Protection:
@@ -301,8 +303,6 @@ class CredentialStorage:
                 ) from e
             return aside
 
-    # --- between processes -------------------------------------------------------------------------------
-
     def refresh_lock(
         self, provider: str, account: str, *, wait_s: float = 60.0, waited_s: float = 0.0
     ) -> AbstractContextManager[None]:
@@ -322,15 +322,13 @@ class CredentialStorage:
         """Tell all processes; None ends it. More than a day ahead is taken for a wrong clock and not kept to."""
         self._refresh_locks.set_cooldown(provider, account, until)
 
-    # --- within ------------------------------------------------------------------------------------------
-
     def _store(self, entry: Entry, *, origin: str | None, label: str) -> Entry:
         entry = replace(entry, origin=origin, label=label, obtained_at=self._clock())
         with self._writing() as contents:
             old = contents.entries.get((entry.provider, entry.account))
             if old is not None and entry.terms_acknowledged_at is None:
                 entry = replace(entry, terms_acknowledged_at=old.terms_acknowledged_at)
-            self._file.write(contents, put=(entry, *_others_inactive(contents, entry)))
+            self._file.write(contents, put=(entry, *others_inactive(contents, entry)))
         return entry
 
     @contextmanager
@@ -347,98 +345,17 @@ class CredentialStorage:
     def _merged(self, contents: Contents | None) -> tuple[Entry, ...]:
         found = [entry for _, entry in sorted(contents.entries.items())] if contents else []
         seen: set[EntryKey] = {(entry.provider, entry.account) for entry in found}
-        for store in self._older:
-            for entry in sorted(store.read().entries, key=lambda e: (e.provider, e.account)):
-                key = (entry.provider, entry.account)
-                if key not in seen and not (contents and contents.holds(key)):
-                    seen.add(key)
-                    found.append(entry)
+        for entry in self._older.entries():
+            key = (entry.provider, entry.account)
+            if key not in seen and not (contents and contents.holds(key)):
+                seen.add(key)
+                found.append(entry)
         return tuple(found)
 
     def _existing(self, contents: Contents, provider: str, account: str | None) -> Entry:
-        entry = _choose(_with_one_active(self._merged(contents)), provider, account)
+        entry = choose(with_one_active(self._merged(contents)), provider, account)
         if entry is not None:
             return entry
-        _refuse_damaged(contents, provider, account)
+        refuse_damaged(contents, provider, account)
         which = f"`{provider}`" if account is None else f"`{provider}` with the account `{account}`"
         raise NotLoggedIn(f"there is no stored credential for {which}", hint=f"llm-orc auth add {provider}")
-
-    def _older_may_hold(self, key: EntryKey) -> bool:
-        """True too for an older store that can't be read now: what it holds must not come back later."""
-        for store in self._older:
-            contents = store.read()
-            if not contents.is_readable or any((e.provider, e.account) == key for e in contents.entries):
-                return True
-        return False
-
-
-def _choose(entries: tuple[Entry, ...], provider: str, account: str | None) -> Entry | None:
-    for entry in entries:
-        if entry.provider == provider and (entry.is_active if account is None else entry.account == account):
-            return entry
-    return None
-
-
-def _with_one_active(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Own entries go before older ones; of several marked active, or none, the first is it."""
-    active: dict[str, Entry] = {}
-    for entry in entries:
-        known = active.get(entry.provider)
-        if known is None or (entry.is_active and entry.source == "own" and not known.is_active):
-            active[entry.provider] = entry
-    return tuple(
-        entry
-        if entry.is_active == (chosen := active[entry.provider] is entry)
-        else replace(entry, is_active=chosen)
-        for entry in entries
-    )
-
-
-def _others_inactive(contents: Contents, chosen: Entry) -> tuple[Entry, ...]:
-    return tuple(
-        replace(entry, is_active=False)
-        for entry in contents.entries.values()
-        if entry.provider == chosen.provider and entry.account != chosen.account and entry.is_active
-    )
-
-
-def _damaged_of(contents: Contents, provider: str, account: str | None) -> tuple[str, ...]:
-    if account is not None:
-        return tuple(slot for slot in contents.damaged if slot == contents.sealer.slot(provider, account))
-    return tuple(slot for slot in contents.damaged if provider_of(slot) == provider)
-
-
-def _unreadable_of(contents: Contents, provider: str, path: Path) -> tuple[str, ...]:
-    damaged = [slot for slot in contents.damaged if provider_of(slot) == provider]
-    strange = [slot for slot in contents.strange if provider_of(slot) == provider]
-    return (
-        *(f"an entry of `{provider}` in `{path}` is damaged and can't be read" for _ in damaged),
-        *(f"an entry of `{provider}` in `{path}` is of a newer release and is not understood" for _ in strange),
-    )
-
-
-def _refuse_damaged(contents: Contents, provider: str, account: str | None) -> None:
-    if _damaged_of(contents, provider, account):
-        raise CredentialStoreError(
-            f"an entry of `{provider}` in the credential store is damaged",
-            state="corrupt",
-            hint=f"Add it again: llm-orc auth add {provider}; or delete it: llm-orc auth remove {provider}",
-        )
-
-
-def _entry(provider: str, account: str | None, credential: Credential, billing: Billing) -> Entry:
-    account = DEFAULT_ACCOUNT if account is None else account
-    return Entry(_name("provider", provider), _name("account", account), credential, billing)
-
-
-def _secret(value: Secret | str) -> Secret:
-    secret = value if isinstance(value, Secret) else Secret(value)
-    if not secret:
-        raise ValueError("an empty credential is not kept")
-    return secret
-
-
-def _name(what: str, name: str) -> str:
-    if not name or len(name) > 200 or not name.isprintable():
-        raise ValueError(f"a name of a{'n' if what == 'account' else ''} {what} has 1 to 200 printable characters")
-    return name

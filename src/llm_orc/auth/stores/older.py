@@ -12,6 +12,7 @@ from llm_orc.errors import StorageError
 from llm_orc.storage.private_file import Stamp, read_private, stamp_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from llm_orc.jsontypes import JsonValue
@@ -33,6 +34,31 @@ class OlderStore(Protocol):
     """A store that another release wrote. Never raises: what is wrong with it must not block our own."""
 
     def read(self) -> OlderContents: ...
+
+
+class OlderStores:
+    """Several of them, the newer one first."""
+
+    def __init__(self, stores: Sequence[OlderStore]) -> None:
+        self._stores = tuple(stores)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What could not be read in any of them."""
+        return tuple(notice for store in self._stores for notice in store.read().notices)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of each store by provider and account; several stores may have the same account."""
+        for store in self._stores:
+            yield from sorted(store.read().entries, key=lambda entry: (entry.provider, entry.account))
+
+    def may_hold(self, key: tuple[str, str]) -> bool:
+        """Return whether one of them has an entry of this provider and account, or can't be read now."""
+        for store in self._stores:
+            contents = store.read()
+            if not contents.is_readable or any((e.provider, e.account) == key for e in contents.entries):
+                return True
+        return False
 
 
 class FernetStore:
