@@ -27,7 +27,6 @@ from llm_orc.auth.stores.envelope import provider_of
 from llm_orc.auth.stores.older import OlderStores
 from llm_orc.auth.stores.refresh_locks import RefreshLocks, hold
 from llm_orc.errors import CredentialStoreError, NotLoggedIn
-from llm_orc.storage.atomic import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -288,20 +287,7 @@ class CredentialStorage:
             state = self.state
             if state.is_usable:
                 raise CredentialStoreError(f"nothing was moved: {state.words}", state=state.name)
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
-            aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
-            number = 1
-            while aside.exists() or aside.is_symlink():
-                number += 1
-                aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{number}")
-            try:
-                self.path.rename(aside)
-                sync_directory(aside.parent)
-            except OSError as e:
-                raise CredentialStoreError(
-                    f"can't move `{self.path}` to `{aside}`: {e.strerror or e}", state="unwritable"
-                ) from e
-            return aside
+            return self._file.set_aside(self._clock())
 
     def refresh_lock(
         self, provider: str, account: str, *, wait_s: float = 60.0, waited_s: float = 0.0

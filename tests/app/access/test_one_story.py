@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_orc.app.access.default import default_access
+from llm_orc.app.access.explain import default_access
 from llm_orc.app.accounts.sign_in import add_api_key
 from llm_orc.app.migration.migrate import billing_words, copy
 from llm_orc.app.migration.migrate import look as look_for_older

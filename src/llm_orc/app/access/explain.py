@@ -6,18 +6,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.finder import access_finder
 from llm_orc.app.access.ready import plan_of
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.ready import AccessPlan, AgentAccess
     from llm_orc.app.wiring import App
-    from llm_orc.ensembles.ensemble import Ensemble
 
 
 async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = False) -> AccessPlan:
@@ -39,3 +41,12 @@ async def preview_run(app: App, ensemble: Ensemble, task: str) -> AccessPlan:
         ready = await finder.find_all(choices)
     estimated = partial(estimate, Recipe(ensemble, task, choices), ready.by_agent, {})
     return replace(plan_of(app, ensemble, ready), estimate=estimated)
+
+
+async def default_access(app: App) -> AgentAccess | LlmOrcError:
+    """Return what an agent that names no model would use now, or the error that a run would end with."""
+    nameless = Ensemble("default", (AgentSpec("default"),))
+    try:
+        return (await explain_access(app, nameless)).agents[0]
+    except LlmOrcError as e:
+        return e

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
-from llm_orc.app.access.default import default_access
+from llm_orc.app.access.explain import default_access
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import auth_status
 from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words

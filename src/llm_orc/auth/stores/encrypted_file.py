@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from llm_orc.auth.stores.entry_fields import Fields, NotUnderstood, from_fields,
 from llm_orc.auth.stores.envelope import Envelope, from_bytes, provider_of, to_bytes
 from llm_orc.auth.stores.sealing import Damaged, Sealer
 from llm_orc.errors import CredentialStoreError, StorageError, UnsafeFile
-from llm_orc.storage.atomic import remove_leftovers, write_private
+from llm_orc.storage.atomic import remove_leftovers, sync_directory, write_private
 from llm_orc.storage.private_file import Stamp, read_private, stamp_of
 
 if TYPE_CHECKING:
@@ -151,6 +152,22 @@ class EncryptedFile:
             raise
         old, self.keys, self._sealer = self.keys, keys, sealer
         old.forget(contents.envelope.key)
+
+    def set_aside(self, now: float) -> Path:
+        """Rename the file, with the time (Unix seconds) in its new name, and return where it is then."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
+        number = 1
+        while aside.exists() or aside.is_symlink():
+            number += 1
+            aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{number}")
+        try:
+            self.path.rename(aside)
+            sync_directory(aside.parent)
+        except OSError as e:
+            message = f"can't move `{self.path}` to `{aside}`: {e.strerror or e}"
+            raise CredentialStoreError(message, state="unwritable") from e
+        return aside
 
     def _replace(self, envelope: Envelope) -> None:
         try:
