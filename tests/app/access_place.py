@@ -15,11 +15,17 @@ from llm_orc.app.access.credentials import open_credentials, open_refusals
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
+from llm_orc.app.accounts.verify import try_access
+from llm_orc.app.diagnostics.check import check_ensemble
+from llm_orc.app.diagnostics.doctor import examine
+from llm_orc.app.diagnostics.status import look
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.setup.inventory import inventory
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import AuthError, CredentialRefused
+from llm_orc.providers.lookup import find_provider
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
@@ -149,3 +155,37 @@ async def one_story(place: Place, provider: str) -> tuple[CredentialStatus | Non
         method = used.method or "none"
         assert (method, used.billing) == (result.method, result.billing)
     return used, sent
+
+
+async def whole_story(place: Place, provider: str) -> tuple[CredentialStatus | None, str]:
+    """Check beside `one_story` that `check`, `status`, `auth test`, `doctor` and `setup` tell the same."""
+    used, sent = await one_story(place, provider)
+    app = place.workspace.app()
+    report = await check_ensemble(app, "one")
+    proven: Access | None = None
+    with suppress(AuthError):
+        proven = (await try_access(app, provider, "claude-m", again=False)).access
+    status = {row.provider: row for row in (await look(app)).credentials if row.is_used}
+    examined = await examine(app.surroundings, online=False)
+    good = [one for one in examined if one.grade == "ok" and one.says.startswith(f"`{provider}`")]
+    offers = {one.provider: one for one in (await inventory(app)).found}
+
+    assert report.is_good == (used is not None)
+    if used is None:
+        assert (proven, provider in status, good, provider in offers) == (None, False, [], False)
+        return used, sent
+    assert report.plan is not None
+    access = report.plan.agents[0].access
+    assert (access.method, access.billing) == (used.method or "none", used.billing)
+    assert proven == access
+    if used.method is not None:  # what needs no credential is not listed among credentials
+        assert _told(status[provider]) == _told(used)
+        assert [used.billing in one.says for one in good] == [True]
+    spec = find_provider(provider, app.settings.providers)
+    if spec.default_model is not None:
+        assert offers[provider].billing == used.billing
+    return used, sent
+
+
+def _told(row: CredentialStatus) -> tuple[object, ...]:
+    return row.account, row.method, row.place, row.billing, row.label

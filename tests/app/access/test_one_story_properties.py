@@ -15,7 +15,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-from tests.app.access_place import MINE, PRO_MAX, VARIABLES, Place, leave_older_store, one_story
+from tests.app.access_place import MINE, PRO_MAX, VARIABLES, Place, leave_older_store, whole_story
 from tests.app.conftest import Workspace
 from tests.claude_stand_in import LOGGED_OUT, install
 
@@ -104,7 +104,7 @@ async def check_machine(root: Path, machine: Machine) -> None:
             place.refuse(machine.provider, machine.variable)
             forbidden.add(machine.variable)
 
-        used, sent = await one_story(place, machine.provider)
+        used, sent = await whole_story(place, machine.provider)
 
         assert sent not in forbidden
         assert used is None or used.billing is Billing.METERED or not sent.startswith("sk-")
@@ -196,7 +196,7 @@ async def test_on_a_plan_no_key_pays_that_nobody_allowed(
         dead = put_sign_ins(place, machine)
         put_program_and_key(place, root, machine)
 
-        used, sent = await one_story(place, PRO_MAX)
+        used, sent = await whole_story(place, PRO_MAX)
 
     assert sent not in dead
     pays_per_token = used is not None and used.billing is Billing.METERED
