@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from llm_orc.app.access.ready import AccessPlan
+from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.wiring import App, open_app

@@ -135,7 +135,7 @@ async def test_setup_offers_it(workspace: Workspace) -> None:
     said = (await command("setup")).output
 
     [found] = [one for one in seen.found if one.provider == "acme"]
-    assert (found.title, found.model, found.billing) == ("ACME models", "anvil-1", Billing.METERED)
+    assert (found.spec.title, found.model, found.billing) == ("ACME models", "anvil-1", Billing.METERED)
     assert "acme: or export ACME_KEY=…  (keys: https://acme.example/keys)" in said
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.costs import cost_of
-from llm_orc.app.access.ready import HttpConnection, ReadyModel
+from llm_orc.app.access.models import HttpConnection, Model
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
@@ -18,11 +18,11 @@ SONNET = "claude-sonnet-4-5"  # 3 and 15 dollars a million tokens
 TOKENS = Usage(1000, 1000)
 
 
-def ready(billing: Billing = Billing.METERED, per_token: float | None = None, model: str = SONNET) -> ReadyModel:
+def ready(billing: Billing = Billing.METERED, per_token: float | None = None, model: str = SONNET) -> Model:
     choice = ModelChoice("anthropic-api", model, "user", cost_per_token=per_token)
     key = ApiKeyHeader(URL, "x-key", Secret("k"), "")
     connection = HttpConnection(Endpoint("anthropic-api", "anthropic", URL, URL), key)
-    return ReadyModel(choice, model, connection, Access("anthropic-api", "api-key", billing, "a key", URL))
+    return Model(choice, model, connection, Access("anthropic-api", "api-key", billing, "a key", URL))
 
 
 def stated(cost_usd: float, usage: Usage = TOKENS) -> Usage:

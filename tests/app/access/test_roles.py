@@ -28,7 +28,7 @@ SPECIALISTS = ("financial-analyst", "marketing-strategist", "legal-advisor")
 Told = dict[str, list[list[str]]]
 
 
-class Way(ABC):
+class Route(ABC):
     """A way in: how a machine has it, and what its models were told."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, server: OAuthServer) -> None:
@@ -54,32 +54,32 @@ class Way(ABC):
         workspace.environ = {"PATH": os.environ["PATH"], **environ}
 
 
-class AnthropicKey(Way):
+class AnthropicKey(Route):
     def set_up(self, workspace: Workspace) -> None:
         self.use(workspace, "anthropic-api", ANTHROPIC_API_KEY=KEY)
 
 
-class OpenAIKey(Way):
+class OpenAIKey(Route):
     def set_up(self, workspace: Workspace) -> None:
         self.use(workspace, "openai", OPENAI_API_KEY=KEY)
 
 
-class GeminiKey(Way):
+class GeminiKey(Route):
     def set_up(self, workspace: Workspace) -> None:
         self.use(workspace, "google-gemini", GEMINI_API_KEY=KEY)
 
 
-class CompatibleServer(Way):
+class CompatibleServer(Route):
     def set_up(self, workspace: Workspace) -> None:
         self.use(workspace, "openai-compatible")
 
 
-class Ollama(Way):
+class Ollama(Route):
     def set_up(self, workspace: Workspace) -> None:
         self.use(workspace, "ollama")
 
 
-class SignedIn(Way):
+class SignedIn(Route):
     """The access fixes the system prompt: the role is agreed on in the first two turns."""
 
     def set_up(self, workspace: Workspace) -> None:
@@ -97,7 +97,7 @@ class SignedIn(Way):
         return role, [turn.content for turn in turns]
 
 
-class ClaudeCommand(Way):
+class ClaudeCommand(Route):
     def set_up(self, workspace: Workspace) -> None:
         self.claude = claude_stand_in.install(self.folder)
         self.use(workspace, "claude-cli", ANTHROPIC_API_KEY=KEY)
@@ -112,7 +112,7 @@ class ClaudeCommand(Way):
         return found
 
 
-class CodexCommand(Way):
+class CodexCommand(Route):
     def set_up(self, workspace: Workspace) -> None:
         codex_stand_in.install(self.folder)
         self.use(workspace, "codex-cli", OPENAI_API_KEY=KEY)
@@ -141,7 +141,7 @@ def turns_in(prompt: str) -> Iterator[str]:
     params=[AnthropicKey, OpenAIKey, GeminiKey, CompatibleServer, Ollama, SignedIn, ClaudeCommand, CodexCommand],
     ids=lambda way: way.__name__,
 )
-async def way(request: pytest.FixtureRequest, tmp_path: Path) -> Way:  # type: ignore[misc]
+async def way(request: pytest.FixtureRequest, tmp_path: Path) -> Route:  # type: ignore[misc]
     server = OAuthServer()
     is_signed_in = request.param is SignedIn
     async with Sandbox(
@@ -154,7 +154,7 @@ def roles_of(ensemble: Ensemble) -> dict[str, str]:
     return {a.name: work.system_prompt or "" for a in ensemble.agents for work in needs_of(a.work).models}
 
 
-async def test_the_same_ensemble_gives_the_same_roles(workspace: Workspace, way: Way) -> None:
+async def test_the_same_ensemble_gives_the_same_roles(workspace: Workspace, way: Route) -> None:
     way.set_up(workspace)
     roles = roles_of(find_ensemble(workspace.app(), "multi-role-test"))
 
@@ -172,7 +172,7 @@ async def test_the_same_ensemble_gives_the_same_roles(workspace: Workspace, way:
         assert answer in chairs_prompt
 
 
-async def test_roles_and_turns_last_over_a_restart(workspace: Workspace, way: Way) -> None:
+async def test_roles_and_turns_last_over_a_restart(workspace: Workspace, way: Route) -> None:
     way.set_up(workspace)
     roles = roles_of(find_ensemble(workspace.app(), "multi-role-test"))
     board = ConversationOptions("board")

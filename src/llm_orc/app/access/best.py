@@ -8,11 +8,12 @@ by itself.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.app.access.discovery import Found, find_local
+from llm_orc.app.access.discovery import find_local
+from llm_orc.app.access.route import Route
 from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.errors import LlmOrcError, NotLoggedIn
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from llm_orc.app.access.resolver import Resolver
-    from llm_orc.app.access.way import Way
     from llm_orc.app.wiring import App
     from llm_orc.net.transport import Transport
     from llm_orc.providers.official_cli.state import CliState
@@ -37,7 +37,7 @@ class Best:
     `is_chosen`: not in the place of something that costs nothing per call.
     """
 
-    found: Found
+    route: Route
     failed: LlmOrcError | None = None
     is_chosen: bool = True
 
@@ -56,7 +56,8 @@ class BestAccess:
         """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` for nothing."""
         for local in await find_local(self._settings, self._http):
             if any(
-                way.is_used for way in self._resolver.ways(ModelChoice(local.provider, None, named_by="nobody"))
+                route.is_used
+                for route in self._resolver.routes(ModelChoice(local.provider, None, named_by="nobody"))
             ):
                 return Best(local)
         ranked, failed = await self._ranked(with_programs=False)
@@ -66,9 +67,9 @@ class BestAccess:
             ranked, failed = await self._ranked(with_programs=True)
             ranked = _free(ranked) if free_only else ranked
         if ranked:
-            found = ranked[0][1]
-            passed_over = self._set_up if found.billing is Billing.METERED else None
-            return Best(found, failed or passed_over, is_chosen=failed is None)
+            best = ranked[0][1]
+            passed_over = self._set_up if best.billing is Billing.METERED else None
+            return Best(best, failed or passed_over, is_chosen=failed is None)
         if failed is not None:
             raise failed
         if self._unusable is not None:
@@ -78,13 +79,16 @@ class BestAccess:
             hint="`llm-orc setup` shows every way to get access; `--rehearse` runs the ensemble without a model.",
         )
 
-    async def beyond_local(self) -> tuple[Found, ...]:
-        """Return what there is besides local servers, in the order in which it would be taken."""
-        ranked, _ = await self._ranked(with_programs=True)
-        return tuple(found for _, found in ranked)
+    async def beyond_local(self) -> tuple[Route, ...]:
+        """Return what there is besides local servers, in the order in which it would be taken.
 
-    async def _ranked(self, *, with_programs: bool) -> tuple[list[tuple[int, Found]], LlmOrcError | None]:
-        ranked: list[tuple[int, Found]] = []
+        What has `is_set_up` was set up by its user, or is a program that they have logged in.
+        """
+        ranked, _ = await self._ranked(with_programs=True)
+        return tuple(route for _, route in ranked)
+
+    async def _ranked(self, *, with_programs: bool) -> tuple[list[tuple[int, Route]], LlmOrcError | None]:
+        ranked: list[tuple[int, Route]] = []
         failed: LlmOrcError | None = None
         for name in self._names():
             choice = ModelChoice(name, None, named_by="nobody")
@@ -95,54 +99,49 @@ class BestAccess:
             try:
                 program = self._resolver.program_of(choice) if with_programs or is_preferred else None
                 cli = None if program is None else await self._look(program)
-                ways = await asyncio.to_thread(self._resolver.ways, choice, cli)
+                routes = await asyncio.to_thread(self._resolver.routes, choice, cli)
             except LlmOrcError:
                 continue  # not usable as configured: whoever names it is told so
-            used = next((way for way in ways if way.is_used), None)
-            problems = (way.problem for way in ways if way.found is not None and way.problem and not way.bar)
+            used = next((route for route in routes if route.is_used), None)
+            problems = (
+                route.problem for route in routes if route.found is not None and route.problem and not route.bar
+            )
             self._unusable = self._unusable or next(problems, None)
             if used is None:
-                stored = (way.problem for way in ways if way.place == "store" and way.problem and not way.bar)
+                stored = (
+                    route.problem for route in routes if route.place == "store" and route.problem and not route.bar
+                )
                 self._set_up = self._set_up or next(stored, None)
-            failed = failed or _failed(ways, used, is_preferred=is_preferred)
+            failed = failed or _failed(routes, used, is_preferred=is_preferred)
             if used is not None and used.place != "nowhere" and (used.spec.default_model or used.cli):
                 rank = _rank(used, is_preferred=is_preferred)
-                ranked.append((rank, _found(name, used, is_merely_found=rank > _FOUND["program"])))
+                model = None if used.cli is not None else used.spec.default_model
+                chosen = replace(used.choice, provider=name, model=model)
+                ranked.append((rank, replace(used, choice=chosen, is_set_up=rank <= _FOUND["program"])))
         if failed is not None:
-            ranked = [(_LAST if found.billing is Billing.METERED else rank, found) for rank, found in ranked]
+            ranked = [(_LAST if route.billing is Billing.METERED else rank, route) for rank, route in ranked]
         return sorted(ranked, key=lambda one: one[0]), failed
 
     def _names(self) -> Iterator[str]:
         yield from dict.fromkeys([*PROVIDERS, *self._settings.providers, *self._resolver.stored_providers()])
 
 
-def _free(ranked: list[tuple[int, Found]]) -> list[tuple[int, Found]]:
-    return [(rank, found) for rank, found in ranked if found.billing is not Billing.METERED]
+def _free(ranked: list[tuple[int, Route]]) -> list[tuple[int, Route]]:
+    return [(rank, route) for rank, route in ranked if route.billing is not Billing.METERED]
 
 
-def _failed(ways: tuple[Way, ...], used: Way | None, *, is_preferred: bool) -> LlmOrcError | None:
+def _failed(routes: tuple[Route, ...], used: Route | None, *, is_preferred: bool) -> LlmOrcError | None:
     """What its user set up for nothing per call and can't be used, where nothing as cheap does its work."""
     if used is not None and used.billing is not Billing.METERED:
         return None
-    for way in ways:
-        is_chosen = way.place == "store" or (is_preferred and way.place in {"program", "nowhere"})
-        if is_chosen and not way.bar and way.problem is not None and way.billing is not Billing.METERED:
-            return way.problem
+    for route in routes:
+        is_chosen = route.place == "store" or (is_preferred and route.place in {"program", "nowhere"})
+        if is_chosen and not route.bar and route.problem is not None and route.billing is not Billing.METERED:
+            return route.problem
     return None
 
 
-def _rank(way: Way, *, is_preferred: bool) -> int:
-    if way.place == "store" or is_preferred:
-        return _SET_UP_METERED if way.billing is Billing.METERED else _SET_UP
-    return _FOUND[way.place]
-
-
-def _found(provider: str, way: Way, *, is_merely_found: bool) -> Found:
-    entry = way.found.entry if way.found is not None else None
-    evidence = way.label
-    if way.place == "store" and entry is not None:
-        evidence = f"set up with `llm-orc auth add` (account `{entry.account}`)"
-    elif way.place == "profile" and entry is not None:
-        evidence = f"profile `{entry.account}` of `ant auth login`"
-    model = way.choice.model or (None if way.cli is not None else way.spec.default_model)
-    return Found(provider, way.spec.title, model, way.billing, evidence, is_merely_found=is_merely_found)
+def _rank(route: Route, *, is_preferred: bool) -> int:
+    if route.place == "store" or is_preferred:
+        return _SET_UP_METERED if route.billing is Billing.METERED else _SET_UP
+    return _FOUND[route.place]

@@ -10,7 +10,7 @@ from llm_orc.errors import MeteredNotAllowed, NotTrusted
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
-    from llm_orc.app.access.way import Way
+    from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.auth.access import Access
     from llm_orc.settings.model import Settings
@@ -40,7 +40,7 @@ def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
             )
 
 
-def refuse_unwanted_bill(app: App, way: Way, access: Access, paying: Paying, *, is_set_up: bool) -> None:
+def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying, *, is_set_up: bool) -> None:
     """Raise `MeteredNotAllowed` where `access` bills per token and nobody whose money it is has said yes.
 
     To name a provider is a yes, and so is to have set it up with `auth add` where nobody names one; to be found is
@@ -48,7 +48,7 @@ def refuse_unwanted_bill(app: App, way: Way, access: Access, paying: Paying, *, 
     """
     if access.billing is not Billing.METERED or paying == "always":
         return
-    choice = way.choice
+    choice = route.choice
     billed = f"`{access.provider}`, billed per token ({access.source})"
     if paying == "never":
         raise MeteredNotAllowed(f"no metered call is made here, and this would take {billed}")
@@ -59,7 +59,7 @@ def refuse_unwanted_bill(app: App, way: Way, access: Access, paying: Paying, *, 
             " or allow this run with `--allow-metered`.",
             named_in=choice.named_in,
         )
-    if way.is_agreed or choice.named_by in {"ensemble", "user"} or is_set_up:
+    if route.is_agreed or choice.named_by in {"ensemble", "user"} or is_set_up:
         return
     raise MeteredNotAllowed(
         f"the best access found is {billed}",

@@ -11,11 +11,11 @@ from llm_orc.providers.prices import listed_usd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.app.access.ready import ReadyModel
+    from llm_orc.app.access.models import Model
     from llm_orc.providers.base import Usage
 
 
-def cost_of(ready: ReadyModel) -> Callable[[str, Usage], float | None]:
+def cost_of(ready: Model) -> Callable[[str, Usage], float | None]:
     """Return (model that answered, usage) → US dollars, None where the price is not known."""
     provider, per_token = ready.access.provider, ready.choice.cost_per_token
     if ready.access.billing is not Billing.METERED:

@@ -24,7 +24,7 @@ from llm_orc.catalog.dialects import DIALECTS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from llm_orc.app.access.way import Way
+    from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.auth.stores.passphrase import AskPassphrase
     from llm_orc.net.transport import Transport
@@ -131,53 +131,53 @@ class Authorisers:
         self.resolver = Resolver(settings.providers, places)
         self._settings, self._places, self._tokens = settings, places, tokens
 
-    def of(self, way: Way, origin: str) -> Authoriser:
+    def of(self, route: Route, origin: str) -> Authoriser:
         """Return what puts the credential on requests to `origin`."""
-        found, refusals = way.found, self._places.refusals
+        found, refusals = route.found, self._places.refusals
         if found is None:
             return NoCredential(origin)
         if found.place == "profile":
             return ProfileAuthoriser(self._places.ant, origin, self._places.clock, refusals)
         if found.entry is not None and isinstance(found.entry.credential, OAuthToken):
-            oauth = self._oauth(way)
-            client = oauth_client_of(way.spec.name, oauth) if oauth else OAuthClient(way.spec.name)
+            oauth = self._oauth(route)
+            client = oauth_client_of(route.spec.name, oauth) if oauth else OAuthClient(route.spec.name)
             keeper = self._tokens.keeper(found.entry, client)
             return OAuthAuthoriser(keeper, origin, oauth.headers if oauth else None, refusals)
         key = found.key.secret if found.key is not None else None
         if found.entry is not None and isinstance(found.entry.credential, ApiKey):
             key = found.entry.credential.key
         assert key is not None  # a way that can be used holds what it sends
-        dialect = DIALECTS[way.spec.dialect]
+        dialect = DIALECTS[route.spec.dialect]
         return ApiKeyHeader(origin, dialect.key_header, key, dialect.key_scheme, refusals)
 
-    def required_system_prompt(self, way: Way) -> str | None:
+    def required_system_prompt(self, route: Route) -> str | None:
         """The system prompt that a sign-in of this provider demands."""
-        is_stored = way.found is not None and way.found.place != "profile"
-        oauth = self._oauth(way) if way.method == "oauth" and is_stored else None
+        is_stored = route.found is not None and route.found.place != "profile"
+        oauth = self._oauth(route) if route.method == "oauth" and is_stored else None
         return oauth.required_system_prompt if oauth else None
 
-    def _oauth(self, way: Way) -> OAuthSettings | None:
-        own = self._settings.providers.get(way.spec.name)
+    def _oauth(self, route: Route) -> OAuthSettings | None:
+        own = self._settings.providers.get(route.spec.name)
         return own.oauth if own else None
 
 
-def in_words(way: Way) -> str:
+def in_words(route: Route) -> str:
     """Which credential it is and where it came from, as "the … was refused" wants it."""
-    if way.found is None:
+    if route.found is None:
         return "call without a credential"
-    return f"API key of the {way.label}" if way.found.key is not None else way.label
+    return f"API key of the {route.label}" if route.found.key is not None else route.label
 
 
-def what_to_do(way: Way) -> str:
+def what_to_do(route: Route) -> str:
     """The next command where the provider refuses this credential. A sign-in never leads to a key."""
-    spec, found = way.spec, way.found
+    spec, found = route.spec, route.found
     where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
     if found is None:
         return f"The server wants a key: llm-orc auth add {spec.name}{where}"
     if found.key is not None:
-        return f"Check the {way.label}{where}. To keep a key encrypted instead: llm-orc auth add {spec.name}"
+        return f"Check the {route.label}{where}. To keep a key encrypted instead: llm-orc auth add {spec.name}"
     assert found.entry is not None  # a way that can be used holds what it sends
-    if way.method == "oauth":
+    if route.method == "oauth":
         return f"Sign in again: {sign_in_again(found.entry)}"
     account = "" if found.entry.account == "default" else f" --account {found.entry.account}"
     return f"Put another key in its place: llm-orc auth add {spec.name} --method api-key{account}{where}"

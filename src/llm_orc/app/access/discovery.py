@@ -1,11 +1,14 @@
-"""Servers on this machine that answer, and what is said of an access that was found."""
+"""Servers on this machine that answer: routes that nobody has to set up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.route import Route
 from llm_orc.auth.access import Billing
+from llm_orc.auth.standing import Standing
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.closed_ports import refuse_closed_port
@@ -31,20 +34,7 @@ _USUAL_SERVERS = (
 _NOT_FOR_CHAT = ("embed", "rerank", "whisper", "bge-")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A provider that can be used now, who pays, and what shows that it is there."""
-
-    provider: str
-    title: str
-    model: str | None
-    billing: Billing
-    evidence: str
-    base_url: str | None = None  # where it was found, where no setting names it yet
-    is_merely_found: bool = False  # a key or a sign-in that nobody set up here
-
-
-async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
+async def find_local(settings: Settings, http: Transport) -> tuple[Route, ...]:
     """Ask the servers that this machine may run which models they have."""
     found = []
     for spec, endpoint in _local_servers(settings):
@@ -55,15 +45,17 @@ async def find_local(settings: Settings, http: Transport) -> tuple[Found, ...]:
         usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
         model = spec.default_model or next(iter(usable), None)
         if model is not None and models:
-            found.append(
-                Found(
-                    spec.name, spec.title, model, Billing.LOCAL, f"{endpoint.origin} answers, {len(models)} models"
-                )
-            )
+            choice = ModelChoice(spec.name, model, named_by="nobody")
+            found.append(_answering(choice, spec, f"{endpoint.origin} answers, {len(models)} models"))
     return tuple(found)
 
 
-async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Found, ...]:
+def _answering(choice: ModelChoice, spec: ProviderSpec, evidence: str) -> Route:
+    standing = Standing("absent", "it needs no credential")
+    return Route(choice, spec, "none", "nowhere", evidence, evidence, Billing.LOCAL, standing, is_used=True)
+
+
+async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Route, ...]:
     """Ask the usual ports of local servers that speak OpenAI's protocol, but for those that a setting names."""
     named = {own.base_url.rstrip("/") for own in settings.providers.values() if own.base_url is not None}
     found = []
@@ -79,7 +71,8 @@ async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Fou
         usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
         if usable:
             evidence = f"{address} answers, {len(models)} models"
-            found.append(Found(name, title, usable[0], Billing.LOCAL, evidence, address))
+            choice = ModelChoice(name, usable[0], named_by="nobody", base_url=address)
+            found.append(_answering(choice, replace(spec, title=title), evidence))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.costs import cost_of
-from llm_orc.app.access.ready import Estimate
+from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
 from llm_orc.providers.base import ModelRequest, Usage
 from llm_orc.providers.most import most_output_tokens
@@ -13,7 +13,7 @@ from llm_orc.providers.most import most_output_tokens
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llm_orc.app.access.ready import ReadyModel
+    from llm_orc.app.access.models import Model
     from llm_orc.runs.recipe import Recipe
 
 _CHARACTERS_PER_TOKEN = 4
@@ -22,7 +22,7 @@ _USUAL_ANSWER = 500  # tokens
 
 def estimate(
     recipe: Recipe,
-    by_agent: Mapping[str, Sequence[ReadyModel]],
+    by_agent: Mapping[str, Sequence[Model]],
     told: Mapping[str, int],
 ) -> Estimate | None:
     """Return the estimate for the first way of each agent; None where nothing is metered.
@@ -52,7 +52,7 @@ def estimate(
     return Estimate(len(metered), _sum(likely), _sum(most))
 
 
-def _longest(ready: ReadyModel) -> int:
+def _longest(ready: Model) -> int:
     choice = ready.choice
     return most_output_tokens(ModelRequest((), max_tokens=choice.max_tokens, options=choice.options), ready.model)
 

@@ -11,14 +11,14 @@ from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.finder import access_finder
-from llm_orc.app.access.ready import plan_of
+from llm_orc.app.access.models import plan_of
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from llm_orc.app.access.ready import AccessPlan, AgentAccess
+    from llm_orc.app.access.models import AccessPlan, AgentAccess
     from llm_orc.app.wiring import App
 
 

@@ -12,7 +12,7 @@ from llm_orc.agents.options import extras_notice, options_error, refused_options
 from llm_orc.app.access.best import BestAccess
 from llm_orc.app.access.consent import refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
-from llm_orc.app.access.ready import CliConnection, Considered, HttpConnection, ReadyModel, ReadyModels
+from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, Model, Models
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import OFFICIAL_CLIS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.consent import Paying
     from llm_orc.app.access.credentials import Authorisers
-    from llm_orc.app.access.way import Way
+    from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.net.transport import Transport
@@ -53,7 +53,7 @@ class _Outcome:
     `failures` are told where nothing is left; those that are `minor` only there.
     """
 
-    ready: tuple[ReadyModel, ...]
+    ready: tuple[Model, ...]
     considered: tuple[Considered, ...]
     failures: tuple[LlmOrcError, ...]
     minor: tuple[LlmOrcError, ...] = ()
@@ -79,14 +79,14 @@ class AccessFinder:
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
         self._clis: OfficialClis | None = None
 
-    async def find_all(self, choices: Mapping[str, Sequence[ModelChoice]]) -> ReadyModels:
+    async def find_all(self, choices: Mapping[str, Sequence[ModelChoice]]) -> Models:
         """Return what each agent can use.
 
         A way that can't be used is left out, with a notice, where the agent has another one. Where it has none,
         the error names every agent concerned: `NotLoggedIn`, `MeteredNotAllowed`, `AccessNotSupported`,
         `NotTrusted`, `SettingsError`.
         """
-        ready: dict[str, tuple[ReadyModel, ...]] = {}
+        ready: dict[str, tuple[Model, ...]] = {}
         considered: dict[str, tuple[Considered, ...]] = {}
         failed: dict[str, Sequence[LlmOrcError]] = {}
         notices = self._notices = {}
@@ -104,7 +104,7 @@ class AccessFinder:
                     notices[f"{_left_out(choice, is_first=choice is wanted[0])} is left out: {e.message}"] = None
         if failed:
             raise _joined(failed)
-        return ReadyModels(ready, considered, tuple(notices))
+        return Models(ready, considered, tuple(notices))
 
     def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
         """Raise `SettingsError` for options that nobody allowed; name those that somebody did."""
@@ -140,21 +140,21 @@ class AccessFinder:
         try:
             if self._sandbox is not None:
                 return _rehearsal(self._rehearsed(choice, self._sandbox))
-            ways, failed, is_chosen = await self._ways(choice)
+            routes, failed, is_chosen = await self._routes(choice)
         except LlmOrcError as e:
             return _Outcome((), (Considered(choice.provider or "", "", e.message),), (e,))
         opened, considered, failures = [], [], [] if failed is None else [failed]
         minor: list[LlmOrcError] = []
-        for way in ways:
-            provider, method = way.spec.name, way.method or ""
-            if way.bar:
-                considered.append(Considered(provider, method, f"{way.where}: {way.bar}"))
+        for route in routes:
+            provider, method = route.spec.name, route.method or ""
+            if route.bar:
+                considered.append(Considered(provider, method, f"{route.where}: {route.bar}"))
                 continue
             try:
-                found = await self._open(way, is_chosen=is_chosen)
+                found = await self._open(route, is_chosen=is_chosen)
             except LlmOrcError as e:
                 failures.append(e)
-                minor += [] if self._is_missed(way) else [e]
+                minor += [] if self._is_missed(route) else [e]
                 considered.append(Considered(provider, method, e.message))
             else:
                 opened.append(found)
@@ -162,37 +162,37 @@ class AccessFinder:
                     Considered(provider, found.access.method, found.why or found.access.source, True)
                 )
         if opened:
-            self._notice_unused(ways)
+            self._notice_unused(routes)
         return _Outcome(tuple(opened), tuple(considered), tuple(failures), tuple(minor))
 
-    def _is_missed(self, way: Way) -> bool:
+    def _is_missed(self, route: Route) -> bool:
         """A program that is not installed is missed by those alone who named it."""
-        own = self._settings.providers.get(way.spec.name)
-        is_named = way.choice.auth_method is not None or (own is not None and way.method in own.auth_methods)
-        return is_named or way.cli is None or way.cli.path is not None
+        own = self._settings.providers.get(route.spec.name)
+        is_named = route.choice.auth_method is not None or (own is not None and route.method in own.auth_methods)
+        return is_named or route.cli is None or route.cli.path is not None
 
-    async def _ways(self, choice: ModelChoice) -> tuple[tuple[Way, ...], LlmOrcError | None, bool]:
+    async def _routes(self, choice: ModelChoice) -> tuple[tuple[Route, ...], LlmOrcError | None, bool]:
         """Return the ways, what was set up beside them and can't be used, and whether they are a choice."""
         failed, is_chosen = None, True
         if choice.provider is None:
             best_access = BestAccess(self._app, self._http, self._authorisers.resolver, self.look)
             best = await best_access.find(free_only=self._paying == "never")
-            choice = replace(choice, provider=best.found.provider, model=choice.model or best.found.model)
+            choice = replace(choice, provider=best.route.provider, model=choice.model or best.route.model)
             failed, is_chosen = best.failed, best.is_chosen
         refuse_withheld(self._settings, choice)
         resolver = self._authorisers.resolver
         program = resolver.program_of(choice)
         cli = None if program is None else await self.look(program)
-        ways = await asyncio.to_thread(resolver.ways, choice, cli, allow_metered=self._paying == "always")
-        return ways, failed, is_chosen
+        routes = await asyncio.to_thread(resolver.routes, choice, cli, allow_metered=self._paying == "always")
+        return routes, failed, is_chosen
 
-    async def _open(self, way: Way, *, is_chosen: bool) -> ReadyModel:
+    async def _open(self, route: Route, *, is_chosen: bool) -> Model:
         """Raises what keeps a run from taking it."""
-        if way.cli is None:
-            return self._over_http(way, is_chosen=is_chosen)
-        if way.problem is not None:
-            raise way.problem
-        return await self._through_cli(way, way.cli)
+        if route.cli is None:
+            return self._over_http(route, is_chosen=is_chosen)
+        if route.problem is not None:
+            raise route.problem
+        return await self._through_cli(route, route.cli)
 
     async def look(self, name: str) -> CliState:
         """Return what is known of the official CLI `name`."""
@@ -207,8 +207,8 @@ class AccessFinder:
             self._clis = await self._stack.enter_async_context(clis)
         return self._clis
 
-    async def _through_cli(self, way: Way, state: CliState) -> ReadyModel:
-        spec, choice = way.spec, way.choice
+    async def _through_cli(self, route: Route, state: CliState) -> Model:
+        spec, choice = route.spec, route.choice
         own = self._settings.providers.get(spec.name)
         of_program = self._settings.providers.get(state.name)
         base_url = choice.base_url or (own and own.base_url) or (of_program and of_program.base_url)
@@ -216,14 +216,18 @@ class AccessFinder:
             base_url = check_base_url(base_url, spec.name)
         model = choice.model or (own.default_model if own else None)
         self._notice_stray_key(spec)
-        return ReadyModel(
+        return Model(
             choice=replace(choice, model=model),
             model=model or "default",
             connection=CliConnection(await self._official_clis(), state, base_url or None),
             access=Access(
-                spec.name, spec.cli or "none", way.billing, way.label, base_url or OFFICIAL_CLIS[state.name].origin
+                spec.name,
+                spec.cli or "none",
+                route.billing,
+                route.label,
+                base_url or OFFICIAL_CLIS[state.name].origin,
             ),
-            why=way.why,
+            why=route.why,
         )
 
     def _notice_stray_key(self, spec: ProviderSpec) -> None:
@@ -234,15 +238,15 @@ class AccessFinder:
                 notice = f"The environment variable {variable} is not used for `{spec.name}`: the plan pays."
                 self._notices[notice] = None
 
-    def _notice_unused(self, ways: Sequence[Way]) -> None:
+    def _notice_unused(self, routes: Sequence[Route]) -> None:
         """What lies in the environment and is not used is said; so is what an earlier release left and is used."""
-        used = next((way for way in ways if way.is_used), None)
+        used = next((route for route in routes if route.is_used), None)
         if used is None:
             return
-        for way in ways:
-            if way.place == "environment" and way.bar and used.place != "environment":
+        for route in routes:
+            if route.place == "environment" and route.bar and used.place != "environment":
                 self._notices[
-                    f"The {way.label} is not used: the {used.label} of `{used.spec.name}` comes first."
+                    f"The {route.label} is not used: the {used.label} of `{used.spec.name}` comes first."
                 ] = None
         choice = used.choice
         if used.spec.cli is not None and (choice.api_key_env or choice.api_key_file):
@@ -254,8 +258,8 @@ class AccessFinder:
             notice = f"`{used.spec.name}` uses the {used.label}, from {used.where}: {used.why}."
             self._notices[f"{notice} To make it yours: llm-orc auth migrate"] = None
 
-    def _over_http(self, way: Way, *, is_chosen: bool) -> ReadyModel:
-        choice, spec = way.choice, way.spec
+    def _over_http(self, route: Route, *, is_chosen: bool) -> Model:
+        choice, spec = route.choice, route.spec
         endpoint_of(spec, self._settings.providers, choice.base_url)  # an address that is missing is named first
         model = choice.model or spec.default_model
         if model is None:
@@ -263,39 +267,39 @@ class AccessFinder:
                 f"provider `{spec.name}` needs a model to be named",
                 hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
             )
-        if way.problem is not None:
-            raise way.problem
-        has_credential = way.found is not None
+        if route.problem is not None:
+            raise route.problem
+        has_credential = route.found is not None
         endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=has_credential)
         self._http.check(endpoint.base_url)
-        access = Access(spec.name, way.method or "none", way.billing, way.label, endpoint.origin)
-        is_set_up = way.place == "store" and is_chosen
-        refuse_unwanted_bill(self._app, way, access, self._paying, is_set_up=is_set_up)
+        access = Access(spec.name, route.method or "none", route.billing, route.label, endpoint.origin)
+        is_set_up = route.place == "store" and is_chosen
+        refuse_unwanted_bill(self._app, route, access, self._paying, is_set_up=is_set_up)
         is_named = choice.profile is None and choice.named_by != "nobody"
         is_named = is_named and choice.auth_method is None and spec.cli is None
-        return ReadyModel(
+        return Model(
             choice=replace(choice, model=model),
             model=model,
             connection=HttpConnection(
-                replace(endpoint, credential=in_words(way), key_hint=what_to_do(way)),
-                self._authorisers.of(way, endpoint.origin),
-                self._authorisers.required_system_prompt(way),
+                replace(endpoint, credential=in_words(route), key_hint=what_to_do(route)),
+                self._authorisers.of(route, endpoint.origin),
+                self._authorisers.required_system_prompt(route),
             ),
             access=access,
-            why=f"the agent names this provider; {way.why}" if is_named else way.why,
+            why=f"the agent names this provider; {route.why}" if is_named else route.why,
         )
 
-    def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> ReadyModel:
+    def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> Model:
         spec = find_provider(choice.provider or "openai-compatible", self._settings.providers)
         model = choice.model or spec.default_model or "sandbox"
         name = choice.provider or "sandbox"
         endpoint = Endpoint(name, spec.dialect, sandbox.base_url(spec.dialect), sandbox.origin)
         access = Access(name, "sandbox", Billing.LOCAL, "sandbox: canned answers, no model", sandbox.origin)
         connection = HttpConnection(endpoint, NoCredential(sandbox.origin))
-        return ReadyModel(replace(choice, model=model), model, connection, access)
+        return Model(replace(choice, model=model), model, connection, access)
 
 
-def _rehearsal(ready: ReadyModel) -> _Outcome:
+def _rehearsal(ready: Model) -> _Outcome:
     said = "a rehearsal asks no model"
     return _Outcome((ready,), (Considered(ready.access.provider, ready.access.method, said, is_used=True),), ())
 

@@ -10,51 +10,51 @@ from llm_orc.auth.access import Billing
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from llm_orc.app.access.way import Way
+    from llm_orc.app.access.route import Route
     from llm_orc.catalog.rows import ProviderSpec
 
 
-def stepping_in(ways: Sequence[Way], *, is_plan: bool = False) -> Iterator[Way]:
+def stepping_in(routes: Sequence[Route], *, is_plan: bool = False) -> Iterator[Route]:
     """Yield the first way, and those that step in where all before them can't be used.
 
     What was set up and can't be used is replaced by nothing that bills per token; what was only found is replaced
     by the next that was found, unless that costs more. A plan's own program is a way beside a sign-in to the plan.
     """
-    taken: list[Way] = []
-    for way in ways:
-        is_free = way.billing is not Billing.METERED
+    taken: list[Route] = []
+    for route in routes:
+        is_free = route.billing is not Billing.METERED
         is_no_worse = is_free or not any(w.is_set_up or w.billing is not Billing.METERED for w in taken)
-        is_beside = is_plan and way.place == "program"
+        is_beside = is_plan and route.place == "program"
         if not taken or is_beside or (is_no_worse and not any(w.may_be_taken for w in taken)):
-            taken.append(way)
+            taken.append(route)
     yield from taken
 
 
-def marked(ways: Iterable[Way]) -> tuple[Way, ...]:
+def marked(routes: Iterable[Route]) -> tuple[Route, ...]:
     """Mark the one that a run takes: the first that it may."""
-    marked: list[Way] = []
+    marked: list[Route] = []
     is_found = False
-    for way in ways:
-        is_used = way.may_be_taken and not is_found
+    for route in routes:
+        is_used = route.may_be_taken and not is_found
         is_found = is_found or is_used
-        marked.append(replace(way, is_used=is_used) if is_used else way)
+        marked.append(replace(route, is_used=is_used) if is_used else route)
     return tuple(marked)
 
 
 def barred(
-    others: Iterable[Way], taken: Sequence[Way], spec: ProviderSpec, names: Collection[str]
-) -> Iterator[Way]:
+    others: Iterable[Route], taken: Sequence[Route], spec: ProviderSpec, names: Collection[str]
+) -> Iterator[Route]:
     """Yield the ways that no run takes, each with the reason. `names` are the methods that are named, if any."""
-    first = next((way for way in taken if way.may_be_taken), taken[0] if taken else None)
-    for way in others:
-        entry = way.found.entry if way.found is not None else None
+    first = next((route for route in taken if route.may_be_taken), taken[0] if taken else None)
+    for route in others:
+        entry = route.found.entry if route.found is not None else None
         if spec.credential == "none" and spec.cli is None:
             bar = "this provider needs no credential"
-        elif spec.cli is not None and way.method == "api-key":
+        elif spec.cli is not None and route.method == "api-key":
             bar = f"a plan pays for `{spec.name}`: it has no keys of its own"
-        elif names and way.method is not None and way.method not in names:
+        elif names and route.method is not None and route.method not in names:
             bar = "`auth_method` does not name it"
-        elif not way.is_active and entry is not None:
+        elif not route.is_active and entry is not None:
             switch = f"llm-orc auth switch {entry.provider} {entry.account}"
             bar = f"another account is active; change it with: {switch}"
         elif first is not None and first.may_be_taken:
@@ -65,4 +65,4 @@ def barred(
             bar = f"{first.name} goes before it, and what costs more does not step in by itself"
         else:
             bar = "no run takes it"
-        yield replace(way, bar=bar)
+        yield replace(route, bar=bar)

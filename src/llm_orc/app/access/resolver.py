@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.missing import elsewhere_error, missing_error
 from llm_orc.app.access.ranking import barred, marked, stepping_in
-from llm_orc.app.access.way import Way
+from llm_orc.app.access.route import Route
 from llm_orc.auth.access import Billing
 from llm_orc.auth.sources.configured import in_configuration
 from llm_orc.auth.sources.source import Places, Wanted
@@ -51,9 +51,9 @@ class Resolver:
     def __init__(self, providers: Mapping[str, ProviderSettings], places: Places) -> None:
         self._providers, self._places = providers, places
 
-    def ways(
+    def routes(
         self, choice: ModelChoice, cli: CliState | None = None, *, allow_metered: bool = False
-    ) -> tuple[Way, ...]:
+    ) -> tuple[Route, ...]:
         """Return the ways of `choice`, whose provider is named, those that a run considers first and in its order.
 
         `cli` is the provider's own program as it was found; None: it was not looked at, and is no way. Raises
@@ -63,8 +63,8 @@ class Resolver:
         spec = find_provider(choice.provider, self._providers)
         there = tuple(self._there(choice, spec, cli))
         taken = list(self._taken(choice, spec, there, allow_metered=allow_metered))
-        used = {id(way.cli or way.found) for way in taken}
-        others = [way for way in there if id(way.cli or way.found) not in used]
+        used = {id(route.cli or route.found) for route in taken}
+        others = [route for route in there if id(route.cli or route.found) not in used]
         names = {method for method, _, _ in self._methods(choice, spec)}
         return marked((*taken, *barred(others, taken, spec, names)))
 
@@ -86,12 +86,12 @@ class Resolver:
 
     # --- what there is ------------------------------------------------------------------------------------
 
-    def _there(self, choice: ModelChoice, spec: ProviderSpec, cli: CliState | None) -> Iterator[Way]:
+    def _there(self, choice: ModelChoice, spec: ProviderSpec, cli: CliState | None) -> Iterator[Route]:
         found = [self._over_http(choice, spec, one) for one in self._found(choice, spec)]
-        yield from (way for way in found if way.is_set_up)
+        yield from (route for route in found if route.is_set_up)
         if spec.cli is not None and cli is not None:
-            yield _through_program(choice, spec, cli)
-        yield from (way for way in found if not way.is_set_up)
+            yield _program_route(choice, spec, cli)
+        yield from (route for route in found if not route.is_set_up)
 
     def _found(self, choice: ModelChoice, spec: ProviderSpec) -> tuple[FoundCredential, ...]:
         """A key that the choice itself names leaves no other; its own address gets no key that it doesn't name."""
@@ -117,7 +117,7 @@ class Resolver:
             self._places,
         )
 
-    def _over_http(self, choice: ModelChoice, spec: ProviderSpec, found: FoundCredential) -> Way:
+    def _over_http(self, choice: ModelChoice, spec: ProviderSpec, found: FoundCredential) -> Route:
         problem: LlmOrcError | None = found.standing.problem
         endpoint: Endpoint | None = None
         try:
@@ -131,7 +131,7 @@ class Resolver:
                 f"{whose} and is not sent to `{endpoint.origin}`",
                 hint=f"llm-orc auth add {spec.name}",
             )
-        return Way(
+        return Route(
             choice,
             spec,
             found.kind,
@@ -163,8 +163,8 @@ class Resolver:
     # --- which of it a run takes --------------------------------------------------------------------------
 
     def _taken(
-        self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Way], *, allow_metered: bool
-    ) -> Iterator[Way]:
+        self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route], *, allow_metered: bool
+    ) -> Iterator[Route]:
         own = self._own(spec)
         methods = self._methods(choice, spec)
         if spec.credential == "none" and spec.cli is None:
@@ -193,15 +193,15 @@ class Resolver:
             (m, f"{why} {'next' if i else 'first'}", is_users) for i, m in enumerate(self._own(spec).auth_methods)
         ]
 
-    def _usual(self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Way]) -> Iterator[Way]:
+    def _usual(self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route]) -> Iterator[Route]:
         if spec.cli is not None:
             # A plan has no keys of its own: a key never counts as paid for by it.
-            ways = [way for way in there if way.is_active and way.method != "api-key"]
-            yield from stepping_in(ways, is_plan=True)
+            routes = [route for route in there if route.is_active and route.method != "api-key"]
+            yield from stepping_in(routes, is_plan=True)
             return
-        ways = [way for way in there if way.is_active]
-        if ways:
-            yield from stepping_in(ways)
+        routes = [route for route in there if route.is_active]
+        if routes:
+            yield from stepping_in(routes)
         elif spec.credential == "required":
             yield self._missing(choice, spec, None)
         else:
@@ -211,26 +211,28 @@ class Resolver:
         self,
         choice: ModelChoice,
         spec: ProviderSpec,
-        there: Sequence[Way],
+        there: Sequence[Route],
         method: AuthMethodName,
         why: str,
         *,
         is_agreed: bool,
-    ) -> Iterator[Way]:
+    ) -> Iterator[Route]:
         if method == "api-key" and spec.metered_sibling is not None:
             yield from self._of_sibling(choice, spec, why, is_agreed=is_agreed)
             return
         is_unclear = {None} if method in {"api-key", "oauth"} else set()
-        ways = [way for way in there if way.method in {method, *is_unclear}]
-        if method == "api-key" and (named := [way for way in ways if way.place == "configuration"]):
-            ways = named
-        active = [way for way in ways if way.is_active] or ways[:1]
-        if not ways and method == spec.cli:
+        routes = [route for route in there if route.method in {method, *is_unclear}]
+        if method == "api-key" and (named := [route for route in routes if route.place == "configuration"]):
+            routes = named
+        active = [route for route in routes if route.is_active] or routes[:1]
+        if not routes and method == spec.cli:
             return  # nobody looked for it
         taken = list(stepping_in(active)) or [self._missing(choice, spec, method)]
-        yield from (replace(way, why=why, is_agreed=is_agreed) for way in taken)
+        yield from (replace(route, why=why, is_agreed=is_agreed) for route in taken)
 
-    def _of_sibling(self, choice: ModelChoice, spec: ProviderSpec, why: str, *, is_agreed: bool) -> Iterator[Way]:
+    def _of_sibling(
+        self, choice: ModelChoice, spec: ProviderSpec, why: str, *, is_agreed: bool
+    ) -> Iterator[Route]:
         """A provider that sells no keys itself has them of its sibling, per token."""
         if spec.metered_sibling is None:
             return
@@ -242,7 +244,7 @@ class Resolver:
 
     # --- what is not there --------------------------------------------------------------------------------
 
-    def _without_credential(self, choice: ModelChoice, spec: ProviderSpec) -> Way:
+    def _without_credential(self, choice: ModelChoice, spec: ProviderSpec) -> Route:
         problem, billing = None, spec.billing
         try:
             billing = billing_of(spec, endpoint_of(spec, self._providers, choice.base_url, has_credential=False))
@@ -252,16 +254,16 @@ class Resolver:
         standing = Standing("absent", "it needs no credential")
         if problem is not None:
             standing = Standing("absent", problem.message, problem.hint, problem)
-        return Way(choice, spec, "none", "nowhere", words, words, billing, standing, words, problem=problem)
+        return Route(choice, spec, "none", "nowhere", words, words, billing, standing, words, problem=problem)
 
-    def _missing(self, choice: ModelChoice, spec: ProviderSpec, method: AuthMethodName | None) -> Way:
+    def _missing(self, choice: ModelChoice, spec: ProviderSpec, method: AuthMethodName | None) -> Route:
         is_elsewhere = choice.base_url is not None and not self._is_at_home(choice.base_url, spec)
         if is_elsewhere:
             error = elsewhere_error(choice)
         else:
             error = missing_error(spec, self._own(spec), method, self._places.ant)
         standing = Standing("absent", error.message, error.hint, error)
-        return Way(choice, spec, method, "nowhere", "nowhere", "nowhere", spec.billing, standing, problem=error)
+        return Route(choice, spec, method, "nowhere", "nowhere", "nowhere", spec.billing, standing, problem=error)
 
     # --- addresses ----------------------------------------------------------------------------------------
 
@@ -281,13 +283,13 @@ class Resolver:
         return endpoint_of(spec, {}, base_url).origin == endpoint_of(spec, {}).origin
 
 
-def _through_program(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Way:
+def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Route:
     standing = (
         Standing("unverified", "it says that it is logged in; `llm-orc auth test` proves it")
         if cli.problem is None
         else Standing("absent", cli.problem.message, cli.problem.hint, cli.problem)
     )
-    return Way(
+    return Route(
         choice,
         spec,
         spec.cli,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.credentials import open_ant_profile, open_credentials, open_resolver
-from llm_orc.app.access.way import Place
+from llm_orc.app.access.route import Place
 from llm_orc.auth.access import Billing, Method
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.standing import StandingName
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from llm_orc.app.access.resolver import Resolver
-    from llm_orc.app.access.way import Way
+    from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.storage import CredentialStorage
@@ -124,7 +124,7 @@ def _rows(
     choice = ModelChoice(provider, None, named_by="user")
     try:
         program = resolver.program_of(choice)
-        ways = resolver.ways(choice, clis.get(program) if program else None)
+        routes = resolver.routes(choice, clis.get(program) if program else None)
     except LlmOrcError:
         if is_asked_for and provider not in resolver.stored_providers():
             raise
@@ -133,58 +133,60 @@ def _rows(
     is_preferred = own is not None and bool(own.auth_methods)
     is_stored = provider in resolver.stored_providers()
     shown = [
-        way for way in ways if is_asked_for or _is_notable(way, is_preferred=is_preferred, is_stored=is_stored)
+        route
+        for route in routes
+        if is_asked_for or _is_notable(route, is_preferred=is_preferred, is_stored=is_stored)
     ]
-    used = next((way for way in ways if way.is_used), None)
-    return [_row(way, provider, used, shown, app.clock.now()) for way in shown]
+    used = next((route for route in routes if route.is_used), None)
+    return [_row(route, provider, used, shown, app.clock.now()) for route in shown]
 
 
-def _is_notable(way: Way, *, is_preferred: bool, is_stored: bool) -> bool:
+def _is_notable(route: Route, *, is_preferred: bool, is_stored: bool) -> bool:
     """Among all providers: what is there, and what is not there although the settings prefer it."""
-    if way.place == "nowhere":
-        return is_preferred and way.method != "none"
-    if way.place == "program":
-        return is_preferred or (way.problem is None and not is_alias(way.spec))
-    return way.method is not None or is_stored  # a store of which nothing can be told is told once
+    if route.place == "nowhere":
+        return is_preferred and route.method != "none"
+    if route.place == "program":
+        return is_preferred or (route.problem is None and not is_alias(route.spec))
+    return route.method is not None or is_stored  # a store of which nothing can be told is told once
 
 
-def _row(way: Way, provider: str, used: Way | None, shown: list[Way], now: float) -> CredentialStatus:
-    entry = way.found.entry if way.found is not None else None
-    of_sibling = f" (key of `{way.spec.name}`)" if way.spec.name != provider else ""
-    standing = way.standing
-    problem = way.problem if standing.problem is None else None  # of the address, not of the credential
+def _row(route: Route, provider: str, used: Route | None, shown: list[Route], now: float) -> CredentialStatus:
+    entry = route.found.entry if route.found is not None else None
+    of_sibling = f" (key of `{route.spec.name}`)" if route.spec.name != provider else ""
+    standing = route.standing
+    problem = route.problem if standing.problem is None else None  # of the address, not of the credential
     hint = standing.hint or (problem.hint if problem is not None else None)
     row = CredentialStatus(
         provider,
         entry.account if entry is not None else None,
-        way.method if way.method != "none" else None,
-        way.place,
-        way.where + of_sibling if way.method != "none" else "nowhere",
+        route.method if route.method != "none" else None,
+        route.place,
+        route.where + of_sibling if route.method != "none" else "nowhere",
         standing.name,
         standing.why,
-        way.billing,
-        is_used=way.is_used,
-        use=_use(way, problem),
-        hint=hint if way.is_used or not way.bar or way.problem is not None else None,
-        is_active=way.is_active,
-        is_usable=way.problem is None,
+        route.billing,
+        is_used=route.is_used,
+        use=_use(route, problem),
+        hint=hint if route.is_used or not route.bar or route.problem is not None else None,
+        is_active=route.is_active,
+        is_usable=route.problem is None,
     )
-    others = tuple(other.name for other in shown if other is not way and other.standing.name != "absent")
-    if way.is_used:
+    others = tuple(other.name for other in shown if other is not route and other.standing.name != "absent")
+    if route.is_used:
         row = replace(row, shadows=others)
     elif used is not None:
         row = replace(row, shadowed_by=used.name)
     return _with_entry(row, entry)
 
 
-def _use(way: Way, problem: LlmOrcError | None) -> str:
-    if way.is_used:
-        return way.why
-    if way.bar:
-        return way.bar
+def _use(route: Route, problem: LlmOrcError | None) -> str:
+    if route.is_used:
+        return route.why
+    if route.bar:
+        return route.bar
     if problem is not None:
         return f"it can't be used: {problem.message}"
-    return "it can't be used as it is" if way.problem is not None else f"where the one before fails: {way.why}"
+    return "it can't be used as it is" if route.problem is not None else f"where the one before fails: {route.why}"
 
 
 def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:

@@ -109,20 +109,20 @@ async def _failure(app: App, provider: str) -> str:
 def _remember(app: App, choice: ModelChoice) -> None:
     """Keep when a stored credential of ours was last taken; what is read where it stands remembers nothing."""
     now = app.clock.now()
-    for way in open_resolver(app).ways(choice):
-        entry = way.found.entry if way.found is not None else None
-        if way.is_used and entry is not None and entry.source == "own":
+    for route in open_resolver(app).routes(choice):
+        entry = route.found.entry if route.found is not None else None
+        if route.is_used and entry is not None and entry.source == "own":
             open_credentials(app).update(entry.provider, entry.account, lambda e: replace(e, proven_at=now))
 
 
 def _forget_refusals(app: App, choice: ModelChoice) -> None:
     """Let everything be tried again that a run would take, were it not for what is remembered against it."""
     refusals, storage = open_refusals(app), open_credentials(app)
-    for way in open_resolver(app).ways(choice):
-        if way.bar or way.found is None:
+    for route in open_resolver(app).routes(choice):
+        if route.bar or route.found is None:
             continue
-        for secret in secrets_of(way.found):
-            refusals.forget(way.origin, secret)
-        entry = way.found.entry
+        for secret in secrets_of(route.found):
+            refusals.forget(route.origin, secret)
+        entry = route.found.entry
         if entry is not None and entry.source == "own" and (entry.refused or entry.needs_login):
             storage.update(entry.provider, entry.account, lambda e: replace(e, refused=None, needs_login=None))

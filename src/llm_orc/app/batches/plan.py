@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.access.estimate import estimate
-from llm_orc.app.access.ready import Estimate, plan_of
+from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import Shaping, make_tasks
 from llm_orc.app.batches.placeholders import placeholders
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.agents.choice import ModelChoice
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.input_lines import Input
     from llm_orc.app.batches.inputs import Task
     from llm_orc.app.wiring import App

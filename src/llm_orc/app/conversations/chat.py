@@ -11,7 +11,7 @@ from llm_orc.agents.budget import Budget
 from llm_orc.agents.spec import WhenFull
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
-from llm_orc.app.access.ready import plan_of
+from llm_orc.app.access.models import plan_of
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.wiring import App
     from llm_orc.conversations.conversation import Turn
     from llm_orc.engine.events import RunEvent

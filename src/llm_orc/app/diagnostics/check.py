@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.explain import explain_access
-from llm_orc.app.access.ready import AccessPlan
+from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.engine.plan import make_plan, stages

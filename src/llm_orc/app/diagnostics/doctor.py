@@ -227,7 +227,9 @@ async def _default(app: App) -> list[Finding]:
     if not isinstance(default, LlmOrcError):
         says = f"agents that name no model use `{default.access.provider}`: {default.access.source}"
         return [Finding("access", "ok", says)]
-    unnamed = next((one.base_url for one in (await inventory(app)).found if one.base_url is not None), None)
+    unnamed = next(
+        (one.choice.base_url for one in (await inventory(app)).found if one.choice.base_url is not None), None
+    )
     if unnamed is not None:
         return [Finding("access", "warning", f"a server answers at {unnamed}, and no setting names it", _SETUP)]
     if isinstance(default, MeteredNotAllowed):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.explain import default_access
-from llm_orc.app.access.ready import AgentAccess
+from llm_orc.app.access.models import AgentAccess
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
 from llm_orc.app.conversations.archive import ConversationSummary, conversations, list_conversations

@@ -21,7 +21,7 @@ from llm_orc.storage.suggest import closest_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.candidate import Candidate
-    from llm_orc.app.access.ready import ReadyModels
+    from llm_orc.app.access.models import Models
     from llm_orc.engine.events import Limited
     from llm_orc.runs.recipe import Recipe, RecordedRun
     from llm_orc.runs.tries import RecordedTries
@@ -94,7 +94,7 @@ def _most_of_one(candidate: Candidate, size: int) -> float:
     return most_cost_usd(candidate, request, size + len((choice.system_prompt or "").encode()) + _FRAME)
 
 
-def refuse_unknown_price(max_cost_usd: float | None, ready: ReadyModels) -> None:
+def refuse_unknown_price(max_cost_usd: float | None, ready: Models) -> None:
     """A limit that can't be kept is none: raise `SettingsError` where the most of a call is not known."""
     if max_cost_usd is None:
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access.consent import Paying
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult

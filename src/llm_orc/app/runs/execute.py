@@ -13,7 +13,7 @@ from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.access.estimate import estimate
-from llm_orc.app.access.ready import AccessPlan, plan_of
+from llm_orc.app.access.models import AccessPlan, plan_of
 from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of

@@ -15,7 +15,7 @@ from llm_orc.runs.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.runs.runtime import Session
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent

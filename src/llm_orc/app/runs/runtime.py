@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.consent import Paying
     from llm_orc.app.access.finder import AccessFinder
-    from llm_orc.app.access.ready import ReadyModel, ReadyModels
+    from llm_orc.app.access.models import Model, Models
     from llm_orc.app.wiring import App
     from llm_orc.sandbox.server import Sandbox
 
@@ -53,7 +53,7 @@ class Session:
         # Canned answers use up no account, but stand on the queues of the limits.
         self._limiters = batch.limiters if batch else Limiters({}) if rehearsal else limiters_of(app)
         self._stack = AsyncExitStack()
-        self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], ReadyModels] | None = None
+        self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], Models] | None = None
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._http: Http
         self._finder: AccessFinder
@@ -78,7 +78,7 @@ class Session:
 
     async def models_for(
         self, choices: Mapping[str, tuple[ModelChoice, ...]]
-    ) -> tuple[ReadyModels, Mapping[str, tuple[Candidate, ...]]]:
+    ) -> tuple[Models, Mapping[str, tuple[Candidate, ...]]]:
         """Find the access of every agent, and return its models ready to be called; the same ones as the last time
         where nobody chose otherwise, so that what they keep between two turns is kept. Raises for all at once.
         """
@@ -90,7 +90,7 @@ class Session:
             }
         return self._ready[1], self._candidates
 
-    def _candidate(self, model: ReadyModel) -> Candidate:
+    def _candidate(self, model: Model) -> Candidate:
         retries = self._app.settings.runs.max_retries * self._patience
         limiter = self._limiters.of(model.access)
         built = model.connection.build(

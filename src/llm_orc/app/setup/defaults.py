@@ -16,7 +16,7 @@ from llm_orc.settings.write import write_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llm_orc.app.access.discovery import Found
+    from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
 
 FIRST_ENSEMBLE = "first-panel"
@@ -58,15 +58,15 @@ def write_first_ensemble(app: App) -> Path | None:
     return new_ensemble(app, FIRST_ENSEMBLE, where="user")
 
 
-def name_server(app: App, found: Found) -> None:
+def name_server(app: App, found: Route) -> None:
     """Write down where a server is that was found and that no setting names. Raises as `make_default` does."""
-    if found.base_url is not None:
+    if found.choice.base_url is not None:
         write_settings(
-            app.paths.config / "config.yaml", ("providers", found.provider), {"base_url": found.base_url}
+            app.paths.config / "config.yaml", ("providers", found.provider), {"base_url": found.choice.base_url}
         )
 
 
-async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Found:
+async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Route:
     """Return the best access there is, or that of `provider`, which is then its user's choice whoever pays.
 
     Raises `NotLoggedIn` where there is none, `MeteredNotAllowed` where only money would do and nobody said so.

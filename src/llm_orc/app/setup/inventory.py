@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.best import BestAccess
 from llm_orc.app.access.credentials import open_resolver
-from llm_orc.app.access.discovery import Found, find_local, find_unnamed_servers
+from llm_orc.app.access.discovery import find_local, find_unnamed_servers
+from llm_orc.app.access.route import Route
 from llm_orc.net.http import Http
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.settings.model import ModelProfile
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 class Inventory:
     """`found` is in the order in which the profile `default` would take it; `default` is that profile as it is.
 
-    What has a `base_url` was found where no setting says so: it can be chosen, and no run takes it by itself.
+    What has a `base_url` in its choice was found where no setting says so: it can be chosen, and no run takes it
+    by itself.
     """
 
-    found: tuple[Found, ...]
+    found: tuple[Route, ...]
     default: ModelProfile
 
 
@@ -37,7 +39,7 @@ async def inventory(app: App) -> Inventory:
         local = await find_local(app.settings, http)
         servers = await find_unnamed_servers(app.settings, http)
         others = await BestAccess(app, http, open_resolver(app), clis.look).beyond_local()
-    before = [found for found in others if not found.is_merely_found]
-    after = [found for found in others if found.is_merely_found]
+    before = [found for found in others if found.is_set_up]
+    after = [found for found in others if not found.is_set_up]
     found = (*local, *before, *servers, *after)
     return Inventory(found, default_profile(app.settings))

@@ -24,7 +24,7 @@ from llm_orc.net.event_loop import run_to_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.carry_out import BatchOutcome
     from llm_orc.app.wiring import App
 

@@ -27,7 +27,7 @@ from llm_orc.formats.figures import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
     from llm_orc.app.batches.plan import Going, Submission
     from llm_orc.app.wiring import App

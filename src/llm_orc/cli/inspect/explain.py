@@ -15,7 +15,7 @@ from llm_orc.formats.printable import one_line, unmistakable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llm_orc.app.access.ready import AccessPlan, AgentAccess
+    from llm_orc.app.access.models import AccessPlan, AgentAccess
     from llm_orc.auth.access import Access
     from llm_orc.jsontypes import JsonValue
 

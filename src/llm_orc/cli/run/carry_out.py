@@ -28,7 +28,7 @@ from llm_orc.runs.state import RunState
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.cli.shell.output import Output
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult

@@ -11,7 +11,7 @@ from llm_orc.cli.shell.options import app_here, output_of, output_options, tool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from llm_orc.agents.spec import WhenFull
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.engine.events import RunEvent
     from llm_orc.errors import MeteredNotAllowed
     from llm_orc.runs.state import RunResult

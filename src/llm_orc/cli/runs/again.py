@@ -15,7 +15,7 @@ from llm_orc.cli.shell.streams import note, write_data
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.history.compare import Comparison
     from llm_orc.engine.events import RunEvent
     from llm_orc.errors import MeteredNotAllowed

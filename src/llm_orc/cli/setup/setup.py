@@ -12,7 +12,7 @@ from llm_orc.cli.shell.streams import write_data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llm_orc.app.access.discovery import Found
+    from llm_orc.app.access.route import Route
     from llm_orc.app.setup.inventory import Inventory
     from llm_orc.jsontypes import JsonValue
 
@@ -78,7 +78,7 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
     app = app_here()
     found = run_to_end(choose_access(app, provider, allow_metered=False))
     note(f"{found.provider} {model or found.model or ''} · {WHO_PAYS[found.billing]} · {found.evidence}")
-    if found.base_url is not None:
+    if found.choice.base_url is not None:
         name_server(app, found)
         app = app_here()
     if test:
@@ -154,7 +154,7 @@ def _value(seen: Inventory) -> JsonValue:
     }
 
 
-def _found_value(found: Found, model: str | None = None) -> dict[str, JsonValue]:
+def _found_value(found: Route, model: str | None = None) -> dict[str, JsonValue]:
     return {
         "provider": found.provider,
         "model": model or found.model,

@@ -28,7 +28,7 @@ from llm_orc.net.event_loop import run_to_end
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.app.access.discovery import Found
+    from llm_orc.app.access.route import Route
 
 _SKIP = "Nothing now: leave it as it is"
 _MORE = "Another way: sign in, or add an API key"
@@ -65,7 +65,7 @@ def set_up_provider(provider: str | None) -> bool:
     return True
 
 
-def _pick() -> Found | None:
+def _pick() -> Route | None:
     """Show what there is and let the person choose, until something is chosen that exists."""
     while True:
         found = _look()
@@ -79,7 +79,7 @@ def _pick() -> Found | None:
         _add_another()
 
 
-def _look() -> Sequence[Found]:
+def _look() -> Sequence[Route]:
     note("Looking at what this machine has…")
     found = run_to_end(inventory(app_here())).found
     if not found:
@@ -115,7 +115,7 @@ def _add_another() -> None:
         return
 
 
-def _proves(found: Found) -> bool:
+def _proves(found: Route) -> bool:
     """Make a real call, on a yes where it costs; returns whether to go on with this access.
 
     A credential that is refused can be entered again, as often as it takes.
@@ -143,7 +143,7 @@ def _proves(found: Found) -> bool:
         return True
 
 
-def _enters_again(found: Found) -> bool:
+def _enters_again(found: Route) -> bool:
     """After a refusal: returns whether there is something new to try. What was refused is forgotten on a yes."""
     stored = next((e for e in open_credentials(app_here()).entries() if e.provider == found.provider), None)
     if stored is None or stored.source != "own":
@@ -160,7 +160,7 @@ def _enters_again(found: Found) -> bool:
     return True
 
 
-def _write_default(found: Found) -> None:
+def _write_default(found: Route) -> None:
     app = app_here()
     before = default_now(app)
     if before.is_own and (before.provider, before.model) == (found.provider, found.model):

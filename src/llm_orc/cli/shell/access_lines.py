@@ -13,7 +13,7 @@ from llm_orc.formats.sentences import SANDBOX_NOTE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llm_orc.app.access.ready import AccessPlan, Estimate
+    from llm_orc.app.access.models import AccessPlan, Estimate
     from llm_orc.auth.access import Access
 
 WHO_PAYS = {

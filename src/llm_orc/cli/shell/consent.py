@@ -13,7 +13,7 @@ from llm_orc.formats.printable import unmistakable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.app.access.ready import AccessPlan
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.projects.trust import TrustView
     from llm_orc.app.wiring import App
     from llm_orc.errors import MeteredNotAllowed

@@ -1,4 +1,4 @@
-"""One way in for one choice of model: what it would send, how it stands, who pays, and whether a run takes it."""
+"""A route: one way to reach the model of a choice, who pays for it, how it stands and whether a run takes it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ Place = Literal["configuration", "store", "program", "older-store", "environment
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """`method` None: nobody can tell, for the entry can't be read. `choice` and `spec` are of who is really asked.
+class Route:
+    """One row of the list that the resolver ranks: runs take the first that they may, status commands show all.
 
-    `problem` says why it can't be used, `bar` why no run considers it (empty: one may), `why` why one does.
-    `is_agreed`: its user has said, for this very provider, that it may bill; `is_set_up`: they put it there.
+    `choice` and `spec` are of the provider that is really asked. `method` is None where it can't be told, as the
+    entry can't be read. `problem` says why the route can't be used, `bar` why no run considers it (empty: one
+    may), `why` why one does. `is_agreed`: its user has said, for this very provider, that it may bill;
+    `is_set_up`: they put it there.
     """
 
     choice: ModelChoice
@@ -52,8 +54,28 @@ class Way:
         return not self.bar and self.problem is None
 
     @property
+    def provider(self) -> str:
+        """The provider that was chosen."""
+        return self.choice.provider or self.spec.name
+
+    @property
+    def model(self) -> str | None:
+        """The model that was chosen; None: an official CLI's own default."""
+        return self.choice.model
+
+    @property
+    def evidence(self) -> str:
+        """What shows that it is there, in words."""
+        entry = self.found.entry if self.found is not None else None
+        if self.place == "store" and entry is not None:
+            return f"set up with `llm-orc auth add` (account `{entry.account}`)"
+        if self.place == "profile" and entry is not None:
+            return f"profile `{entry.account}` of `ant auth login`"
+        return self.label
+
+    @property
     def name(self) -> str:
-        """A few words for it among the ways of its provider."""
+        """A few words for it among the routes of its provider."""
         if self.place == "store" and self.found is not None and self.found.entry is not None:
             return f"the stored account `{self.found.entry.account}`"
         return self.where

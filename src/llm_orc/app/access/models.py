@@ -40,7 +40,7 @@ class HttpConnection:
 
     def build(
         self,
-        ready: ReadyModel,
+        ready: Model,
         http: Transport,
         *,
         max_retries: int,
@@ -74,7 +74,7 @@ class CliConnection:
 
     def build(
         self,
-        ready: ReadyModel,
+        ready: Model,
         http: Transport,
         *,
         max_retries: int,
@@ -93,7 +93,7 @@ class CliConnection:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyModel:
+class Model:
     """A choice with nothing left open: how it is reached, who pays, and why it is this way."""
 
     choice: ModelChoice
@@ -156,8 +156,8 @@ class AccessPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyModels:
-    by_agent: Mapping[str, tuple[ReadyModel, ...]]
+class Models:
+    by_agent: Mapping[str, tuple[Model, ...]]
     considered: Mapping[str, tuple[Considered, ...]]
     notices: tuple[str, ...]
 
@@ -178,7 +178,7 @@ class ReadyModels:
         )
 
 
-def plan_of(app: App, ensemble: Ensemble, ready: ReadyModels) -> AccessPlan:
+def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
     """Return what a run will use, for showing, with a notice of what does not count without trust."""
     plan = ready.plan
     notice = without_trust(app, ensemble)
