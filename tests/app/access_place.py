@@ -166,7 +166,7 @@ async def whole_story(place: Place, provider: str) -> tuple[CredentialStatus | N
     with suppress(AuthError):
         proven = (await try_access(app, provider, "claude-m", again=False)).access
     status = {row.provider: row for row in (await look(app)).credentials if row.is_used}
-    examined = await examine(app.surroundings, online=False)
+    examined = await examine(app.environment, online=False)
     good = [one for one in examined if one.grade == "ok" and one.says.startswith(f"`{provider}`")]
     offers = {one.provider: one for one in (await inventory(app)).found}
 
