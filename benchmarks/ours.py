@@ -20,6 +20,8 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.workload import Shape
     from llm_orc.engine.events import RunEvent
 
@@ -32,7 +34,8 @@ async def run(shape: Shape, origin: str) -> int:
     Each run opens and closes its connections, its lock and the journal; settings are read once for the process.
     """
     options = RunOptions(PROMPT, stream=shape.streamed)
-    result = await run_ensemble(_app(origin), ensemble(shape), options, show=_look)
+    ensemble = ensemble_of((shape.width,) * shape.layers)
+    result = await run_ensemble(_app(origin), ensemble, options, show=_look)
     return result.total.calls
 
 
@@ -40,19 +43,27 @@ async def run(shape: Shape, origin: str) -> int:
 def _app(origin: str) -> App:
     home = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, home)
+    return app_on(origin, home)
+
+
+def app_on(origin: str, home: Path) -> App:
+    """Return an app in `home` whose provider is the server at `origin`."""
     config = home / ".config" / "llm-orc" / "config.yaml"
     config.parent.mkdir(parents=True)
     config.write_text(f"providers:\n  anthropic-api:\n    base_url: {origin}\n    billing: local\n")
     return open_app(ProcessEnvironment({"ANTHROPIC_API_KEY": "benchmark"}, sys.platform, home, home))
 
 
-def ensemble(shape: Shape) -> Ensemble:
-    """Each agent of a layer waits for the whole layer before it, as the bare client does."""
+def ensemble_of(layers: Sequence[int]) -> Ensemble:
+    """Return an ensemble of so many agents in each layer.
+
+    Each agent waits for the whole layer before its own, as the bare client does.
+    """
     work = ModelWork(ModelRef(provider="anthropic-api", model=MODEL), SYSTEM_PROMPT, max_tokens=1024)
     agents = []
     before: tuple[str, ...] = ()
-    for layer in range(shape.layers):
-        names = tuple(f"agent-{layer}-{i}" for i in range(shape.width))
+    for layer, width in enumerate(layers):
+        names = tuple(f"agent-{layer}-{i}" for i in range(width))
         agents += [AgentSpec(name, work, depends_on=before) for name in names]
         before = names
     return Ensemble("benchmark", tuple(agents))

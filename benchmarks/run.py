@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from benchmarks import bare, clients, ours
 from benchmarks.measure import Compared, compare, growth_exponent, server
+from benchmarks.open_runtime import measure_runtime
 from benchmarks.report import Row, publish
 from benchmarks.startup import measure_startup
 from benchmarks.workload import chain, fan, layers, stream
@@ -130,6 +131,7 @@ def _growth(found: Sequence[Compared]) -> list[str]:
 
 _PARTS: Mapping[str, Callable[[Extent], None]] = {
     "startup": lambda extent: measure_startup(3 * extent.repeats),
+    "runtime": lambda _extent: measure_runtime(),
     "fan": measure_fan,
     "stream": measure_stream,
     "clients": measure_clients,

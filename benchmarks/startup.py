@@ -18,6 +18,8 @@ from benchmarks.report import Row, publish
 
 _LATENCY_MS = 50.0
 _CPU_TARGET_MS = 100
+_HELP_TARGET_MS = 40
+_LOOK_TARGET_MS = 150
 _INVOKE_TARGET_MS = 400
 
 
@@ -72,7 +74,10 @@ def _commands(ensemble: Path) -> list[_Command]:
     return [
         _Command("python -c pass", [sys.executable, "-c", "pass"], ""),
         _Command("llm-orc --version", [*orc, "--version"], f"CPU < {_CPU_TARGET_MS}"),
-        _Command("llm-orc --help", [*orc, "--help"], f"CPU < {_CPU_TARGET_MS}"),
+        _Command("llm-orc --help", [*orc, "--help"], f"CPU < {_HELP_TARGET_MS}"),
+        _Command("llm-orc check", [*orc, "check", str(ensemble)], f"CPU < {_LOOK_TARGET_MS}"),
+        _Command("llm-orc explain", [*orc, "explain", str(ensemble)], f"CPU < {_LOOK_TARGET_MS}"),
+        _Command("llm-orc status", [*orc, "status"], f"CPU < {_LOOK_TARGET_MS}"),
         _Command("llm-orc invoke, one agent", invoke, f"wall < {_INVOKE_TARGET_MS}"),
     ]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from llm_orc.net.proxies import Proxies
 from llm_orc.net.tls import check_bundles, tls_context
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from types import TracebackType
 
     from llm_orc.net.options import NetworkSettings
@@ -52,7 +52,7 @@ class Http:
         if url.startswith("https://"):
             check_bundles(self._settings)
 
-    async def send(
+    def send(
         self,
         method: str,
         url: str,
@@ -62,10 +62,10 @@ class Http:
         feed: Feed | None = None,
         limit_s: float | None = None,
         most_bytes: int | None = None,
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
         """Send one request: see `Transport.send`."""
         session = self._session or self._open()
-        return await session.send(method, url, headers, body, feed=feed, limit_s=limit_s, most_bytes=most_bytes)
+        return session.send(method, url, headers, body, feed=feed, limit_s=limit_s, most_bytes=most_bytes)
 
     def _open(self) -> Session:
         from llm_orc.net.session import Session  # noqa: PLC0415 - heavy: aiohttp

@@ -177,6 +177,8 @@ class Journal:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         for entries in group:
+            if entries.end is not None:
+                self._numbers.pop(entries.run_id, None)
             entries.written(failure)
 
     def _write(self, connection: sqlite3.Connection, entries: Entries) -> None:

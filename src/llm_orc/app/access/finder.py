@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.options import extras_notice, options_error, refused_options
 from llm_orc.app.access.best import BestAccess
@@ -41,9 +41,33 @@ async def access_finder(
     app: App, http: Transport, *, paying: Paying = "agreed", sandbox: Sandbox | None = None
 ) -> AsyncIterator[AccessFinder]:
     """The finder of one run or command. Leaving it ends what it started: exchanges of tokens, official CLIs."""
-    async with AsyncExitStack() as stack:
-        authorisers = await stack.enter_async_context(open_authorisers(app, http))
-        yield AccessFinder(app, http, authorisers, stack, paying=paying, sandbox=sandbox)
+    async with open_authorisers(app, http) as authorisers, LazyClis(app) as clis:
+        yield AccessFinder(app, http, authorisers, clis, paying=paying, sandbox=sandbox)
+
+
+class LazyClis:
+    """The official CLIs of a process, for whoever uses one. Leaving it ends their processes."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._clis: OfficialClis | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._clis is not None:
+            await self._clis.__aexit__(*_)
+
+    def __call__(self) -> OfficialClis:
+        if self._clis is None:
+            from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
+
+            settings = self._app.settings
+            self._clis = OfficialClis(
+                self._app.environment.environ, max_live=settings.runs.max_cli_processes, network=settings.network
+            )
+        return self._clis
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +84,23 @@ class _Outcome:
 
 
 class AccessFinder:
-    """Finds the ways in for choices, each distinct one once."""
+    """Finds the ways in for the choices of one run or command, each distinct one once."""
 
     def __init__(
         self,
         app: App,
         http: Transport,
         authorisers: Authorisers,
-        stack: AsyncExitStack,
+        clis: LazyClis,
         *,
         paying: Paying = "agreed",
         sandbox: Sandbox | None = None,
     ) -> None:
         self._app, self._settings, self._http = app, app.settings, http
-        self._authorisers, self._stack = authorisers, stack
+        self._authorisers, self._clis = authorisers, clis
         self._paying, self._sandbox = paying, sandbox
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
-        self._clis: OfficialClis | None = None
 
     async def find_all(self, choices: Mapping[str, Sequence[ModelChoice]]) -> Models:
         """Return what each agent can use.
@@ -196,16 +219,7 @@ class AccessFinder:
 
     async def look(self, name: str) -> CliState:
         """Return what is known of the official CLI `name`."""
-        return await (await self._official_clis()).look(name)
-
-    async def _official_clis(self) -> OfficialClis:
-        if self._clis is None:
-            from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
-
-            most = self._settings.runs.max_cli_processes
-            clis = OfficialClis(self._app.environment.environ, max_live=most, network=self._settings.network)
-            self._clis = await self._stack.enter_async_context(clis)
-        return self._clis
+        return await self._clis().look(name)
 
     async def _through_cli(self, route: Route, state: CliState) -> Model:
         spec, choice = route.spec, route.choice
@@ -219,7 +233,7 @@ class AccessFinder:
         return Model(
             choice=replace(choice, model=model),
             model=model or "default",
-            connection=CliConnection(await self._official_clis(), state, base_url or None),
+            connection=CliConnection(self._clis(), state, base_url or None),
             access=Access(
                 spec.name,
                 spec.cli or "none",

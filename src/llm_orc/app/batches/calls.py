@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -10,12 +11,11 @@ from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access.consent import paying_of
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import is_own_store
-from llm_orc.app.runs.runtime import BatchWays, Session, limiters_of
+from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
 from llm_orc.batches.workers.budget import BatchAccount, LimitsChanged
 from llm_orc.errors import NotTrusted
-from llm_orc.providers.limits.limiter import Limiters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,8 @@ class BatchCalls:
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
         self._candidates: dict[str, Mapping[str, Sequence[Candidate]]] = {}
-        self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
+        self._opening = asyncio.Lock()
+        self._runtime: Runtime | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,28 +88,24 @@ class BatchCalls:
 
     def slowed_down(self) -> tuple[SlowedDown, ...]:
         """Return which providers are busy, so that calls of this process wait."""
-        return tuple(slowed for limiters in self._limiters.values() for slowed in limiters.slowed_down())
+        return () if self._runtime is None else self._runtime.slowed_down()
 
-    def _shared_limiters(self, *, rehearsal: bool) -> Limiters:
-        """One limiter for each access of the process, however many batches use it."""
-        if rehearsal not in self._limiters:
-            gate = self._store.gate
-            self._limiters[rehearsal] = Limiters({}, gate) if rehearsal else limiters_of(self._app, gate)
-        return self._limiters[rehearsal]
+    async def _shared_runtime(self) -> Runtime:
+        """One for all batches of the process, however many there are."""
+        async with self._opening:
+            if self._runtime is None:
+                runtime = Runtime(self._app, gate=self._store.gate)
+                self._runtime = await self._stack.enter_async_context(runtime)
+            return self._runtime
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
         store = self._store
         if not is_own_store(self._app, store.place):
             refuse_foreign_places(self._app.settings, recipe)
-        session = Session(
-            self._app,
-            paying=paying_of(allow_metered=recipe.allow_metered),
-            rehearsal=recipe.rehearsal,
-            stream=False,
-            batch=BatchWays(self._shared_limiters(rehearsal=recipe.rehearsal), _PATIENCE),
-        )
-        await self._stack.enter_async_context(session)
-        _, candidates = await session.models_for(recipe.choices)
+        runtime = await self._shared_runtime()
+        paying = paying_of(allow_metered=recipe.allow_metered)
+        models = await runtime.models_for(recipe.choices, Terms(paying, recipe.rehearsal, patience=_PATIENCE))
+        candidates = models.candidates
         batch = await in_store(partial(store.batches.batch, batch_id))
         limits = BatchLimits() if batch is None else batch.limits
         account = BatchAccount(store.engine, store.worker_id, batch_id, limits)

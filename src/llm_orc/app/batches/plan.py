@@ -17,7 +17,7 @@ from llm_orc.app.batches.placeholders import placeholders
 from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price
 from llm_orc.app.runs.run import lowest
-from llm_orc.app.runs.runtime import Choices, Session
+from llm_orc.app.runs.runtime import Choices, Runtime, Terms
 from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
 from llm_orc.errors import InputError
 from llm_orc.providers.lookup import find_provider
@@ -204,10 +204,10 @@ async def _plan(
     planned: Callable[[AccessPlan, int], None],
 ) -> tuple[Recipe, float]:
     """Return the recipe with nothing left open, and the most that one try of a call can cost."""
-    async with Session(
-        app, paying=paying_of(allow_metered=recipe.allow_metered), rehearsal=recipe.rehearsal, stream=False
-    ) as session:
-        ready, candidates = await session.models_for(recipe.choices)
+    async with Runtime(app) as runtime:
+        terms = Terms(paying_of(allow_metered=recipe.allow_metered), recipe.rehearsal)
+        models = await runtime.models_for(recipe.choices, terms)
+    ready, candidates = models.ready, models.candidates
     refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)
     one = partial(estimate, replace(recipe, task=to_do.longest_task), ready.by_agent, to_do.added)
     planned(replace(plan_of(app, recipe.ensemble, ready), estimate=lambda: _times(one(), to_do.rows)), to_do.rows)

@@ -1,4 +1,4 @@
-"""Talk to an agent or a whole ensemble: one run for each turn, in one session and one conversation."""
+"""Talk to an agent or a whole ensemble: one run for each turn, on one runtime and in one conversation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.app.runs.runtime import Session
+from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.engine.events import AgentDelta
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.spend import Spend
@@ -55,17 +55,11 @@ class Chat:
         self._budget = None if options.max_cost_usd is None else Budget(options.max_cost_usd)
         self._app, self._options = app, options
         self._stack = AsyncExitStack()
-        self._session: Session
+        self._runtime: Runtime
         self._has_kept = False  # a turn of this chat stands in the conversation
 
     async def __aenter__(self) -> Self:
-        session = Session(
-            self._app,
-            paying=paying_of(allow_metered=self._options.allow_metered),
-            rehearsal=False,
-            stream=self._options.stream,
-        )
-        self._session = await self._stack.enter_async_context(session)
+        self._runtime = await self._stack.enter_async_context(Runtime(self._app))
         return self
 
     async def __aexit__(
@@ -75,8 +69,9 @@ class Chat:
 
     async def plan(self) -> AccessPlan:
         """Return what the next turn will use, before anything is said. Raises what a run would raise."""
-        ready, _ = await self._session.models_for(choices_of(self.ensemble, self._app.settings))
-        return plan_of(self._app, self.ensemble, ready)
+        terms = Terms(paying_of(allow_metered=self._options.allow_metered), stream=self._options.stream)
+        models = await self._runtime.models_for(choices_of(self.ensemble, self._app.settings), terms)
+        return plan_of(self._app, self.ensemble, models.ready)
 
     async def say(
         self,
@@ -109,7 +104,7 @@ class Chat:
             ),
             show=self._counting(show),
             waiting=waiting,
-            session=self._session,
+            runtime=self._runtime,
         )
         self._has_kept = self._has_kept or keep
         self._count(result)
@@ -153,7 +148,7 @@ class Chat:
                 budget=self._budget,
             ),
             show=show_new,
-            session=self._session,
+            runtime=self._runtime,
         )
         self._count(resumed, but=result)
         return resumed

@@ -15,7 +15,7 @@ from llm_orc.settings.project import FOLDER, project_folders, settings_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path  # noqa: TC004 - annotations are not evaluated
+    from pathlib import Path
 
     from llm_orc.app.wiring import App
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import DEFAULT_PROFILE
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.app.runs.runtime import Session
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, NotTrusted
 from llm_orc.settings.model import ModelProfile, Origin
 
@@ -40,8 +39,8 @@ async def run_demo(
     for here in (app, _without_default(app)):
         with suppress(NotLoggedIn, MeteredNotAllowed, NotTrusted):
             paying: Paying = "always" if allow_metered else "never"
-            async with Session(here, paying=paying, rehearsal=False, stream=stream) as session:
-                return await run_ensemble(here, ensemble, options, show=show, planned=planned, session=session)
+            asked = replace(options, paying=paying)
+            return await run_ensemble(here, ensemble, asked, show=show, planned=planned)
     rehearsal = RunOptions(task=options.task, rehearse=True, stream=stream)
     return await run_ensemble(app, ensemble, rehearsal, show=show, planned=planned)
 

@@ -17,11 +17,11 @@ from llm_orc.app.access.models import AccessPlan, plan_of
 from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
-from llm_orc.app.runs.runtime import Session
+from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import RunNotResumable, StorageError
+from llm_orc.errors import AuthError, RunNotResumable
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe
@@ -31,6 +31,7 @@ from llm_orc.runs.tries import RecordedTries
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
+    from llm_orc.app.access.consent import Paying
     from llm_orc.app.wiring import App
     from llm_orc.runs.journal import Journal
     from llm_orc.runs.state import RunResult
@@ -64,17 +65,20 @@ async def conduct(
     run_id: str,
     record: bool,
     earlier: RecordedRun | None = None,
-    session: Session | None = None,
+    runtime: Runtime | None = None,
+    paying: Paying | None = None,
 ) -> RunResult:
     """Run `recipe`, or what `earlier` has left of it, and return the result.
 
-    `session` None: one of its own. On cancellation the record is completed and everything closed before the
-    cancellation goes on.
+    `runtime` None: one of its own. `paying` None: as the recipe was agreed to. On cancellation the record is
+    completed and what the run has opened is closed before the cancellation goes on.
     """
     async with AsyncExitStack() as stack:
-        if session is None:
-            session = await stack.enter_async_context(session_for(app, recipe, watch))
-        ready, candidates = await session.models_for(recipe.choices)
+        if runtime is None:
+            runtime = await stack.enter_async_context(Runtime(app))
+        paying = paying or paying_of(allow_metered=recipe.allow_metered)
+        models = await runtime.models_for(recipe.choices, Terms(paying, recipe.rehearsal, watch.stream))
+        ready = models.ready
         refuse_unknown_price(recipe.max_cost_usd, ready)
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
@@ -96,24 +100,24 @@ async def conduct(
 
         sink: DirectSink | Recorder = DirectSink(see)
         if record:
-            sink = await _open_record(app, stack, recipe, run_id=run_id, see=see, earlier=earlier)
+            sink = await _open_record(runtime, stack, recipe, run_id=run_id, see=see, earlier=earlier)
         if earlier is not None and earlier.next_seq == 0:
             sink.carry_over(earlier.events)
         elif earlier is not None:
             for event in earlier.events:
                 see(event)
-        budget = budget_of(recipe, earlier, candidates, told.characters, RecordedTries(sink, app.clock.now))
+        budget = budget_of(recipe, earlier, models.candidates, told.characters, RecordedTries(sink, app.clock.now))
         budgets = tuple(one for one in (limits.budget, budget) if one is not None)
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
-            told.wrap(LlmCaller(candidates, budgets)),
+            told.wrap(LlmCaller(models.candidates, budgets)),
             sink,
             run_id=run_id,
             clock=app.clock,
             max_concurrent=min(
-                limits.max_concurrent or app.settings.runs.max_concurrent or session.connections,
-                session.connections,
+                limits.max_concurrent or app.settings.runs.max_concurrent or models.connections,
+                models.connections,
             ),
             timeout_s=limits.timeout_s or recipe.timeout_s or app.settings.runs.timeout_s,
             done=earlier.state.outputs if earlier else None,
@@ -121,55 +125,37 @@ async def conduct(
             conversation=recipe.conversation,
             limits=limits_of(recipe),
         )
-        return state.result(recorded=record and sink.failure is None)
+        result = state.result(recorded=record and sink.failure is None)
+        if any(
+            agent.error is not None and agent.error.exit_code == AuthError.exit_code for agent in result.agents
+        ):
+            runtime.forget(models)
+        return result
 
 
-def session_for(app: App, recipe: Recipe, watch: Watch) -> Session:
-    """Return a session that has what `recipe` needs; it is still to be entered."""
-    return Session(
-        app, paying=paying_of(allow_metered=recipe.allow_metered), rehearsal=recipe.rehearsal, stream=watch.stream
-    )
-
-
-def _open_for(app: App, recipe: Recipe, run_id: str, earlier: RecordedRun | None) -> Journal:
-    """Open the journal, with the run in it that is about to begin or go on.
+def _begin(journal: Journal, app: App, recipe: Recipe, run_id: str, earlier: RecordedRun | None) -> None:
+    """Put the run into the journal that is about to begin or go on.
 
     A limit that a run goes on with is its own from then on, so that the next one who goes on with it keeps to it.
     """
-    journal = app.open_journal()
-    try:
-        if earlier is None or earlier.next_seq == 0:
-            journal.begin(
-                NewRun(
-                    run_id=run_id,
-                    ensemble=recipe.ensemble.name,
-                    started_at=app.clock.now(),
-                    agents=len(recipe.ensemble.agents),
-                    sandbox=recipe.rehearsal,
-                    recipe=encode_recipe(recipe),
-                )
+    if earlier is None or earlier.next_seq == 0:
+        journal.begin(
+            NewRun(
+                run_id=run_id,
+                ensemble=recipe.ensemble.name,
+                started_at=app.clock.now(),
+                agents=len(recipe.ensemble.agents),
+                sandbox=recipe.rehearsal,
+                recipe=encode_recipe(recipe),
             )
-        else:
-            kept = replace(earlier.recipe, max_cost_usd=recipe.max_cost_usd, max_calls=recipe.max_calls)
-            journal.go_on(run_id, encode_recipe(kept))
-    except StorageError:
-        journal.close()
-        raise
-    return journal
-
-
-def _close(journal: Journal, keep_days: int | None, now: float) -> None:
-    try:
-        if keep_days is not None and (old := journal.forgettable(keep_days, now)):
-            journal.delete(old)
-    except StorageError:
-        pass  # the run has its answers; the next one cleans up
-    finally:
-        journal.close()
+        )
+    else:
+        kept = replace(earlier.recipe, max_cost_usd=recipe.max_cost_usd, max_calls=recipe.max_calls)
+        journal.go_on(run_id, encode_recipe(kept))
 
 
 async def _open_record(
-    app: App,
+    runtime: Runtime,
     stack: AsyncExitStack,
     recipe: Recipe,
     *,
@@ -178,10 +164,11 @@ async def _open_record(
     earlier: RecordedRun | None,
 ) -> Recorder:
     """Open the journal for this run alone: no other process may go on with it meanwhile."""
-    if not stack.enter_context(exclusive(lock_of(app, run_id))):
+    if not stack.enter_context(exclusive(lock_of(runtime.app, run_id))):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
-    journal = await asyncio.to_thread(_open_for, app, recipe, run_id, earlier)
-    stack.push_async_callback(asyncio.to_thread, _close, journal, app.settings.runs.keep_days, app.clock.now())
+    journal = await runtime.journal()
+    await asyncio.to_thread(_begin, journal, runtime.app, recipe, run_id, earlier)
+    stack.push_async_callback(runtime.clean_up)
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)
     state = earlier.state

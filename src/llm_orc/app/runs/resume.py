@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.app.runs.runtime import Session
+    from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.recipe import RecordedRun
@@ -53,7 +53,7 @@ async def resume_run(
     show: Callable[[RunEvent], None],
     planned: Callable[[AccessPlan], None] = lambda _plan: None,
     waiting: Callable[[str], None] = lambda _sentence: None,
-    session: Session | None = None,
+    runtime: Runtime | None = None,
 ) -> RunResult:
     """Finish the run and return its whole result; the events so far are shown first.
 
@@ -93,7 +93,7 @@ async def resume_run(
         run_id=run.row.run_id,
         record=True,
         earlier=run,
-        session=session,
+        runtime=runtime,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.agents.budget import Budget
 from llm_orc.app.access.choices import choices_of
+from llm_orc.app.access.consent import Paying
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
 from llm_orc.app.runs.execute import Limits, Watch, conduct
 from llm_orc.errors import InputError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.app.runs.runtime import Session
+    from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
@@ -41,6 +42,7 @@ class RunOptions:
     conversation: ConversationOptions = field(default_factory=ConversationOptions)
     is_chat: bool = False  # one turn of a chat
     budget: Budget | None = None  # one that several runs share, beside the run's own
+    paying: Paying | None = None  # None: as `allow_metered` says
 
 
 async def run_ensemble(
@@ -51,12 +53,12 @@ async def run_ensemble(
     show: Callable[[RunEvent], None],
     planned: Callable[[AccessPlan], None] = lambda _plan: None,
     waiting: Callable[[str], None] = lambda _sentence: None,
-    session: Session | None = None,
+    runtime: Runtime | None = None,
 ) -> RunResult:
     """Run `ensemble` and return its result; an agent's failure is in the result, not raised.
 
     Raises before anything is spent: `InputError`, `ProfileNotFound`, `NotTrusted`, `AuthError`, `SettingsError`,
-    `StorageError`, `ConversationNotFound`. `session` is one that other runs use too.
+    `StorageError`, `ConversationNotFound`. `runtime` is one that other runs use too; None: one of its own.
     """
     check_task(options.task)
     recipe = Recipe(
@@ -83,7 +85,8 @@ async def run_ensemble(
         Limits(options.max_concurrent, options.timeout_s, options.budget),
         run_id=app.new_run_id(),
         record=app.settings.runs.record if options.record is None else options.record,
-        session=session,
+        runtime=runtime,
+        paying=options.paying,
     )
 
 

@@ -1,105 +1,194 @@
-"""What one run leaves open for the next: connections, sign-ins, and the processes of official CLIs."""
+"""What the runs of one process share: connections, limits, sign-ins, official CLIs and the journal."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.candidate import Candidate
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.consent import Paying
 from llm_orc.app.access.costs import cost_of
-from llm_orc.app.access.finder import access_finder
+from llm_orc.app.access.credentials import open_authorisers
+from llm_orc.app.access.finder import AccessFinder, LazyClis
+from llm_orc.app.access.models import Models
+from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
 from llm_orc.providers.limits.limiter import Gate, Limiters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
 
-    from llm_orc.agents.choice import ModelChoice
-    from llm_orc.app.access.consent import Paying
-    from llm_orc.app.access.finder import AccessFinder
-    from llm_orc.app.access.models import Model, Models
+    from llm_orc.app.access.credentials import Authorisers
+    from llm_orc.app.access.models import Model
     from llm_orc.app.wiring import App
+    from llm_orc.providers.limits.limiter import SlowedDown
+    from llm_orc.runs.journal import Journal
     from llm_orc.sandbox.server import Sandbox
 
-Choices = dict[str, tuple["ModelChoice", ...]]
+Choices = dict[str, tuple[ModelChoice, ...]]
+Candidates = dict[str, tuple[Candidate, ...]]
+
+_MOST_KEPT = 64  # runs whose models are kept for the next run of the same
+_CLEAN_UP_S = 3600.0  # between two looks for runs that are kept no longer
 
 
 @dataclass(frozen=True, slots=True)
-class BatchWays:
-    """What is other in a batch: limiters that a process has but once, and `patience` times as many tries."""
+class Terms:
+    """How models are asked. `patience` times as many retries as the settings say."""
 
-    limiters: Limiters
+    paying: Paying = "agreed"
+    rehearsal: bool = False  # canned answers from the sandbox; no model is asked
+    stream: bool = False  # pass text on as it comes
     patience: int = 1
 
 
-def limiters_of(app: App, gate: Gate | None = None) -> Limiters:
-    """Return limiters that keep to the settings. `gate` is one that processes share."""
-    return Limiters({name: provider.limits for name, provider in app.settings.providers.items()}, gate)
+@dataclass(frozen=True, slots=True)
+class ReadyRun:
+    """The models of a run's agents, ready to be called, and at most so many connections at once."""
+
+    ready: Models
+    candidates: Candidates
+    connections: int
 
 
-class Session:
-    """Enter it, run once or often, leave it: nothing that it started outlives it. `connections` bounds a run."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    choices: Mapping[str, tuple[ModelChoice, ...]]
+    terms: Terms
+    models: ReadyRun
 
-    def __init__(
-        self, app: App, *, paying: Paying, rehearsal: bool, stream: bool, batch: BatchWays | None = None
-    ) -> None:
-        self.connections = 0
-        self._app = app
-        self._paying, self._rehearsal, self._stream = paying, rehearsal, stream
-        self._patience = batch.patience if batch else 1
-        # Canned answers use up no account, but stand on the queues of the limits.
-        self._limiters = batch.limiters if batch else Limiters({}) if rehearsal else limiters_of(app)
+
+class Runtime:
+    """Enter it, run as often and as much at the same time as you like, leave it: nothing outlives it.
+
+    What a run needs is opened when the first run needs it. `gate` is a limit that several processes share.
+    """
+
+    def __init__(self, app: App, *, gate: Gate | None = None) -> None:
+        self.app = app
+        self._gate = gate
         self._stack = AsyncExitStack()
-        self._ready: tuple[Mapping[str, tuple[ModelChoice, ...]], Models] | None = None
-        self._candidates: dict[str, tuple[Candidate, ...]] = {}
+        self._opening = asyncio.Lock()
+        self._kept: list[_Kept] = []
+        self._connections = 0
         self._http: Http
-        self._finder: AccessFinder
+        self._authorisers: Authorisers
+        self._clis: LazyClis
+        self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
+        self._rehearsal: tuple[Http, Sandbox] | None = None
+        self._journal: Journal | None = None
+        self._cleaned_at = 0.0
 
     async def __aenter__(self) -> Self:
+        self._connections = raise_open_files()
         async with AsyncExitStack() as stack:
-            self.connections = raise_open_files()
-            sandbox = await stack.enter_async_context(_sandbox()) if self._rehearsal else None
-            if sandbox is not None:
-                self.connections //= 2  # both ends of each are ours
-            self._http = await stack.enter_async_context(Http(self._app.settings.network, self.connections))
-            self._finder = await stack.enter_async_context(
-                access_finder(self._app, self._http, paying=self._paying, sandbox=sandbox)
-            )
+            self._http = await stack.enter_async_context(Http(self.app.settings.network, self._connections))
+            self._authorisers = await stack.enter_async_context(open_authorisers(self.app, self._http))
+            self._clis = await stack.enter_async_context(LazyClis(self.app))
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._kept.clear()
         await self._stack.__aexit__(kind, error, trace)
 
-    async def models_for(
-        self, choices: Mapping[str, tuple[ModelChoice, ...]]
-    ) -> tuple[Models, Mapping[str, tuple[Candidate, ...]]]:
-        """Find the access of every agent, and return its models ready to be called; the same ones as the last time
-        where nobody chose otherwise, so that what they keep between two turns is kept. Raises for all at once.
-        """
-        if self._ready is None or self._ready[0] != choices:
-            ready = await self._finder.find_all(choices)
-            self._ready = (choices, ready)
-            self._candidates = {
-                agent: tuple(self._candidate(m) for m in models) for agent, models in ready.by_agent.items()
-            }
-        return self._ready[1], self._candidates
+    async def models_for(self, choices: Mapping[str, tuple[ModelChoice, ...]], terms: Terms) -> ReadyRun:
+        """Find the access of every agent, and return its models ready to be called. Raises for all at once.
 
-    def _candidate(self, model: Model) -> Candidate:
-        retries = self._app.settings.runs.max_retries * self._patience
-        limiter = self._limiters.of(model.access)
+        What was found is kept for the next run with the same choices and terms, so that what the models keep
+        between two turns of a conversation is kept too. What was not found is looked for again.
+        """
+        for kept in reversed(self._kept):
+            if kept.terms == terms and kept.choices == choices:
+                return kept.models
+        models = await self._find(choices, terms)
+        self._kept.append(_Kept(choices, terms, models))
+        del self._kept[:-_MOST_KEPT]
+        return models
+
+    def forget(self, models: ReadyRun) -> None:
+        """Look for access again in the next run: these models were refused."""
+        self._kept = [kept for kept in self._kept if kept.models is not models]
+
+    async def journal(self) -> Journal:
+        """Return the record of runs, open until the runtime is left. Raises `StorageError`."""
+        async with self._opening:
+            if self._journal is None:
+                self._journal = await asyncio.to_thread(self.app.open_journal)
+                self._cleaned_at = self.app.clock.monotonic()
+                self._stack.push_async_callback(asyncio.to_thread, self._close_journal, self._journal)
+            return self._journal
+
+    def slowed_down(self) -> tuple[SlowedDown, ...]:
+        """Return which providers are busy, so that calls of this process wait."""
+        return tuple(slowed for limiters in self._limiters.values() for slowed in limiters.slowed_down())
+
+    async def _find(self, choices: Mapping[str, tuple[ModelChoice, ...]], terms: Terms) -> ReadyRun:
+        http, sandbox, connections = self._http, None, self._connections
+        if terms.rehearsal:
+            http, sandbox = await self._open_rehearsal()
+            connections //= 2  # both ends of each are ours
+        finder = AccessFinder(self.app, http, self._authorisers, self._clis, paying=terms.paying, sandbox=sandbox)
+        ready = await finder.find_all(choices)
+        candidates = {
+            agent: tuple(self._candidate(model, http, terms) for model in models)
+            for agent, models in ready.by_agent.items()
+        }
+        return ReadyRun(ready, candidates, connections)
+
+    def _candidate(self, model: Model, http: Http, terms: Terms) -> Candidate:
         built = model.connection.build(
-            model, self._http, max_retries=retries, stream=self._stream, limiter=limiter
+            model,
+            http,
+            max_retries=self.app.settings.runs.max_retries * terms.patience,
+            stream=terms.stream,
+            limiter=self._limiters_of(rehearsal=terms.rehearsal).of(model.access),
         )
         return Candidate(model.choice, built, model.access, cost_of(model), model.unpriced_options)
 
+    def _limiters_of(self, *, rehearsal: bool) -> Limiters:
+        """One limiter for each access of the process. Canned answers use up no account, but pass the gate."""
+        if rehearsal not in self._limiters:
+            providers = {} if rehearsal else self.app.settings.providers
+            limits = {name: provider.limits for name, provider in providers.items()}
+            self._limiters[rehearsal] = Limiters(limits, self._gate)
+        return self._limiters[rehearsal]
 
-def _sandbox() -> Sandbox:
-    from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server's worth of imports, for rehearsals only
+    async def _open_rehearsal(self) -> tuple[Http, Sandbox]:
+        async with self._opening:
+            if self._rehearsal is None:
+                from llm_orc.sandbox.server import Sandbox  # noqa: PLC0415 - a server, for rehearsals only
 
-    return Sandbox(show_prompts=True, keep_requests=False)
+                sandbox = Sandbox(show_prompts=True, keep_requests=False)
+                sandbox = await self._stack.enter_async_context(sandbox)
+                http = Http(self.app.settings.network, self._connections // 2)
+                self._rehearsal = (await self._stack.enter_async_context(http), sandbox)
+            return self._rehearsal
+
+    async def clean_up(self) -> None:
+        """Delete the runs that are kept no longer, once an hour; what is left is deleted at the end."""
+        now = self.app.clock.monotonic()
+        if self._journal is not None and now - self._cleaned_at > _CLEAN_UP_S:
+            self._cleaned_at = now
+            await asyncio.to_thread(self._delete_old, self._journal)
+
+    def _close_journal(self, journal: Journal) -> None:
+        try:
+            self._delete_old(journal)
+        finally:
+            journal.close()
+
+    def _delete_old(self, journal: Journal) -> None:
+        keep_days = self.app.settings.runs.keep_days
+        try:
+            if keep_days is not None and (old := journal.forgettable(keep_days, self.app.clock.now())):
+                journal.delete(old)
+        except StorageError:
+            pass  # the runs have their answers; the next one cleans up
