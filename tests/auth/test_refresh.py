@@ -16,8 +16,8 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.refusals import RefusalMemory
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.tokens.expiry import Urgency, urgency
+from llm_orc.auth.tokens.marks import hash_of, lasting_secret
 from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
-from llm_orc.auth.tokens.refresh import hash_of, lasting_secret
 from llm_orc.errors import (
     AccessRefused,
     CredentialExpired,

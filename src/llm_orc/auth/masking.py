@@ -7,7 +7,6 @@ for every fifth character of long words, and nothing for plain prose, however ma
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from base64 import b64encode
@@ -171,9 +170,16 @@ class MaskedStream:
         return text
 
 
+def _in_html(text: str) -> str:
+    """As `html.escape`, whose module loads a table of all named characters."""
+    for character, name in (("&", "amp"), ("<", "lt"), (">", "gt"), ('"', "quot"), ("'", "#x27")):
+        text = text.replace(character, f"&{name};")
+    return text
+
+
 def _spellings(secret: str, public: int) -> Iterator[_Spelling]:
     quoted, escaped = quote(secret, safe=""), json.dumps(secret)[1:-1]
-    others = {quoted, quote(quoted, safe=""), escaped, escaped.replace("/", "\\/"), html.escape(secret)}
+    others = {quoted, quote(quoted, safe=""), escaped, escaped.replace("/", "\\/"), _in_html(secret)}
     for text in (secret, *sorted(others - {secret})):  # none changes what is public
         yield _spelling(text, _SHORTEST_PART, public, may_be_words=True)
     core = secret[public:]

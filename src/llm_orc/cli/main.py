@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_WHILE_LOADING = 100_000  # objects between two looks for garbage: what modules make while they load is none
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
@@ -19,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     hold_standard_streams()
     _leave_no_core_file()
+    gc.set_threshold(_WHILE_LOADING)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         return _print_version()

@@ -6,8 +6,6 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import make_private_directory
 
@@ -24,6 +22,8 @@ def exclusive(path: Path, *, wait_s: float = 0.0, poll_s: float = 0.05) -> Itera
     file is left behind with its holder's process id: removing it would let two processes lock two files of one
     name. Raises `StorageError` where the file system has no kernel locks.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - heavy
+
     make_private_directory(path.parent)
     # Without `fallback_to_soft=False` a lock would be a mere file, which outlives a killed holder.
     lock = FileLock(

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import paying_of
-from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.finder import access_finder
 from llm_orc.app.access.models import plan_of
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
-from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from llm_orc.app.access.models import AccessPlan, AgentAccess
@@ -33,6 +31,9 @@ async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = 
 
 async def preview_run(app: App, ensemble: Ensemble, task: str) -> AccessPlan:
     """Return what a run on `task` would use if its person agreed to pay, with an estimate of the cost."""
+    from llm_orc.app.access.estimate import estimate  # noqa: PLC0415 - heavy: a dialect
+    from llm_orc.runs.recipe import Recipe  # noqa: PLC0415 - heavy: the journal
+
     choices = choices_of(ensemble, app.settings)
     async with (
         Http(app.settings.network, max_connections=8) as http,

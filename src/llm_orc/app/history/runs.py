@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.runs.running import is_running, lock_of
-from llm_orc.engine.events import RecordedEvent, RunStarted
-from llm_orc.runs.recipe import Recipe, find_run, load_run, resumable
-from llm_orc.runs.state import RunResult, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.app.wiring import App
+    from llm_orc.engine.events import RecordedEvent
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.journal import Journal, RunRow
+    from llm_orc.runs.recipe import Recipe
+    from llm_orc.runs.state import RunResult
 
 _DAY_S = 86_400.0
 _ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
@@ -66,6 +66,8 @@ def unfinished_run(app: App) -> RunSummary | None:
     """Return the run that `resume` would go on with; None: there is none."""
     if not app.paths.runs_database.exists():
         return None
+    from llm_orc.runs.recipe import resumable  # noqa: PLC0415 - heavy: msgspec
+
     with _journal(app) as journal:
         run_id = next((one for one in resumable(journal) if not is_running(app, one)), None)
         found = journal.run(run_id) if run_id is not None else None
@@ -79,6 +81,10 @@ def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
     """
     if (named := _ROW_NAME.fullmatch(run)) is not None:
         return _row_of_batch(app, named[1], int(named[2]), store)
+    from llm_orc.engine.events import RunStarted  # noqa: PLC0415 - as the next
+    from llm_orc.runs.recipe import find_run, load_run  # noqa: PLC0415 - heavy: msgspec
+    from llm_orc.runs.state import RunState  # noqa: PLC0415 - as the one before
+
     with _journal(app) as journal:
         recorded = load_run(journal, find_run(journal, run))
         summary = _summary(app, journal, recorded.row)
@@ -114,6 +120,8 @@ def _row_of_batch(app: App, batch: str, number: int, store: str | None) -> RunRe
 
 def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
     """Delete the runs that `runs` name, with their answers; returns their ids. Raises `RunNotFound` before any."""
+    from llm_orc.runs.recipe import find_run  # noqa: PLC0415 - heavy: msgspec
+
     with _journal(app) as journal:
         found = tuple(dict.fromkeys(find_run(journal, run) for run in runs))
         journal.delete(found)

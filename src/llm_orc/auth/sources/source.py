@@ -13,7 +13,7 @@ from llm_orc.auth.source import FoundKey
 from llm_orc.auth.standing import Standing
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.ant_profile import AntProfile
-from llm_orc.auth.tokens.refresh import lasting_secret
+from llm_orc.auth.tokens.marks import lasting_secret
 
 if TYPE_CHECKING:
     from llm_orc.auth.secret import Secret

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.auth.secret import Secret
-from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LoginFailed
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.oauth.client import OAuthClient
     from llm_orc.auth.refusals import RefusalMemory
     from llm_orc.auth.storage import CredentialStorage
+    from llm_orc.auth.tokens.refresh import TokenKeeper
     from llm_orc.net.transport import Transport
 
 
@@ -41,6 +41,8 @@ class Tokens:
 
     def keeper(self, entry: Entry, client: OAuthClient) -> TokenKeeper:
         """Return the keeper of this entry, the same for all who ask."""
+        from llm_orc.auth.tokens.refresh import TokenKeeper  # noqa: PLC0415 - heavy: exchanges of tokens
+
         key = (entry.provider, entry.account)
         if key not in self._keepers:
             self._keepers[key] = TokenKeeper(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from llm_orc.auth.credential import NeedsLogin, OAuthToken, Presented
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.token_endpoint import Failure, TokenEndpointError, refresh
 from llm_orc.auth.tokens.expiry import Urgency, urgency
+from llm_orc.auth.tokens.marks import hash_of, lasting_secret
 from llm_orc.auth.tokens.refresh_turn import refresh_turn
 from llm_orc.errors import (
     CredentialExpired,
@@ -44,16 +44,6 @@ _REUSE_GRACE_S = 30.0  # many servers take a spent refresh token again for about
 _FIRST_COOLDOWN_S, _AFTER_FAILURE_S = 5.0, 5.0
 _LAST_WAIT_S = 10.0  # how long leaving waits for an exchange that is under way
 _PROOF_AGE_S = 60.0  # a younger proof is not worth a write
-
-
-def hash_of(secret: Secret) -> str:
-    """What stands for a secret in marks: SHA-256, hexadecimal."""
-    return hashlib.sha256(secret.reveal().encode()).hexdigest()
-
-
-def lasting_secret(token: OAuthToken) -> Secret:
-    """What stands for a sign-in: its refresh token, else the access token itself."""
-    return token.refresh_token or token.access_token
 
 
 class TokenKeeper:

@@ -1,0 +1,20 @@
+"""What stands for a secret, and for a sign-in, where neither is to be written."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm_orc.auth.credential import OAuthToken
+    from llm_orc.auth.secret import Secret
+
+
+def hash_of(secret: Secret) -> str:
+    """What stands for a secret in marks: SHA-256, hexadecimal."""
+    return hashlib.sha256(secret.reveal().encode()).hexdigest()
+
+
+def lasting_secret(token: OAuthToken) -> Secret:
+    """What stands for a sign-in: its refresh token, else the access token itself."""
+    return token.refresh_token or token.access_token
