@@ -18,7 +18,8 @@ import pytest
 import llm_orc
 import reference_tables
 from llm_orc import errors
-from llm_orc.cli.root import COMMANDS, root
+from llm_orc.cli.root import root
+from llm_orc.cli.table import COMMANDS
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import LlmOrcError
 from llm_orc.settings.load import load_settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _WHILE_LOADING = 100_000  # objects between two looks for garbage: what modules make while they load is none
 
@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(_WHILE_LOADING)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
-        return _print_version()
+        return _print(_version)
+    if arguments in ([], ["-h"], ["--help"]) and COMPLETE_VARIABLE not in os.environ:
+        return _print(_help)
     from llm_orc.cli.shell.exits import exit_code_of
     from llm_orc.cli.shell.stop_signals import ended_by_signals
 
@@ -64,12 +66,24 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _print_version() -> int:
+def _version() -> str:
     from llm_orc._version import VERSION
+
+    return f"{PROGRAM} {VERSION}\n"
+
+
+def _help() -> str:
+    from llm_orc.cli.root_help import root_help
+
+    return root_help()
+
+
+def _print(text: Callable[[], str]) -> int:
+    """Print what needs no command, and nothing loaded."""
     from llm_orc.cli.shell.standard_streams import give_up_stdout
 
     try:
-        sys.stdout.write(f"{PROGRAM} {VERSION}\n")
+        sys.stdout.write(text())
         sys.stdout.flush()
     except OSError as e:
         return give_up_stdout(e)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from llm_orc.cli.root import COMMANDS, root
+from llm_orc.cli.root import root
+from llm_orc.cli.table import COMMANDS
 
 if TYPE_CHECKING:
-    from llm_orc.cli.shell.command_group import Row
+    from llm_orc.cli.table import Row
     from tests.cli.conftest import Shell
 
 HEAVY = {"aiohttp", "pydantic", "rich", "genai_prices", "msgspec", "yaml", "uvloop", "asyncio", "sqlite3"}

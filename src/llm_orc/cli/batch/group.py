@@ -18,12 +18,12 @@ from llm_orc.cli.batch.run import (
     write_file,
 )
 from llm_orc.cli.shell.arguments import EnsembleName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, output_option, write_json
 from llm_orc.cli.shell.output_files import output_place
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.table import EXIT_CODES
 from llm_orc.formats.figures import count, dollars, moment
 from llm_orc.storage.suggest import closest_names
 

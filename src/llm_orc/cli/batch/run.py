@@ -18,10 +18,10 @@ from llm_orc.cli.batch.options import (
     store_option,
 )
 from llm_orc.cli.shell.arguments import EnsembleName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here
 from llm_orc.cli.shell.output_files import output_place, refuse_to_replace
 from llm_orc.cli.shell.streams import is_terminal, note
+from llm_orc.cli.table import EXIT_CODES
 from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import SettingName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.table import EXIT_CODES
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:

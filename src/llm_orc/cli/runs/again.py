@@ -8,9 +8,9 @@ import click
 
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.shell.arguments import RunName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, output_of, running_options, write_json
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.cli.table import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

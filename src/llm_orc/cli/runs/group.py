@@ -11,11 +11,11 @@ import click
 from llm_orc.cli.batch.options import store_of_row_option, store_option
 from llm_orc.cli.runs.again import COMMANDS
 from llm_orc.cli.shell.arguments import RunName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, DAYS, app_here, json_option, output_option, write_json
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.table import EXIT_CODES
 from llm_orc.formats.figures import count, known_dollars, moment, seconds
 from llm_orc.formats.table import FORMAT_NAMES, load_format
 

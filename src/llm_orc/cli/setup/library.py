@@ -7,10 +7,10 @@ import sys
 import click
 
 from llm_orc.cli.shell.arguments import TemplateName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.options import CONTEXT, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.table import EXIT_CODES
 
 
 @click.group(context_settings=CONTEXT, epilog=EXIT_CODES, short_help="Look at the ensembles that come along.")

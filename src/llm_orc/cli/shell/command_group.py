@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -11,23 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EXIT_CODES = """\b
-Exit codes:
-  0  every agent completed         4  access: log in, or allow it
-  1  agents failed                 5  the provider
-  2  wrong usage or input        130  stopped by Ctrl-C
-  3  an ensemble or settings     143  stopped by SIGTERM (SIGHUP: 129)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One command: `summary` stands in the list, so that listing needs no import."""
-
-    name: str
-    module: str  # within llm_orc.cli; the command is its attribute `command`
-    summary: str
-    section: str
+    from llm_orc.cli.table import Row
 
 
 class LazyGroup(click.Group):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import ConversationName
-from llm_orc.cli.shell.command_group import EXIT_CODES
 from llm_orc.cli.shell.output_files import check_output, refuse_to_replace
+from llm_orc.cli.table import EXIT_CODES
 from llm_orc.formats.table import FORMAT_NAMES, load_format
 
 if TYPE_CHECKING:
