@@ -19,6 +19,7 @@ from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
 from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.official_cli.find import find_program, not_installed
 from llm_orc.providers.options.request import ALL_DIALECTS
 
 if TYPE_CHECKING:
@@ -219,6 +220,9 @@ class AccessFinder:
 
     async def look(self, name: str) -> CliState:
         """Return what is known of the official CLI `name`."""
+        row = OFFICIAL_CLIS[name]
+        if find_program(row, self._app.environment.environ) is None:
+            return not_installed(row)
         return await self._clis().look(name)
 
     async def _through_cli(self, route: Route, state: CliState) -> Model:

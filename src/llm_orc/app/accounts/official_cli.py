@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.accounts.prefer import prefer
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
-from llm_orc.providers.official_cli.official import OfficialClis
+from llm_orc.providers.official_cli.find import find_program, not_installed
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import WayName
@@ -22,8 +22,15 @@ async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliSt
     if provider is not None:
         spec = PROVIDERS.get(provider)
         names = [spec.cli] if spec is not None and spec.cli is not None else []
-    async with OfficialClis(app.environment.environ) as clis:
-        return dict(zip(names, await asyncio.gather(*map(clis.look, names)), strict=True))
+    environ = app.environment.environ
+    states = {name: not_installed(OFFICIAL_CLIS[name]) for name in names}
+    there = [name for name in names if find_program(OFFICIAL_CLIS[name], environ) is not None]
+    if there:
+        from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - heavy: drivers of programs
+
+        async with OfficialClis(environ) as clis:
+            states.update(zip(there, await asyncio.gather(*map(clis.look, there)), strict=True))
+    return states
 
 
 def login_command(name: str) -> tuple[str, ...]:

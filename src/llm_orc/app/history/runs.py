@@ -66,9 +66,11 @@ def unfinished_run(app: App) -> RunSummary | None:
     """Return the run that `resume` would go on with; None: there is none."""
     if not app.paths.runs_database.exists():
         return None
-    from llm_orc.runs.recipe import resumable  # noqa: PLC0415 - heavy: msgspec
-
     with _journal(app) as journal:
+        if next(journal.newest_unfinished(), None) is None:
+            return None
+        from llm_orc.runs.recipe import resumable  # noqa: PLC0415 - heavy: msgspec
+
         run_id = next((one for one in resumable(journal) if not is_running(app, one)), None)
         found = journal.run(run_id) if run_id is not None else None
         return None if found is None else _summary(app, journal, found[0])

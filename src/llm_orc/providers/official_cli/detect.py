@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import re
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from llm_orc.errors import AccessNotSupported, AuthError, NotLoggedIn
 from llm_orc.net.text import one_line
 from llm_orc.providers.official_cli.child_env import child_env
+from llm_orc.providers.official_cli.find import find_program, not_installed
 from llm_orc.providers.official_cli.process import Child, TooMuchOutput
 from llm_orc.providers.official_cli.state import CliState, Standing, Told
 
@@ -37,10 +37,9 @@ class _CantRun(Exception):
 
 async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
     """Return the state; what is missing is in `problem`, with what to do about it."""
-    path = _find(program, environ)
+    path = find_program(program.row, environ)
     if path is None:
-        missing = AccessNotSupported(f"`{program.command}` is not installed", hint=program.row.install_hint)
-        return CliState(program.row.name, program.command, problem=missing)
+        return not_installed(program.row)
     asked = [("--version",), program.status_arguments]
     if program.models_arguments:
         asked.append(program.models_arguments)
@@ -61,11 +60,6 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
         _problem(program, number, standing),
         "".join(one.stdout for one in models),
     )
-
-
-def _find(program: OfficialCli, environ: Mapping[str, str]) -> Path | None:
-    found = shutil.which(program.command, path=environ.get("PATH", ""))
-    return None if found is None else Path(found).absolute()  # it is started elsewhere than here
 
 
 def _version_of(told: Told) -> tuple[int, int, int]:
