@@ -18,7 +18,7 @@ _WHILE_LOADING = 100_000  # objects between two looks for garbage: what modules 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
-    from llm_orc.cli.shell.standard_streams import hold_standard_streams
+    from llm_orc.cli.shell.process.standard_streams import hold_standard_streams
 
     hold_standard_streams()
     _leave_no_core_file()
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments in ([], ["-h"], ["--help"]) and COMPLETE_VARIABLE not in os.environ:
         return _print(_help)
     from llm_orc.cli.shell.exits import exit_code_of
-    from llm_orc.cli.shell.stop_signals import ended_by_signals
+    from llm_orc.cli.shell.process.stop_signals import ended_by_signals
 
     with ended_by_signals():
         return _ended(exit_code_of(lambda: _run(list(arguments)), arguments))
@@ -48,7 +48,7 @@ def _leave_no_core_file() -> None:
 def _ended(code: int) -> int:
     """End now where threads of the durable engine wait for a server that is away: Python would wait for them."""
     if "dbos" in sys.modules:
-        from llm_orc.cli.batch.carry_out import leave_if_held
+        from llm_orc.cli.batch.execution.stop import leave_if_held
 
         leave_if_held(code)
     return code
@@ -80,7 +80,7 @@ def _help() -> str:
 
 def _print(text: Callable[[], str]) -> int:
     """Print what needs no command, and nothing loaded."""
-    from llm_orc.cli.shell.standard_streams import give_up_stdout
+    from llm_orc.cli.shell.process.standard_streams import give_up_stdout
 
     try:
         sys.stdout.write(text())

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from llm_orc.cli.shell.command_group import LazyGroup
+from llm_orc.cli.shell.command_group import CONTEXT, LazyGroup
 from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, EXIT_CODES, VERSION
 
 
@@ -21,7 +21,7 @@ def _change_directory(ctx: click.Context, param: click.Parameter, directory: str
     help=f"{ABOUT}\n\n\b\n{EXAMPLES}",
     invoke_without_command=True,
     epilog=EXIT_CODES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=CONTEXT,
 )
 @click.version_option(package_name="llm-orc", message="%(prog)s %(version)s", help=VERSION.help)
 @click.option(

@@ -1,4 +1,4 @@
-"""Every command by name, with where it is and what it does, and the options of the program. Loads nothing."""
+"""The commands of `llm-orc` by name, with where each is and what it does, and its options. Loads nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One command: `summary` stands in the list, so that listing needs no import."""
+    """One command of a group. The help of the group and completion show `summary`, and import no command."""
 
     name: str
     module: str  # within llm_orc.cli; the command is its attribute `command`
     summary: str
-    section: str
+    section: str = "Commands"  # heading in the help of the group
 
 
 class Option(NamedTuple):
@@ -44,12 +44,12 @@ COMMANDS: tuple[Row, ...] = (
     Row("conversations", "conversations.group", "List, show, export, fork and delete conversations.", "Look"),
     Row("check", "inspect.check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
     Row("explain", "inspect.explain", "Say which access each agent would use, who pays, and why.", "Look"),
-    Row("config", "inspect.config", "Show each setting and the file and line that it comes from.", "Look"),
+    Row("config", "config.group", "Show each setting and the file and line that it comes from.", "Look"),
     Row("list-ensembles", "inspect.list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "inspect.list_profiles", "List the model profiles and where each was set.", "Look"),
     Row("status", "inspect.status", "Show access, billing, runs and storage on one screen.", "Look"),
     Row("doctor", "inspect.doctor", "Find what is wrong, each thing with its fix.", "Look"),
-    Row("library", "setup.library", "Look at the ensembles that come along.", "Look"),
+    Row("library", "library.group", "Look at the ensembles that come along.", "Look"),
     Row("setup", "setup.setup", "Find access, try it, make it the default.", "Set up"),
     Row("new", "setup.new", "Begin an ensemble of your own.", "Set up"),
     Row("schema", "setup.schema", "Print a JSON Schema, for editors and programs.", "Set up"),

@@ -6,7 +6,7 @@ import pytest
 
 from llm_orc.app.batches.carry_out import Progress
 from llm_orc.batches.batch import Batch, BatchLimits, RowState
-from llm_orc.cli.batch.progress import progress_words
+from llm_orc.cli.batch.execution.progress import progress_words
 from llm_orc.providers.limits.limiter import SlowedDown
 from llm_orc.runs.spend import Spend
 

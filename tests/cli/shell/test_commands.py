@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,11 @@ import click
 import pytest
 
 from llm_orc.cli.root import root
-from llm_orc.cli.table import COMMANDS
+from llm_orc.cli.shell.command_group import LazyGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llm_orc.cli.table import Row
     from tests.cli.conftest import Shell
 
@@ -46,35 +50,70 @@ def test_version_does_not_even_import_click() -> None:
     assert "click" not in imported_by("--version")
 
 
-@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
-def test_each_command_has_the_name_and_the_summary_of_its_row(row: Row) -> None:
-    command = root.get_command(click.Context(root), row.name)
+def all_rows(group: click.Command = root) -> Iterator[Row]:
+    """Yield the rows of the root's table and of every group's."""
+    assert isinstance(group, LazyGroup)
+    for row in group.rows.values():
+        yield row
+        command = group.get_command(click.Context(group), row.name)
+        if isinstance(command, LazyGroup):
+            yield from all_rows(command)
 
-    assert command is not None
-    assert command.name in {row.name, "command"}
-    assert command.get_short_help_str(limit=200) == row.summary
+
+def command_of(row: Row) -> click.Command:
+    command: click.Command = import_module(f"llm_orc.cli.{row.module}").command
+    return command
 
 
-@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*all_rows()], ids=lambda row: row.module)
+def test_each_command_is_in_a_file_of_its_name(row: Row) -> None:
+    is_group = isinstance(command_of(row), click.Group)
+    path = row.module.removesuffix(".group") if is_group else row.module
+
+    assert row.module.endswith(".group") == is_group
+    assert path.rpartition(".")[2] == row.name.replace("-", "_")
+    assert row.summary.endswith(".")
+    assert command_of(row).help
+
+
+@pytest.mark.parametrize("row", [*all_rows()], ids=lambda row: row.module)
 def test_each_option_says_what_it_does(row: Row) -> None:
-    command = root.get_command(click.Context(root), row.name)
-    assert command is not None
-    commands = [*command.commands.values()] if isinstance(command, click.Group) else [command]
-
-    options = [p for c in commands for p in c.params if isinstance(p, click.Option)]
+    options = [parameter for parameter in command_of(row).params if isinstance(parameter, click.Option)]
 
     assert all(option.help and option.help.endswith((".", "]")) for option in options)
+
+
+@pytest.mark.parametrize("group", ["auth", "batch", "config", "conversations", "library", "runs"])
+def test_the_help_of_a_group_imports_none_of_its_commands(group: str) -> None:
+    modules = imported_by(group, "--help")
+
+    rows = [row for row in all_rows() if row.module.startswith(f"{group}.") and not row.module.endswith(".group")]
+    assert f"llm_orc.cli.{group}.group" in modules
+    assert modules & {f"llm_orc.cli.{row.module}" for row in rows} == set()
+
+
+def test_only_the_root_lists_the_common_exit_codes(bare: Shell) -> None:
+    def exit_codes(*words: str) -> dict[str, str]:
+        shown = bare.run(*words, "--help").stdout.partition("Exit codes")[2]
+        return dict(re.findall(r"(?:^|  )(\d+)  (.*?)(?=$|   )", shown, flags=re.MULTILINE))
+
+    assert set(exit_codes()) == {"0", "1", "2", "3", "4", "5", "130", "143"}
+    assert exit_codes("invoke") == exit_codes("runs") == exit_codes("auth", "add") == {}
+    assert exit_codes("runs", "diff") == {"0": "every answer is the same", "1": "an answer differs"}
 
 
 def test_version_names_the_installed_distribution(bare: Shell) -> None:
     assert bare.run("--version").stdout == f"llm-orc {version('llm-orc')}\n"
 
 
-def test_a_mistyped_command_gets_the_nearest(bare: Shell) -> None:
-    done = bare.run("lst-ensembles")
+@pytest.mark.parametrize(
+    ("words", "near"), [("lst-ensembles", "list-ensembles"), ("runs exprot", "export"), ("auth logut", "logout")]
+)
+def test_a_mistyped_command_gets_the_nearest(bare: Shell, words: str, near: str) -> None:
+    done = bare.run(*words.split())
 
     assert done.returncode == 2
-    assert "Did you mean `list-ensembles`?" in done.stderr
+    assert f"Did you mean `{near}`?" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
@@ -130,6 +169,21 @@ def test_completion_knows_the_names_of_everything(shell: Shell, kind: str) -> No
     assert completed(shell, f"llm-orc runs show {run[:8]}", kind) == [run]
     assert completed(shell, "llm-orc new x --from coun", kind) == ["council"]
     assert completed(shell, "llm-orc auth add openai-c", kind) == ["openai-compatible"]
+
+
+def test_completion_offers_the_commands_of_a_group_in_the_order_of_its_help(shell: Shell) -> None:
+    assert completed(shell, "llm-orc runs ") == [
+        "list",
+        "show",
+        "export",
+        "delete",
+        "prune",
+        "retry",
+        "fork",
+        "diff",
+    ]
+    assert completed(shell, "llm-orc batch ret") == ["retry-failed"]
+    assert completed(shell, "llm-orc auth s") == ["status", "switch"]
 
 
 def test_completion_stays_silent_where_settings_are_broken(shell: Shell) -> None:

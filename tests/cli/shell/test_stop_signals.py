@@ -10,7 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from llm_orc.cli.shell.stop_signals import HUNG_UP, TERMINATED, Ended, ended_by_signals, stopped_by, stopping
+from llm_orc.cli.shell.process.stop_signals import (
+    HUNG_UP,
+    TERMINATED,
+    Ended,
+    ended_by_signals,
+    stopped_by,
+    stopping,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal")
 

@@ -12,8 +12,8 @@ from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
 from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
-from llm_orc.cli.shell.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 
 
-@auth_command("add", "Add an API key or sign in.")
+@auth_command()
 @provider_argument
 @click.option(
     "--method",
@@ -53,7 +53,7 @@ _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 @click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON document: what was added, without the secret."
 )
-def add(
+def command(
     *,
     provider: str,
     method: WayName | None,
@@ -189,7 +189,7 @@ def _sign_in(app: App, provider: str, options: SignInOptions, *, as_json: bool) 
 def _say(app: App, entry: Entry) -> None:
     from llm_orc.app.access.credentials import open_credentials
     from llm_orc.auth.credential import ApiKey
-    from llm_orc.cli.auth.used import note_used
+    from llm_orc.cli.auth.notes import note_used
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     what = "API key" if isinstance(entry.credential, ApiKey) else "sign-in"

@@ -1,4 +1,4 @@
-"""What the `auth` commands share: arguments that never repeat a secret, and exit codes."""
+"""What the `auth` commands share: arguments, of which no message ever repeats a secret."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import ProviderName
-from llm_orc.cli.shell.options import CONTEXT
+from llm_orc.cli.shell.command_group import LazyGroup, define_command
 from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-AUTH_EXIT_CODES = """\b
-Exit codes:
-  0  done                                  4  no usable credential, or a store that can't be used
-  2  wrong usage, or nobody to answer      5  the provider could not be reached, or said no
-  3  settings                            130  stopped by Ctrl-C
-"""
 KEYS_COME_IN = "A key comes in by a hidden prompt, or with --from-stdin, --from-file FILE or --from-env NAME."
 _KEY_SHAPE = re.compile(
     r"(sk|rk|gsk|hf|xai|pplx|r8|nvapi|ghp|gho|ghu|ghs|github_pat|sandbox-[ar]t)[-_][A-Za-z0-9_\-+/.=]{8,}"
@@ -44,7 +38,7 @@ def looks_like_key(argument: str) -> bool:
     return any(part and _KEY_SHAPE.fullmatch(part) for part in (argument, argument.partition("=")[2]))
 
 
-class AuthGroup(click.Group):
+class AuthGroup(LazyGroup):
     """Refuses a secret among the arguments before any message could repeat it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -52,20 +46,12 @@ class AuthGroup(click.Group):
             raise click.UsageError(_SECRET_GIVEN, ctx)
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            near = closest_names(args[0], self.commands)
-            ctx.fail(
-                f"There is no such command. Did you mean `{near[0]}`?"
-                if near
-                else f"There is no such command; there are {', '.join(self.commands)}."
-            )
-        return super().resolve_command(ctx, args)
+    def unknown_command(self, ctx: click.Context, name: str) -> str:
+        """Return a message that does not repeat the name: it may be a key of a shape that nobody knows."""
+        near = closest_names(name, self.rows)
+        return "There is no such command" + (
+            f". Did you mean `{near[0]}`?" if near else f"; there are {', '.join(self.rows)}."
+        )
 
 
 class AuthCommand(click.Command):
@@ -80,8 +66,6 @@ class AuthCommand(click.Command):
         raise click.UsageError(f"There is an argument too many. {KEYS_COME_IN}", ctx)
 
 
-def auth_command(
-    name: str, summary: str, exit_codes: str = AUTH_EXIT_CODES
-) -> Callable[[Callable[..., object]], AuthCommand]:
-    """Return click's decorator with the conventions of this group."""
-    return click.command(name, cls=AuthCommand, short_help=summary, epilog=exit_codes, context_settings=CONTEXT)
+def auth_command(exit_codes: Mapping[int, str] | None = None) -> Callable[[Callable[..., object]], click.Command]:
+    """Return click's decorator for a command of this group; `exit_codes` as in `define_command`."""
+    return define_command(exit_codes, AuthCommand)

@@ -1,25 +1,30 @@
-"""`llm-orc auth`: get access, look at it, prove it, end it."""
+"""`llm-orc auth`: get access, look at it, test it, end it."""
 
 from __future__ import annotations
 
-import click
+from llm_orc.cli.auth.arguments import AuthGroup
+from llm_orc.cli.shell.command_group import define_group
+from llm_orc.cli.table import Row
 
-from llm_orc.cli.auth.add import add
-from llm_orc.cli.auth.arguments import AUTH_EXIT_CODES, AuthGroup
-from llm_orc.cli.auth.end import logout, remove, switch
-from llm_orc.cli.auth.migrate import migrate
-from llm_orc.cli.auth.prefer import prefer
-from llm_orc.cli.auth.prove import refresh, test
-from llm_orc.cli.auth.show import list_command, status
-from llm_orc.cli.shell.options import CONTEXT
-
-
-@click.group(
-    cls=AuthGroup,
-    context_settings=CONTEXT,
-    epilog=AUTH_EXIT_CODES,
-    short_help="Sign in, add API keys, and see which a run would use.",
+COMMANDS = (
+    Row("add", "auth.add", "Add an API key or sign in."),
+    Row("list", "auth.list", "List the credentials there are."),
+    Row("status", "auth.status", "Say how each credential is, and which a run would use."),
+    Row("test", "auth.test", "Ask a provider one minimal question."),
+    Row("prefer", "auth.prefer", "Say which auth methods a provider's calls may use, in order."),
+    Row("refresh", "auth.refresh", "Renew a sign-in now."),
+    Row("switch", "auth.switch", "Make another account the one that runs use."),
+    Row(
+        "migrate",
+        "auth.migrate",
+        "Copy keys found on this machine, and earlier releases' sign-ins, into the store.",
+    ),
+    Row("logout", "auth.logout", "End a sign-in at the provider and delete it here."),
+    Row("remove", "auth.remove", "Delete a credential here, without telling the provider."),
 )
+
+
+@define_group(COMMANDS, AuthGroup)
 def command() -> None:
     """Sign in at providers, add API keys, and see which of them a run would use.
 
@@ -31,7 +36,3 @@ def command() -> None:
     llm-orc auth add openai --from-env OPENAI_KEY    a key
     llm-orc auth status                              what there is
     """
-
-
-for part in (add, list_command, status, test, prefer, refresh, switch, migrate, logout, remove):
-    command.add_command(part)

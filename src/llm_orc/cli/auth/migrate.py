@@ -35,7 +35,7 @@ _HEADING = (
 )
 
 
-@auth_command("migrate", "Bring keys that lie around, and earlier releases' sign-ins, into the store.")
+@auth_command({1: "with --undo: something could not be put back"})
 @click.option("--yes", is_flag=True, help="Copy without asking.  [default: ask in a terminal, else only show]")
 @click.option(
     "--remove-old",
@@ -52,7 +52,7 @@ _HEADING = (
 )
 @click.option("--undo", is_flag=True, help="Put back what --remove-old took away.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, without a secret. Asks nothing.")
-def migrate(
+def command(
     *, yes: bool, remove_old: bool, dotenv: bool, replaced: tuple[str, ...], undo: bool, as_json: bool
 ) -> int:
     """Show the API keys that lie around and what would happen to each; with a yes, copy them into the store.

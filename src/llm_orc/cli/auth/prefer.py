@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import WayName
 
 
-@auth_command("prefer", "Say which ways in a provider's calls may take, in order.")
+@auth_command()
 @provider_argument
 @click.argument("methods", metavar="METHOD...", nargs=-1, required=True, type=MethodName())
 @click.option("--acknowledge-terms", is_flag=True, help="Say yes to the provider's terms of these ways.")
 @click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: into your own]")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was written, and where.")
-def prefer(
+def command(
     *, provider: str, methods: tuple[WayName, ...], acknowledge_terms: bool, project: bool, as_json: bool
 ) -> None:
     """Let calls of PROVIDER take these ways only: the first METHOD that works, the next where it fails.
@@ -35,7 +35,7 @@ def prefer(
     llm-orc auth prefer anthropic-claude-pro-max claude-cli api-key
     """
     from llm_orc.app.accounts.prefer import prefer as write_preference
-    from llm_orc.cli.auth.used import note_used
+    from llm_orc.cli.auth.notes import note_used
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     done = write_preference(app_here(), provider, methods, acknowledge_terms=acknowledge_terms, project=project)

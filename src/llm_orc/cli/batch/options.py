@@ -33,6 +33,7 @@ row_format_option = click.option(
 )
 
 
+BATCH_EXIT_CODES = {0: "every row completed", 1: "rows failed, or are not done yet"}
 stopping_words = "Waiting for calls under way; Ctrl-C again stops at once."
 batch_argument = click.argument("batch", default="last", metavar="[BATCH]", type=BatchName())
 _limit_options = (

@@ -1,44 +1,38 @@
-"""`llm-orc batch run`, `resume` and `retry-failed`: what carries a batch out."""
+"""`llm-orc batch run`: an ensemble on each of many inputs."""
 
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.batch.execution.carry_out import carry_out
+from llm_orc.cli.batch.execution.results import Showing
 from llm_orc.cli.batch.options import (
-    batch_argument,
+    BATCH_EXIT_CODES,
     limit_options,
     pairs,
     result_options,
-    stopping_words,
     store_option,
 )
 from llm_orc.cli.shell.arguments import EnsembleName
-from llm_orc.cli.shell.options import CONTEXT, app_here
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.output_files import output_place, refuse_to_replace
 from llm_orc.cli.shell.streams import is_terminal, note
-from llm_orc.cli.table import EXIT_CODES
-from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
-    from llm_orc.app.batches.plan import Going, Submission
-    from llm_orc.app.wiring import App
-    from llm_orc.batches.batch import Batch
-    from llm_orc.cli.batch.carry_out import Stopping
-    from llm_orc.formats.batch import Columns
-
-_Ready = TypeVar("_Ready", "Submission", "Going")
+    from llm_orc.app.batches.plan import Submission
+    from llm_orc.cli.batch.execution.stop import Stopping
 
 
-@click.command("run", context_settings=CONTEXT, epilog=EXIT_CODES)
+@define_command(BATCH_EXIT_CODES)
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @click.option(
     "--inputs",
@@ -82,7 +76,7 @@ _Ready = TypeVar("_Ready", "Submission", "Going")
 @click.option("--again", is_flag=True, help="Ask everything anew, though the same batch was run before.")
 @result_options
 @store_option
-def run_command(
+def command(
     *,
     ensemble_name: str,
     inputs: str,
@@ -152,157 +146,3 @@ def run_command(
         return await run_batch(app, ready, watch, stopping.event)
 
     return carry_out(app, plan, work, showing, store, allow_metered=allow_metered)
-
-
-class _GoOn(TypedDict):
-    """What is asked of a batch that is kept."""
-
-    batch: str
-    max_cost_usd: float | None
-    max_calls: int | None
-    rows_at_once: int | None
-    allow_metered: bool
-    ordered: bool
-    form: str
-    output_file: str | None
-    quiet: bool
-    store: str | None
-
-
-@click.command(
-    "resume", context_settings=CONTEXT, epilog=EXIT_CODES, short_help="Go on with a batch that was left off."
-)
-@batch_argument
-@limit_options
-@result_options
-@store_option
-def resume_command(**asked: Unpack[_GoOn]) -> int:
-    """Go on with a batch that was stopped or cancelled, or that has spent its budget.  [default: the last batch]
-
-    It needs neither the inputs nor the ensemble's file: both are kept. Limits that aren't given stay as they were.
-    """
-    return _go_on(asked, failed=False)
-
-
-@click.command(
-    "retry-failed", context_settings=CONTEXT, epilog=EXIT_CODES, short_help="Ask again for the rows that failed."
-)
-@batch_argument
-@limit_options
-@result_options
-@store_option
-def retry_failed_command(**asked: Unpack[_GoOn]) -> int:
-    """Ask again for the rows that failed; agents that have answered are not asked.  [default: the last batch]"""
-    return _go_on(asked, failed=True)
-
-
-def _go_on(asked: _GoOn, *, failed: bool) -> int:
-    from dataclasses import replace
-
-    from llm_orc.app.batches.carry_out import go_on
-    from llm_orc.app.batches.plan import Wanted, plan_going
-
-    app = app_here()
-    wanted = Wanted(
-        asked["batch"],
-        asked["store"],
-        allow_metered=asked["allow_metered"],
-        failed=failed,
-        rows_at_once=asked["rows_at_once"],
-        max_cost_usd=asked["max_cost_usd"],
-        max_calls=asked["max_calls"],
-    )
-    showing = Showing(
-        asked["form"], output_place(asked["output_file"]), ordered=asked["ordered"], quiet=asked["quiet"]
-    )
-    refuse_to_replace_inputs(app, wanted.batch, wanted.store, showing.file)
-
-    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Going:
-        return await plan_going(app, replace(wanted, allow_metered=agreed), planned)
-
-    async def work(ready: Going, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
-        return await go_on(app, ready, wanted, watch, stopping.event)
-
-    return carry_out(app, plan, work, showing, wanted.store, allow_metered=wanted.allow_metered)
-
-
-class Showing:
-    """How a batch and its results are shown."""
-
-    def __init__(self, form: str, file: Path | None, *, ordered: bool, quiet: bool) -> None:
-        self.form, self.file, self.ordered, self.quiet = form, file, ordered, quiet
-
-
-def carry_out(
-    app: App,
-    plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
-    work: Callable[[_Ready, BatchWatch, Stopping], Coroutine[object, object, BatchOutcome]],
-    showing: Showing,
-    store: str | None,
-    *,
-    allow_metered: bool,
-) -> int:
-    """Plan, show who pays, have it agreed to where it must be, carry it out and say how it ended."""
-    from llm_orc.app.batches.carry_out import BatchWatch
-    from llm_orc.cli.batch.carry_out import ended, planned_with_consent, run_stoppable
-    from llm_orc.cli.batch.output import RowStream, streams_rows
-    from llm_orc.cli.batch.progress import BatchView
-
-    ready = planned_with_consent(app, plan, allow_metered=allow_metered, quiet=showing.quiet)
-    view = BatchView(quiet=showing.quiet)
-    stream = None
-    if showing.file is None and streams_rows():
-        columns = partial(columns_of, app, store, ready.batch_id)
-        stream = RowStream(columns, showing.form, in_order=showing.ordered)
-
-    def began(batch: Batch) -> None:
-        if not showing.quiet:
-            note(_first_words(batch))
-
-    async def carry(stopping: Stopping) -> BatchOutcome:
-        watch = BatchWatch(began, view.show, stream.write if stream else None, note)
-        return await work(ready, watch, stopping)
-
-    try:
-        outcome, code = run_stoppable(carry, stopping_words)
-    finally:
-        view.close()
-    if showing.file is not None and outcome is not None:
-        write_file(app, store, ready.batch_id, showing)
-    return ended(outcome, code, ready.batch_id, store)
-
-
-def _first_words(batch: Batch) -> str:
-    done = batch.total - batch.waiting - batch.unusable
-    before = f", {done:,} of them done before" if done else ""
-    return f"Batch {batch.batch_id}: {batch.ensemble} over {count(batch.total, 'row')}{before}"
-
-
-def refuse_to_replace_inputs(app: App, batch: str, store: str | None, file: Path | None) -> None:
-    """Raise `UsageError` where results would go over what a batch was read from. Raises `BatchNotFound`."""
-    from llm_orc.app.batches.admin import find_batch
-
-    if file is not None:
-        refuse_to_replace(file, find_batch(app, batch, store).batch.inputs)
-
-
-def columns_of(app: App, store: str | None, batch_id: str) -> Columns:
-    from llm_orc.app.batches.admin import open_batches
-
-    with open_batches(app, store) as batches:
-        assert batches is not None
-        return batches.columns(batch_id)
-
-
-def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> None:
-    from llm_orc.app.batches.admin import open_batches
-    from llm_orc.cli.batch.output import row_texts
-    from llm_orc.storage.atomic import write_where_named
-
-    assert showing.file is not None
-    with open_batches(app, store) as batches:
-        assert batches is not None
-        rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
-        texts = row_texts(rows, partial(batches.columns, batch_id), showing.form)
-        write_where_named(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
-    note(f"Written to {showing.file}")

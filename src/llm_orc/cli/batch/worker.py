@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.batch.options import store_option
-from llm_orc.cli.shell.options import app_here, tool
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.streams import note
 from llm_orc.formats.printable import printable
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError, StorageError
 
 
-@tool("worker", "Work on the batches of a store, with others if it is shared.")
+@define_command()
 @click.option("--until-done", is_flag=True, help="End when no batch is open, instead of waiting for the next one.")
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown.")
 @store_option
@@ -30,7 +31,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     llm-orc worker --store postgresql://orc@db.example/batches
     """
     from llm_orc.app.batches.worker import WorkerWatch, run_worker
-    from llm_orc.cli.batch.carry_out import Stopping, run_stoppable
+    from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
     from llm_orc.cli.shell.exits import write_error
 
     app = app_here()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from llm_orc.cli.batch.options import store_option
-from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
 from llm_orc.formats.figures import moment, seconds
 
 
-@tool("workers", "Show who works on the batches of a store.")
+@define_command()
 @json_option
 @store_option
 def command(*, as_json: bool, store: str | None) -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
-from llm_orc.cli.shell.options import DOLLARS, app_here, tool, when_full_option
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import DOLLARS, app_here, when_full_option
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
 
 
-@tool("chat", "Talk to an agent or a whole ensemble.")
+@define_command()
 @click.argument("target", metavar="[AGENT|ENSEMBLE]", required=False, type=TargetName())
 @click.option(
     "-m",

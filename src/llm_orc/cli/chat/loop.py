@@ -19,9 +19,9 @@ from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.background_writer import stdout_writer
 from llm_orc.cli.shell.consent import agrees_to_pay
 from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.process.standard_streams import READER_GONE
+from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopping
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.standard_streams import READER_GONE
-from llm_orc.cli.shell.stop_signals import INTERRUPTED, stopping
 from llm_orc.cli.shell.streams import Styled, moves_cursor, note, undelivered
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, StorageError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
-from llm_orc.cli.shell.options import app_here, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import write_data
 from llm_orc.formats.figures import count
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
-@tool("check", "Check an ensemble and say what it would run. Spends nothing.")
+@define_command()
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @click.option(
     "--allow-metered", is_flag=True, help="Check as `invoke --allow-metered` would run it.  [default: as without]"

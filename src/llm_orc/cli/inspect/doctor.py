@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import write_json
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.figures import count
 
@@ -18,15 +19,14 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "✓", "warning": "!", "fault": "✗"}
 
 
-@tool("doctor", "Find what is wrong, each thing with its fix.")
+@define_command({1: "something is wrong; warnings alone are not counted"})
 @click.option("--offline", is_flag=True, help="Ask no server.")
 @click.option("--all", "show_all", is_flag=True, help="Show also what is in order.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, with what is in order too.")
 def command(*, offline: bool, show_all: bool, as_json: bool) -> int:
     """Find what is wrong with settings, ensembles, files, credentials, official CLIs, clock and network.
 
-    Servers in use are asked for their time, without a credential; nothing is spent and nothing changed. The exit
-    code is 1 where something has to be mended, else 0: warnings alone are no fault.
+    Servers in use are asked for their time, without a credential; nothing is spent and nothing changed.
     """
     from llm_orc.app.diagnostics.doctor import examine
     from llm_orc.net.event_loop import run_to_end

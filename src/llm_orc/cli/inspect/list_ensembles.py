@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
 from llm_orc.formats.printable import one_line
@@ -24,7 +25,7 @@ _HEADING = (
 )
 
 
-@tool("list-ensembles", "List the ensembles that can be invoked by name.")
+@define_command()
 @click.option("--all", "show_all", is_flag=True, help="Also those that another of the same name hides.")
 @json_option
 def command(*, show_all: bool, as_json: bool) -> None:

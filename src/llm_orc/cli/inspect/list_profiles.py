@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
 
@@ -22,7 +23,7 @@ _HEADING = (
 )
 
 
-@tool("list-profiles", "List the model profiles and where each was set.")
+@define_command()
 @json_option
 def command(*, as_json: bool) -> None:
     """List the model profiles that an agent's `model_profile` can name, and the file that set each."""

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc._version import VERSION
-from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.figures import count, relative
 from llm_orc.formats.printable import one_line
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 _LABEL = 14  # columns
 
 
-@tool("status", "Show access, billing, runs and storage on one screen.")
+@define_command({4: "agents that name no model have no access, or none that they may use unasked"})
 @json_option
 def command(*, as_json: bool) -> int:
     """Show on one screen who would answer and who would pay, what you have, and what was left unfinished.
 
-    Local servers and official CLIs are asked how they are; nobody elsewhere is. The exit code is 4 where an agent
-    that names no model would find none, or none that it may use unasked; else 0.
+    Local servers and official CLIs are asked how they are; nobody elsewhere is.
     """
     from llm_orc.app.diagnostics.status import look
 

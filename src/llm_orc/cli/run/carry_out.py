@@ -12,8 +12,8 @@ from llm_orc.cli.run.views import View, choose_view
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.background_writer import BackgroundWriter
 from llm_orc.cli.shell.exits import write_error
-from llm_orc.cli.shell.standard_streams import READER_GONE
-from llm_orc.cli.shell.stop_signals import INTERRUPTED, stopped_by, stopping
+from llm_orc.cli.shell.process.standard_streams import READER_GONE
+from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.shell.streams import note, undelivered, write_data
 from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execute import error_info
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from llm_orc.cli.shell.output import Output
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
-
 
 _LAST_WORDS_S = 2.0  # that the last events of a stopped run may take
 

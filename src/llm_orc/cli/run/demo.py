@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import app_here, output_of, output_options, tool
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, output_of, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ _NO_ACCESS = """
 That was the sandbox: canned answers, no model. To get real ones: llm-orc setup"""
 
 
-@tool("demo", "See a panel of agents at work, on the best access there is.")
+@define_command()
 @click.option(
     "--allow-metered",
     is_flag=True,

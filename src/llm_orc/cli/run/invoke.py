@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
+from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import (
     app_here,
     conversation_asked,
     conversation_options,
     output_of,
     running_options,
-    tool,
 )
 from llm_orc.cli.shell.output_files import refuse_to_replace
 from llm_orc.cli.shell.streams import note
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.state import RunResult
 
 
-@tool("invoke", "Run an ensemble on a task.")
+@define_command()
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @click.option(
     "-i", "--input", "text", metavar="TEXT", help='The task, e.g. `-i "Worth it?"`.  [default: see above]'

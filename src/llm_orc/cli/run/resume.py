@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import RunName
-from llm_orc.cli.shell.options import app_here, output_of, running_options, tool, when_full_option
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, output_of, running_options, when_full_option
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.state import RunResult
 
 
-@tool("resume", "Go on with a run that was stopped.")
+@define_command()
 @click.argument("run", required=False, type=RunName())
 @when_full_option
 @running_options

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from llm_orc.cli.shell.options import tool
+from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
 
 
-@tool("completion", "Print the completion script for a shell.")
+@define_command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the script that makes SHELL complete commands, options, and names of ensembles and runs.

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import TemplateName
-from llm_orc.cli.shell.options import app_here, json_option, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.app.projects.new_ensemble import Where
 
 
-@tool("new", "Begin an ensemble of your own.")
+@define_command()
 @click.argument("name")
 @click.option(
     "--from",

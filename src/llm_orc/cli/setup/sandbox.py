@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import tool
-from llm_orc.cli.shell.stop_signals import stopping
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.process.stop_signals import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.sandbox.server import Sandbox
 
 
-@tool("sandbox", "Serve pretend providers on this machine.")
+@define_command({0: "stopped by Ctrl-C or SIGTERM"})
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

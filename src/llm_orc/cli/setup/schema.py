@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import output_option, tool
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import output_option
 from llm_orc.cli.shell.streams import note, write_data
 
 if TYPE_CHECKING:
     from llm_orc.app.projects.json_schemas import SchemaName
 
 
-@tool("schema", "Print a JSON Schema, for editors and programs.")
+@define_command()
 @click.argument("name", type=click.Choice(["ensemble", "config", "result"]), default="ensemble")
 @output_option
 def command(*, name: SchemaName, output_file: str | None) -> None:

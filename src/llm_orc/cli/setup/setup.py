@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import app_here, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import write_data
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
-@tool("setup", "Find access, try it, make it the default.")
+@define_command()
 @click.option("--list", "only_list", is_flag=True, help="Only show what there is.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the best access that costs nothing per call.")
 @click.option("--provider", metavar="NAME", help="With --yes: take this one, whoever pays, e.g. `openai`.")

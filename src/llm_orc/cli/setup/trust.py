@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.options import app_here, tool, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 
-@tool("trust", "Let a project's files choose what costs money, and where calls go.")
+@define_command()
 @click.argument("place", metavar="[DIRECTORY|FILE]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."

@@ -1,4 +1,4 @@
-"""A table of commands, and the group that imports a command only when it is called."""
+"""Tables of commands: a group knows each command's name and summary, and imports it only when it is called."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from click.shell_completion import CompletionItem
 
     from llm_orc.cli.table import Row
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class LazyGroup(click.Group):
@@ -18,13 +22,13 @@ class LazyGroup(click.Group):
 
     def __init__(self, *args: object, rows: Iterable[Row] = (), **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
-        self._rows = {row.name: row for row in rows}
+        self.rows = {row.name: row for row in rows}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._rows)
+        return list(self.rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = self._rows.get(cmd_name)
+        row = self.rows.get(cmd_name)
         if row is None:
             return None
         command: click.Command = import_module(f"llm_orc.cli.{row.module}").command
@@ -33,19 +37,56 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._rows and not args[0].startswith("-"):
-            from llm_orc.storage.suggest import closest_names
-
-            near = closest_names(args[0], self._rows)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
-            ctx.fail(f"There is no command `{args[0]}`.{hint}")
+        if args and args[0] not in self.rows and not args[0].startswith("-"):
+            ctx.fail(self.unknown_command(ctx, args[0]))
         return super().resolve_command(ctx, args)
 
+    def unknown_command(self, ctx: click.Context, name: str) -> str:
+        """Return the message for a name that is not in the table, with the nearest one that is."""
+        from llm_orc.storage.suggest import closest_names
+
+        near = closest_names(name, self.rows)
+        words = " ".join([*ctx.command_path.split()[1:], name])  # without the program's own name
+        return f"There is no command `{words}`." + (f" Did you mean `{near[0]}`?" if near else "")
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        items = [
+            CompletionItem(row.name, help=row.summary)
+            for row in self.rows.values()
+            if row.name.startswith(incomplete)
+        ]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        longest = max(map(len, self._rows))
-        for section in dict.fromkeys(row.section for row in self._rows.values()):
-            rows = [
-                (row.name.ljust(longest), row.summary) for row in self._rows.values() if row.section == section
-            ]
+        longest = max(map(len, self.rows))
+        for section in dict.fromkeys(row.section for row in self.rows.values()):
+            rows = [(row.name.ljust(longest), row.summary) for row in self.rows.values() if row.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows, col_spacing=3)
+
+
+def define_command(
+    exit_codes: Mapping[int, str] | None = None, cls: type[click.Command] = click.Command
+) -> Callable[[Callable[..., object]], click.Command]:
+    """Return click's decorator for a command of a table.
+
+    `exit_codes` has the meanings that differ from those in the help of `llm-orc` itself.
+    """
+    return click.command(cls=cls, context_settings=CONTEXT, epilog=exit_codes_help(exit_codes or {}))
+
+
+def define_group(
+    rows: Iterable[Row], cls: type[LazyGroup] = LazyGroup
+) -> Callable[[Callable[..., object]], click.Group]:
+    """Return click's decorator for a group of the commands in `rows`."""
+    return click.group(cls=cls, rows=rows, context_settings=CONTEXT)
+
+
+def exit_codes_help(exit_codes: Mapping[int, str]) -> str | None:
+    """Return the last paragraph of a command's help, None where it has no exit codes of its own."""
+    if not exit_codes:
+        return None
+    lines = [f"  {code:>3}  {meaning}" for code, meaning in exit_codes.items()]
+    return "\n".join(["\b", "Exit codes (all others: `llm-orc --help`):", *lines])

@@ -10,7 +10,6 @@ import click
 
 from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.output_files import check_output, refuse_to_replace
-from llm_orc.cli.table import EXIT_CODES
 from llm_orc.formats.table import FORMAT_NAMES, load_format
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ DAYS = _Amount("no number of days", 36_500)
 CALLS = click.IntRange(min=0, max=1_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 WHEN_FULL = ("error", "truncate-oldest", "summarise")
 
 
@@ -57,6 +55,8 @@ output_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document instead of a table.")
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 
 _format_option = click.option(
     "--output-format",
@@ -188,11 +188,6 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
 
 def _here() -> click.Context:
     return click.get_current_context()
-
-
-def tool(name: str, summary: str) -> Callable[[Callable[..., object]], click.Command]:
-    """Return click's decorator with our conventions: `-h`, the exit codes, and the summary of the table."""
-    return click.command(name, short_help=summary, epilog=EXIT_CODES, context_settings=CONTEXT)
 
 
 def app_here() -> App:

@@ -16,7 +16,6 @@ from llm_orc.formats.printable import unmistakable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 _NARROWEST = 20
 _INDENT = "     "  # of further lines, below the first one's words
 _MARGIN = 12  # the symbol, the number, the space around them, and the indentation of further lines

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.shell.standard_streams import deliver
+from llm_orc.cli.shell.process.standard_streams import deliver
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:

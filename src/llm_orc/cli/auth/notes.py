@@ -1,4 +1,4 @@
-"""Say after a change which way in runs use now, where that is not what the change was about."""
+"""What several `auth` commands say on standard error: which access runs use now, how the store is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
+    from llm_orc.app.accounts.status import AuthStatus
     from llm_orc.app.wiring import App
 
 
@@ -29,3 +30,12 @@ def note_used(app: App, provider: str, *, unless: tuple[str | None, str | None] 
         note(f"No run can use `{provider}` now: {first.why}.")
         if first.hint:
             note(f"hint: {first.hint}")
+
+
+def note_store(found: AuthStatus) -> None:
+    if not found.store.is_usable:
+        note(f"warning: {found.store.words}")
+        if found.store.hint:
+            note(f"hint: {found.store.hint}")
+    for notice in found.notices:
+        note(notice)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from llm_orc.batches.batch import BatchRow
 
-
 _NONE = Columns((), ())
 
 

@@ -1,4 +1,4 @@
-"""`llm-orc config`: each setting, and the file and line that it comes from."""
+"""`llm-orc config show`: each setting, and the file and line that it comes from."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import SettingName
-from llm_orc.cli.shell.options import CONTEXT, app_here, json_option, write_json
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
-from llm_orc.cli.table import EXIT_CODES
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,20 +23,11 @@ _DEFAULT = "default"  # where a value comes from that nobody sets
 _HEADING = (Column("SETTING", shrinks=True), Column("VALUE", shrinks=True), Column("FROM", shrinks=True))
 
 
-@click.group(
-    context_settings=CONTEXT,
-    epilog=EXIT_CODES,
-    short_help="Show each setting and the file and line that it comes from.",
-)
-def command() -> None:
-    """Show each setting, and the file and line that it comes from."""
-
-
-@command.command("show", context_settings=CONTEXT)
+@define_command()
 @click.argument("key", required=False, type=SettingName())
 @click.option("--all", "show_all", is_flag=True, help="Show also what comes with the program, and defaults.")
 @json_option
-def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
+def command(*, key: str | None, show_all: bool, as_json: bool) -> None:
     """Show the settings that count here: all, or those whose name begins with KEY, e.g. `providers.openai`.
 
     What a flag says wins over the environment, that over the project, that over your own files, and those over
@@ -67,16 +58,6 @@ def show_command(*, key: str | None, show_all: bool, as_json: bool) -> None:
         note(f"Nothing is set but what comes with the program. Your own file: {app.paths.config / 'config.yaml'}")
     for withheld in settings.withheld:
         note(f"Left out: `{withheld.key}` of {withheld.origin}, as its project is not trusted (llm-orc trust).")
-
-
-@command.command("path", context_settings=CONTEXT)
-def path_command() -> None:
-    """Print where your own config.yaml is, or would be."""
-    from llm_orc.settings.environment import ProcessEnvironment
-    from llm_orc.storage.paths import user_paths
-
-    here = ProcessEnvironment.here()
-    write_data(f"{user_paths(here.environ, here.platform, here.home).config / 'config.yaml'}\n")
 
 
 def _is_set(settings: Settings, name: str) -> bool:

@@ -1,18 +1,17 @@
-"""`llm-orc auth list` and `auth status`: which credentials there are, how they are, and which a run would use."""
+"""`llm-orc auth status`: how each credential is, and which of them a run would use."""
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from llm_orc.cli.auth.arguments import auth_command
+from llm_orc.cli.auth.notes import note_store
 from llm_orc.cli.shell.arguments import ProviderName
-from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.streams import write_data
 from llm_orc.formats.figures import relative
 
 if TYPE_CHECKING:
@@ -20,50 +19,16 @@ if TYPE_CHECKING:
 
     from llm_orc.app.accounts.status import AuthStatus, CredentialStatus
 
-_HEADING = (
-    Column("PROVIDER"),
-    Column("ACCOUNT", shrinks=True),
-    Column("METHOD"),
-    Column("STATE"),
-    Column("PAYS"),
-    Column("USED"),
-    Column("SOURCE", shrinks=True),
-)
-
-
 _READ_ONLY = {"environment", "configuration", "profile"}
 
 
-@auth_command("list", "List the credentials there are.")
-@json_option
-def list_command(*, as_json: bool) -> None:
-    """List the credentials there are, those of the environment and official CLIs too, and which a run would use.
-
-    An official CLI is asked how it is logged in; nobody else is.
-    """
-    from llm_orc.app.accounts.official_cli import look_at_clis
-    from llm_orc.app.accounts.status import auth_status
-    from llm_orc.cli.auth.values import credential_value
-    from llm_orc.net.event_loop import run_to_end
-
-    app = app_here()
-    found = auth_status(app, None, run_to_end(look_at_clis(app)))
-    if as_json:
-        write_json([credential_value(credential) for credential in found.credentials])
-    elif found.credentials:
-        write_data(table(_HEADING, [_row(credential) for credential in found.credentials], columns(sys.stdout)))
-    else:
-        note("There are no credentials yet. Add one with: llm-orc auth add PROVIDER")
-    _warn(found)
-
-
-@auth_command("status", "Say how each credential is, and which a run would use.")
+@auth_command({4: "a provider that is shown has no access that a run would take, or the store can't be opened"})
 @click.argument("provider", required=False, type=ProviderName())
 @click.option(
     "--verify", is_flag=True, help="Ask each provider in use one minimal question; may cost a fraction of a cent."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
+def command(*, provider: str | None, verify: bool, as_json: bool) -> int:
     """Say how the credentials are: who pays, when they end, and which of them a run would use.
 
     \b
@@ -77,8 +42,7 @@ def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
     corrupt     the store is damaged
     absent      there is none
 
-    Without --verify nobody is asked. The exit code is 0 where each provider that is shown has a way that a run
-    would take, and the store can be opened; else 4. PROVIDER is shown even where it has nothing.
+    Without --verify nobody is asked. PROVIDER is shown even where it has nothing.
     """
     from llm_orc.app.accounts.official_cli import look_at_clis
     from llm_orc.app.accounts.status import auth_status
@@ -98,29 +62,8 @@ def status(*, provider: str | None, verify: bool, as_json: bool) -> int:
         write_json(status_value(found, failures))
     else:
         write_data("".join(f"{line}\n" for line in _lines(found, failures, time.time())))
-        _warn(found)
+        note_store(found)
     return 4 if failures or not found.is_good else 0
-
-
-def _row(credential: CredentialStatus) -> tuple[str, ...]:
-    return (
-        credential.provider,
-        credential.account or "",
-        credential.method or "",
-        credential.state,
-        str(credential.billing),
-        "yes" if credential.is_used else "",
-        credential.source,
-    )
-
-
-def _warn(found: AuthStatus) -> None:
-    if not found.store.is_usable:
-        note(f"warning: {found.store.words}")
-        if found.store.hint:
-            note(f"hint: {found.store.hint}")
-    for notice in found.notices:
-        note(notice)
 
 
 def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[str]:

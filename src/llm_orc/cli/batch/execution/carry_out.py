@@ -1,104 +1,79 @@
-"""Carry out a batch for a person or a program: consent, Ctrl-C, and how it ends."""
+"""Carry out a batch for a person or a program: consent, what is shown, and how it ends."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shlex
-import signal
-import sys
-import threading
-import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
+from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
+from llm_orc.cli.batch.options import (
+    stopping_words,
+)
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import say_cost, says_yes
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.stop_signals import HUNG_UP, INTERRUPTED, stopping
 from llm_orc.cli.shell.streams import note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
 from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.app.batches.carry_out import BatchOutcome
+    from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
+    from llm_orc.app.batches.plan import Going, Submission
     from llm_orc.app.wiring import App
+    from llm_orc.batches.batch import Batch
 
 _T = TypeVar("_T")
-_AT_ONCE_S = 3.0
-_THREADS_END_S = 1.0
+_Ready = TypeVar("_Ready", "Submission", "Going")
 
 
-class Stopping:
-    """The first Ctrl-C, SIGTERM or SIGHUP asks for an end in good order, the second one ends at once.
+def carry_out(
+    app: App,
+    plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
+    work: Callable[[_Ready, BatchWatch, Stopping], Coroutine[object, object, BatchOutcome]],
+    showing: Showing,
+    store: str | None,
+    *,
+    allow_metered: bool,
+) -> int:
+    """Plan, show who pays, have it agreed to where it must be, carry it out and say how it ended."""
+    from llm_orc.app.batches.carry_out import BatchWatch
+    from llm_orc.cli.batch.execution.output import RowStream, streams_rows
+    from llm_orc.cli.batch.execution.progress import BatchView
 
-    Not a second SIGHUP: a terminal that goes away sends it, and its shell too.
-    """
+    ready = planned_with_consent(app, plan, allow_metered=allow_metered, quiet=showing.quiet)
+    view = BatchView(quiet=showing.quiet)
+    stream = None
+    if showing.file is None and streams_rows():
+        columns = partial(columns_of, app, store, ready.batch_id)
+        stream = RowStream(columns, showing.form, in_order=showing.ordered)
 
-    def __init__(self, told: str) -> None:
-        self.event = asyncio.Event()
-        self.exit_code: int | None = None
-        self._told = told
-        self._task: asyncio.Task[object] | None = None
+    def began(batch: Batch) -> None:
+        if not showing.quiet:
+            note(_first_words(batch))
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen, in the task that is to be ended. On Windows Ctrl-C knows only the second way."""
-        self._task = asyncio.current_task()
-        if sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-        with stopping(self._stop):
-            yield
-
-    def _stop(self, exit_code: int) -> None:
-        if self.exit_code is None:
-            self.exit_code = exit_code
-            self.event.set()
-            note(f"\n{self._told}")
-        elif self._task is not None and exit_code != HUNG_UP:
-            self._task.cancel()
-            # Programs that we started are ended meanwhile; a store that is away is not waited for.
-            late = threading.Timer(_AT_ONCE_S, leave, (self.exit_code,))
-            late.daemon = True
-            late.start()
-
-
-def leave(exit_code: int) -> NoReturn:
-    """End the process now: threads that wait for a server would hold it, and nothing is lost that is not kept."""
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    os._exit(exit_code)
-
-
-def leave_if_held(exit_code: int) -> None:
-    """Leave where threads of the durable engine don't end by themselves."""
-    deadline = time.monotonic() + _THREADS_END_S
-    for thread in threading.enumerate():
-        if thread.name.startswith("dbos-"):
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                leave(exit_code)
-
-
-def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], told: str) -> tuple[_T | None, int]:
-    """Run `work` to its end; returns what it returned, None where it was ended at once, and 0 or who ended it."""
-    asked: Stopping | None = None
-
-    async def main() -> _T:
-        nonlocal asked
-        asked = Stopping(told)
-        with asked.listening():
-            return await work(asked)
+    async def carry(stopping: Stopping) -> BatchOutcome:
+        watch = BatchWatch(began, view.show, stream.write if stream else None, note)
+        return await work(ready, watch, stopping)
 
     try:
-        result = run_to_end(main())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return None, (asked.exit_code if asked else None) or INTERRUPTED
-    return result, (asked.exit_code if asked else None) or 0
+        outcome, code = run_stoppable(carry, stopping_words)
+    finally:
+        view.close()
+    if showing.file is not None and outcome is not None:
+        write_file(app, store, ready.batch_id, showing)
+    return ended(outcome, code, ready.batch_id, store)
+
+
+def _first_words(batch: Batch) -> str:
+    done = batch.total - batch.waiting - batch.unusable
+    before = f", {done:,} of them done before" if done else ""
+    return f"Batch {batch.batch_id}: {batch.ensemble} over {count(batch.total, 'row')}{before}"
 
 
 def planned_with_consent(

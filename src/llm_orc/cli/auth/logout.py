@@ -1,4 +1,4 @@
-"""`llm-orc auth logout`, `auth remove` and `auth switch`: end access, or take another account's."""
+"""`llm-orc auth logout`: end a sign-in at its provider and delete it here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
+from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
 from llm_orc.formats.printable import one_line
@@ -15,20 +16,18 @@ if TYPE_CHECKING:
     from llm_orc.app.accounts.sign_out import SignedOut
 
 _NOT_CONFIRMED = 5
-_LOGOUT_EXIT_CODES = """\b
-Exit codes:
-  0  deleted here, and ended at the provider where it was a sign-in
-  2  wrong usage
-  4  there is none, or the store can't be used
-  5  deleted here, but the provider did not confirm that it is ended there
-"""
 
 
-@auth_command("logout", "End a sign-in at the provider and delete it here.", _LOGOUT_EXIT_CODES)
+@auth_command(
+    {
+        0: "deleted here, and ended at the provider where it was a sign-in",
+        _NOT_CONFIRMED: "deleted here, but the provider did not confirm that it is ended there",
+    }
+)
 @provider_argument
 @account_option
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was done, here and there.")
-def logout(*, provider: str, account: str | None, as_json: bool) -> int:
+def command(*, provider: str, account: str | None, as_json: bool) -> int:
     """End the sign-in at PROVIDER there (RFC 7009) where that is possible, and in any case delete it here.
 
     An API key can only be ended by its owner, on the provider's own page; it is deleted here. The login of an
@@ -36,7 +35,6 @@ def logout(*, provider: str, account: str | None, as_json: bool) -> int:
     """
     from llm_orc.app.accounts.sign_out import log_out
     from llm_orc.cli.auth.input.official_cli import log_out_of_cli
-    from llm_orc.cli.auth.used import note_used
     from llm_orc.errors import NotLoggedIn
     from llm_orc.net.event_loop import run_to_end
 
@@ -78,36 +76,3 @@ def _say(done: SignedOut) -> None:
             note(f"Deleted the sign-in {name} here. The provider did not confirm that it is ended there:")
             note(f"  {one_line(done.reason)}")
             note("If that matters, end it in your account at the provider.")
-
-
-@auth_command("remove", "Delete a credential here, and tell nobody.")
-@provider_argument
-@account_option
-def remove(*, provider: str, account: str | None) -> None:
-    """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to end a sign-in there."""
-    from llm_orc.app.accounts.sign_out import remove as remove_entry
-    from llm_orc.cli.auth.used import note_used
-
-    app = app_here()
-    removed = remove_entry(app, provider, account)
-    if removed is None:
-        note(f"Deleted the damaged entry of `{provider}`.")
-    else:
-        note(f"Deleted the credential of `{provider}` (account `{removed.account}`) here.")
-    note_used(app, provider)
-
-
-@auth_command("switch", "Make another account the one that runs use.")
-@provider_argument
-@click.argument("account")
-def switch(*, provider: str, account: str) -> None:
-    """Make ACCOUNT the one of PROVIDER that runs use. `llm-orc auth list` shows those there are."""
-    from llm_orc.app.accounts.sign_out import switch as switch_to
-    from llm_orc.auth.credential import ApiKey
-    from llm_orc.cli.auth.used import note_used
-
-    app = app_here()
-    entry = switch_to(app, provider, account)
-    note(f"The account `{entry.account}` of `{entry.provider}` is the active one now.")
-    method = "api-key" if isinstance(entry.credential, ApiKey) else "oauth"
-    note_used(app, provider, unless=(method, entry.account))

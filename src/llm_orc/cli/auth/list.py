@@ -1,0 +1,60 @@
+"""`llm-orc auth list`: the credentials there are, and which of them a run would use."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.auth.arguments import auth_command
+from llm_orc.cli.auth.notes import note_store
+from llm_orc.cli.shell.options import app_here, json_option, write_json
+from llm_orc.cli.shell.streams import columns, note, write_data
+from llm_orc.cli.shell.tables import Column, table
+
+if TYPE_CHECKING:
+    from llm_orc.app.accounts.status import CredentialStatus
+
+_HEADING = (
+    Column("PROVIDER"),
+    Column("ACCOUNT", shrinks=True),
+    Column("METHOD"),
+    Column("STATE"),
+    Column("PAYS"),
+    Column("USED"),
+    Column("SOURCE", shrinks=True),
+)
+
+
+@auth_command()
+@json_option
+def command(*, as_json: bool) -> None:
+    """List the credentials there are, those of the environment and official CLIs too, and which a run would use.
+
+    An official CLI is asked how it is logged in; nobody else is.
+    """
+    from llm_orc.app.accounts.official_cli import look_at_clis
+    from llm_orc.app.accounts.status import auth_status
+    from llm_orc.cli.auth.values import credential_value
+    from llm_orc.net.event_loop import run_to_end
+
+    app = app_here()
+    found = auth_status(app, None, run_to_end(look_at_clis(app)))
+    if as_json:
+        write_json([credential_value(credential) for credential in found.credentials])
+    elif found.credentials:
+        write_data(table(_HEADING, [_row(credential) for credential in found.credentials], columns(sys.stdout)))
+    else:
+        note("There are no credentials yet. Add one with: llm-orc auth add PROVIDER")
+    note_store(found)
+
+
+def _row(credential: CredentialStatus) -> tuple[str, ...]:
+    return (
+        credential.provider,
+        credential.account or "",
+        credential.method or "",
+        credential.state,
+        str(credential.billing),
+        "yes" if credential.is_used else "",
+        credential.source,
+    )

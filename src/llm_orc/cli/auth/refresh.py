@@ -1,0 +1,32 @@
+"""`llm-orc auth refresh`: renew a sign-in now."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
+from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.streams import note
+from llm_orc.formats.figures import relative
+
+
+@auth_command()
+@provider_argument
+@account_option
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the sign-in, without its secrets.")
+def command(*, provider: str, account: str | None, as_json: bool) -> None:
+    """Renew the sign-in of PROVIDER now. Runs do it by themselves, in good time."""
+    from llm_orc.app.accounts.verify import refresh_access
+    from llm_orc.auth.credential import OAuthToken
+    from llm_orc.cli.auth.values import entry_value
+    from llm_orc.net.event_loop import run_to_end
+
+    entry = run_to_end(refresh_access(app_here(), provider, account))
+    if as_json:
+        write_json(entry_value(entry))
+    token = entry.credential
+    ends = token.expires_at if isinstance(token, OAuthToken) else None
+    until = f"; it ends {relative(ends, time.time())}, and is renewed by itself" if ends is not None else ""
+    note(f"Renewed the sign-in `{entry.provider}` (account `{entry.account}`){until}.")

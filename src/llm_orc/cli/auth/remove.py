@@ -1,0 +1,24 @@
+"""`llm-orc auth remove`: delete a credential here."""
+
+from __future__ import annotations
+
+from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
+from llm_orc.cli.auth.notes import note_used
+from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.streams import note
+
+
+@auth_command()
+@provider_argument
+@account_option
+def command(*, provider: str, account: str | None) -> None:
+    """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to end a sign-in there."""
+    from llm_orc.app.accounts.sign_out import remove as remove_entry
+
+    app = app_here()
+    removed = remove_entry(app, provider, account)
+    if removed is None:
+        note(f"Deleted the damaged entry of `{provider}`.")
+    else:
+        note(f"Deleted the credential of `{provider}` (account `{removed.account}`) here.")
+    note_used(app, provider)

@@ -1,0 +1,1 @@
+"""Carrying out a batch: consent, progress, results, and how it ends."""

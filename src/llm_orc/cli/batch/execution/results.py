@@ -1,0 +1,55 @@
+"""The results of a batch that the store has: to a file, never over its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.cli.shell.output_files import refuse_to_replace
+from llm_orc.cli.shell.streams import note
+
+if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
+    from llm_orc.formats.batch import Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """How a batch and its results are shown. `form` is `jsonl` or `csv`; `file` None: standard output."""
+
+    form: str
+    file: Path | None
+    ordered: bool
+    quiet: bool
+
+
+def refuse_to_replace_inputs(app: App, batch: str, store: str | None, file: Path | None) -> None:
+    """Raise `UsageError` where results would go over what a batch was read from. Raises `BatchNotFound`."""
+    from llm_orc.app.batches.admin import find_batch
+
+    if file is not None:
+        refuse_to_replace(file, find_batch(app, batch, store).batch.inputs)
+
+
+def columns_of(app: App, store: str | None, batch_id: str) -> Columns:
+    from llm_orc.app.batches.admin import open_batches
+
+    with open_batches(app, store) as batches:
+        assert batches is not None
+        return batches.columns(batch_id)
+
+
+def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> None:
+    from llm_orc.app.batches.admin import open_batches
+    from llm_orc.cli.batch.execution.output import row_texts
+    from llm_orc.storage.atomic import write_where_named
+
+    assert showing.file is not None
+    with open_batches(app, store) as batches:
+        assert batches is not None
+        rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
+        texts = row_texts(rows, partial(batches.columns, batch_id), showing.form)
+        write_where_named(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
+    note(f"Written to {showing.file}")

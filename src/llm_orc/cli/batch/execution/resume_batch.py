@@ -1,0 +1,63 @@
+"""Go on with a batch that the store has: the rest of it, or the rows that failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from llm_orc.cli.batch.execution.carry_out import carry_out
+from llm_orc.cli.batch.execution.results import Showing, refuse_to_replace_inputs
+from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.output_files import output_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
+    from llm_orc.app.batches.plan import Going
+    from llm_orc.cli.batch.execution.stop import Stopping
+
+
+class ResumeOptions(TypedDict):
+    """What is asked of a batch that is kept."""
+
+    batch: str
+    max_cost_usd: float | None
+    max_calls: int | None
+    rows_at_once: int | None
+    allow_metered: bool
+    ordered: bool
+    form: str
+    output_file: str | None
+    quiet: bool
+    store: str | None
+
+
+def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
+    from dataclasses import replace
+
+    from llm_orc.app.batches.carry_out import go_on
+    from llm_orc.app.batches.plan import Wanted, plan_going
+
+    app = app_here()
+    wanted = Wanted(
+        asked["batch"],
+        asked["store"],
+        allow_metered=asked["allow_metered"],
+        failed=failed,
+        rows_at_once=asked["rows_at_once"],
+        max_cost_usd=asked["max_cost_usd"],
+        max_calls=asked["max_calls"],
+    )
+    showing = Showing(
+        asked["form"], output_place(asked["output_file"]), ordered=asked["ordered"], quiet=asked["quiet"]
+    )
+    refuse_to_replace_inputs(app, wanted.batch, wanted.store, showing.file)
+
+    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Going:
+        return await plan_going(app, replace(wanted, allow_metered=agreed), planned)
+
+    async def work(ready: Going, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
+        return await go_on(app, ready, wanted, watch, stopping.event)
+
+    return carry_out(app, plan, work, showing, wanted.store, allow_metered=wanted.allow_metered)

@@ -1,0 +1,28 @@
+"""`llm-orc batch resume`: go on with a batch that was stopped."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from llm_orc.cli.batch.execution.resume_batch import ResumeOptions, resume_batch
+from llm_orc.cli.batch.options import (
+    BATCH_EXIT_CODES,
+    batch_argument,
+    limit_options,
+    result_options,
+    store_option,
+)
+from llm_orc.cli.shell.command_group import define_command
+
+
+@define_command(BATCH_EXIT_CODES)
+@batch_argument
+@limit_options
+@result_options
+@store_option
+def command(**asked: Unpack[ResumeOptions]) -> int:
+    """Go on with a batch that was stopped or cancelled, or that has spent its budget.  [default: the last batch]
+
+    It needs neither the inputs nor the ensemble's file: both are kept. Limits that aren't given stay as they were.
+    """
+    return resume_batch(asked, failed=False)

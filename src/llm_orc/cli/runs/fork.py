@@ -1,0 +1,36 @@
+"""`llm-orc runs fork`: a new run that asks some agents, and all that depend on them, again."""
+
+from __future__ import annotations
+
+import click
+
+from llm_orc.cli.batch.options import store_of_row_option
+from llm_orc.cli.runs.start_again import start_again
+from llm_orc.cli.shell.arguments import RunName
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import (
+    running_options,
+)
+
+
+@define_command()
+@click.argument("run", default="last", type=RunName())
+@click.option(
+    "--from",
+    "asked",
+    multiple=True,
+    required=True,
+    metavar="AGENT",
+    help="Ask this agent again, and all that depend on it; as often as one likes.",
+)
+@store_of_row_option
+@running_options
+def command(*, run: str, asked: tuple[str, ...], store: str | None, **running: object) -> int:
+    """Begin RUN anew from AGENT on: what came before is kept, and not paid for again.  [default: the last run]
+
+    RUN may be a row of a batch, `BATCH:ROW`.
+
+    \b
+    llm-orc runs fork last --from chair
+    """
+    return start_again(run, asked, store, everything=False, **running)  # type: ignore[arg-type]

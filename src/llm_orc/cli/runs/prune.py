@@ -1,0 +1,45 @@
+"""`llm-orc runs prune`: delete old runs and batches for good."""
+
+from __future__ import annotations
+
+import click
+
+from llm_orc.cli.batch.options import store_option
+from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.options import DAYS, app_here, yes_option
+from llm_orc.cli.shell.prompts import agreed
+from llm_orc.cli.shell.streams import note
+from llm_orc.formats.figures import count, moment
+
+
+@define_command()
+@click.option(
+    "--older-than",
+    "days",
+    type=DAYS,
+    required=True,
+    metavar="DAYS",
+    help="Delete runs that ended and started longer ago, e.g. `--older-than 30`.",
+)
+@yes_option
+@store_option
+def command(days: float, yes: bool, store: str | None) -> None:
+    """Delete old runs and batches for good. Unfinished ones stay, as one can go on with them.
+
+    A run that was stopped is unfinished, and so is a batch that was cancelled or has spent its budget.
+    """
+    from llm_orc.app.history.runs import prune_runs
+
+    app = app_here()
+    named = store or app.settings.batch.store
+    also = f", also in `{named}`" if named else ""
+    before = moment(app.clock.now() - days * 86_400)
+    what = f"every finished run and batch older than {count(round(days), 'day')}, begun before {before}"
+    if not agreed(f"Delete {what}{also}?", yes=yes):
+        return
+    note(f"Deleted {count(len(prune_runs(app, older_than_days=days)), 'run')}.")
+    if named or app.paths.batches_database.exists():
+        from llm_orc.app.batches.admin import prune_batches
+
+        batches = prune_batches(app, store, older_than_days=days)
+        note(f"Deleted {batches:,} {'batch' if batches == 1 else 'batches'}.")
