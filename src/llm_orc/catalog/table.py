@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,16 @@ _providers = {row.name: row for row in (*PROVIDER_ROWS, *(row.provider for row i
 PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType(_providers)
 """Every provider; an official CLI is one, too."""
 OFFICIAL_CLIS: Mapping[str, OfficialCliRow] = MappingProxyType(_clis)
+
+
+COMPATIBLE = "openai-compatible"
+
+
+def row_of(name: str) -> ProviderSpec | None:
+    """Return the row of a provider; `openai-compatible/NAME` is one more compatible server, of any name."""
+    if name.startswith(f"{COMPATIBLE}/") and name != f"{COMPATIBLE}/":
+        return replace(_providers[COMPATIBLE], name=name)
+    return _providers.get(name)
 
 
 @contextmanager

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
+from llm_orc.catalog.table import PROVIDERS, row_of
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.ensembles.schema import names_a_provider
 from llm_orc.errors import Problem
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelWork
     from llm_orc.ensembles.parse import ParsedEnsemble
@@ -31,9 +30,9 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def check(parsed: ParsedEnsemble, settings: Settings, *, known_providers: Collection[str]) -> Findings:
+def check(parsed: ParsedEnsemble, settings: Settings) -> Findings:
     """Return what `settings` and the catalogue's names say against the ensemble. Raises nothing."""
-    checker = _Checker(parsed, settings, known_providers)
+    checker = _Checker(parsed, settings)
     for i, agent in enumerate(parsed.ensemble.agents):
         checker.check_agent(agent, ("agents", i))
     problems = checker.problems or options_problems(parsed, settings)
@@ -41,10 +40,10 @@ def check(parsed: ParsedEnsemble, settings: Settings, *, known_providers: Collec
 
 
 class _Checker:
-    def __init__(self, parsed: ParsedEnsemble, settings: Settings, known_providers: Collection[str]) -> None:
+    def __init__(self, parsed: ParsedEnsemble, settings: Settings) -> None:
         self._document = parsed.document
         self._settings = settings
-        self._providers = {*known_providers, *settings.providers}
+        self._providers = {*PROVIDERS, *settings.providers}
         self._checked_profiles: set[str] = set()
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -140,9 +139,7 @@ class _Checker:
             )
 
     def _is_known(self, provider: str) -> bool:
-        return provider in self._providers or (
-            provider.startswith("openai-compatible/") and len(provider) > len("openai-compatible/")
-        )
+        return provider in self._providers or row_of(provider) is not None
 
     def _provider_hint(self, name: str) -> str:
         if any(w.key.startswith(f"providers.{name}.") for w in self._settings.withheld):

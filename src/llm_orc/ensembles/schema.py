@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llm_orc.catalog.table import PROVIDERS
+from llm_orc.catalog.table import row_of
 
 OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
 
 
 def names_a_provider(name: str) -> bool:
     """In the oldest form, `model` names a provider and there is no `provider`."""
-    return name in PROVIDERS or name.startswith("openai-compatible/")
+    return row_of(name) is not None

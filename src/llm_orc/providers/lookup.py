@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.access import Billing
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
-from llm_orc.catalog.table import PROVIDERS
+from llm_orc.catalog.table import COMPATIBLE, PROVIDERS, row_of
 from llm_orc.errors import SettingsError
 from llm_orc.storage.suggest import closest_names
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.settings.model import ProviderSettings
-
-_COMPATIBLE = "openai-compatible"
 
 
 def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSpec:
@@ -27,9 +25,7 @@ def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> Provid
     needs `base_url` and `dialect`. Raises `SettingsError` for a name that nobody knows.
     """
     own = provider_settings(name, settings)
-    spec = PROVIDERS.get(name)
-    if spec is None and name.startswith(f"{_COMPATIBLE}/"):
-        spec = replace(PROVIDERS[_COMPATIBLE], name=name)
+    spec = row_of(name)
     if spec is None and own is not None:
         spec = _user_defined(own)
     if spec is None:
@@ -39,8 +35,8 @@ def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> Provid
 
 def provider_settings(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
     """What configuration says of `name`; a scope that it does not mention is as all compatible servers."""
-    if name not in settings and name.startswith(f"{_COMPATIBLE}/"):
-        return settings.get(_COMPATIBLE)
+    if name not in settings and name.startswith(f"{COMPATIBLE}/"):
+        return settings.get(COMPATIBLE)
     return settings.get(name)
 
 

@@ -91,6 +91,11 @@ class OAuthSettings:
     billing: BillingName | None = None  # who pays for calls with a token; None: as for the provider
     notice: OAuthNotice | None = None
 
+    @property
+    def needs_client(self) -> bool:
+        """True where one signs in with a client id."""
+        return self.kind == "oauth2"
+
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:

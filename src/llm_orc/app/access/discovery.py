@@ -9,7 +9,7 @@ from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.route import Route
 from llm_orc.auth.access import Billing
 from llm_orc.auth.standing import Standing
-from llm_orc.catalog.table import PROVIDERS
+from llm_orc.catalog.table import COMPATIBLE, PROVIDERS
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.closed_ports import refuse_closed_port
 from llm_orc.net.transport import TransportError
@@ -59,7 +59,7 @@ async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Rou
     named = {own.base_url.rstrip("/") for own in settings.providers.values() if own.base_url is not None}
     found = []
     for scope, title, port in _USUAL_SERVERS:
-        name, address = f"openai-compatible/{scope}", f"http://127.0.0.1:{port}/v1"
+        name, address = f"{COMPATIBLE}/{scope}", f"http://127.0.0.1:{port}/v1"
         if address in named or name in settings.providers:
             continue
         spec = find_provider(name, settings.providers)

@@ -15,7 +15,7 @@ from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_d
 from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, Model, Models
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
-from llm_orc.catalog.table import OFFICIAL_CLIS
+from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
 from llm_orc.providers.lookup import find_provider
@@ -308,7 +308,7 @@ class AccessFinder:
         )
 
     def _rehearsed(self, choice: ModelChoice, sandbox: Sandbox) -> Model:
-        spec = find_provider(choice.provider or "openai-compatible", self._settings.providers)
+        spec = find_provider(choice.provider or COMPATIBLE, self._settings.providers)
         model = choice.model or spec.default_model or "sandbox"
         name = choice.provider or "sandbox"
         endpoint = Endpoint(name, spec.dialect, sandbox.base_url(spec.dialect), sandbox.origin)

@@ -57,7 +57,7 @@ def find_auth_method(app: App, provider: str, name: WayName) -> AuthMethod:
 def oauth_client(app: App, provider: str, oauth: OAuthSettings) -> OAuthClient:
     """The configured client; where it has no id, with that of an earlier sign-in (of an older store, perhaps)."""
     client = oauth_client_of(provider, oauth)
-    if client.client_id is None and oauth.kind != "openrouter":
+    if client.client_id is None and oauth.needs_client:
         storage = open_credentials(app)
         token = entry.credential if storage.state.is_usable and (entry := storage.get(provider)) else None
         if isinstance(token, OAuthToken):
@@ -93,7 +93,7 @@ def _official_cli(name: str, app: App) -> AuthMethod:
 
 def _oauth(spec: ProviderSpec, oauth: OAuthSettings, app: App) -> AuthMethod:
     billing = Billing(oauth.billing) if oauth.billing else spec.billing
-    is_ready = oauth.kind == "openrouter" or oauth_client(app, spec.name, oauth).client_id is not None
+    is_ready = not oauth.needs_client or oauth_client(app, spec.name, oauth).client_id is not None
     state = "ready" if is_ready else f"needs `providers.{spec.name}.oauth.client_id` in config.yaml"
     return AuthMethod("oauth", "Sign in with the browser", billing, is_ready, state, oauth.notice)
 

@@ -76,7 +76,7 @@ async def sign_in(app: App, provider: str, ask: Ask, options: SignInOptions) -> 
     way = find_auth_method(app, provider, "oauth")
     oauth = _oauth_settings(app, provider)
     client = oauth_client(app, provider, oauth)
-    if oauth.kind != "openrouter" and client.client_id is None:
+    if oauth.needs_client and client.client_id is None:
         raise _no_client(provider, way)
     if way.notice is not None and not options.acknowledge_terms:
         raise InputError(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.in_force import in_force
-from llm_orc.catalog.table import PROVIDERS
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
@@ -41,7 +40,7 @@ async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = F
     except EnsembleInvalid as e:
         return CheckReport(None, e.problems or (Problem(e.message, hint=e.hint),))
     ensemble = parsed.ensemble
-    found = check(parsed.when_trusted(), app.settings, known_providers=PROVIDERS.keys())
+    found = check(parsed.when_trusted(), app.settings)
     order = stages(make_plan(ensemble))
     if found.problems:
         return CheckReport(ensemble, found.problems, found.warnings, order)

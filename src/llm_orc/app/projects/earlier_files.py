@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble_files import ensemble_files
 from llm_orc.ensembles.parse import load_ensemble_file
@@ -59,7 +58,7 @@ def _settings(folder: Path) -> Iterator[EarlierFile]:
 def _ensembles(app: App, folder: Path) -> Iterator[EarlierFile]:
     for file in ensemble_files(folder / "ensembles"):
         try:
-            found = check(load_ensemble_file(file).when_trusted(), app.settings, known_providers=PROVIDERS.keys())
+            found = check(load_ensemble_file(file).when_trusted(), app.settings)
         except EnsembleInvalid as e:
             yield EarlierFile(file, "ensemble", "refused", tuple(map(str, e.problems)))
             continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.app.projects.in_force import in_force
-from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.check import check
 from llm_orc.errors import EnsembleInvalid
 
@@ -22,7 +21,7 @@ def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = l
     Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
     """
     parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
-    found = check(parsed.when_trusted(), app.settings, known_providers=PROVIDERS.keys())
+    found = check(parsed.when_trusted(), app.settings)
     if found.problems:
         count = len(found.problems)
         raise EnsembleInvalid(
