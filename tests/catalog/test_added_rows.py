@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.sign_in import add_api_key
 from llm_orc.app.accounts.status import auth_status
 from llm_orc.app.accounts.verify import try_access
+from llm_orc.app.diagnostics.doctor import examine
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.auth.access import Billing
@@ -24,7 +26,7 @@ from llm_orc.auth.secret import Secret
 from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS, added
 from llm_orc.cli.root import root
-from llm_orc.errors import KeyMalformed, SettingsError
+from llm_orc.errors import AccessNotSupported, KeyMalformed, SettingsError
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, run
 from tests.catalog.made_up_cli import ROW as PARROT
@@ -204,15 +206,55 @@ async def test_where_it_is_missing_its_row_says_how_to_get_it(workspace: Workspa
         add_api_key(workspace.app(), "openai", Secret("parrot-0123456789"))
 
 
+@pytest.mark.usefixtures("parrot")
+async def test_a_key_that_it_would_bill_is_warned_of(workspace: Workspace) -> None:
+    without = await examine(workspace.app().environment, online=False)
+    workspace.environ["ACME_KEY"] = KEY
+    found = await examine(workspace.app().environment, online=False)
+
+    assert not [one for one in without if "ACME_KEY" in one.says]
+    assert [one.says[:50] for one in found if one.area == "billing" and one.grade == "warning"] == [
+        "ACME_KEY is set: started by hand, `parrot` may bil"
+    ]
+
+
+async def test_a_sign_in_that_its_terms_forbid_names_the_supported_way(
+    workspace: Workspace, acme: Sandbox
+) -> None:
+    plan = ProviderSpec(
+        name="parrot-plan",
+        title="A plan",
+        dialect="openai-chat",
+        base_url=acme.base_url("openai-chat"),
+        billing=Billing.SUBSCRIPTION,
+        cli="parrot-cli",
+        oauth={
+            "authorization_endpoint": f"{acme.origin}/oauth/authorize",
+            "token_endpoint": f"{acme.origin}/oauth/token",
+            "notice": {"text": "Not for others.", "link": "https://parrot.example/terms", "date": "2026-11-27"},
+        },
+    )
+
+    with added(plan):
+        done = await command("auth", "add", "parrot-plan", "--method", "oauth", "--acknowledge-terms")
+
+    assert isinstance(done.exception, AccessNotSupported)
+    assert (done.exception.hint or "").startswith(
+        "The supported way is The Parrot's own command: llm-orc auth add parrot-plan --method parrot-cli."
+    )
+
+
 # --- the table ---------------------------------------------------------------------------------------------
 
 
 async def test_rows_are_gone_with_their_context(workspace: Workspace, acme: Sandbox) -> None:
     before = dict(PROVIDERS), dict(OFFICIAL_CLIS)
     other = ProviderSpec(name="other", title="Other", dialect="gemini", base_url=acme.origin)
+    program = replace(PARROT, name="other-cli")
 
-    with added(other):
-        assert "other" in PROVIDERS
+    with added(other, program):
+        assert {"other", "other-cli"} <= PROVIDERS.keys()
+        assert OFFICIAL_CLIS["other-cli"] is program
     workspace.settings({"providers": {"parrot-cli": {"auth_method": "other-cli"}}})
 
     assert (dict(PROVIDERS), dict(OFFICIAL_CLIS)) == before
