@@ -52,9 +52,7 @@ async def _measured(case: _Case, origin: str, home: Path) -> Row:
     async with Runtime(app) as runtime:
         for turn in range(case.runs + 3):
             before = cpu_s()
-            result = await run_ensemble(
-                app, ensemble, RunOptions(PROMPT), show=lambda _event: None, runtime=runtime
-            )
+            result = await run_ensemble(app, ensemble, RunOptions(PROMPT), runtime=runtime)
             if turn >= 3:  # connections are open and modules loaded
                 found.append((cpu_s() - before) / case.agents * 1000)
             if result.total.calls != case.agents or not result.recorded:

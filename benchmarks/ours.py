@@ -14,6 +14,7 @@ from benchmarks.measure import Program, child
 from benchmarks.workload import MODEL, PROMPT, SYSTEM_PROMPT
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.work import ModelRef, ModelWork
+from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.wiring import App, open_app
 from llm_orc.ensembles.ensemble import Ensemble
@@ -33,9 +34,8 @@ async def run(shape: Shape, origin: str) -> int:
 
     Each run opens and closes its connections, its lock and the journal; settings are read once for the process.
     """
-    options = RunOptions(PROMPT, stream=shape.streamed)
     ensemble = ensemble_of((shape.width,) * shape.layers)
-    result = await run_ensemble(_app(origin), ensemble, options, show=_look)
+    result = await run_ensemble(_app(origin), ensemble, RunOptions(PROMPT), RunListener(stream=shape.streamed))
     return result.total.calls
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelRef, ModelWork
-    from llm_orc.app.api import load_ensemble, run, run_sync
+    from llm_orc.app.api import load_ensemble, open_runtime, run, run_sync
     from llm_orc.app.conversations.open import OpenConversation, open_conversation
+    from llm_orc.app.runs.runtime import Runtime
     from llm_orc.auth.access import Access, Billing
     from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "load_ensemble": "app.api",
+    "open_runtime": "app.api",
     "run": "app.api",
     "run_sync": "app.api",
     "open_conversation": "app.conversations.open",
+    "Runtime": "app.runs.runtime",
     "OpenConversation": "app.conversations.open",
     "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
@@ -77,12 +80,14 @@ __all__ = [
     "RunError",
     "RunEvent",
     "RunResult",
+    "Runtime",
     "SettingsError",
     "Spend",
     "StorageError",
     "Usage",
     "load_ensemble",
     "open_conversation",
+    "open_runtime",
     "run",
     "run_sync",
 ]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
+from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import App, open_app
 from llm_orc.engine.events import RunEvent
 from llm_orc.runs.state import RunResult
@@ -134,12 +137,21 @@ class Seen:
 
 
 async def run(app: App, name: str, task: str = "the task", **options: object) -> tuple[RunResult, Seen]:
+    return await run_on(app, name, task, None, **options)
+
+
+async def run_on(
+    app: App, name: str, task: str, runtime: Runtime | None, **options: object
+) -> tuple[RunResult, Seen]:
+    """Run on a runtime that others share; None: on one of its own. `options` are those of a run, and its limits."""
     seen = Seen()
-    result = await run_ensemble(
-        app,
-        find_ensemble(app, name),
-        RunOptions(task, **options),  # type: ignore[arg-type]
-        show=seen.events.append,
-        planned=seen.plans.append,
-    )
-    return result, seen
+    listener = RunListener(seen.events.append, seen.plans.append, stream=bool(options.pop("stream", False)))
+    limits, consent = limits_among(options), Consent(bool(options.pop("allow_metered", False)))
+    asked = RunOptions(task, limits, consent, **options)  # type: ignore[arg-type]
+    return await run_ensemble(app, find_ensemble(app, name), asked, listener, runtime=runtime), seen
+
+
+def limits_among(options: dict[str, object]) -> RunLimits:
+    """Take the limits out of `options`."""
+    names = [one.name for one in fields(RunLimits) if one.name in options]
+    return RunLimits(**{name: options.pop(name) for name in names})  # type: ignore[arg-type]

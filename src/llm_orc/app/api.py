@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
+from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import open_app
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import InputError
@@ -44,6 +47,7 @@ async def run(
     conversation: str | None = None,
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
+    runtime: Runtime | None = None,
 ) -> RunResult:
     """Run an ensemble on `task` (else its `default_task`) and return the result of every agent.
 
@@ -51,27 +55,32 @@ async def run(
     settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
     is raised, an `LlmOrcError`, was found before anything was spent. With a `conversation` the agents are told
     what was said in it before, and `when_full` says what to do when that no longer fits a model. Settings and
-    ensembles are looked up from the working directory, credentials in the environment. Cancelling keeps what is
-    finished.
+    ensembles are looked up from the working directory, credentials in the environment: now, or when `runtime` was
+    opened, which is shared with other runs. Cancelling keeps what is finished.
     """
-    app = open_app(ProcessEnvironment.here())
+    app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
     if not isinstance(ensemble, Ensemble):
         ensemble = find_ensemble(app, str(ensemble))
     if (task := task if task is not None else ensemble.default_task) is None:
         raise InputError(f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: run(ensemble, "…")')
     options = RunOptions(
-        task=task,
-        allow_metered=allow_metered,
+        task,
+        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls),
+        Consent(allow_metered),
         rehearse=rehearse,
         record=record,
-        max_concurrent=max_concurrent,
-        timeout_s=timeout_s,
-        max_cost_usd=max_cost_usd,
-        max_calls=max_calls,
-        stream=on_event is not None,
         conversation=ConversationOptions(conversation, when_full=when_full),
     )
-    return await run_ensemble(app, ensemble, options, show=on_event or _nobody_looks)
+    listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
+    return await run_ensemble(app, ensemble, options, listener, runtime=runtime)
+
+
+def open_runtime() -> Runtime:
+    """Return what many runs can share: enter it with `async with`, and give it to `run`.
+
+    Settings and ensembles are looked up from the working directory of now. Raises `SettingsError`.
+    """
+    return Runtime(open_app(ProcessEnvironment.here()))
 
 
 def run_sync(
@@ -106,7 +115,3 @@ def run_sync(
             on_event=on_event,
         )
     )
-
-
-def _nobody_looks(_event: RunEvent) -> None:
-    return

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llm_orc.app.conversations.chat import Chat, ChatOptions
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.engine.events import ModelSwitched
 from llm_orc.errors import AccessNotSupported, AuthError, LlmOrcError, NotLoggedIn
@@ -286,7 +287,7 @@ async def test_a_poisoned_environment_is_never_on_the_wire_unless_chosen(
         shown: list[object] = []
         try:
             await run_ensemble(
-                app, find_ensemble(app, "plan"), RunOptions("task", record=False), show=shown.append
+                app, find_ensemble(app, "plan"), RunOptions("task", record=False), RunListener(shown.append)
             )
         except LlmOrcError as error:
             shown.append(error.message)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from llm_orc.app.access.credentials import open_credentials
+from llm_orc.app.runs.request import RunListener
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.engine.events import AgentFinished, ModelRetrying, ModelSwitched
@@ -161,7 +162,7 @@ async def test_a_token_that_is_revoked_in_the_middle_of_a_run_is_renewed_once(
             server.expire_access_tokens()
 
     app = workspace.app()
-    result = await run_ensemble(app, find_ensemble(app, "pair"), RunOptions("x"), show=show)
+    result = await run_ensemble(app, find_ensemble(app, "pair"), RunOptions("x"), RunListener(show))
 
     assert result.status == "completed"
     assert server.refresh_count == 1

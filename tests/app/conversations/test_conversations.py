@@ -12,6 +12,7 @@ import pytest
 from llm_orc.app.conversations.archive import conversations, get_conversation
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.wiring import App
@@ -264,9 +265,11 @@ class TestWhatGoesWrong:
                 came.set()
 
         async with echoing(workspace, faults=[Fault(Hang(3), contains="one", times=1)]) as sandbox:
-            options = RunOptions("one", stream=True, conversation=TAXES)
+            options = RunOptions("one", conversation=TAXES)
             app = workspace.app()
-            running = asyncio.create_task(run_ensemble(app, find_ensemble(app, "solo"), options, show=show))
+            running = asyncio.create_task(
+                run_ensemble(app, find_ensemble(app, "solo"), options, RunListener(show, stream=True))
+            )
             await came.wait()
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -286,7 +289,7 @@ class TestWhatGoesWrong:
         workspace.ensemble("pair", local("analyst"), local("lawyer"))
         async with echoing(workspace, faults=[Fault(Status(400), contains="lawyer", times=1)]) as sandbox:
             await ask(workspace, "one", "pair")
-            result = await resume_run(workspace.app(), ResumeOptions("last"), show=lambda _event: None)
+            result = await resume_run(workspace.app(), ResumeOptions("last"))
 
         assert result.status == "completed"
         assert result.conversation == "taxes"
@@ -306,9 +309,7 @@ class TestWhatGoesWrong:
         async def one(task: str) -> None:
             app = workspace.app()
             options = RunOptions(task, conversation=TAXES)
-            await run_ensemble(
-                app, find_ensemble(app, "solo"), options, show=lambda _event: None, waiting=waits.append
-            )
+            await run_ensemble(app, find_ensemble(app, "solo"), options, RunListener(waiting=waits.append))
 
         async with echoing(workspace, faults=[Fault(Delay(0.1))]) as sandbox:
             await asyncio.gather(*(one(f"q{n}") for n in range(4)))

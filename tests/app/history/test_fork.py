@@ -7,6 +7,7 @@ import pytest
 from llm_orc.app.history.compare import compare_runs
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of, to_be_asked
 from llm_orc.app.history.runs import delete_runs, get_run
+from llm_orc.app.runs.request import RunLimits
 from llm_orc.errors import InputError
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.faults import Fault, Status
@@ -29,7 +30,7 @@ def place(workspace: Workspace, sandbox: Sandbox) -> Workspace:
 
 async def fork(place: Workspace, name: str, options: ForkOptions) -> RunResult:
     app = place.app()
-    return await fork_run(app, origin_of(app, name), options, show=lambda _event: None)
+    return await fork_run(app, origin_of(app, name), options)
 
 
 async def test_a_fork_asks_an_agent_and_all_behind_it_and_keeps_the_others(
@@ -80,7 +81,7 @@ async def test_what_is_kept_is_not_counted_against_the_new_runs_limits(place: Wo
     place.ensemble("paid", {"name": "a", **paid}, {"name": "b", "depends_on": ["a"], **paid})
     await run(place.app(), "paid")
 
-    forked = await fork(place, "last", ForkOptions(asked=("b",), max_calls=1, max_cost_usd=0.05))
+    forked = await fork(place, "last", ForkOptions(asked=("b",), limits=RunLimits(max_cost_usd=0.05, max_calls=1)))
 
     assert forked.status == "completed"
     assert forked.total.cost_usd == forked["b"].cost_usd

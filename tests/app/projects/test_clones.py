@@ -15,6 +15,7 @@ from llm_orc.app.diagnostics.doctor import examine
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.trust import distrust_directory, trust_directory, view_trust
 from llm_orc.app.runs.demo import run_demo
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.auth.access import Billing
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
@@ -232,7 +233,7 @@ async def test_the_demo_never_makes_a_metered_call(
     clone.write(CONFIG, {"model_profiles": {"default": {"auth_method": "api-key"}}})
     seen = Seen()
 
-    result = await run_demo(clone.app(), show=seen.events.append, planned=seen.plans.append)
+    result = await run_demo(clone.app(), RunListener(seen.events.append, planned=seen.plans.append))
 
     assert result.sandbox
     assert sandbox.request_count == 0
@@ -245,7 +246,7 @@ async def test_the_demo_takes_a_plan_before_it_takes_canned_answers(
     clone.environ |= {"PATH": claude.path}
     open_credentials(clone.app()).store_api_key("anthropic-api", KEY)
 
-    result = await run_demo(clone.app(), show=Seen().events.append)
+    result = await run_demo(clone.app(), RunListener(Seen().events.append))
 
     assert result.by_billing.keys() == {"subscription"}
     assert sandbox.request_count == 0
@@ -254,7 +255,7 @@ async def test_the_demo_takes_a_plan_before_it_takes_canned_answers(
 async def test_the_demo_takes_what_is_free_in_the_place_of_a_paid_default(clone: Workspace) -> None:
     clone.settings({**on_sandbox_again(clone), "model_profiles": {"default": PAID}})
 
-    result = await run_demo(clone.app(), show=Seen().events.append)
+    result = await run_demo(clone.app(), RunListener(Seen().events.append))
 
     assert result.by_billing.keys() == {"local"}
     assert not result.sandbox
@@ -263,7 +264,7 @@ async def test_the_demo_takes_what_is_free_in_the_place_of_a_paid_default(clone:
 async def test_the_demo_pays_where_its_user_says_so(clone: Workspace, sandbox: Sandbox) -> None:
     without_local_server(clone, sandbox)
 
-    result = await run_demo(clone.app(), show=Seen().events.append, allow_metered=True)
+    result = await run_demo(clone.app(), RunListener(Seen().events.append), allow_metered=True)
 
     assert result.by_billing.keys() == {"metered"}
 
@@ -381,7 +382,7 @@ async def test_a_run_goes_on_as_it_began_and_its_file_has_not_changed(clone: Wor
     said: list[str] = []
 
     resumed = await resume_run(
-        app, ResumeOptions(first.run_id, max_calls=9), show=lambda _event: None, waiting=said.append
+        app, ResumeOptions(first.run_id, limits=RunLimits(max_calls=9)), RunListener(waiting=said.append)
     )
 
     assert (first.status, resumed.status, said) == ("failed", "completed", [])

@@ -12,12 +12,13 @@ from llm_orc.app.conversations.chat import Chat, ChatOptions
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
 from llm_orc.app.history.runs import list_runs
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.engine.events import RunEvent, TryStarted
 from llm_orc.errors import SettingsError
 from llm_orc.runs.state import RunResult
-from tests.app.conftest import KEY, Workspace, run
+from tests.app.conftest import KEY, Workspace, limits_among, run
 from tests.paid_server import PROVIDERS, Fault, PaidServer
 
 LIMIT_USD = 0.16
@@ -45,11 +46,7 @@ def paid(name: str, dialect: str = "anthropic", **more: object) -> dict[str, obj
 
 
 async def resumed(place: Workspace, **options: object) -> RunResult:
-    return await resume_run(
-        place.app(),
-        ResumeOptions(run="last", **options),  # type: ignore[arg-type]
-        show=lambda _event: None,
-    )
+    return await resume_run(place.app(), ResumeOptions("last", limits_among(options)))
 
 
 @pytest.mark.parametrize("fault", ["cut", "drop", "504"])
@@ -200,7 +197,7 @@ async def test_a_fork_has_a_limit_of_its_own(place: Workspace, server: PaidServe
     bill_before = server.bill_usd
 
     app = place.app()
-    forked = await fork_run(app, origin_of(app, first.run_id), ForkOptions(), show=lambda _event: None)
+    forked = await fork_run(app, origin_of(app, first.run_id), ForkOptions())
 
     assert first["a"].status == "completed"
     assert forked["a"].is_kept
@@ -214,7 +211,9 @@ async def test_calls_that_were_under_way_count_against_a_limit_of_calls(
     place.ensemble("three", *(paid(f"a{n}") for n in range(3)))
     app, ensemble = place.app(), find_ensemble(place.app(), "three")
     seen: list[RunEvent] = []
-    running = asyncio.ensure_future(run_ensemble(app, ensemble, RunOptions("x", max_calls=2), show=seen.append))
+    running = asyncio.ensure_future(
+        run_ensemble(app, ensemble, RunOptions("x", limits=RunLimits(max_calls=2)), RunListener(seen.append))
+    )
     async with asyncio.timeout(10):
         while len(server.bills) < 2:
             await asyncio.sleep(0.01)

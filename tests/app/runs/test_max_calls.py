@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llm_orc.app.runs.request import RunLimits
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.server import Sandbox
@@ -26,7 +27,7 @@ async def test_no_more_requests_are_sent_than_the_run_may_and_resume_goes_on_wit
     assert sandbox.request_count == 3
     assert sorted(agent.status for agent in result.agents) == ["completed"] * 3 + ["failed"] * 2
     assert {agent.error.code for agent in result.agents if agent.error} == {"budget_exceeded"}
-    again = await resume_run(place.app(), ResumeOptions(run="last", max_calls=5), show=lambda _event: None)
+    again = await resume_run(place.app(), ResumeOptions(run="last", limits=RunLimits(max_calls=5)))
     assert again.status == "completed"
     assert sandbox.request_count == 5
 

@@ -6,6 +6,7 @@ import pytest
 
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.request import RunLimits
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.errors import SettingsError
 from llm_orc.sandbox.server import Sandbox
@@ -47,7 +48,7 @@ async def test_a_call_that_might_go_above_is_not_made_and_resume_goes_on_with_mo
     assert error is not None
     assert error.code == "budget_exceeded"
     assert sandbox.request_count == 1
-    again = await resume_run(place.app(), ResumeOptions(run="last", max_cost_usd=2.0), show=lambda _event: None)
+    again = await resume_run(place.app(), ResumeOptions(run="last", limits=RunLimits(max_cost_usd=2.0)))
     assert again.status == "completed"
     assert sandbox.request_count == 2
 

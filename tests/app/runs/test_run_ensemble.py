@@ -9,6 +9,7 @@ import pytest
 
 from llm_orc.app.history.runs import get_run, list_runs
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.engine.events import AgentDelta, AgentFinished, AgentStarted, ModelRetrying, ModelSwitched
@@ -178,7 +179,7 @@ async def test_an_interrupted_run_goes_on_and_asks_only_who_had_not_finished(wor
                 finished.set()
 
         running = asyncio.create_task(
-            run_ensemble(app, find_ensemble(app, "panel"), RunOptions("the task"), show=show)
+            run_ensemble(app, find_ensemble(app, "panel"), RunOptions("the task"), RunListener(show))
         )
         await asyncio.wait_for(finished.wait(), 10)
         await sandbox.wait_for_requests(2)
@@ -189,7 +190,7 @@ async def test_an_interrupted_run_goes_on_and_asks_only_who_had_not_finished(wor
         assert (summary.status, summary.finished) == ("interrupted", 1)
 
         events: list[object] = []
-        result = await resume_run(app, ResumeOptions(), show=events.append)
+        result = await resume_run(app, ResumeOptions(), RunListener(events.append))
 
         roles = [r.system_prompt for r in sandbox.requests]
     assert result.status == "completed"
@@ -208,7 +209,7 @@ async def test_a_changed_yaml_does_not_change_a_run_under_way(workspace: Workspa
         first, _ = await run(app, "pair")
         workspace.ensemble("pair", local("another"))
 
-        result = await resume_run(app, ResumeOptions(first.run_id), show=lambda _event: None)
+        result = await resume_run(app, ResumeOptions(first.run_id))
 
     assert first.status == "completed_with_errors"
     assert (result.status, [a.name for a in result.agents]) == ("completed", ["a", "b"])
@@ -227,9 +228,7 @@ async def test_a_resumed_run_says_that_its_file_has_changed(workspace: Workspace
             workspace.write(".config/llm-orc/ensembles/one.yaml", "name: one\nagents: {")
         said: list[str] = []
 
-        result = await resume_run(
-            workspace.app(), ResumeOptions("last"), show=lambda _event: None, waiting=said.append
-        )
+        result = await resume_run(workspace.app(), ResumeOptions("last"), RunListener(waiting=said.append))
 
     assert result.status == "completed"
     assert [agent.name for agent in result.agents] == ["a"]
@@ -244,7 +243,7 @@ async def test_resuming_a_completed_run_shows_it_again_and_asks_nobody(
     app = workspace.app()
     first, _ = await run(app, "one")
 
-    result = await resume_run(app, ResumeOptions("last"), show=lambda _event: None)
+    result = await resume_run(app, ResumeOptions("last"))
 
     assert result == first
     assert sandbox.request_count == 1
@@ -262,9 +261,9 @@ async def test_a_run_that_is_going_on_is_not_resumed_a_second_time(workspace: Wo
             assert summary.status == "running"
 
             with pytest.raises(RunNotFound, match="no unfinished run"):
-                await resume_run(app, ResumeOptions(), show=lambda _event: None)
+                await resume_run(app, ResumeOptions())
             with pytest.raises(RunNotResumable, match="going on in another process"):
-                await resume_run(app, ResumeOptions(summary.run_id), show=lambda _event: None)
+                await resume_run(app, ResumeOptions(summary.run_id))
 
             running.cancel()
 

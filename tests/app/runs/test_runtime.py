@@ -9,8 +9,6 @@ import pytest
 
 from llm_orc.app.accounts.sign_in import add_api_key
 from llm_orc.app.history.runs import list_runs
-from llm_orc.app.projects.find_ensemble import find_ensemble
-from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import App
 from llm_orc.auth.secret import Secret
@@ -19,20 +17,12 @@ from llm_orc.errors import NotLoggedIn, StorageError
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.faults import Fault, Hang, Status
 from llm_orc.sandbox.server import Sandbox
+from tests.app import conftest
 from tests.app.conftest import Seen, Workspace, local, on_sandbox
 
 
 async def run_on(runtime: Runtime, name: str, task: str = "the task", **options: object) -> tuple[RunResult, Seen]:
-    seen = Seen()
-    result = await run_ensemble(
-        runtime.app,
-        find_ensemble(runtime.app, name),
-        RunOptions(task, **options),  # type: ignore[arg-type]
-        show=seen.events.append,
-        planned=seen.plans.append,
-        runtime=runtime,
-    )
-    return result, seen
+    return await conftest.run_on(runtime.app, name, task, runtime, **options)
 
 
 @pytest.fixture

@@ -6,12 +6,15 @@ import json
 
 import pytest
 
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.cli.run.carry_out import carry_out
 from llm_orc.cli.shell.output import Output
 from llm_orc.engine.events import AgentFinished, RunEvent
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.formats.table import load_format
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.server import Sandbox
@@ -53,7 +56,7 @@ async def test_no_header_of_one_provider_ends_the_others(
     if status != 200:
         assert result["odd"].error is not None
         assert result["odd"].error.code in {"rate_limited", "provider_overloaded"}
-        again = await resume_run(workspace.app(), ResumeOptions(result.run_id), show=lambda _event: None)
+        again = await resume_run(workspace.app(), ResumeOptions(result.run_id))
         assert again["good"].response == result["good"].response
 
 
@@ -69,26 +72,35 @@ async def test_a_reader_that_raises_costs_no_answer(
         if isinstance(event, AgentFinished):
             raise ValueError("can't show this")
 
-    options = RunOptions("the task", record=record, stream=True)
-    result = await run_ensemble(app, find_ensemble(app, "one"), options, show=show)
+    options = RunOptions("the task", record=record)
+    listener = RunListener(show, stream=True)
+    result = await run_ensemble(app, find_ensemble(app, "one"), options, listener)
 
     assert result.status == "completed"
     assert result["b"].response
     if record:
-        shown = await resume_run(app, ResumeOptions(result.run_id), show=show)
+        shown = await resume_run(app, ResumeOptions(result.run_id), RunListener(show))
         assert shown.status == "completed"
 
 
 def test_what_has_finished_is_delivered_whatever_happens_then(capsys: pytest.CaptureFixture[str]) -> None:
     from tests.cli.run.test_ending_shown import CUT, events_of
 
-    async def start(**given: object) -> RunResult:
-        show = given["show"]
-        for event in events_of(CUT)[:3]:
-            show(event)  # type: ignore[operator]
-        raise RuntimeError("nobody foresaw this")
+    class Surprising:
+        recorded = False
 
-    code = carry_out(start, Output(load_format("json"), quiet=True), allow_metered=False, recorded=False)
+        async def start(self, consent: Consent, listener: RunListener) -> RunResult:
+            for event in events_of(CUT)[:4]:
+                listener.show(event)
+            raise RuntimeError("nobody foresaw this")
+
+        def agree(self, refusal: MeteredNotAllowed) -> bool:
+            return False
+
+        def set_up(self, missing: NotLoggedIn) -> bool:
+            return False
+
+    code = carry_out(Surprising(), Consent(), Output(load_format("json"), quiet=True))
 
     said = capsys.readouterr()
     document = json.loads(said.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.projects.in_force import trust_command
@@ -19,8 +20,18 @@ Paying = Literal["never", "agreed", "always"]
 """Which metered calls may be made: none whatever anybody agreed to, those agreed to, or all."""
 
 
-def paying_of(*, allow_metered: bool) -> Paying:
-    return "always" if allow_metered else "agreed"
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Which metered calls a person agrees to for one run: those agreed to before, all, or none whatever was."""
+
+    allow_metered: bool = False
+    free_only: bool = False
+
+    @property
+    def paying(self) -> Paying:
+        if self.allow_metered:
+            return "always"
+        return "never" if self.free_only else "agreed"
 
 
 def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.finder import access_finder
 from llm_orc.app.access.models import plan_of
 from llm_orc.ensembles.ensemble import Ensemble
@@ -24,7 +24,7 @@ async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = 
     """Decide as a run would; nothing is sent to a provider. Raises what a run would raise before it starts."""
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, paying=paying_of(allow_metered=allow_metered)) as finder,
+        access_finder(app, http, paying=Consent(allow_metered).paying) as finder,
     ):
         return plan_of(app, ensemble, await finder.find_all(choices_of(ensemble, app.settings)))
 

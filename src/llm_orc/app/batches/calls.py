@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.llm import LlmCaller
-from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import is_own_store
 from llm_orc.app.runs.runtime import Runtime, Terms
@@ -103,7 +103,7 @@ class BatchCalls:
         if not is_own_store(self._app, store.place):
             refuse_foreign_places(self._app.settings, recipe)
         runtime = await self._shared_runtime()
-        paying = paying_of(allow_metered=recipe.allow_metered)
+        paying = Consent(recipe.allow_metered).paying
         models = await runtime.models_for(recipe.choices, Terms(paying, recipe.rehearsal, patience=_PATIENCE))
         candidates = models.candidates
         batch = await in_store(partial(store.batches.batch, batch_id))

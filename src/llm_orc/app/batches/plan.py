@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
@@ -205,7 +205,7 @@ async def _plan(
 ) -> tuple[Recipe, float]:
     """Return the recipe with nothing left open, and the most that one try of a call can cost."""
     async with Runtime(app) as runtime:
-        terms = Terms(paying_of(allow_metered=recipe.allow_metered), recipe.rehearsal)
+        terms = Terms(Consent(recipe.allow_metered).paying, recipe.rehearsal)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
     refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Self
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.spec import WhenFull
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime, Terms
@@ -38,7 +39,7 @@ class ChatOptions:
     """`conversation` None: a new one. `when_full` None: a turn that no longer fits fails; its person decides."""
 
     conversation: str | None = None
-    allow_metered: bool = False
+    consent: Consent = Consent()
     max_cost_usd: float | None = None  # over all turns of the chat
     when_full: WhenFull | None = None
     stream: bool = False
@@ -69,7 +70,7 @@ class Chat:
 
     async def plan(self) -> AccessPlan:
         """Return what the next turn will use, before anything is said. Raises what a run would raise."""
-        terms = Terms(paying_of(allow_metered=self._options.allow_metered), stream=self._options.stream)
+        terms = Terms(self._options.consent.paying, stream=self._options.stream)
         models = await self._runtime.models_for(choices_of(self.ensemble, self._app.settings), terms)
         return plan_of(self._app, self.ensemble, models.ready)
 
@@ -89,23 +90,17 @@ class Chat:
         if keep:
             self._say_what_is_lost(waiting)
         budget = self._budget
-        result = await run_ensemble(
-            self._app,
-            self.ensemble,
-            RunOptions(
-                text,
-                allow_metered=self._options.allow_metered,
-                record=None if keep else False,
-                max_cost_usd=None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd),
-                stream=self._options.stream,
-                conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
-                is_chat=True,
-                budget=budget,
-            ),
-            show=self._counting(show),
-            waiting=waiting,
-            runtime=self._runtime,
+        left_usd = None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd)
+        options = RunOptions(
+            text,
+            RunLimits(max_cost_usd=left_usd, budget=budget),
+            self._options.consent,
+            record=None if keep else False,
+            conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
+            is_chat=True,
         )
+        listener = RunListener(self._counting(show), waiting=waiting, stream=self._options.stream)
+        result = await run_ensemble(self._app, self.ensemble, options, listener, runtime=self._runtime)
         self._has_kept = self._has_kept or keep
         self._count(result)
         return result
@@ -137,19 +132,11 @@ class Chat:
             if isinstance(event, AgentDelta) or event.at >= began:
                 count(event)
 
-        resumed = await resume_run(
-            self._app,
-            ResumeOptions(
-                result.run_id,
-                allow_metered=self._options.allow_metered,
-                stream=self._options.stream,
-                when_full=when_full,
-                in_chat=True,
-                budget=self._budget,
-            ),
-            show=show_new,
-            runtime=self._runtime,
+        options = ResumeOptions(
+            result.run_id, RunLimits(budget=self._budget), self._options.consent, when_full, in_chat=True
         )
+        listener = RunListener(show_new, stream=self._options.stream)
+        resumed = await resume_run(self._app, options, listener, runtime=self._runtime)
         self._count(resumed, but=result)
         return resumed
 

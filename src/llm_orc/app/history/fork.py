@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.history.runs import get_run
-from llm_orc.app.runs.execute import Limits, Watch, conduct
+from llm_orc.app.runs.execute import Attempt, execute_recipe
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.engine.events import AgentFinished, RunStarted
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InputError
@@ -19,11 +21,10 @@ from llm_orc.runs.state import RunState
 from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
-    from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 
 
@@ -42,12 +43,8 @@ class ForkOptions:
 
     asked: tuple[str, ...] = ()
     everything: bool = False  # ask all agents again
-    allow_metered: bool = False
-    max_concurrent: int | None = None
-    timeout_s: float | None = None
-    max_cost_usd: float | None = None  # of the new run alone; None: as it was
-    max_calls: int | None = None  # likewise
-    stream: bool = False
+    limits: RunLimits = RunLimits()  # of the new run alone; None: as it was
+    consent: Consent = Consent()
 
 
 def origin_of(app: App, run: str, store: str | None = None) -> Origin:
@@ -80,31 +77,25 @@ async def fork_run(
     app: App,
     origin: Origin,
     options: ForkOptions,
+    listener: RunListener = RunListener(),
     *,
-    show: Callable[[RunEvent], None],
-    planned: Callable[[AccessPlan], None] = lambda _plan: None,
+    runtime: Runtime | None = None,
 ) -> RunResult:
     """Run the origin's recipe as a run of its own. Raises what `run_ensemble` raises, and `InputError`."""
     asked = to_be_asked(origin.recipe, options.asked)
     kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
+    limits = options.limits
     recipe = replace(
         origin.recipe,
-        allow_metered=origin.recipe.allow_metered or options.allow_metered,
+        allow_metered=origin.recipe.allow_metered or options.consent.allow_metered,
         conversation=None,  # what was said there has gone on since
         remembering=(),
-        max_cost_usd=origin.recipe.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
-        max_calls=origin.recipe.max_calls if options.max_calls is None else options.max_calls,
+        max_cost_usd=origin.recipe.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
+        max_calls=origin.recipe.max_calls if limits.max_calls is None else limits.max_calls,
     )
     run_id = app.new_run_id()
-    return await conduct(
-        app,
-        recipe,
-        Watch(show, planned, options.stream),
-        Limits(options.max_concurrent, options.timeout_s),
-        run_id=run_id,
-        record=True,
-        earlier=_beginning(app, run_id, recipe, kept, origin.run_id),
-    )
+    attempt = Attempt(recipe, run_id, earlier=_beginning(app, run_id, recipe, kept, origin.run_id))
+    return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 
 def _beginning(

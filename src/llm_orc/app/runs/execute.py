@@ -1,19 +1,17 @@
-"""Conduct one try of a run: open what it needs, execute its plan, and close everything again, however it ends."""
+"""Execute one try of a run: open what it needs, execute its plan, and close everything again, however it ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.budget import Budget
 from llm_orc.agents.llm import LlmCaller
-from llm_orc.app.access.consent import paying_of
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.estimate import estimate
-from llm_orc.app.access.models import AccessPlan, plan_of
+from llm_orc.app.access.models import plan_of
 from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
@@ -31,67 +29,56 @@ from llm_orc.runs.tries import RecordedTries
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from llm_orc.app.access.consent import Paying
+    from collections.abc import Callable
+
+    from llm_orc.app.runs.request import RunLimits, RunListener
     from llm_orc.app.wiring import App
     from llm_orc.runs.journal import Journal
     from llm_orc.runs.state import RunResult
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """Who looks on: `show` gets each event, durable already; `planned` is called before anything is spent."""
+class Attempt:
+    """One try of a run. `earlier` is what there is of it already; `consent` None: as the recipe was agreed to."""
 
-    show: Callable[[RunEvent], None]
-    planned: Callable[[AccessPlan], None] = lambda _plan: None
-    stream: bool = False  # whether text deltas are wanted
-    waiting: Callable[[str], None] = lambda _sentence: None  # told what it waits for, before the run starts
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds a try but shapes no answer. None: as the settings say."""
-
-    max_concurrent: int | None = None
-    timeout_s: float | None = None
-    budget: Budget | None = None  # one that several runs share, beside the run's own
+    recipe: Recipe
+    run_id: str
+    record: bool = True
+    earlier: RecordedRun | None = None
+    consent: Consent | None = None
 
 
-async def conduct(
-    app: App,
-    recipe: Recipe,
-    watch: Watch,
-    limits: Limits,
-    *,
-    run_id: str,
-    record: bool,
-    earlier: RecordedRun | None = None,
-    runtime: Runtime | None = None,
-    paying: Paying | None = None,
+async def execute_recipe(
+    app: App, attempt: Attempt, limits: RunLimits, listener: RunListener, *, runtime: Runtime | None = None
 ) -> RunResult:
-    """Run `recipe`, or what `earlier` has left of it, and return the result.
+    """Run the recipe, or what an earlier try has left of it, and return the result.
 
-    `runtime` None: one of its own. `paying` None: as the recipe was agreed to. On cancellation the record is
-    completed and what the run has opened is closed before the cancellation goes on.
+    `runtime` None: one of its own. On cancellation the record is completed and what the run has opened is closed
+    before the cancellation goes on.
     """
+    recipe, run_id, earlier = attempt.recipe, attempt.run_id, attempt.earlier
     async with AsyncExitStack() as stack:
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
-        paying = paying or paying_of(allow_metered=recipe.allow_metered)
-        models = await runtime.models_for(recipe.choices, Terms(paying, recipe.rehearsal, watch.stream))
+        consent = attempt.consent or Consent(recipe.allow_metered)
+        terms = Terms(consent.paying, recipe.rehearsal, listener.stream)
+        models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
         refuse_unknown_price(recipe.max_cost_usd, ready)
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )
-        told = await stack.enter_async_context(conversation_of(app, recipe, recipe.choices, run_id, watch.waiting))
-        watch.planned(
+        told = await stack.enter_async_context(
+            conversation_of(app, recipe, recipe.choices, run_id, listener.waiting)
+        )
+        listener.planned(
             replace(
                 plan_of(app, recipe.ensemble, ready),
                 estimate=partial(estimate, recipe, ready.by_agent, told.characters),
             )
         )
         state = RunState()
-        reader = Reader(watch.show)
+        reader = Reader(listener.show)
 
         def see(event: RunEvent) -> None:
             if not isinstance(event, AgentDelta):
@@ -99,8 +86,8 @@ async def conduct(
             reader.show(event)
 
         sink: DirectSink | Recorder = DirectSink(see)
-        if record:
-            sink = await _open_record(runtime, stack, recipe, run_id=run_id, see=see, earlier=earlier)
+        if attempt.record:
+            sink = await _open_record(runtime, stack, replace(attempt, recipe=recipe), see)
         if earlier is not None and earlier.next_seq == 0:
             sink.carry_over(earlier.events)
         elif earlier is not None:
@@ -125,7 +112,7 @@ async def conduct(
             conversation=recipe.conversation,
             limits=limits_of(recipe),
         )
-        result = state.result(recorded=record and sink.failure is None)
+        result = state.result(recorded=attempt.record and sink.failure is None)
         if any(
             agent.error is not None and agent.error.exit_code == AuthError.exit_code for agent in result.agents
         ):
@@ -133,15 +120,16 @@ async def conduct(
         return result
 
 
-def _begin(journal: Journal, app: App, recipe: Recipe, run_id: str, earlier: RecordedRun | None) -> None:
+def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
     """Put the run into the journal that is about to begin or go on.
 
     A limit that a run goes on with is its own from then on, so that the next one who goes on with it keeps to it.
     """
+    recipe, earlier = attempt.recipe, attempt.earlier
     if earlier is None or earlier.next_seq == 0:
         journal.begin(
             NewRun(
-                run_id=run_id,
+                run_id=attempt.run_id,
                 ensemble=recipe.ensemble.name,
                 started_at=app.clock.now(),
                 agents=len(recipe.ensemble.agents),
@@ -151,23 +139,18 @@ def _begin(journal: Journal, app: App, recipe: Recipe, run_id: str, earlier: Rec
         )
     else:
         kept = replace(earlier.recipe, max_cost_usd=recipe.max_cost_usd, max_calls=recipe.max_calls)
-        journal.go_on(run_id, encode_recipe(kept))
+        journal.go_on(attempt.run_id, encode_recipe(kept))
 
 
 async def _open_record(
-    runtime: Runtime,
-    stack: AsyncExitStack,
-    recipe: Recipe,
-    *,
-    run_id: str,
-    see: Callable[[RunEvent], None],
-    earlier: RecordedRun | None,
+    runtime: Runtime, stack: AsyncExitStack, attempt: Attempt, see: Callable[[RunEvent], None]
 ) -> Recorder:
     """Open the journal for this run alone: no other process may go on with it meanwhile."""
+    run_id, earlier = attempt.run_id, attempt.earlier
     if not stack.enter_context(exclusive(lock_of(runtime.app, run_id))):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")
     journal = await runtime.journal()
-    await asyncio.to_thread(_begin, journal, runtime.app, recipe, run_id, earlier)
+    await asyncio.to_thread(_begin, journal, runtime.app, attempt)
     stack.push_async_callback(runtime.clean_up)
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)

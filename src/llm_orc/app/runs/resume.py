@@ -8,9 +8,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.budget import Budget
 from llm_orc.agents.spec import WhenFull
-from llm_orc.app.runs.execute import Limits, Watch, conduct
+from llm_orc.app.access.consent import Consent
+from llm_orc.app.runs.execute import Attempt, execute_recipe
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.running import is_running
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
@@ -18,12 +19,8 @@ from llm_orc.runs.reader import Reader
 from llm_orc.runs.recipe import encode_ensemble, find_run, load_run, resumable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
-    from llm_orc.engine.events import RunEvent
     from llm_orc.runs.recipe import RecordedRun
     from llm_orc.runs.state import RunResult
 
@@ -35,24 +32,17 @@ class ResumeOptions:
     """
 
     run: str | None = None
-    allow_metered: bool = False
-    max_concurrent: int | None = None
-    timeout_s: float | None = None
-    max_cost_usd: float | None = None  # of the whole run, from now on, with what is spent; None: as it was
-    max_calls: int | None = None  # likewise
-    stream: bool = False
+    limits: RunLimits = RunLimits()  # of the whole run from now on, with what is spent; None: as it was
+    consent: Consent = Consent()
     when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
-    budget: Budget | None = None  # one that several runs share, beside the run's own
     in_chat: bool = False  # asked by the chat that the run is a turn of
 
 
 async def resume_run(
     app: App,
     options: ResumeOptions,
+    listener: RunListener = RunListener(),
     *,
-    show: Callable[[RunEvent], None],
-    planned: Callable[[AccessPlan], None] = lambda _plan: None,
-    waiting: Callable[[str], None] = lambda _sentence: None,
     runtime: Runtime | None = None,
 ) -> RunResult:
     """Finish the run and return its whole result; the events so far are shown first.
@@ -63,7 +53,7 @@ async def resume_run(
     run = await asyncio.to_thread(_load, app, options.run)
     state = run.state
     if state.finished is not None and state.finished.status == "completed":
-        reader = Reader(show)
+        reader = Reader(listener.show)
         for event in run.events:
             reader.show(event)
         return state.result()
@@ -74,27 +64,20 @@ async def resume_run(
             f" llm-orc chat --conversation {quote(run.recipe.conversation or '')}",
         )
     if (changed := _changed_file(run)) is not None:
-        waiting(
+        listener.waiting(
             f"`{changed}` has changed since this run began. The run goes on as it began; a new one takes the file"
             f" as it is: llm-orc invoke {quote(run.recipe.ensemble.name)}"
         )
-    recipe = replace(run.recipe, allow_metered=run.recipe.allow_metered or options.allow_metered)
-    if options.when_full is not None:
-        recipe = replace(recipe, when_full=options.when_full)
-    if options.max_cost_usd is not None:
-        recipe = replace(recipe, max_cost_usd=options.max_cost_usd)
-    if options.max_calls is not None:
-        recipe = replace(recipe, max_calls=options.max_calls)
-    return await conduct(
-        app,
-        recipe,
-        Watch(show, planned, options.stream, waiting),
-        Limits(options.max_concurrent, options.timeout_s, options.budget),
-        run_id=run.row.run_id,
-        record=True,
-        earlier=run,
-        runtime=runtime,
+    limits, before = options.limits, run.recipe
+    recipe = replace(
+        before,
+        allow_metered=before.allow_metered or options.consent.allow_metered,
+        when_full=before.when_full if options.when_full is None else options.when_full,
+        max_cost_usd=before.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
+        max_calls=before.max_calls if limits.max_calls is None else limits.max_calls,
     )
+    attempt = Attempt(recipe, run.row.run_id, earlier=run)
+    return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 
 def _changed_file(run: RecordedRun) -> str | None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from llm_orc.agents.budget import Budget
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import Paying
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
-from llm_orc.app.runs.execute import Limits, Watch, conduct
+from llm_orc.app.runs.execute import Attempt, execute_recipe
+from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.errors import InputError
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
-    from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.state import RunResult
 
@@ -28,31 +24,23 @@ LONGEST_TASK = 10 * 1024 * 1024  # bytes of UTF-8; more fits no model, and would
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the person asked for. None: as the settings say."""
+    """What the person asked for. `record` None: as the settings say."""
 
     task: str
-    allow_metered: bool = False
+    limits: RunLimits = RunLimits()
+    consent: Consent = Consent()
     rehearse: bool = False  # canned answers from the sandbox; no model is asked
     record: bool | None = None
-    max_concurrent: int | None = None
-    timeout_s: float | None = None
-    max_cost_usd: float | None = None  # over metered accesses
-    max_calls: int | None = None  # tries, over all accesses
-    stream: bool = False  # send text deltas to `show`
-    conversation: ConversationOptions = field(default_factory=ConversationOptions)
+    conversation: ConversationOptions = ConversationOptions()
     is_chat: bool = False  # one turn of a chat
-    budget: Budget | None = None  # one that several runs share, beside the run's own
-    paying: Paying | None = None  # None: as `allow_metered` says
 
 
 async def run_ensemble(
     app: App,
     ensemble: Ensemble,
     options: RunOptions,
+    listener: RunListener = RunListener(),
     *,
-    show: Callable[[RunEvent], None],
-    planned: Callable[[AccessPlan], None] = lambda _plan: None,
-    waiting: Callable[[str], None] = lambda _sentence: None,
     runtime: Runtime | None = None,
 ) -> RunResult:
     """Run `ensemble` and return its result; an agent's failure is in the result, not raised.
@@ -61,33 +49,24 @@ async def run_ensemble(
     `StorageError`, `ConversationNotFound`. `runtime` is one that other runs use too; None: one of its own.
     """
     check_task(options.task)
+    limits, usual = options.limits, app.settings.runs
+    max_cost_usd = usual.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd
+    max_calls = usual.max_calls if limits.max_calls is None else limits.max_calls
     recipe = Recipe(
         ensemble=ensemble,
         task=options.task,
         choices=choices_of(ensemble, app.settings),
-        allow_metered=options.allow_metered,
+        allow_metered=options.consent.allow_metered,
         rehearsal=options.rehearse,
-        timeout_s=options.timeout_s,
-        max_cost_usd=lowest(
-            app.settings.runs.max_cost_usd if options.max_cost_usd is None else options.max_cost_usd,
-            ensemble.max_cost_usd,
-        ),
-        max_calls=lowest(
-            app.settings.runs.max_calls if options.max_calls is None else options.max_calls, ensemble.max_calls
-        ),
+        timeout_s=limits.timeout_s,
+        max_cost_usd=lowest(max_cost_usd, ensemble.max_cost_usd),
+        max_calls=lowest(max_calls, ensemble.max_calls),
         is_chat=options.is_chat,
     )
     recipe = with_conversation(app, recipe, options.conversation)
-    return await conduct(
-        app,
-        recipe,
-        Watch(show, planned, options.stream, waiting),
-        Limits(options.max_concurrent, options.timeout_s, options.budget),
-        run_id=app.new_run_id(),
-        record=app.settings.runs.record if options.record is None else options.record,
-        runtime=runtime,
-        paying=options.paying,
-    )
+    record = usual.record if options.record is None else options.record
+    attempt = Attempt(recipe, app.new_run_id(), record, consent=options.consent)
+    return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 
 _Number = TypeVar("_Number", int, float)

@@ -93,5 +93,8 @@ def command(
         conversation = earlier.name
     if conversation is not None:
         check_name(conversation)
-    options = ChatOptions(conversation, allow_metered, max_cost_usd, when_full, stream=is_terminal(sys.stdout))
+    from llm_orc.app.access.consent import Consent
+
+    consent = Consent(allow_metered)
+    options = ChatOptions(conversation, consent, max_cost_usd, when_full, stream=is_terminal(sys.stdout))
     return talk(app, ensemble, options)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.conversations.chat import Chat
 from llm_orc.cli.chat.input import Interrupted, PlainLines, TypedLines
@@ -53,11 +54,11 @@ def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
     try:
         return asyncio.run(_ChatLoop(app).run(ensemble, options))
     except MeteredNotAllowed as refusal:
-        if options.allow_metered or not agrees_to_pay(
+        if options.consent.allow_metered or not agrees_to_pay(
             app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
         ):
             raise
-    return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, allow_metered=True)))
+    return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, consent=Consent(allow_metered=True))))
 
 
 class _ChatLoop:

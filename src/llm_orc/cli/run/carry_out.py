@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.app.runs.request import RunListener
 from llm_orc.cli.run.views import View, choose_view
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.background_writer import BackgroundWriter
@@ -26,8 +27,7 @@ from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.cli.shell.output import Output
     from llm_orc.engine.events import RunEvent
@@ -36,17 +36,21 @@ if TYPE_CHECKING:
 _LAST_WORDS_S = 2.0  # that the last events of a stopped run may take
 
 
-class Start(Protocol):
-    """Begins the run. `stream`: are text deltas wanted?"""
+class Request(Protocol):
+    """What a command asks for: a run that begins, goes on, or begins anew from another one."""
 
-    def __call__(
-        self,
-        *,
-        allow_metered: bool,
-        stream: bool,
-        show: Callable[[RunEvent], None],
-        planned: Callable[[AccessPlan], None],
-    ) -> Coroutine[object, object, RunResult]: ...
+    @property
+    def recorded(self) -> bool: ...
+
+    async def start(self, consent: Consent, listener: RunListener) -> RunResult: ...
+
+    def agree(self, refusal: MeteredNotAllowed) -> bool:
+        """Ask the person for a yes to metered calls."""
+        ...
+
+    def set_up(self, missing: NotLoggedIn) -> bool:
+        """Let the person set up the access that is missing; returns whether that may have helped."""
+        ...
 
 
 class _Stopped(Exception):
@@ -57,40 +61,32 @@ class _Stopped(Exception):
         self.exit_code = exit_code
 
 
-def carry_out(
-    start: Start,
-    output: Output,
-    *,
-    allow_metered: bool,
-    recorded: bool,
-    set_up: Callable[[NotLoggedIn], bool] = lambda _missing: False,
-    agree: Callable[[MeteredNotAllowed], bool] = lambda _refusal: False,
-) -> int:
+def carry_out(request: Request, consent: Consent, output: Output) -> int:
     """Run to the end, print the result and return the exit code.
 
-    Where metered calls need a yes, `agree` asks for it; where access is missing, `set_up` may change that.
+    Where metered calls need a yes, the request asks for it; where access is missing, it may change that.
     """
     may_set_up = True
     while True:
         try:
-            return _Run(start, output, recorded=recorded).go(allow_metered=allow_metered)
+            return _Run(request, consent, output).go()
         except NotLoggedIn as missing:
-            if not may_set_up or not set_up(missing):
+            if not may_set_up or not request.set_up(missing):
                 raise
             may_set_up = False
         except MeteredNotAllowed as refusal:
-            if allow_metered or not agree(refusal):
+            if consent.allow_metered or not request.agree(refusal):
                 raise
-            allow_metered = True
+            consent = replace(consent, allow_metered=True)
 
 
 class _Run:
     """One try: the event loop, the view, and the state of the run as far as it came."""
 
-    def __init__(self, start: Start, output: Output, *, recorded: bool) -> None:
-        self._start = start
+    def __init__(self, request: Request, consent: Consent, output: Output) -> None:
+        self._request, self._consent = request, consent
         self._output = output
-        self._recorded = recorded
+        self._recorded = request.recorded
         self._state = RunState()
         self._writes_events = isinstance(output.form, EventFormat)
         self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
@@ -99,9 +95,9 @@ class _Run:
         self._stopped_with: int | None = None
         self._events: BackgroundWriter | None = None  # of `jsonl`
 
-    def go(self, *, allow_metered: bool) -> int:
+    def go(self) -> int:
         try:
-            result = self._run_loop(allow_metered=allow_metered)
+            result = self._run_loop()
         except _Stopped as stop:
             return self._print_what_finished(stop.exit_code)
         except Exception as e:
@@ -116,9 +112,9 @@ class _Run:
             note(f"Ask only those without an answer again: llm-orc resume {result.run_id}")
         return result.exit_code
 
-    def _run_loop(self, *, allow_metered: bool) -> RunResult:
+    def _run_loop(self) -> RunResult:
         try:
-            return run_to_end(self._main(allow_metered=allow_metered))
+            return run_to_end(self._main())
         except KeyboardInterrupt:
             raise _Stopped(INTERRUPTED) from None
         except asyncio.CancelledError:
@@ -126,21 +122,18 @@ class _Run:
         finally:
             self._view.close()
 
-    async def _main(self, *, allow_metered: bool) -> RunResult:
+    async def _main(self) -> RunResult:
         self._task = asyncio.current_task()
         with stopping(self._stop):
-            return await self._until_told(allow_metered=allow_metered)
+            return await self._until_told()
 
-    async def _until_told(self, *, allow_metered: bool) -> RunResult:
+    async def _until_told(self) -> RunResult:
         if self._writes_events:
             self._events = BackgroundWriter(partial(self._stop, READER_GONE))
         try:
-            result = await self._start(
-                allow_metered=allow_metered,
-                stream=self._view.wants_text or self._writes_events,
-                show=self._show,
-                planned=self._planned,
-            )
+            wants_text = self._view.wants_text or self._writes_events
+            listener = RunListener(self._show, self._planned, note, stream=wants_text)
+            result = await self._request.start(self._consent, listener)
             if self._events is not None:
                 await self._events.drained()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -10,10 +11,10 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_of, output_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llm_orc.app.access.models import AccessPlan
-    from llm_orc.engine.events import RunEvent
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.runs.request import RunListener
+    from llm_orc.app.wiring import App
+    from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
     from llm_orc.runs.state import RunResult
 
 _NO_ACCESS = """
@@ -33,27 +34,38 @@ def command(*, allow_metered: bool, format_name: str, output_file: str | None, q
     It uses the best access that it finds without cost. Where there is none it takes canned answers from the
     sandbox, and says so.
     """
-    from llm_orc.app.runs.demo import run_demo
+    from llm_orc.app.access.consent import Consent
     from llm_orc.cli.run.carry_out import carry_out
     from llm_orc.cli.shell.streams import note
 
     output = output_of(format_name, output_file, quiet=quiet)
-    app = app_here()
-    used_sandbox = False
-
-    async def start(
-        *,
-        allow_metered: bool,
-        stream: bool,
-        show: Callable[[RunEvent], None],
-        planned: Callable[[AccessPlan], None],
-    ) -> RunResult:
-        nonlocal used_sandbox
-        result = await run_demo(app, show=show, planned=planned, stream=stream, allow_metered=allow_metered)
-        used_sandbox = result.sandbox
-        return result
-
-    code = carry_out(start, output, allow_metered=allow_metered, recorded=app.settings.runs.record)
-    if used_sandbox and not quiet:
+    demo = _Demo(app_here())
+    code = carry_out(demo, Consent(allow_metered), output)
+    if demo.used_sandbox and not quiet:
         note(_NO_ACCESS)
     return code
+
+
+@dataclass(slots=True)
+class _Demo:
+    """See `carry_out.Request`."""
+
+    app: App
+    used_sandbox: bool = False
+
+    @property
+    def recorded(self) -> bool:
+        return self.app.settings.runs.record
+
+    async def start(self, consent: Consent, listener: RunListener) -> RunResult:
+        from llm_orc.app.runs.demo import run_demo
+
+        result = await run_demo(self.app, listener, allow_metered=consent.allow_metered)
+        self.used_sandbox = result.sandbox
+        return result
+
+    def agree(self, refusal: MeteredNotAllowed) -> bool:
+        return False
+
+    def set_up(self, missing: NotLoggedIn) -> bool:
+        return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -20,12 +21,13 @@ from llm_orc.cli.shell.output_files import refuse_to_replace
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from llm_orc.agents.spec import WhenFull
-    from llm_orc.app.access.models import AccessPlan
-    from llm_orc.engine.events import RunEvent
-    from llm_orc.errors import MeteredNotAllowed
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.runs.request import RunListener
+    from llm_orc.app.runs.run import RunOptions
+    from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
     from llm_orc.runs.state import RunResult
 
 
@@ -70,14 +72,12 @@ def command(
     llm-orc invoke panel --conversation seed-round --input "And if they grow by half?"
     llm-orc invoke ./panel.yaml --rehearse
     """
-    from llm_orc.app.access.explain import preview_run
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.projects.find_ensemble import find_ensemble
-    from llm_orc.app.runs.run import RunOptions, run_ensemble
+    from llm_orc.app.runs.request import RunLimits
+    from llm_orc.app.runs.run import RunOptions
     from llm_orc.cli.run.carry_out import carry_out
-    from llm_orc.cli.run.setup_offer import sets_up
     from llm_orc.cli.run.task_input import read_task
-    from llm_orc.cli.shell.consent import agrees_to_pay
-    from llm_orc.net.event_loop import run_to_end
 
     output = output_of(format_name, output_file, input_file, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
@@ -92,32 +92,41 @@ def command(
         note(f"With --no-record the agents know nothing of conversation `{ensemble.conversation}`.")
         asked = replace(asked, forget=True)
 
-    apps = iter([app])
+    options = RunOptions(
+        task,
+        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls),
+        rehearse=rehearse,
+        record=recorded,
+        conversation=asked,
+    )
+    return carry_out(_Invocation(app, ensemble, options, recorded), Consent(allow_metered), output)
 
-    def start(
-        *,
-        allow_metered: bool,
-        stream: bool,
-        show: Callable[[RunEvent], None],
-        planned: Callable[[AccessPlan], None],
-    ) -> Coroutine[object, object, RunResult]:
-        options = RunOptions(
-            task=task,
-            allow_metered=allow_metered,
-            rehearse=rehearse,
-            record=recorded,
-            max_concurrent=max_concurrent,
-            timeout_s=timeout_s,
-            max_cost_usd=max_cost_usd,
-            max_calls=max_calls,
-            stream=stream,
-            conversation=asked,
-        )
-        here = next(apps, None) or app_here()  # what was set up just now counts
-        return run_ensemble(here, ensemble, options, show=show, planned=planned, waiting=note)
 
-    def agree(refusal: MeteredNotAllowed) -> bool:
-        here = app_here()  # a provider may have been set up since
-        return agrees_to_pay(here, refusal, "this run", lambda: run_to_end(preview_run(here, ensemble, task)))
+@dataclass(slots=True)
+class _Invocation:
+    """See `carry_out.Request`."""
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=recorded, set_up=sets_up, agree=agree)
+    app: App
+    ensemble: Ensemble
+    options: RunOptions
+    recorded: bool
+
+    async def start(self, consent: Consent, listener: RunListener) -> RunResult:
+        from llm_orc.app.runs.run import run_ensemble
+
+        return await run_ensemble(self.app, self.ensemble, replace(self.options, consent=consent), listener)
+
+    def agree(self, refusal: MeteredNotAllowed) -> bool:
+        from llm_orc.app.access.explain import preview_run
+        from llm_orc.cli.shell.consent import agrees_to_pay
+        from llm_orc.net.event_loop import run_to_end
+
+        preview = partial(preview_run, self.app, self.ensemble, self.options.task)
+        return agrees_to_pay(self.app, refusal, "this run", lambda: run_to_end(preview()))
+
+    def set_up(self, missing: NotLoggedIn) -> bool:
+        from llm_orc.cli.run.setup_offer import sets_up
+
+        is_set_up = sets_up(missing)
+        self.app = app_here()  # what was set up just now counts
+        return is_set_up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -9,15 +10,14 @@ import click
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_of, running_options, when_full_option
-from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from llm_orc.agents.spec import WhenFull
-    from llm_orc.app.access.models import AccessPlan
-    from llm_orc.engine.events import RunEvent
-    from llm_orc.errors import MeteredNotAllowed
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.runs.request import RunListener
+    from llm_orc.app.runs.resume import ResumeOptions
+    from llm_orc.app.wiring import App
+    from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
     from llm_orc.runs.state import RunResult
 
 
@@ -47,33 +47,34 @@ def command(
     llm-orc resume
     llm-orc resume 20261103-09 --output-format json
     """
-    from llm_orc.app.runs.resume import ResumeOptions, resume_run
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.runs.request import RunLimits
+    from llm_orc.app.runs.resume import ResumeOptions
     from llm_orc.cli.run.carry_out import carry_out
-    from llm_orc.cli.shell.consent import agrees_to_pay
 
     output = output_of(format_name, output_file, quiet=quiet)
-    app = app_here()
+    limits = RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls)
+    request = _Resumption(app_here(), ResumeOptions(run, limits, when_full=when_full))
+    return carry_out(request, Consent(allow_metered), output)
 
-    def start(
-        *,
-        allow_metered: bool,
-        stream: bool,
-        show: Callable[[RunEvent], None],
-        planned: Callable[[AccessPlan], None],
-    ) -> Coroutine[object, object, RunResult]:
-        options = ResumeOptions(
-            run=run,
-            allow_metered=allow_metered,
-            max_concurrent=max_concurrent,
-            timeout_s=timeout_s,
-            max_cost_usd=max_cost_usd,
-            max_calls=max_calls,
-            stream=stream,
-            when_full=when_full,
-        )
-        return resume_run(app, options, show=show, planned=planned, waiting=note)
 
-    def agree(refusal: MeteredNotAllowed) -> bool:
-        return agrees_to_pay(app, refusal, "this run")
+@dataclass(frozen=True, slots=True)
+class _Resumption:
+    """See `carry_out.Request`."""
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=True, agree=agree)
+    app: App
+    options: ResumeOptions
+    recorded: bool = True
+
+    async def start(self, consent: Consent, listener: RunListener) -> RunResult:
+        from llm_orc.app.runs.resume import resume_run
+
+        return await resume_run(self.app, replace(self.options, consent=consent), listener)
+
+    def agree(self, refusal: MeteredNotAllowed) -> bool:
+        from llm_orc.cli.shell.consent import agrees_to_pay
+
+        return agrees_to_pay(self.app, refusal, "this run")
+
+    def set_up(self, missing: NotLoggedIn) -> bool:
+        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import click
 
 from llm_orc.cli.batch.options import store_of_row_option
@@ -9,6 +11,7 @@ from llm_orc.cli.runs.start_again import start_again
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import (
+    RunningOptions,
     running_options,
 )
 
@@ -25,7 +28,7 @@ from llm_orc.cli.shell.options import (
 )
 @store_of_row_option
 @running_options
-def command(*, run: str, asked: tuple[str, ...], store: str | None, **running: object) -> int:
+def command(*, run: str, asked: tuple[str, ...], store: str | None, **running: Unpack[RunningOptions]) -> int:
     """Begin RUN anew from AGENT on: what came before is kept, and not paid for again.  [default: the last run]
 
     RUN may be a row of a batch, `BATCH:ROW`.
@@ -33,4 +36,4 @@ def command(*, run: str, asked: tuple[str, ...], store: str | None, **running: o
     \b
     llm-orc runs fork last --from chair
     """
-    return start_again(run, asked, store, everything=False, **running)  # type: ignore[arg-type]
+    return start_again(run, asked, store, everything=False, **running)

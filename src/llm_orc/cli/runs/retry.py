@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import click
 
 from llm_orc.cli.batch.options import store_of_row_option
@@ -9,6 +11,7 @@ from llm_orc.cli.runs.start_again import start_again
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import (
+    RunningOptions,
     running_options,
 )
 
@@ -18,9 +21,9 @@ from llm_orc.cli.shell.options import (
 @click.option("--all", "everything", is_flag=True, help="Ask all agents again, also those that have answered.")
 @store_of_row_option
 @running_options
-def command(*, run: str, everything: bool, store: str | None, **running: object) -> int:
+def command(*, run: str, everything: bool, store: str | None, **running: Unpack[RunningOptions]) -> int:
     """Begin RUN anew: agents that have answered keep their answers, the others are asked.  [default: the last run]
 
     The old run stays as it is; `resume` is what goes on with it. RUN may be a row of a batch, `BATCH:ROW`.
     """
-    return start_again(run, (), store, everything=everything, **running)  # type: ignore[arg-type]
+    return start_again(run, (), store, everything=everything, **running)

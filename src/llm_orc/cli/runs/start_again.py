@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Unpack
 
-from llm_orc.cli.shell.options import app_here, output_of
+from llm_orc.cli.shell.options import RunningOptions, app_here, output_of
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from llm_orc.app.access.models import AccessPlan
-    from llm_orc.engine.events import RunEvent
-    from llm_orc.errors import MeteredNotAllowed
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.history.fork import ForkOptions, Origin
+    from llm_orc.app.runs.request import RunListener
+    from llm_orc.app.wiring import App
+    from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
     from llm_orc.runs.state import RunResult
 
 
@@ -22,45 +23,44 @@ def start_again(
     store: str | None,
     *,
     everything: bool,
-    format_name: str,
-    output_file: str | None,
-    quiet: bool,
-    allow_metered: bool,
-    max_concurrent: int | None,
-    timeout_s: float | None,
-    max_cost_usd: float | None,
-    max_calls: int | None,
+    **running: Unpack[RunningOptions],
 ) -> int:
-    from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
+    """Run to the end, and return the exit code."""
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.history.fork import ForkOptions, origin_of
+    from llm_orc.app.runs.request import RunLimits
     from llm_orc.cli.run.carry_out import carry_out
-    from llm_orc.cli.shell.consent import agrees_to_pay
 
-    output = output_of(format_name, output_file, quiet=quiet)
+    output = output_of(running["format_name"], running["output_file"], quiet=running["quiet"])
     app = app_here()
     origin = origin_of(app, run, store)
     if origin.recipe.conversation is not None:
         note(f"The new run is no part of the conversation `{origin.recipe.conversation}`.")
+    limits = RunLimits(
+        running["max_concurrent"], running["timeout_s"], running["max_cost_usd"], running["max_calls"]
+    )
+    request = _Fork(app, origin, ForkOptions(asked, everything=everything, limits=limits))
+    return carry_out(request, Consent(running["allow_metered"]), output)
 
-    def start(
-        *,
-        allow_metered: bool,
-        stream: bool,
-        show: Callable[[RunEvent], None],
-        planned: Callable[[AccessPlan], None],
-    ) -> Coroutine[object, object, RunResult]:
-        options = ForkOptions(
-            asked=asked,
-            everything=everything,
-            allow_metered=allow_metered,
-            max_concurrent=max_concurrent,
-            timeout_s=timeout_s,
-            max_cost_usd=max_cost_usd,
-            max_calls=max_calls,
-            stream=stream,
-        )
-        return fork_run(app, origin, options, show=show, planned=planned)
 
-    def agree(refusal: MeteredNotAllowed) -> bool:
-        return agrees_to_pay(app, refusal, "this run")
+@dataclass(frozen=True, slots=True)
+class _Fork:
+    """See `carry_out.Request`."""
 
-    return carry_out(start, output, allow_metered=allow_metered, recorded=True, agree=agree)
+    app: App
+    origin: Origin
+    options: ForkOptions
+    recorded: bool = True
+
+    async def start(self, consent: Consent, listener: RunListener) -> RunResult:
+        from llm_orc.app.history.fork import fork_run
+
+        return await fork_run(self.app, self.origin, replace(self.options, consent=consent), listener)
+
+    def agree(self, refusal: MeteredNotAllowed) -> bool:
+        from llm_orc.cli.shell.consent import agrees_to_pay
+
+        return agrees_to_pay(self.app, refusal, "this run")
+
+    def set_up(self, missing: NotLoggedIn) -> bool:
+        return False

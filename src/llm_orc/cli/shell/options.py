@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -158,6 +158,19 @@ def conversation_asked(
 def output_options(function: Decorated) -> Decorated:
     """Add what every command takes that writes a result."""
     return _format_option(output_option(_quiet_option(function)))
+
+
+class RunningOptions(TypedDict):
+    """What click gives a command for `running_options`."""
+
+    format_name: str
+    output_file: str | None
+    quiet: bool
+    allow_metered: bool
+    max_concurrent: int | None
+    timeout_s: float | None
+    max_cost_usd: float | None
+    max_calls: int | None
 
 
 def running_options(function: Decorated) -> Decorated:

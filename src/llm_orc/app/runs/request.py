@@ -1,0 +1,31 @@
+"""What every run can be given, however it begins: its limits, and who is told what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llm_orc.agents.budget import Budget
+from llm_orc.app.access.models import AccessPlan
+from llm_orc.engine.events import RunEvent
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What bounds a run. None: as the settings say, or as the run that goes on was limited."""
+
+    max_concurrent: int | None = None  # agents at once
+    timeout_s: float | None = None
+    max_cost_usd: float | None = None  # over metered accesses, with what an earlier try of the run has spent
+    max_calls: int | None = None  # requests to providers over all accesses, retries included
+    budget: Budget | None = None  # one that several runs share, beside the run's own
+
+
+@dataclass(frozen=True, slots=True)
+class RunListener:
+    """Who is told of a run. `stream`: are pieces of answers wanted as they come?"""
+
+    show: Callable[[RunEvent], None] = lambda _event: None  # gets each event, durable already
+    planned: Callable[[AccessPlan], None] = lambda _plan: None  # called before anything is spent
+    waiting: Callable[[str], None] = lambda _sentence: None  # told what is waited for before the run starts
+    stream: bool = False
