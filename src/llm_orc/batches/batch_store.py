@@ -28,13 +28,8 @@ _AFRESH: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_u
 Enqueue = Callable[[sa.Connection, str, int, int], None]  # (connection, batch, row's number, attempt)
 
 
-class BatchStore:
-    """All methods block; call them off the event loop where it matters."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-
-    # --- submitting ---------------------------------------------------------------------------------------
+class BatchStore(BatchQueries):
+    """All methods block; call them in a thread where an event loop runs."""
 
     def submit(self, new: NewBatch, rows: Sequence[NewRow], enqueue: Enqueue, now: float) -> bool:
         """Keep the batch, and queue each row in the transaction that keeps it; go on where an earlier try stopped.
@@ -166,21 +161,6 @@ class BatchStore:
                 connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
-    # --- carrying out -------------------------------------------------------------------------------------
-
-    def recipe(self, batch_id: str) -> Recipe:
-        """Return the batch's recipe, without a task. Raises `StorageError` where it is damaged or newer."""
-        with self._engine.connect() as connection:
-            stored = connection.execute(
-                sa.select(BATCHES.c.recipe).where(BATCHES.c.batch_id == batch_id)
-            ).scalar_one_or_none()
-        if stored is None:
-            raise BatchNotFound(f"there is no batch `{batch_id}`", hint="llm-orc batch list")
-        try:
-            return decode_recipe(stored)
-        except msgspec.MsgspecError as e:
-            raise StorageError(f"the recipe of batch `{batch_id}` can't be read: {e}") from e
-
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
         """Keep how this attempt of a row ended, and return that. A row that has ended stays as it is."""
         events = decode_record(record)
@@ -228,138 +208,6 @@ class BatchStore:
                 .values(state="failed", ended_at=now, error_code="row_parked", error=why)
             )
             return parked.rowcount > 0
-
-    # --- looking ------------------------------------------------------------------------------------------
-
-    def find(self, text: str) -> str:
-        """Return the id that `text` names: an id, the beginning of one, or `last`. Raises `BatchNotFound`."""
-        with self._engine.connect() as connection:
-            newest_first = sa.select(BATCHES.c.batch_id).order_by(BATCHES.c.created_at.desc())
-            ids: list[str] = list(connection.execute(newest_first).scalars())
-            fitting = [found for found in ids if text == "last" or found.startswith(text)]
-        if text == "last" or text in fitting:
-            fitting = [text] if text in fitting else fitting[:1]
-        if len(fitting) == 1:
-            return fitting[0]
-        if not fitting:
-            raise BatchNotFound(f"there is no batch `{text}`", hint="llm-orc batch list")
-        raise BatchNotFound(f"`{text}` fits {len(fitting)} batches: {', '.join(fitting[:5])}")
-
-    def batch(self, batch_id: str) -> Batch | None:
-        """Return the batch with exactly this id, or None."""
-        return next(iter(self._batches(BATCHES.c.batch_id == batch_id)), None)
-
-    def batches(self) -> list[Batch]:
-        """Return all of them, the newest first."""
-        return self._batches(sa.true())
-
-    def open_batches(self) -> list[Batch]:
-        """Return the batches that have rows to be carried out; what a killed submitter did not queue is none."""
-        return [batch for batch in self._batches(BATCHES.c.state == "open") if batch.counts.get("waiting")]
-
-    def _batches(self, condition: sa.ColumnElement[bool]) -> list[Batch]:
-        counted = (
-            sa.select(
-                ROWS.c.batch_id,
-                ROWS.c.state,
-                sa.func.count(),
-                sa.func.sum(sa.case((ROWS.c.error_code == "input", 1), else_=0)),
-            )
-            .join(BATCHES, BATCHES.c.batch_id == ROWS.c.batch_id)
-            .where(condition)
-            .group_by(ROWS.c.batch_id, ROWS.c.state)
-        )
-        with self._engine.connect() as connection:
-            counts: dict[str, dict[RowState, int]] = {}
-            unusable: dict[str, int] = {}
-            for batch_id, state, count, bad in connection.execute(counted):
-                counts.setdefault(batch_id, {})[state] = count
-                unusable[batch_id] = unusable.get(batch_id, 0) + int(bad)
-            found = connection.execute(
-                sa.select(BATCHES).where(condition).order_by(BATCHES.c.created_at.desc())
-            ).all()
-        damage = next((words for row in found if (words := damage_of(BATCHES, row))), None)
-        if damage is not None:
-            raise StorageError(f"the store of batches is damaged: {damage}", hint="Name another with `--store`.")
-        return [
-            Batch(
-                batch_id=row.batch_id,
-                ensemble=row.ensemble,
-                inputs=row.inputs,
-                created_at=row.created_at,
-                mark=row.state,
-                total=row.total,
-                is_rehearsal=bool(row.is_rehearsal),
-                limits=BatchLimits(row.max_cost_usd, row.max_calls, row.row_max_cost_usd, row.row_max_calls),
-                calls=row.calls,
-                spent_usd=row.spent_usd,
-                counts=counts.get(row.batch_id, {}),
-                unusable=unusable.get(row.batch_id, 0),
-            )
-            for row in found
-        ]
-
-    def ends(self, batch_id: str, but: Collection[int] = ()) -> list[RowEnd]:
-        """Return how the ended rows ended, those in `but` left out, in the order of their numbers."""
-        new = sorted(self.ended_numbers(batch_id).difference(but))
-        columns = sa.select(ROWS.c.number, ROWS.c.state, ROWS.c.ended_at, ROWS.c.spend).order_by(ROWS.c.number)
-        found: list[RowEnd] = []
-        with self._engine.connect() as connection:
-            for start in range(0, len(new), _CHUNK):
-                some = new[start : start + _CHUNK]
-                rows = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(some)))
-                found += [RowEnd(number, state, at, read_spend(spend)) for number, state, at, spend in rows]
-        return found
-
-    def ended_numbers(self, batch_id: str) -> set[int]:
-        with self._engine.connect() as connection:
-            numbers = connection.execute(
-                sa.select(ROWS.c.number).where(ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_ENDED))
-            ).scalars()
-            return {number for number in numbers if isinstance(number, int)}  # a file may hold anything
-
-    def waiting(self, batch_id: str) -> list[tuple[int, int]]:
-        """Return number and attempt of each row that has not ended."""
-        columns = sa.select(ROWS.c.number, ROWS.c.attempt).order_by(ROWS.c.number)
-        with self._engine.connect() as connection:
-            found = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting"))
-            return [(number, attempt) for number, attempt in found]
-
-    def longest_task(self, batch_id: str) -> str:
-        column = sa.select(ROWS.c.task).where(ROWS.c.batch_id == batch_id)
-        with self._engine.connect() as connection:
-            found: str | None = connection.execute(column.order_by(sa.func.length(ROWS.c.task).desc())).scalar()
-        return found or ""
-
-    def inputs(self, batch_id: str) -> Iterator[RowInput]:
-        """Yield what each row was given, in order; many rows are never in memory at once."""
-        columns = sa.select(ROWS.c.task, ROWS.c.label, ROWS.c.fields).order_by(ROWS.c.number)
-        with self._engine.connect() as connection:
-            found = connection.execution_options(yield_per=_CHUNK).execute(
-                columns.where(ROWS.c.batch_id == batch_id)
-            )
-            for task, label, fields in found:
-                yield RowInput(task, label, read_fields(fields))
-
-    def row(self, batch_id: str, number: int) -> BatchRow:
-        """Raises `BatchNotFound`."""
-        for row in self.rows(batch_id, [number]):
-            return row
-        raise BatchNotFound(
-            f"batch `{batch_id}` has no row {number}", hint=f"llm-orc batch results {batch_id} --ordered"
-        )
-
-    def rows(self, batch_id: str, numbers: Sequence[int]) -> Iterator[BatchRow]:
-        """Yield these rows in the order of their numbers, some at a time."""
-        wanted = sorted(numbers)
-        for start in range(0, len(wanted), _CHUNK):
-            with self._engine.connect() as connection:
-                found = connection.execute(
-                    sa.select(ROWS)
-                    .where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(wanted[start : start + _CHUNK]))
-                    .order_by(ROWS.c.number)
-                ).all()
-            yield from map(read_row, found)
 
 
 def _lock(connection: sa.Connection, batch_id: str) -> None:
