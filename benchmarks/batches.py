@@ -27,7 +27,7 @@ from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
 from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
@@ -51,7 +51,7 @@ RECIPE = Recipe(
 
 
 async def carry_out(url: str, number: int) -> dict[str, float]:
-    place = place_of(url, Path())
+    store_url = parse_store_url(url, Path())
     rows = [NewRow(n, n, f"row {n}") for n in range(1, number + 1)]
     name = batch_id_of(RECIPE, rows)
 
@@ -63,7 +63,7 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
 
         return call
 
-    with WorkerStore(place) as store:
+    with WorkerStore(store_url) as store:
         account = BatchAccount(store.engine, store.worker_id, name, BatchLimits())
         async with Worker(store, RowExecutor(store, make_caller, SystemClock(), only=[name])):
             began, cpu = time.monotonic(), time.process_time()
@@ -75,7 +75,11 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
             while (batch := await asyncio.to_thread(store.batches.batch, name)) and batch.waiting:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             seconds, cpu = time.monotonic() - began, time.process_time() - cpu
-    size = sum(p.stat().st_size for p in place.path.parent.glob(f"{place.path.name}*")) if place.path else 0
+    size = (
+        sum(p.stat().st_size for p in store_url.path.parent.glob(f"{store_url.path.name}*"))
+        if store_url.path
+        else 0
+    )
     return {
         "rows": number,
         "queued a second": number / queued,

@@ -1,4 +1,4 @@
-"""Stores of batches, and somebody who writes to them what a worker must not read."""
+"""Stores of batches, and an intruder who writes into them what a worker must not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from llm_orc.batches.database import engine_of
-from llm_orc.batches.store_url import Place, place_of
+from llm_orc.batches.store_url import StoreUrl, parse_store_url
 from tests.batches.intruder import Bomb, Intruder, Mark
 from tests.batches.postgres import Postgres, find_programs
 
@@ -39,13 +39,13 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreUrl]:
     if request.param == "sqlite":
-        yield place_of(str(tmp_path / "batches.sqlite"), tmp_path)
+        yield parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path)
         return
-    place = place_of(request.getfixturevalue("server").url, tmp_path)
-    yield place
-    engine = engine_of(place)
+    store_url = parse_store_url(request.getfixturevalue("server").url, tmp_path)
+    yield store_url
+    engine = engine_of(store_url)
     with engine.begin() as connection:
         connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))
         connection.execute(sa.text("DROP SCHEMA public CASCADE"))
@@ -54,5 +54,5 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
-def write(store: Place) -> Intruder:
+def write(store: StoreUrl) -> Intruder:
     return Intruder(store)

@@ -1,4 +1,4 @@
-"""Somebody who can write to a store of batches and is no worker, and a worker that meets what they wrote."""
+"""An intruder who can write to a store of batches, and a worker that meets what the intruder wrote."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import BatchRow, NewBatch, NewRow
 from llm_orc.batches.database import engine_of, in_store
-from llm_orc.batches.store_url import Place
-from llm_orc.batches.workers.membership import Pace
+from llm_orc.batches.store_url import StoreUrl
+from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
 from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
@@ -45,7 +45,7 @@ class Bomb:
 
 
 class Mark:
-    """A file that is there once code of a row was run."""
+    """A file that exists once the code of a row has run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,17 +56,17 @@ class Mark:
 
 
 @asynccontextmanager
-async def worker_on(place: Place, told: list[str]) -> AsyncIterator[Worker]:
+async def working_on(store_url: StoreUrl, notes: list[str]) -> AsyncIterator[Worker]:
     async def make_caller(_id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         async def answer(turn: AgentTurn) -> AgentOutput:
             return AgentOutput(f"answer to {turn.prompt}", (ModelCall("m", ACCESS),))
 
         return answer
 
-    pace = Pace(beat_s=0.05, look_s=0.2)
-    with WorkerStore(place) as store:
+    heartbeats = Heartbeats(interval_s=0.05, check_s=0.2)
+    with WorkerStore(store_url) as store:
         executor = RowExecutor(store, make_caller, SystemClock())
-        async with Worker(store, executor, pace=pace, on_note=told.append) as worker:
+        async with Worker(store, executor, heartbeats=heartbeats, on_note=notes.append) as worker:
             yield worker
 
 
@@ -78,7 +78,7 @@ async def submit(store: WorkerStore, rows: int = 3) -> None:
 
 
 async def carry_out(worker: Worker, rows: int = 3) -> dict[int, BatchRow]:
-    """Open the queue, and return the rows when all have ended."""
+    """Open the queue; return the rows when all have ended."""
     await in_store(partial(open_queue, worker.store.client, "b1", 10))
     while len(await in_store(partial(worker.store.batches.ended_numbers, "b1"))) < rows:
         assert not worker.executor.stopping.is_set(), worker.executor.stopped_by
@@ -88,16 +88,16 @@ async def carry_out(worker: Worker, rows: int = 3) -> dict[int, BatchRow]:
 
 
 class Intruder:
-    """Writes to the engine's own tables, as whoever has a database user's password can."""
+    """Writes to the engine's tables, as anyone with the database password can."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, store_url: StoreUrl) -> None:
+        self._store_url = store_url
 
     def __call__(self, statement: str, **values: object) -> None:
-        engine = engine_of(self._place)
+        engine = engine_of(self._store_url)
         try:
             with engine.begin() as connection:
-                schema = "" if self._place.path is not None else "dbos."
+                schema = "" if self._store_url.path is not None else "dbos."
                 connection.execute(sa.text(statement.replace("@", schema)), values)
         finally:
             engine.dispose()
@@ -112,6 +112,6 @@ class Intruder:
         self("UPDATE @workflow_input SET inputs = :t WHERE workflow_uuid = :n", t=text, n=name)
 
 
-async def prepared(store: Place, rows: int = 3) -> None:
-    async with worker_on(store, []) as first:
+async def prepared(store: StoreUrl, rows: int = 3) -> None:
+    async with working_on(store, []) as first:
         await submit(first.store, rows)

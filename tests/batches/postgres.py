@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: made in a temporary folder, on a free port of loopback, as a user without rights."""
+"""A PostgreSQL server for tests: in a temporary folder, on a free port of loopback, as a user without privileges."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 
 def find_programs() -> Path | None:
-    """Return the folder of PostgreSQL's server programs, the newest, or None where there is none."""
+    """Return the folder of the newest PostgreSQL's server programs, or None."""
     if (folder := os.environ.get("POSTGRES_BIN")) and (Path(folder) / "initdb").exists():
         return Path(folder)
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
@@ -21,7 +21,7 @@ def find_programs() -> Path | None:
 
 
 class Postgres:
-    """Enter it to have a server; leaving it takes everything away."""
+    """Enter it to start a server; leaving it deletes everything."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
@@ -55,7 +55,7 @@ class Postgres:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
     def stop(self, how: str) -> None:
-        """`immediate` ends it as a crash would."""
+        """Stop the server. `immediate` is like a crash."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
 
     def restart(self) -> None:

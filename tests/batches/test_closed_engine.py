@@ -1,4 +1,4 @@
-"""The durable engine is closed before it is opened, or not opened at all."""
+"""The durable engine's other readers are removed before it is opened, or it is not opened at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_installed_engine_unpickles_in_the_one_module_that_is_closed() -> No
             if any(name.partition(".")[0] in DANGEROUS for name in names):
                 found.add(path.relative_to(SOURCES).as_posix())
 
-    # Its configuration and its own command line are YAML, which we neither have nor run.
+    # Its configuration and its command line read YAML; we use neither.
     assert {name for name in found if name != "_dbos_config.py" and not name.startswith("cli/")} == {
         "_serialization.py"
     }
@@ -58,7 +58,7 @@ def test_nothing_is_written_as_pickle_either() -> None:
 
 
 def other_release(**changes: object) -> ModuleType:
-    """A module of serializers that looks like the engine's but for `changes`."""
+    """Return a module of serializers like the engine's, with `changes`."""
     module = ModuleType("other_release")
     vars(module).update({name: value for name, value in vars(forms).items() if not name.startswith("__")})
     for name, value in changes.items():

@@ -1,4 +1,4 @@
-"""A batch that an earlier release stored: shown, found again by its inputs, and carried on where it was left."""
+"""A batch that an earlier release stored: it is shown, found again by its inputs, and resumed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import NewRow, batch_id_of
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import in_store, open_engine
-from llm_orc.batches.store_url import place_of
-from llm_orc.batches.workers.queues import mend
+from llm_orc.batches.store_url import parse_store_url
+from llm_orc.batches.workers.queues import requeue_missing
 from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
@@ -27,8 +27,8 @@ LIMIT_S = 30
 
 
 def stored(tmp_path: Path) -> BatchStore:
-    place = place_of(str(restored("batches", tmp_path / "batches.sqlite")), tmp_path)
-    return BatchStore(open_engine(place))
+    store_url = parse_store_url(str(restored("batches", tmp_path / "batches.sqlite")), tmp_path)
+    return BatchStore(open_engine(store_url))
 
 
 def test_its_answers_are_shown(tmp_path: Path) -> None:
@@ -48,27 +48,27 @@ def test_the_same_inputs_are_the_same_batch(tmp_path: Path) -> None:
     assert batch_id_of(batches.recipe(BATCH_ID), rows) == BATCH_ID
 
 
-async def test_it_is_carried_on_and_nothing_is_asked_for_twice(tmp_path: Path) -> None:
-    asked = []
+async def test_it_is_resumed_and_no_call_is_repeated(tmp_path: Path) -> None:
+    called = []
 
     async def make_caller(_id: str, number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
-            asked.append((number, turn.agent.name))
+            called.append((number, turn.agent.name))
             turn.observer.calling("m-1", ACCESS)
             return AgentOutput(f"{turn.agent.name} on row {number}", (ModelCall("m-1", ACCESS),))
 
         return call
 
-    place = place_of(str(restored("batches", tmp_path / "batches.sqlite")), tmp_path)
-    with WorkerStore(place) as store:
+    store_url = parse_store_url(str(restored("batches", tmp_path / "batches.sqlite")), tmp_path)
+    with WorkerStore(store_url) as store:
         executor = RowExecutor(store, make_caller, SystemClock(), only=[BATCH_ID])
         async with Worker(store, executor), asyncio.timeout(LIMIT_S):
-            await in_store(partial(mend, store.engine, store.batches, store.client, BATCH_ID))
+            await in_store(partial(requeue_missing, store.engine, store.batches, store.client, BATCH_ID))
             while (batch := await in_store(partial(store.batches.batch, BATCH_ID))) and batch.waiting:
                 await asyncio.sleep(0.02)
         results = [store.batches.row(BATCH_ID, number).result for number in (1, 2, 3)]
 
-    assert sorted(asked) == [(2, "chair"), (3, "chair"), (3, "clerk"), (3, "lawyer")]
+    assert sorted(called) == [(2, "chair"), (3, "chair"), (3, "clerk"), (3, "lawyer")]
     for number, result in enumerate(results, 1):
         assert result is not None
         assert {a.name: a.response for a in result.agents} == {name: f"{name} on row {number}" for name in NAMES}

@@ -1,4 +1,4 @@
-"""Whoever can write to a store makes no worker run code: other forms than ours are refused, and their rows parked."""
+"""Nobody who can write to a store can make a worker run code: other forms than ours are refused, and rows parked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from llm_orc.batches.batch import AGENT_WORKFLOW
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import engine_of, in_store
-from llm_orc.batches.store_url import Place, place_of
+from llm_orc.batches.store_url import StoreUrl, parse_store_url
 from llm_orc.batches.workers.queues import client_of
-from tests.batches.intruder import Intruder, Mark, carry_out, prepared, submit, worker_on
+from tests.batches.intruder import Intruder, Mark, carry_out, prepared, submit, working_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +30,8 @@ LIMIT_S = 60
 FORMS = ("py_pickle", "portable_json", "custom_serializer", "llm_orc_json2", "")
 
 
-# --- the control: the engine as it comes -----------------------------------------------------------------------
-
-
 @pytest.mark.slow
-def test_the_engine_as_it_comes_does_run_the_code_of_a_row(mark: Mark, bomb: str) -> None:
+def test_the_engine_by_itself_runs_the_code_of_a_row(mark: Mark, bomb: str) -> None:
     program = (
         "import sys\n"
         "from dbos._serialization import DBOSPortableJSON, deserialize_value\n"
@@ -45,8 +42,6 @@ def test_the_engine_as_it_comes_does_run_the_code_of_a_row(mark: Mark, bomb: str
 
     assert mark.is_there
 
-
-# --- rows that wait --------------------------------------------------------------------------------------------
 
 DAMAGED_INPUTS = (
     "",
@@ -68,9 +63,9 @@ OTHER_WORK = (
 
 
 async def test_rows_in_other_forms_or_damaged_are_parked_before_the_engine_reads_them_and_others_are_done(
-    store: Place, write: Intruder, mark: Mark, bomb: str
+    store: StoreUrl, write: Intruder, mark: Mark, bomb: str
 ) -> None:
-    told: list[str] = []
+    notes: list[str] = []
     number = len(FORMS) + len(DAMAGED_INPUTS) + len(OTHER_WORK)
     others = [1, number + 2]
     async with asyncio.timeout(LIMIT_S):
@@ -82,7 +77,7 @@ async def test_rows_in_other_forms_or_damaged_are_parked_before_the_engine_reads
             write.replace_inputs(next(names), "llm_orc_json", text)
         for change in OTHER_WORK:
             write(f"UPDATE @workflow_status SET {change} WHERE workflow_uuid = :n", n=next(names))
-        async with worker_on(store, told) as worker:
+        async with working_on(store, notes) as worker:
             rows = await carry_out(worker, number + 2)
 
     assert not mark.is_there
@@ -90,7 +85,7 @@ async def test_rows_in_other_forms_or_damaged_are_parked_before_the_engine_reads
     assert {rows[n].error_code for n in rows if n not in others} == {"row_parked"}
     assert all(form in str(rows[n].error) for n, form in enumerate(FORMS, 2))
     assert all(str(store) in str(rows[n].error) for n in rows if n not in others)
-    assert {sentence.partition(",")[0] for sentence in told} == {
+    assert {sentence.partition(",")[0] for sentence in notes} == {
         f"b1: row {n} is parked" for n in rows if n not in others
     }
 
@@ -101,9 +96,9 @@ async def test_rows_in_other_forms_or_damaged_are_parked_before_the_engine_reads
     [("py_pickle", None), ("portable_json", "{}"), ("llm_orc_json", "[" * 100_000), ("llm_orc_json", "{}")],
 )
 async def test_a_row_that_is_changed_while_a_worker_runs_is_parked_too(
-    store: Place, write: Intruder, mark: Mark, bomb: str, form: str, text: str | None
+    store: StoreUrl, write: Intruder, mark: Mark, bomb: str, form: str, text: str | None
 ) -> None:
-    async with asyncio.timeout(LIMIT_S), worker_on(store, []) as worker:
+    async with asyncio.timeout(LIMIT_S), working_on(store, []) as worker:
         await submit(worker.store)
         write.replace_inputs("b1:2:1", form, bomb if text is None else text)
         rows = await carry_out(worker)
@@ -113,10 +108,10 @@ async def test_a_row_that_is_changed_while_a_worker_runs_is_parked_too(
 
 
 @pytest.mark.slow
-async def test_work_that_stands_for_no_row_is_taken_out_and_holds_nobody_up(
-    store: Place, write: Intruder, mark: Mark, bomb: str
+async def test_work_that_belongs_to_no_row_is_removed_and_delays_nothing(
+    store: StoreUrl, write: Intruder, mark: Mark, bomb: str
 ) -> None:
-    told: list[str] = []
+    notes: list[str] = []
     names = ("evil", "", "::", "b1:x:1", "b1:2:1:a:b", "sched-1", "b1:0:0", "b1:9:9", "b1:" + "9" * 5_000 + ":1")
     states = ("PENDING", "ENQUEUED", "SUCCESS", "ERROR", "CANCELLED", "no state")
     put = [f"{name}{i or ''}" for i in range(len(states)) for name in names]
@@ -132,22 +127,19 @@ async def test_work_that_stands_for_no_row_is_taken_out_and_holds_nobody_up(
                 s=states[i // len(names)],
                 b=bomb,
             )
-        async with worker_on(store, told) as worker:
+        async with working_on(store, notes) as worker:
             rows = await carry_out(worker)
             found = await in_store(partial(worker.store.client.list_workflows, workflow_ids=put))
 
     assert not mark.is_there
     assert {row.state for row in rows.values()} == {"completed"}
     assert found == []
-    assert any(sentence.startswith("`evil` was deleted from the store") for sentence in told)
-
-
-# --- answers that are kept -------------------------------------------------------------------------------------
+    assert any(sentence.startswith("`evil` was deleted from the store") for sentence in notes)
 
 
 @pytest.mark.slow
 async def test_a_kept_answer_in_another_form_or_damaged_is_not_read_and_its_row_is_parked(
-    store: Place, write: Intruder, mark: Mark, bomb: str
+    store: StoreUrl, write: Intruder, mark: Mark, bomb: str
 ) -> None:
     kept = [
         (column, form) for form in ("py_pickle", "portable_json", "llm_orc_json") for column in ("output", "error")
@@ -162,16 +154,13 @@ async def test_a_kept_answer_in_another_form_or_damaged_is_not_read_and_its_row_
                 b=bomb,
                 f=form,
             )
-        async with worker_on(store, []) as worker:
+        async with working_on(store, []) as worker:
             rows = await carry_out(worker, len(kept) + 1)
 
     assert not mark.is_there
     assert rows.pop(1).state == "completed"
     assert {row.error_code for row in rows.values()} == {"row_parked"}
     assert all(str(store) in str(row.error) and "mistake" not in str(row.error) for row in rows.values())
-
-
-# --- all that the engine can be asked for ----------------------------------------------------------------------
 
 
 READS: dict[str, Callable[[DBOSClient], object]] = {
@@ -193,7 +182,7 @@ READS: dict[str, Callable[[DBOSClient], object]] = {
 
 @pytest.mark.slow
 async def test_whatever_the_engine_is_asked_for_it_runs_no_code_of_a_row(
-    store: Place, write: Intruder, mark: Mark, bomb: str
+    store: StoreUrl, write: Intruder, mark: Mark, bomb: str
 ) -> None:
     async with asyncio.timeout(LIMIT_S):
         await prepared(store)
@@ -242,9 +231,7 @@ async def test_whatever_the_engine_is_asked_for_it_runs_no_code_of_a_row(
 
 
 @pytest.mark.slow
-async def test_what_others_have_scheduled_is_taken_out(
-    store: Place, write: Intruder, mark: Mark, bomb: str
-) -> None:
+async def test_schedules_of_others_are_removed(store: StoreUrl, write: Intruder, mark: Mark, bomb: str) -> None:
     async with asyncio.timeout(LIMIT_S):
         await prepared(store)
         write(
@@ -252,7 +239,7 @@ async def test_what_others_have_scheduled_is_taken_out(
             " VALUES ('s', 's', 'llm-orc-row', '* * * * * *', :b)",
             b=bomb,
         )
-        async with worker_on(store, []) as worker:
+        async with working_on(store, []) as worker:
             rows = await carry_out(worker)
             left = await in_store(worker.store.client.list_schedules)
 
@@ -263,7 +250,7 @@ async def test_what_others_have_scheduled_is_taken_out(
 
 @pytest.mark.slow
 async def test_work_of_another_application_in_the_same_database_is_left_alone(
-    store: Place, write: Intruder
+    store: StoreUrl, write: Intruder
 ) -> None:
     async with asyncio.timeout(LIMIT_S):
         await prepared(store)
@@ -271,7 +258,7 @@ async def test_work_of_another_application_in_the_same_database_is_left_alone(
             "INSERT INTO @workflow_status (workflow_uuid, status, name, serialization, created_at, updated_at, priority,"
             " application_name) VALUES ('theirs', 'ENQUEUED', 'their-work', 'py_pickle', 1, 1, 0, 'their-app')"
         )
-        async with worker_on(store, []) as worker:
+        async with working_on(store, []) as worker:
             await carry_out(worker)
             left = await in_store(partial(worker.store.client.list_workflows, workflow_ids=["theirs"]))
 
@@ -283,13 +270,13 @@ async def test_work_of_another_application_in_the_same_database_is_left_alone(
 async def test_an_answer_of_an_agent_on_a_shared_queue_is_not_read_in_another_form(
     server: Postgres, tmp_path: Path, mark: Mark, bomb: str, form: str
 ) -> None:
-    place = place_of(server.url, tmp_path)
-    engine = engine_of(place)
+    store_url = parse_store_url(server.url, tmp_path)
+    engine = engine_of(store_url)
     client = client_of(engine)
     try:
         async with asyncio.timeout(LIMIT_S):
-            await prepared(place)
-        Intruder(place)(
+            await prepared(store_url)
+        Intruder(store_url)(
             "INSERT INTO dbos.workflow_status (workflow_uuid, status, name, output, serialization, created_at,"
             " updated_at, priority, application_name) VALUES ('b1:1:1:a', 'SUCCESS', :w, :b, :f, 1, 1, 0, 'llm-orc')",
             w=AGENT_WORKFLOW,

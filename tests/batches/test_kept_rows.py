@@ -1,4 +1,4 @@
-"""A row whose columns are damaged is that row's failure; the others are read, and go on."""
+"""A row whose columns are damaged fails by itself; the others are read, and carried out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from llm_orc.batches.batch import NewBatch, NewRow, parse_workflow_id
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.kept_rows import read_fields, read_spend
-from llm_orc.batches.outcome import StepWatch, decode_outcome
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.outcome import StepObserver, decode_outcome
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import ROWS
 from llm_orc.batches.workers.steps import call_agent
 from llm_orc.errors import StorageError
@@ -42,7 +42,7 @@ DAMAGES = (
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_row_with_a_damaged_record_says_so_and_the_others_are_read(tmp_path: Path, damage: bytes) -> None:
-    engine = open_engine(place_of(str(tmp_path / "batches.sqlite"), tmp_path))
+    engine = open_engine(parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path))
     batches = BatchStore(engine)
     new = [NewRow(number, number, "task", "", {"a": number}) for number in (1, 2, 3)]
     batches.submit(NewBatch("b1", RECIPE, "", 0.0, 3), new, lambda *_: None, 0.0)
@@ -60,7 +60,7 @@ def test_a_row_with_a_damaged_record_says_so_and_the_others_are_read(tmp_path: P
     assert "row 2 is damaged" in str(rows[1].error)
     assert rows[1].result is None
     assert [row.fields for row in rows] == [{"a": 1}, {}, {"a": 3}]
-    assert [end.spend["unknown"].cost_usd for end in ends] == [None]  # never nothing
+    assert [end.spend["unknown"].cost_usd for end in ends] == [None]  # unknown, never zero
 
 
 @settings(max_examples=50)
@@ -88,7 +88,7 @@ def test_whatever_an_agent_raises_is_that_agents_failure(surprise: Exception) ->
         assert turn.prompt == "prompt"
         raise surprise
 
-    turn = AgentTurn(AgentPath("a"), AgentSpec("a"), "prompt", StepWatch(AgentPath("a"), "model", clock))
+    turn = AgentTurn(AgentPath("a"), AgentSpec("a"), "prompt", StepObserver(AgentPath("a"), "model", clock))
     outcome = decode_outcome(asyncio.run(call_agent(call, turn, clock, lambda _error: False, lambda: None)))
 
     assert outcome.error is not None
@@ -109,30 +109,30 @@ def test_whatever_an_agent_raises_is_that_agents_failure(surprise: Exception) ->
     ],
 )
 def test_a_file_with_values_of_other_types_is_read_or_called_damaged(tmp_path: Path, change: str) -> None:
-    engine = open_engine(place_of(str(tmp_path / "batches.sqlite"), tmp_path))
+    engine = open_engine(parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path))
     batches = BatchStore(engine)
     new = [NewRow(number, number, "", error="no input") for number in (1, 2, 3)]
     batches.submit(NewBatch("b1", RECIPE, "", 0.0, 3), new, lambda *_: None, 0.0)
     with engine.begin() as connection:
         connection.execute(sa.text(change))
 
-    said = ""
+    message = ""
     try:
         found = batches.batch("b1")
         assert found is not None
-        assert found.state == "done"  # no row that nobody knows keeps a batch open for ever
+        assert found.state == "done"  # a row in an unknown state doesn't keep a batch open
         rows = list(batches.rows("b1", sorted(batches.ended_numbers("b1"))))
         assert {row.error_code for row in rows} <= {"input", "row_damaged"}
     except StorageError as refused:
-        said = refused.message
+        message = refused.message
     finally:
         engine.dispose()
 
-    assert "llm_orc_batches" not in change or "is damaged: `llm_orc_batches." in said
+    assert "llm_orc_batches" not in change or "is damaged: `llm_orc_batches." in message
 
 
 def test_a_batch_whose_inputs_were_not_all_kept_says_so(tmp_path: Path) -> None:
-    engine = open_engine(place_of(str(tmp_path / "batches.sqlite"), tmp_path))
+    engine = open_engine(parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path))
     batches = BatchStore(engine)
     batches.submit(NewBatch("b1", RECIPE, "", 0.0, 3), [NewRow(1, 1, "task")], lambda *_: None, 0.0)
 

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a batch: nothing is lost, nothing swapped, and hardly anything asked for again."""
+"""kill -9 in the middle of a batch: no answer is lost or swapped, and hardly any call is repeated."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ import pytest
 
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from tests.batches.witness import Witness
 from tests.batches.worker_process import batch_id
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion"),
+    pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX's"),
 ]
 ROWS = 200
 KILLS = 5
 LIMIT_S = 120.0
-ENGINES_OWN = ("workflow_status", "operation_outputs")
-SOON_S = 0.15  # within which an answer is usually kept
-FEW = 12  # answers that may be late by more than that, over all kills, on a machine with other work
+ENGINE_TABLES = ("workflow_status", "operation_outputs")
+SOON_S = 0.15  # within which an answer is usually stored
+FEW = 12  # answers that may be stored later than that, over all kills, on a busy machine
 
 
 async def carried_out(store: Path, witness: Witness, variant: str, kills: int) -> None:
-    """Carry the batch out, with so many kills spread over it."""
+    """Carry the batch out, and kill its process so many times on the way."""
     for n in range(1, kills + 1):
         process = await start(store, witness, variant)
         async with asyncio.timeout(LIMIT_S):
             while len(witness.answered) < ROWS * 4 * n // (kills + 2):
-                assert process.returncode is None, await said(process)
+                assert process.returncode is None, await stderr_of(process)
                 await asyncio.sleep(0.005)
         process.kill()
         witness.note_kill(process.pid)
         await process.wait()
     process = await start(store, witness, variant)
     async with asyncio.timeout(LIMIT_S):
-        assert await process.wait() == 0, await said(process)
+        assert await process.wait() == 0, await stderr_of(process)
 
 
 async def start(store: Path, witness: Witness, variant: str) -> asyncio.subprocess.Process:
@@ -51,13 +51,13 @@ async def start(store: Path, witness: Witness, variant: str) -> asyncio.subproce
     return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, stderr=pipe)
 
 
-async def said(process: asyncio.subprocess.Process) -> str:
+async def stderr_of(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
     return (await process.stderr.read()).decode()
 
 
 def answers(store: Path) -> dict[tuple[int, str], str | None]:
-    engine = open_engine(place_of(str(store), store))
+    engine = open_engine(parse_store_url(str(store), store))
     try:
         rows = list(BatchStore(engine).rows(batch_id(ROWS), range(1, ROWS + 1)))
     finally:
@@ -80,8 +80,8 @@ async def test_after_five_kills_every_answer_is_that_of_an_unkilled_run(tmp_path
     assert late(witness) < FEW
 
 
-async def test_steps_that_are_drawn_as_agents_become_ready_swap_answers(tmp_path: Path) -> None:
-    """The first control: what is checked above can fail."""
+async def test_steps_numbered_when_agents_are_ready_swap_answers(tmp_path: Path) -> None:
+    """The first control: shows that the test above can fail."""
     async with Witness() as witness:
         await carried_out(tmp_path / "naive.sqlite", witness, "naive", KILLS)
 
@@ -89,8 +89,8 @@ async def test_steps_that_are_drawn_as_agents_become_ready_swap_answers(tmp_path
     assert wrong
 
 
-async def test_sqlite_as_the_engine_opens_it_keeps_answers_late(tmp_path: Path) -> None:
-    """The second control: untuned, many answers that had come are asked for again."""
+async def test_sqlite_as_the_engine_opens_it_stores_answers_late(tmp_path: Path) -> None:
+    """The second control: without tuning, many calls are repeated whose answers had arrived."""
     found, attempts = 0, 0
     while found < FEW and attempts < 3:  # one is nearly always enough
         attempts += 1
@@ -109,13 +109,13 @@ def is_own(key: tuple[int, str], text: str | None) -> bool:
     return text is not None and text.startswith(f"{key[1]} on row {key[0]}:")
 
 
-async def test_nothing_is_kept_twice_of_rows_that_are_over(tmp_path: Path) -> None:
-    """Answers stand in the rows' records; the engine's own copies are swept up, those of a killed process too."""
+async def test_nothing_of_finished_rows_is_stored_twice(tmp_path: Path) -> None:
+    """Answers are in the rows' records; the engine's copies are deleted, also those of a killed process."""
     store = tmp_path / "swept.sqlite"
     async with Witness(spread_s=0.02) as witness:
         await carried_out(store, witness, "ours", 1)
 
     with contextlib.closing(sqlite3.connect(store)) as connection:
-        left = [connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ENGINES_OWN]
+        left = [connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ENGINE_TABLES]
     assert left == [0, 0]
     assert len(answers(store)) == ROWS * 4

@@ -1,4 +1,4 @@
-"""A store that several programs open at once, and one that is not for this release."""
+"""A store that several programs open at once, and one of a newer release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import METADATA, SCHEMA
 from llm_orc.errors import StorageError
 
@@ -22,11 +22,11 @@ _OPENER = """
 import sys
 from pathlib import Path
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.store_url import place_of
-place = place_of(sys.argv[1], Path())
+from llm_orc.batches.store_url import parse_store_url
+store_url = parse_store_url(sys.argv[1], Path())
 print("ready", flush=True)
 sys.stdin.readline()
-open_engine(place).dispose()
+open_engine(store_url).dispose()
 """
 
 
@@ -62,14 +62,14 @@ def test_programs_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> No
 
 def test_a_store_of_a_newer_release_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "batches.sqlite"
-    place = place_of(str(path), tmp_path)
-    open_engine(place).dispose()
+    store_url = parse_store_url(str(path), tmp_path)
+    open_engine(store_url).dispose()
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE llm_orc_store SET schema = ?", (SCHEMA + 1,))
-        connection.execute("DROP TABLE llm_orc_workers")  # say, it has none
+        connection.execute("DROP TABLE llm_orc_workers")  # as if it had none
 
     with pytest.raises(StorageError, match="newer release") as refused:
-        open_engine(place)
+        open_engine(store_url)
 
     assert str(path) in str(refused.value)
     assert "Upgrade" in (refused.value.hint or "")

@@ -1,4 +1,4 @@
-"""A row that takes its process down is parked after some tries, and the others are done."""
+"""A row that ends its process is parked after some attempts, and the others are done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
 from tests.batches.witness import Witness
 from tests.batches.worker_process import batch_id
@@ -30,7 +30,7 @@ async def test_a_row_that_ends_its_process_each_time_is_parked_and_the_others_ar
             process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
             codes.append(await process.wait())
 
-    engine = open_engine(place_of(str(store), store))
+    engine = open_engine(parse_store_url(str(store), store))
     rows = {row.number: row for row in BatchStore(engine).rows(batch_id(ROWS), range(1, ROWS + 1))}
     engine.dispose()
     assert codes[-1] == 0

@@ -1,4 +1,4 @@
-"""Workers that share a PostgreSQL: they come, are killed, stopped and lose their server, and no answer is wrong."""
+"""Workers that share a PostgreSQL: they join, are killed and suspended, lose their server, and no answer is wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import LIMITS, WORKERS
 from llm_orc.batches.workers.limits import SharedGate
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
@@ -69,40 +69,40 @@ class Workers:
         self.running.append(process)
         return process
 
-    async def kill(self, spare: asyncio.subprocess.Process | None = None, unkept_s: float = 1.0) -> None:
-        """Kill the one that is there longest, but for `spare`."""
+    async def kill(self, spare: asyncio.subprocess.Process | None = None, unstored_s: float = 1.0) -> None:
+        """Kill the oldest process except `spare`."""
         process = next(process for process in self.running if process is not spare)
         self.running.remove(process)
         process.kill()
-        self._witness.note_kill(process.pid, unkept_s)
+        self._witness.note_kill(process.pid, unstored_s)
         await process.wait()
 
     async def until(self, share: float) -> None:
-        """Return when this share of all calls was answered."""
+        """Return when this share of all calls has been answered."""
         async with asyncio.timeout(LIMIT_S):
             while len(self._witness.answered) < self._rows * 4 * share:
                 gone = [p for p in self.running if p.returncode]
-                assert not gone, await said(gone[0])
+                assert not gone, await stderr_of(gone[0])
                 await asyncio.sleep(0.01)
 
     async def all_done(self) -> list[str]:
-        """Return what each said at its end."""
-        words = []
+        """Return what each process printed at its end."""
+        outputs = []
         async with asyncio.timeout(LIMIT_S):
             for process in self.running:
                 out, err = await process.communicate()
                 assert process.returncode == 0, err.decode()
-                words.append(out.decode().strip())
-        return words
+                outputs.append(out.decode().strip())
+        return outputs
 
 
-async def said(process: asyncio.subprocess.Process) -> str:
+async def stderr_of(process: asyncio.subprocess.Process) -> str:
     _, err = await process.communicate()
     return err.decode()
 
 
 def answers(store: str, rows: int) -> dict[tuple[int, str], str | None]:
-    engine = open_engine(place_of(store, Path()))
+    engine = open_engine(parse_store_url(store, Path()))
     try:
         found = list(BatchStore(engine).rows(batch_id(rows), range(1, rows + 1)))
     finally:
@@ -113,12 +113,12 @@ def answers(store: str, rows: int) -> dict[tuple[int, str], str | None]:
 async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three_workers(
     postgres: Postgres, witness: Witness, tmp_path: Path
 ) -> None:
-    """Kills, joins, a worker that is stopped until others took its rows, and a server that crashes."""
+    """Kills, joins, a worker that is suspended until others have recovered its rows, and a server that crashes."""
     async with Witness(spread_s=0.02) as undisturbed:
         alone = Workers(str(tmp_path / "alone.sqlite"), undisturbed, ROWS)
         await alone.join()
         await alone.all_done()
-    workers = Workers(postgres.url, witness, ROWS, seen_s=6)
+    workers = Workers(postgres.url, witness, ROWS, dead_after_s=6)
 
     for _ in range(3):
         await workers.join()
@@ -133,7 +133,7 @@ async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three
     away = time.monotonic()
     await asyncio.to_thread(postgres.restart)
     await workers.until(0.6)
-    await workers.kill(spare=sleeper, unkept_s=1.0 + time.monotonic() - away)
+    await workers.kill(spare=sleeper, unstored_s=1.0 + time.monotonic() - away)
     await workers.join()
     await workers.until(1.0)
     sleeper.send_signal(signal.SIGCONT)
@@ -161,8 +161,8 @@ async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_toget
     assert witness.most_starts(1.0) <= 1500 / 60 + 3
 
 
-async def test_starts_that_a_worker_missed_while_it_was_held_up_are_no_burst(postgres: Postgres) -> None:
-    engine = open_engine(place_of(postgres.url, Path()))
+async def test_a_worker_that_was_held_up_does_not_send_a_burst(postgres: Postgres) -> None:
+    engine = open_engine(parse_store_url(postgres.url, Path()))
     with engine.begin() as connection:
         worker = {"host": "h", "pid": 1, "started_at": 0.0, "seen_at": 0.0, "lock_key": 1}
         connection.execute(sa.insert(WORKERS).values(worker_id="w", **worker))
@@ -178,7 +178,7 @@ async def test_starts_that_a_worker_missed_while_it_was_held_up_are_no_burst(pos
             group.create_task(start())
         while len(starts) < 3:
             await asyncio.sleep(0.01)
-        time.sleep(1.0)  # noqa: ASYNC251 - nothing of the worker runs meanwhile
+        time.sleep(1.0)  # noqa: ASYNC251 - the worker is held up
     engine.dispose()
 
     at_once = [sum(1 for at in starts if first <= at < first + 0.3) for first in starts]
@@ -188,9 +188,9 @@ async def test_starts_that_a_worker_missed_while_it_was_held_up_are_no_burst(pos
 async def test_a_row_that_ends_its_process_is_parked_and_its_queued_agents_too(
     postgres: Postgres, witness: Witness
 ) -> None:
-    """Agents are asked on their provider's queue, by whichever worker: the row is to blame all the same."""
+    """Agents are called from their provider's queue, by any worker: the row is still the one to blame."""
     rows = 8
-    workers = Workers(postgres.url, witness, rows, concurrent=6, deadly=3, look_s=1)
+    workers = Workers(postgres.url, witness, rows, concurrent=6, deadly=3, check_s=1)
     codes: list[int | None] = []
     async with asyncio.timeout(LIMIT_S):
         while 0 not in codes:
@@ -198,7 +198,7 @@ async def test_a_row_that_ends_its_process_is_parked_and_its_queued_agents_too(
             await process.communicate()
             codes.append(process.returncode)
 
-    engine = open_engine(place_of(postgres.url, Path()))
+    engine = open_engine(parse_store_url(postgres.url, Path()))
     found = {row.number: row for row in BatchStore(engine).rows(batch_id(rows), range(1, rows + 1))}
     engine.dispose()
     assert codes.count(9) == len(codes) - 1 <= MOST_TAKEOVERS + 2
@@ -218,4 +218,4 @@ async def test_a_budget_of_calls_holds_over_workers_and_kills(postgres: Postgres
 
     assert len(witness.calls) <= 150
     assert len(witness.calls) > 120
-    assert any("--max-calls" in words for words in ended)
+    assert any("--max-calls" in output for output in ended)

@@ -1,4 +1,4 @@
-"""A provider on loopback that keeps its own log of every call: the witness outside the durable engine."""
+"""A provider on loopback that logs every call: a witness independent of the durable engine."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Call = tuple[int, str]  # row, agent
 
 @dataclass
 class Kill:
-    """What a process had under way when it was killed or stopped: begun, and not answered to it.
+    """The calls of a process that were in flight when it was killed or suspended.
 
-    A call counts as begun from when its worker has counted it, which is the last that it does before it sends it: one
-    that is stopped in between sends it when it wakes up. `answered_s` is how long before an answer had gone out to it;
-    `unkept_s` how old one may be that it had not kept.
+    A call is in flight once its worker has counted it, the last step before sending: a process that is suspended
+    in between sends it when it wakes up. `answered_s` is the age of each answer to the process at that moment; an
+    answer younger than `unstored_s` may not have been stored.
     """
 
     pid: int
     at: float
-    unkept_s: float
+    unstored_s: float
     in_flight: set[Call]
     answered_s: dict[Call, float]
 
 
 @dataclass
 class Witness:
-    """Answers with words made from the prompt alone, after a while that differs from call to call."""
+    """Answers with a text that depends on the prompt only, after a delay that differs from call to call."""
 
     shortest_s: float = 0.02
     spread_s: float = 0.2
     calls: list[Call] = field(default_factory=list)
     started: list[float] = field(default_factory=list)
-    answered: dict[Call, tuple[float, int]] = field(default_factory=dict)  # when last, and to which process
+    answered: dict[Call, tuple[float, int]] = field(default_factory=dict)  # the last time, and to which process
     in_flight: Counter[tuple[Call, int]] = field(default_factory=Counter)
     most_in_flight: int = 0
     kills: list[Kill] = field(default_factory=list)
@@ -68,13 +68,13 @@ class Witness:
         call = (int(found[1]), asked["agent"])
         now = time.monotonic()
         for kill in self.kills:
-            if kill.pid == pid and asked["begun"] < kill.at:  # on the way when it happened
+            if kill.pid == pid and asked["begun"] < kill.at:  # sent before the kill, and arrived after it
                 kill.in_flight.add(call)
         self.calls.append(call)
         self.started.append(now)
         self.in_flight[call, pid] += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight.total())
-        # Another order of arrival gives other delays, so a replay ends in another order.
+        # Delays depend on the order of arrival, so agents that run again finish in another order.
         dice = hashlib.sha256(f"{len(self.calls)} {call}".encode()).digest()[0] / 255
         await asyncio.sleep(self.shortest_s + self.spread_s * dice)
         self.in_flight -= Counter([(call, pid)])
@@ -82,12 +82,12 @@ class Witness:
         words = hashlib.sha256(prompt.encode()).hexdigest()[:16]
         return web.Response(text=f"{asked['agent']} on row {call[0]}: {words}")
 
-    def note_kill(self, pid: int, unkept_s: float = 1.0) -> None:
-        """Call it right after a kill. `unkept_s` is longer where the process could keep nothing before."""
+    def note_kill(self, pid: int, unstored_s: float = 1.0) -> None:
+        """Call it right after a kill. Give a longer `unstored_s` if the process could store nothing before."""
         now = time.monotonic()
         in_flight = {call for call, of in self.in_flight if of == pid}
         answered = {call: now - at for call, (at, of) in self.answered.items() if of == pid}
-        self.kills.append(Kill(pid, now, unkept_s, in_flight, answered))
+        self.kills.append(Kill(pid, now, unstored_s, in_flight, answered))
 
     def most_starts(self, window_s: float) -> int:
         """Return the most calls that arrived within any window of this length."""
@@ -100,19 +100,19 @@ class Witness:
 
     @property
     def repeated(self) -> Counter[Call]:
-        """Calls beyond the first, for each row and agent."""
+        """The number of calls beyond the first, for each row and agent."""
         return Counter({call: n - 1 for call, n in Counter(self.calls).items() if n > 1})
 
     def unexplained(self) -> list[Call]:
-        """Return repeats that were neither in flight to a killed process, nor answered to it just before."""
+        """Return repeated calls that were neither in flight of a killed process, nor answered just before the kill."""
         explained: Counter[Call] = Counter()
         for kill in self.kills:
-            late = {call for call, age_s in kill.answered_s.items() if age_s <= kill.unkept_s}
+            late = {call for call, age_s in kill.answered_s.items() if age_s <= kill.unstored_s}
             explained.update(kill.in_flight | late)
         return list((self.repeated - explained).elements())
 
     def lost_s(self) -> list[float]:
-        """For each answer that a kill lost, so that it was asked for again next: how long before it had come."""
+        """Return the age, at the kill, of each answer that was lost, so that its call was repeated."""
         lost_s: list[float] = []
         seen: set[Call] = set()
         for call, at in zip(self.calls, self.started, strict=True):

@@ -1,11 +1,11 @@
-"""A process that carries out one batch, its agents asked at a provider that keeps a log of its own.
+"""A process that carries out one batch, whose agents call a provider that logs every call.
 
     python -m tests.batches.worker_process STORE PROVIDER_URL ROWS VARIANT [OPTIONS]
 
-VARIANT is `ours`, or one of the two that must fail where ours doesn't: `naive` numbers steps as agents become ready,
-`untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all workers,
-`max_calls`, `deadly`, a row that ends the process, `seen_s`, how long a worker may be silent, and `look_s`, how often others
-look.
+VARIANT is `ours`, or one of two that must fail where ours doesn't: `naive` numbers steps when agents are ready,
+`untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all
+workers, `max_calls`, `deadly`, a row that ends the process, `dead_after_s`, how long a worker may be silent, and
+`check_s`, how often others check.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.batches.database import in_store
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.limits import SharedLimits
-from llm_orc.batches.workers.membership import Pace
+from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
 from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.steps import DurableSteps
@@ -64,15 +64,15 @@ def batch_id(number: int) -> str:
 
 
 class NaiveSteps(DurableSteps):
-    """What one would write first: a step is drawn when its agent's turn has come."""
+    """The obvious way, which is wrong: a step gets its number when its agent is ready."""
 
     async def run_step(self, turn: AgentTurn) -> str:
-        text: str = await DBOS.run_step_async({"name": "agent"}, self._ask, turn)
+        text: str = await DBOS.run_step_async({"name": "agent"}, self._call, turn)
         return text
 
 
 async def main(url_of_store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
-    place = place_of(url_of_store, Path("/nowhere"))
+    store_url = parse_store_url(url_of_store, Path("/nowhere"))
     rows, name = rows_of(number), batch_id(number)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
@@ -93,15 +93,15 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
             return call
 
         steps = NaiveSteps if variant == "naive" else DurableSteps
-        pace = Pace(silent_s=options.get("seen_s", 30), look_s=options.get("look_s", 3))
+        heartbeats = Heartbeats(dead_after_s=options.get("dead_after_s", 30), check_s=options.get("check_s", 3))
         limits = {}
         if options.get("concurrent"):
             limits["witness"] = SharedLimits(options["concurrent"], options.get("per_minute"))
         spend = BatchLimits(max_calls=options.get("max_calls"), row_max_calls=options.get("row_max_calls"))
-        with WorkerStore(place, tuned=variant != "untuned") as store:
+        with WorkerStore(store_url, tuned=variant != "untuned") as store:
             account = BatchAccount(store.engine, store.worker_id, name, spend)
             executor = RowExecutor(store, make_caller, SystemClock(), only=[name], steps=steps)
-            async with Worker(store, executor, limits=limits, pace=pace):
+            async with Worker(store, executor, limits=limits, heartbeats=heartbeats):
                 new = NewBatch(name, RECIPE, "", 0.0, number, spend)
                 await in_store(partial(open_queue, store.client, name, ROWS_AT_ONCE))
                 await in_store(partial(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0))

@@ -1,4 +1,4 @@
-"""Batches that survive: agents as durable steps. Alone imports the durable engine, and is loaded when used."""
+"""Batches that survive crashes: agents as durable steps. Only this room imports the durable engine."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""What a batch and its rows are: plain values, and the names by which the durable engine knows them."""
+"""A batch and its rows as plain values, and the names of their workflows in the durable engine."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
 _WORKFLOW_ID = re.compile(r"([^:\s]{1,80}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})(?::([^:\s]{1,200}))?", re.ASCII)
 RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
-BatchMark = Literal["open", "cancelled", "spent"]  # spent: its budget, while rows wait
+StoredState = Literal["open", "cancelled", "spent"]  # spent: the budget is used up while rows wait
 BatchState = Literal["open", "done", "cancelled", "spent"]
 
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """One input. `error` says why it can't be used, and `task` is then empty."""
+    """One input that is about to be stored. If it can't be used, `error` says why, and `task` is empty."""
 
     number: int  # from 1
     line: int  # of the input file; 0: a file of its own
@@ -39,7 +39,7 @@ class NewRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What a batch, and each of its rows, may spend; None: without a limit."""
+    """What a batch, and each attempt at a row, may spend. None: no limit."""
 
     max_cost_usd: float | None = None
     max_calls: int | None = None
@@ -48,13 +48,13 @@ class BatchLimits:
 
     @property
     def kinds(self) -> tuple[bool, ...]:
-        """Which limits there are, apart from how high they are."""
+        """Which of the limits that shape a call are set, whatever their values."""
         return tuple(limit is None for limit in (self.max_cost_usd, self.row_max_cost_usd, self.row_max_calls))
 
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """What is about to be run. `recipe` has neither task, each row has its own, nor limits."""
+    """A batch that is about to be stored. `recipe` has no task, since each row has its own, and no limits."""
 
     batch_id: str
     recipe: Recipe
@@ -67,7 +67,7 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A row as it stands. `record` is its events once it has ended; `damage` says why they can't be read."""
+    """A row of the store. `record` has its events once it has ended; `damage` says why they can't be read."""
 
     batch_id: str
     number: int
@@ -97,13 +97,13 @@ class BatchRow:
 
     @property
     def result(self) -> RunResult | None:
-        """The row's result; None where it has not run."""
+        """The row's result; None if it has not run."""
         return self.run_state.result() if self.record else None
 
 
 @dataclass(frozen=True, slots=True)
 class RowInput:
-    """What a row was given."""
+    """The input of a row, without its outcome."""
 
     task: str
     label: str
@@ -122,44 +122,44 @@ class RowEnd:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch as it stands. `calls` and `spent_usd`, with what is put aside, are compared with its limits.
+    """A batch of the store. `calls` and `spent_usd` count against its limits.
 
-    `spent_usd` is counted while there is a limit on it.
+    `spent_usd` is counted only while the cost has a limit, and without what is reserved for calls in progress.
     """
 
     batch_id: str
     ensemble: str
     inputs: str
     created_at: float
-    mark: BatchMark
+    stored_state: StoredState
     total: int
     is_rehearsal: bool
     limits: BatchLimits
     calls: int
     spent_usd: float
     counts: dict[RowState, int]
-    unusable: int  # rows that failed because their input is none
+    unusable: int  # rows that failed because their input can't be used
 
     @property
     def state(self) -> BatchState:
-        return "done" if self.mark != "cancelled" and not self.waiting else self.mark
+        return "done" if self.stored_state != "cancelled" and not self.waiting else self.stored_state
 
     @property
     def waiting(self) -> int:
-        """Rows that have not ended; some of them may be under way, or not even queued yet."""
+        """The number of rows that have not ended: they wait, are in progress, or are not even stored yet."""
         return self.total - sum(count for state, count in self.counts.items() if state != "waiting")
 
     @property
     def kept(self) -> int:
-        """Rows that are in the store: fewer than `total` where a process was killed while it kept them."""
+        """The number of rows in the store: fewer than `total` if a process was killed while it stored them."""
         return sum(self.counts.values())
 
 
 def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
-    """Return the id that these inputs have with this recipe: the same ones again are the same batch.
+    """Return an id made from the content: the same inputs with the same recipe are the same batch.
 
-    What shapes no answer is left out: where the ensemble stands and what it says of itself, who agreed to pay, and
-    time limits; other limits are in no recipe. `salt` makes another batch of the same inputs.
+    Whatever does not shape the answers is left out: the ensemble's file and description, the consent to pay, and
+    time limits. With a `salt`, the same inputs are another batch.
     """
     ensemble = replace(recipe.ensemble, source=None, description="", default_task=None)
     choices = {
@@ -170,7 +170,7 @@ def batch_id_of(recipe: Recipe, rows: Sequence[NewRow], salt: str = "") -> str:
     digest = hashlib.sha256(identity_of(shaping))
     digest.update(salt.encode())
     for row in rows:
-        # With its columns, as they come back with its answers.
+        # With the columns, since the results show them beside the answers.
         digest.update(msgspec.json.encode([row.task, row.error, row.fields]))
     return f"b{digest.hexdigest()[:12]}"
 
@@ -181,7 +181,7 @@ def workflow_id(batch_id: str, number: int, attempt: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowName:
-    """What the name of a workflow says: the row that it carries out, or the agent that it asks for one."""
+    """The parsed id of a workflow, which carries out a row, or calls one agent of a row."""
 
     batch_id: str
     number: int
@@ -194,13 +194,13 @@ class WorkflowName:
 
 
 def parse_workflow_id(text: object) -> WorkflowName | None:
-    """Read `BATCH:NUMBER:ATTEMPT` or `BATCH:NUMBER:ATTEMPT:AGENT`; None where it is neither."""
+    """Read `BATCH:NUMBER:ATTEMPT` or `BATCH:NUMBER:ATTEMPT:AGENT`; return None for anything else."""
     found = _WORKFLOW_ID.fullmatch(text) if isinstance(text, str) else None
     return found and WorkflowName(found[1], int(found[2]), int(found[3]), found[4])
 
 
 def row_of_agent(agent_workflow: str) -> str:
-    """Return the workflow of the row that asked for this one, `BATCH:NUMBER:ATTEMPT:AGENT`."""
+    """Return the id of the row's workflow, for which the workflow `BATCH:NUMBER:ATTEMPT:AGENT` was queued."""
     return ":".join(agent_workflow.split(":", 3)[:3])
 
 

@@ -28,29 +28,29 @@ class BatchQueries:
         self._engine = engine
 
     def find(self, text: str) -> str:
-        """Return the id that `text` names: an id, the beginning of one, or `last`. Raises `BatchNotFound`."""
+        """Return the id of a batch. `text` is an id, the start of one, or `last`. Raises `BatchNotFound`."""
         with self._engine.connect() as connection:
             newest_first = sa.select(BATCHES.c.batch_id).order_by(BATCHES.c.created_at.desc())
             ids: list[str] = list(connection.execute(newest_first).scalars())
-            fitting = [found for found in ids if text == "last" or found.startswith(text)]
-        if text == "last" or text in fitting:
-            fitting = [text] if text in fitting else fitting[:1]
-        if len(fitting) == 1:
-            return fitting[0]
-        if not fitting:
+            matching = [found for found in ids if text == "last" or found.startswith(text)]
+        if text == "last" or text in matching:
+            matching = [text] if text in matching else matching[:1]
+        if len(matching) == 1:
+            return matching[0]
+        if not matching:
             raise BatchNotFound(f"there is no batch `{text}`", hint="llm-orc batch list")
-        raise BatchNotFound(f"`{text}` fits {len(fitting)} batches: {', '.join(fitting[:5])}")
+        raise BatchNotFound(f"`{text}` matches {len(matching)} batches: {', '.join(matching[:5])}")
 
     def batch(self, batch_id: str) -> Batch | None:
         """Return the batch with exactly this id, or None."""
         return next(iter(self._batches(BATCHES.c.batch_id == batch_id)), None)
 
     def batches(self) -> list[Batch]:
-        """Return all of them, the newest first."""
+        """Return all batches, the newest first."""
         return self._batches(sa.true())
 
     def open_batches(self) -> list[Batch]:
-        """Return the batches that have rows to be carried out; what a killed submitter did not queue is none."""
+        """Return the open batches with rows in the store that wait to be carried out."""
         return [batch for batch in self._batches(BATCHES.c.state == "open") if batch.counts.get("waiting")]
 
     def _batches(self, condition: sa.ColumnElement[bool]) -> list[Batch]:
@@ -74,7 +74,7 @@ class BatchQueries:
             found = connection.execute(
                 sa.select(BATCHES).where(condition).order_by(BATCHES.c.created_at.desc())
             ).all()
-        damage = next((words for row in found if (words := damage_of(BATCHES, row))), None)
+        damage = next((said for row in found if (said := damage_of(BATCHES, row))), None)
         if damage is not None:
             raise StorageError(f"the store of batches is damaged: {damage}", hint="Name another with `--store`.")
         return [
@@ -83,7 +83,7 @@ class BatchQueries:
                 ensemble=row.ensemble,
                 inputs=row.inputs,
                 created_at=row.created_at,
-                mark=row.state,
+                stored_state=row.state,
                 total=row.total,
                 is_rehearsal=bool(row.is_rehearsal),
                 limits=BatchLimits(row.max_cost_usd, row.max_calls, row.row_max_cost_usd, row.row_max_calls),
@@ -95,9 +95,9 @@ class BatchQueries:
             for row in found
         ]
 
-    def ends(self, batch_id: str, but: Collection[int] = ()) -> list[RowEnd]:
-        """Return how the ended rows ended, those in `but` left out, in the order of their numbers."""
-        new = sorted(self.ended_numbers(batch_id).difference(but))
+    def ends(self, batch_id: str, known: Collection[int] = ()) -> list[RowEnd]:
+        """Return how rows have ended, in the order of their numbers, without the rows in `known`."""
+        new = sorted(self.ended_numbers(batch_id).difference(known))
         columns = sa.select(ROWS.c.number, ROWS.c.state, ROWS.c.ended_at, ROWS.c.spend).order_by(ROWS.c.number)
         found: list[RowEnd] = []
         with self._engine.connect() as connection:
@@ -115,7 +115,7 @@ class BatchQueries:
             return {number for number in numbers if isinstance(number, int)}  # a file may hold anything
 
     def waiting(self, batch_id: str) -> list[tuple[int, int]]:
-        """Return number and attempt of each row that has not ended."""
+        """Return the number and attempt of each row that waits."""
         columns = sa.select(ROWS.c.number, ROWS.c.attempt).order_by(ROWS.c.number)
         with self._engine.connect() as connection:
             found = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.state == "waiting"))
@@ -128,7 +128,7 @@ class BatchQueries:
         return found or ""
 
     def inputs(self, batch_id: str) -> Iterator[RowInput]:
-        """Yield what each row was given, in order; many rows are never in memory at once."""
+        """Yield the input of each row, in order. Never holds many rows in memory."""
         columns = sa.select(ROWS.c.task, ROWS.c.label, ROWS.c.fields).order_by(ROWS.c.number)
         with self._engine.connect() as connection:
             found = connection.execution_options(yield_per=_CHUNK).execute(
@@ -146,19 +146,19 @@ class BatchQueries:
         )
 
     def rows(self, batch_id: str, numbers: Sequence[int]) -> Iterator[BatchRow]:
-        """Yield these rows in the order of their numbers, some at a time."""
-        wanted = sorted(numbers)
-        for start in range(0, len(wanted), _CHUNK):
+        """Yield these rows in the order of their numbers, read in chunks."""
+        in_order = sorted(numbers)
+        for start in range(0, len(in_order), _CHUNK):
             with self._engine.connect() as connection:
                 found = connection.execute(
                     sa.select(ROWS)
-                    .where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(wanted[start : start + _CHUNK]))
+                    .where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(in_order[start : start + _CHUNK]))
                     .order_by(ROWS.c.number)
                 ).all()
             yield from map(read_row, found)
 
     def recipe(self, batch_id: str) -> Recipe:
-        """Return the batch's recipe, without a task. Raises `StorageError` where it is damaged or newer."""
+        """Return the recipe, without a task. Raises `BatchNotFound`; `StorageError` if it is damaged or newer."""
         with self._engine.connect() as connection:
             stored = connection.execute(
                 sa.select(BATCHES.c.recipe).where(BATCHES.c.batch_id == batch_id)

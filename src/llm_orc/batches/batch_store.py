@@ -1,4 +1,4 @@
-"""The store's batches and rows: kept, changed and looked up. Knows nothing of how a row is carried out."""
+"""Store batches and rows, and change them. Knows nothing of how a row is carried out."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from llm_orc.batches.batch import Batch, BatchLimits, BatchRow, NewBatch, NewRow, RowEnd, RowInput, RowState
-from llm_orc.batches.kept_rows import decode_record, read_fields, read_row, read_spend, row_values
-from llm_orc.batches.tables import BATCHES, HOLDS, ROWS, damage_of
-from llm_orc.errors import BatchNotFound, StorageError
-from llm_orc.runs.recipe import Recipe, decode_recipe, encode_recipe
+from llm_orc.batches.batch_queries import BatchQueries
+from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
+from llm_orc.batches.tables import BATCHES, HOLDS, ROWS
+from llm_orc.runs.recipe import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Sequence
+
+    from llm_orc.batches.batch import BatchLimits, BatchRow, NewBatch, NewRow, RowState
 
 
-_CHUNK = 200  # rows that are written and queued in one transaction
-_ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
+_CHUNK = 200  # rows that are stored and queued in one transaction
 _RETRIED = ("completed_with_errors", "failed")
-_AFRESH: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_usd": 0}
+_COUNTERS_AT_START: dict[str, int] = {"takeovers": 0, "steps_then": 0, "calls": 0, "spent_usd": 0}
 Enqueue = Callable[[sa.Connection, str, int, int], None]  # (connection, batch, row's number, attempt)
 
 
@@ -32,9 +32,10 @@ class BatchStore(BatchQueries):
     """All methods block; call them in a thread where an event loop runs."""
 
     def submit(self, new: NewBatch, rows: Sequence[NewRow], enqueue: Enqueue, now: float) -> bool:
-        """Keep the batch, and queue each row in the transaction that keeps it; go on where an earlier try stopped.
+        """Store the batch, and queue each row in the transaction that stores it. Return whether the batch is new.
 
-        Limits are those of this call. Rows that can't be used have ended at once. Returns whether it is new.
+        Rows that an earlier call has stored stay as they are; the limits become those of this call. A row whose
+        input can't be used ends at once.
         """
         with self._engine.begin() as connection:
             _lock(connection, new.batch_id)
@@ -66,9 +67,9 @@ class BatchStore(BatchQueries):
                 self._add(connection, new.batch_id, rows[there : there + _CHUNK], enqueue, now)
 
     def change(self, batch_id: str, recipe: Recipe, limits: BatchLimits, most_usd: float = 0.0) -> None:
-        """Go on with another recipe, which shapes the same answers, and other limits.
+        """Continue with another recipe, which must give the same answers, and with other limits.
 
-        Where the cost gets a limit that had none, calls of unknown cost count `most_usd` each.
+        If the cost had no limit and gets one, each earlier call of unknown cost counts as `most_usd`.
         """
         with self._engine.begin() as connection:
             self._change(connection, batch_id, recipe, limits, most_usd)
@@ -82,13 +83,13 @@ class BatchStore(BatchQueries):
         most_usd: float,
         **others: str,
     ) -> bool:
-        """Returns False where there is no such batch yet."""
+        """Return False if there is no such batch yet."""
         this = BATCHES.c.batch_id == batch_id
         before = connection.execute(sa.select(BATCHES.c.max_cost_usd).where(this)).one_or_none()
         if before is None:
             return False
         values: dict[str, object] = {**asdict(limits), "recipe": encode_recipe(recipe), **others}
-        if before.max_cost_usd is None and limits.max_cost_usd is not None:  # until now nobody has counted
+        if before.max_cost_usd is None and limits.max_cost_usd is not None:  # nothing was counted until now
             spent = _spent_usd(connection, batch_id, most_usd)
             values["spent_usd"] = sa.case((BATCHES.c.spent_usd < spent, spent), else_=BATCHES.c.spent_usd)
         connection.execute(sa.update(BATCHES).where(this).values(**values))
@@ -104,21 +105,21 @@ class BatchStore(BatchQueries):
                 enqueue(connection, batch_id, row.number, 1)
 
     def retry_failed(self, batch_id: str, enqueue: Enqueue) -> int:
-        """Queue the rows again that ended with failures; returns how many. Answers that they have are kept."""
-        begun = 0
+        """Queue the rows again that ended with failures; return how many. They keep the answers they have."""
+        queued = 0
         with self._engine.begin() as connection:
             _lock(connection, batch_id)
             this = (ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_RETRIED), ROWS.c.task != "")
             for number, attempt in connection.execute(sa.select(ROWS.c.number, ROWS.c.attempt).where(*this)).all():
                 row = sa.update(ROWS).where(*this, ROWS.c.number == number, ROWS.c.attempt == attempt)
-                again = row.values(state="waiting", attempt=attempt + 1, ended_at=None, **_AFRESH)
+                again = row.values(state="waiting", attempt=attempt + 1, ended_at=None, **_COUNTERS_AT_START)
                 if connection.execute(again).rowcount:
                     enqueue(connection, batch_id, number, attempt + 1)
-                    begun += 1
-        return begun
+                    queued += 1
+        return queued
 
-    def begin_anew(self, batch_id: str, number: int, attempt: int, enqueue: Enqueue) -> None:
-        """Queue a row under its next attempt, if it still waits with this one."""
+    def queue_next_attempt(self, batch_id: str, number: int, attempt: int, enqueue: Enqueue) -> None:
+        """Queue the row's next attempt, if it still waits in this one."""
         row = (ROWS.c.batch_id == batch_id, ROWS.c.number == number)
         with self._engine.begin() as connection:
             still = sa.update(ROWS).where(*row, ROWS.c.attempt == attempt, ROWS.c.state == "waiting")
@@ -126,7 +127,7 @@ class BatchStore(BatchQueries):
                 enqueue(connection, batch_id, number, attempt + 1)
 
     def cancel(self, batch_id: str, now: float) -> int:
-        """Mark the batch and its unfinished rows cancelled, unless it is over; returns how many these are."""
+        """Mark the batch and its unfinished rows as cancelled, unless it is done; return how many rows."""
         batch = self.batch(batch_id)
         if batch is None or batch.state == "done":
             return 0
@@ -140,13 +141,13 @@ class BatchStore(BatchQueries):
         return batch.waiting
 
     def mark_spent(self, batch_id: str) -> None:
-        """Let nobody work on the batch until it is submitted with a higher limit."""
+        """Mark the batch's budget as spent: no worker takes its rows until it gets a higher limit."""
         with self._engine.begin() as connection:
             this = sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id, BATCHES.c.state == "open")
             connection.execute(this.values(state="spent"))
 
     def reopen(self, batch_id: str) -> None:
-        """Undo `cancel` and `mark_spent`; rows that were cancelled wait again."""
+        """Undo `cancel` and `mark_spent`: cancelled rows wait again."""
         with self._engine.begin() as connection:
             connection.execute(sa.update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(state="open"))
             connection.execute(
@@ -162,7 +163,7 @@ class BatchStore(BatchQueries):
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
-        """Keep how this attempt of a row ended, and return that. A row that has ended stays as it is."""
+        """Store the events of this attempt at a row, and return its state. A row that has ended stays as it is."""
         events = decode_record(record)
         folded = RunState()
         for event in events:
@@ -189,14 +190,14 @@ class BatchStore(BatchQueries):
         return state
 
     def mark_alone(self, row: BatchRow) -> None:
-        """Say that this row, and no other that is suspected, is carried out from now on."""
+        """Record that this is the only suspect row in progress: if the worker ends now, this row has ended it."""
         with self._engine.begin() as connection:
             connection.execute(
                 sa.update(ROWS).where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number).values(alone=1)
             )
 
     def park(self, batch_id: str, number: int, why: str, now: float, *, attempt: int | None = None) -> bool:
-        """End a row that nobody can finish, unless it has ended or goes on in a later attempt; returns whether."""
+        """End a row that can't be finished. Return False if it has ended already, or is in a later attempt."""
         waiting = [ROWS.c.batch_id == batch_id, ROWS.c.number == number, ROWS.c.state == "waiting"]
         if attempt is not None:
             waiting.append(ROWS.c.attempt == attempt)
@@ -211,7 +212,7 @@ class BatchStore(BatchQueries):
 
 
 def _lock(connection: sa.Connection, batch_id: str) -> None:
-    """Let no other process submit the same batch until this transaction is over. A file has but one process."""
+    """Keep other processes from submitting the same batch in this transaction. A file has only one process."""
     if connection.dialect.name == "postgresql":
         key = sa.func.hashtextextended(batch_id, 7308063)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))

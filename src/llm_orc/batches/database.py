@@ -1,4 +1,4 @@
-"""Open the store: a SQLite file tuned so that a kill loses nothing that was answered, or PostgreSQL."""
+"""Open the store: a SQLite file, tuned so that a killed process loses no answer, or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
     from pathlib import Path
 
-    from llm_orc.batches.store_url import Place
+    from llm_orc.batches.store_url import StoreUrl
 
-_POOL_TIMEOUT_S = 300.0  # of threads that queue for a connection: long, as they have nothing better to do
-_AWAY_S = 600.0  # how long a server may be away before we give up
-_NEVER_SEEN_S = 20.0  # the same, where it was not there once: longer than it takes to restart
+_POOL_TIMEOUT_S = 300.0  # of threads that queue for a connection
+_AWAY_S = 600.0  # how long a server may be out of reach before work ends
+_NEVER_SEEN_S = 20.0  # the same, if it was never reached: longer than a restart takes
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
-# A worker that is stopped in the middle of a transaction must not hold the others up for long.
+# A worker that is suspended in the middle of a transaction must not block the others for long.
 CONNECT = {
     "application_name": "llm-orc",
     "connect_timeout": 10,
@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 def one_statement(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Yield a connection for one statement that many workers make often.
 
-    On PostgreSQL there is no transaction around it: who is stopped in the middle of one would hold all others up.
+    On PostgreSQL it is not in a transaction: a worker that is suspended in one would block all others.
     """
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -54,80 +54,84 @@ def one_statement(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 StoreFailure = sa.exc.SQLAlchemyError
-"""What the store says, in the words of its library; `store_error` puts it into ours."""
-Told = Callable[[sa.exc.DBAPIError], None]
+"""What the database library raises; `store_error` turns it into an error for people."""
+OnWait = Callable[[sa.exc.DBAPIError], None]  # called once, when waiting starts
 
 
-async def in_store(work: Callable[[], _T], told: Told = lambda _error: None) -> _T:
-    """Do `work` with the store in a thread; a server that is restarted is waited for.
+async def in_store(work: Callable[[], _T], on_wait: OnWait = lambda _error: None) -> _T:
+    """Do `work` with the store in a thread. While the server is out of reach, wait and try again.
 
-    What was done when the connection broke may be done twice, so `work` must bear that.
+    If the connection breaks, `work` may have been done already, so doing it twice has to be harmless.
     """
-    return await patiently(partial(asyncio.to_thread, work), _worth_s, told)
+    return await retry_while_away(partial(asyncio.to_thread, work), _patience_s, on_wait)
 
 
-async def patiently(
-    work: Callable[[], Awaitable[_T]], worth_s: Callable[[sa.exc.DBAPIError], float], told: Told
+async def retry_while_away(
+    work: Callable[[], Awaitable[_T]], patience_s: Callable[[sa.exc.DBAPIError], float], on_wait: OnWait
 ) -> _T:
-    """Do `work` again while it fails with errors that are worth waiting so long for. `told` hears of the first."""
+    """Repeat `work` while it fails with errors that are worth waiting for: for `patience_s` of the error."""
     began, pause_s = time.monotonic(), _FIRST_PAUSE_S
     while True:
         try:
             return await work()
         except sa.exc.DBAPIError as e:
-            if time.monotonic() - began >= worth_s(e):
+            if time.monotonic() - began >= patience_s(e):
                 raise
             if pause_s == _FIRST_PAUSE_S:
-                told(e)
+                on_wait(e)
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def worth_at_start_s(error: sa.exc.DBAPIError) -> float:
-    """Return how long a server is waited for that this process has not reached yet: its address may be wrong."""
+def start_patience_s(error: sa.exc.DBAPIError) -> float:
+    """Return how long to wait for a server that this process has not reached yet: its address may be wrong."""
     said = str(error.orig)
     if any(words in said for words in ("starting up", "shutting down", "not yet accepting", "in recovery")):
-        return _AWAY_S  # 57P03, which a connection that failed has as words only
-    return 0.0 if "FATAL:" in said or "password" in said else min(_worth_s(error), _NEVER_SEEN_S)
+        return _AWAY_S  # error 57P03: a connection that failed has only its text
+    return 0.0 if "FATAL:" in said or "password" in said else min(_patience_s(error), _NEVER_SEEN_S)
 
 
-def _worth_s(error: sa.exc.DBAPIError) -> float:
+def _patience_s(error: sa.exc.DBAPIError) -> float:
     return _AWAY_S if is_away(error) else 0.0
 
 
 def is_away(error: sa.exc.DBAPIError) -> bool:
-    """Did the connection break, or could none be made? A file is away while another process has its lock."""
+    """Whether the connection broke or could not be made, or another process has locked the file."""
     if isinstance(error.orig, sqlite3.Error):
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return error.connection_invalidated or isinstance(error, (sa.exc.InterfaceError, sa.exc.OperationalError))
 
 
-def open_engine(place: Place) -> sa.Engine:
-    """Return the engine of the store, with our tables in it. Raises `StorageError`."""
-    engine = engine_of(place)
+def open_engine(store_url: StoreUrl) -> sa.Engine:
+    """Open the store and make sure that it has our tables. Raises `StorageError`."""
+    engine = engine_of(store_url)
     try:
-        make_tables(place, engine)
+        make_tables(store_url, engine)
     except sa.exc.SQLAlchemyError as e:
         engine.dispose()
-        raise store_error(place, e) from None  # SQLAlchemy's own text repeats statements and their values
+        raise store_error(store_url, e) from None  # SQLAlchemy's message would show statements and their values
     return engine
 
 
-def engine_of(place: Place, *, tuned: bool = True) -> sa.Engine:
-    """Return the engine of the store, which has not been asked for anything yet. Raises `StorageError`.
+def engine_of(store_url: StoreUrl, *, tuned: bool = True) -> sa.Engine:
+    """Return an engine for the store without connecting to it. Raises `StorageError`.
 
-    SQLite with one connection in WAL mode: threads queue for it in memory, where twenty connections would fight
-    for the one write lock and an answer could wait a second to be kept. `tuned` False leaves that out, for the
-    test that shows what it is for.
+    SQLite gets one connection, in WAL mode: threads queue for it in memory, while twenty connections would fight
+    for the single write lock, and an answer could wait a second to be stored. `tuned=False` is for the test that
+    shows it.
     """
     try:
-        return _sqlite(place.path, tuned=tuned) if place.path is not None else _postgresql(place.url)
+        return (
+            _sqlite(store_url.path, tuned=tuned)
+            if store_url.path is not None
+            else _postgresql(store_url.sqlalchemy_url)
+        )
     except OSError as e:
-        raise store_error(place, e) from None
+        raise store_error(store_url, e) from None
 
 
-def make_tables(place: Place, engine: sa.Engine) -> None:
-    """Make our tables where there are none. Raises `StorageError` where those found are a newer release's."""
+def make_tables(store_url: StoreUrl, engine: sa.Engine) -> None:
+    """Make our tables if there are none. Raises `StorageError` if those in the store are of a newer release."""
     with engine.connect() as connection:
         found = _schema_of(connection)
     if not found:
@@ -135,17 +139,17 @@ def make_tables(place: Place, engine: sa.Engine) -> None:
         if engine.dialect.name == "postgresql":
             one_at_a_time = "SELECT pg_advisory_xact_lock(7308063)"
         with engine.begin() as connection:
-            connection.exec_driver_sql(one_at_a_time)  # those that come at once would stand in each other's way
+            connection.exec_driver_sql(one_at_a_time)  # processes that open a new store at once take turns
             found = _schema_of(connection)
             if not found:
                 METADATA.create_all(connection)
                 connection.execute(sa.insert(STORE).values(schema=SCHEMA))
     if found > SCHEMA:
-        raise of_newer_release(str(place), found, SCHEMA)
+        raise of_newer_release(str(store_url), found, SCHEMA)
 
 
 def _schema_of(connection: sa.Connection) -> int:
-    """Return the number of the tables' schema, 0 where there are none."""
+    """Return the version of the tables in the store; 0 if there are none."""
     if not sa.inspect(connection).has_table(STORE.name):
         return 0
     schema: int = connection.execute(sa.select(STORE.c.schema)).scalar_one()
@@ -154,20 +158,22 @@ def _schema_of(connection: sa.Connection) -> int:
     return schema
 
 
-def store_error(place: Place, error: Exception) -> StorageError:
-    """Say in our words what the database said."""
+def store_error(store_url: StoreUrl, error: Exception) -> StorageError:
+    """Turn an error of the database into one for people, without the statement and its values."""
     original = getattr(error, "orig", None) or error
     said = str(original).strip().splitlines()
     hint = "Is it running, and may you use it? Passwords go into ~/.pgpass or PGPASSWORD."
-    if place.path is not None:
-        hint = "Free some space or mend the permissions, or name another file with `--store`."
-    return StorageError(f"can't use the store `{place}`: {said[0] if said else type(error).__name__}", hint=hint)
+    if store_url.path is not None:
+        hint = "Free some space or fix the permissions, or name another file with `--store`."
+    return StorageError(
+        f"can't use the store `{store_url}`: {said[0] if said else type(error).__name__}", hint=hint
+    )
 
 
 def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
     make_private_directory(path.parent)
     _refuse_foreign(path)
-    prepare_private(path)  # tasks and answers are nobody else's
+    prepare_private(path)  # tasks and answers are private
     if not tuned:
         return sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
     engine = sa.create_engine(
@@ -191,7 +197,7 @@ def _sqlite(path: Path, *, tuned: bool) -> sa.Engine:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Raise `StorageError` for a file that is something else: we would write our tables into it."""
+    """Raise `StorageError` if the file is another program's: our tables would be written into it."""
     if not path.is_file() or not path.stat().st_size:
         return
     try:
@@ -199,7 +205,7 @@ def _refuse_foreign(path: Path) -> None:
             found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as e:
         if "not a database" not in str(e):
-            return  # a journal to be rolled back, or a lock: said when it is really opened
+            return  # a journal to roll back, or a lock: reported when it is opened for use
         found = {"?"}
     if found and not found & {"llm_orc_batches", "workflow_status"}:
         raise StorageError(f"`{path}` is no store of batches", hint="Name another file with `--store`.")

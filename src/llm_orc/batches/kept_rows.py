@@ -1,4 +1,4 @@
-"""A row of a batch to and from its columns. What can't be read of one row is that row's own failure."""
+"""Convert a row to and from its columns. A row that can't be read fails by itself, and not the batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNKNOWN_SPEND = {"unknown": Spend(cost_usd=None, unknown_costs=1)}
 
 
 def row_values(batch_id: str, row: NewRow, now: float) -> dict[str, object]:
-    """Return the columns of a row that is about to be kept."""
+    """Return the columns of a row that is about to be stored."""
     is_bad = row.error is not None
     return {
         "batch_id": batch_id,
@@ -44,7 +44,7 @@ def row_values(batch_id: str, row: NewRow, now: float) -> dict[str, object]:
 
 
 def read_row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
-    """Return the row as it is kept; one that is damaged says so in `damage` and as its error."""
+    """Return a stored row. If it is damaged, `damage` and its error say so."""
     stored = row._mapping  # noqa: SLF001 - SQLAlchemy's public way to read by name
     record: tuple[RecordedEvent, ...] = ()
     damage = damage_of(ROWS, row)
@@ -74,7 +74,7 @@ def read_row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
 
 
 def decode_record(record: Sequence[bytes] | Sequence[str]) -> tuple[RecordedEvent, ...]:
-    """Return the events of a row. Raises one of several errors where they are not what we write."""
+    """Return the events of a row. Raises one of `_UNREADABLE` if they are not as we write them."""
     events: list[RecordedEvent] = []
     for item in record:
         kind, body = msgspec.json.decode(item, type=tuple[str, msgspec.Raw])
@@ -86,7 +86,7 @@ def decode_record(record: Sequence[bytes] | Sequence[str]) -> tuple[RecordedEven
 
 
 def read_fields(stored: bytes) -> dict[str, JsonValue]:
-    """Return the input's own columns; none where they are damaged."""
+    """Return the columns of the input; none if they are damaged."""
     try:
         return msgspec.json.decode(stored, type=dict[str, JsonValue])
     except _UNREADABLE:
@@ -94,7 +94,7 @@ def read_fields(stored: bytes) -> dict[str, JsonValue]:
 
 
 def read_spend(stored: bytes | None) -> dict[str, Spend]:
-    """Return what a row has spent, by billing source; unknown where that is damaged."""
+    """Return what a row has spent, by billing source; of unknown cost if that is damaged."""
     try:
         return msgspec.json.decode(stored or b"{}", type=dict[str, Spend])
     except _UNREADABLE:

@@ -1,4 +1,4 @@
-"""What one agent's durable step keeps: its answer or its error, when, and what happened on the way."""
+"""The outcome of an agent's durable step, as it is stored: its answer or error, its duration, and its events."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def encode_events(events: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
     return [(kind, body.decode()) for kind, body in events]
 
 
-class StepWatch:
-    """The observer of an agent that runs as a step: keeps what it is told, for who reads the step's outcome."""
+class StepObserver:
+    """Observes an agent that runs as a step, and gathers its events for the step's outcome."""
 
     def __init__(
-        self, agent: AgentPath, kind: str, clock: Clock, pausing: Callable[[], None] = lambda: None
+        self, agent: AgentPath, kind: str, clock: Clock, on_retry: Callable[[], None] = lambda: None
     ) -> None:
-        """`kind` is that of the agent's work; `pausing` hears when a try has failed and the next is waited for."""
-        self._agent, self._clock, self._pausing = agent, clock, pausing
+        """`kind` is that of its work; `on_retry` is called when a try has failed and another will follow."""
+        self._agent, self._clock, self._on_retry = agent, clock, on_retry
         self._began = clock.monotonic()
         self._events: list[RecordedEvent] = [AgentStarted(clock.now(), agent, kind)]
 
@@ -100,10 +100,10 @@ class StepWatch:
         self._events.append(AgentNotice(self._clock.now(), self._agent, message))
 
     def text(self, piece: str) -> None:
-        """Nobody looks on: a row's text is read when it is whole."""
+        """Ignore streamed text: a row's answers are shown when they are complete."""
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self._pausing()
+        self._on_retry()
         self._events.append(ModelRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
 
     def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:

@@ -1,4 +1,4 @@
-"""Where batches are kept: one file on this machine, or a PostgreSQL that many machines share."""
+"""Where batches are stored: in one file on this machine, or in a PostgreSQL database that many machines share."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _EXAMPLES = "Give a file, e.g. `--store batches.sqlite`, or a server: `--store p
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """`url` is SQLAlchemy's; `path` is set for a file. Neither ever holds a password."""
+class StoreUrl:
+    """A store. `path` is set if it is a file. There is never a password in it."""
 
-    url: str
+    sqlalchemy_url: str
     path: Path | None = None
 
     @property
     def is_shared(self) -> bool:
-        """May workers on several machines work here?"""
+        """Whether workers on several machines may work on it."""
         return self.path is None
 
     def __str__(self) -> str:
-        return self.url.replace("+psycopg", "", 1) if self.path is None else str(self.path)
+        return self.sqlalchemy_url.replace("+psycopg", "", 1) if self.path is None else str(self.path)
 
 
-def place_of(text: str | None, default: Path) -> Place:
-    """Read what the person gave as `--store`; None: the file `default`. Raises `InputError`.
+def parse_store_url(text: str | None, default: Path) -> StoreUrl:
+    """Read the value of `--store`: a path, or a URL of SQLite or PostgreSQL; None means the file `default`.
 
-    A password is refused: the URL stands in the list of processes and in configuration files. libpq has places for
-    it (PGPASSWORD, ~/.pgpass, a service file), which are all honoured.
+    Raises `InputError`, also for a URL with a password: the list of processes and configuration files show it.
+    libpq reads passwords from PGPASSWORD, ~/.pgpass or a service file.
     """
     if text is None:
         return _file(default)
@@ -48,16 +48,16 @@ def place_of(text: str | None, default: Path) -> Place:
         _ = parts.port
     except ValueError as e:
         raise InputError(
-            f"the store's URL has a port that is none: `{rest.rpartition('@')[2]}`", hint=_EXAMPLES
+            f"the port in the store's URL is not a number: `{rest.rpartition('@')[2]}`", hint=_EXAMPLES
         ) from e
     if parts.password is not None or "password=" in parts.query:
         raise InputError(
-            "the store's URL holds a password, which others on this machine could read in the list of processes",
+            "the store's URL contains a password, which others can read in the list of processes",
             hint="Leave it out, and put it into ~/.pgpass or the environment variable PGPASSWORD.",
         )
-    return Place(urlunsplit(parts._replace(scheme="postgresql+psycopg")))
+    return StoreUrl(urlunsplit(parts._replace(scheme="postgresql+psycopg")))
 
 
-def _file(path: Path) -> Place:
-    path = path.resolve()  # what a link leads to: that is what must be private
-    return Place(f"sqlite:///{path}", path)
+def _file(path: Path) -> StoreUrl:
+    path = path.resolve()  # the file that a link leads to is the one that has to be private
+    return StoreUrl(f"sqlite:///{path}", path)

@@ -1,9 +1,7 @@
-"""Our tables, beside those of the durable engine: what was asked for, and what came of it.
+"""The tables of batches and rows, and those tables of the durable engine that we read and write ourselves.
 
-At the end stands what we read and write of the engine's own.
-
-A batch's recipe and its rows' tasks are never changed once they are written: the batch's id is made from them, and
-the id is the input of every workflow. Times are Unix seconds.
+A batch's tasks, and what else shapes its answers, never change once they are written: the batch's id is made from
+them, and the id is the input of every workflow. Times are Unix seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import sqlalchemy as sa
 METADATA = sa.MetaData()
 
 SCHEMA = 1
-"""Of the tables here. A release that changes them counts it up and brings older stores to it (`make_tables`)."""
+"""Version of the tables. A release that changes them raises it, and `make_tables` upgrades older stores."""
 
 STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
 
@@ -22,7 +20,7 @@ BATCHES = sa.Table(
     METADATA,
     sa.Column("batch_id", sa.Text, primary_key=True),
     sa.Column("ensemble", sa.Text, nullable=False),
-    sa.Column("inputs", sa.Text, nullable=False),  # where they came from, for people
+    sa.Column("inputs", sa.Text, nullable=False),  # where they come from, for people
     sa.Column("created_at", sa.Float(53), nullable=False),
     sa.Column("state", sa.Text, nullable=False),  # open | cancelled | spent
     sa.Column("total", sa.Integer, nullable=False),
@@ -32,8 +30,8 @@ BATCHES = sa.Table(
     sa.Column("max_calls", sa.Integer),
     sa.Column("row_max_cost_usd", sa.Float(53)),  # of each attempt at a row, as of a run
     sa.Column("row_max_calls", sa.Integer),
-    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # tries that were started
-    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # counted while a cost is limited
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # attempted calls, retries included
+    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # counted while the cost has a limit
 )
 
 ROWS = sa.Table(
@@ -42,18 +40,20 @@ ROWS = sa.Table(
     sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),  # from 1, in the order of the input
     sa.Column("line", sa.Integer, nullable=False),  # of the input file; 0: a file of its own
-    sa.Column("label", sa.Text, nullable=False),  # what a person knows the row by: a file's name, an `id` column
+    sa.Column("label", sa.Text, nullable=False),  # a name for people: of a file, or from an `id` column
     sa.Column("task", sa.Text, nullable=False),
     sa.Column("fields", sa.LargeBinary, nullable=False),  # the input's own columns, as JSON
     sa.Column(
         "state", sa.Text, nullable=False
     ),  # waiting | completed | completed_with_errors | failed | cancelled
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),  # without one more answer
-    sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # begun as the only suspect of its worker
-    sa.Column("steps_then", sa.Integer, nullable=False, server_default="0"),  # at the last takeover
-    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # of this attempt, where rows are limited
-    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # of this attempt, likewise
+    sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),  # takeovers since the last answer
+    sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # carried out as the only suspect row
+    sa.Column("steps_then", sa.Integer, nullable=False, server_default="0"),  # answers stored at the last takeover
+    sa.Column(
+        "calls", sa.Integer, nullable=False, server_default="0"
+    ),  # of this attempt; counted if rows have a limit
+    sa.Column("spent_usd", sa.Float(53), nullable=False, server_default="0"),  # likewise
     sa.Column("ended_at", sa.Float(53)),
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
@@ -68,8 +68,8 @@ HOLDS = sa.Table(
     sa.Column("hold_id", sa.Text, primary_key=True),
     sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("worker_id", sa.Text, nullable=False),  # of one that has gone: spent, as it may have been billed
-    sa.Column("usd", sa.Float(53), nullable=False),  # put aside for a call under way
+    sa.Column("worker_id", sa.Text, nullable=False),  # if it is gone: counted as spent, since it may be billed
+    sa.Column("usd", sa.Float(53), nullable=False),  # reserved for a call in progress
     sa.Index("llm_orc_holds_by_batch", "batch_id"),
 )
 
@@ -80,7 +80,7 @@ WORKERS = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started_at", sa.Float(53), nullable=False),
-    sa.Column("seen_at", sa.Float(53), nullable=False),  # by the store's clock
+    sa.Column("seen_at", sa.Float(53), nullable=False),  # its last heartbeat, by the store's clock
     sa.Column("lock_key", sa.BigInteger, nullable=False),  # of its advisory lock, on PostgreSQL
 )
 
@@ -96,9 +96,9 @@ LIMITS = sa.Table(
 
 ENGINE_SCHEMA = "dbos"  # a file has none: `engine_connection`
 
-_ENGINE_METADATA = sa.MetaData()  # never created: the engine does that
+_ENGINE_METADATA = sa.MetaData()  # the engine creates these tables
 
-# It documents its tables at https://docs.dbos.dev/explanations/system-tables
+# Documented at https://docs.dbos.dev/explanations/system-tables
 ENGINE_WORKFLOWS = sa.Table(
     "workflow_status",
     _ENGINE_METADATA,
@@ -111,9 +111,9 @@ ENGINE_WORKFLOWS = sa.Table(
     sa.Column("attributes", sa.Text),
     sa.Column("application_name", sa.Text),
     sa.Column("inputs", sa.Text),  # of an earlier release of the engine; else `ENGINE_INPUTS`
-    sa.Column("serialization", sa.Text),  # how its values are to be read, if the engine is asked
-    sa.Column("executor_id", sa.Text),  # the worker that has it, or had it last
-    sa.Column("owner_xid", sa.Text),  # of the one execution whose answers are kept
+    sa.Column("serialization", sa.Text),  # the format that the engine would read its values in
+    sa.Column("executor_id", sa.Text),  # the worker that carries it out, or did last
+    sa.Column("owner_xid", sa.Text),  # of the one execution that may store answers
     sa.Column("queue_name", sa.Text),
     sa.Column("deduplication_id", sa.Text),
     sa.Column("started_at_epoch_ms", sa.BigInteger),
@@ -145,7 +145,7 @@ ENGINE_SCHEDULES = sa.Table(
 
 
 def damage_of(table: sa.Table, row: sa.Row[tuple[object, ...]]) -> str | None:
-    """Say which column of a whole row holds a value that is not of its type, as a file may; None: none does."""
+    """Describe the first value that is not of its column's type, as SQLite allows; None if all are."""
     for column in table.columns:
         value = row._mapping[column.name]  # noqa: SLF001 - SQLAlchemy's public way to read by name
         kind = column.type.python_type
@@ -155,6 +155,6 @@ def damage_of(table: sa.Table, row: sa.Row[tuple[object, ...]]) -> str | None:
 
 
 def engine_connection(engine: sa.Engine) -> sa.Connection:
-    """Return a connection to which `ENGINE_SCHEMA` is where the durable engine has its tables."""
+    """Connect so that `ENGINE_SCHEMA` names the place of the durable engine's tables, also in a file."""
     where = {ENGINE_SCHEMA: None} if engine.dialect.name == "sqlite" else {}
     return engine.connect().execution_options(schema_translate_map=where)

@@ -1,4 +1,4 @@
-"""What a worker takes from a batch that others have submitted: models and roles, never where its keys go."""
+"""What a worker takes from a batch that others have submitted: models and roles, but not where its keys go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.app.batches.calls import refuse_foreign_places
+from llm_orc.app.batches.calls import refuse_foreign_endpoints
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import NotTrusted
 from llm_orc.runs.recipe import Recipe
@@ -21,7 +21,7 @@ def recipe(**choice: str) -> Recipe:
 
 
 @pytest.fixture
-def place(workspace: Workspace) -> Workspace:
+def house(workspace: Workspace) -> Workspace:
     workspace.settings({"model_profiles": {"house": HOUSE}})
     return workspace
 
@@ -34,13 +34,11 @@ def place(workspace: Workspace) -> Workspace:
         {"base_url": "https://house.example/v1", "api_key_env": "HOUSE_KEY", "api_key_file": "/etc/shadow"},
     ],
 )
-def test_another_address_or_place_of_a_key_than_its_own_is_refused(
-    place: Workspace, choice: dict[str, str]
-) -> None:
+def test_an_address_or_key_location_of_others_is_refused(house: Workspace, choice: dict[str, str]) -> None:
     with pytest.raises(NotTrusted, match="agent `a` of the batch names an address or a key's place"):
-        refuse_foreign_places(place.app().settings, recipe(**choice))
+        refuse_foreign_endpoints(house.app().settings, recipe(**choice))
 
 
-def test_its_own_profile_and_one_without_any_place_are_taken(place: Workspace) -> None:
-    refuse_foreign_places(place.app().settings, recipe(base_url=HOUSE["base_url"], api_key_env="HOUSE_KEY"))
-    refuse_foreign_places(place.app().settings, recipe())
+def test_its_own_profile_and_one_without_locations_are_accepted(house: Workspace) -> None:
+    refuse_foreign_endpoints(house.app().settings, recipe(base_url=HOUSE["base_url"], api_key_env="HOUSE_KEY"))
+    refuse_foreign_endpoints(house.app().settings, recipe())

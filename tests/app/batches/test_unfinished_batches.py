@@ -1,4 +1,4 @@
-"""Batches that are not finished: none is pruned, and one whose inputs are not all there is not resumed."""
+"""Unfinished batches: none is pruned, and one whose inputs are not all stored is not resumed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_orc.app.batches.admin import open_batches
-from llm_orc.app.batches.plan import Wanted, plan_going
-from llm_orc.app.batches.store import batch_place
+from llm_orc.app.batches.plan import ResumeRequest, plan_resume
+from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import NewBatch, NewRow
 from llm_orc.batches.database import open_engine
 from llm_orc.errors import InputError
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tests.app.conftest import Workspace
 
 
-def test_a_batch_that_one_can_go_on_with_is_not_pruned(workspace: Workspace) -> None:
+def test_a_batch_that_can_be_resumed_is_not_pruned(workspace: Workspace) -> None:
     app = workspace.app()
-    open_engine(batch_place(app, None)).dispose()
+    open_engine(batch_store_url(app, None)).dispose()
     with open_batches(app, None) as store:
         assert store is not None
         for name, error in (("waits", None), ("cancelled", None), ("spent", None), ("done", "not an input")):
@@ -34,18 +34,18 @@ def test_a_batch_that_one_can_go_on_with_is_not_pruned(workspace: Workspace) -> 
     assert old == ["done"]
 
 
-async def test_a_batch_whose_inputs_were_not_all_kept_is_gone_on_with_by_its_own_command(
+async def test_a_batch_whose_inputs_are_not_all_stored_is_resumed_by_its_own_command(
     workspace: Workspace,
 ) -> None:
-    """`resume` has no inputs: it would wait for rows that nobody adds."""
+    """`batch resume` has no inputs: it would wait for rows that nobody adds."""
     app = workspace.app()
-    open_engine(batch_place(app, None)).dispose()
+    open_engine(batch_store_url(app, None)).dispose()
     with open_batches(app, None) as store:
         assert store is not None
         kept = [NewRow(1, 1, "task")]
         store.batches.submit(NewBatch("b1", RECIPE, "in.csv", 0.0, 3), kept, lambda *_: None, 0.0)
 
     with pytest.raises(InputError, match="1 of 3 are there") as refused:
-        await plan_going(app, Wanted("b1"), lambda _plan, _rows: None)
+        await plan_resume(app, ResumeRequest("b1"), lambda _plan, _rows: None)
 
     assert "in.csv" in str(refused.value.hint)

@@ -125,7 +125,7 @@ def test_a_table_has_the_columns_of_the_inputs_too(pair: Shell) -> None:
         (("--map", "firm"), '{"firm": "x"}\n', "is not COLUMN=PLACEHOLDER"),
         ((), "", "there are no inputs"),
         (("--store", "mysql://host/db"), '{"firm": "x", "land": "y"}\n', "`mysql` is not a kind of store"),
-        (("--store", "postgresql://me:secret@host/db"), '{"firm": "x", "land": "y"}\n', "holds a password"),
+        (("--store", "postgresql://me:secret@host/db"), '{"firm": "x", "land": "y"}\n', "contains a password"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_starts(
@@ -286,7 +286,7 @@ def test_cancelling_what_is_over_changes_nothing(pair: Shell) -> None:
         ("a,b\n1,2\n", ("-i", "the same for all"), "no placeholder"),
         ("a,b\n1,2\n", ("--map", "a=x", "--map", "b=x", "-i", "{{x}}"), "mapped to one name"),
         ("a,b\n1,2\n", ("-i", "{{a}}", "--max-cost", "nan"), "no amount of money"),
-        ("a,b\n1,2\n", ("-i", "{{a}}", "--store", "postgresql://me@host:port/db"), "a port that is none"),
+        ("a,b\n1,2\n", ("-i", "{{a}}", "--store", "postgresql://me@host:port/db"), "the port in the store"),
         ("a,b\n1,2\n", ("-i", "{{a}}", "-o", "nowhere/out.jsonl"), "no folder"),
     ],
 )

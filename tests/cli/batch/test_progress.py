@@ -17,7 +17,7 @@ def batch(counts: dict[RowState, int]) -> Batch:
         ensemble="e",
         inputs="in.jsonl",
         created_at=0.0,
-        mark="open",
+        stored_state="open",
         total=2000,
         is_rehearsal=False,
         limits=BatchLimits(),

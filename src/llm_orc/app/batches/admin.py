@@ -1,4 +1,4 @@
-"""Look back at batches, stop them and delete them: what needs no worker."""
+"""Show, cancel and delete batches: everything that needs no worker."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.prompts import longest_additions
-from llm_orc.app.batches.store import batch_place
+from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, open_engine, store_error
-from llm_orc.batches.workers.membership import WorkerSeen, is_worked_on, workers_of
+from llm_orc.batches.workers.membership import WorkerStatus, is_in_use, workers_of
 from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from llm_orc.app.wiring import App
-    from llm_orc.batches.store_url import Place
+    from llm_orc.batches.store_url import StoreUrl
     from llm_orc.jsontypes import JsonValue
 
 _DAY_S = 86_400.0
@@ -36,7 +36,7 @@ _MANY = 500
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """A batch as it stands. `in_flight` counts rows under way in all processes."""
+    """A batch and its progress. `in_flight` counts the rows in progress in all processes."""
 
     batch: Batch
     in_flight: int
@@ -44,10 +44,10 @@ class BatchStatus:
 
 
 class BatchAdmin:
-    """An open store without a worker. Reads, and tells workers through the store what to stop."""
+    """An open store, without a worker. It stops workers through the store."""
 
-    def __init__(self, engine: Engine, place: Place) -> None:
-        self._engine, self._place = engine, place
+    def __init__(self, engine: Engine, store_url: StoreUrl) -> None:
+        self._engine, self._store_url = engine, store_url
         self.batches = BatchStore(engine)
 
     def status(self, batch_id: str) -> BatchStatus:
@@ -62,21 +62,21 @@ class BatchAdmin:
             held = client.list_workflows(
                 status="PENDING", queue_name=queue_of(batch_id), load_input=False, load_output=False
             )
-        return BatchStatus(batch, len(held) if is_worked_on(self._place) else 0, spend)
+        return BatchStatus(batch, len(held) if is_in_use(self._store_url) else 0, spend)
 
     def columns(self, batch_id: str) -> Columns:
-        """Return what a table of the batch has: agents in the order of the plan, those first that others need."""
-        own: dict[str, set[str]] = {}  # of ours that say the same in each row so far
+        """Return the columns of the batch's table: those of the input, and the agents in the order of the plan."""
+        own: dict[str, set[str]] = {}  # by column: our own columns with the same value in each row so far
         for row in self.batches.inputs(batch_id):
             ours = {"id": row.label, "input": row.task}
             for name, value in row.fields.items():
-                same = {our for our, words in ours.items() if words == value}
+                same = {our for our, text in ours.items() if text == value}
                 own[name] = own.get(name, same) & same
-        kept = tuple(name for name, same in own.items() if not same)
-        return Columns(kept, make_plan(self.batches.recipe(batch_id).ensemble).names)
+        extra = tuple(name for name, same in own.items() if not same)
+        return Columns(extra, make_plan(self.batches.recipe(batch_id).ensemble).names)
 
     def rows(self, batch_id: str) -> Iterator[BatchRow]:
-        """Yield the rows that have ended, in the order in which they did."""
+        """Yield the rows that have ended, in the order in which they ended."""
         ends = sorted(self.batches.ends(batch_id), key=lambda end: (end.ended_at, end.number))
         for start in range(0, len(ends), _MANY):
             some = [end.number for end in ends[start : start + _MANY]]
@@ -87,19 +87,20 @@ class BatchAdmin:
         yield from self.batches.rows(batch_id, sorted(self.batches.ended_numbers(batch_id)))
 
     def cancel(self, batch_id: str, now: float) -> int:
-        """Stop the batch wherever it is worked on; returns how many rows had not ended. One that is over stays so.
+        """Stop the batch in all processes; return how many rows had not ended. A batch that is done stays done.
 
-        What is on a queue counts, not what a row says: an earlier try may have been killed in the middle.
+        Everything on its queues is cancelled, even if its rows are marked already: an earlier cancellation may
+        have been killed.
         """
         stopped = self.batches.cancel(batch_id, now)
         with self._client() as client:
-            for name in (ROW_WORKFLOW, AGENT_WORKFLOW):  # rows first: an agent that is cancelled asks for its row
+            for name in (ROW_WORKFLOW, AGENT_WORKFLOW):  # rows first: a cancelled agent checks whether its row is
                 cancel_all(client, f"{batch_id}:", name)
             close_queue(client, batch_id)
         return stopped
 
     def delete(self, batch_id: str) -> None:
-        """Delete the batch with its answers, and what the engine keeps of it."""
+        """Delete the batch with its answers, and the engine's data about it."""
         with self._client() as client:
             while ids := [
                 status.workflow_id
@@ -112,11 +113,11 @@ class BatchAdmin:
         self.batches.delete(batch_id)
 
     def ended_before(self, at: float) -> list[str]:
-        """Return the batches that are done and were begun before `at` (Unix seconds)."""
+        """Return the batches that are done and were started before `at` (Unix seconds)."""
         return [b.batch_id for b in self.batches.batches() if b.created_at < at and b.state == "done"]
 
-    def workers(self, now: float) -> list[WorkerSeen]:
-        if not is_worked_on(self._place):  # who stands there was killed
+    def workers(self, now: float) -> list[WorkerStatus]:
+        if not is_in_use(self._store_url):  # a worker that is still in the table was killed
             return []
         with self._client() as client:
             return workers_of(self._engine, client, now)
@@ -132,54 +133,54 @@ class BatchAdmin:
 
 @contextmanager
 def open_batches(app: App, store: str | None) -> Iterator[BatchAdmin | None]:
-    """Open the store that is meant; None where there is none yet. Raises `InputError`, `StorageError`."""
-    place = batch_place(app, store)
-    if place.path is not None and not place.path.exists():
+    """Open the store; yield None if it is a file that doesn't exist. Raises `InputError`, `StorageError`."""
+    store_url = batch_store_url(app, store)
+    if store_url.path is not None and not store_url.path.exists():
         yield None
         return
-    engine = open_engine(place)
+    engine = open_engine(store_url)
     try:
-        yield BatchAdmin(engine, place)
+        yield BatchAdmin(engine, store_url)
     except StoreFailure as e:
-        raise store_error(place, e) from None
+        raise store_error(store_url, e) from None
     finally:
         engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
-class KeptBatch:
-    """A batch that is kept, with what is needed to go on with it."""
+class StoredBatch:
+    """A batch of the store, with what is needed to resume it."""
 
     batch: Batch
     recipe: Recipe
     longest_task: str
-    added: Mapping[str, int]  # characters that a row puts into each agent's system prompt at most
+    added: Mapping[str, int]  # characters that a row adds to each agent's system prompt at most
 
     @property
     def to_do(self) -> int:
-        """Rows that have not ended, or were cancelled."""
+        """The number of rows that have not ended, or were cancelled."""
         return self.batch.waiting + self.batch.counts.get("cancelled", 0)
 
     @property
     def failed(self) -> int:
-        """Rows that failed and can be asked for again."""
+        """The number of failed rows that can be retried."""
         counts = self.batch.counts
         return counts.get("failed", 0) + counts.get("completed_with_errors", 0) - self.batch.unusable
 
 
-def stored_batch(app: App, store: str | None, batch_id: str) -> KeptBatch | None:
-    """Return the batch with this id, or None."""
+def stored_batch(app: App, store: str | None, batch_id: str) -> StoredBatch | None:
+    """Return the batch with this id, or None. Raises `InputError`, `StorageError`."""
     with open_batches(app, store) as found:
         batch = found.batches.batch(batch_id) if found else None
         if found is None or batch is None:
             return None
         recipe = found.batches.recipe(batch_id)
         added = longest_additions(recipe.choices, (row.fields for row in found.batches.inputs(batch_id)))
-        return KeptBatch(batch, recipe, found.batches.longest_task(batch_id), added)
+        return StoredBatch(batch, recipe, found.batches.longest_task(batch_id), added)
 
 
-def find_batch(app: App, name: str, store: str | None) -> KeptBatch:
-    """Return the batch that `name` names: an id, the beginning of one, or `last`. Raises `BatchNotFound`."""
+def find_batch(app: App, name: str, store: str | None) -> StoredBatch:
+    """Return a batch. `name` is an id, the start of one, or `last`. Raises `BatchNotFound`."""
     with open_batches(app, store) as found:
         if found is None:
             raise no_batch_yet()
@@ -195,7 +196,7 @@ def no_batch_yet() -> BatchNotFound:
 
 
 def about_row(row: BatchRow) -> dict[str, JsonValue]:
-    """Return what is known of a row without its answers, as JSON."""
+    """Return a row without its answers, as JSON."""
     return {
         "batch": row.batch_id,
         "row": row.number,
@@ -212,7 +213,7 @@ def error_of(row: BatchRow) -> JsonValue:
 
 
 def prune_batches(app: App, store: str | None, *, older_than_days: float) -> int:
-    """Delete batches that are done and were begun longer ago than that; returns how many."""
+    """Delete batches that are done and were started longer ago; return how many."""
     with open_batches(app, store) as found:
         old: Sequence[str] = found.ended_before(app.clock.now() - older_than_days * _DAY_S) if found else ()
         for batch_id in old:

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.recipe import Recipe
     from llm_orc.settings.model import Settings
 
-_PATIENCE = (
-    3  # times as many tries as in a run: a row that fails because a provider is busy has to be retried later
-)
+_PATIENCE = 3  # times as many retries as in a run: a row that fails has to be retried by hand
 
 
 class BatchCalls:
@@ -74,24 +72,24 @@ class BatchCalls:
     async def _candidates_of_row(
         self, batch_id: str, number: int, recipe: Recipe
     ) -> Mapping[str, Sequence[Candidate]] | None:
-        """Return those with the row's columns in their system prompts; None where no such prompt has any."""
+        """Return candidates with the row's values in their system prompts; None if no prompt has placeholders."""
         if not prompts_with_columns(recipe.choices):
             return None
         row = await in_store(partial(self._store.batches.row, batch_id, number))
         return candidates_of_row(self._candidates[batch_id], row.fields)
 
     async def give_back(self, batch_id: str | None = None) -> None:
-        """Leave uncounted what was not called after all, of one batch or of all. Call it when no call follows."""
+        """Stop counting calls that were not made, of one batch or of all. Call it when no call follows."""
         for name, (_, account) in self._ready.items():
             if batch_id in {None, name}:
                 await account.give_back()
 
     def slowed_down(self) -> tuple[SlowedDown, ...]:
-        """Return which providers are busy, so that calls of this process wait."""
+        """Return the providers that are busy, so that calls of this process wait."""
         return () if self._runtime is None else self._runtime.slowed_down()
 
     async def _shared_runtime(self) -> Runtime:
-        """One for all batches of the process, however many there are."""
+        """Return the runtime that all batches of this process share."""
         async with self._opening:
             if self._runtime is None:
                 runtime = Runtime(self._app, gate=self._store.gate)
@@ -100,8 +98,8 @@ class BatchCalls:
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
         store = self._store
-        if not is_own_store(self._app, store.place):
-            refuse_foreign_places(self._app.settings, recipe)
+        if not is_own_store(self._app, store.url):
+            refuse_foreign_endpoints(self._app.settings, recipe)
         runtime = await self._shared_runtime()
         paying = Consent(recipe.allow_metered).paying
         models = await runtime.models_for(recipe.choices, Terms(paying, recipe.rehearsal, patience=_PATIENCE))
@@ -113,10 +111,10 @@ class BatchCalls:
         return LlmCaller(candidates), account
 
 
-def refuse_foreign_places(settings: Settings, recipe: Recipe) -> None:
-    """Raise `NotTrusted` where the recipe says where keys are or where they go, and this machine's settings don't.
+def refuse_foreign_endpoints(settings: Settings, recipe: Recipe) -> None:
+    """Raise `NotTrusted` if the recipe names an address, or where keys are, and this machine's settings don't.
 
-    Whoever can write to the store could else have a worker send its keys to an address of theirs.
+    Otherwise anyone who can write to the store could make a worker send its keys to an address of their own.
     """
     for agent, choices in recipe.choices.items():
         for choice in choices:

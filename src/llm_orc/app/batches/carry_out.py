@@ -1,4 +1,4 @@
-"""Carry a batch out and follow it to its end, whatever stops it on the way."""
+"""Carry a batch out in this process, and follow it until it ends or is stopped."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.join import JoinedStore, WorkerEvents, join_store
-from llm_orc.app.batches.store import batch_place
+from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import Batch, BatchRow, NewBatch
 from llm_orc.batches.database import StoreFailure, in_store, store_error
 from llm_orc.batches.workers.limits import SharedLimits
-from llm_orc.batches.workers.queues import close_queue, enqueue_row, mend, open_queue
+from llm_orc.batches.workers.queues import close_queue, enqueue_row, open_queue, requeue_missing
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.providers.limits.limiter import SlowedDown
@@ -22,24 +22,24 @@ from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.spend import Spend
 
 if TYPE_CHECKING:
-    from llm_orc.app.batches.plan import Going, Submission, Wanted
+    from llm_orc.app.batches.plan import PlannedResume, ResumeRequest, Submission
     from llm_orc.app.wiring import App
 
-_LOOK_S = 0.5
-_RATE_OVER = 120  # looks
-_TOLD_AT_ONCE = 200  # rows
-_OPENED_EVERY = 10  # looks
-_LAST_LOOK_S = 3.0
+_POLL_S = 0.5
+_POLLS_FOR_RATE = 120
+_ROWS_AT_ONCE = 200  # that a listener gets
+_POLLS_PER_REOPENING = 10
+_LAST_POLL_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A batch at one moment. `in_flight` counts the rows under way in this process."""
+    """A batch at one moment. `in_flight` counts the rows in progress in this process."""
 
     batch: Batch
     in_flight: int
     spend: Mapping[str, Spend]  # by billing source
-    rows_per_s: float | None  # over the last minute; None: nothing has ended yet
+    rows_per_s: float | None  # over the last minute; None: no row has ended in it
     remaining_s: float | None
     slowed_down: tuple[SlowedDown, ...] = ()  # providers that this process waits for
 
@@ -49,8 +49,8 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchWatch:
-    """Who looks on. `ended` gets the rows that have ended, those of earlier tries too."""
+class BatchListener:
+    """Receives what happens to a batch. `ended` gets the rows that have ended, also those of earlier processes."""
 
     began: Callable[[Batch], None] = lambda _batch: None
     progress: Callable[[Progress], None] = lambda _progress: None
@@ -60,16 +60,19 @@ class BatchWatch:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """How this process left the batch. `stopped_by` says why it went before the end, where it was no person."""
+    """How this process left the batch. `stopped_by` says why it stopped before the end, if no person asked."""
 
     progress: Progress
     stopped_by: LlmOrcError | None = None
 
 
-async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: asyncio.Event) -> BatchOutcome:
-    """Keep the batch, or find it where it was kept before, and work on it until all its rows have ended.
+async def run_batch(
+    app: App, submission: Submission, listener: BatchListener, stop: asyncio.Event
+) -> BatchOutcome:
+    """Store the batch, unless it is stored already, and work on it until all its rows have ended.
 
-    `stop` ends the work in good order: calls under way are waited for, the rest is left for the next time.
+    `stop` ends the work in good order: calls in progress are waited for, and the rest is left for the next time.
+    Raises `StoreBusy`, `StorageError`, `BatchNotFound`.
     """
     options = submission.options
 
@@ -84,32 +87,34 @@ async def run_batch(app: App, submission: Submission, watch: BatchWatch, stop: a
             most_usd=submission.most_usd,
         )
         open_queue(store.client, submission.batch_id, options.rows_at_once)
-        store.batches.reopen(submission.batch_id)  # before rows are added, so that a cancel meanwhile holds
+        store.batches.reopen(submission.batch_id)  # before rows are added, so that a cancellation meanwhile holds
         is_new = store.batches.submit(new, submission.rows, partial(enqueue_row, store.client), app.clock.now())
         if not is_new:
-            mend(store.engine, store.batches, store.client, submission.batch_id)
+            requeue_missing(store.engine, store.batches, store.client, submission.batch_id)
 
     work = _Work(submission.batch_id, options.store, submission.recipe, submit)
-    return await _carry_out(app, work, watch, stop)
+    return await _carry_out(app, work, listener, stop)
 
 
-async def go_on(app: App, going: Going, wanted: Wanted, watch: BatchWatch, stop: asyncio.Event) -> BatchOutcome:
-    """Work on a batch that is kept; where they are wanted also on its rows that failed, whose answers are kept."""
+async def resume_batch(
+    app: App, resume: PlannedResume, request: ResumeRequest, listener: BatchListener, stop: asyncio.Event
+) -> BatchOutcome:
+    """Work on a stored batch, as `run_batch` does; if asked, retry its failed rows, which keep their answers."""
 
     def submit(store: WorkerStore) -> None:
-        open_queue(store.client, going.batch_id, wanted.rows_at_once)
-        store.batches.change(going.batch_id, going.recipe, going.limits, going.most_usd)
-        store.batches.reopen(going.batch_id)
-        if wanted.failed:
-            store.batches.retry_failed(going.batch_id, partial(enqueue_row, store.client))
-        mend(store.engine, store.batches, store.client, going.batch_id)
+        open_queue(store.client, resume.batch_id, request.rows_at_once)
+        store.batches.change(resume.batch_id, resume.recipe, resume.limits, resume.most_usd)
+        store.batches.reopen(resume.batch_id)
+        if request.failed:
+            store.batches.retry_failed(resume.batch_id, partial(enqueue_row, store.client))
+        requeue_missing(store.engine, store.batches, store.client, resume.batch_id)
 
-    return await _carry_out(app, _Work(going.batch_id, wanted.store, going.recipe, submit), watch, stop)
+    return await _carry_out(app, _Work(resume.batch_id, request.store, resume.recipe, submit), listener, stop)
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is to be worked on; `submit` is done once, when this process has joined."""
+    """A batch to work on. `submit` is called once, when this process has joined the store."""
 
     batch_id: str
     store: str | None
@@ -121,35 +126,35 @@ class _Work:
         return {choice.provider for ways in self.recipe.choices.values() for choice in ways if choice.provider}
 
 
-async def _carry_out(app: App, work: _Work, watch: BatchWatch, stop: asyncio.Event) -> BatchOutcome:
-    """Where another process has the store for itself, wait until it has gone."""
-    place = batch_place(app, work.store)
+async def _carry_out(app: App, work: _Work, listener: BatchListener, stop: asyncio.Event) -> BatchOutcome:
+    """Join the store and follow the batch. Wait while another process has the store, and join again if evicted."""
+    store_url = batch_store_url(app, work.store)
     limits = _shared_limits(app, work.providers)
-    following = _Following(app, work.batch_id, watch)
-    events = WorkerEvents(waiting=lambda e: watch.note(waiting_words(e)), note=watch.note)
-    told = submitted = False
+    following = _Follower(app, work.batch_id, listener)
+    events = WorkerEvents(waiting=lambda e: listener.note(waiting_words(e)), note=listener.note)
+    has_noted = submitted = False
     while True:
         try:
-            async with join_store(app, place, events, only=[work.batch_id], limits=limits) as joined:
+            async with join_store(app, store_url, events, only=[work.batch_id], limits=limits) as joined:
                 if not submitted:
                     await in_store(partial(work.submit, joined.store))
                 submitted = True
-                outcome = await following.to_the_end(joined, stop)
+                outcome = await following.follow(joined, stop)
                 await joined.calls.give_back()
                 if not joined.executor.is_evicted or stop.is_set() or outcome.progress.batch.state != "open":
                     return outcome
         except StoreFailure as e:
-            raise store_error(place, e) from None
+            raise store_error(store_url, e) from None
         except StoreBusy as busy:
-            if not told:
-                watch.note(f"{busy.message}. Waiting for it.")
-            told = True
-            if await set_within(stop, _LOOK_S):
+            if not has_noted:
+                listener.note(f"{busy.message}. Waiting for it.")
+            has_noted = True
+            if await wait_until_set(stop, _POLL_S):
                 raise
 
 
 def _shared_limits(app: App, providers: Iterable[str]) -> dict[str, SharedLimits]:
-    """Return the limits that the settings set for these providers; where they set none, that counts too."""
+    """Return the limits that the settings give these providers, also if they give none."""
     found = {name: app.settings.providers.get(name) for name in providers}
     limits = {name: provider.limits if provider else None for name, provider in found.items()}
     return {
@@ -158,34 +163,36 @@ def _shared_limits(app: App, providers: Iterable[str]) -> dict[str, SharedLimits
     }
 
 
-class _Following:
-    """Looks at the batch again and again, and tells what is new."""
+class _Follower:
+    """Polls the store for a batch, and passes on to the listener what is new."""
 
-    def __init__(self, app: App, batch_id: str, watch: BatchWatch) -> None:
-        self._app, self._batch_id, self._watch = app, batch_id, watch
+    def __init__(self, app: App, batch_id: str, listener: BatchListener) -> None:
+        self._app, self._batch_id, self._listener = app, batch_id, listener
         self._joined: JoinedStore
         self._has_begun = False
-        self._seen: set[int] = set()
+        self._mark_seen: set[int] = set()
         self._spend: dict[str, Spend] = {}
-        self._rate: deque[tuple[float, int]] = deque(maxlen=_RATE_OVER)
+        self._rate: deque[tuple[float, int]] = deque(maxlen=_POLLS_FOR_RATE)
 
-    async def to_the_end(self, joined: JoinedStore, stop: asyncio.Event) -> BatchOutcome:
-        """Follow until the batch is over, `stop`, or the worker stops by itself; it then has no call out."""
+    async def follow(self, joined: JoinedStore, stop: asyncio.Event) -> BatchOutcome:
+        """Follow until the batch ends, `stop` is set, or the worker stops. On return no call is out."""
         self._joined = joined
         store, executor = joined.store, joined.executor
-        progress = await self._look()
-        looks = 0
+        progress = await self._poll()
+        polls = 0
         while progress.batch.state == "open" and not stop.is_set() and not executor.stopping.is_set():
-            looks += 1
-            if looks % _OPENED_EVERY == 0:  # others may have closed it, seeing the batch over a moment ago
+            polls += 1
+            if (
+                polls % _POLLS_PER_REOPENING == 0
+            ):  # another process may have closed it when the batch was done a moment ago
                 await in_store(partial(open_queue, store.client, self._batch_id, None))
             await joined.worker.set_refused_aside()
-            await set_within(stop, _LOOK_S)
-            progress = await self._look_unless(stop) or progress
+            await wait_until_set(stop, _POLL_S)
+            progress = await self._poll_unless(stop) or progress
         if progress.batch.state in {"open", "spent"}:
             executor.stop()
             await executor.settled()
-            progress = await self._look_unless(stop) or progress
+            progress = await self._poll_unless(stop) or progress
         else:
             await in_store(partial(close_queue, store.client, self._batch_id))
         stopped_by = executor.stopped_by
@@ -194,49 +201,49 @@ class _Following:
         elif progress.batch.state == "spent":
             stopped_by = BatchBudgetExceeded(
                 "the batch has spent what it may (`--max-calls`, `--max-cost`)",
-                hint="The same command with a higher limit goes on.",
+                hint="To continue, give the same command with a higher limit.",
             )
         return BatchOutcome(progress, stopped_by)
 
-    async def _look_unless(self, stop: asyncio.Event) -> Progress | None:
-        """None: a person wants to stop, and the store is away."""
-        looking = asyncio.create_task(self._look())
+    async def _poll_unless(self, stop: asyncio.Event) -> Progress | None:
+        """Poll; return None if `stop` is set and the store is out of reach."""
+        polling = asyncio.create_task(self._poll())
         stopped = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not looking.done():
-                await asyncio.wait({looking}, timeout=_LAST_LOOK_S)
-            return looking.result() if looking.done() else None
+            await asyncio.wait({polling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not polling.done():
+                await asyncio.wait({polling}, timeout=_LAST_POLL_S)
+            return polling.result() if polling.done() else None
         finally:
-            looking.cancel()
+            polling.cancel()
             stopped.cancel()
-            await asyncio.gather(looking, stopped, return_exceptions=True)
+            await asyncio.gather(polling, stopped, return_exceptions=True)
 
-    async def _look(self) -> Progress:
+    async def _poll(self) -> Progress:
         batch = await in_store(partial(self._joined.store.batches.batch, self._batch_id), self._away)
         if batch is not None and not self._has_begun:
-            self._watch.began(batch)
+            self._listener.began(batch)
             self._has_begun = True
         if batch is None:
             raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was worked on")
-        ends = await in_store(partial(self._joined.store.batches.ends, self._batch_id, frozenset(self._seen)))
+        ends = await in_store(partial(self._joined.store.batches.ends, self._batch_id, frozenset(self._mark_seen)))
         for end in ends:
-            self._seen.add(end.number)
+            self._mark_seen.add(end.number)
             for billing, spend in end.spend.items():
                 self._spend[billing] = self._spend.get(billing, Spend()).plus(spend)
-        if self._watch.ended is not None and ends:
-            await self._tell(self._watch.ended, [end.number for end in ends])
+        if self._listener.ended is not None and ends:
+            await self._pass_on(self._listener.ended, [end.number for end in ends])
         progress = self._progress(batch)
-        self._watch.progress(progress)
+        self._listener.progress(progress)
         return progress
 
     def _away(self, error: StoreFailure) -> None:
-        self._watch.note(waiting_words(store_error(self._joined.store.place, error)))
+        self._listener.note(waiting_words(store_error(self._joined.store.url, error)))
 
-    async def _tell(self, ended: Callable[[Sequence[BatchRow]], None], numbers: Sequence[int]) -> None:
-        """Some at a time, and in a thread: whoever reads them may be slow."""
-        for start in range(0, len(numbers), _TOLD_AT_ONCE):
-            some = numbers[start : start + _TOLD_AT_ONCE]
+    async def _pass_on(self, ended: Callable[[Sequence[BatchRow]], None], numbers: Sequence[int]) -> None:
+        """Pass rows to the listener, some at a time and in a thread, since it may be slow."""
+        for start in range(0, len(numbers), _ROWS_AT_ONCE):
+            some = numbers[start : start + _ROWS_AT_ONCE]
             rows = await in_store(partial(self._rows, some))
             await asyncio.to_thread(ended, rows)
 
@@ -254,12 +261,12 @@ class _Following:
 
 
 def waiting_words(error: StorageError) -> str:
-    """`can't use the store …: Connection refused. Waiting for it.`"""
+    """Return the note of a worker that waits: `can't use the store …: Connection refused. Waiting for it.`"""
     return f"{error.message}. Waiting for it."
 
 
-async def set_within(event: asyncio.Event, limit_s: float) -> bool:
-    """Wait for the event, at most so long; True where it was set."""
+async def wait_until_set(event: asyncio.Event, limit_s: float) -> bool:
+    """Wait for the event for at most `limit_s`; return whether it is set."""
     try:
         async with asyncio.timeout(limit_s):
             await event.wait()

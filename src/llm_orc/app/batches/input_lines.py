@@ -1,4 +1,4 @@
-"""Inputs that are one a line: the bytes of a file as text, its lines, and what a line of JSON or of text gives."""
+"""Inputs of one line each: decode a file, split it into lines, and read each line as JSON or as text."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 512 * 2**20  # bytes; it is read as a whole
 _DEEPEST = 100  # levels of a JSON value
-_LARGEST_INTEGER = 2**64  # beyond it programs that read the results would round it
-_OTHER_ENCODINGS = (  # by their mark; the longer one first, as it begins with the shorter one
+_LARGEST_INTEGER = 2**64  # programs that read the results would round larger ones
+_OTHER_ENCODINGS = (  # by byte order mark; longer marks first, since they start with the shorter ones
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -27,7 +27,7 @@ _OTHER_ENCODINGS = (  # by their mark; the longer one first, as it begins with t
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input as it was found. `error` says why it can't be used; `line` counts from 1, 0: a file of its own."""
+    """One input as it was read. `error` says why it can't be used. `line` counts from 1; 0: a whole file."""
 
     line: int
     fields: dict[str, JsonValue] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Input:
 
 
 def text_of(data: bytes, source: str) -> str:
-    """Return the text of a file: UTF-8, or what its mark says, as spreadsheets write it. Raises `InputError`."""
+    """Decode a file: UTF-8, or the encoding of its byte order mark, as of spreadsheets. Raises `InputError`."""
     if len(data) > LARGEST_FILE:
         raise InputError(
             f"`{source}` has more than {LARGEST_FILE // 2**20} MB",
@@ -51,16 +51,16 @@ def text_of(data: bytes, source: str) -> str:
         ) from e
     if text.count("\0") > len(text) // 4:
         raise InputError(
-            f"`{source}` is not UTF-8 text: it looks like UTF-16 without its mark",
+            f"`{source}` is not UTF-8 text: it looks like UTF-16 without a byte order mark",
             hint="Save it as UTF-8; nothing was sent.",
         )
     return text
 
 
 def split_lines(text: str) -> list[str]:
-    r"""Return the lines, each with its end: `\n` or `\r\n`; `\r` alone only where the text has no `\n`.
+    r"""Return the lines with their ends: `\n` or `\r\n`; `\r` alone if the text has no `\n`.
 
-    Nothing else ends a line, as `str.splitlines` would have it: a form feed or U+2028 stands in a text as it is.
+    Unlike `str.splitlines`, nothing else ends a line: a form feed or U+2028 is part of the text.
     """
     end = "\n" if "\n" in text else "\r"
     lines = [line + end for line in text.split(end)]
@@ -98,24 +98,24 @@ def _json_line(line: int, words: str) -> Input:
         return Input(line, {"input": value})
     if isinstance(value, dict):
         return Input(line, value)
-    return Input(line, error=f"line {line} is neither a JSON object nor a text")
+    return Input(line, error=f"line {line} is neither a JSON object nor a string")
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _integer(digits: str) -> int:
     value = int(digits) if len(digits) < 25 else _LARGEST_INTEGER
     if abs(value) >= _LARGEST_INTEGER:
-        raise ValueError(f"the number {digits[:25]} is too large; write it as a text")
+        raise ValueError(f"the number {digits[:25]} is too large; write it as a string")
     return value
 
 
 def _float(digits: str) -> float:
     value = float(digits)
     if value in {float("inf"), float("-inf")}:
-        raise ValueError(f"the number {digits[:25]} is too large; write it as a text")
+        raise ValueError(f"the number {digits[:25]} is too large; write it as a string")
     return value
 
 
@@ -123,7 +123,7 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise ValueError(f"the key `{twice[:80]}` stands in it twice")
+        raise ValueError(f"the key `{twice[:80]}` occurs twice in it")
     return found
 
 

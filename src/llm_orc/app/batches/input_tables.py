@@ -1,4 +1,4 @@
-"""Inputs that are rows of a table, as CSV. A quote that swallows rows is found before any of them is run."""
+"""Inputs from a table, as CSV. A stray quote that swallows rows is found before any row is run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 _HINT = 'A quote inside a cell is written twice, and the cell in quotes: `"say ""yes"""`. Nothing was sent.'
 _HINT_ONE_CELL = (
     "If it is one cell, take the line breaks out, or write the inputs as JSON lines (FILE.jsonl)."
-    " If not, close the quote, or take it away. Nothing was sent."
+    " If not, close the quote or remove it. Nothing was sent."
 )
 
 
 def table_rows(text: str, delimiter: str | None = None) -> Iterator[Input]:
-    """Yield the rows of a table whose first line names the columns. `delimiter` None: as that line shows.
+    """Yield the rows of a table whose first line names the columns. `delimiter` None: guessed from that line.
 
-    A row that is broken by itself is an input with an error. Raises `InputError` where a quote leaves open which
-    lines are rows of their own: one that is never closed, or that seems to have taken other rows into its cell.
+    A row that can't be read is an input with an error. Raises `InputError` if a quote makes it uncertain which
+    lines are rows: it is never closed, or seems to have swallowed other rows.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     lines = split_lines(text)
@@ -54,9 +54,9 @@ def table_rows(text: str, delimiter: str | None = None) -> Iterator[Input]:
 
 
 def _records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, int, list[str] | csv.Error]]:
-    """Yield the first line of each record, the line after it, and its cells or why they can't be told.
+    """Yield the first line of each record, the line after it, and its cells or the error in it.
 
-    Empty ones are left out. Raises `InputError` where more than one line can't be told.
+    Empty records are left out. Raises `InputError` if an error covers more than one line.
     """
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -74,7 +74,7 @@ def _records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, int, l
 
 
 def _delimiter(heading: str) -> str:
-    """Return what parts the columns of the heading: tables from where a comma is in numbers have semicolons."""
+    """Guess the delimiter from the heading: where numbers have a decimal comma, tables have semicolons."""
     return ";" if heading.count(";") > heading.count(",") else ","
 
 
@@ -89,7 +89,7 @@ def _heading(cells: Sequence[str], line: int) -> list[str]:
 
 
 def _fields(heading: Sequence[str], cells: Sequence[str]) -> dict[str, JsonValue]:
-    """A column without a name is left out where it is empty, as of a delimiter too many; else it gets a number."""
+    """Return the cells by column. A column without a name gets a number, or is left out if it is empty."""
     return {
         name or f"column {number}": cell
         for number, (name, cell) in enumerate(zip(heading, cells, strict=True), 1)
@@ -98,9 +98,9 @@ def _fields(heading: Sequence[str], cells: Sequence[str]) -> dict[str, JsonValue
 
 
 def _are_rows(lines: Sequence[str], delimiter: str, columns: int) -> bool:
-    """Do these lines, which a cell has taken in, each look like a row? Words of one column can't tell.
+    """Whether each of these lines, which are inside a cell, looks like a row of its own.
 
-    Prose has a comma here and there, so with two columns one line says nothing yet.
+    One column can't tell; and since prose has commas too, with two columns it takes more than one line.
     """
     if not lines or columns < 2 or (columns == 2 and len(lines) < 2):
         return False

@@ -1,4 +1,4 @@
-"""Read what a batch is run over: lines of JSON, CSV, plain lines, or a folder; each input becomes a task."""
+"""Read the inputs of a batch: lines of JSON, a table, plain lines, or a folder. Each input becomes a task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.input_lines import LARGEST_FILE, Input, json_lines, plain_lines, text_of
 from llm_orc.app.batches.input_tables import table_rows
-from llm_orc.app.batches.placeholders import fill, placeholders, words
+from llm_orc.app.batches.placeholders import as_text, fill, placeholders
 from llm_orc.app.runs.run import check_task
 from llm_orc.errors import InputError
 from llm_orc.jsontypes import JsonValue
@@ -25,14 +25,14 @@ _STRANGE = re.compile("[\0\ud800-\udfff]")
 _TASK_FIELDS = ("input", "task", "prompt", "text")
 _LABEL_FIELDS = ("id", "name")
 _LONGEST_LABEL = 80
-# Not blocking, so that a pipe put in a file's place can't hang us.
+# Not blocking: a pipe in place of a file would otherwise never return.
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _MOST_SHOWN = 20  # columns
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One input as a task, or why it is none. `number` counts from 1."""
+    """One input as a task, or the reason why it can't be one. `number` counts from 1."""
 
     number: int
     line: int
@@ -44,23 +44,23 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
-    """How inputs become tasks. `columns` renames: column → placeholder.
+    """How inputs become tasks. `columns` maps columns to placeholders with other names.
 
-    `prompts` are the other texts that columns stand in, by what they are called in errors.
+    `prompts` are the other texts with placeholders, by their names in errors.
     """
 
     template: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
-    limit: int | None = None  # only the first so many
-    sample: int | None = None  # only so many, drawn at random, but always the same ones
+    limit: int | None = None  # use only this many, the first ones
+    sample: int | None = None  # use only this many, chosen at random, but the same ones each time
     prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None) -> list[Input]:
     """Read `source`: a file, a folder, or `-` for `stdin`.
 
-    `form` is `jsonl`, `csv`, `tsv` or `lines`; None: as the name and the content say. An input that can't be read
-    is in the list, with its error. Raises `InputError` where nothing can be read.
+    `form` is `jsonl`, `csv`, `tsv` or `lines`; None: found out from the name and the content. An input that can't
+    be read is in the list, with its error. Raises `InputError` if nothing can be read.
     """
     if source == "-":
         return _read_as(form or "", text_of(stdin or b"", "standard input"))
@@ -99,13 +99,13 @@ def _by_content(text: str) -> Iterator[Input]:
 
 
 def _folder(folder: Path) -> Iterator[Input]:
-    """A file is an input, also behind a link that stays in the folder; one that leads out of it is never read."""
+    """Yield each file as an input. A link is followed only to a file of the same folder."""
     root = folder.resolve()
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path.is_file() or path.is_symlink()) or path.is_dir():
             continue
         named: dict[str, JsonValue] = {"name": path.name}
-        target = Path(os.path.realpath(path))  # of a circle of links it makes no error
+        target = Path(os.path.realpath(path))  # raises no error for links in a circle
         if target.parent != root or target.name.startswith("."):
             yield Input(
                 0, named, f"`{path.name}` is a link that leads out of the folder or to a hidden file: not read"
@@ -143,7 +143,7 @@ def make_tasks(inputs: Sequence[Input], shaping: Shaping) -> list[Task]:
 
 
 def _column_of_task(columns: Sequence[str], shaping: Shaping) -> str | None:
-    """Return the column that is the task where no template says so: the same one for every input."""
+    """Return the column that has the tasks if there is no template: the same one for every input."""
     known = [shaping.columns.get(name, name) for name in columns]
     found = next((name for name in _TASK_FIELDS if name in known), None)
     return known[0] if found is None and len(known) == 1 else found
@@ -200,7 +200,7 @@ def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Tas
     if strange is not None:
         one = Input(one.line, {}, f"column {strange[:80]!a} holds characters that are no text")
     values = {shaping.columns.get(name, name): value for name, value in one.fields.items()}
-    label = next((words(values[name]) for name in _LABEL_FIELDS if name in values), "")[:_LONGEST_LABEL]
+    label = next((as_text(values[name]) for name in _LABEL_FIELDS if name in values), "")[:_LONGEST_LABEL]
     where = f"line {one.line}" if one.line else f"`{label}`"
     task, error = "", one.error if strange is None else f"{where}: {one.error}"
     if error is None:
@@ -219,11 +219,11 @@ def _task_of(values: Mapping[str, JsonValue], template: str | None, of_task: str
         return fill(template, values)
     if of_task is None or of_task not in values:
         raise InputError(f"the input has no column `{of_task or 'input'}`")
-    return words(values[of_task])
+    return as_text(values[of_task])
 
 
 def _is_strange(value: JsonValue) -> bool:
-    """Half a surrogate pair is no text, and PostgreSQL keeps no NUL."""
+    """Whether it has half a surrogate pair, which is not valid text, or a NUL, which PostgreSQL can't store."""
     if isinstance(value, str):
         return _STRANGE.search(value) is not None
     if isinstance(value, dict):

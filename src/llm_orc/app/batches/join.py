@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.app.wiring import App
-    from llm_orc.batches.store_url import Place
+    from llm_orc.batches.store_url import StoreUrl
     from llm_orc.batches.workers.limits import SharedLimits
 
 
@@ -45,7 +45,7 @@ class WorkerEvents:
 @asynccontextmanager
 async def join_store(
     app: App,
-    place: Place,
+    store_url: StoreUrl,
     events: WorkerEvents,
     *,
     only: Sequence[str] | None = None,
@@ -55,7 +55,7 @@ async def join_store(
 
     `limits`, by provider, become those of all workers. Raises `StoreBusy`, `StorageError`.
     """
-    with WorkerStore(place) as store:
+    with WorkerStore(store_url) as store:
         async with BatchCalls(app, store) as calls:
             executor = RowExecutor(store, calls, app.clock, only=only)
             worker = Worker(store, executor, limits=limits, on_wait=events.waiting, on_note=events.note)

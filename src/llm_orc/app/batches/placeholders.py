@@ -1,4 +1,4 @@
-"""Columns of an input in a text: `{{column}}`. A value is put in once, and what it holds is not read again."""
+"""Placeholders in a text: `{{column}}`. A value is put in once, and placeholders in the value stay as they are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def placeholders(text: str) -> tuple[str, ...]:
 
 
 def fill(text: str, values: Mapping[str, JsonValue]) -> str:
-    """Put the values in. Raises `InputError` where one is missing."""
+    """Fill in the values. Raises `InputError` if one is missing."""
     missing = next((name for name in placeholders(text) if name not in values), None)
     if missing is not None:
         raise InputError(f"the input has no `{missing}`")
@@ -30,21 +30,21 @@ def fill(text: str, values: Mapping[str, JsonValue]) -> str:
 
 
 def fill_known(text: str, values: Mapping[str, JsonValue]) -> str:
-    """Put in the values that there are; other braces stay as they are."""
+    """Fill in the values that are there; other braces stay as they are."""
     return _PLACEHOLDER.sub(
-        lambda match: words(values[match[1].strip()]) if match[1].strip() in values else match[0], text
+        lambda match: as_text(values[match[1].strip()]) if match[1].strip() in values else match[0], text
     )
 
 
 def rename(text: str, names: Mapping[str, str]) -> str:
-    """Give placeholders the names that `names` has for theirs; others stay."""
+    """Rename placeholders by `names`; others stay."""
     return _PLACEHOLDER.sub(
         lambda match: "{{" + names[match[1].strip()] + "}}" if match[1].strip() in names else match[0], text
     )
 
 
-def words(value: JsonValue) -> str:
-    """Return a value as it stands in a text."""
+def as_text(value: JsonValue) -> str:
+    """Return the text that a value becomes: a string as it is, null as nothing, all else as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A batch before it starts: its inputs as rows, its id, the access of every agent, and what it may cost."""
+"""Plan a batch before it starts: its rows, its id, the access of every agent, and what it may cost."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What the person asked for. None: as the settings say, or without a limit."""
+    """Options of a new batch. None: as the settings say, or no limit."""
 
-    inputs: str  # where they came from, for people
+    inputs: str  # where they come from, for people
     shaping: Shaping = field(default_factory=Shaping)
     store: str | None = None
     allow_metered: bool = False
     rehearse: bool = False
-    again: bool = False  # a batch of its own, though the same one was run before
+    again: bool = False  # a new batch, even if the same one was run before
     rows_at_once: int | None = None
     max_cost_usd: float | None = None
     max_calls: int | None = None
@@ -51,21 +51,21 @@ class BatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A batch that is ready to be kept: its recipe, its rows, and its limits."""
+    """A batch that is ready to be stored."""
 
     batch_id: str
     recipe: Recipe
     rows: Sequence[NewRow]
     limits: BatchLimits
     options: BatchOptions
-    most_usd: float = 0.0  # that one try of a call can cost
+    most_usd: float = 0.0  # the most that one try of a call can cost
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A batch to go on with, with `failed` its failed rows too. A limit that is None stays as it was."""
+class ResumeRequest:
+    """A batch to resume, if `failed` with its failed rows. A limit that is None stays as it was."""
 
-    batch: str  # its id, the beginning of it, or `last`
+    batch: str  # its id, the start of it, or `last`
     store: str | None = None
     allow_metered: bool = False
     failed: bool = False
@@ -75,13 +75,13 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
-    """A batch that is kept and goes on: its recipe as it is now, and its limits."""
+class PlannedResume:
+    """A stored batch that is ready to be resumed, with its present recipe and limits."""
 
     batch_id: str
     recipe: Recipe
     limits: BatchLimits
-    most_usd: float = 0.0  # that one try of a call can cost
+    most_usd: float = 0.0  # the most that one try of a call can cost
 
 
 def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options: BatchOptions) -> Submission:
@@ -93,7 +93,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     shaping = replace(options.shaping, template=template, prompts=prompts_with_columns(choices))
     tasks = make_tasks(inputs, shaping)
     recipe = Recipe(
-        # Rows know nothing of each other. Limits are the batch's, so that they can be changed.
+        # A row has no conversation with others. Limits belong to the batch, so that they can be changed.
         ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
         task="",
         choices=with_own_columns(choices, shaping.columns),
@@ -114,7 +114,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
 
 
 def _by_default(app: App, choices: tuple[ModelChoice, ...]) -> tuple[ModelChoice, ...]:
-    """Put in the models that the settings name where the choice names none: another one is another batch."""
+    """Fill in the provider's default model where no model is chosen: with another default it is another batch."""
     providers = app.settings.providers
     return tuple(
         replace(choice, model=find_provider(choice.provider, providers).default_model)
@@ -129,14 +129,14 @@ def _new_row(task: Task) -> NewRow:
 
 
 async def plan_batch(app: App, submission: Submission, planned: Callable[[AccessPlan, int], None]) -> Submission:
-    """Find the access of every agent before anything is kept or spent, and show it. Raises for all at once.
+    """Find the access of every agent before anything is stored or spent, and show it with `planned`.
 
-    A batch that is there already goes on with the models that it has.
+    A batch that is stored already keeps its models. Raises `AuthError` and others, for all agents at once.
     """
     recipe, tasks = submission.recipe, [row.task for row in submission.rows if row.error is None]
     known = stored_batch(app, submission.options.store, submission.batch_id)
     if known is not None:
-        recipe = replace(recipe, choices=_named_as_now(known.recipe.choices, recipe.choices))
+        recipe = replace(recipe, choices=_with_present_origin(known.recipe.choices, recipe.choices))
     waiting = len(tasks) if known is None else known.to_do
     added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
@@ -144,52 +144,56 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     return replace(submission, recipe=ready, most_usd=most_usd)
 
 
-def _named_as_now(kept: Choices, now: Choices) -> Choices:
-    """Return the models as they were kept, by whose word they are now: trust may have been given or taken back."""
-    return {agent: tuple(_named_as(choice, now[agent]) for choice in choices) for agent, choices in kept.items()}
+def _with_present_origin(kept: Choices, now: Choices) -> Choices:
+    """Return the stored models, named by the files that name them now: trust may have changed since."""
+    return {
+        agent: tuple(_with_origin(choice, now[agent]) for choice in choices) for agent, choices in kept.items()
+    }
 
 
-def _named_as(kept: ModelChoice, now: tuple[ModelChoice, ...]) -> ModelChoice:
-    """What is not among them any more is an untrusted word where any of them is one."""
+def _with_origin(kept: ModelChoice, now: tuple[ModelChoice, ...]) -> ModelChoice:
+    """A model that no file names any more counts as named by the project if any of the present ones is."""
     untrusted = next((choice for choice in now if choice.named_by == "project"), now[0])
     same = next((choice for choice in now if choice.profile == kept.profile), untrusted)
     return replace(kept, named_by=same.named_by, named_in=same.named_in)
 
 
-async def plan_going(app: App, wanted: Wanted, planned: Callable[[AccessPlan, int], None]) -> Going:
-    """The same for a batch that is kept: for its rows that wait, or were cancelled.
+async def plan_resume(
+    app: App, request: ResumeRequest, planned: Callable[[AccessPlan, int], None]
+) -> PlannedResume:
+    """Plan a stored batch as `plan_batch` does, for its rows that wait or were cancelled.
 
-    Raises `BatchNotFound`, and `InputError` where the failed rows of a cancelled batch are wanted.
+    Raises `BatchNotFound`, and `InputError` if the failed rows of a cancelled batch are to be retried.
     """
-    known = find_batch(app, wanted.batch, wanted.store)
+    known = find_batch(app, request.batch, request.store)
     batch_id, kept = known.batch.batch_id, known.batch.limits
-    if wanted.failed and known.batch.state == "cancelled":
+    if request.failed and known.batch.state == "cancelled":
         raise InputError(
             f"batch `{batch_id}` was cancelled",
-            hint=f"Go on with the whole of it: llm-orc batch resume {batch_id}",
+            hint=f"Resume the whole batch: llm-orc batch resume {batch_id}",
         )
     if known.batch.kept < known.batch.total:
         raise InputError(
-            f"batch `{batch_id}` was stopped while its inputs were kept: {known.batch.kept:,} of"
+            f"batch `{batch_id}` was stopped while its inputs were stored: {known.batch.kept:,} of"
             f" {known.batch.total:,} are there",
-            hint=f"The command that began it goes on, over `{known.batch.inputs}`: llm-orc batch"
+            hint=f"Give the command that started it again, with `{known.batch.inputs}`: llm-orc batch"
             f" {known.batch.ensemble} --inputs …",
         )
     limits = replace(
         kept,
-        max_cost_usd=kept.max_cost_usd if wanted.max_cost_usd is None else wanted.max_cost_usd,
-        max_calls=kept.max_calls if wanted.max_calls is None else wanted.max_calls,
+        max_cost_usd=kept.max_cost_usd if request.max_cost_usd is None else request.max_cost_usd,
+        max_calls=kept.max_calls if request.max_calls is None else request.max_calls,
     )
-    recipe = replace(known.recipe, allow_metered=wanted.allow_metered or known.recipe.allow_metered)
-    rows = known.to_do + (known.failed if wanted.failed else 0)
+    recipe = replace(known.recipe, allow_metered=request.allow_metered or known.recipe.allow_metered)
+    rows = known.to_do + (known.failed if request.failed else 0)
     added = known.added
     recipe, most_usd = await _plan(app, recipe, limits, _ToDo(rows, known.longest_task, added), planned)
-    return Going(batch_id, recipe, limits, most_usd)
+    return PlannedResume(batch_id, recipe, limits, most_usd)
 
 
 @dataclass(frozen=True, slots=True)
 class _ToDo:
-    """What is left to do of a batch. `added` are the characters that a row puts into system prompts at most."""
+    """What is left to do. `added`: the characters that a row adds to each agent's system prompt, at most."""
 
     rows: int
     longest_task: str
@@ -203,7 +207,7 @@ async def _plan(
     to_do: _ToDo,
     planned: Callable[[AccessPlan, int], None],
 ) -> tuple[Recipe, float]:
-    """Return the recipe with nothing left open, and the most that one try of a call can cost."""
+    """Return the recipe with every model decided, and the most that one try of a call can cost."""
     async with Runtime(app) as runtime:
         terms = Terms(Consent(recipe.allow_metered).paying, recipe.rehearsal)
         models = await runtime.models_for(recipe.choices, terms)

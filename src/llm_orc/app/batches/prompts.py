@@ -1,4 +1,4 @@
-"""Columns of an input in agents' system prompts: checked before anything is spent, put in for each row."""
+"""Columns of the input in agents' system prompts: checked before anything is spent, filled in for each row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def prompts_with_columns(choices: Mapping[str, Sequence[ModelChoice]]) -> dict[str, str]:
-    """Return the system prompts that have placeholders, by what they are called in errors."""
+    """Return the system prompts that have placeholders, by their names in errors."""
     found: dict[str, str] = {}
     for agent, ways in choices.items():
         for choice in ways:
@@ -30,7 +30,7 @@ def prompts_with_columns(choices: Mapping[str, Sequence[ModelChoice]]) -> dict[s
 def with_own_columns(
     choices: Mapping[str, tuple[ModelChoice, ...]], columns: Mapping[str, str]
 ) -> dict[str, tuple[ModelChoice, ...]]:
-    """Write placeholders by the inputs' own names of their columns. `columns` renames: column → placeholder."""
+    """Replace placeholders by the names of the columns. `columns` maps columns to placeholders."""
     own = {placeholder: column for column, placeholder in columns.items()}
     return {
         agent: tuple(
@@ -70,7 +70,7 @@ def recipe_of_row(recipe: Recipe, task: str, fields: Mapping[str, JsonValue]) ->
 def longest_additions(
     choices: Mapping[str, Sequence[ModelChoice]], rows: Iterable[Mapping[str, JsonValue]]
 ) -> dict[str, int]:
-    """Return by how many characters a row makes each agent's first system prompt longer, at most."""
+    """Return how many characters a row adds to each agent's first system prompt, at most."""
     prompts = {
         agent: ways[0].system_prompt
         for agent, ways in choices.items()

@@ -1,20 +1,20 @@
-"""Which store of batches is meant: what the person named, else the setting, else a file of the user's."""
+"""The store of batches: the one given by option, else by setting, else a file in the user's state folder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.batches.store_url import Place, place_of
+from llm_orc.batches.store_url import StoreUrl, parse_store_url
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
 
 
-def batch_place(app: App, named: str | None) -> Place:
-    """Raises `InputError` where what was named is no store, or holds a password."""
-    return place_of(named or app.settings.batch.store, app.paths.batches_database)
+def batch_store_url(app: App, named: str | None) -> StoreUrl:
+    """Return the store. Raises `InputError` if `named` is not a store, or contains a password."""
+    return parse_store_url(named or app.settings.batch.store, app.paths.batches_database)
 
 
-def is_own_store(app: App, place: Place) -> bool:
-    """Is it the file in the user's own state folder, which nobody else can have written to?"""
-    return place == place_of(None, app.paths.batches_database)
+def is_own_store(app: App, store_url: StoreUrl) -> bool:
+    """Whether it is the file in the user's own state folder, to which nobody else can write."""
+    return store_url == parse_store_url(None, app.paths.batches_database)

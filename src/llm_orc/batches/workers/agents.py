@@ -1,4 +1,4 @@
-"""Agents whose provider has a limit over all workers: each is a workflow of its own, on its provider's queue."""
+"""Agents whose provider has a limit over all workers: each is its own workflow, on its provider's queue."""
 
 from __future__ import annotations
 
@@ -12,52 +12,53 @@ import sqlalchemy as sa
 from llm_orc.batches.batch import AGENT_WORKFLOW
 from llm_orc.batches.database import in_store
 from llm_orc.batches.tables import BATCHES
-from llm_orc.batches.workers.foreign_work import DAMAGED
+from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS
 from llm_orc.batches.workers.limits import limit_queue, limited_providers
-from llm_orc.batches.workers.queues import queue_again
+from llm_orc.batches.workers.queues import requeue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
-_LOOK_S = 0.15
-_GONE_EVERY = 20  # looks
-_SPENT_LOOK_S = 1.0
-_OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+_POLL_S = 0.15
+_CHECK_DELETED_EVERY = 20  # polls
+_SPENT_POLL_S = 1.0
+_FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 class QueuedAgents:
-    """Puts agents on queues and waits for them, with one question to the store for all of them."""
+    """Queues agents and waits for their answers, with one query of the store for all of them."""
 
     def __init__(self, engine: sa.Engine, client: DBOSClient, application_version: str) -> None:
         self._engine, self._client, self._version = engine, client, application_version
         self._waiting: dict[str, asyncio.Future[WorkflowStatus]] = {}
 
     async def limited(self) -> frozenset[str]:
-        """Return the providers whose agents go on queues."""
+        """Return the providers whose agents are queued."""
         return await in_store(partial(limited_providers, self._engine))
 
-    async def ask(self, row: str, agent: str, prompt: str, provider: str) -> str:
-        """Return the outcome of `agent`, whichever worker asked it. After a crash it may be repeated.
+    async def call(self, row: str, agent: str, prompt: str, provider: str) -> str:
+        """Return the outcome of `agent` as text, whichever worker called it. Calling this again is harmless.
 
-        `row` is the workflow of the row. Raises `RuntimeError` where the workflow failed: a bug, no failed agent.
+        `row` is the id of the row's workflow. Raises `RuntimeError` if the agent's workflow failed, which is a
+        bug: a failed agent is an outcome.
         """
         name, queue = f"{row}:{agent}", limit_queue(provider)
         await in_store(partial(self._enqueue, name, row, agent, prompt, queue=queue))
-        while (over := await self._over(name)).status == "CANCELLED":
+        while (over := await self._finished(name)).status == "CANCELLED":
             if await in_store(partial(self._is_cancelled, row)):
-                await asyncio.get_running_loop().create_future()  # and is told soon
-            # It was cancelled with its batch, which goes on now, or once its budget is raised.
-            while await in_store(partial(self._is_spent, row)):  # noqa: ASYNC110 - others raise it
-                await asyncio.sleep(_SPENT_LOOK_S)
-            await in_store(partial(queue_again, self._engine, [over], queue))
+                await asyncio.get_running_loop().create_future()  # its own cancellation is on its way
+            # It was cancelled with its batch, which continues now, or once its budget is raised.
+            while await in_store(partial(self._is_spent, row)):  # noqa: ASYNC110 - another process raises it
+                await asyncio.sleep(_SPENT_POLL_S)
+            await in_store(partial(requeue, self._engine, [over], queue))
         if over.error is not None or not isinstance(over.output, str):
             raise RuntimeError(f"agent workflow {name} ended with {over.status}: {over.error}")
         return over.output
 
     async def forget(self, row: str, agents: Iterable[str]) -> None:
-        """Take agents of the row off their queues."""
+        """Take agents of the row off their queues: nobody waits for them any more."""
         await in_store(partial(self._client.cancel_workflows, [f"{row}:{agent}" for agent in sorted(agents)]))
 
     def _is_cancelled(self, row: str) -> bool:
@@ -78,34 +79,34 @@ class QueuedAgents:
         }
         self._client.enqueue(options, row, agent, prompt)
 
-    async def _over(self, name: str) -> WorkflowStatus:
-        """Raises `LookupError` where the agent is gone: its batch was deleted."""
+    async def _finished(self, name: str) -> WorkflowStatus:
+        """Return the finished workflow. Raises `LookupError` if it is gone because its batch was deleted."""
         future = self._waiting.setdefault(name, asyncio.get_running_loop().create_future())
         try:
             return await future
         finally:
             self._waiting.pop(name, None)
 
-    async def look(self) -> None:
-        """Look again and again for those that are waited for; it ends when it is cancelled."""
-        looks = 0
+    async def poll(self) -> None:
+        """Poll the store for the agents that are waited for, until cancelled."""
+        polls = 0
         while True:
-            await asyncio.sleep(_LOOK_S)
-            looks += 1
-            with suppress(*DAMAGED):  # and they are taken out
-                await self._look_once(looks)
+            await asyncio.sleep(_POLL_S)
+            polls += 1
+            with suppress(*DAMAGED_ROWS):  # which will be removed
+                await self._poll_once(polls)
 
-    async def _look_once(self, looks: int) -> None:
+    async def _poll_once(self, polls: int) -> None:
         asked = list(self._waiting)
         if asked:
-            for status in await in_store(partial(self._find, asked, _OVER)):
+            for status in await in_store(partial(self._find, asked, _FINISHED)):
                 future = self._waiting.get(status.workflow_id)
                 if future is not None and not future.done():
                     future.set_result(status)
-        if asked and looks % _GONE_EVERY == 0:
-            await self._tell_gone(asked)
+        if asked and polls % _CHECK_DELETED_EVERY == 0:
+            await self._fail_deleted(asked)
 
-    async def _tell_gone(self, asked: list[str]) -> None:
+    async def _fail_deleted(self, asked: list[str]) -> None:
         there = {status.workflow_id for status in await in_store(partial(self._find, asked, None))}
         for name in set(asked) - there:
             future = self._waiting.get(name)

@@ -1,4 +1,4 @@
-"""What a batch and each of its rows may spend, over all workers: counted in the store before a call starts."""
+"""The budget of a batch and of each row, over all workers: counted in the store before a call is sent."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from llm_orc.agents.budget import Tried
 
 _ROUNDING_USD = 1e-9
-_DRAWN_AT_ONCE = 64  # calls
-_SHARE_DRAWN = 32  # one in so many of those that are left: what a killed worker can take along
-_STALE_S = 1.0  # since a look at whether this worker still counts as alive
-_LOOK_S = 0.25  # for calls under way that cost less than was put aside for them
+_COUNTED_AT_ONCE = 64  # calls
+_SHARE_COUNTED = 32  # at most one in so many of the calls that are left: a killed worker loses them
+_STALE_S = 1.0  # after which this worker has to check again that it is not evicted
+_POLL_S = 0.25  # for calls in progress that cost less than was reserved for them
 
 
 class LimitsChanged(Exception):
-    """Somebody submitted the batch again with other limits: how a call is made depends on them."""
+    """The batch was submitted again with other kinds of limits, on which depends how a call is made."""
 
 
 class BatchAccount:
@@ -41,44 +41,43 @@ class BatchAccount:
         self.limits = limits
         self._engine, self._worker_id, self._batch_id = engine, worker_id, batch_id
         self._is_shared = engine.dialect.name == "postgresql"
-        self._drawn = 0  # calls that are counted and not made yet
-        self._drawing = asyncio.Lock()
-        self._line = asyncio.Lock()  # of calls that wait for money: one of them looks
+        self._counted = 0  # calls that are counted in the store and not made yet
+        self._counting = asyncio.Lock()
+        self._reserving = asyncio.Lock()  # calls that wait for money: one of them polls
 
     def of_row(self, number: int, before_send: Callable[[], Awaitable[None]]) -> RowBudget:
         """`before_send` is awaited immediately before each try is counted and sent; it may hold the try back."""
         return RowBudget(self, number, before_send)
 
-    # --- calls --------------------------------------------------------------------------------------------
-
     async def count_call(self, number: int, what: str) -> None:
-        """Count one try of a call. Raises `BudgetExceeded` where row or batch have made all that they may.
+        """Count one try of a call. If this raises, the try must not be sent.
 
-        Raises `GoneForDead`, `LimitsChanged`; then too nothing may be sent.
+        Raises `BudgetExceeded` if the row has no call left, `BatchBudgetExceeded` if the batch has none,
+        `BatchNotFound` if the batch was deleted, `Evicted`, and `LimitsChanged`.
         """
-        looked_at = time.monotonic()
+        checked_at = time.monotonic()
         if self._is_shared:
-            await self._see_limits()
-        async with self._drawing:
-            if not self._drawn:
-                self._drawn = await in_store(partial(self._draw, what))
-            self._drawn -= 1
+            await self._check_limits()
+        async with self._counting:
+            if not self._counted:
+                self._counted = await in_store(partial(self._count_some, what))
+            self._counted -= 1
         if self.limits.row_max_calls is not None:
             try:
                 await in_store(partial(self._count_of_row, number, what))
             except BudgetExceeded:
-                self._drawn += 1
+                self._counted += 1
                 raise
-        if self._is_shared and time.monotonic() - looked_at > _STALE_S:
-            await self._see_limits()  # we may have been stopped in between, and others have our rows
+        if self._is_shared and time.monotonic() - checked_at > _STALE_S:
+            await self._check_limits()  # this process may have been suspended and evicted meanwhile
 
-    async def _see_limits(self) -> None:
-        before, self.limits = self.limits, await in_store(self._look)
+    async def _check_limits(self) -> None:
+        before, self.limits = self.limits, await in_store(self._read_limits)
         if before.kinds != self.limits.kinds:
             raise LimitsChanged
 
-    def _look(self) -> BatchLimits:
-        """Return the limits, which may have changed. A file is one process's: there they don't."""
+    def _read_limits(self) -> BatchLimits:
+        """Return the limits, which another process may have changed in a shared store."""
         this = BATCHES.c.batch_id == self._batch_id
         alive = sa.exists().where(WORKERS.c.worker_id == self._worker_id)
         with one_statement(self._engine) as connection:
@@ -89,8 +88,8 @@ class BatchAccount:
             raise Evicted(self._worker_id)
         return BatchLimits(*found)
 
-    def _draw(self, what: str) -> int:
-        """Count some calls at once, so that not each one writes; near the limit, one. Returns how many."""
+    def _count_some(self, what: str) -> int:
+        """Count several calls at once, to write less often, and fewer near the limit. Return how many."""
         this = BATCHES.c.batch_id == self._batch_id
         with self._engine.begin() as connection:
             batch = connection.execute(
@@ -100,11 +99,11 @@ class BatchAccount:
             if left < 1:
                 raise BatchBudgetExceeded(
                     f"{what} is not asked: the batch has made all the calls that it may make (`--max-calls`)",
-                    hint="The same command with a higher --max-calls goes on.",
+                    hint="To continue, give the same command with a higher `--max-calls`.",
                 )
-            drawn = int(max(1, min(_DRAWN_AT_ONCE, left // _SHARE_DRAWN)))
-            connection.execute(sa.update(BATCHES).where(this).values(calls=BATCHES.c.calls + drawn))
-            return drawn
+            counted = int(max(1, min(_COUNTED_AT_ONCE, left // _SHARE_COUNTED)))
+            connection.execute(sa.update(BATCHES).where(this).values(calls=BATCHES.c.calls + counted))
+            return counted
 
     def _count_of_row(self, number: int, what: str) -> None:
         row = sa.and_(ROWS.c.batch_id == self._batch_id, ROWS.c.number == number)
@@ -115,37 +114,35 @@ class BatchAccount:
             raise BudgetExceeded(
                 f"{what} is not asked: the row has made all the {self.limits.row_max_calls} calls that one run may"
                 " make (`max_calls`)",
-                hint="Raise it, give the batch's command again, then: llm-orc batch retry-failed",
+                hint="Raise it, give the batch's command again, then run: llm-orc batch retry-failed",
             )
 
     async def give_back(self) -> None:
-        """Count no more calls than were made, now that none follows. What a killed worker drew stays counted."""
-        async with self._drawing:
-            drawn, self._drawn = self._drawn, 0
-            if drawn:
-                with suppress(sa.exc.SQLAlchemyError):  # never twice: rather too many are counted than too few
-                    await asyncio.to_thread(self._undraw, drawn)
+        """Stop counting calls that were not made, since none follows. Those of a killed worker stay counted."""
+        async with self._counting:
+            unused, self._counted = self._counted, 0
+            if unused:
+                with suppress(sa.exc.SQLAlchemyError):  # not tried again: better to count too many than too few
+                    await asyncio.to_thread(self._count_less, unused)
 
-    def _undraw(self, drawn: int) -> None:
+    def _count_less(self, unused: int) -> None:
         with one_statement(self._engine) as connection:
             fewer = sa.update(BATCHES).where(BATCHES.c.batch_id == self._batch_id)
-            connection.execute(fewer.values(calls=BATCHES.c.calls - drawn))
+            connection.execute(fewer.values(calls=BATCHES.c.calls - unused))
 
-    # --- money --------------------------------------------------------------------------------------------
+    async def reserve(self, number: int, most_usd: float, what: str) -> str:
+        """Reserve `most_usd` and return the reservation's id; wait while calls in progress may leave enough.
 
-    async def take(self, number: int, most_usd: float, what: str) -> str:
-        """Put `most_usd` aside and return the name of that; waits while calls under way may yet leave enough.
-
-        Raises `BudgetExceeded` where they can't.
+        Raises `BudgetExceeded`, or `BatchBudgetExceeded`, if they can't leave enough.
         """
         hold_id = uuid.uuid4().hex
-        async with self._line:
+        async with self._reserving:
             while True:
-                if await in_store(partial(self._take, hold_id, number, most_usd, what)):
+                if await in_store(partial(self._reserve, hold_id, number, most_usd, what)):
                     return hold_id
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
 
-    def _take(self, hold_id: str, number: int, most_usd: float, what: str) -> bool:
+    def _reserve(self, hold_id: str, number: int, most_usd: float, what: str) -> bool:
         with self._engine.begin() as connection:
             limits = (BATCHES.c.max_cost_usd, BATCHES.c.row_max_cost_usd, BATCHES.c.spent_usd)
             batch = connection.execute(
@@ -160,33 +157,33 @@ class BatchAccount:
                     HOLDS.c.batch_id == self._batch_id
                 )
             ).all()
-            if any(hold[0] == hold_id for hold in holds):  # the connection broke after it was kept
+            if any(hold[0] == hold_id for hold in holds):  # it was stored before the connection broke
                 return True
-            of_row = _Purse(batch.row_max_cost_usd, spent_of_row)
-            of_batch = _Purse(batch.max_cost_usd, batch.spent_usd)
+            of_row = _Allowance(batch.row_max_cost_usd, spent_of_row)
+            of_batch = _Allowance(batch.max_cost_usd, batch.spent_usd)
             for _, of, usd, lives in holds:
                 of_batch.add(usd, lives=lives)
                 if of == number:
                     of_row.add(usd, lives=lives)
-            if not of_row.can_have(most_usd):
+            if not of_row.can_fit(most_usd):
                 raise BudgetExceeded(
                     f"{what} may cost up to ${most_usd:.4f}, and the row may not cost so much more (`max_cost`)",
-                    hint="Raise it, give the batch's command again, then: llm-orc batch retry-failed",
+                    hint="Raise it, give the batch's command again, then run: llm-orc batch retry-failed",
                 )
-            if not of_batch.can_have(most_usd):
+            if not of_batch.can_fit(most_usd):
                 raise BatchBudgetExceeded(
                     f"{what} may cost up to ${most_usd:.4f}, and the batch may not cost so much more"
                     " (`--max-cost`)",
-                    hint="The same command with a higher --max-cost goes on.",
+                    hint="To continue, give the same command with a higher `--max-cost`.",
                 )
-            if not (of_row.has(most_usd) and of_batch.has(most_usd)):
+            if not (of_row.fits(most_usd) and of_batch.fits(most_usd)):
                 return False
             hold = {"batch_id": self._batch_id, "number": number, "worker_id": self._worker_id, "usd": most_usd}
             connection.execute(sa.insert(HOLDS).values(hold_id=hold_id, **hold))
             return True
 
     def settle(self, hold_id: str, number: int, spent_usd: float) -> None:
-        """Count what the call has cost in place of what was put aside. Once, however often it is called."""
+        """Replace the reservation by what the call has cost. Calling this again changes nothing."""
         with self._engine.begin() as connection:
             if not connection.execute(sa.delete(HOLDS).where(HOLDS.c.hold_id == hold_id)).rowcount:
                 return
@@ -200,9 +197,9 @@ class BatchAccount:
 
 
 class RowBudget:
-    """What one row may spend, of its own and of its batch's. See `agents.budget.Spending`.
+    """The budget of one row: its own, and its share of the batch's. See `agents.budget.Spending`.
 
-    What a killed worker had put aside stays spent: its calls may have been billed.
+    What a killed worker had reserved counts as spent: its calls may have been billed.
     """
 
     def __init__(self, account: BatchAccount, number: int, before_send: Callable[[], Awaitable[None]]) -> None:
@@ -219,7 +216,7 @@ class RowBudget:
         if not self.limits_cost or not tried.most_usd:
             yield
             return
-        hold_id = await self._account.take(self._number, tried.most_usd, tried.what)
+        hold_id = await self._account.reserve(self._number, tried.most_usd, tried.what)
         error: BaseException | None = None
         try:
             yield
@@ -231,25 +228,27 @@ class RowBudget:
             await asyncio.shield(in_store(partial(self._account.settle, hold_id, self._number, spent_usd)))
 
 
-class _Purse:
-    """A limit, what is spent of it, and what is put aside for calls under way. A dead worker's is spent."""
+class _Allowance:
+    """A limit, what is spent of it, and what is reserved for calls in progress."""
 
     def __init__(self, limit_usd: float | None, spent_usd: float) -> None:
         self._limit_usd = None if limit_usd is None else limit_usd + _ROUNDING_USD
-        self._spent_usd, self._held_usd = spent_usd, 0.0
+        self._spent_usd, self._reserved_usd = spent_usd, 0.0
 
     def add(self, usd: float, *, lives: bool) -> None:
+        """Add a reservation. If its worker is dead, it counts as spent."""
         if lives:
-            self._held_usd += usd
+            self._reserved_usd += usd
         else:
             self._spent_usd += usd
 
-    def can_have(self, usd: float) -> bool:
-        """Could it have so much, once no call is under way?"""
+    def can_fit(self, usd: float) -> bool:
+        """Whether `usd` would fit if all calls in progress turned out free."""
         return self._limit_usd is None or self._spent_usd + usd <= self._limit_usd
 
-    def has(self, usd: float) -> bool:
-        return self._limit_usd is None or self._spent_usd + self._held_usd + usd <= self._limit_usd
+    def fits(self, usd: float) -> bool:
+        """Whether `usd` fits beside all reservations."""
+        return self._limit_usd is None or self._spent_usd + self._reserved_usd + usd <= self._limit_usd
 
 
 _LIMITS = (

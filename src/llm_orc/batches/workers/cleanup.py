@@ -1,4 +1,4 @@
-"""Take away what the durable engine keeps of rows that are over: their own record has it all."""
+"""Delete what the durable engine keeps of finished rows, whose own record has everything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, row_of_agent
 from llm_orc.batches.database import in_store
-from llm_orc.batches.workers.foreign_work import DAMAGED
+from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 _EVERY_S = 2.0
 _MANY = 2_000
-_AT_ONCE = 40  # an answer that comes meanwhile waits for them
+_AT_ONCE = 40  # few: an answer that arrives meanwhile waits
 _LOCK = sa.text("SELECT pg_try_advisory_xact_lock(7308064)")
 
 
-async def sweep(engine: sa.Engine, client: DBOSClient) -> None:
-    """Sweep again and again, until it is cancelled."""
+async def clean_up_regularly(engine: sa.Engine, client: DBOSClient) -> None:
+    """Clean up every few seconds, until cancelled."""
     while True:
         await asyncio.sleep(_EVERY_S)
-        with suppress(*DAMAGED):  # and they are taken out
-            await in_store(partial(sweep_once, engine, client))
+        with suppress(*DAMAGED_ROWS):  # which will be removed
+            await in_store(partial(clean_up, engine, client))
 
 
-def sweep_once(engine: sa.Engine, client: DBOSClient) -> None:
-    """Take away all that is over, whoever carried it out. On PostgreSQL one worker does so at a time."""
-    for take_away in (_rows, _agents):
+def clean_up(engine: sa.Engine, client: DBOSClient) -> None:
+    """Delete all finished workflows, of any worker. On PostgreSQL, one worker does so at a time."""
+    for delete_some in (_rows, _agents):
         may_be_more = True
         while may_be_more:
             with _alone(engine) as is_alone:
-                may_be_more = is_alone and take_away(client)
+                may_be_more = is_alone and delete_some(client)
 
 
 @contextmanager
@@ -51,15 +51,15 @@ def _alone(engine: sa.Engine) -> Iterator[bool]:
 
 
 def _rows(client: DBOSClient) -> bool:
-    """Returns whether there may be more."""
+    """Delete some; return whether there may be more."""
     over = _over(client, ROW_WORKFLOW)
     client.delete_workflows(over)
     return len(over) == _AT_ONCE
 
 
 def _agents(client: DBOSClient) -> bool:
-    """An agent that was asked for a row is needed until that is over."""
-    over = _over(client, AGENT_WORKFLOW, _MANY)  # those of rows that were cancelled stay, and come first
+    """Delete some agents whose row is finished; return whether there may be more."""
+    over = _over(client, AGENT_WORKFLOW, _MANY)  # those of cancelled rows stay, and come first
     if not over:
         return False
     rows = sorted({row_of_agent(name) for name in over})

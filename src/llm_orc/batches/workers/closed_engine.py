@@ -1,9 +1,9 @@
 """Close the durable engine before it is opened: no row of a store can make it run code.
 
-The engine lets each row say itself, in a column, how its values are to be read, whichever serializer it was given.
-One of its forms is pickle, which runs whatever code the value names: whoever can write a row would have every
-worker's keys. So its other readers are taken away here, in the process that opens it; only then does it get ours.
-This reaches into the engine's own modules, which a release may change: one that we don't know is not opened.
+The engine reads each value in the form that a column of its row names, whichever serializer it was given. One of
+its forms is pickle, which runs the code that the value names: whoever can write a row would get every worker's
+keys. So its other readers are removed in the process that opens it, before it gets our serializer. This reaches
+into the engine's own modules, which a release may change; a release that we don't know is not opened.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _UNPICKLERS = {id(one) for one in (pickle, pickle.load, pickle.loads, pickle.Unp
 
 @cache
 def engine_serializer() -> JsonSerializer:
-    """Return the one serializer to open the durable engine with; afterwards it can read no other form.
+    """Return the serializer for the durable engine, after removing its readers of all other forms.
 
-    Raises `StorageError` where the installed engine can't be closed.
+    Raises `StorageError` if that is not possible with the installed release.
     """
     try:
         from dbos import _serialization as forms  # noqa: PLC0415 - private, so a release may be without it
@@ -40,10 +40,10 @@ def engine_serializer() -> JsonSerializer:
 
 
 def close_other_forms(forms: ModuleType) -> None:
-    """Take the engine's other readers away and prove it by trying. `forms` is its module of serializers.
+    """Remove the engine's other readers, and prove it by trying. `forms` is its module of serializers.
 
-    All of its readers come to the three that are replaced: it has no list of serializers that could be changed.
-    Raises `StorageError` where the module is not as we know it.
+    All its readers call the three that are replaced: it has no list of serializers that could be changed.
+    Raises `StorageError` if the module is not as we know it.
     """
     ours = JsonSerializer()
     try:
@@ -61,7 +61,7 @@ def close_other_forms(forms: ModuleType) -> None:
 
 
 def _not_closed(why: str) -> StorageError:
-    """Say that no store is opened with this release of the engine."""
+    """Return the error for a release of the engine with which no store is opened."""
     return StorageError(
         f"the durable engine that is installed (dbos {version('dbos')}) can't be kept from running code that a row"
         f" of a store names: {why}",
@@ -70,7 +70,7 @@ def _not_closed(why: str) -> StorageError:
 
 
 class _NoPickle:
-    """Stands where the engine's serializers look for `pickle`."""
+    """Takes the place of `pickle` in the engine's module of serializers."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise refused("py_pickle")
@@ -84,7 +84,7 @@ def _refuse(form: str) -> Callable[..., NoReturn]:
 
 
 def _replace(owner: object, name: str, by: object) -> None:
-    getattr(owner, name)  # where the engine has it no longer, it reads in another way, which we don't know
+    getattr(owner, name)  # raises if the engine no longer has it, and so reads values in a way that we don't know
     setattr(owner, name, by)
 
 

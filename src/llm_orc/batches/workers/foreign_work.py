@@ -1,7 +1,7 @@
-"""Take work out of the store that we did not put there as it stands, before the engine reads any of it.
+"""Remove foreign work from the store before the durable engine reads it: whatever is not as we queue it.
 
-Whoever can write to the store can queue anything. What is not just as we queue it is deleted, and the row that it
-stands for is parked with the reason; `batch retry-failed` asks for it again.
+Anyone who can write to the store can queue anything. A workflow that is not exactly as we queue it is deleted, and
+its row is parked with the reason; `batch retry-failed` queues it again.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from llm_orc.batches.workers.serializer import SERIALIZATION, refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from llm_orc.batches.store_url import Place
+    from llm_orc.batches.store_url import StoreUrl
 
-DAMAGED = (ValueError, TypeError, KeyError)
-"""What the engine raises where it lists a row with damaged columns; who lists again later does without it."""
+DAMAGED_ROWS = (ValueError, TypeError, KeyError)
+"""What the engine raises when it lists a workflow with damaged columns. Once that is removed, listing works."""
 
-_MOST_SHOWN = 60  # characters of a name
-_MOST_CHECKED = 1_000  # characters of inputs
+_LONGEST_SHOWN = 60  # characters of a name
+_LONGEST_CHECKED = 1_000  # characters of inputs
 _AT_ONCE = 500
 _OF = ENGINE_WORKFLOWS.c
 _UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
-_UNKNOWN_WORK = "it names work that `llm-orc` doesn't do"
-_OTHER_INPUTS = "what it is to begin with is not what its name says"
-_NOT_BEGUN = "it could not be begun: what the store holds of it is damaged"
+_UNKNOWN_WORK = "it names work that is not of `llm-orc`"
+_OTHER_INPUTS = "its inputs are not those that its name says"
+_NOT_STARTED = "it could not be started: the store's data about it is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,43 +52,46 @@ class _Foreign:
     why: str
 
 
-async def keep_foreign_work_out(
-    engine: sa.Engine, place: Place, told: Callable[[str], None], every_s: float
+async def watch_for_foreign_work(
+    engine: sa.Engine, store_url: StoreUrl, on_note: Callable[[str], None], every_s: float
 ) -> None:
-    """Look again and again, until it is cancelled; `told` gets a sentence for each that was taken out."""
+    """Remove foreign work every `every_s`, until cancelled; call `on_note` with a sentence for each piece."""
     while True:
         await asyncio.sleep(every_s)
-        for sentence in await in_store(partial(take_foreign_work, engine, place, waiting=False)):
-            told(sentence)
+        for sentence in await in_store(partial(remove_foreign_work, engine, store_url, waiting=False)):
+            on_note(sentence)
 
 
-def take_foreign_work(engine: sa.Engine, place: Place, *, waiting: bool) -> list[str]:
-    """Delete what is not ours and park its rows; return a sentence for each. Blocks.
+def remove_foreign_work(engine: sa.Engine, store_url: StoreUrl, *, waiting: bool) -> list[str]:
+    """Delete foreign workflows and park their rows; return a sentence for each. Blocks.
 
-    `waiting` looks at the inputs of all that waits, else only of what is under way: cheap enough to be done again
-    and again, and enough while the engine reads no other form.
+    With `waiting`, check the inputs of all unfinished workflows, else only of those in progress: that is cheap
+    enough to repeat, and enough as long as the engine reads no other form.
     """
     with engine_connection(engine) as connection:
         if not _has_engine_tables(connection):
             return []
-        foreign = [*_other_inputs(connection, waiting=waiting), *_other_forms(connection)]  # the form says more
+        foreign = [
+            *_other_inputs(connection, waiting=waiting),
+            *_other_forms(connection),
+        ]  # the last one says more
         found = {str(one.name): one for one in foreign}
         over = list(_over_with_errors(connection))
         any_schedule = sa.select(sa.exists().where(_is_given_to_us(ENGINE_SCHEDULES)))
         scheduled = connection.execute(any_schedule).scalar_one()
     if not (found or over or scheduled):
-        return []  # nearly always, and nothing is written
+        return []  # nearly always; then nothing is written
     batches, sentences = BatchStore(engine), []
     for one in (*found.values(), *over):
         name = parse_workflow_id(one.name)
         if name is not None:
-            why = f"the store `{place}` was changed by others: {one.why}"
+            why = f"the store `{store_url}` was changed by others: {one.why}"
             is_parked = batches.park(name.batch_id, name.number, why, time.time(), attempt=name.attempt)
             if is_parked:
                 sentences.append(f"{name.batch_id}: row {name.number} is parked, {why}")
         else:
-            shown = str(one.name)[:_MOST_SHOWN]
-            sentences.append(f"`{shown}` was deleted from the store `{place}`: {one.why}")
+            shown = str(one.name)[:_LONGEST_SHOWN]
+            sentences.append(f"`{shown}` was deleted from the store `{store_url}`: {one.why}")
     with engine_connection(engine) as connection, connection.begin():
         names = [one.name for one in (*found.values(), *over)]
         for start in range(0, len(names), _AT_ONCE):
@@ -107,13 +110,13 @@ def _has_engine_tables(connection: sa.Connection) -> bool:
 
 
 def _is_given_to_us(table: sa.Table) -> sa.ColumnElement[bool]:
-    """The engine gives an application what is its own, and what is nobody's. Others may use the same database."""
+    """Whether the engine gives it to us: it is ours or no application's. Others may use the same database."""
     owner = table.c.application_name
     return sa.or_(owner == APPLICATION, owner.is_(None))
 
 
 def _other_forms(connection: sa.Connection) -> Iterator[_Foreign]:
-    """Yield what is kept in another form than ours, or could harm whoever lists it, however it stands."""
+    """Yield workflows in another form than ours, or that could harm a process that lists them, in any state."""
     is_other_form = sa.and_(_OF.serialization.is_not(None), _OF.serialization != SERIALIZATION)
     attributes = sa.cast(_OF.attributes, sa.Text)
     is_unknown = sa.or_(
@@ -131,30 +134,30 @@ def _other_forms(connection: sa.Connection) -> Iterator[_Foreign]:
 
 
 def _other_inputs(connection: sa.Connection, *, waiting: bool) -> Iterator[_Foreign]:
-    """Yield what begins with other values than the ones in its name."""
-    kept = [sa.func.substr(table.c.inputs, 1, _MOST_CHECKED) for table in (ENGINE_WORKFLOWS, ENGINE_INPUTS)]
+    """Yield workflows whose inputs differ from the values in their names."""
+    kept = [sa.func.substr(table.c.inputs, 1, _LONGEST_CHECKED) for table in (ENGINE_WORKFLOWS, ENGINE_INPUTS)]
     joined = ENGINE_WORKFLOWS.outerjoin(ENGINE_INPUTS, _OF.workflow_uuid == ENGINE_INPUTS.c.workflow_uuid)
     columns = sa.select(_OF.workflow_uuid, _OF.name, *kept).select_from(joined)
     these = _OF.status.in_(_UNFINISHED if waiting else ("PENDING",))
     for name, kind, *inputs in connection.execute(columns.where(these, _is_given_to_us(ENGINE_WORKFLOWS))):
         parsed = parse_workflow_id(name)
-        begins = None if parsed is None else _beginning(parsed, str(kind))
-        if begins is None or not all(one is None or str(one).startswith(begins) for one in inputs):
+        start = None if parsed is None else _start_of_inputs(parsed, str(kind))
+        if start is None or not all(one is None or str(one).startswith(start) for one in inputs):
             yield _Foreign(name, _OTHER_INPUTS)
 
 
-def _beginning(name: WorkflowName, kind: str) -> str | None:
-    """Return what the inputs of a workflow begin with, as the engine keeps them; None where it can have none."""
+def _start_of_inputs(name: WorkflowName, kind: str) -> str | None:
+    """Return the start of a workflow's inputs as the engine stores them; None if its name is not of its kind."""
     if (kind == AGENT_WORKFLOW) != (name.agent is not None):
         return None
     if name.agent is None:
         return msgspec.json.encode({"args": (name.batch_id, name.number, name.attempt), "kwargs": {}}).decode()
     of_agent = msgspec.json.encode({"args": (name.row, name.agent)}).decode()
-    return of_agent.removesuffix("]}") + ',"'  # and its prompt
+    return of_agent.removesuffix("]}") + ',"'  # its prompt follows
 
 
 def _over_with_errors(connection: sa.Connection) -> Iterator[_Foreign]:
-    """Yield rows that the engine could not begin. One that failed in our hands is parked already, and stays so."""
+    """Yield rows that the engine could not start. A row that failed after its start is parked already."""
     these = (_OF.status == "ERROR", _OF.name == ROW_WORKFLOW, _is_given_to_us(ENGINE_WORKFLOWS))
     for (name,) in connection.execute(sa.select(_OF.workflow_uuid).where(*these)):
-        yield _Foreign(name, _NOT_BEGUN)
+        yield _Foreign(name, _NOT_STARTED)

@@ -1,8 +1,9 @@
-"""Limits that all workers of a PostgreSQL keep together: how many calls at once, and how often one may start.
+"""Limits that all workers of a PostgreSQL share: on calls in flight, and on requests and tokens per minute.
 
-How many at once is the engine's affair: such an agent is a workflow of its own, on its provider's queue. How often
-is drawn from a row of ours immediately before each try: starts are evenly spaced, so that no window holds more of
-them than the limit, and one for each worker that was slow between its draw and its call.
+The durable engine limits calls in flight: each agent is its own workflow, on its provider's queue. Rates are
+limited by a row in our table, from which a worker reserves a start immediately before each try. Starts are evenly
+spaced, so that no window has more of them than the limit, plus one for each worker that was slow between its
+reservation and its call.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 _MINUTE_S = 60.0
 _POLL_S = 0.1
-_REMEMBERED_S = 5.0  # which providers are limited
+_CACHED_S = 5.0  # the list of providers with limits
 
-_DRAW = sa.text(
+_RESERVE = sa.text(
     """
     UPDATE llm_orc_limits AS limits
     SET next_request_at = drawn.at + COALESCE(60.0 / limits.requests_per_minute, 0),
@@ -49,7 +50,7 @@ _DRAW = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class SharedLimits:
-    """What all workers together may ask of one provider. None: no limit."""
+    """How much all workers together may call one provider. None: no limit."""
 
     concurrent: int | None = None
     requests_per_minute: int | None = None
@@ -60,10 +61,10 @@ def limit_queue(provider: str) -> str:
     return f"limit:{provider}"
 
 
-def keep_limits(engine: sa.Engine, client: DBOSClient, limits: Mapping[str, SharedLimits]) -> None:
-    """Make these the limits from now on, for every worker; providers that are not named keep theirs.
+def set_limits(engine: sa.Engine, client: DBOSClient, limits: Mapping[str, SharedLimits]) -> None:
+    """Make these the limits of all workers from now on. Providers that are not in `limits` keep theirs.
 
-    One that had limits and has none any more keeps its queue: agents may stand on it.
+    A provider whose limits are taken away keeps its queue, since agents may be on it.
     """
     known = limited_providers(engine)
     for provider, limit in limits.items():
@@ -79,7 +80,7 @@ def keep_limits(engine: sa.Engine, client: DBOSClient, limits: Mapping[str, Shar
             "requests_per_minute": limit.requests_per_minute,
             "tokens_per_minute": limit.tokens_per_minute,
         }
-        with suppress(sa.exc.IntegrityError), engine.begin() as connection:  # another process did the same
+        with suppress(sa.exc.IntegrityError), engine.begin() as connection:  # another process inserted it first
             if provider not in known:
                 connection.execute(sa.insert(LIMITS).values(key=provider))
         with engine.begin() as connection:
@@ -92,35 +93,35 @@ def limited_providers(engine: sa.Engine) -> frozenset[str]:
 
 
 class SharedGate:
-    """Asked before each try: draws its start from the store, and waits for it."""
+    """A `Gate` over all workers: reserves the start of each try in the store, and waits for it."""
 
     def __init__(self, engine: sa.Engine, worker_id: str) -> None:
         self._engine, self._worker_id = engine, worker_id
         self._limited: tuple[frozenset[str], float] = (frozenset(), -math.inf)
-        self._lines: dict[str, asyncio.Lock] = {}  # by provider
+        self._locks: dict[str, asyncio.Lock] = {}  # by provider
 
     async def start(self, provider: str, tokens: int) -> None:
-        """Return when a call of so many tokens may start. Raises `GoneForDead`."""
-        if time.monotonic() - self._limited[1] > _REMEMBERED_S:
+        """Return when a call of so many tokens may start. Raises `Evicted`."""
+        if time.monotonic() - self._limited[1] > _CACHED_S:
             self._limited = (await in_store(partial(limited_providers, self._engine)), time.monotonic())
         if provider not in self._limited[0]:
             return
-        # One at a time: a worker that is held up is late with this one, and draws the others afterwards.
-        async with self._lines.setdefault(provider, asyncio.Lock()):
-            start_at = await in_store(partial(self._draw, provider, tokens))
+        # One at a time: a worker that is held up is late with one start, and reserves the next ones afterwards.
+        async with self._locks.setdefault(provider, asyncio.Lock()):
+            start_at = await in_store(partial(self._reserve, provider, tokens))
             if (wait_s := start_at - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
 
-    async def ended(self, provider: str, drawn: int, used: int) -> None:
-        """Correct what was drawn by what the provider has counted."""
-        if drawn != used and provider in self._limited[0]:
-            await in_store(partial(self._correct, provider, used - drawn))
+    async def ended(self, provider: str, reserved: int, used: int) -> None:
+        """Replace the `reserved` tokens by those that the provider has counted."""
+        if reserved != used and provider in self._limited[0]:
+            await in_store(partial(self._correct, provider, used - reserved))
 
-    def _draw(self, provider: str, tokens: int) -> float:
-        """Return the start that was drawn, by our monotonic clock. Raises `GoneForDead`."""
+    def _reserve(self, provider: str, tokens: int) -> float:
+        """Reserve a start; return it by the monotonic clock of this process. Raises `Evicted`."""
         with one_statement(self._engine) as connection:
-            drawn = {"key": provider, "tokens": tokens, "worker": self._worker_id}
-            wait_s = connection.execute(_DRAW, drawn).scalar_one_or_none()
+            values = {"key": provider, "tokens": tokens, "worker": self._worker_id}
+            wait_s = connection.execute(_RESERVE, values).scalar_one_or_none()
             if wait_s is None:
                 raise Evicted(self._worker_id)
             return time.monotonic() + float(wait_s)

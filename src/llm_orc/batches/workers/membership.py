@@ -1,7 +1,8 @@
-"""Who works on a store, who has gone without a word, and whose rows are therefore queued again.
+"""Which workers a store has: a worker joins, sends heartbeats, evicts those that have died, and leaves.
 
-A file is one worker's alone, by a lock of the system. On PostgreSQL each worker holds an advisory lock on a
-connection of its own; one that lost it, or is silent for long, is taken for dead after two looks.
+A file has one worker, which holds a lock on it. On PostgreSQL each worker holds an advisory lock, on a connection
+of its own. A worker whose lock is gone, or whose last heartbeat is old, at two checks in a row is evicted: it is
+deleted from the table of workers, and its rows are queued again.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from dbos import error as engine_errors
 
 from llm_orc.batches.database import CONNECT, is_away
 from llm_orc.batches.tables import WORKERS
-from llm_orc.batches.workers.foreign_work import DAMAGED
-from llm_orc.batches.workers.queues import queue_again
-from llm_orc.batches.workers.recovery import queue_what_is_left
+from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS
+from llm_orc.batches.workers.queues import requeue
+from llm_orc.batches.workers.recovery import recover_workflows
 from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
 
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
     from dbos import DBOSClient, WorkflowStatus
 
-    from llm_orc.batches.store_url import Place
+    from llm_orc.batches.store_url import StoreUrl
     from llm_orc.batches.workers.in_flight import InFlight
 
-_TAKING_OVER = sa.text("SELECT pg_try_advisory_xact_lock(7308065)")
+_ONLY_ONE_EVICTS = sa.text("SELECT pg_try_advisory_xact_lock(7308065)")
 _LOCKED = sa.text(
     "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks JOIN pg_database ON pg_database.oid = database"
     " WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND datname = current_database()"
@@ -43,59 +44,57 @@ _LOCKED = sa.text(
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a worker says that it lives, and when one that doesn't is taken for dead, in seconds."""
+class Heartbeats:
+    """How often a worker sends a heartbeat, how often it checks the others, and when one counts as dead."""
 
-    beat_s: float = 1.0
-    look_s: float = 3.0  # between two looks; a live worker locks again sooner, after the server was restarted
-    silent_s: float = 30.0
+    interval_s: float = 1.0
+    check_s: float = 3.0  # long enough for a live worker to take its lock again after a restart of the server
+    dead_after_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerSeen:
-    """A worker that has joined and not left."""
+class WorkerStatus:
+    """A worker that has joined and not left, as `llm-orc workers` shows it."""
 
     worker_id: str
     host: str
     pid: int
     started_at: float
-    seen_s: float  # since it was seen
-    rows: int  # that it holds
-    agents: int  # that it holds for rows of others
+    heartbeat_age_s: float  # since its last heartbeat
+    rows: int  # that it carries out
+    agents: int  # that it calls for rows of other workers
 
 
 class Evicted(Exception):
-    """Others took this worker for dead and have its work: it must not begin any call."""
+    """Another worker took this one for dead and queued its rows again: it must not send any call."""
 
 
 class Membership:
-    """One worker's place among the others. Its methods block, but for `tend`."""
+    """One worker among those of a store. All methods but `maintain` block."""
 
-    def __init__(self, engine: sa.Engine, worker_id: str, place: Place, pace: Pace) -> None:
-        self._engine, self._worker_id, self._place, self._pace = engine, worker_id, place, pace
+    def __init__(self, engine: sa.Engine, worker_id: str, store_url: StoreUrl, heartbeats: Heartbeats) -> None:
+        self._engine, self._worker_id, self._store_url, self._heartbeats = engine, worker_id, store_url, heartbeats
         self._stack = ExitStack()
         self._lock: sa.Connection | None = None
         self._lock_key = _lock_key(worker_id)
         self._suspects: set[str] = set()
-        self._looked_at = self._picked_at = 0.0
+        self._checked_at = self._requeued_at = 0.0
         self._dropped: set[str] = set()
 
-    # --- coming and going ---------------------------------------------------------------------------------
-
     def join(self) -> None:
-        """Raises `StoreBusy` where the store is a file that another process works on."""
-        if self._place.path is not None:
-            path = lock_file(self._place)
+        """Enter this worker into the table. Raises `StoreBusy` if the store is a file with another worker."""
+        if self._store_url.path is not None:
+            path = lock_file(self._store_url)
             if not self._stack.enter_context(exclusive(path)):
-                raise _busy(self._place, path, "process")
+                raise _busy(self._store_url, path, "process")
             with self._engine.begin() as connection:
                 connection.execute(sa.delete(WORKERS))
         else:
-            self._lock_again()
+            self._relock()
         self._register()
 
     def _register(self) -> None:
-        """Twice is as good as once."""
+        """Doing it twice is harmless."""
         with self._engine.begin() as connection:
             now = self._now(connection)
             connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == self._worker_id))
@@ -111,124 +110,120 @@ class Membership:
             )
 
     def leave(self, client: DBOSClient) -> None:
-        """Queue again what we hold, and go."""
+        """Queue again what this worker holds, and delete it from the table."""
         try:
-            queue_again(self._engine, _pending(client, [self._worker_id]))
+            requeue(self._engine, _pending(client, [self._worker_id]))
             with self._engine.begin() as connection:
                 connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == self._worker_id))
         finally:
             self._unlock()
             self._stack.close()
 
-    def refuse(self, client: DBOSClient, batch_id: str) -> None:
-        """Cancel what we hold of one batch: whoever waits for it queues it again."""
+    def cancel_held(self, client: DBOSClient, batch_id: str) -> None:
+        """Cancel what this worker holds of one batch. The worker that waits for it queues it again."""
         held = _pending(client, [self._worker_id])
         ours = [status.workflow_id for status in held if status.workflow_id.startswith(f"{batch_id}:")]
         if ours:
             client.cancel_workflows(ours)
 
-    def put_back(self, client: DBOSClient, batch_id: str) -> None:
-        """Queue again what we hold of one batch."""
+    def requeue_held(self, client: DBOSClient, batch_id: str) -> None:
+        """Queue again what this worker holds of one batch."""
         held = _pending(client, [self._worker_id])
-        queue_again(self._engine, [status for status in held if status.workflow_id.startswith(f"{batch_id}:")])
+        requeue(self._engine, [status for status in held if status.workflow_id.startswith(f"{batch_id}:")])
 
-    # --- staying ------------------------------------------------------------------------------------------
-
-    async def keep(self, client: DBOSClient, in_flight: InFlight, on_evicted: Callable[[], None]) -> None:
+    async def maintain(self, client: DBOSClient, in_flight: InFlight, on_evicted: Callable[[], None]) -> None:
         """Send a heartbeat each second, and recover the rows of workers that send none, until cancelled.
 
-        Where others took this worker for dead, call `on_evicted` and return: the process can join again, with
+        If another worker has evicted this one, call `on_evicted` and return. The process can join again, with
         another id.
         """
         while True:
-            await asyncio.sleep(self._pace.beat_s)
+            await asyncio.sleep(self._heartbeats.interval_s)
             try:
-                if not await asyncio.to_thread(self._beat):
+                if not await asyncio.to_thread(self._send_heartbeat):
                     on_evicted()
                     return
-                if self._place.is_shared:
-                    await asyncio.to_thread(self._look, client)
-                await asyncio.to_thread(self._pick_up, client, in_flight)
-            except (engine_errors.DBOSException, *DAMAGED):  # what was listed is gone meanwhile, or is taken out
-                continue
+                if self._store_url.is_shared:
+                    await asyncio.to_thread(self._check_others, client)
+                await asyncio.to_thread(self._requeue_dropped, client, in_flight)
+            except (engine_errors.DBOSException, *DAMAGED_ROWS):
+                continue  # a workflow was deleted after it was listed, or is damaged and will be removed
             except sa.exc.DBAPIError as e:
                 if not is_away(e):  # a full disk
                     raise
-                # The server is away: what we saw of others counts no more.
+                # The server is out of reach, so what was seen of other workers no longer counts.
                 self._suspects.clear()
                 self._unlock()
 
-    def _pick_up(self, client: DBOSClient, in_flight: InFlight) -> None:
-        """Queue again what the engine says is ours and nobody here works on, after two looks.
+    def _requeue_dropped(self, client: DBOSClient, in_flight: InFlight) -> None:
+        """Queue again what this worker holds in the store and does not carry out, at two checks in a row.
 
-        It claims rows in a transaction whose end it may not hear of where the server goes away.
+        The engine takes rows in a transaction. If the server stops at its end, it may not learn that it has them.
         """
-        since_s = time.monotonic() - self._picked_at
-        if since_s < self._pace.look_s:
+        since_s = time.monotonic() - self._requeued_at
+        if since_s < self._heartbeats.check_s:
             return
-        if since_s > 2 * self._pace.look_s:  # we were stopped, and are about to begin what we had claimed
+        if since_s > 2 * self._heartbeats.check_s:  # suspended: rows may be held that are about to start
             self._dropped.clear()
-        self._picked_at = time.monotonic()
+        self._requeued_at = time.monotonic()
         dropped = {s.workflow_id: s for s in _pending(client, [self._worker_id])}
         dropped = {name: s for name, s in dropped.items() if name not in in_flight.names}
         certain = [status for name, status in dropped.items() if name in self._dropped]
         self._dropped = set(dropped)
-        queue_again(self._engine, certain)
+        requeue(self._engine, certain)
 
-    def _beat(self) -> bool:
-        if self._place.is_shared and self._lock is None:
-            self._lock_again()
+    def _send_heartbeat(self) -> bool:
+        if self._store_url.is_shared and self._lock is None:
+            self._relock()
             self._suspects.clear()
-            self._looked_at = time.monotonic()
-        if self._lock is not None:  # a connection of its own: however busy the others are, we say that we live
-            return self._seen(self._lock)
+            self._checked_at = time.monotonic()
+        if self._lock is not None:  # its connection is always free, however busy the others are
+            return self._mark_seen(self._lock)
         with self._engine.begin() as connection:
-            return self._seen(connection)
+            return self._mark_seen(connection)
 
-    def _seen(self, connection: sa.Connection) -> bool:
+    def _mark_seen(self, connection: sa.Connection) -> bool:
         seen = sa.update(WORKERS).where(WORKERS.c.worker_id == self._worker_id)
         return connection.execute(seen.values(seen_at=self._now(connection))).rowcount == 1
 
-    def _look(self, client: DBOSClient) -> None:
-        if time.monotonic() - self._looked_at < self._pace.look_s:
+    def _check_others(self, client: DBOSClient) -> None:
+        if time.monotonic() - self._checked_at < self._heartbeats.check_s:
             return
-        self._looked_at = time.monotonic()
-        dead = self._without_life(client)
+        self._checked_at = time.monotonic()
+        dead = self._dead_workers(client)
         certain, self._suspects = dead & self._suspects, dead
         if certain:
-            self._take_over(client, sorted(certain))
+            self._recover(client, sorted(certain))
 
-    def _without_life(self, client: DBOSClient) -> set[str]:
+    def _dead_workers(self, client: DBOSClient) -> set[str]:
         with self._engine.connect() as connection:
             now = self._now(connection)
             held = set(connection.execute(_LOCKED).scalars())
             workers = connection.execute(sa.select(WORKERS)).all()
-        alive = {w.worker_id for w in workers if w.lock_key in held and now - w.seen_at < self._pace.silent_s}
+        alive = {
+            w.worker_id for w in workers if w.lock_key in held and now - w.seen_at < self._heartbeats.dead_after_s
+        }
         joined = {w.worker_id for w in workers}
         holders = {status.executor_id for status in _pending(client, None)}
         return {name for name in joined | holders if name is not None} - alive - {self._worker_id}
 
-    # --- taking over --------------------------------------------------------------------------------------
-
-    def take_over_all(self, client: DBOSClient) -> None:
-        """Queue again what earlier processes left, where the store is ours alone."""
-        if not self._place.is_shared:
+    def recover_all(self, client: DBOSClient) -> None:
+        """Recover the rows that earlier processes left in a file, which has only this worker."""
+        if not self._store_url.is_shared:
             left = [status for status in _pending(client, None) if status.executor_id != self._worker_id]
-            queue_what_is_left(self._engine, client, left)
+            recover_workflows(self._engine, client, left)
 
-    def _take_over(self, client: DBOSClient, dead: Sequence[str]) -> None:
+    def _recover(self, client: DBOSClient, dead: Sequence[str]) -> None:
         self._suspects -= set(dead)
         with self._engine.begin() as connection:
-            if not connection.execute(_TAKING_OVER).scalar_one():
-                return  # another worker does it; look at them twice again
-            # On a connection of its own, and at once: a dead worker that wakes up must see it before all else.
+            if not connection.execute(_ONLY_ONE_EVICTS).scalar_one():
+                return  # another worker does it; check them twice again
+            # Committed at once, on another connection: a worker that was only suspended must see it first.
             with self._engine.begin() as other:
                 other.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id.in_(dead)))
-            queue_what_is_left(self._engine, client, _pending(client, dead))
+            recover_workflows(self._engine, client, _pending(client, dead))
 
-    # --- the lock -----------------------------------------------------------------------------------------
-
-    def _lock_again(self) -> None:
+    def _relock(self) -> None:
         self._unlock()
         own = sa.create_engine(self._engine.url, poolclass=sa.NullPool, connect_args=CONNECT)
         connection = own.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -242,47 +237,47 @@ class Membership:
             self._lock = None
 
     def _now(self, connection: sa.Connection) -> float:
-        """The store's clock, where machines share it."""
-        if not self._place.is_shared:
+        """Return the time by the store's clock if machines share it, else by this machine's."""
+        if not self._store_url.is_shared:
             return time.time()
         return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
 
-def lock_file(place: Place) -> Path:
-    """Return the file that a worker on a file holds."""
-    assert place.path is not None
-    return place.path.with_name(f"{place.path.name}.lock")
+def lock_file(store_url: StoreUrl) -> Path:
+    """Return the path of the lock that the worker of a file holds."""
+    assert store_url.path is not None
+    return store_url.path.with_name(f"{store_url.path.name}.lock")
 
 
 @contextmanager
-def only_worker(place: Place) -> Iterator[None]:
-    """Be the one that works on whatever is to be done in a file. Raises `StoreBusy` where another already is."""
-    if place.path is None:
+def only_worker_on_file(store_url: StoreUrl) -> Iterator[None]:
+    """Be the one `llm-orc worker` of a file, on which it comes and goes. Raises `StoreBusy` if there is one."""
+    if store_url.path is None:
         yield
         return
-    path = place.path.with_name(f"{place.path.name}.worker.lock")
+    path = store_url.path.with_name(f"{store_url.path.name}.worker.lock")
     with exclusive(path) as is_alone:
         if not is_alone:
-            raise _busy(place, path, "worker")
+            raise _busy(store_url, path, "worker")
         yield
 
 
-def _busy(place: Place, lock: Path, who: str) -> StoreBusy:
+def _busy(store_url: StoreUrl, lock: Path, holder: str) -> StoreBusy:
     return StoreBusy(
-        f"another {who} ({holder_of(lock) or 'unknown'}) works on `{place}`",
-        hint="A file is one process's. For several workers: `--store postgresql://user@host/database`",
+        f"another {holder} ({holder_of(lock) or 'unknown'}) works on `{store_url}`",
+        hint="A file has one worker at a time. For several workers: `--store postgresql://user@host/database`",
     )
 
 
-def is_worked_on(place: Place) -> bool:
-    """Does a process have this file for itself? On PostgreSQL it is not known at once, so True."""
-    if place.path is None:
+def is_in_use(store_url: StoreUrl) -> bool:
+    """Whether a process holds the lock of this file. True for PostgreSQL, where it can't be told at once."""
+    if store_url.path is None:
         return True
-    with exclusive(lock_file(place)) as is_free:
+    with exclusive(lock_file(store_url)) as is_free:
         return not is_free
 
 
-def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[WorkerSeen]:
+def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[WorkerStatus]:
     """Return the workers that have joined and not left, the oldest first."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
@@ -292,12 +287,12 @@ def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[Worker
     rows = [status.executor_id for status in held if status.workflow_id.count(":") == 2]
     agents = [status.executor_id for status in held if status.workflow_id.count(":") > 2]
     return [
-        WorkerSeen(
+        WorkerStatus(
             worker_id=w.worker_id,
             host=w.host,
             pid=w.pid,
             started_at=w.started_at,
-            seen_s=max(0.0, now - w.seen_at),
+            heartbeat_age_s=max(0.0, now - w.seen_at),
             rows=rows.count(w.worker_id),
             agents=agents.count(w.worker_id),
         )
@@ -311,5 +306,5 @@ def _pending(client: DBOSClient, workers: list[str] | Sequence[str] | None) -> l
 
 
 def _lock_key(worker_id: str) -> int:
-    """A key of 63 bits from the worker's id."""
+    """Return a key of 63 bits for an advisory lock."""
     return int.from_bytes(hashlib.sha256(worker_id.encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""What stands on the engine's queues: rows are put there, found again, and queues are opened and closed."""
+"""The engine's queues: open and close them, put rows on them, and put workflows back."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 APPLICATION = "llm-orc"
 APPLICATION_VERSION = "1"
-"""Changed on purpose only: the engine leaves work of another version lying."""
+"""Change it only on purpose: the engine does not carry out work of another version."""
 
 _POLL_S = 0.2
 _AT_ONCE = 500
 _ROWS_AT_ONCE = 32
-_UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
+_IN_PROGRESS = {"PENDING", "ENQUEUED", "DELAYED"}
 
 
 def client_of(engine: sa.Engine) -> DBOSClient:
-    """Return what queues and stops workflows without carrying any out. What it raises is for `in_store`."""
+    """Return a client that queues and cancels workflows and carries none out. Use it through `in_store`."""
     return DBOSClient(
         system_database_engine=engine,
         serializer=engine_serializer(),
         application_name=APPLICATION,
         lazy=True,
-        retry_connection_errors=False,  # it would wait for ever, and block its thread
+        retry_connection_errors=False,  # it would wait without end, and block its thread
     )
 
 
 def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, number: int, attempt: int) -> None:
-    """Queue a row in a transaction of the caller's."""
+    """Queue a row in the transaction of `connection`."""
     client.enqueue_in_transaction(
         connection,
         {
@@ -59,7 +59,7 @@ def enqueue_row(client: DBOSClient, connection: sa.Connection, batch_id: str, nu
 
 
 def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int | None) -> None:
-    """Let workers take the batch's rows, each so many at once; None: as many as before, if the queue is there."""
+    """Let each worker take `rows_at_once` rows of the batch; None: as many as before, or the default."""
     client.register_queue(
         queue_of(batch_id),
         worker_concurrency=rows_at_once or _ROWS_AT_ONCE,
@@ -69,15 +69,15 @@ def open_queue(client: DBOSClient, batch_id: str, rows_at_once: int | None) -> N
 
 
 def close_queue(client: DBOSClient, batch_id: str) -> None:
-    """Let nobody look for rows of the batch any more: each queue is asked several times a second."""
+    """Delete the queue, so that workers stop polling it several times a second."""
     client.delete_queue(queue_of(batch_id))
 
 
-def queue_again(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | None = None) -> None:
-    """Put workflows back on their queues, or on `queue`: each only if it still is what it was seen to be.
+def requeue(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | None = None) -> None:
+    """Put workflows back on their queues, or on `queue`, if their status and worker are still those in `seen`.
 
-    The engine's own way asks for nothing. A worker that was held up after its look would take a row from who has
-    begun it meanwhile, and its agents would be asked twice.
+    The engine's own function does not check that. A worker that was held up after it listed the workflows would
+    take a row from the worker that has started it meanwhile, and its agents would be called twice.
     """
     alike: defaultdict[tuple[str, str | None, str], list[str]] = defaultdict(list)
     for one in seen:
@@ -91,7 +91,7 @@ def queue_again(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | 
             )
             again = still.values(
                 status="ENQUEUED",
-                owner_xid=None,  # whoever carried it out keeps no answer any more
+                owner_xid=None,  # the earlier execution can store no answer any more
                 queue_name=goes_to,
                 deduplication_id=None,
                 started_at_epoch_ms=None,
@@ -104,24 +104,24 @@ def queue_again(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | 
                     connection.execute(again.where(of.workflow_uuid.in_(names[start : start + _AT_ONCE])))
 
 
-def mend(engine: sa.Engine, batches: BatchStore, client: DBOSClient, batch_id: str) -> None:
-    """Queue each row that waits and is on no queue: it was cancelled, or a process died between two writes.
+def requeue_missing(engine: sa.Engine, batches: BatchStore, client: DBOSClient, batch_id: str) -> None:
+    """Queue each waiting row that is on no queue: it was cancelled, or a process died between two writes.
 
-    A workflow that was cancelled goes on and keeps its answers; one that is over or gone is begun anew.
+    A cancelled workflow continues and keeps its answers; in place of one that is over or gone, a new one starts.
     """
     waiting = batches.waiting(batch_id)
     for start in range(0, len(waiting), _AT_ONCE):
         some = {workflow_id(batch_id, *row): row for row in waiting[start : start + _AT_ONCE]}
         found = client.list_workflows(workflow_ids=list(some), load_input=False, load_output=False)
-        queue_again(engine, [status for status in found if status.status == "CANCELLED"])
-        kept = {status.workflow_id for status in found if status.status in {*_UNDER_WAY, "CANCELLED"}}
+        requeue(engine, [status for status in found if status.status == "CANCELLED"])
+        continued = {status.workflow_id for status in found if status.status in {*_IN_PROGRESS, "CANCELLED"}}
         for name, (number, attempt) in some.items():
-            if name not in kept:
-                batches.begin_anew(batch_id, number, attempt, partial(enqueue_row, client))
+            if name not in continued:
+                batches.queue_next_attempt(batch_id, number, attempt, partial(enqueue_row, client))
 
 
 def cancel_all(client: DBOSClient, prefix: str, name: str) -> None:
-    """Cancel the workflows called `name`, of a batch or of one row, that are on a queue or under way."""
+    """Cancel the workflows of the kind `name` that are queued or in progress, of a batch or of one row."""
     while found := client.list_workflows(
         workflow_id_prefix=prefix,
         name=name,

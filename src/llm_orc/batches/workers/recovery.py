@@ -1,4 +1,4 @@
-"""Queue again what workers have left who went without a word, and park a row that takes them down."""
+"""Recover the rows of dead workers: queue them again, and park a row that ends its worker each time."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import sqlalchemy as sa
 from llm_orc.batches.batch import AGENT_WORKFLOW, parse_workflow_id, row_of_agent, workflow_id
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.tables import ENGINE_STEPS, ROWS, engine_connection
-from llm_orc.batches.workers.queues import cancel_all, queue_again
+from llm_orc.batches.workers.queues import cancel_all, requeue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from dbos import DBOSClient, WorkflowStatus
 
-SUSPECT_FROM = 2  # takeovers without one more answer: then the row is carried out as the only such one
-MOST_TAKEOVERS = 5  # of a row that has not one more answer at each: it takes its workers down
+SUSPECT_FROM = 2  # takeovers without a new answer: from then on, one such row is carried out at a time
+MOST_TAKEOVERS = 5  # without a new answer: the row ends its workers
 
 _AT_ONCE = 500
 
 
-def queue_what_is_left(engine: sa.Engine, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
-    """Queue `left` again. Each row is counted once for each worker that held it, or an agent asked for it.
+def recover_workflows(engine: sa.Engine, client: DBOSClient, left: Sequence[WorkflowStatus]) -> None:
+    """Queue the workflows in `left` again. A row counts a takeover for each worker that held it or its agents.
 
-    Agents of a row that is suspected are taken off their queue: it asks for them again when its turn has come.
+    Agents of a suspect row are taken off their queue: the row queues them again when its turn has come.
     """
     by_row: defaultdict[str, list[WorkflowStatus]] = defaultdict(list)
     for status in left:
@@ -36,21 +36,23 @@ def queue_what_is_left(engine: sa.Engine, client: DBOSClient, left: Sequence[Wor
     takeovers = _count(engine, {row: len({one.executor_id for one in found}) for row, found in by_row.items()})
     again: list[WorkflowStatus] = []
     for row, found in by_row.items():
-        times = takeovers.get(row, MOST_TAKEOVERS + 1)  # none: its batch was deleted, or a later attempt goes on
+        times = takeovers.get(
+            row, MOST_TAKEOVERS + 1
+        )  # no row: its batch was deleted, or it is in a later attempt
         if times > MOST_TAKEOVERS:
             client.cancel_workflows([row])
         if times >= SUSPECT_FROM:
             cancel_all(client, f"{row}:", AGENT_WORKFLOW)
         if times <= MOST_TAKEOVERS:
             again += [one for one in found if one.workflow_id == row or times < SUSPECT_FROM]
-    queue_again(engine, again)
+    requeue(engine, again)
 
 
 def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
-    """Return how often workers of each row have gone without one more answer; park those that are to blame.
+    """Return the takeovers of each row since its last answer; park rows that have too many.
 
-    `workers` says how many have gone now: the next one may have taken an agent off its queue and gone too, before
-    anybody took over from the first.
+    `workers` says how many workers of a row died now: after the first one, another may have taken an agent of the
+    row off its queue and died too, before the first one's rows were recovered.
     """
     parked: list[_Row] = []
     takeovers: dict[str, int] = {}
@@ -61,7 +63,9 @@ def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
             times = row.takeovers
             if answers > row.steps_then:
                 times = 1
-            elif times < SUSPECT_FROM or row.is_alone or len(workers) == 1:  # else another may be to blame
+            elif (
+                times < SUSPECT_FROM or row.is_alone or len(workers) == 1
+            ):  # else another row may have ended the worker
                 times += workers[row.workflow]
             takeovers[row.workflow] = times
             this = sa.update(ROWS).where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number)
@@ -69,7 +73,7 @@ def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
             if times > MOST_TAKEOVERS:
                 parked.append(row)
     for row in parked:
-        why = f"the process that worked on it ended {takeovers[row.workflow]} times without one more answer"
+        why = f"the process that carried it out ended {takeovers[row.workflow]} times without a new answer"
         BatchStore(engine).park(row.batch_id, row.number, why, time.time())
     return takeovers
 
@@ -85,7 +89,7 @@ class _Row:
 
 
 def _rows(connection: sa.Connection, workflows: Collection[str]) -> Iterator[_Row]:
-    """Yield the rows whose present attempt these are; others have none."""
+    """Yield the row of each workflow that is the row's latest attempt."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for workflow in workflows:
         if (name := parse_workflow_id(workflow)) is not None:
@@ -95,7 +99,7 @@ def _rows(connection: sa.Connection, workflows: Collection[str]) -> Iterator[_Ro
         in_order = sorted(of_batch)
         for start in range(0, len(in_order), _AT_ONCE):
             these = (ROWS.c.batch_id == batch_id, ROWS.c.number.in_(in_order[start : start + _AT_ONCE]))
-            # Locked, in one order: a takeover that takes long is ended and begun by another, while it goes on.
+            # Locked, and in one order: a slow recovery may still be running when another worker starts the same.
             found = sa.select(*columns).where(*these).order_by(ROWS.c.number).with_for_update()
             for number, attempt, takeovers, steps_then, alone in connection.execute(found).all():
                 row = workflow_id(batch_id, number, attempt)
@@ -104,7 +108,7 @@ def _rows(connection: sa.Connection, workflows: Collection[str]) -> Iterator[_Ro
 
 
 def _steps(connection: sa.Connection, workflows: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield how many answers are kept of each workflow that has any."""
+    """Yield the number of stored answers of each workflow that has any."""
     of = ENGINE_STEPS.c.workflow_uuid
     for start in range(0, len(workflows), _AT_ONCE):
         some = workflows[start : start + _AT_ONCE]

@@ -17,7 +17,7 @@ from llm_orc.agents.path import AgentPath
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
-from llm_orc.batches.outcome import StepWatch
+from llm_orc.batches.outcome import StepObserver
 from llm_orc.batches.workers.agents import QueuedAgents
 from llm_orc.batches.workers.in_flight import InFlight
 from llm_orc.batches.workers.membership import Evicted
@@ -83,7 +83,7 @@ class RowExecutor:
         self.in_flight = InFlight()
         self._store, self._make_caller, self._clock, self._steps = store, make_caller, clock, steps
         self._queued: QueuedAgents | None = None  # agents whose provider has a limit over all workers
-        if store.place.is_shared:
+        if store.url.is_shared:
             self._queued = QueuedAgents(store.engine, store.client, APPLICATION_VERSION)
         self._recipes: dict[str, Recipe] = {}
         self._recipe_locks: dict[str, asyncio.Lock] = {}
@@ -106,7 +106,7 @@ class RowExecutor:
     def _why_parked(self, error: Exception) -> str:
         match error:
             case UnreadableValue() | StoredError() | msgspec.MsgspecError():
-                return f"the store `{self._store.place}` was changed by others, or is damaged: {error}"
+                return f"the store `{self._store.url}` was changed by others, or is damaged: {error}"
             case _:
                 return as_error(error).message
 
@@ -114,7 +114,7 @@ class RowExecutor:
         """Where the store failed, as on a full disk: stop, and don't return: the workflow is carried out later."""
         # The foreign key breaks where the workflow is gone: its batch was deleted, or its row ended elsewhere.
         if isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.IntegrityError):
-            self._give_up(name.partition(":")[0], store_error(self._store.place, error))
+            self._give_up(name.partition(":")[0], store_error(self._store.url, error))
             await self._until_cancelled(name)
 
     async def _row_or_cause(self, name: str, batch_id: str, number: int, attempt: int) -> str:
@@ -129,7 +129,7 @@ class RowExecutor:
         if row.state != "waiting" or row.attempt != attempt:  # it ended, and the process before the engine knew
             return row.state
         if row.damage is not None:  # its earlier answers: asking for them again would be paid for again
-            raise StorageError(f"{row.damage} (`{self._store.place}`)")
+            raise StorageError(f"{row.damage} (`{self._store.url}`)")
         if row.takeovers < SUSPECT_FROM:
             return await self._execute(name, row, recipe, call)
         # Of the rows that may have ended a worker, carry out one at a time, to learn which one it was.
@@ -152,7 +152,7 @@ class RowExecutor:
             if self._queued is not None and provider in limited and provider is not None:
                 queued.add(turn.path)
                 with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
-                    answer = await self._queued.ask(name, turn.path, turn.prompt, provider)
+                    answer = await self._queued.call(name, turn.path, turn.prompt, provider)
                 queued.discard(turn.path)
                 return answer
             return await self._call(name, call, turn)
@@ -189,7 +189,7 @@ class RowExecutor:
             recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
             path = AgentPath(agent)
-            turn = AgentTurn(path, spec, prompt, StepWatch(path, spec.work.kind, self._clock))
+            turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock))
 
             async def run_step() -> str:
                 return await self._call(name, call, turn)
@@ -203,7 +203,7 @@ class RowExecutor:
     async def follow_queued_agents(self) -> None:
         """Receive the answers of agents on shared queues, until cancelled. On a file, return at once."""
         if self._queued is not None:
-            await self._queued.look()
+            await self._queued.poll()
 
     @asynccontextmanager
     async def _workflow(self, name: str) -> AsyncIterator[None]:
@@ -237,7 +237,7 @@ class RowExecutor:
             except LlmOrcError as e:
                 self._give_up(batch_id, e)
             except sa.exc.SQLAlchemyError as e:  # the store's, not the agent's
-                self._give_up(batch_id, store_error(self._store.place, e))
+                self._give_up(batch_id, store_error(self._store.url, e))
             except Evicted:
                 pass  # `evict` soon cancels everything here
         return await self._until_cancelled(name)

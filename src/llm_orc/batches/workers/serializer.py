@@ -1,4 +1,4 @@
-"""How the durable engine keeps values: as JSON, errors included. No other form is ever read in this process."""
+"""How the durable engine stores values: as JSON, errors included. This process reads no other form."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import sqlalchemy as sa
 from dbos import Serializer
 
 SERIALIZATION = "llm_orc_json"
-LONGEST_VALUE = 256 * 2**20  # characters; an answer is far below it
+LONGEST_VALUE = 256 * 2**20  # characters; answers are far shorter
 
 _ERROR = "$error"
 
 
 class UnreadableValue(Exception):
-    """A value of the store is not in the form that we write, or is damaged. It was not read."""
+    """A stored value is damaged, or not in the form that we write. It was not read."""
 
 
 class StoredError(Exception):
-    """An error that a step or workflow ended with, as it is told after it was kept: its type and its words."""
+    """The error of a step or workflow as it was stored: its type and its message."""
 
 
 class JsonSerializer(Serializer):
-    """It takes exceptions too: where a serializer can't, the engine leaves the work pending for ever.
+    """Serializes exceptions too: if a serializer can't, the engine leaves the work pending without end.
 
-    That is just what is wanted of one kind. The engine takes a failure to keep a step's answer, as on a full disk,
-    for the step's own: it would keep that failure in the answer's place, as soon as there is room again. Our steps
-    raise none of these.
+    For the store's own errors that is what we want, so they are raised again. If the engine can't store a step's
+    answer, as on a full disk, it would later store that error in place of the answer. Our steps raise none of
+    them.
     """
 
     def serialize(self, data: Any) -> str:
@@ -57,6 +57,6 @@ class JsonSerializer(Serializer):
 
 
 def refused(form: str) -> UnreadableValue:
-    """Say that a value is in the form `form`, which is not ours."""
+    """Return the error for a value in the form `form`."""
     risk = ", which can run code" if "pickle" in form else ""
     return UnreadableValue(f"it holds a value in the form `{form[:40]}`{risk}, not in ours (`{SERIALIZATION}`)")

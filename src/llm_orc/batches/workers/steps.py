@@ -1,4 +1,4 @@
-"""A row's agents as durable steps: each under its own name, at a place drawn before anything starts."""
+"""A row's agents as durable steps: each has its own name, and a number that is reserved before any starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbos import DBOS
 
 from llm_orc.batches.database import StoreFailure
-from llm_orc.batches.outcome import StepOutcome, StepWatch, decode_outcome, encode_outcome
+from llm_orc.batches.outcome import StepObserver, StepOutcome, decode_outcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
 from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished, AgentStarted
 from llm_orc.engine.surprises import as_error
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class RowSink:
-    """Gathers a row's events. An agent's end has the time of its step, however often the row was begun again."""
+    """Gathers a row's events. An agent ends when its step says, also if the row is carried out again."""
 
     failure = None
 
     def __init__(self, earlier: Sequence[RecordedEvent] = ()) -> None:
-        """`earlier` are the events of an attempt before this one, which goes on with its answers."""
+        """`earlier` are the events of the previous attempt, whose answers this attempt keeps."""
         self.record: list[bytes] = []
         for event in earlier:
             self.keep(event)
@@ -54,21 +54,22 @@ class RowSink:
         self.post(event)
 
     def delta(self, event: AgentDelta) -> None:
-        """Provisional, and nobody looks on."""
+        """Ignore streamed text: a row's answers are shown when they are complete."""
 
 
 class DurableSteps:
-    """The engine's `call` in a batch. Make it in the workflow, before anything is awaited.
+    """The run engine's `call` in a batch. Create it in the workflow, before anything is awaited.
 
-    The durable engine numbers a step when it is drawn. Drawn as agents become ready, the numbers would follow who
-    finishes first, and after a crash one agent would be given another's answer.
+    The durable engine numbers steps in the order in which they are reserved. Reserved when an agent is ready,
+    their numbers would depend on which agent finishes first, and after a crash an agent would get another agent's
+    answer.
     """
 
     def __init__(
-        self, agents: Sequence[str], sink: RowSink, ask: Callable[[AgentTurn], Coroutine[None, None, str]]
+        self, agents: Sequence[str], sink: RowSink, call: Callable[[AgentTurn], Coroutine[None, None, str]]
     ) -> None:
         self._slots: dict[str, StepReservation] = {name: DBOS.reserve_step() for name in agents}
-        self._sink, self._ask = sink, ask
+        self._sink, self._call = sink, call
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         outcome = decode_outcome(await self.run_step(turn))
@@ -78,9 +79,9 @@ class DurableSteps:
         return outcome.answer()
 
     async def run_step(self, turn: AgentTurn) -> str:
-        """Ask the agent, or return what an earlier try of this row was told."""
+        """Call the agent, or return the outcome that an earlier execution of this row has stored."""
         path = turn.path
-        return await self._slots[path].run_async({"name": f"agent:{path}", "preemptible": True}, self._ask, turn)
+        return await self._slots[path].run_async({"name": f"agent:{path}", "preemptible": True}, self._call, turn)
 
 
 async def call_agent(
@@ -94,7 +95,7 @@ async def call_agent(
 
     `retrying` is called when a try has failed and another will follow. Raises failures that are `is_fatal`.
     """
-    watch = StepWatch(turn.path, turn.agent.work.kind, clock, retrying)
+    watch = StepObserver(turn.path, turn.agent.work.kind, clock, retrying)
     try:
         output = await call(replace(turn, observer=watch))
     except LlmOrcError as e:

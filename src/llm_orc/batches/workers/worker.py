@@ -1,4 +1,4 @@
-"""One process that works on a store: launches the durable engine, and stops it so that nothing is lost."""
+"""A worker: one process that launches the durable engine on a store, and stops it so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from llm_orc.batches.database import (
     StoreFailure,
     in_store,
     make_tables,
-    patiently,
+    retry_while_away,
+    start_patience_s,
     store_error,
-    worth_at_start_s,
 )
-from llm_orc.batches.workers.cleanup import sweep, sweep_once
+from llm_orc.batches.workers.cleanup import clean_up, clean_up_regularly
 from llm_orc.batches.workers.closed_engine import engine_serializer
-from llm_orc.batches.workers.foreign_work import DAMAGED, keep_foreign_work_out, take_foreign_work
-from llm_orc.batches.workers.limits import SharedLimits, keep_limits, limit_queue
-from llm_orc.batches.workers.membership import Membership, Pace
+from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS, remove_foreign_work, watch_for_foreign_work
+from llm_orc.batches.workers.limits import SharedLimits, limit_queue, set_limits
+from llm_orc.batches.workers.membership import Heartbeats, Membership
 from llm_orc.batches.workers.queues import APPLICATION, APPLICATION_VERSION, cancel_all, close_queue
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError
@@ -52,7 +52,7 @@ class Worker:
         executor: RowExecutor,
         *,
         limits: Mapping[str, SharedLimits] | None = None,
-        pace: Pace | None = None,
+        heartbeats: Heartbeats | None = None,
         on_wait: Callable[[StorageError], None] = lambda _error: None,
         on_note: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
@@ -61,24 +61,26 @@ class Worker:
         `on_note` is called with a sentence for each piece of foreign work that was taken out of the store.
         """
         self.store, self.executor = store, executor
-        self._limits = (limits or {}) if store.place.is_shared else {}
-        self._pace = pace or Pace()
-        self._membership = Membership(store.engine, store.worker_id, store.place, self._pace)
+        self._limits = (limits or {}) if store.url.is_shared else {}
+        self._heartbeats = heartbeats or Heartbeats()
+        self._membership = Membership(store.engine, store.worker_id, store.url, self._heartbeats)
         self._on_wait, self._on_note = on_wait, on_note
         self._is_launched = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         """Join the workers of the store, and start. Raises `StoreBusy`, `StorageError`."""
-        place = self.store.place
+        store_url = self.store.url
         try:
-            await patiently(self._join, worth_at_start_s, lambda e: self._on_wait(store_error(place, e)))
+            await retry_while_away(
+                self._join, start_patience_s, lambda e: self._on_wait(store_error(store_url, e))
+            )
         except sa.exc.SQLAlchemyError as e:
-            raise store_error(place, e) from None
+            raise store_error(store_url, e) from None
         background = [
-            self._membership.keep(self.store.client, self.executor.in_flight, self.executor.evict),
-            sweep(self.store.engine, self.store.client),
-            keep_foreign_work_out(self.store.engine, place, self._on_note, self._pace.look_s),
+            self._membership.maintain(self.store.client, self.executor.in_flight, self.executor.evict),
+            clean_up_regularly(self.store.engine, self.store.client),
+            watch_for_foreign_work(self.store.engine, store_url, self._on_note, self._heartbeats.check_s),
             self.executor.follow_queued_agents(),
         ]
         self._tasks += [asyncio.create_task(self._in_background(work)) for work in background]
@@ -89,21 +91,21 @@ class Worker:
         try:
             await work
         except StoreFailure as e:
-            self.executor.stop(store_error(self.store.place, e))
+            self.executor.stop(store_error(self.store.url, e))
         except Exception as e:  # noqa: BLE001 - a background task's error would go unnoticed
             self.executor.stop(as_error(e))
 
     async def _join(self) -> None:
         """Do all that the start needs of the store; where a part of it fails, undo the rest."""
         store = self.store
-        await asyncio.to_thread(make_tables, store.place, store.engine)
+        await asyncio.to_thread(make_tables, store.url, store.engine)
         try:
             await asyncio.to_thread(self._membership.join)
-            for sentence in await asyncio.to_thread(take_foreign_work, store.engine, store.place, waiting=True):
+            for sentence in await asyncio.to_thread(remove_foreign_work, store.engine, store.url, waiting=True):
                 self._on_note(sentence)
             self._launch()
-            await asyncio.to_thread(self._membership.take_over_all, store.client)
-            await asyncio.to_thread(keep_limits, store.engine, store.client, self._limits)
+            await asyncio.to_thread(self._membership.recover_all, store.client)
+            await asyncio.to_thread(set_limits, store.engine, store.client, self._limits)
         except BaseException:
             await asyncio.shield(self._leave())
             raise
@@ -115,7 +117,7 @@ class Worker:
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
             self._is_launched = False
         # Where this fails, the next worker recovers what is left.
-        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException, *DAMAGED):
+        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException, *DAMAGED_ROWS):
             await asyncio.to_thread(self._membership.leave, self.store.client)
 
     async def __aexit__(
@@ -131,8 +133,8 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # Where this fails, the next worker cleans up.
-        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException, *DAMAGED):
-            await asyncio.to_thread(sweep_once, self.store.engine, self.store.client)
+        with suppress(sa.exc.SQLAlchemyError, engine_errors.DBOSException, *DAMAGED_ROWS):
+            await asyncio.to_thread(clean_up, self.store.engine, self.store.client)
         await self._leave()
 
     def _launch(self) -> None:
@@ -140,7 +142,7 @@ class Worker:
         DBOS(
             config={
                 "name": APPLICATION,
-                "system_database_url": self.store.place.url,
+                "system_database_url": self.store.url.sqlalchemy_url,
                 "system_database_engine": self.store.engine,
                 "application_version": APPLICATION_VERSION,
                 "executor_id": self.store.worker_id,
@@ -170,7 +172,7 @@ class Worker:
                 await self._set_aside(batch_id)
             else:  # another process's batch, and that process asks for its agents again
                 await self.executor.cancel(batch_id)
-                await in_store(partial(self._membership.refuse, self.store.client, batch_id))
+                await in_store(partial(self._membership.cancel_held, self.store.client, batch_id))
                 self.executor.refused.pop(batch_id, None)
         return refused
 
@@ -188,5 +190,5 @@ class Worker:
         await self.executor.settled(batch_id)
         await self.executor.cancel(batch_id)
         await in_store(partial(cancel_all, store.client, f"{batch_id}:", AGENT_WORKFLOW))
-        await in_store(partial(self._membership.put_back, store.client, batch_id))
+        await in_store(partial(self._membership.requeue_held, store.client, batch_id))
         self.executor.refused.pop(batch_id, None)

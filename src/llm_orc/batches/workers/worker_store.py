@@ -15,24 +15,24 @@ from llm_orc.batches.workers.queues import client_of
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from llm_orc.batches.store_url import Place
+    from llm_orc.batches.store_url import StoreUrl
 
 
 class WorkerStore:
     """Enter it to close the connections at the end. A process that joins again gets another `worker_id`.
 
-    `gate` draws the starts of calls that all workers limit together; None on a file, which has one worker.
+    `gate` limits the rate of calls over all workers; None on a file, which has one worker.
     Raises `StorageError` if a file can't be opened; a server is contacted later, by the worker.
     """
 
-    def __init__(self, place: Place, *, tuned: bool = True) -> None:
+    def __init__(self, store_url: StoreUrl, *, tuned: bool = True) -> None:
         """`tuned` is for the test that shows what tuning SQLite is for."""
-        self.place = place
+        self.url = store_url
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.engine = engine_of(place, tuned=tuned)
+        self.engine = engine_of(store_url, tuned=tuned)
         self.batches = BatchStore(self.engine)
         self.client = client_of(self.engine)
-        self.gate = SharedGate(self.engine, self.worker_id) if place.is_shared else None
+        self.gate = SharedGate(self.engine, self.worker_id) if store_url.is_shared else None
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
+    from llm_orc.app.batches.carry_out import BatchListener, BatchOutcome
     from llm_orc.app.batches.plan import Submission
     from llm_orc.cli.batch.execution.stop import Stopping
 
@@ -142,7 +142,7 @@ def command(
         recipe = replace(submission.recipe, allow_metered=agreed)
         return await plan_batch(app, replace(submission, recipe=recipe), planned)
 
-    async def work(ready: Submission, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
+    async def work(ready: Submission, watch: BatchListener, stopping: Stopping) -> BatchOutcome:
         return await run_batch(app, ready, watch, stopping.event)
 
     return carry_out(app, plan, work, showing, store, allow_metered=allow_metered)

@@ -30,7 +30,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     \b
     llm-orc worker --store postgresql://orc@db.example/batches
     """
-    from llm_orc.app.batches.worker import WorkerWatch, run_worker
+    from llm_orc.app.batches.worker import WorkerListener, run_worker
     from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
     from llm_orc.cli.shell.exits import write_error
 
@@ -38,7 +38,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     view = _View(quiet=quiet)
 
     async def work(stopping: Stopping) -> LlmOrcError | None:
-        watch = WorkerWatch(view.waiting, view.joined, view.progress, view.aside, view.note)
+        watch = WorkerListener(view.waiting, view.joined, view.progress, view.aside, view.note)
         return await run_worker(app, store, watch, stopping.event, until_done=until_done)
 
     stopped_by, code = run_stoppable(work, "Waiting for calls under way; Ctrl-C again stops at once.")

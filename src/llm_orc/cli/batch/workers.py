@@ -34,7 +34,7 @@ def command(*, as_json: bool, store: str | None) -> None:
                     "host": worker.host,
                     "pid": worker.pid,
                     "started_at": moment(worker.started_at),
-                    "seen_s": worker.seen_s,
+                    "seen_s": worker.heartbeat_age_s,
                     "rows": worker.rows,
                     "agents": worker.agents,
                 }
@@ -57,7 +57,7 @@ def command(*, as_json: bool, store: str | None) -> None:
                 w.host,
                 str(w.pid),
                 moment(w.started_at),
-                f"{seconds(w.seen_s)} ago",
+                f"{seconds(w.heartbeat_age_s)} ago",
                 str(w.rows),
                 str(w.agents),
             )

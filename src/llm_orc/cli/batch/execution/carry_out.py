@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
-    from llm_orc.app.batches.plan import Going, Submission
+    from llm_orc.app.batches.carry_out import BatchListener, BatchOutcome
+    from llm_orc.app.batches.plan import PlannedResume, Submission
     from llm_orc.app.wiring import App
     from llm_orc.batches.batch import Batch
 
 _T = TypeVar("_T")
-_Ready = TypeVar("_Ready", "Submission", "Going")
+_Ready = TypeVar("_Ready", "Submission", "PlannedResume")
 
 
 def carry_out(
     app: App,
     plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
-    work: Callable[[_Ready, BatchWatch, Stopping], Coroutine[object, object, BatchOutcome]],
+    work: Callable[[_Ready, BatchListener, Stopping], Coroutine[object, object, BatchOutcome]],
     showing: Showing,
     store: str | None,
     *,
     allow_metered: bool,
 ) -> int:
     """Plan, show who pays, have it agreed to where it must be, carry it out and say how it ended."""
-    from llm_orc.app.batches.carry_out import BatchWatch
+    from llm_orc.app.batches.carry_out import BatchListener
     from llm_orc.cli.batch.execution.output import RowStream, streams_rows
     from llm_orc.cli.batch.execution.progress import BatchView
 
@@ -58,7 +58,7 @@ def carry_out(
             note(_first_words(batch))
 
     async def carry(stopping: Stopping) -> BatchOutcome:
-        watch = BatchWatch(began, view.show, stream.write if stream else None, note)
+        watch = BatchListener(began, view.show, stream.write if stream else None, note)
         return await work(ready, watch, stopping)
 
     try:

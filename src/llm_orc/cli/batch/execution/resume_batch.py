@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.app.batches.carry_out import BatchOutcome, BatchWatch
-    from llm_orc.app.batches.plan import Going
+    from llm_orc.app.batches.carry_out import BatchListener, BatchOutcome
+    from llm_orc.app.batches.plan import PlannedResume
     from llm_orc.cli.batch.execution.stop import Stopping
 
 
@@ -36,11 +36,11 @@ class ResumeOptions(TypedDict):
 def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
     from dataclasses import replace
 
-    from llm_orc.app.batches.carry_out import go_on
-    from llm_orc.app.batches.plan import Wanted, plan_going
+    from llm_orc.app.batches.carry_out import resume_batch
+    from llm_orc.app.batches.plan import ResumeRequest, plan_resume
 
     app = app_here()
-    wanted = Wanted(
+    wanted = ResumeRequest(
         asked["batch"],
         asked["store"],
         allow_metered=asked["allow_metered"],
@@ -54,10 +54,10 @@ def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
     )
     refuse_to_replace_inputs(app, wanted.batch, wanted.store, showing.file)
 
-    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Going:
-        return await plan_going(app, replace(wanted, allow_metered=agreed), planned)
+    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> PlannedResume:
+        return await plan_resume(app, replace(wanted, allow_metered=agreed), planned)
 
-    async def work(ready: Going, watch: BatchWatch, stopping: Stopping) -> BatchOutcome:
-        return await go_on(app, ready, wanted, watch, stopping.event)
+    async def work(ready: PlannedResume, watch: BatchListener, stopping: Stopping) -> BatchOutcome:
+        return await resume_batch(app, ready, wanted, watch, stopping.event)
 
     return carry_out(app, plan, work, showing, wanted.store, allow_metered=wanted.allow_metered)

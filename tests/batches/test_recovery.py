@@ -1,4 +1,4 @@
-"""Rows go from a worker that has gone to the next, each to one."""
+"""The rows of a worker that left or died are recovered by the next one, each by one only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import NewBatch, NewRow
 from llm_orc.batches.database import in_store
-from llm_orc.batches.store_url import Place, place_of
+from llm_orc.batches.store_url import StoreUrl, parse_store_url
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, WORKERS, engine_connection
-from llm_orc.batches.workers.membership import Pace
-from llm_orc.batches.workers.queues import enqueue_row, open_queue, queue_again
+from llm_orc.batches.workers.membership import Heartbeats
+from llm_orc.batches.workers.queues import enqueue_row, open_queue, requeue
 from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
@@ -34,26 +34,26 @@ LIMIT_S = 30
 
 
 class Provider:
-    """Answers nobody before it may."""
+    """Gives no answer before `may_answer` is set."""
 
     def __init__(self) -> None:
-        self.asked = asyncio.Queue[str]()
+        self.prompts = asyncio.Queue[str]()
         self.may_answer = asyncio.Event()
 
     async def make_caller(self, _id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         return self.answer
 
     async def answer(self, turn: AgentTurn) -> AgentOutput:
-        await self.asked.put(turn.prompt)
+        await self.prompts.put(turn.prompt)
         await self.may_answer.wait()
         return AgentOutput("done", (ModelCall("m", ACCESS),))
 
 
 @asynccontextmanager
-async def worker(place: Place, provider: Provider) -> AsyncIterator[Worker]:
-    with WorkerStore(place) as store:
+async def worker(store_url: StoreUrl, provider: Provider) -> AsyncIterator[Worker]:
+    with WorkerStore(store_url) as store:
         executor = RowExecutor(store, provider.make_caller, SystemClock(), only=["b1"])
-        async with Worker(store, executor, pace=Pace(beat_s=0.05, look_s=0.2)) as worker:
+        async with Worker(store, executor, heartbeats=Heartbeats(interval_s=0.05, check_s=0.2)) as worker:
             yield worker
 
 
@@ -64,26 +64,26 @@ async def submit(store: WorkerStore) -> None:
 
 
 async def held(store: WorkerStore) -> list[tuple[str, str | None]]:
-    """Return what is in flight, and which worker has it."""
+    """Return the workflows in progress, and the worker of each."""
     found = await in_store(partial(store.client.list_workflows, status="PENDING"))
     return [(one.workflow_id, one.executor_id) for one in found]
 
 
-async def test_who_comes_late_to_take_a_row_over_leaves_it_with_the_worker_that_has_begun_it(
+async def test_a_late_recovery_leaves_a_row_with_the_worker_that_has_started_it(
     tmp_path: Path,
 ) -> None:
-    """Two looks for dead workers at once, or one that is held up: what it saw is no longer so."""
-    place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
+    """Two workers recover at once, or one is held up: what it has listed is out of date."""
+    store_url, provider = parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
     async with asyncio.timeout(LIMIT_S):
-        async with worker(place, provider) as first:
+        async with worker(store_url, provider) as first:
             await submit(first.store)
             await in_store(partial(open_queue, first.store.client, "b1", 1))
-            await provider.asked.get()
+            await provider.prompts.get()
             seen = await in_store(partial(first.store.client.list_workflows, status="PENDING"))
-        async with worker(place, provider) as second:
-            await provider.asked.get()
+        async with worker(store_url, provider) as second:
+            await provider.prompts.get()
 
-            await in_store(partial(queue_again, second.store.engine, seen))
+            await in_store(partial(requeue, second.store.engine, seen))
 
             still_held = await held(second.store)
             provider.may_answer.set()
@@ -93,14 +93,14 @@ async def test_who_comes_late_to_take_a_row_over_leaves_it_with_the_worker_that_
     assert [(one.workflow_id, one.executor_id) for one in seen] == [("b1:1:1", first.store.worker_id)]
     assert still_held == [("b1:1:1", second.store.worker_id)]
     assert [end.state for end in ends] == ["completed"]
-    assert provider.asked.empty()
+    assert provider.prompts.empty()
 
 
-async def test_a_row_that_a_worker_has_and_does_not_know_of_is_carried_out_all_the_same(tmp_path: Path) -> None:
-    """The server took the claim and was gone before it could say so."""
-    place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
+async def test_a_row_that_a_worker_holds_without_knowing_is_carried_out(tmp_path: Path) -> None:
+    """The server stored which worker takes the row, and stopped before it could answer."""
+    store_url, provider = parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
     provider.may_answer.set()
-    async with asyncio.timeout(LIMIT_S), worker(place, provider) as only:
+    async with asyncio.timeout(LIMIT_S), worker(store_url, provider) as only:
         await submit(only.store)
         with engine_connection(only.store.engine) as connection, connection.begin():
             claimed = {"status": "PENDING", "executor_id": only.store.worker_id}
@@ -116,9 +116,9 @@ async def test_a_row_that_a_worker_has_and_does_not_know_of_is_carried_out_all_t
     assert [end.state for end in ends] == ["completed"]
 
 
-async def test_a_worker_that_can_no_longer_say_that_it_lives_stops_and_says_why(tmp_path: Path) -> None:
-    place, provider = place_of(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
-    async with asyncio.timeout(LIMIT_S), worker(place, provider) as only:
+async def test_a_worker_that_can_send_no_heartbeat_stops_and_says_why(tmp_path: Path) -> None:
+    store_url, provider = parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path), Provider()
+    async with asyncio.timeout(LIMIT_S), worker(store_url, provider) as only:
         with only.store.engine.begin() as connection:
             WORKERS.drop(connection)
 

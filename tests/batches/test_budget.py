@@ -1,4 +1,4 @@
-"""What a batch and its rows may spend: counted in the store before a call starts, whoever makes it."""
+"""The budgets of a batch and its rows: counted in the store before a call is sent, by any worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from llm_orc.agents.spec import AgentSpec
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import BATCHES, ROWS, WORKERS
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.ensembles.ensemble import Ensemble
@@ -34,7 +34,7 @@ ROWS_OF_IT = [NewRow(number, number, f"row {number}") for number in (1, 2, 3)]
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_engine(place_of(str(tmp_path / "batches.sqlite"), tmp_path))
+    engine = open_engine(parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path))
     yield engine
     engine.dispose()
 
@@ -57,7 +57,7 @@ async def at_once() -> None:
 
 @asynccontextmanager
 async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Tried]:
-    """Hold the most of a try that is sent."""
+    """Reserve the most that a try can cost, and send it."""
     budget, tried = account.of_row(row, at_once), Tried(AgentPath(agent), most_usd)
     async with budget.hold(tried):
         await budget.sending(tried)
@@ -89,7 +89,7 @@ async def test_two_workers_make_just_as_many_calls_as_the_batch_may(engine: sa.E
     assert made == most
 
 
-async def test_calls_that_were_drawn_and_not_made_are_given_back(engine: sa.Engine) -> None:
+async def test_calls_that_were_counted_and_not_made_are_given_back(engine: sa.Engine) -> None:
     submit(engine, BatchLimits())
     account = joined(engine, "w1", BatchLimits())
     for _ in range(3):
@@ -117,7 +117,7 @@ async def test_a_row_makes_no_more_calls_than_one_run_may_and_another_row_has_it
     assert counted(engine, BATCHES.c.calls) == 3
 
 
-async def test_a_call_waits_while_others_may_cost_less_than_was_put_aside(engine: sa.Engine) -> None:
+async def test_a_call_waits_while_others_may_cost_less_than_is_reserved(engine: sa.Engine) -> None:
     limits = BatchLimits(max_cost_usd=1.0)
     submit(engine, limits)
     account = joined(engine, "w1", limits)
@@ -155,18 +155,18 @@ async def test_a_call_that_cannot_fit_any_more_is_refused_at_once(engine: sa.Eng
     assert not isinstance(of_row.value, BatchBudgetExceeded)
 
 
-async def test_what_a_killed_worker_had_put_aside_is_spent(engine: sa.Engine) -> None:
+async def test_what_a_killed_worker_had_reserved_is_spent(engine: sa.Engine) -> None:
     limits = BatchLimits(max_cost_usd=1.0)
     submit(engine, limits)
     killed, other = joined(engine, "w1", limits), joined(engine, "w2", limits)
-    await killed.take(1, 0.8, "agent `a`")
+    await killed.reserve(1, 0.8, "agent `a`")
     with engine.begin() as connection:
         connection.execute(sa.delete(WORKERS).where(WORKERS.c.worker_id == "w1"))
 
     with pytest.raises(BatchBudgetExceeded):
-        await other.take(2, 0.3, "agent `a`")
+        await other.reserve(2, 0.3, "agent `a`")
 
-    await other.take(2, 0.2, "agent `a`")
+    await other.reserve(2, 0.2, "agent `a`")
 
 
 async def test_a_call_that_nobody_bills_and_one_that_is_settled_twice_count_once(engine: sa.Engine) -> None:
@@ -176,7 +176,7 @@ async def test_a_call_that_nobody_bills_and_one_that_is_settled_twice_count_once
     with pytest.raises(RateLimited):
         async with holding(account, 1, 0.9, "a"):
             raise RateLimited("busy")
-    hold = await account.take(1, 0.9, "agent `a`")
+    hold = await account.reserve(1, 0.9, "agent `a`")
 
     account.settle(hold, 1, 0.3)
     account.settle(hold, 1, 0.3)

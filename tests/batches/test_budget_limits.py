@@ -1,4 +1,4 @@
-"""A batch's budget holds for what its provider could bill, over all workers, whatever comes of the calls."""
+"""A batch's budget holds for what its provider could bill, over all workers, however calls end."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from llm_orc.auth.secret import Secret
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.outcome import StepWatch
-from llm_orc.batches.store_url import place_of
+from llm_orc.batches.outcome import StepObserver
+from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import BATCHES, HOLDS
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.ensembles.ensemble import Ensemble
@@ -38,8 +38,8 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
 from llm_orc.runs.recipe import Recipe
-from tests.batches.test_spending import at_once as not_held_back
-from tests.batches.test_spending import joined
+from tests.batches.test_budget import at_once as not_held_back
+from tests.batches.test_budget import joined
 from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
 PROVIDER, MODEL, _ = PROVIDERS["anthropic"]
@@ -81,7 +81,7 @@ def counted_usd(engine: sa.Engine) -> float:
 
 
 async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: int | None) -> None:
-    """Ask the agent of every row, in a worker that is gone when it has sent `kill_at` requests."""
+    """Call the agent of every row, in a worker that is gone after `kill_at` requests."""
     requests = 0
 
     def billed(_usd: float) -> None:
@@ -96,7 +96,7 @@ async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: i
     async def one(number: int) -> None:
         with suppress(LlmOrcError):
             turn = AgentTurn(
-                AgentPath("a"), AgentSpec("a"), f"row {number}", StepWatch(AgentPath("a"), "model", Clock())
+                AgentPath("a"), AgentSpec("a"), f"row {number}", StepObserver(AgentPath("a"), "model", Clock())
             )
             await calls.with_budget(account.of_row(number, not_held_back))(turn)
 
@@ -117,11 +117,11 @@ async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: i
     faults=st.lists(st.sampled_from([fault for fault in FAULTS if fault != "silence"]), min_size=1, max_size=8),
     kills=st.lists(st.none() | st.integers(1, 4), min_size=1, max_size=3),
 )
-async def test_no_faults_and_workers_that_go_bring_a_bill_above_its_limit(
+async def test_no_faults_and_dead_workers_bring_a_bill_above_its_limit(
     limits: BatchLimits, faults: Sequence[Fault], kills: Sequence[int | None]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(place_of(str(Path(folder) / "batches.sqlite"), Path(folder)))
+        engine = open_engine(parse_store_url(str(Path(folder) / "batches.sqlite"), Path(folder)))
         try:
             BatchStore(engine).submit(
                 NewBatch("b1", RECIPE, "", 0.0, len(ROWS), limits), ROWS, lambda *_: None, 0.0
