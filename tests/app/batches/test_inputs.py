@@ -144,3 +144,35 @@ def test_a_file_that_is_no_text_and_a_folder_with_one(tmp_path: Path) -> None:
     assert found == {"good.txt": None, "photo.jpg": "`photo.jpg` is not UTF-8 text"}
     with pytest.raises(InputError, match="is not UTF-8 text"):
         read_inputs(str(tmp_path / "photo.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "shaping", "said", "hint"),
+    [
+        (("firma", "land"), Shaping("{{firm}}"), "the task has a placeholder `firm`", "Did you mean `firma`?"),
+        (("firm",), Shaping("{{firm}}", {"frim": "x"}), "no input has a column `frim`", "Did you mean `firm`?"),
+        (("a", "b"), Shaping("{{x}}", {"a": "x", "b": "x"}), "two columns are mapped to one name, `x`", "--map"),
+        (("a", "b"), Shaping("{{b}}", {"a": "b"}), "two columns are mapped to one name, `b`", "--map"),
+        (("a",), Shaping("the same for all"), "the task has no placeholder", "{{a}}"),
+        (("a",), Shaping(" "), "the task is empty", "--input"),
+        (
+            ("a",),
+            Shaping("{{a}}", prompts={"the system prompt of agent `x`": "{{b}}"}),
+            "the system prompt of agent `x` has a placeholder `b`",
+            "--map COLUMN=b",
+        ),
+    ],
+)
+def test_what_no_input_can_fill_in_is_refused_at_once(
+    columns: tuple[str, ...], shaping: Shaping, said: str, hint: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        make_tasks([Input(1, dict.fromkeys(columns, "value"))], shaping)
+
+    assert said in refused.value.message
+    assert hint in str(refused.value.hint)
+
+
+def test_no_inputs_at_all_are_refused() -> None:
+    with pytest.raises(InputError, match="there are no inputs"):
+        make_tasks([], Shaping("{{a}}"))
