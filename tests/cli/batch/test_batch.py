@@ -62,7 +62,7 @@ def test_the_same_batch_twice_is_run_once(pair: Shell) -> None:
 
 
 @pytest.mark.slow
-def test_again_asks_everything_anew(pair: Shell) -> None:
+def test_again_starts_a_new_batch(pair: Shell) -> None:
     inputs = '{"firm": "Acme", "land": "DE"}\n'
     command = ("batch", "./pair.yaml", "--inputs", "-", "--rehearse")
     pair.run(*command, stdin=inputs)
@@ -160,7 +160,7 @@ def test_a_misspelt_command_gets_the_nearest_one_and_is_no_ensemble(pair: Shell)
 
 
 @pytest.mark.slow
-def test_a_cancelled_batch_is_gone_on_with_by_the_same_command(pair: Shell) -> None:
+def test_a_cancelled_batch_is_resumed_by_the_same_command(pair: Shell) -> None:
     (pair.cwd / "in.jsonl").write_text("".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(300)))
     command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "-o", "out.jsonl")
     with pair.started(*command) as process:
@@ -195,7 +195,7 @@ def test_deleting_a_batch_leaves_nothing_of_it(pair: Shell) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif("sys.platform == 'win32'", reason="signals are POSIX's")
-def test_ctrl_c_pauses_and_the_same_command_goes_on(pair: Shell) -> None:
+def test_ctrl_c_pauses_and_the_same_command_resumes(pair: Shell) -> None:
     inputs = "".join(f'{{"firm": "firm {n}", "land": "DE"}}\n' for n in range(100))
     (pair.cwd / "in.jsonl").write_text(inputs)
     command = ("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--max-concurrent", "4")
@@ -251,7 +251,7 @@ def test_a_batch_is_known_by_what_shapes_its_answers_and_by_all_its_columns(pair
 
 
 @pytest.mark.slow
-def test_resume_goes_on_without_inputs_and_ensemble_and_says_who_pays(pair: Shell) -> None:
+def test_resume_needs_no_inputs_and_no_ensemble_and_says_who_pays(pair: Shell) -> None:
     inputs = "".join(f'{{"firm": "resumed {n}", "land": "DE"}}\n' for n in range(4))
     short = pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", "--max-calls", "3", stdin=inputs)
     (pair.cwd / "pair.yaml").unlink()
@@ -268,7 +268,7 @@ def test_resume_goes_on_without_inputs_and_ensemble_and_says_who_pays(pair: Shel
 
 
 @pytest.mark.slow
-def test_cancelling_what_is_over_changes_nothing(pair: Shell) -> None:
+def test_cancelling_a_batch_that_is_done_changes_nothing(pair: Shell) -> None:
     inputs = '{"firm": "over", "land": "DE"}\n{"firm": "unusable"}\n'
     pair.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin=inputs)
 
@@ -297,7 +297,7 @@ def test_what_would_go_wrong_later_is_said_at_once(pair: Shell, options: tuple[s
 
 
 @pytest.mark.slow
-def test_a_file_that_is_something_else_is_left_as_it_is(pair: Shell) -> None:
+def test_a_file_of_another_program_is_left_as_it_is(pair: Shell) -> None:
     foreign = pair.cwd / "foreign.db"
     with contextlib.closing(sqlite3.connect(foreign)) as connection:
         connection.execute("CREATE TABLE theirs (a)")
@@ -312,7 +312,7 @@ def test_a_file_that_is_something_else_is_left_as_it_is(pair: Shell) -> None:
 
 
 @pytest.mark.slow
-def test_one_row_that_is_no_text_fails_alone(pair: Shell) -> None:
+def test_one_row_that_is_not_valid_text_fails_alone(pair: Shell) -> None:
     inputs = (
         '{"firm": "a\\ud800b", "land": "DE"}\n{"firm": "n\\u0000", "land": "DE"}\n{"firm": "Acme", "land": "DE"}\n'
     )
@@ -325,7 +325,7 @@ def test_one_row_that_is_no_text_fails_alone(pair: Shell) -> None:
 
 
 @pytest.mark.slow
-def test_columns_stand_in_system_prompts_as_in_the_task(pair: Shell) -> None:
+def test_columns_can_be_used_in_system_prompts_as_in_the_task(pair: Shell) -> None:
     (pair.cwd / "pair.yaml").write_text(
         PAIR.replace("name: first\n", "name: first\n    system_prompt: 'Of {{country}}.'\n")
     )

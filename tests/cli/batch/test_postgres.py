@@ -1,4 +1,4 @@
-"""Batches on PostgreSQL, as a person runs them: `--store` is the only change."""
+"""Batches on PostgreSQL, as people run them: only `--store` differs."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
     assert json.loads(pair.run("workers", "--json", *store).stdout) == []
 
 
-async def test_two_batches_share_a_limited_provider_and_one_cannot_ask_the_agents_of_the_other(
+async def test_two_batches_share_a_limited_provider_and_one_cannot_call_the_agents_of_the_other(
     pair: Shell, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Their agents stand on one queue; a profile of the second person's is none of the first one's."""
+    """Their agents are on one queue; the first person doesn't have the second one's profile."""
     store = ("--store", postgres.url)
     theirs = Shell(tmp_path / "their home", pair.cwd)
     (pair.cwd / "theirs.yaml").write_text(PAIR.replace("provider: sandboxed, model: m", "model_profile: mine"))
@@ -103,8 +103,8 @@ async def test_two_batches_share_a_limited_provider_and_one_cannot_ask_the_agent
     assert len(provider.statuses) == 4 * ROWS
 
 
-async def test_a_batch_that_was_cancelled_goes_on_where_it_was(pair: Shell, postgres: Postgres) -> None:
-    """Rows and their queued agents too; what was answered is not asked for again."""
+async def test_a_batch_that_was_cancelled_continues_where_it_was(pair: Shell, postgres: Postgres) -> None:
+    """Its rows and their queued agents do, and no answered call is repeated."""
     store = ("--store", postgres.url)
     (pair.cwd / "in.txt").write_text("".join(f"to be cancelled, row {n}\n" for n in range(ROWS)))
     command = ("batch", "./pair.yaml", "--inputs", "in.txt", *store)
@@ -156,7 +156,7 @@ def three_workers(pair: Shell, store: tuple[str, ...]) -> Iterator[list[subproce
         yield workers
 
 
-async def test_three_workers_and_a_provider_that_turns_a_third_of_the_calls_away(
+async def test_three_workers_and_a_provider_that_refuses_a_third_of_the_calls(
     pair: Shell, postgres: Postgres
 ) -> None:
     """No row fails, no call is made twice, and refusals don't grow into a storm."""
@@ -193,7 +193,7 @@ async def test_a_limit_holds_over_three_workers_of_which_one_is_killed(pair: She
     assert 1 < provider.most_in_flight <= 3
 
 
-def test_a_row_keeps_to_the_limit_of_its_ensemble_over_whichever_workers_ask_its_agents(
+def test_a_row_keeps_to_the_limit_of_its_ensemble_whichever_workers_call_its_agents(
     pair: Shell, postgres: Postgres
 ) -> None:
     store = ("--store", postgres.url)
@@ -222,10 +222,10 @@ async def status_of(pair: Shell, store: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-async def test_a_budget_that_is_spent_loses_no_answer_and_the_batch_goes_on_with_more(
+async def test_a_spent_budget_loses_no_answer_and_the_batch_continues_with_more(
     pair: Shell, postgres: Postgres
 ) -> None:
-    """Each call that was paid for is a row that is done, whichever worker was refused first."""
+    """Each paid call is a finished row, whichever worker was refused first."""
     store = ("--store", postgres.url)
     (pair.cwd / "solo.yaml").write_text(SOLO)
     command = ("batch", "./solo.yaml", "--inputs", "in.txt", "--max-calls", "15", *store)
@@ -234,7 +234,7 @@ async def test_a_budget_that_is_spent_loses_no_answer_and_the_batch_goes_on_with
         with three_workers(pair, store):
             short = await asyncio.to_thread(pair.run, *command)
             status = await status_of(pair, store)
-            async with asyncio.timeout(60):  # whoever was not refused may still have an answer under way
+            async with asyncio.timeout(60):  # a worker that was not refused may still wait for an answer
                 while status["in_flight"] or status["counts"]["completed"] < 15:
                     status = await status_of(pair, store)
             more = await asyncio.to_thread(pair.run, "batch", "resume", "--max-calls", str(ROWS), *store)
@@ -247,7 +247,7 @@ async def test_a_budget_that_is_spent_loses_no_answer_and_the_batch_goes_on_with
     assert len(provider.statuses) == ROWS
 
 
-async def test_limits_that_are_taken_out_of_the_settings_hold_nobody_up(pair: Shell, postgres: Postgres) -> None:
+async def test_limits_that_are_removed_from_the_settings_delay_nothing(pair: Shell, postgres: Postgres) -> None:
     store = ("--store", postgres.url)
     command = ("batch", "./pair.yaml", "--inputs", "in.txt", "--again", *store)
     async with serving(Provider(lambda _in_flight: False, "0")) as provider:
@@ -261,7 +261,7 @@ async def test_limits_that_are_taken_out_of_the_settings_hold_nobody_up(pair: Sh
     assert most <= 2 < provider.most_in_flight
 
 
-def test_a_worker_that_others_took_for_dead_goes_on_under_another_name(pair: Shell, postgres: Postgres) -> None:
+def test_a_worker_that_was_evicted_continues_with_another_id(pair: Shell, postgres: Postgres) -> None:
     store = ("--store", postgres.url)
     with pair.started("worker", *store) as worker:
         assert worker.stderr is not None
@@ -277,7 +277,7 @@ def test_a_worker_that_others_took_for_dead_goes_on_under_another_name(pair: She
     assert [one["worker_id"] for one in seen] == [second]
 
 
-def test_a_worker_that_comes_while_the_server_restarts_waits_for_it(pair: Shell, postgres: Postgres) -> None:
+def test_a_worker_that_starts_while_the_server_restarts_waits_for_it(pair: Shell, postgres: Postgres) -> None:
     store = ("--store", postgres.url)
     pair.run("batch", "./pair.yaml", "--inputs", "in.txt", "--rehearse", "--limit", "2", *store)
     postgres.stop("immediate")
@@ -293,7 +293,7 @@ def test_a_worker_that_comes_while_the_server_restarts_waits_for_it(pair: Shell,
     assert worker.returncode == 0
 
 
-def test_a_server_that_says_no_is_not_waited_for(pair: Shell, postgres: Postgres) -> None:
+def test_a_server_that_refuses_is_not_waited_for(pair: Shell, postgres: Postgres) -> None:
     done = pair.run("worker", "--store", postgres.url.replace("/postgres", "/elsewhere"))
 
     assert done.returncode == 1
@@ -301,7 +301,7 @@ def test_a_server_that_says_no_is_not_waited_for(pair: Shell, postgres: Postgres
     assert "Waiting" not in done.stderr
 
 
-def test_a_server_that_is_not_there_is_said_with_what_to_do(pair: Shell) -> None:
+def test_a_server_that_is_not_there_is_reported_with_what_to_do(pair: Shell) -> None:
     done = pair.run("batch", "list", "--store", "postgresql://orc@127.0.0.1:1/none")
 
     assert done.returncode == 1

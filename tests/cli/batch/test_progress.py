@@ -1,4 +1,4 @@
-"""What a batch says of itself while it goes."""
+"""What a batch shows about its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`llm-orc worker` on a file, which is one process's at a time."""
+"""`llm-orc worker` on a file, which has one process at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def batch_under_way(pair: Shell, rows: int) -> Iterator[subprocess.Popen[str]]:
         yield batch
 
 
-def test_a_worker_goes_on_with_what_was_paused_and_ends_when_all_is_done(pair: Shell) -> None:
+def test_a_worker_continues_what_was_paused_and_ends_when_all_is_done(pair: Shell) -> None:
     with batch_under_way(pair, 60) as batch:
         batch.kill()
         batch.communicate()
@@ -37,7 +37,7 @@ def test_a_worker_goes_on_with_what_was_paused_and_ends_when_all_is_done(pair: S
     held = json.loads(pair.run("workers", "--json").stdout)
     done = pair.run("worker", "--until-done")
 
-    assert held == []  # who was killed holds nothing
+    assert held == []  # a killed worker holds nothing
     assert done.returncode == 0, done.stderr
     assert json.loads(pair.run("batch", "status", "--json").stdout)["counts"] == {"completed": 60}
     assert "Nobody works" in pair.run("workers").stderr
@@ -64,7 +64,7 @@ def test_a_worker_on_a_file_leaves_it_to_a_batch_while_it_has_nothing_to_do(pair
     assert "mistake" not in more
 
 
-def test_a_worker_that_comes_during_a_batch_waits_for_its_turn(pair: Shell) -> None:
+def test_a_worker_that_starts_during_a_batch_waits_for_its_turn(pair: Shell) -> None:
     with batch_under_way(pair, 60) as batch, pair.started("worker", "--until-done") as worker:
         assert worker.stderr is not None
         waits = worker.stderr.readline()
@@ -104,7 +104,7 @@ def test_a_worker_leaves_a_batch_alone_that_has_spent_its_budget(pair: Shell) ->
     assert {json.loads(line)["status"] for line in more.stdout.splitlines()} == {"completed"}
 
 
-def test_a_store_that_breaks_while_a_worker_waits_is_said(pair: Shell) -> None:
+def test_a_store_that_breaks_while_a_worker_waits_is_reported(pair: Shell) -> None:
     with pair.started("worker", "--store", "own.sqlite") as worker:
         assert worker.stderr is not None
         worker.stderr.readline()
