@@ -127,7 +127,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def make_tasks(inputs: Sequence[Input], shaping: Shaping) -> list[Task]:
-    """Turn inputs into tasks. Raises `InputError` where none of them fits what was asked for."""
+    """Turn inputs into tasks. Raises `InputError` if no input can be one."""
     if not inputs:
         raise InputError("there are no inputs: the file or folder is empty")
     columns = list(dict.fromkeys(name for one in inputs for name in one.fields))

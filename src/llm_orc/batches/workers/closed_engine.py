@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-_PICKLE_OF_NONE = "Ti4="  # base64; harmless, where it is read after all
+_PICKLE_OF_NONE = "Ti4="  # base64; harmless, even if it is read
 _UNPICKLERS = {id(one) for one in (pickle, pickle.load, pickle.loads, pickle.Unpickler)}
 
 

@@ -64,7 +64,7 @@ def limit_queue(provider: str) -> str:
 def set_limits(engine: sa.Engine, client: DBOSClient, limits: Mapping[str, SharedLimits]) -> None:
     """Make these the limits of all workers from now on. Providers that are not in `limits` keep theirs.
 
-    A provider whose limits are taken away keeps its queue, since agents may be on it.
+    A provider whose limits are removed keeps its queue, since agents may be on it.
     """
     known = limited_providers(engine)
     for provider, limit in limits.items():

@@ -57,7 +57,7 @@ class CallerFactory(Protocol):
 class RowExecutor:
     """Carries out rows and agents until `stop`, from which on it sends no call.
 
-    `stopped_by` says why it stopped, where no person asked. `is_evicted` says that other workers have its rows.
+    `stopped_by` says why it stopped, if no person asked. `is_evicted` says that other workers have its rows.
     """
 
     def __init__(

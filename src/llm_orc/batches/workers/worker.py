@@ -58,7 +58,7 @@ class Worker:
     ) -> None:
         """`on_wait` is called when the worker starts to wait for a server that is out of reach at the start.
 
-        `on_note` is called with a sentence for each piece of foreign work that was taken out of the store.
+        `on_note` is called with a sentence for each piece of foreign work that was removed from the store.
         """
         self.store, self.executor = store, executor
         self._limits = (limits or {}) if store.url.is_shared else {}
@@ -96,7 +96,7 @@ class Worker:
             self.executor.stop(as_error(e))
 
     async def _join(self) -> None:
-        """Do all that the start needs of the store; where a part of it fails, undo the rest."""
+        """Do all that the start needs of the store; if a part of it fails, undo the rest."""
         store = self.store
         await asyncio.to_thread(make_tables, store.url, store.engine)
         try:
