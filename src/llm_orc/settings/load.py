@@ -119,7 +119,7 @@ def _names(layers: list[LayerValues], profile: str) -> bool:
 
 
 def _shown(value: Any) -> JsonValue:
-    return [*value] if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    return [*value] if isinstance(value, tuple) else value
 
 
 def read_guarded(
