@@ -29,7 +29,7 @@ from llm_orc.storage.field_types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SettingPath = tuple[str, ...]  # ("model_profiles", "fast", "options", "top_p")
 
@@ -279,7 +279,7 @@ def keys_of(path: SettingPath) -> SettingPath:
 def field_at(path: SettingPath) -> Field | None:
     """Return the row of a setting, for a key inside a free mapping the row of that; None where there is none."""
     section = SECTIONS.get(path[0])
-    fields = section.fields if section is not None else {}
+    fields: Mapping[str, Field] = section.fields if section is not None else {}
     found = None
     for key in keys_of(path):
         if found is not None and not found.fields:
@@ -287,7 +287,7 @@ def field_at(path: SettingPath) -> Field | None:
         found = fields.get(key)
         if found is None:
             return None
-        fields = dict(found.fields)
+        fields = found.fields
     return found
 
 
