@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.program_server import can_fork, run_forked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -75,6 +77,11 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; without `stdin` it is /dev/null. No file can grow above `most_bytes`, as on a full disk."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
+        if most_bytes is None and can_fork(self.environ):
+            forked = run_forked(arguments, stdin=given, cwd=self.cwd, environ=self.environ, timeout_s=LIMIT_S)
+            return subprocess.CompletedProcess(
+                forked.args, forked.returncode, forked.stdout.decode(), forked.stderr.decode()
+            )
         done = subprocess.run(
             [PROGRAM, *arguments],
             input=given,
