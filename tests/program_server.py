@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -20,24 +21,127 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LARGEST_REQUEST = 200_000
-_LANGUAGE = "C.UTF-8"
 _ALSO = ("prompt_toolkit", "prompt_toolkit.shortcuts", "uvloop", "encodings.idna", "getpass")
 
 
-def can_fork(environ: Mapping[str, str]) -> bool:
-    """Can a child of the server stand for a new process? Not where Python reads what it needs when it starts."""
-    told = {name for name in environ if name.startswith(("PYTHON", "LC_"))} - {"PYTHONDONTWRITEBYTECODE"}
-    return sys.platform == "linux" and not told and environ.get("LANG") == _LANGUAGE
+def can_fork() -> bool:
+    """Elsewhere a fork of what has been imported is not safe, or there is none."""
+    return sys.platform == "linux"
+
+
+class Forked:
+    """One command under way: `pid` is that of its process, whose parent is the server."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        descriptors: Sequence[int],
+        *,
+        cwd: Path,
+        environ: Mapping[str, str],
+        has_terminal: bool = False,
+    ) -> None:
+        """Start it on three descriptors, which remain the caller's; `has_terminal`: they are one, and it leads it."""
+        request = {"arguments": arguments, "cwd": str(cwd), "environ": dict(environ), "has_terminal": has_terminal}
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._connection.connect(_server_for(environ))
+        socket.send_fds(self._connection, [json.dumps(request).encode()], descriptors)
+        self.pid = int(self._connection.recv(100))
+        self._exit_code: int | None = None
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Return the exit code, negative after a signal, as `subprocess` has it. Raises `TimeoutError`."""
+        if self._exit_code is None:
+            self._connection.settimeout(timeout_s)
+            try:
+                self._exit_code = int(self._connection.recv(100))
+            except BlockingIOError:
+                raise TimeoutError from None
+            self._connection.close()
+        return self._exit_code
+
+    def send_signal(self, number: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            self.wait(0)
+            return
+        os.kill(self.pid, number)
+
+
+class ForkedPopen(subprocess.Popen[str]):
+    """The command with pipes for what it writes, to be used as any other process; its input is /dev/null."""
+
+    def __init__(self, arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> None:
+        output, to_output = os.pipe()
+        error, to_error = os.pipe()
+        with Path(os.devnull).open("rb") as given:
+            self._forked = Forked(arguments, (given.fileno(), to_output, to_error), cwd=cwd, environ=environ)
+        for theirs in (to_output, to_error):
+            os.close(theirs)
+        self.args = list(arguments)
+        self.pid = self._forked.pid
+        self.returncode: int | None = None
+        self.stdin = None
+        self.stdout = os.fdopen(output, encoding="utf-8")
+        self.stderr = os.fdopen(error, encoding="utf-8")
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        try:
+            self.returncode = self._forked.wait(timeout)
+        except TimeoutError:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+        return self.returncode
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
+        assert input is None
+        assert self.stdout is not None
+        assert self.stderr is not None
+        with ThreadPoolExecutor(2) as pool:
+            readers = [pool.submit(stream.read) for stream in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            out, err = (reader.result() for reader in readers)
+        return out, err
+
+    def send_signal(self, sig: int) -> None:
+        self._forked.send_signal(sig)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in (self.stdout, self.stderr):
+            assert stream is not None
+            stream.close()
+        self.wait()
+
+    def __del__(self, *_: object) -> None:
+        pass
 
 
 def run_forked(
@@ -49,7 +153,7 @@ def run_forked(
     timeout_s: float,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `llm-orc` to its end, as `subprocess.run` does; without `stdin` it is /dev/null."""
-    with ThreadPoolExecutor(3) as pool, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+    with ThreadPoolExecutor(3) as pool:
         with contextlib.ExitStack() as theirs:
             if stdin is None:
                 descriptors = [os.open(os.devnull, os.O_RDONLY)]
@@ -64,27 +168,23 @@ def run_forked(
                 readers.append(pool.submit(_read, from_program))
             for descriptor in descriptors:
                 theirs.callback(os.close, descriptor)
-            request = {"arguments": list(arguments), "cwd": str(cwd), "environ": dict(environ)}
-            connection.settimeout(timeout_s)
-            connection.connect(_server())
-            socket.send_fds(connection, [json.dumps(request).encode()], descriptors)
-        pid = int(connection.recv(100))
+            process = Forked(arguments, descriptors, cwd=cwd, environ=environ)
         try:
-            code = int(connection.recv(100))
+            code = process.wait(timeout_s)
         except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
+            process.send_signal(signal.SIGKILL)
             raise subprocess.TimeoutExpired(list(arguments), timeout_s) from None
         stdout, stderr = (reader.result() for reader in readers)
     return subprocess.CompletedProcess(list(arguments), code, stdout, stderr)
 
 
 def _read(descriptor: int) -> bytes:
-    with open(descriptor, "rb") as stream:
+    with os.fdopen(descriptor, "rb") as stream:
         return stream.read()
 
 
 def _feed(descriptor: int, data: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError), open(descriptor, "wb", buffering=0) as stream:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb", buffering=0) as stream:
         left = memoryview(data)
         while left:
             left = left[stream.write(left) or 0 :]
@@ -93,19 +193,24 @@ def _feed(descriptor: int, data: bytes) -> None:
 _STARTING = threading.Lock()
 
 
-def _server() -> str:
-    """Return where the server of this process listens, which ends with it."""
+def _server_for(environ: Mapping[str, str]) -> str:
+    """Return where a server listens; what Python reads when it starts is the same for all its children."""
+    at_start = {name: value for name, value in environ.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
     with _STARTING:
-        return _start_server()
+        return _start_server(tuple(sorted(at_start.items())))
 
 
 @cache
-def _start_server() -> str:
+def _start_server(at_start: tuple[tuple[str, str], ...]) -> str:
     folder = tempfile.mkdtemp(prefix="llm-orc-tests-")
     address = str(Path(folder) / "server")
-    environ = os.environ | {"LANG": _LANGUAGE}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
     server = subprocess.Popen(
-        [sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+        [sys.executable, __file__, address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=kept | dict(at_start),
+        start_new_session=True,
     )
     assert server.stdin is not None
     assert server.stdout is not None
@@ -186,10 +291,16 @@ def _become(request: dict[str, object], descriptors: list[int]) -> list[str]:
     environ, arguments = request["environ"], request["arguments"]
     assert isinstance(environ, dict)
     assert isinstance(arguments, list)
+    if request["has_terminal"]:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(str(request["cwd"]))
     gc.enable()
+    from llm_orc.app.accounts import process_start
+
+    process_start._LOADED_AT = time.time()
     return arguments
 
 
@@ -224,9 +335,7 @@ def _main(address: str) -> int:
 
 def _end(code: int) -> NoReturn:
     """End as Python does, but for the memory: to free what is shared with the server would copy it first."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]  # joins threads, as Python and multiprocessing do
     atexit._run_exitfuncs()
     try:
         for stream in (sys.stdout, sys.stderr):

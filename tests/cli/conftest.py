@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program_server import can_fork, run_forked
+from tests.program_server import ForkedPopen, can_fork, run_forked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 PROGRAM = str(Path(sys.executable).with_name("llm-orc"))
 LIMIT_S = 60.0
@@ -52,6 +52,22 @@ def limit_files(most_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
 
+def start_program(arguments: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start `llm-orc` with nothing to read and pipes for what it writes."""
+    if can_fork():
+        return ForkedPopen(arguments, cwd=cwd, environ=environ)
+    return subprocess.Popen(
+        [PROGRAM, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=environ,
+        text=True,
+        encoding="utf-8",
+    )
+
+
 @dataclass
 class Shell:
     """Runs `llm-orc` in its own home and directory."""
@@ -77,7 +93,7 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; without `stdin` it is /dev/null. No file can grow above `most_bytes`, as on a full disk."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        if most_bytes is None and can_fork(self.environ):
+        if most_bytes is None and can_fork():
             forked = run_forked(arguments, stdin=given, cwd=self.cwd, environ=self.environ, timeout_s=LIMIT_S)
             return subprocess.CompletedProcess(
                 forked.args, forked.returncode, forked.stdout.decode(), forked.stderr.decode()
@@ -98,16 +114,7 @@ class Shell:
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start it and go on; whatever is still running at the end, or after long, is killed."""
-        with subprocess.Popen(
-            [PROGRAM, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.cwd,
-            env=self.environ,
-            text=True,
-            encoding="utf-8",
-        ) as process:
+        with start_program(arguments, self.cwd, self.environ) as process:
             too_long = threading.Timer(STARTED_LIMIT_S, process.kill)  # who waits for its words gets none then
             too_long.start()
             try:
@@ -166,8 +173,8 @@ def pair(shell: Shell) -> Shell:
 @contextmanager
 def pretend_providers(*options: str) -> Iterator[str]:
     """Start `llm-orc sandbox` and return the base URL of its OpenAI dialect."""
-    with subprocess.Popen(
-        [PROGRAM, "sandbox", "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    with start_program(
+        ["sandbox", "--port", "0", *options], Path.cwd(), os.environ | {"LANG": "C.UTF-8"}
     ) as process:
         try:
             assert process.stdout is not None

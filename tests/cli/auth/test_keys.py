@@ -319,7 +319,7 @@ def test_a_list_without_credentials_says_how_to_add_one(bare: Shell) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_typed_key_is_not_shown(bare: Shell) -> None:
     pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals")
-    from tests.cli.run.test_terminal import Terminal
+    from tests.cli.terminal import Terminal
 
     terminal = Terminal(bare, "auth", "add", "openai")
     terminal.process.expect("not shown")

@@ -237,7 +237,7 @@ class TestInATerminal:
         pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
 
     def test_two_questions_two_yeses(self, scattered: Shell) -> None:
-        from tests.cli.run.test_terminal import Terminal
+        from tests.cli.terminal import Terminal
 
         terminal = Terminal(scattered, "auth", "migrate", "--remove-old", columns=60)
         terminal.process.expect("Copy 3 credentials into the store")
@@ -251,7 +251,7 @@ class TestInATerminal:
         assert scattered.config.with_name("credentials.json").exists()
 
     def test_no_changes_nothing(self, scattered: Shell) -> None:
-        from tests.cli.run.test_terminal import Terminal
+        from tests.cli.terminal import Terminal
 
         terminal = Terminal(scattered, "auth", "migrate")
         terminal.process.expect("Copy 3 credentials into the store")

@@ -68,7 +68,7 @@ def test_without_a_terminal_the_ways_are_named_the_supported_one_first(bare: She
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pexpect drives Unix terminals only")
 async def test_a_person_is_offered_the_vendor_s_own_sign_in(bare: Shell, claude: StandIn) -> None:
-    from tests.cli.run.test_terminal import Terminal
+    from tests.cli.terminal import Terminal
 
     claude.set_up(status=LOGGED_OUT)
     terminal = Terminal(bare, "auth", "add", PRO_MAX, "--method", "claude-cli")

@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 import urllib.request
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,11 +17,12 @@ import pytest
 from llm_orc.sandbox.faults import Delay, Status
 from llm_orc.sandbox.oauth.faults import Altered, EndpointName, OAuthError, OAuthFault
 from llm_orc.sandbox.oauth.server import OAuthServer
-from tests.cli.conftest import PROGRAM, Shell
-from tests.cli.run.test_terminal import Terminal
+from tests.cli.conftest import Shell
 from tests.cli.sign_in_place import SignInPlace, sign_in_place
+from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator
 
 pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
@@ -49,29 +50,22 @@ async def signed_in(place: SignInPlace, *more: str) -> None:
     """Sign in as a script would: the page's address is printed, and a browser elsewhere follows it."""
     async with waiting(place, "sandbox", *more) as (process, url):
         await asyncio.to_thread(visit, url)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
-    place.spoken += [out.decode(), err.decode()]
+        out, err = await said_by(process)
+    place.spoken += [out, err]
     assert process.returncode == 0, err
 
 
 @asynccontextmanager
-async def waiting(place: SignInPlace, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def waiting(place: SignInPlace, *arguments: str) -> AsyncIterator[tuple[subprocess.Popen[str], str]]:
     """A sign-in without a terminal that has printed its address and waits; killed if it is still there."""
-    process = await asyncio.create_subprocess_exec(
-        *(PROGRAM, "auth", "add", *arguments, "--no-browser"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=place.shell.cwd,
-        env=place.shell.environ,
-    )
-    assert process.stdout is not None
-    try:
-        yield process, (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with place.shell.started("auth", "add", *arguments, "--no-browser") as process:
+        assert process.stdout is not None
+        yield process, (await asyncio.to_thread(process.stdout.readline)).strip()
+
+
+async def said_by(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return what it writes until it ends."""
+    return await asyncio.to_thread(process.communicate, timeout=20)
 
 
 def visit(url: str) -> str:
@@ -114,11 +108,11 @@ async def test_the_browser_opens_and_the_sign_in_serves_the_next_call(place: Sig
 async def test_without_a_terminal_the_address_is_one_line_and_the_callback_is_awaited(place: SignInPlace) -> None:
     async with waiting(place, "sandbox") as (process, url):
         page = await asyncio.to_thread(visit, url)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await said_by(process)
 
     assert URL.fullmatch(url)
     assert process.returncode == 0, err
-    assert out == b""
+    assert out == ""
     assert "You are signed in" in page
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port_of(url)), timeout=5)
@@ -126,22 +120,15 @@ async def test_without_a_terminal_the_address_is_one_line_and_the_callback_is_aw
 
 async def test_with_json_the_address_leaves_stdout_to_the_document(place: SignInPlace) -> None:
     place.sign_in_for_nothing()
-    process = await asyncio.create_subprocess_exec(
-        *(PROGRAM, "auth", "add", "sandbox", "--no-browser", "--json"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=place.shell.cwd,
-        env=place.shell.environ,
-    )
-    assert process.stderr is not None
-    await process.stderr.readline()
-    url = (await process.stderr.readline()).decode().strip()
-    await asyncio.to_thread(visit, url)
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    with place.shell.started("auth", "add", "sandbox", "--no-browser", "--json") as process:
+        assert process.stderr is not None
+        await asyncio.to_thread(process.stderr.readline)
+        url = (await asyncio.to_thread(process.stderr.readline)).strip()
+        await asyncio.to_thread(visit, url)
+        out, _ = await said_by(process)
 
     document = json.loads(out)
-    place.spoken.append(out.decode())
+    place.spoken.append(out)
     assert document["method"] == "oauth"
     assert document["scopes"] == ["inference"]
     assert document["expires_at"] is not None
@@ -240,11 +227,11 @@ async def test_a_sign_in_that_fails_says_why_also_in_the_browser_and_keeps_nothi
     place.server.add_fault(OAuthFault(effect, endpoint=endpoint))
     async with waiting(place, "sandbox") as (process, url):
         page = await asyncio.to_thread(visit_anyhow, url)
-        _, err = await asyncio.wait_for(process.communicate(), 20)
+        _, err = await said_by(process)
 
-    place.spoken += [err.decode()]
+    place.spoken += [err]
     assert process.returncode == 4
-    assert words in err.decode()
+    assert words in err
     assert "You are signed in" not in page
     assert await state_of(place) == "absent"
 
@@ -259,11 +246,11 @@ def visit_anyhow(url: str) -> str:
 async def test_ctrl_c_leaves_no_listener_and_changes_nothing(place: SignInPlace) -> None:
     async with waiting(place, "sandbox") as (process, url):
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 20)
+        _, err = await said_by(process)
 
     assert process.returncode == 130
-    assert "nothing was changed" in err.decode()
-    assert "Traceback" not in err.decode()
+    assert "nothing was changed" in err
+    assert "Traceback" not in err
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port_of(url)), timeout=5)
     assert await state_of(place) == "absent"
@@ -360,17 +347,11 @@ async def test_a_lapsed_sign_in_is_called_so_and_renews_itself(place: SignInPlac
 async def test_many_refreshes_at_once_are_one_renewal(place: SignInPlace) -> None:
     await signed_in(place)
 
-    started = [
-        await asyncio.create_subprocess_exec(
-            *(PROGRAM, "auth", "refresh", "sandbox"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=place.shell.cwd,
-            env=place.shell.environ,
-        )
-        for _ in range(20)
-    ]
-    ended = await asyncio.gather(*(process.wait() for process in started))
+    with ExitStack() as processes:
+        refreshing = [
+            processes.enter_context(place.shell.started("auth", "refresh", "sandbox")) for _ in range(20)
+        ]
+        ended = [await asyncio.to_thread(process.wait, 60) for process in refreshing]
 
     assert set(ended) == {0}
     assert place.server.refresh_count == 1
@@ -442,20 +423,13 @@ async def test_logout_without_a_network_deletes_here(place: SignInPlace, bare: S
 async def test_ctrl_c_during_logout_still_deletes(place: SignInPlace) -> None:
     await signed_in(place)
     place.server.add_fault(OAuthFault(Delay(30), endpoint="revoke"))
-    process = await asyncio.create_subprocess_exec(
-        *(PROGRAM, "auth", "logout", "sandbox"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=place.shell.cwd,
-        env=place.shell.environ,
-    )
     metadata = place.server.record.metadata_requests
     asked = len(metadata)
-    await place.server.record.wait_until(lambda: len(metadata) > asked, 20)
-    await asyncio.sleep(0.3)  # for the revocation to go out; earlier would do as well
-    process.send_signal(signal.SIGINT)
-    await asyncio.wait_for(process.communicate(), 20)
+    with place.shell.started("auth", "logout", "sandbox") as process:
+        await place.server.record.wait_until(lambda: len(metadata) > asked, 20)
+        await asyncio.sleep(0.3)  # for the revocation to go out; earlier would do as well
+        process.send_signal(signal.SIGINT)
+        await said_by(process)
 
     assert process.returncode == 130
     assert await state_of(place) == "absent"

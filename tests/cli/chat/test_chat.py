@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from contextlib import suppress
 
 import pytest
 
+from llm_orc.sandbox.faults import Fault, Hang
+from llm_orc.sandbox.server import Sandbox
 from tests.cli.conftest import LIMIT_S, PROGRAM, Shell, pretend_providers
 
 MARK = "no model was asked]"
@@ -176,10 +179,10 @@ class TestSignals:
             assert b"Traceback" not in process.stderr.read()  # type: ignore[union-attr]
         assert [state for _, _, state in turns(shell)] == ["done", "done"]
 
-    def test_ctrl_c_stops_the_answer_and_not_the_chat(self, shell: Shell) -> None:
-        with pretend_providers("--fault", "hang=2,times=1") as base_url:
-            shell.talks_to(base_url)
-            with subprocess.Popen(
+    async def test_ctrl_c_stops_the_answer_and_not_the_chat(self, shell: Shell) -> None:
+        async with Sandbox(faults=[Fault(Hang(2), times=1)]) as sandbox:
+            shell.talks_to(sandbox.base_url("openai-chat"))
+            with subprocess.Popen(  # noqa: ASYNC220
                 [PROGRAM, "chat", "--conversation", "a"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 cwd=shell.cwd, env=shell.environ,
@@ -187,11 +190,12 @@ class TestSignals:
                 assert process.stdin is not None
                 process.stdin.write(b"one\ntwo\n")
                 process.stdin.flush()
-                deadline = time.monotonic() + LIMIT_S
-                while "one" not in [t for _, t, _ in _turns_or_none(shell)] and time.monotonic() < deadline:
-                    time.sleep(0.05)
+                await sandbox.wait_for_requests(1, timeout_s=LIMIT_S)
                 process.send_signal(signal.SIGINT)
-                out, err = process.communicate(timeout=LIMIT_S)
+                try:
+                    out, err = await asyncio.to_thread(process.communicate, timeout=LIMIT_S)
+                finally:
+                    process.kill()
         assert process.returncode == 0
         assert out.decode().count(MARK) == 1
         assert "Stopped. What came is kept" in err.decode()
@@ -209,10 +213,3 @@ def until_it_ends(process: subprocess.Popen[bytes], number: int) -> int:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(4)
     raise TimeoutError
-
-
-def _turns_or_none(shell: Shell) -> list[tuple[str, str, str]]:
-    done = shell.run("conversations", "show", "a", "--all", "--json")
-    if done.returncode:
-        return []
-    return [(t["role"], t["text"], t["state"]) for t in json.loads(done.stdout)["turns"]]

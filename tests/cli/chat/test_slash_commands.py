@@ -10,7 +10,7 @@ import pytest
 from tests.cli.chat.test_chat import MARK, asked, turns
 from tests.cli.chat.test_terminal import END, PROMPT
 from tests.cli.conftest import Shell, pretend_providers
-from tests.cli.run.test_terminal import Terminal
+from tests.cli.terminal import Terminal
 
 pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
 

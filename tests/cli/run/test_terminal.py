@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import re
-import time
 from contextlib import contextmanager
-from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import LIMIT_S, PROGRAM, Shell, pretend_providers
+from tests.cli.conftest import Shell, pretend_providers
+from tests.cli.terminal import CONTROL, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
+pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @contextmanager
 def slow_providers() -> Iterator[str]:
     with pretend_providers("--delay", "0.2", "--tokens-per-second", "200") as base_url:
         yield base_url
-
-
-class Terminal:
-    """The program on a pseudo-terminal of a given width; `seen` is every byte that it wrote."""
-
-    def __init__(self, shell: Shell, *arguments: str, columns: int = 80, **environ: str) -> None:
-        self._log = StringIO()
-        self.process = pexpect.spawn(
-            PROGRAM,
-            list(arguments),
-            cwd=str(shell.cwd),
-            env=shell.environ | environ,
-            dimensions=(24, columns),
-            encoding="utf-8",
-            timeout=LIMIT_S,
-        )
-        self.process.logfile_read = self._log
-
-    @property
-    def seen(self) -> str:
-        return self._log.getvalue()
-
-    def ctrl_c(self) -> None:
-        """Press it once the program waits for a key: Python's `input` hears of no signal between prompt and read."""
-        state = Path(f"/proc/{self.process.pid}/stat")
-        while state.exists() and state.read_text().rpartition(")")[2].split()[0] == "R":
-            time.sleep(0.01)
-        self.process.sendcontrol("c")
-
-    def to_the_end(self) -> str:
-        self.process.expect(pexpect.EOF)
-        self.process.close()
-        return self.seen
 
 
 @pytest.mark.parametrize("columns", [80, 50])

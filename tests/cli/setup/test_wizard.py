@@ -11,7 +11,7 @@ import yaml
 
 from tests.claude_stand_in import install
 from tests.cli.conftest import Shell, pretend_providers
-from tests.cli.run.test_terminal import CONTROL, Terminal
+from tests.cli.terminal import CONTROL, Terminal
 
 pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
 

@@ -65,7 +65,7 @@ def test_a_batch_is_the_same_whoever_agreed_and_needs_the_agreement_again(clone:
 class TestInATerminal:
     def test_enter_is_a_no(self, clone: Shell) -> None:
         pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
-        from tests.cli.run.test_terminal import Terminal
+        from tests.cli.terminal import Terminal
 
         terminal = Terminal(clone, "invoke", "paid")
         terminal.process.expect("metered: paid per token")
@@ -79,7 +79,7 @@ class TestInATerminal:
 
     def test_once_is_once(self, clone: Shell) -> None:
         pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
-        from tests.cli.run.test_terminal import Terminal
+        from tests.cli.terminal import Terminal
 
         terminal = Terminal(clone, "invoke", "paid")
         terminal.process.expect("Which")
