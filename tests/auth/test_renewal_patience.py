@@ -17,6 +17,7 @@ from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
+from llm_orc.providers.retries import Retries
 from llm_orc.sandbox.faults import Hang, Status
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.faults import Dropped, OAuthEffect, OAuthFault
@@ -62,8 +63,7 @@ async def ask(
                 OpenAIChat(),
                 OAuthAuthoriser(tokens.keeper(entry, client), provider.url),
                 http,
-                max_retries=max_retries,
-                sleep=clock.sleep,
+                retries=Retries(max_retries, clock.sleep),
             )
             return (await model.reply(QUESTION)).text
     finally:

@@ -37,6 +37,7 @@ from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
+from llm_orc.providers.retries import Retries
 from llm_orc.runs.recipe import Recipe
 from tests.batches.test_budget import at_once as not_held_back
 from tests.batches.test_budget import joined
@@ -64,7 +65,7 @@ async def at_once(_seconds: float) -> None:
 def caller(server: PaidServer, http: Http) -> LlmCaller:
     endpoint = Endpoint(PROVIDER, "anthropic", server.url, server.url)
     key = ApiKeyHeader(server.url, "x-key", Secret("k"), "")
-    model = HttpModel(endpoint, MODEL, Anthropic(), key, http, max_retries=2, sleep=at_once)
+    model = HttpModel(endpoint, MODEL, Anthropic(), key, http, retries=Retries(2, at_once))
 
     def cost_usd(_model: str, usage: Usage) -> float | None:
         return listed_usd(PROVIDER, MODEL, usage)

@@ -248,7 +248,7 @@ def test_the_table_loads_without_what_only_a_call_needs() -> None:
     code = (
         "import sys, llm_orc.catalog.table, llm_orc.providers.build, llm_orc.providers.lookup; "
         "import llm_orc.providers.prices; "
-        "heavy = {'aiohttp', 'asyncio', 'genai_prices', 'msgspec', 'pydantic', 'rich', 'httpx'} & set(sys.modules); "
+        "heavy = {'aiohttp', 'genai_prices', 'msgspec', 'pydantic', 'rich', 'httpx'} & set(sys.modules); "
         "print(heavy | {name for name in sys.modules if 'dialects.' in name or 'official_cli' in name})"
     )
 

@@ -18,6 +18,7 @@ from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
+from llm_orc.providers.retries import Retries
 from tests.net.loopback import Cut, Loopback, Script, Silence, answer, stream
 from tests.providers.conftest import Naps, Watcher
 from tests.providers.dialects.suite import event
@@ -62,7 +63,7 @@ async def http() -> AsyncIterator[Http]:
 def model(url: str, http: Http, *, retries: int = 0) -> HttpModel:
     endpoint = Endpoint("openrouter", "openai-chat", url, url)
     key = ApiKeyHeader(url, "x-key", Secret("k"), "")
-    return HttpModel(endpoint, "m", OpenAIChat(), key, http, max_retries=retries, stream=True, sleep=Naps())
+    return HttpModel(endpoint, "m", OpenAIChat(), key, http, retries=Retries(retries, Naps()), stream=True)
 
 
 async def failure_of(asked: HttpModel) -> tuple[LlmOrcError, Tries]:

@@ -25,6 +25,7 @@ from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
+from llm_orc.providers.retries import Retries
 from tests.net.certificates import self_signed
 from tests.net.loopback import Cut, Loopback, Silence, answer
 from tests.providers.dialects import test_anthropic
@@ -42,9 +43,9 @@ BUSY = answer(wire.error("busy"), 529)
 
 def model(server: Loopback, http: Http, naps: Naps, authoriser: Any = None, **options: Any) -> HttpModel:
     endpoint = Endpoint("anthropic-api", "anthropic", server.url, server.url, headers={"x-team": "t"})
-    options.setdefault("jitter", lambda: 1.0)
+    retries = Retries(options.pop("max_retries", 4), naps, options.pop("jitter", lambda: 1.0))
     return HttpModel(
-        endpoint, "m-0", Anthropic(), authoriser or NoCredential(server.url), http, sleep=naps, **options
+        endpoint, "m-0", Anthropic(), authoriser or NoCredential(server.url), http, retries=retries, **options
     )
 
 

@@ -30,6 +30,7 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.model_list import list_models
+from llm_orc.providers.retries import Retries
 from tests.net.loopback import Cut, Loopback, Silence
 from tests.providers.conftest import Naps, Watcher
 
@@ -121,10 +122,9 @@ def model(dialect: Dialect, *, stream: bool) -> Callable[[str, Http], Awaitable[
         endpoint, limiter = Endpoint("p", dialect.name, url, url), Limiter("p", None)
         asked = HttpModel(
             *(endpoint, "m", dialect, NoCredential(url), http),
-            max_retries=0,
+            retries=Retries(0, Naps()),
             stream=stream,
             limiter=limiter,
-            sleep=Naps(),
         )
         return asked.reply(QUESTION, Watcher())
 

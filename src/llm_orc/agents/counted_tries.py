@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.budget import Tried
 from llm_orc.errors import BudgetExceeded
 from llm_orc.providers.base import Usage
-from llm_orc.providers.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

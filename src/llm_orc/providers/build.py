@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.load import load
+from llm_orc.providers.retries import Retries
 
 if TYPE_CHECKING:
     from llm_orc.auth.apply import Authoriser
@@ -48,7 +49,14 @@ def build_model(
 
     def built(kind: type[_Model]) -> _Model:
         return kind(
-            endpoint, model, dialect, authoriser, http, max_retries=max_retries, stream=stream, limiter=limiter
+            endpoint,
+            model,
+            dialect,
+            authoriser,
+            http,
+            retries=Retries(max_retries),
+            stream=stream,
+            limiter=limiter,
         )
 
     row = DIALECTS[endpoint.dialect]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +17,12 @@ from llm_orc.errors import (
 from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import ModelInterface, Target, Try
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport, may_have_been_billed
-from llm_orc.providers.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
+from llm_orc.providers.retries import Retries
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from llm_orc.auth.apply import Authoriser
     from llm_orc.net.transport import Transport
@@ -40,7 +39,7 @@ _MOST_FREE = 25  # refusals of one call that cost no try
 
 
 class HttpModel(ModelInterface):
-    """Retries what is transient `max_retries` times; streams only where `stream` is set and somebody watches.
+    """Retries what is transient; streams only where `stream` is set and somebody watches.
 
     Raises `AuthError` when made for a credential of another origin than the endpoint's.
     """
@@ -53,12 +52,11 @@ class HttpModel(ModelInterface):
         authoriser: Authoriser,
         http: Transport,
         *,
-        max_retries: int = 4,
+        retries: Retries | None = None,
         stream: bool = False,
         limiter: Limiter | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
+        retries = retries or Retries()
         self.provider = endpoint.provider
         self.name = model
         self._endpoint = endpoint
@@ -66,11 +64,11 @@ class HttpModel(ModelInterface):
         self._dialect = dialect
         self._authoriser = authoriser
         self._http = http
-        self._max_retries = max_retries
+        self._max_retries = retries.most
         self._stream = stream
         self._limiter = limiter
-        self._sleep = sleep
-        self._jitter = jitter
+        self._sleep = retries.sleep
+        self._jitter = retries.jitter
         self._check_origin()
         remember_secret_values(endpoint.headers)
 

@@ -35,6 +35,7 @@ from llm_orc.providers.dialects.openai_responses import OpenAIResponses
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
+from llm_orc.providers.retries import Retries
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.record import DirectSink
@@ -148,9 +149,8 @@ class Story:
             DIALECTS[self.dialect],
             key,
             http,
-            max_retries=2,
+            retries=Retries(2, nap),
             stream=self.stream,
-            sleep=nap,
         )
         choice = ModelChoice(provider, model, "user", max_tokens=MAX_TOKENS, timeout_s=0.5)
         return Candidate(choice, built, Access(provider, "api-key", Billing.METERED, "key", server.url), cost_usd)

@@ -31,6 +31,7 @@ from llm_orc.providers.base import Message, ModelRequest, Target, Usage
 from llm_orc.providers.dialects.dialect import Dialect
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
+from llm_orc.providers.retries import Retries
 from tests.net.loopback import Cut, Loopback, answer, stream
 from tests.providers.conftest import Naps, Watcher
 
@@ -81,7 +82,8 @@ class DialectSuite(ABC):
     def model(self, server: Loopback, http: Http, naps: Naps, **options: Any) -> HttpModel:
         endpoint = Endpoint(self.provider, self.dialect.name, server.url, server.url)
         key = ApiKeyHeader(server.url, self.key_header, Secret(KEY), self.key_scheme)
-        return HttpModel(endpoint, "m-0", self.dialect, key, http, sleep=naps, **options)
+        retries = Retries(options.pop("max_retries", 4), naps)
+        return HttpModel(endpoint, "m-0", self.dialect, key, http, retries=retries, **options)
 
     async def test_reads_a_whole_reply(self, server: Loopback, http: Http, naps: Naps) -> None:
         server.answers(answer(self.whole("".join(TEXTS), "end_turn"), headers={"x-request-id": "req-9"}))

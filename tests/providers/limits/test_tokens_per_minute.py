@@ -14,6 +14,7 @@ from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
+from llm_orc.providers.retries import Retries
 from llm_orc.settings.model import CallLimits
 from tests.net.loopback import Cut, Loopback, Script, answer
 
@@ -32,7 +33,7 @@ async def test_forty_calls_of_unknown_usage_do_not_go_at_once(
     endpoint = Endpoint("openai", "openai-chat", server.url, server.url)
     limiter = Limiter("openai", CallLimits(tokens_per_minute=20_000))
     key = ApiKeyHeader(server.url, "x-key", Secret("k"), "")
-    model = HttpModel(endpoint, "m", OpenAIChat(), key, http, limiter=limiter, max_retries=0)
+    model = HttpModel(endpoint, "m", OpenAIChat(), key, http, retries=Retries(0), limiter=limiter)
     request = ModelRequest((Message("user", "Hello"),), max_tokens=2000)
 
     calls = [asyncio.ensure_future(model.reply(request)) for _ in range(40)]

@@ -8,7 +8,7 @@ from llm_orc.app.access.costs import cost_of
 from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
 from llm_orc.providers.base import ModelRequest, Usage
-from llm_orc.providers.most import most_output_tokens
+from llm_orc.providers.limits.most import most_output_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

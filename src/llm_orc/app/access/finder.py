@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +11,7 @@ from llm_orc.agents.options import extras_notice, options_error, refused_options
 from llm_orc.app.access.best import BestAccess
 from llm_orc.app.access.consent import refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
+from llm_orc.app.access.missing import joined_error
 from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, Model, Models
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
@@ -127,7 +127,7 @@ class AccessFinder:
                 for e in (e for e in outcome.failures if e not in outcome.minor):
                     notices[f"{_left_out(choice, is_first=choice is wanted[0])} is left out: {e.message}"] = None
         if failed:
-            raise _joined(failed)
+            raise joined_error(failed)
         return Models(ready, considered, tuple(notices))
 
     def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
@@ -342,22 +342,3 @@ def _marked(outcomes: Sequence[_Outcome]) -> tuple[Considered, ...]:
         is_used = one.is_used and not any(before.is_used for before in marked)
         marked.append(replace(one, is_used=is_used))
     return tuple(marked)
-
-
-def _joined(failed: Mapping[str, Sequence[LlmOrcError]]) -> LlmOrcError:
-    """One error for all agents that can't be reached, a line for each cause; agents with the same share it."""
-    causes: dict[str, tuple[LlmOrcError, list[str]]] = {}
-    for agent, errors in failed.items():
-        for error in errors:
-            causes.setdefault(error.message, (error, []))[1].append(agent)
-    lines = [f"{message} ({_agents(agents)})" for message, (_, agents) in causes.items()]
-    joined = copy(next(iter(failed.values()))[0])
-    joined.message = "\n".join(lines)
-    joined.args = (joined.message,)
-    return joined
-
-
-def _agents(names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:4])
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"agent{'s' if len(names) > 1 else ''} {shown}{more}"

@@ -1,7 +1,8 @@
-"""What is said where a provider has no credential of the kind that is wanted, each time with the next command."""
+"""The errors where access is missing, each with the next command, and the one error of several agents."""
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.standing import ANT_SIGN_IN
@@ -10,9 +11,12 @@ from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import AccessNotSupported, AuthError, NotLoggedIn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.auth.stores.ant_profile import AntProfile
     from llm_orc.catalog.rows import ProviderSpec
+    from llm_orc.errors import LlmOrcError
     from llm_orc.settings.model import AuthMethodName, ProviderSettings
 
 
@@ -47,3 +51,22 @@ def missing_error(
         " what else there is with `llm-orc setup`, or rehearse for nothing with `--rehearse`.",
         provider=spec.name,
     )
+
+
+def joined_error(failed: Mapping[str, Sequence[LlmOrcError]]) -> LlmOrcError:
+    """Return one error for all agents that can't be reached: a line for each cause, with its agents."""
+    causes: dict[str, tuple[LlmOrcError, list[str]]] = {}
+    for agent, errors in failed.items():
+        for error in errors:
+            causes.setdefault(error.message, (error, []))[1].append(agent)
+    lines = [f"{message} ({_agents(agents)})" for message, (_, agents) in causes.items()]
+    joined = copy(next(iter(failed.values()))[0])
+    joined.message = "\n".join(lines)
+    joined.args = (joined.message,)
+    return joined
+
+
+def _agents(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:4])
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"agent{'s' if len(names) > 1 else ''} {shown}{more}"

@@ -84,8 +84,6 @@ class Resolver:
             names = [*storage.older_providers]
         return tuple(dict.fromkeys(names))
 
-    # --- what there is ------------------------------------------------------------------------------------
-
     def _there(self, choice: ModelChoice, spec: ProviderSpec, cli: CliState | None) -> Iterator[Route]:
         found = [self._over_http(choice, spec, one) for one in self._found(choice, spec)]
         yield from (route for route in found if route.is_set_up)
@@ -159,8 +157,6 @@ class Resolver:
         if entry is None or not entry.is_set_up:
             return today
         return Billing.METERED if Billing.METERED in {today, entry.billing} else entry.billing
-
-    # --- which of it a run takes --------------------------------------------------------------------------
 
     def _taken(
         self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route], *, allow_metered: bool
@@ -242,8 +238,6 @@ class Resolver:
         there = tuple(self._there(other, sibling, None))
         yield from self._by_method(other, sibling, there, "api-key", why, is_agreed=is_agreed)
 
-    # --- what is not there --------------------------------------------------------------------------------
-
     def _without_credential(self, choice: ModelChoice, spec: ProviderSpec) -> Route:
         problem, billing = None, spec.billing
         try:
@@ -264,8 +258,6 @@ class Resolver:
             error = missing_error(spec, self._own(spec), method, self._places.ant)
         standing = Standing("absent", error.message, error.hint, error)
         return Route(choice, spec, method, "nowhere", "nowhere", "nowhere", spec.billing, standing, problem=error)
-
-    # --- addresses ----------------------------------------------------------------------------------------
 
     def _own(self, spec: ProviderSpec) -> ProviderSettings:
         return self._providers.get(spec.name) or ProviderSettings(spec.name)

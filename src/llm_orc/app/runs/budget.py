@@ -9,7 +9,7 @@ from llm_orc.agents.counted_tries import most_cost_usd
 from llm_orc.app.access.costs import cost_of
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage
-from llm_orc.providers.most import most_output_tokens
+from llm_orc.providers.limits.most import most_output_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -121,8 +121,6 @@ class TokenKeeper:
             with contextlib.suppress(LlmOrcError):
                 await self._update(lambda entry: replace(entry, proven_at=proven_at or entry.proven_at))
 
-    # --- one renewal --------------------------------------------------------------------------------------
-
     @property
     def _token(self) -> OAuthToken:
         credential = self._entry.credential
@@ -285,8 +283,6 @@ class TokenKeeper:
 
         self._entry = await asyncio.to_thread(self._storage.update, self._provider, self._account, change)
         self._unsaved = False
-
-    # --- errors -------------------------------------------------------------------------------------------
 
     @property
     def _sign_in(self) -> str:

@@ -174,8 +174,6 @@ class Limiter:
             await self._gate.ended(self._provider, call.tokens, used)
         return is_free
 
-    # --- who may start ------------------------------------------------------------------------------------
-
     def _blocked_s(self, tokens: int) -> float:
         """Return how long no call may start; infinite where one in flight has to end first."""
         if self._in_flight >= self._most:
@@ -240,8 +238,6 @@ class Limiter:
         self._in_flight -= 1
         if self._waiting:
             self._let_in()
-
-    # --- what is learnt -----------------------------------------------------------------------------------
 
     def _slow_down(self, call: Call, failure: ProviderError, now: float) -> bool:
         """Turned away. A pause too long to wait for is no news of the pace: each call is told so by itself."""

@@ -33,9 +33,6 @@ class Call:
     models: str = ""  # what `models_arguments` printed
 
 
-# --- what a line of its output can mean ---
-
-
 @dataclass(frozen=True, slots=True)
 class Started:
     """It is up, and its standing was looked at."""

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llm_orc.providers.base import Message, ModelRequest, Usage
-from llm_orc.providers.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.prices import listed_usd
 
 MODELS = (
