@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_orc.auth.access import Billing
-from llm_orc.auth.credential import ApiKey, Entry, NeedsLogin, OAuthToken, Presented, Refused
+from llm_orc.auth.credential import ApiKey, Entry, NeedsLogin, OAuthToken, Presented, Refused, new_entry
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.entry_fields import from_fields, to_fields
@@ -78,25 +78,21 @@ def test_an_oauth_token_needs_nothing_but_an_access_token(storage: CredentialSto
 
 
 def test_an_oauth_token_keeps_all_that_is_known_of_it(storage: CredentialStorage, tmp_path: Path) -> None:
-    stored = storage.store_oauth_token(
-        "p",
+    token = OAuthToken(
         Secret("access"),
         Secret("refresh"),
-        2_000_000.5,
-        "client",
-        account="me@example.org",
+        expires_at=2_000_000.5,
         scopes=("a", "b"),
-        billing=Billing.SUBSCRIPTION,
-        origin="https://api.example",
-        label="Me",
-        terms_acknowledged_at=5.0,
+        client_id="client",
+        clock_skew_s=-3.0,
     )
+    entry = new_entry("p", "me@example.org", token, Billing.SUBSCRIPTION)
+    stored = storage.keep(replace(entry, origin="https://api.example", label="Me", terms_acknowledged_at=5.0))
 
     assert opened(tmp_path).get("p", "me@example.org") == stored
     assert isinstance(stored.credential, OAuthToken)
-    assert stored.credential.scopes == ("a", "b")
-    assert stored.credential.expires_at == 2_000_000.5
-    assert stored.terms_acknowledged_at == 5.0
+    assert stored.credential == token
+    assert (stored.origin, stored.label, stored.terms_acknowledged_at) == ("https://api.example", "Me", 5.0)
 
 
 def test_nothing_stored_is_none_and_touches_no_disk(storage: CredentialStorage, tmp_path: Path) -> None:
@@ -244,7 +240,8 @@ def test_removing_returns_what_was_removed_and_leaves_another_account_active(sto
 def test_a_new_sign_in_clears_the_marks_of_the_last_one_and_keeps_the_acknowledged_terms(
     storage: CredentialStorage,
 ) -> None:
-    storage.store_oauth_token("p", "a1", "r1", terms_acknowledged_at=3.0)
+    storage.store_oauth_token("p", "a1", "r1")
+    storage.update("p", None, lambda e: replace(e, terms_acknowledged_at=3.0))
     marks = NeedsLogin("hash", "invalid_grant", 4.0), Refused("hash", "claude_code_only", "no", 5.0)
     storage.update(
         "p", None, lambda e: replace(e, needs_login=marks[0], refused=marks[1], presented=Presented("h", 1.0))

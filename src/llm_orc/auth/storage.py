@@ -183,15 +183,8 @@ class CredentialStorage:
         account: str | None = None,
         scopes: Sequence[str] = (),
         billing: Billing = Billing.METERED,
-        origin: str | None = None,
-        label: str = "",
-        clock_skew_s: float | None = None,
-        terms_acknowledged_at: float | None = None,
     ) -> Entry:
-        """Keep a new sign-in and make its account the active one. `expires_at` is in Unix seconds.
-
-        Marks of an earlier sign-in of this account are gone, its acknowledged terms stay.
-        """
+        """Keep a new sign-in as `keep` does. `expires_at` is in Unix seconds."""
         token = OAuthToken(
             access_token=as_secret(access_token),
             refresh_token=as_secret(refresh_token) if refresh_token else None,
@@ -199,13 +192,14 @@ class CredentialStorage:
             issued_at=self._clock(),
             scopes=tuple(scopes),
             client_id=client_id,
-            clock_skew_s=clock_skew_s,
         )
-        entry = replace(new_entry(provider, account, token, billing), terms_acknowledged_at=terms_acknowledged_at)
-        return self._store(entry, origin=origin, label=label)
+        return self.keep(new_entry(provider, account, token, billing))
 
     def keep(self, entry: Entry) -> Entry:
-        """Keep `entry` in place of what its account has, and make the account its provider's active one."""
+        """Keep `entry` in place of what its account has, and make the account its provider's active one.
+
+        Marks of an earlier sign-in of this account are gone, its acknowledged terms stay.
+        """
         return self._store(replace(entry, source="own"), origin=entry.origin, label=entry.label)
 
     def keep_if_free(self, entry: Entry) -> Entry:

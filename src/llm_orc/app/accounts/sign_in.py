@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.accounts.auth_methods import find_auth_method, oauth_client
-from llm_orc.auth.credential import ApiKey, OAuthToken
+from llm_orc.auth.credential import ApiKey, OAuthToken, new_entry
 from llm_orc.auth.methods.api_key import checked_key
 from llm_orc.auth.methods.browser import browser_chances
 from llm_orc.auth.methods.browser_visit import LIMIT_S, VisitOptions
@@ -102,20 +102,14 @@ def keep_login(app: App, provider: str, login: Login, options: SignInOptions) ->
                 provider, key, account=options.account, billing=way.billing, origin=origin, label=login.label
             )
         case OAuthToken() as token:
-            return storage.store_oauth_token(
-                provider,
-                token.access_token,
-                token.refresh_token,
-                token.expires_at,
-                token.client_id,
-                account=options.account,
-                scopes=login.scopes,
-                billing=way.billing,
+            token = replace(token, issued_at=app.clock.now(), scopes=tuple(login.scopes))
+            entry = replace(
+                new_entry(provider, options.account, token, way.billing),
                 origin=origin,
                 label=login.label,
-                clock_skew_s=token.clock_skew_s,
                 terms_acknowledged_at=app.clock.now() if way.notice is not None else None,
             )
+            return storage.keep(entry)
 
 
 def _method(
