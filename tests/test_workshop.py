@@ -15,6 +15,7 @@ import pytest
 
 import llm_orc
 from llm_orc._version import VERSION
+from tests import import_graph
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -116,6 +117,51 @@ def test_what_must_be_instant_imports_nothing_heavy(statement: str, too_heavy: t
     loaded = {name.partition(".")[0] for name in done.stderr.splitlines()}
     assert "llm_orc" in loaded
     assert sorted(loaded & set(too_heavy)) == []
+
+
+# What takes so long to load that it may be imported inside a function, by those who need it; and what a platform lacks.
+HEAVY_TO_LOAD = {
+    "aiohttp": "the HTTP client",
+    "cryptography": "encryption",
+    "dbos": "the durable engine",
+    "filelock": "locks, asyncio and SQLite",
+    "genai_prices": "a table of prices",
+    "importlib.metadata": "the reader of installed packages",
+    "keyring": "back ends of keychains",
+    "llm_orc.auth.oauth.token_endpoint": "exchanges of tokens",
+    "llm_orc.providers.dialects": "the types of wire protocols",
+    "llm_orc.providers.official_cli.official": "what starts official CLIs",
+    "msgspec": "typed JSON",
+    "prompt_toolkit": "an editor of lines",
+    "psycopg": "a client of PostgreSQL",
+    "rich": "tables and live views",
+    "ruamel": "a writer of YAML",
+    "sqlalchemy": "the durable engine's database",
+    "sqlite3": "the database",
+    "urllib.request": "another HTTP client",
+    "uvloop": "an event loop; not on every platform",
+    "yaml": "a reader of YAML",
+}
+NOT_EVERYWHERE = {"ctypes", "fcntl", "msvcrt", "pwd", "resource", "winreg"}
+
+
+def test_only_what_is_heavy_is_imported_inside_a_function() -> None:
+    """Commands are left out: each is a module that is loaded when it is called, and `--help` of it is to be quick."""
+    wrong = [
+        f"{module}:{line}: {target}"
+        for module in import_graph.modules()
+        if not module.startswith("llm_orc.cli")
+        for line, target in import_graph.imported_later(module)
+        if target.partition(".")[0] not in NOT_EVERYWHERE
+        and target.partition(".")[0] not in HEAVY_TO_LOAD
+        and not _heavy_in(import_graph.loaded_with(target)) - _heavy_in(import_graph.loaded_with(module))
+    ]
+
+    assert wrong == []
+
+
+def _heavy_in(names: frozenset[str]) -> set[str]:
+    return {heavy for heavy in HEAVY_TO_LOAD for name in names if name == heavy or name.startswith(f"{heavy}.")}
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:

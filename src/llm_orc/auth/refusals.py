@@ -19,6 +19,7 @@ from llm_orc.auth.masking import hide_in_error
 from llm_orc.errors import AccessRefused, CredentialRefused, StorageError
 from llm_orc.net.text import one_line
 from llm_orc.storage.atomic import write_private
+from llm_orc.storage.lock import exclusive
 from llm_orc.storage.private_file import read_private, stamp_of
 
 if TYPE_CHECKING:
@@ -101,8 +102,6 @@ class RefusalMemory:
         self._change(drop)
 
     def _change(self, change: Callable[[_File], _File]) -> None:
-        from llm_orc.storage.lock import exclusive  # noqa: PLC0415 - reading needs no lock
-
         lock = self._path.with_name(f"{self._path.name}.lock")
         with suppress(StorageError), exclusive(lock, wait_s=_LOCK_WAIT_S):
             held = self._read()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import write_private
+from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,8 +62,6 @@ class TrustStore:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process writes meanwhile, so that none takes away what another has just added."""
-        from llm_orc.storage.lock import exclusive  # noqa: PLC0415 - most runs only read
-
         with exclusive(self.path.with_name("trust.lock"), wait_s=_LONGEST_WAIT_S) as held:
             if not held:
                 raise StorageError(

@@ -10,6 +10,7 @@ from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
+from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.state import CliState
 from llm_orc.providers.options.request import ALL_DIALECTS, unpriced_options
@@ -46,8 +47,6 @@ class HttpConnection:
         stream: bool = False,
         limiter: Limiter | None = None,
     ) -> ModelInterface:
-        from llm_orc.providers.build import build_model  # noqa: PLC0415 - heavy: the dialects
-
         return build_model(
             self.endpoint,
             ready.model,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import CredentialStoreError, StorageError
 from llm_orc.storage.atomic import write_private
+from llm_orc.storage.lock import exclusive, holder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +21,6 @@ _LONGEST_COOLDOWN_S = 24 * 3600.0  # a later end is a wrong clock
 @contextmanager
 def hold(path: Path, what: str, *, wait_s: float, waited_s: float = 0.0, poll_s: float = 0.05) -> Iterator[None]:
     """Hold a lock or raise `CredentialStoreError`: `busy` names the process that has it, `unlockable` says why."""
-    from llm_orc.storage.lock import exclusive, holder_of  # noqa: PLC0415 - reading needs no lock
-
     try:
         with exclusive(path, wait_s=wait_s, poll_s=poll_s) as held:
             if not held:
