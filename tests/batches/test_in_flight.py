@@ -18,9 +18,10 @@ async def test_a_row_outside_its_agents_is_storing_something() -> None:
 
     async with in_flight.workflow(ROW):
         assert not in_flight.is_settled()
-        with in_flight.idle(ROW):
-            assert in_flight.is_settled()
-        assert not in_flight.is_settled()
+        for _ in range(3):  # it waits again and again
+            with in_flight.idle(ROW):
+                assert in_flight.is_settled()
+            assert not in_flight.is_settled()
 
     assert in_flight.is_settled()
     assert in_flight.names == set()
@@ -37,6 +38,11 @@ async def test_a_call_is_lost_only_between_its_sending_and_its_end() -> None:
             assert in_flight.is_settled()  # it waits for its next try
             in_flight.mark_sent()
         assert not in_flight.is_settled()
+        for _ in range(3):  # one agent after the other
+            with in_flight.agent(ROW):
+                assert not in_flight.is_settled()
+                with in_flight.idle(ROW):
+                    assert in_flight.is_settled()
 
 
 async def test_a_row_is_idle_when_each_of_its_agents_is() -> None:
