@@ -43,9 +43,8 @@ ROWS = sa.Table(
     sa.Column("label", sa.Text, nullable=False),  # a name for people: of a file, or from an `id` column
     sa.Column("task", sa.Text, nullable=False),
     sa.Column("fields", sa.LargeBinary, nullable=False),  # the input's own columns, as JSON
-    sa.Column(
-        "state", sa.Text, nullable=False
-    ),  # waiting | completed | completed_with_errors | failed | cancelled
+    # waiting | completed | completed_with_errors | failed | cancelled
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),
     sa.Column("takeovers", sa.Integer, nullable=False, server_default="0"),  # takeovers since the last answer
     sa.Column("alone", sa.Integer, nullable=False, server_default="0"),  # carried out as the only suspect row

@@ -182,9 +182,8 @@ class _Follower:
         polls = 0
         while progress.batch.state == "open" and not stop.is_set() and not executor.stopping.is_set():
             polls += 1
-            if (
-                polls % _POLLS_PER_REOPENING == 0
-            ):  # another process may have closed it when the batch was done a moment ago
+            if polls % _POLLS_PER_REOPENING == 0:
+                # Another process may have closed the queue when the batch was done a moment ago.
                 await in_store(partial(open_queue, store.client, self._batch_id, None))
             await joined.worker.set_refused_aside()
             await wait_until_set(stop, _POLL_S)

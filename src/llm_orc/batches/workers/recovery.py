@@ -36,9 +36,8 @@ def recover_workflows(engine: sa.Engine, client: DBOSClient, left: Sequence[Work
     takeovers = _count(engine, {row: len({one.executor_id for one in found}) for row, found in by_row.items()})
     again: list[WorkflowStatus] = []
     for row, found in by_row.items():
-        times = takeovers.get(
-            row, MOST_TAKEOVERS + 1
-        )  # no row: its batch was deleted, or it is in a later attempt
+        # A row without a count has a deleted batch, or is in a later attempt.
+        times = takeovers.get(row, MOST_TAKEOVERS + 1)
         if times > MOST_TAKEOVERS:
             client.cancel_workflows([row])
         if times >= SUSPECT_FROM:
@@ -63,9 +62,8 @@ def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
             times = row.takeovers
             if answers > row.steps_then:
                 times = 1
-            elif (
-                times < SUSPECT_FROM or row.is_alone or len(workers) == 1
-            ):  # else another row may have ended the worker
+            elif times < SUSPECT_FROM or row.is_alone or len(workers) == 1:
+                # Otherwise another row may have ended the worker.
                 times += workers[row.workflow]
             takeovers[row.workflow] = times
             this = sa.update(ROWS).where(ROWS.c.batch_id == row.batch_id, ROWS.c.number == row.number)
