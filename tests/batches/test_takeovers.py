@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.batches.batch import NewBatch, NewRow, workflow_id
+from llm_orc.batches.batch import AGENT_WORKFLOW, NewBatch, NewRow, workflow_id
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, engine_connection
-from llm_orc.batches.workers.queues import enqueue_row
+from llm_orc.batches.workers.limits import limit_queue
+from llm_orc.batches.workers.queues import APPLICATION_VERSION, enqueue_row
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS, SUSPECT_FROM, recover_workflows
 from llm_orc.batches.workers.worker_store import WorkerStore
 from tests.batches.intruder import RECIPE, prepared
@@ -23,7 +24,7 @@ from tests.batches.intruder import RECIPE, prepared
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbos import WorkflowStatus
+    from dbos import EnqueueOptions, WorkflowStatus
 
 ROWS = (1, 2, 3)
 _names = itertools.count()
@@ -69,6 +70,30 @@ class Deaths:
                 connection.execute(sa.text(step), {"n": name, "i": next(self._steps)})
         recover_workflows(self._store.engine, self._store.client, self._listed("PENDING"))
 
+    def queue_agent(self, number: int) -> str:
+        """Queue an agent of a row, as a provider with limits has it; return the id of its workflow."""
+        row = workflow_id(self.batch_id, number, 1)
+        options: EnqueueOptions = {
+            "workflow_name": AGENT_WORKFLOW,
+            "queue_name": limit_queue("p"),
+            "workflow_id": f"{row}:a",
+            "app_version": APPLICATION_VERSION,
+        }
+        self._store.client.enqueue(options, row, "a", "prompt")
+        return f"{row}:a"
+
+    def hold(self, workflow: str, worker_id: str) -> None:
+        """Let a worker carry the workflow out, until the next death."""
+        with engine_connection(self._store.engine) as connection, connection.begin():
+            this = sa.update(ENGINE_WORKFLOWS).where(ENGINE_WORKFLOWS.c.workflow_uuid == workflow)
+            connection.execute(this.values(status="PENDING", executor_id=worker_id))
+
+    def delete(self) -> None:
+        self._batches.delete(self.batch_id)
+
+    def cancelled(self) -> set[str]:
+        return {one.workflow_id for one in self._listed("CANCELLED")}
+
     def _listed(self, status: str) -> list[WorkflowStatus]:
         return self._store.client.list_workflows(workflow_id_prefix=f"{self.batch_id}:", status=status)
 
@@ -91,6 +116,7 @@ def test_a_row_that_ends_its_worker_alone_is_parked_and_no_other_row_is(store: W
     assert times == MOST_TAKEOVERS + 1 - SUSPECT_FROM
     assert deaths.waiting() == [1, 3]
     assert deaths.queued() == {workflow_id(deaths.batch_id, number, 1) for number in (1, 3)}
+    assert deaths.cancelled() == {workflow_id(deaths.batch_id, 2, 1)}
     parked = store.batches.row(deaths.batch_id, 2)
     assert parked.error_code == "row_parked"
     assert f"ended {MOST_TAKEOVERS + 1} times without a new answer" in str(parked.error)
@@ -131,8 +157,32 @@ def test_a_row_is_parked_exactly_after_too_many_deaths_in_a_row_without_an_answe
     for n, is_answered in enumerate(answers):
         deaths.die([1], f"w{n}", answered=[1] if is_answered else [])
         in_a_row = 1 if is_answered else in_a_row + 1
+        assert (1 not in deaths.waiting()) == (in_a_row > MOST_TAKEOVERS)
+        assert (workflow_id(deaths.batch_id, 1, 1) in deaths.queued()) == (in_a_row <= MOST_TAKEOVERS)
         if in_a_row > MOST_TAKEOVERS:
             break
 
-    assert (1 not in deaths.waiting()) == (in_a_row > MOST_TAKEOVERS)
-    assert (workflow_id(deaths.batch_id, 1, 1) in deaths.queued()) == (in_a_row <= MOST_TAKEOVERS)
+
+def test_agents_of_a_row_are_queued_again_until_the_row_is_a_suspect(store: WorkerStore) -> None:
+    """A suspect row queues its agents itself, when its turn has come."""
+    deaths = Deaths(store)
+    row, agent = workflow_id(deaths.batch_id, 1, 1), deaths.queue_agent(1)
+    deaths.hold(agent, "w1")
+    deaths.die([1], "w1")  # one worker held both
+    assert store.batches.row(deaths.batch_id, 1).takeovers == 1
+    assert {row, agent} <= deaths.queued()
+
+    deaths.hold(agent, "w3")
+    deaths.die([1], "w2")  # two workers died of it
+    assert store.batches.row(deaths.batch_id, 1).takeovers == 3
+    assert row in deaths.queued()
+    assert deaths.cancelled() == {agent}
+
+
+def test_what_is_left_of_a_deleted_batch_is_cancelled(store: WorkerStore) -> None:
+    deaths = Deaths(store)
+    deaths.delete()
+
+    deaths.die([1], "w1")
+
+    assert deaths.cancelled() == {workflow_id(deaths.batch_id, 1, 1)}
