@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -44,19 +46,18 @@ from llm_orc.sandbox.faults import (
 )
 from llm_orc.sandbox.loopback import only_for_loopback
 from llm_orc.sandbox.model_lists import INDEX, add_lists
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.refusals import refused_as
 from llm_orc.sandbox.request_log import ReceivedRequest, RequestLog
 from llm_orc.sandbox.respond import CANNED_HEADER, Delivery, hang, in_one_piece, rejection, slow_headers
 from llm_orc.sandbox.token_check import TokenCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
     from llm_orc.jsontypes import JsonValue
     from llm_orc.protocols.dialect import Dialect
     from llm_orc.sandbox.model_lists import Handler
-    from llm_orc.sandbox.oauth.server import OAuthServer
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect
@@ -69,55 +70,40 @@ _END_S = 5.0  # for what is cut to notice it
 _BACKLOG = 4096
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Sandbox:
     """A loopback server that answers as the providers would; enter it to start, leave it to stop.
 
-    `port` 0 takes a free one. `tokens_per_s` paces streams and `delay_s` holds every answer back. `compose` says
-    what an answer says after its label; `show_prompts` makes it all that a model would have been given.
-    `context_window`: a request of more tokens is refused as too long; a word counts as one.
-    `accept_keys`: any other key or token is answered with 401. `keep_requests` False keeps none, for long lives.
-    `oauth` signs in on the same port; with `require_token` only a live token of it gets an answer.
+    Raises `InputError` for a host that is not this machine's, and on entering `StorageError` for a port in use.
     """
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        faults: Sequence[Fault] = (),
-        tokens_per_s: float | None = None,
-        delay_s: float = 0.0,
-        show_prompts: bool = False,
-        compose: Compose | None = None,
-        context_window: int | None = None,
-        accept_keys: Collection[str] | None = None,
-        keep_requests: bool = True,
-        oauth: OAuthServer | None = None,
-        require_token: bool = False,
-    ) -> None:
-        if not is_loopback(host):
+    host: str = "127.0.0.1"
+    port: int = 0  # 0 takes a free one
+    faults: Sequence[Fault] = ()
+    tokens_per_s: float | None = None  # the pace of streams; None: as fast as they are read
+    delay_s: float = 0.0  # every answer is held back so long
+    show_prompts: bool = False  # an answer is all that a model would have been given, whatever `max_tokens` says
+    compose: Compose | None = None  # what an answer says after its label
+    context_window: int | None = None  # a request of more tokens is refused as too long; a word counts as one
+    accept_keys: Collection[str] | None = None  # any other key or token is answered with 401
+    keep_requests: bool = True  # False keeps none, for servers that live long
+    oauth: OAuthServer | None = None  # signs in on the same port
+    require_token: bool = False  # only a live token of `oauth` gets an answer
+    origin: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host):
             raise InputError(
-                f"the sandbox serves this machine only, and `{host}` is not a loopback address",
+                f"the sandbox serves this machine only, and `{self.host}` is not a loopback address",
                 hint="use `127.0.0.1` or `::1`",
             )
-        self._host = host
-        self._port = port
-        self._faults = FaultPlan(faults)
-        self._tokens_per_s = tokens_per_s
-        self._delay_s = delay_s
-        self._unlimited = show_prompts  # a rehearsal shows prompts in full, whatever `max_tokens` says
-        self._compose = compose or (prompts_in_full if show_prompts else summary)
-        self._context_window = context_window
-        self._accept_keys = accept_keys
-        self._oauth = oauth
-        self._tokens = TokenCheck(oauth) if oauth is not None and require_token else None
+        self._fault_plan = FaultPlan(self.faults)
+        self._compose = self.compose or (prompts_in_full if self.show_prompts else summary)
+        self._tokens = TokenCheck(self.oauth) if self.oauth is not None and self.require_token else None
         self._cache = PromptCache()
-        self._log = RequestLog(keep=keep_requests)
+        self._log = RequestLog(keep=self.keep_requests)
         self._number = 0
         self._runner: web.AppRunner | None = None
-        self.origin = ""
-
-    # --- for those who use it -----------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         runner = web.AppRunner(
@@ -125,17 +111,17 @@ class Sandbox:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port, backlog=_BACKLOG).start()
+            await web.TCPSite(runner, self.host, self.port, backlog=_BACKLOG).start()
         except OSError as error:
             await runner.cleanup()
             raise StorageError(
-                f"the sandbox can't listen on port {self._port} of `{self._host}`: {error.strerror or error}",
+                f"the sandbox can't listen on port {self.port} of `{self.host}`: {error.strerror or error}",
                 hint="give another `--port`, or 0 for a free one",
             ) from error
         host, port = runner.addresses[0][:2]
         self.origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        if self._oauth is not None:
-            self._oauth.listens_at(self.origin)
+        if self.oauth is not None:
+            self.oauth.listens_at(self.origin)
         self._runner = runner
         return self
 
@@ -173,8 +159,6 @@ class Sandbox:
         """Return once no request is being answered: done, cut, or its client gone. Raises `TimeoutError`."""
         await self._log.wait_until_idle(timeout_s)
 
-    # --- from here on: one request ------------------------------------------------------------------------
-
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[only_for_loopback], client_max_size=_LARGEST_BODY)
         application.router.add_get("/", _index)
@@ -182,8 +166,8 @@ class Sandbox:
             for path in dialect.paths:
                 application.router.add_post(path, self._answering(dialect))
         add_lists(application, self._guarded)
-        if self._oauth is not None:
-            self._oauth.add_to(application)
+        if self.oauth is not None:
+            self.oauth.add_to(application)
         application.router.add_route("*", "/{anything:.*}", _not_found)
         return application
 
@@ -217,10 +201,10 @@ class Sandbox:
         request_id = dialect.request_id(number)
         try:
             asked = await self._read(dialect, request)
-            effect = self._faults.next_for(asked)
+            effect = self._fault_plan.next_for(asked)
             tokens = count(asked.input_text)
-            if self._context_window is not None and tokens > self._context_window:
-                raise dialect.too_long(tokens, self._context_window)
+            if self.context_window is not None and tokens > self.context_window:
+                raise dialect.too_long(tokens, self.context_window)
             await self._hold_back(effect)
             reply = self._reply(dialect, asked, effect, number)
         except Rejected as rejected:
@@ -231,7 +215,7 @@ class Sandbox:
         if isinstance(effect, SlowHeaders):
             body, kind = in_one_piece(dialect, reply, asked.stream)
             return await slow_headers(request, effect.seconds, {**headers, "content-type": kind}, body)
-        delivery = Delivery(dialect, reply, headers, self._tokens_per_s, effect)
+        delivery = Delivery(dialect, reply, headers, self.tokens_per_s, effect)
         return await (delivery.streamed(request) if asked.stream else delivery.whole(request))
 
     async def _read(self, dialect: Dialect, request: web.Request) -> ChatRequest:
@@ -248,7 +232,7 @@ class Sandbox:
                     request.match_info.get("verb", ""),
                 )
             )
-            if self._accept_keys is not None and dialect.credential(request.headers) not in self._accept_keys:
+            if self.accept_keys is not None and dialect.credential(request.headers) not in self.accept_keys:
                 raise dialect.wrong_key()
             if self._tokens is not None:
                 self._tokens.check(dialect.name, request.headers)
@@ -260,7 +244,7 @@ class Sandbox:
 
     async def _hold_back(self, effect: Effect | None) -> None:
         """Wait as told; raise `Rejected` where the fault is a status."""
-        await asyncio.sleep(effect.seconds if isinstance(effect, Delay) else self._delay_s)
+        await asyncio.sleep(effect.seconds if isinstance(effect, Delay) else self.delay_s)
         if isinstance(effect, Status):
             raise Rejected(
                 effect.status,
@@ -276,7 +260,7 @@ class Sandbox:
     def _reply(self, dialect: Dialect, asked: ChatRequest, effect: Effect | None, number: int) -> ServedReply:
         stop: Stop = "end"
         tokens = tokens_of(asked, self._compose(asked))
-        limit = None if self._unlimited else asked.max_tokens
+        limit = None if self.show_prompts else asked.max_tokens
         match effect:
             case Refusal():
                 stop, tokens = "refusal", (f"{LABEL} ", "I ", "decline.")

@@ -6,6 +6,8 @@ Everything that it issues says so (`sandbox-at-…`, `sandbox-rt-…`). Give it 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_orc.sandbox.faults import FaultPlan
@@ -13,19 +15,18 @@ from llm_orc.sandbox.oauth.authorize import AUTHORIZE, DEVICE_PAGE, AuthorizePag
 from llm_orc.sandbox.oauth.clients import CLIENT_ID, Client
 from llm_orc.sandbox.oauth.devices import Devices
 from llm_orc.sandbox.oauth.exchange import answered
-from llm_orc.sandbox.oauth.faults import OAuthRequest
+from llm_orc.sandbox.oauth.faults import OAuthFault, OAuthRequest
 from llm_orc.sandbox.oauth.grants import Grants
 from llm_orc.sandbox.oauth.record import OAuthRecord
 from llm_orc.sandbox.oauth.state import OAuthState
 from llm_orc.sandbox.oauth.tokens import DEVICE_GRANT, DeviceEndpoint, RevocationEndpoint, TokenEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from aiohttp import web
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.sandbox.oauth.faults import OAuthFault
     from llm_orc.sandbox.oauth.grants import IssuedTokens, ReuseEvent, TokenState
     from llm_orc.sandbox.oauth.record import TokenRequest
 
@@ -36,63 +37,58 @@ INFERENCE = "inference"  # the scope that model endpoints ask for
 SCOPES = (INFERENCE, "profile")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class OAuthServer:
-    """Rotates refresh tokens and ends a family at reuse (RFC 9700 §4.14.2), unless told otherwise.
+    """Rotates refresh tokens and ends a family at reuse (RFC 9700 §4.14.2), unless told otherwise. Times are in
+    seconds."""
 
-    `auto_approve` redirects at once where else a page asks. `reuse_grace_s`: so long after its rotation a spent
-    refresh token still gets new tokens. `omits_refresh_token_on_refresh`: the answer leaves it out and it stays
-    good (RFC 6749 §6). `date_skew_s` is how far its `Date` header is ahead. `issuer_path` gives the issuer a
-    path, `clock` its time. `keep_requests` False keeps none, for long lives.
-    """
+    access_token_lifetime_s: float = 3600.0
+    code_lifetime_s: float = 60.0
+    rotates: bool = True
+    detects_reuse: bool = True
+    reuse_grace_s: float = 0.0  # so long after its rotation a spent refresh token still gets new tokens
+    omits_refresh_token_on_refresh: bool = False  # the answer leaves it out and it stays good (RFC 6749 §6)
+    clients: Sequence[Client] = (Client(),)
+    scopes: Sequence[str] = SCOPES
+    auto_approve: bool = False  # redirect at once where else a page asks
+    requires_pkce: bool = True
+    supports_s256: bool = True
+    sends_iss: bool = True
+    device_interval_s: float = 5.0
+    device_lifetime_s: float = 600.0
+    date_skew_s: float = 0.0  # how far the `Date` header is ahead
+    issuer_path: str = ""  # of the issuer's URL, after the origin
+    faults: Sequence[OAuthFault] = ()
+    keep_requests: bool = True  # False keeps none, for servers that live long
+    clock: Callable[[], float] = time.time
+    _state: OAuthState = field(init=False, repr=False)
 
-    def __init__(
-        self,
-        *,
-        access_token_lifetime_s: float = 3600.0,
-        code_lifetime_s: float = 60.0,
-        rotates: bool = True,
-        detects_reuse: bool = True,
-        reuse_grace_s: float = 0.0,
-        omits_refresh_token_on_refresh: bool = False,
-        clients: Sequence[Client] = (Client(),),
-        scopes: Sequence[str] = SCOPES,
-        auto_approve: bool = False,
-        requires_pkce: bool = True,
-        supports_s256: bool = True,
-        sends_iss: bool = True,
-        device_interval_s: float = 5.0,
-        device_lifetime_s: float = 600.0,
-        date_skew_s: float = 0.0,
-        issuer_path: str = "",
-        faults: Sequence[OAuthFault] = (),
-        keep_requests: bool = True,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __post_init__(self) -> None:
         self._state = OAuthState(
-            clients={client.client_id: client for client in clients},
-            scopes=tuple(scopes),
+            clients={client.client_id: client for client in self.clients},
+            scopes=tuple(self.scopes),
             grants=Grants(
-                access_token_lifetime_s=access_token_lifetime_s,
-                code_lifetime_s=code_lifetime_s,
-                rotates=rotates,
-                detects_reuse=detects_reuse,
-                reuse_grace_s=reuse_grace_s,
-                omits_refresh_token=omits_refresh_token_on_refresh,
-                clock=clock,
+                access_token_lifetime_s=self.access_token_lifetime_s,
+                code_lifetime_s=self.code_lifetime_s,
+                rotates=self.rotates,
+                detects_reuse=self.detects_reuse,
+                reuse_grace_s=self.reuse_grace_s,
+                omits_refresh_token=self.omits_refresh_token_on_refresh,
+                clock=self.clock,
             ),
-            devices=Devices(interval_s=device_interval_s, lifetime_s=device_lifetime_s, clock=clock),
-            faults=FaultPlan(faults),
-            record=OAuthRecord(keep=keep_requests),
-            clock=clock,
-            issuer_path=issuer_path,
-            auto_approve=auto_approve,
-            requires_pkce=requires_pkce,
-            supports_s256=supports_s256,
-            sends_iss=sends_iss,
-            date_skew_s=date_skew_s,
+            devices=Devices(
+                interval_s=self.device_interval_s, lifetime_s=self.device_lifetime_s, clock=self.clock
+            ),
+            faults=FaultPlan(self.faults),
+            record=OAuthRecord(keep=self.keep_requests),
+            clock=self.clock,
+            issuer_path=self.issuer_path,
+            auto_approve=self.auto_approve,
+            requires_pkce=self.requires_pkce,
+            supports_s256=self.supports_s256,
+            sends_iss=self.sends_iss,
+            date_skew_s=self.date_skew_s,
         )
-
-    # --- where it is; known once the sandbox listens ------------------------------------------------------
 
     @property
     def issuer(self) -> str:
@@ -113,8 +109,6 @@ class OAuthServer:
     @property
     def device_authorization_endpoint(self) -> str:
         return self._state.origin + DEVICE
-
-    # --- what to do to it ---------------------------------------------------------------------------------
 
     def add_fault(self, fault: OAuthFault) -> None:
         self._state.faults.add(fault)
@@ -140,8 +134,6 @@ class OAuthServer:
 
     def deny_device(self, user_code: str) -> bool:
         return self._state.devices.decide(user_code, "denied")
-
-    # --- what happened ------------------------------------------------------------------------------------
 
     @property
     def record(self) -> OAuthRecord:
@@ -195,8 +187,6 @@ class OAuthServer:
         """Return the user code of a sign-in that waits, once there is one. Raises `TimeoutError`."""
         await self._state.record.wait_until(lambda: bool(self._state.devices.waiting), timeout_s)
         return self._state.devices.waiting[0].user_code
-
-    # --- for the sandbox ----------------------------------------------------------------------------------
 
     def add_to(self, application: web.Application) -> None:
         state = self._state
