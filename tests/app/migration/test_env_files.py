@@ -69,6 +69,11 @@ def test_a_dotenv_file_is_read_as_every_reader_would(
         ("alias z='K=a program'", [("K", 1, None)]),
         ('\\#export K=a\n\\"export L=b\n', [("K", 1, None), ("L", 2, None)]),
         ("export K=a\nK=<<EOF\nexport L=b", [("K", 1, None), ("K", 2, None), ("L", 3, None)]),
+        ("export K=a\n\\unset K", [("K", 1, None), ("K", 2, None)]),
+        ("export K=a L=b\n$x K", [("K", 1, None), ("L", 1, "b"), ("K", 2, None)]),
+        ("x | export K\nK=a", [("K", 2, None)]),
+        ("if x; then\nexport K\nfi\nK=a", [("K", 4, None)]),
+        ("export K\nK=a", [("K", 2, "a")]),
     ],
 )
 def test_a_shell_profile_tells_literals_that_it_exports(
@@ -93,6 +98,12 @@ def test_a_shell_profile_tells_literals_that_it_exports(
 )
 def test_fish_is_read_by_its_own_rules(text: str, expected: list[tuple[str, int, str | None]]) -> None:
     assert told(read_fish(text, NAMES)) == expected
+
+
+def test_a_variable_that_is_exported_under_a_condition_is_not_called_unexported() -> None:
+    [line] = read_shell("x | export K\nK=a", NAMES)
+
+    assert line.why == "it is exported under a condition"
 
 
 def test_a_line_that_is_not_understood_says_why_and_shows_nothing() -> None:

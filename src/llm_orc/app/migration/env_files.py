@@ -120,6 +120,7 @@ class _Exports:
         self._depth = 0
         self._unexported: dict[str, KeyLine] = {}
         self._exported: set[str] = set()
+        self._perhaps_exported: set[str] = set()
         self._seen: set[KeyLine] = set()
 
     def read(self, text: str) -> Iterator[KeyLine]:
@@ -130,7 +131,9 @@ class _Exports:
             yield from self._noted(self._left(text, e.line))
         for name, line in self._unexported.items():
             if name not in self._exported:
-                yield replace(line, value=None, why=line.why or "it is set, but not exported")
+                is_perhaps = name in self._perhaps_exported
+                why = "it is exported under a condition" if is_perhaps else "it is set, but not exported"
+                yield replace(line, value=None, why=line.why or why)
 
     def _noted(self, lines: Iterable[KeyLine]) -> Iterator[KeyLine]:
         for line in lines:
@@ -207,7 +210,8 @@ class _Exports:
             elif takes_back:
                 line = KeyLine(word.text, command.line)
             else:
-                self._exported.add(word.text)
+                is_certain = not command.is_conditional and not self._depth
+                (self._exported if is_certain else self._perhaps_exported).add(word.text)
                 continue
             self._exported.add(line.name)
             found.append(replace(line, value=None, why="it is exported with an option") if takes_back else line)
@@ -216,7 +220,10 @@ class _Exports:
     def _elsewhere(self, command: Command, words: list[Word]) -> list[KeyLine]:
         """`NAME=value command`, `env NAME=value …`, `alias x='NAME=value …'`: set, but not for every program."""
         why = "it is set for one command only, or within a text"
-        names = (match[1] for word in words for match in _NAMED.finditer(word.text))
+        names = [match[1] for word in words for match in _NAMED.finditer(word.text)]
+        if not words[0].is_literal and any(character in words[0].text for character in "$`\\"):
+            why = "the shell works out which command it is given to"  # `\unset NAME`, `$x NAME`
+            names += [word.text for word in words[1:]]
         return [KeyLine(name, command.line, why=why) for name in names]
 
     def _fish(self, command: Command, words: list[Word]) -> list[KeyLine]:
