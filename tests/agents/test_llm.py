@@ -1,20 +1,18 @@
-"""Which models an agent may use, in order, and how it falls from one to the next."""
+"""How an agent falls from one of its models to the next."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 
 import pytest
 
 from llm_orc.agents.candidate import Candidate
-from llm_orc.agents.choice import ModelChoice, Untrusted, choose_models
+from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
-from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
@@ -25,87 +23,8 @@ from llm_orc.errors import (
     ProviderOverloaded,
     ReplyUnreadable,
     RequestRejected,
-    SettingsError,
 )
 from llm_orc.providers.base import ModelInterface, ModelRequest, Reply, ReplyObserver, Usage
-from llm_orc.settings.model import ModelProfile, Origin
-
-USER = Origin("user")
-PROFILES = {
-    "default": ModelProfile("default", USER),
-    "cheap": ModelProfile("cheap", USER, provider="ollama", model="small", fallback_model_profile="dear"),
-    "dear": ModelProfile(
-        "dear", USER, provider="openai", model="large", temperature=0.2, options={"a": 1, "b": 1}
-    ),
-    "circle": ModelProfile("circle", USER, provider="ollama", model="x", fallback_model_profile="circle"),
-    "oldest-form": ModelProfile("oldest-form", USER, model="anthropic-api"),
-    "half": ModelProfile("half", USER, model="some-model"),
-}
-
-
-def choose(
-    work: ModelWork, untrusted: Collection[str] = (), ensemble: str | None = None
-) -> tuple[ModelChoice, ...]:
-    words = Untrusted(lambda key: f"config.yaml: {key}" if key in untrusted else None, ensemble)
-    return choose_models(work, None, PROFILES.__getitem__, words)
-
-
-def named(choices: tuple[ModelChoice, ...]) -> list[tuple[str | None, str | None, str]]:
-    return [(c.provider, c.model, c.named_by) for c in choices]
-
-
-def test_an_agent_that_names_nothing_takes_the_profile_default() -> None:
-    assert named(choose(ModelWork())) == [(None, None, "nobody")]
-
-
-def test_an_agents_own_provider_is_the_ensembles_choice() -> None:
-    assert named(choose(ModelWork(ModelRef(provider="openai", model="m")))) == [("openai", "m", "ensemble")]
-
-
-def test_a_profiles_fallbacks_follow_in_order() -> None:
-    assert named(choose(ModelWork(ModelRef(profile="cheap")))) == [
-        ("ollama", "small", "user"),
-        ("openai", "large", "user"),
-    ]
-
-
-def test_the_agents_own_fallback_wins_over_its_profiles() -> None:
-    choices = choose(ModelWork(ModelRef(profile="cheap"), fallback_model_profile="circle"))
-
-    assert named(choices) == [("ollama", "small", "user"), ("ollama", "x", "user")]
-
-
-def test_what_the_agent_says_wins_over_its_profile() -> None:
-    work = ModelWork(ModelRef(profile="dear"), temperature=0.9, options={"b": 2}, system_prompt="role")
-
-    [choice] = choose(work)
-
-    assert (choice.temperature, choice.options, choice.system_prompt) == (0.9, {"a": 1, "b": 2}, "role")
-
-
-def test_the_oldest_form_names_a_provider_in_the_models_place() -> None:
-    assert named(choose(ModelWork(ModelRef(profile="oldest-form")))) == [("anthropic-api", None, "user")]
-
-
-def test_a_profile_with_a_model_of_no_provider_is_an_error_that_lists_the_providers() -> None:
-    with pytest.raises(SettingsError, match="half") as caught:
-        choose(ModelWork(ModelRef(profile="half")))
-
-    assert "ollama" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize("key", ["provider", "model"])
-def test_a_provider_that_an_untrusted_project_names_is_the_projects_choice(key: str) -> None:
-    choices = choose(ModelWork(ModelRef(profile="dear")), {f"model_profiles.dear.{key}"})
-
-    assert [c.named_by for c in choices] == ["project"]
-
-
-def test_a_fallback_that_an_untrusted_project_ties_on_is_the_projects_choice() -> None:
-    choices = choose(ModelWork(ModelRef(profile="cheap")), {"model_profiles.cheap.fallback_model_profile"})
-
-    assert [c.named_by for c in choices] == ["user", "project"]
-
 
 ACCESS = Access("pretend", "none", Billing.LOCAL, "no credential needed", "http://127.0.0.1:1")
 

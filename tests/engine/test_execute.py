@@ -19,7 +19,7 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStopped,
 )
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import Clock, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RateLimited
@@ -34,6 +34,7 @@ async def run(
     timeout_s: float | None = None,
     done: dict[str, AgentOutput] | None = None,
     sink: KeptEvents | None = None,
+    clock: Clock | None = None,
 ) -> tuple[KeptEvents, ScriptedAgents]:
     sink, calls = sink or KeptEvents(), calls or ScriptedAgents()
     await execute(
@@ -42,7 +43,7 @@ async def run(
         calls,
         sink,
         run_id="run-1",
-        clock=RealClock(),
+        clock=clock or RealClock(),
         max_concurrent=max_concurrent,
         timeout_s=timeout_s,
         done=done,
@@ -249,3 +250,39 @@ async def test_who_is_given_an_answer_is_told_that_it_is_cut_also_after_a_resume
     for done in ({}, {"a": kept}):
         await execute(plan, "t", call, KeptEvents(), run_id="r", clock=RealClock(), max_concurrent=9, done=done)
         assert said in prompts.pop("b")
+
+
+class SetClock:
+    """Stands still but for what is added; its two readings are told apart by their size."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+
+    def now(self) -> float:
+        return 1_800_000_000 + self.passed_s
+
+    def monotonic(self) -> float:
+        return 50 + self.passed_s
+
+
+async def test_durations_are_those_of_the_agent_and_of_the_run_however_they_end() -> None:
+    clock = SetClock()
+
+    async def takes_two(_turn: AgentTurn) -> str:
+        clock.passed_s += 2
+        return "yes"
+
+    async def fails_after_three(_turn: AgentTurn) -> str:
+        clock.passed_s += 3
+        raise RateLimited("too many requests")
+
+    calls = ScriptedAgents({"good": takes_two, "bad": fails_after_three})
+    sink, _ = await run(AgentSpec("good"), AgentSpec("bad", depends_on=("good",)), calls=calls, clock=clock)
+
+    [finished], [failed] = sink.of(AgentFinished), sink.of(AgentFailed)
+    assert isinstance(finished, AgentFinished)
+    assert isinstance(failed, AgentFailed)
+    assert (finished.duration_s, failed.duration_s) == (2, 3)
+    assert (finished.at, failed.at) == (1_800_000_002, 1_800_000_005)
+    assert sink.events[0] == RunStarted(1_800_000_000, "run-1", "panel", ("good", "bad"), "the task")
+    assert sink.events[-1] == RunFinished(1_800_000_005, "completed_with_errors", 5)
