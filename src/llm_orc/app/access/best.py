@@ -15,6 +15,7 @@ from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.discovery import find_local
 from llm_orc.app.access.route import Route
 from llm_orc.auth.access import Billing
+from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.errors import LlmOrcError, NotLoggedIn
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.state import CliState
 
 _SET_UP, _SET_UP_METERED, _LAST = 0, 1, 9
-_FOUND = {"program": 2, "older-store": 3, "environment": 4, "configuration": 4, "profile": 5}
+_PROGRAM = 2  # an official CLI goes before what was only found: `Source.rank`
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class BestAccess:
                 rank = _rank(used, is_preferred=is_preferred)
                 model = None if used.cli is not None else used.spec.default_model
                 chosen = replace(used.choice, provider=name, model=model)
-                ranked.append((rank, replace(used, choice=chosen, is_set_up=rank <= _FOUND["program"])))
+                ranked.append((rank, replace(used, choice=chosen, is_set_up=rank <= _PROGRAM)))
         if failed is not None:
             ranked = [(_LAST if route.billing is Billing.METERED else rank, route) for rank, route in ranked]
         return sorted(ranked, key=lambda one: one[0]), failed
@@ -144,4 +145,4 @@ def _failed(routes: tuple[Route, ...], used: Route | None, *, is_preferred: bool
 def _rank(route: Route, *, is_preferred: bool) -> int:
     if route.place == "store" or is_preferred:
         return _SET_UP_METERED if route.billing is Billing.METERED else _SET_UP
-    return _FOUND[route.place]
+    return SOURCES[route.place].rank if route.place in SOURCES else _PROGRAM

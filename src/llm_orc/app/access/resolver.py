@@ -17,7 +17,7 @@ from llm_orc.app.access.route import Route
 from llm_orc.auth.access import Billing
 from llm_orc.auth.sources.configured import in_configuration
 from llm_orc.auth.sources.source import Places, Wanted
-from llm_orc.auth.sources.table import find_credentials
+from llm_orc.auth.sources.table import SOURCES, find_credentials
 from llm_orc.auth.standing import Standing
 from llm_orc.errors import AuthError, CredentialStoreError, LlmOrcError
 from llm_orc.providers.endpoint import billing_of, endpoint_of
@@ -34,15 +34,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.settings.model import AuthMethodName
 
-_USUAL_WHY = {
-    "configuration": "the configuration names it, and that goes before all else",
-    "store": "you set it up with `llm-orc auth add`",
-    "program": "it is the provider's own program, and the way that it supports",
-    "older-store": "an earlier release left it; you have set up nothing that goes before it",
-    "environment": "nothing else is set up",
-    "profile": "nothing else is set up",
-    "nowhere": "",
-}
+_WHY_PROGRAM = "it is the provider's own program, and the way that it supports"
 
 
 class Resolver:
@@ -138,7 +130,7 @@ class Resolver:
             found.label,
             self._billing(spec, found, endpoint),
             found.standing,
-            why=_USUAL_WHY[found.place],
+            why=SOURCES[found.place].why,
             problem=problem,
             is_set_up=found.is_set_up,
             found=found,
@@ -290,7 +282,7 @@ def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Ro
         cli.in_words,
         Billing.SUBSCRIPTION,
         standing,
-        _USUAL_WHY["program"],
+        _WHY_PROGRAM,
         problem=cli.problem,
         cli=cli,
     )

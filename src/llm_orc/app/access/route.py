@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.auth.access import Billing, Method
@@ -13,7 +12,7 @@ from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.errors import LlmOrcError
 from llm_orc.providers.official_cli.state import CliState
 
-Place = Literal["configuration", "store", "program", "older-store", "environment", "profile", "nowhere"]
+Place = str  # the name of a source of `auth.sources.table`, "program" (an official CLI), or "nowhere"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +18,6 @@ from llm_orc.auth.tokens.marks import lasting_secret
 if TYPE_CHECKING:
     from llm_orc.auth.secret import Secret
 
-SourcePlace = Literal["configuration", "store", "older-store", "environment", "profile"]
 CredentialKind = Literal["api-key", "oauth"]
 
 
@@ -56,7 +55,7 @@ class FoundCredential:
     `where` tells a person the place, `label` what a run shows as its source. `is_set_up`: its user put it there.
     """
 
-    place: SourcePlace
+    place: str  # the name of its source
     kind: CredentialKind | None
     where: str
     label: str
@@ -65,6 +64,20 @@ class FoundCredential:
     is_active: bool = True  # of several accounts, the one that counts
     key: FoundKey | None = field(default=None, repr=False)
     entry: Entry | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place where credentials can be.
+
+    `find` yields what there is of one provider. `why` says why a run uses it, where nothing says more. `rank`
+    orders it among the sources of all providers, for agents that name no model: a lower one goes first.
+    """
+
+    name: str
+    find: Callable[[Wanted, Places], Iterator[FoundCredential]]
+    why: str
+    rank: int
 
 
 def secrets_of(found: FoundCredential) -> tuple[Secret, ...]:
