@@ -51,7 +51,7 @@ def app_on(origin: str, home: Path) -> App:
     config = home / ".config" / "llm-orc" / "config.yaml"
     config.parent.mkdir(parents=True)
     config.write_text(f"providers:\n  anthropic-api:\n    base_url: {origin}\n    billing: local\n")
-    return open_app(ProcessEnvironment({"ANTHROPIC_API_KEY": "benchmark"}, sys.platform, home, home))
+    return open_app(ProcessEnvironment({"ANTHROPIC_API_KEY": "sk-0000-none"}, sys.platform, home, home))
 
 
 def ensemble_of(layers: Sequence[int]) -> Ensemble:

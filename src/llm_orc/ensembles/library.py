@@ -44,6 +44,8 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class _Shelf:
+    """A folder of ensembles, and whose it is."""
+
     place: Place
     folder: Path
 

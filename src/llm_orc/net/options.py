@@ -8,6 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
+    """Times in seconds; sizes in millions of bytes."""
+
     ca_file: Path | None = None  # PEM bundle, trusted beside the system's
     connect_timeout_s: float = 15.0
     idle_timeout_s: float = 600.0  # longest silence within a reply

@@ -65,6 +65,8 @@ def _is_lower(value: Value, own: Mapping[SettingPath, Value]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class GuardedValue:
+    """A value that needs trust, and where it stands."""
+
     key: str  # dotted
     value: JsonValue
     origin: Origin

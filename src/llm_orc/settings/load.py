@@ -185,6 +185,8 @@ def _withhold_what_breaks(taken: _Taken, own: Mapping[SettingPath, Value]) -> No
 
 @dataclass(frozen=True, slots=True)
 class _ProjectLayer:
+    """The settings of a project, with what in them needs trust."""
+
     root: Path
     layer: LayerValues
     guarded: GuardedSettings

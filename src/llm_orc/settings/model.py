@@ -135,6 +135,8 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
+    """`runs`: how runs are recorded and limited."""
+
     record: bool = True
     keep_days: int | None = 90  # None: for ever
     max_concurrent: int | None = None  # None: as many as open files allow
@@ -147,6 +149,8 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
+    """`batch`: where batches are kept."""
+
     store: str | None = None  # where batches are kept; None: a file among the user's own
 
 

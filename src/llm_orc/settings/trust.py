@@ -26,6 +26,8 @@ Parts = dict[str, str]  # SHA-256 of the values that the user agreed to, by the 
 
 @dataclass(frozen=True, slots=True)
 class TrustedProject:
+    """A project, and the parts of it that are trusted."""
+
     root: Path
     parts: Parts
 

@@ -157,6 +157,8 @@ class AccessPlan:
 
 @dataclass(frozen=True, slots=True)
 class Models:
+    """The models of each agent, what else was considered, and what its person should know."""
+
     by_agent: Mapping[str, tuple[Model, ...]]
     considered: Mapping[str, tuple[Considered, ...]]
     notices: tuple[str, ...]

@@ -58,6 +58,8 @@ class ReadyRun:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    """Models that were found for these choices on these terms."""
+
     choices: Mapping[str, tuple[ModelChoice, ...]]
     terms: Terms
     models: ReadyRun

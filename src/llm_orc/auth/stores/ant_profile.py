@@ -39,6 +39,8 @@ class _Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Config:
+    """What the profile's configuration says."""
+
     credentials: Path
     origin: str
     headers: Mapping[str, str]
@@ -46,6 +48,8 @@ class _Config:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
+    """What was read, and what its files were like then."""
+
     contents: OlderContents = field(default_factory=OlderContents)
     headers: Mapping[str, str] = field(default_factory=dict)
     stamps: tuple[tuple[Path, Stamp | None], ...] = ()

@@ -17,6 +17,8 @@ _NARROWEST = 4  # columns that a shrinking column keeps
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """A column of a table."""
+
     title: str
     is_number: bool = False  # to the right
     shrinks: bool = False  # may be cut to fit the terminal; the others never are

@@ -50,6 +50,8 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
+    """A piece of the answer."""
+
     text: str
 
 

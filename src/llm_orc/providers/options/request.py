@@ -60,6 +60,8 @@ class ExtraOption:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
+    """One option as it was given."""
+
     path: tuple[str, ...]
     name: str  # as the table writes it
     value: JsonValue

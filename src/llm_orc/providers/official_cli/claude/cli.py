@@ -46,6 +46,8 @@ _FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Claude(OfficialCli):
+    """How `claude` is called and read."""
+
     # Before the command, or it is refused. Without it, a key in a settings file would seem to be the login.
     status_arguments: ClassVar[tuple[str, ...]] = ("--setting-sources", "", "auth", "status")
     oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first that sends a prompt as it is written

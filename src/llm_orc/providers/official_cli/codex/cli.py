@@ -47,6 +47,8 @@ _OFF = (
 
 @dataclass(frozen=True, slots=True)
 class Codex(OfficialCli):
+    """How `codex` is called and read."""
+
     status_arguments: ClassVar[tuple[str, ...]] = (*_STORE, "login", "status")
     models_arguments: ClassVar[tuple[str, ...]] = ("debug", "models", "--bundled")
     oldest: ClassVar[tuple[int, int, int]] = (0, 160, 0)
