@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.access.explain import explain_access
-from llm_orc.app.accounts.auth_methods import auth_methods
+from llm_orc.app.accounts.auth_methods import open_provider
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.sign_in import add_api_key
 from llm_orc.app.accounts.status import auth_status
@@ -109,7 +109,7 @@ async def test_a_key_in_its_variable_is_explained_and_sent_and_metered(
 
 async def test_a_stored_key_is_listed_as_used(workspace: Workspace) -> None:
     app = workspace.app()
-    add_api_key(app, "acme", Secret(KEY))
+    add_api_key(app, open_provider(app, "acme"), Secret(KEY))
 
     [row] = auth_status(app, "acme", {}).credentials
     proven = await try_access(app, "acme")
@@ -122,9 +122,9 @@ async def test_a_stored_key_is_listed_as_used(workspace: Workspace) -> None:
 
 async def test_its_keys_are_told_from_those_of_others(workspace: Workspace) -> None:
     with pytest.raises(KeyMalformed, match="ACME") as theirs:
-        add_api_key(workspace.app(), "openai", Secret(KEY))
+        add_api_key(workspace.app(), open_provider(workspace.app(), "openai"), Secret(KEY))
     with pytest.raises(KeyMalformed, match="Anthropic"):
-        add_api_key(workspace.app(), "acme", Secret("sk-ant-api03-0123456789"))
+        add_api_key(workspace.app(), open_provider(workspace.app(), "acme"), Secret("sk-ant-api03-0123456789"))
 
     assert theirs.value.hint == "llm-orc auth add acme"
     assert not open_credentials(workspace.app()).providers
@@ -197,13 +197,13 @@ async def test_its_name_is_a_method_everywhere(workspace: Workspace) -> None:
 
 
 async def test_where_it_is_missing_its_row_says_how_to_get_it(workspace: Workspace) -> None:
-    [program, key] = auth_methods(workspace.app(), "parrot-cli")
+    [program, key] = open_provider(workspace.app(), "parrot-cli").methods
 
     assert (program.name, program.is_ready, program.billing) == ("parrot-cli", False, Billing.SUBSCRIPTION)
     assert PARROT.install_hint in program.state
     assert (key.name, "llm-orc auth add acme" in key.state) == ("api-key", True)
     with pytest.raises(KeyMalformed, match="a sign-in of Parrot"):
-        add_api_key(workspace.app(), "openai", Secret("parrot-0123456789"))
+        add_api_key(workspace.app(), open_provider(workspace.app(), "openai"), Secret("parrot-0123456789"))
 
 
 @pytest.mark.usefixtures("parrot")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llm_orc.app.access.explain import default_access
+from llm_orc.app.accounts.auth_methods import open_provider
 from llm_orc.app.accounts.sign_in import add_api_key
 from llm_orc.app.migration.migrate import billing_words, copy
 from llm_orc.app.migration.migrate import look as look_for_older
@@ -312,7 +313,9 @@ async def test_another_account_of_a_plan_does_not_step_in_by_itself(place: Place
 
 async def test_what_the_configuration_calls_metered_today_is_metered_whenever_it_was_stored(place: Place) -> None:
     place.settings(MINE, billing="local")
-    add_api_key(place.workspace.app(), MINE, Secret("sk-1-of-a-server-of-mine"))
+    add_api_key(
+        place.workspace.app(), open_provider(place.workspace.app(), MINE), Secret("sk-1-of-a-server-of-mine")
+    )
     before, _ = await one_story(place, MINE)
     place.settings(MINE, billing="metered")
     after, _ = await one_story(place, MINE)

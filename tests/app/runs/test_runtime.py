@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_orc.app.accounts.auth_methods import open_provider
 from llm_orc.app.accounts.sign_in import add_api_key
 from llm_orc.app.history.runs import list_runs
 from llm_orc.app.runs.runtime import Runtime
@@ -95,7 +96,7 @@ async def test_access_that_was_missing_is_looked_for_again(app: App) -> None:
     async with Runtime(app) as runtime:
         with pytest.raises(NotLoggedIn):
             await run_on(runtime, "nobody", allow_metered=True)
-        add_api_key(app, "anthropic-api", Secret("sk-canary-1"))
+        add_api_key(app, open_provider(app, "anthropic-api"), Secret("sk-canary-1"))
 
         result, _ = await run_on(runtime, "nobody", allow_metered=True)
 

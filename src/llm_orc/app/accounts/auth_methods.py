@@ -1,4 +1,4 @@
-"""The ways to get access that a provider offers: what each is, who pays, and whether it works here and now."""
+"""The auth methods that a provider offers: what each is, who pays, and whether it works here and now."""
 
 from __future__ import annotations
 
@@ -9,68 +9,86 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import OAuthToken
+from llm_orc.auth.oauth.client import OAuthClient
+from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.errors import AccessNotSupported
 from llm_orc.providers.lookup import find_provider
-from llm_orc.settings.model import AuthMethodName, OAuthNotice
+from llm_orc.settings.model import AuthMethodName, OAuthNotice, OAuthSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.app.wiring import App
-    from llm_orc.auth.oauth.client import OAuthClient
-    from llm_orc.catalog.rows import ProviderSpec
-    from llm_orc.settings.model import OAuthSettings
 
-WayName = AuthMethodName
+
+@dataclass(frozen=True, slots=True)
+class SignInPlace:
+    """Where one signs in: what settings say of it, and the client that they, or an earlier sign-in, give us."""
+
+    settings: OAuthSettings
+    client: OAuthClient
+
+    @property
+    def has_client(self) -> bool:
+        """Whether a sign-in can start: with a client id, or where none is needed."""
+        return not self.settings.needs_client or self.client.client_id is not None
 
 
 @dataclass(frozen=True, slots=True)
 class AuthMethod:
-    """One way; `state` says in words what it needs, `notice` what a person must agree to first."""
+    """One auth method. `state` says what it needs to work; `notice` is what a person must agree to first."""
 
-    name: WayName
+    name: AuthMethodName
     title: str
     billing: Billing
     is_ready: bool
     state: str
     notice: OAuthNotice | None = None
+    sign_in: SignInPlace | None = None  # of `oauth` only
 
 
-def auth_methods(app: App, provider: str) -> tuple[AuthMethod, ...]:
-    """Return the ways, those that work first. Raises `SettingsError` for a provider that nobody knows."""
-    spec = find_provider(provider, app.settings.providers)
-    return tuple(sorted(_ways(spec, app), key=lambda way: not way.is_ready))
+@dataclass(frozen=True, slots=True)
+class AuthProvider:
+    """A provider, looked up once, with the auth methods that it offers: those that work here come first.
+
+    `preferred` are the methods that settings allow, in their order; empty where they name none.
+    """
+
+    spec: ProviderSpec
+    methods: tuple[AuthMethod, ...]
+    preferred: tuple[AuthMethodName, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name that its user calls it by."""
+        return self.spec.name
+
+    def method(self, name: AuthMethodName) -> AuthMethod:
+        """Return the method of this name. Raises `AccessNotSupported` where the provider does not offer it."""
+        for method in self.methods:
+            if method.name == name:
+                return method
+        offered = ", ".join(f"`--method {method.name}`" for method in self.methods)
+        raise AccessNotSupported(
+            f"`{self.name}` has no `{name}`",
+            hint=f"It has: {offered}" if offered else f"`{self.name}` needs no credential.",
+        )
 
 
-def find_auth_method(app: App, provider: str, name: WayName) -> AuthMethod:
-    """Raises `AccessNotSupported` where the provider does not offer this way, or not in this version."""
-    ways = auth_methods(app, provider)
-    for way in ways:
-        if way.name == name:
-            break
-    else:
-        raise AccessNotSupported(f"`{provider}` has no `{name}`", hint=_hint(provider, ways))
-    return way
+def open_provider(app: App, name: str) -> AuthProvider:
+    """Look a provider up. Raises `SettingsError` for a name that is not known."""
+    spec = find_provider(name, app.settings.providers)
+    own = app.settings.providers.get(name)
+    methods = sorted(_methods(spec, own.oauth if own else None, app), key=lambda method: not method.is_ready)
+    return AuthProvider(spec, tuple(methods), own.auth_methods if own else ())
 
 
-def oauth_client(app: App, provider: str, oauth: OAuthSettings) -> OAuthClient:
-    """The configured client; where it has no id, with that of an earlier sign-in (of an older store, perhaps)."""
-    client = oauth_client_of(provider, oauth)
-    if client.client_id is None and oauth.needs_client:
-        storage = open_credentials(app)
-        token = entry.credential if storage.state.is_usable and (entry := storage.get(provider)) else None
-        if isinstance(token, OAuthToken):
-            return replace(client, client_id=token.client_id)
-    return client
-
-
-def _ways(spec: ProviderSpec, app: App) -> Iterator[AuthMethod]:
-    own = app.settings.providers.get(spec.name)
+def _methods(spec: ProviderSpec, oauth: OAuthSettings | None, app: App) -> Iterator[AuthMethod]:
     if spec.cli is not None:
         yield _official_cli(spec.cli, app)
-    if own is not None and own.oauth is not None:
-        yield _oauth(spec, own.oauth, app)
+    if oauth is not None:
+        yield _oauth(spec, SignInPlace(oauth, _client(app, spec, oauth)))
     if spec.metered_sibling is not None:
         sibling = PROVIDERS[spec.metered_sibling]
         title = f"Use the API key of `{sibling.name}` in its place"
@@ -82,8 +100,19 @@ def _ways(spec: ProviderSpec, app: App) -> Iterator[AuthMethod]:
         yield AuthMethod("api-key", "Paste an API key", spec.billing, is_ready=True, state=state)
 
 
+def _client(app: App, spec: ProviderSpec, oauth: OAuthSettings) -> OAuthClient:
+    """Return the configured client; one without an id gets that of an earlier sign-in, of an older store, too."""
+    client = oauth_client_of(spec.name, oauth)
+    if client.client_id is None and oauth.needs_client:
+        storage = open_credentials(app)
+        token = entry.credential if storage.state.is_usable and (entry := storage.get(spec.name)) else None
+        if isinstance(token, OAuthToken):
+            return replace(client, client_id=token.client_id)
+    return client
+
+
 def _official_cli(name: str, app: App) -> AuthMethod:
-    """Only whether it is there: asking it how it is logged in takes half a second."""
+    """Only whether it is installed: asking it how it is logged in takes half a second."""
     program = OFFICIAL_CLIS[name]
     found = shutil.which(program.command, path=app.environment.environ.get("PATH", ""))
     state = "the supported way; " + (f"found at {found}" if found else f"first: {program.install_hint}")
@@ -91,14 +120,9 @@ def _official_cli(name: str, app: App) -> AuthMethod:
     return AuthMethod(name, title, Billing.SUBSCRIPTION, is_ready=found is not None, state=state)
 
 
-def _oauth(spec: ProviderSpec, oauth: OAuthSettings, app: App) -> AuthMethod:
-    billing = Billing(oauth.billing) if oauth.billing else spec.billing
-    is_ready = not oauth.needs_client or oauth_client(app, spec.name, oauth).client_id is not None
-    state = "ready" if is_ready else f"needs `providers.{spec.name}.oauth.client_id` in config.yaml"
-    return AuthMethod("oauth", "Sign in with the browser", billing, is_ready, state, oauth.notice)
-
-
-def _hint(provider: str, ways: tuple[AuthMethod, ...]) -> str:
-    if not ways:
-        return f"`{provider}` needs no credential."
-    return "It has: " + ", ".join(f"`--method {way.name}`" for way in ways)
+def _oauth(spec: ProviderSpec, place: SignInPlace) -> AuthMethod:
+    billing = Billing(place.settings.billing) if place.settings.billing else spec.billing
+    state = "ready" if place.has_client else f"needs `providers.{spec.name}.oauth.client_id` in config.yaml"
+    return AuthMethod(
+        "oauth", "Sign in with the browser", billing, place.has_client, state, place.settings.notice, place
+    )

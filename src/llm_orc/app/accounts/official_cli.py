@@ -1,4 +1,4 @@
-"""Official CLIs as a way in: how they stand on this machine, and making one the way that runs take."""
+"""Official CLIs as auth methods: their state on this machine, and making one what runs use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.providers.official_cli.find import find_program, not_installed
 
 if TYPE_CHECKING:
-    from llm_orc.app.accounts.auth_methods import WayName
+    from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider
     from llm_orc.app.accounts.prefer import Preference
     from llm_orc.app.wiring import App
     from llm_orc.providers.official_cli.state import CliState
@@ -22,15 +22,12 @@ async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliSt
     if provider is not None:
         spec = PROVIDERS.get(provider)
         names = [spec.cli] if spec is not None and spec.cli is not None else []
-    environ = app.environment.environ
-    states = {name: not_installed(OFFICIAL_CLIS[name]) for name in names}
-    there = [name for name in names if find_program(OFFICIAL_CLIS[name], environ) is not None]
-    if there:
-        from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - heavy: drivers of programs
+    return await _look(app, names)
 
-        async with OfficialClis(environ) as clis:
-            states.update(zip(there, await asyncio.gather(*map(clis.look, there)), strict=True))
-    return states
+
+async def look_at_cli(app: App, name: str) -> CliState:
+    """Return the state of one official CLI, by its own name."""
+    return (await _look(app, [name]))[name]
 
 
 def login_command(name: str) -> tuple[str, ...]:
@@ -43,13 +40,24 @@ def logout_command(name: str) -> tuple[str, ...]:
     return OFFICIAL_CLIS[name].logout_command
 
 
-def use_cli(app: App, provider: str, name: WayName, state: CliState) -> Preference:
-    """Make the CLI the first way of `provider`; the others that were allowed stay behind it.
+def use_cli(app: App, provider: AuthProvider, method: AuthMethod, state: CliState) -> Preference:
+    """Make the CLI the first method of `provider`; the others that were allowed stay behind it.
 
     Raises what is wrong with it, such as `NotLoggedIn`.
     """
     if state.problem is not None:
         raise state.problem
-    own = app.settings.providers.get(provider)
-    others = [method for method in (own.auth_methods if own else ()) if method != name]
-    return prefer(app, provider, (name, *others), acknowledge_terms=True)
+    others = [name for name in provider.preferred if name != method.name]
+    return prefer(app, provider, (method.name, *others), acknowledge_terms=True)
+
+
+async def _look(app: App, names: list[str]) -> dict[str, CliState]:
+    environ = app.environment.environ
+    states = {name: not_installed(OFFICIAL_CLIS[name]) for name in names}
+    there = [name for name in names if find_program(OFFICIAL_CLIS[name], environ) is not None]
+    if there:
+        from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - heavy: drivers of programs
+
+        async with OfficialClis(environ) as clis:
+            states.update(zip(there, await asyncio.gather(*map(clis.look, there)), strict=True))
+    return states

@@ -1,4 +1,4 @@
-"""Say which ways in a provider's calls may take, and in which order: kept in the configuration."""
+"""Set which auth methods a provider's calls may use, and in which order: kept in the configuration."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
-from llm_orc.app.accounts.auth_methods import AuthMethod, find_auth_method
+from llm_orc.app.accounts.auth_methods import AuthMethod
 from llm_orc.errors import InputError, SettingsError
-from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.write import write_setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.app.accounts.auth_methods import WayName
+    from llm_orc.app.accounts.auth_methods import AuthProvider
     from llm_orc.app.wiring import App
+    from llm_orc.settings.model import AuthMethodName
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +24,47 @@ class Preference:
     """What was written, and where. `needs_trust`: it counts once its project is trusted."""
 
     provider: str
-    ways: tuple[AuthMethod, ...]
+    methods: tuple[AuthMethod, ...]
     file: Path
     needs_trust: bool = False
 
 
 def prefer(
-    app: App, provider: str, methods: Sequence[WayName], *, acknowledge_terms: bool = False, project: bool = False
+    app: App,
+    provider: AuthProvider,
+    methods: Sequence[AuthMethodName],
+    *,
+    acknowledge_terms: bool = False,
+    project: bool = False,
 ) -> Preference:
-    """Write the preference. A metered way among `methods` is its user's yes to that bill.
+    """Write the preference. A metered method among `methods` is its user's yes to that bill.
 
     Raises `AccessNotSupported`, `InputError` where terms are not acknowledged or a method comes twice,
     `SettingsError`, `StorageError`.
     """
-    find_provider(provider, app.settings.providers)
     if len(set(methods)) < len(methods):
         raise InputError("a method is named twice", hint="Name each once, the preferred one first.")
-    ways = tuple(find_auth_method(app, provider, name) for name in methods)
-    for way in ways:
-        if way.notice is not None and not acknowledge_terms and not _has_acknowledged(app, provider, way):
+    found = tuple(provider.method(name) for name in methods)
+    for method in found:
+        if (
+            method.notice is not None
+            and not acknowledge_terms
+            and not _has_acknowledged(app, provider.name, method)
+        ):
             raise InputError(
-                f"`{way.name}` has terms that need your explicit yes: {way.notice.text}"
-                f" ({way.notice.link}, as of {way.notice.date})",
+                f"`{method.name}` has terms that need your explicit yes: {method.notice.text}"
+                f" ({method.notice.link}, as of {method.notice.date})",
                 hint="--acknowledge-terms",
             )
     file = _file(app, project=project)
-    write_setting(file, ("providers", provider, "auth_method"), methods)
-    return Preference(provider, ways, file, needs_trust=project)
+    write_setting(file, ("providers", provider.name, "auth_method"), methods)
+    return Preference(provider.name, found, file, needs_trust=project)
 
 
-def _has_acknowledged(app: App, provider: str, way: AuthMethod) -> bool:
-    """Who signed in there has said yes to the same terms already."""
+def _has_acknowledged(app: App, provider: str, method: AuthMethod) -> bool:
+    """Whether a sign-in is stored for which the same terms were acknowledged."""
     storage = open_credentials(app)
-    return way.name == "oauth" and any(
+    return method.name == "oauth" and any(
         entry.provider == provider and entry.terms_acknowledged_at is not None
         for entry in (storage.entries() if storage.state.is_usable else ())
     )

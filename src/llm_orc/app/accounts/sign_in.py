@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
-from llm_orc.app.accounts.auth_methods import find_auth_method, oauth_client
 from llm_orc.auth.credential import ApiKey, OAuthToken, new_entry
 from llm_orc.auth.methods.api_key import checked_key
 from llm_orc.auth.methods.browser import browser_chances
@@ -20,17 +19,14 @@ from llm_orc.catalog.table import supported_way
 from llm_orc.errors import AccessNotSupported, CredentialStoreError, InputError
 from llm_orc.net.http import Http
 from llm_orc.providers.endpoint import billing_of, endpoint_of
-from llm_orc.providers.lookup import find_provider
 
 if TYPE_CHECKING:
-    from llm_orc.app.accounts.auth_methods import AuthMethod
+    from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider, SignInPlace
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.methods.base import Ask, Login, LoginMethod
-    from llm_orc.auth.oauth.client import OAuthClient
     from llm_orc.auth.secret import Secret
     from llm_orc.net.transport import Transport
-    from llm_orc.settings.model import OAuthSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +40,22 @@ class SignInOptions:
     limit_s: float = LIMIT_S
 
 
-def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = None) -> Entry:
-    """Keep a key; nobody is asked whether it works. It goes to the provider's address of today and no other.
+def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str | None = None) -> Entry:
+    """Keep a key without asking its provider whether it works. It is sent to the provider's present address only.
 
     Raises `AccessNotSupported`, `KeyMalformed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
     """
-    find_auth_method(app, provider, "api-key")
-    spec = find_provider(provider, app.settings.providers)
+    provider.method("api-key")
+    spec = provider.spec
     if spec.metered_sibling is not None:
         raise AccessNotSupported(
-            f"`{provider}` is paid for by a plan and has no keys of its own",
+            f"`{spec.name}` is paid for by a plan and has no keys of its own",
             hint=f"A key is metered (paid per token): llm-orc auth add {spec.metered_sibling}, and to allow it"
-            f" here: llm-orc auth prefer {provider} api-key",
+            f" here: llm-orc auth prefer {spec.name} api-key",
         )
     endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
     return open_credentials(app).store_api_key(
-        provider,
+        spec.name,
         checked_key(key, origin=endpoint.origin).key,
         account=account,
         billing=billing_of(spec, endpoint),
@@ -67,58 +63,60 @@ def add_api_key(app: App, provider: str, key: Secret, *, account: str | None = N
     )
 
 
-async def sign_in(app: App, provider: str, ask: Ask, options: SignInOptions) -> Login:
+async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOptions) -> Login:
     """Sign in at the provider; nothing is kept yet, so whatever ends this has changed nothing here.
 
     Raises `LoginFailed`, `AccessNotSupported` where a client id is missing, `InputError` where terms are not
     acknowledged, `CredentialStoreError` where the result could not be kept.
     """
-    way = find_auth_method(app, provider, "oauth")
-    oauth = _oauth_settings(app, provider)
-    client = oauth_client(app, provider, oauth)
-    if oauth.needs_client and client.client_id is None:
-        raise _no_client(provider, way)
-    if way.notice is not None and not options.acknowledge_terms:
+    method = provider.method("oauth")
+    assert method.sign_in is not None  # as that of every method `oauth`
+    if not method.sign_in.has_client:
+        raise _no_client(provider.name, method)
+    if method.notice is not None and not options.acknowledge_terms:
         raise InputError(
-            f"`{provider}` has terms that need your explicit yes: {way.notice.text}"
-            f" ({way.notice.link}, as of {way.notice.date})",
+            f"`{provider.name}` has terms that need your explicit yes: {method.notice.text}"
+            f" ({method.notice.link}, as of {method.notice.date})",
             hint="--acknowledge-terms",
         )
-    endpoint_of(find_provider(provider, app.settings.providers), app.settings.providers, has_credential=True)
+    endpoint_of(provider.spec, app.settings.providers, has_credential=True)
     _refuse_unusable_store(app)
     async with Http(app.settings.network, max_connections=4) as http:
-        return await _method(app, oauth, client, http, options).log_in(ask)
+        return await _login_method(app, method.sign_in, http, options).log_in(ask)
 
 
-def keep_login(app: App, provider: str, login: Login, options: SignInOptions) -> Entry:
+def keep_login(app: App, provider: AuthProvider, login: Login, options: SignInOptions) -> Entry:
     """Keep what a sign-in brought, and with it that its terms were acknowledged, and when."""
-    way = find_auth_method(app, provider, "oauth")
-    spec = find_provider(provider, app.settings.providers)
-    origin = endpoint_of(spec, app.settings.providers, has_credential=True).origin
+    method = provider.method("oauth")
+    origin = endpoint_of(provider.spec, app.settings.providers, has_credential=True).origin
     storage = open_credentials(app)
     match login.credential:
         case ApiKey(key=key):
             return storage.store_api_key(
-                provider, key, account=options.account, billing=way.billing, origin=origin, label=login.label
+                provider.name,
+                key,
+                account=options.account,
+                billing=method.billing,
+                origin=origin,
+                label=login.label,
             )
         case OAuthToken() as token:
             token = replace(token, issued_at=app.clock.now(), scopes=tuple(login.scopes))
             entry = replace(
-                new_entry(provider, options.account, token, way.billing),
+                new_entry(provider.name, options.account, token, method.billing),
                 origin=origin,
                 label=login.label,
-                terms_acknowledged_at=app.clock.now() if way.notice is not None else None,
+                terms_acknowledged_at=app.clock.now() if method.notice is not None else None,
             )
             return storage.keep(entry)
 
 
-def _method(
-    app: App, oauth: OAuthSettings, client: OAuthClient, http: Transport, options: SignInOptions
-) -> LoginMethod:
+def _login_method(app: App, place: SignInPlace, http: Transport, options: SignInOptions) -> LoginMethod:
+    client = place.client
     around = app.environment
     chances = browser_chances(around.environ, around.platform, shutil.which, os.path.exists)
     visit = VisitOptions(client.provider, chances, no_browser=options.no_browser, limit_s=options.limit_s)
-    if oauth.kind == "openrouter":
+    if place.settings.kind == "openrouter":
         if options.device:
             raise AccessNotSupported(f"`{client.provider}` offers no device code", hint="Leave `--device` out.")
         return OpenRouterLogin(client, http, visit, app.clock.now)
@@ -127,24 +125,17 @@ def _method(
     return BrowserLogin(client, http, visit, app.clock.now)
 
 
-def _oauth_settings(app: App, provider: str) -> OAuthSettings:
-    own = app.settings.providers.get(provider)
-    assert own is not None
-    assert own.oauth is not None  # the way `oauth` is offered only where it is configured
-    return own.oauth
-
-
-def _no_client(provider: str, way: AuthMethod) -> AccessNotSupported:
+def _no_client(provider: str, method: AuthMethod) -> AccessNotSupported:
     setting = f"`providers.{provider}.oauth.client_id` in config.yaml"
-    if way.notice is None:
+    if method.notice is None:
         return AccessNotSupported(
             f"signing in at `{provider}` needs a client id of your own, and none is configured",
             hint=f"Register a public client at the provider and set {setting}; an API key needs none of this"
-            f" ({way.billing}).",
+            f" ({method.billing}).",
         )
     return AccessNotSupported(
         f"llm-orc brings no client id for `{provider}`: its terms do not let other programs offer this sign-in"
-        f" ({way.notice.link}, as of {way.notice.date})",
+        f" ({method.notice.link}, as of {method.notice.date})",
         hint=f"{supported_way(provider)} With a client that you are entitled to use, set {setting}.",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -17,10 +18,11 @@ from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
-    from llm_orc.app.accounts.auth_methods import AuthMethod, WayName
+    from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider
     from llm_orc.app.accounts.sign_in import SignInOptions
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
+    from llm_orc.settings.model import AuthMethodName
 
 _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 
@@ -56,7 +58,7 @@ _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 def command(
     *,
     provider: str,
-    method: WayName | None,
+    method: AuthMethodName | None,
     device: bool,
     no_browser: bool,
     from_stdin: bool,
@@ -79,107 +81,124 @@ def command(
     llm-orc auth add openai --from-stdin < openai.key
     llm-orc auth add huggingface --device
     """
-    from llm_orc.app.accounts.auth_methods import find_auth_method
+    from llm_orc.app.accounts.auth_methods import open_provider
     from llm_orc.app.accounts.sign_in import SignInOptions
+
+    request = AddRequest(
+        method,
+        KeySourceOptions(from_stdin, from_file, from_env),
+        SignInOptions(account, device=device, no_browser=no_browser, acknowledge_terms=acknowledge_terms),
+        as_json=as_json,
+    )
+    _refuse_contradictions(request)
+    app = app_here()
+    add_access(app, open_provider(app, provider), request)
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """What the options of `auth add` ask for. Without a method, and where they tell none, the person is asked."""
+
+    method: AuthMethodName | None
+    key: KeySourceOptions
+    sign_in: SignInOptions
+    as_json: bool
+
+    @property
+    def told_method(self) -> AuthMethodName | None:
+        """The method that was named, or the only one that the other options are for."""
+        if self.method is not None:
+            return self.method
+        if self.key.count:
+            return "api-key"
+        return "oauth" if self.is_for_sign_in else None
+
+    @property
+    def is_for_sign_in(self) -> bool:
+        return self.sign_in.device or self.sign_in.no_browser
+
+
+def ask_and_add_access(app: App, provider: AuthProvider) -> None:
+    """Add a key or sign in; ask the person at the terminal for everything."""
+    from llm_orc.app.accounts.sign_in import SignInOptions
+
+    add_access(app, provider, AddRequest(None, KeySourceOptions(), SignInOptions(), as_json=False))
+
+
+def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
+    """Add a key or sign in as requested, and say what runs use now."""
     from llm_orc.cli.auth.values import entry_value
 
-    app = app_here()
-    key = KeySourceOptions(from_stdin, from_file, from_env)
-    _refuse_contradictions(method, key, for_sign_in=device or no_browser)
-    if method is None:
-        method = "api-key" if key.count else "oauth" if device or no_browser else _ask_for_method(app, provider)
-    if method in OFFICIAL_CLIS:
-        use_official_cli(app, provider, method, as_json=as_json)
+    told = request.told_method
+    method = provider.method(told) if told is not None else _ask_for_method(provider)
+    if method.name in OFFICIAL_CLIS:
+        use_official_cli(app, provider, method, as_json=request.as_json)
         return
-    if method == "api-key":
-        entry = _add_key(app, provider, key, account)
+    if method.name == "api-key":
+        entry = _add_key(app, provider, request)
     else:
-        way = find_auth_method(app, provider, method)
-        acknowledged = acknowledge_terms or _agrees_to_terms(way)
-        entry = _sign_in(
-            app,
-            provider,
-            SignInOptions(account, device=device, no_browser=no_browser, acknowledge_terms=acknowledged),
-            as_json=as_json,
-        )
-    if as_json:
+        entry = _sign_in(app, provider, method, request)
+    if request.as_json:
         write_json(entry_value(entry))
     _say(app, entry)
 
 
-def add_access(app: App, provider: str, method: WayName | None = None) -> None:
-    """Add a key or sign in, asking for all that is open: for a person at a terminal."""
-    from llm_orc.app.accounts.auth_methods import find_auth_method
-    from llm_orc.app.accounts.sign_in import SignInOptions
-
-    method = method or _ask_for_method(app, provider)
-    if method in OFFICIAL_CLIS:
-        use_official_cli(app, provider, method, as_json=False)
-        return
-    if method == "api-key":
-        entry = _add_key(app, provider, KeySourceOptions(), None)
-    else:
-        acknowledged = _agrees_to_terms(find_auth_method(app, provider, method))
-        entry = _sign_in(app, provider, SignInOptions(None, acknowledge_terms=acknowledged), as_json=False)
-    _say(app, entry)
-
-
-def _refuse_contradictions(method: WayName | None, key: KeySourceOptions, *, for_sign_in: bool) -> None:
+def _refuse_contradictions(request: AddRequest) -> None:
     context = click.get_current_context()
-    if key.count > 1:
+    if request.key.count > 1:
         raise click.UsageError("A key has one source: --from-stdin, --from-file or --from-env.", context)
-    if key.count and (for_sign_in or method not in {None, "api-key"}):
+    if request.key.count and (request.is_for_sign_in or request.method not in {None, "api-key"}):
         raise click.UsageError("--from-stdin, --from-file and --from-env are for API keys only.", context)
-    if for_sign_in and method not in {None, "oauth"}:
+    if request.is_for_sign_in and request.method not in {None, "oauth"}:
         raise click.UsageError("--device and --no-browser are for `--method oauth`.", context)
 
 
-def _ask_for_method(app: App, provider: str) -> WayName:
-    """The menu. Where nobody can choose, the ways are named and the exit code is 2."""
-    from llm_orc.app.accounts.auth_methods import auth_methods
-
-    ways = auth_methods(app, provider)
-    if not ways:
-        raise click.UsageError(f"`{provider}` needs no credential.", click.get_current_context())
+def _ask_for_method(provider: AuthProvider) -> AuthMethod:
+    """Show the methods and let the person choose. Without a terminal, the usage error lists them."""
+    methods = provider.methods
+    if not methods:
+        raise click.UsageError(f"`{provider.name}` needs no credential.", click.get_current_context())
     if not person_is_here():
-        named = "".join(f"\n  --method {way.name}: {_described(way)}" for way in ways)
+        named = "".join(f"\n  --method {method.name}: {_described(method)}" for method in methods)
         raise click.UsageError(
-            f"Nobody is here to choose how to sign in; say it.{named}", click.get_current_context()
+            f"No terminal to ask in: choose a method with `--method`.{named}", click.get_current_context()
         )
-    if len(ways) == 1:
-        return ways[0].name
-    return ways[select(f"Ways to get access to `{provider}`:", [_described(way) for way in ways])].name
+    if len(methods) == 1:
+        return methods[0]
+    question = f"Ways to get access to `{provider.name}`:"
+    return methods[select(question, [_described(method) for method in methods])]
 
 
-def _described(way: AuthMethod) -> str:
+def _described(method: AuthMethod) -> str:
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
-    return f"{way.title} · {WHO_PAYS[way.billing]} · {way.state}"
+    return f"{method.title} · {WHO_PAYS[method.billing]} · {method.state}"
 
 
-def _add_key(app: App, provider: str, source: KeySourceOptions, account: str | None) -> Entry:
-    from llm_orc.app.accounts.auth_methods import find_auth_method
+def _add_key(app: App, provider: AuthProvider, request: AddRequest) -> Entry:
     from llm_orc.app.accounts.sign_in import add_api_key
 
-    find_auth_method(app, provider, "api-key")  # before anybody types a key
-    return add_api_key(app, provider, read_key(source, provider, app.environment.environ), account=account)
+    key = read_key(request.key, provider.name, app.environment.environ)
+    return add_api_key(app, provider, key, account=request.sign_in.account)
 
 
-def _agrees_to_terms(way: AuthMethod) -> bool:
-    """Show what the provider demands to know, and ask. Where nobody can answer, that is no yes."""
-    if way.notice is None or not way.is_ready or not person_is_here():
+def _agrees_to_terms(method: AuthMethod) -> bool:
+    """Show what the provider's terms demand, and ask. Without a terminal the answer is no."""
+    if method.notice is None or not method.is_ready or not person_is_here():
         return False
-    note(f"{way.notice.text}\n({way.notice.link}, as of {way.notice.date})")
+    note(f"{method.notice.text}\n({method.notice.link}, as of {method.notice.date})")
     return confirmed("Go on, knowing this?")
 
 
-def _sign_in(app: App, provider: str, options: SignInOptions, *, as_json: bool) -> Entry:
+def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddRequest) -> Entry:
     from llm_orc.app.accounts.sign_in import keep_login, sign_in
     from llm_orc.cli.auth.input.terminal_ask import TerminalAsk
     from llm_orc.net.event_loop import run_to_end
 
+    acknowledged = request.sign_in.acknowledge_terms or _agrees_to_terms(method)
+    options = replace(request.sign_in, acknowledge_terms=acknowledged)
     try:
-        login = run_to_end(sign_in(app, provider, TerminalAsk(stdout_is_taken=as_json), options))
+        login = run_to_end(sign_in(app, provider, TerminalAsk(stdout_is_taken=request.as_json), options))
     except KeyboardInterrupt:
         note("\nStopped: nothing was changed.")
         raise click.exceptions.Exit(INTERRUPTED) from None

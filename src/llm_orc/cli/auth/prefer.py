@@ -1,4 +1,4 @@
-"""`llm-orc auth prefer`: which ways in a provider's calls may take, in order."""
+"""`llm-orc auth prefer`: which auth methods a provider's calls may use, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
-    from llm_orc.app.accounts.auth_methods import WayName
+    from llm_orc.settings.model import AuthMethodName
 
 
 @auth_command()
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: into your own]")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was written, and where.")
 def command(
-    *, provider: str, methods: tuple[WayName, ...], acknowledge_terms: bool, project: bool, as_json: bool
+    *, provider: str, methods: tuple[AuthMethodName, ...], acknowledge_terms: bool, project: bool, as_json: bool
 ) -> None:
     """Let calls of PROVIDER take these ways only: the first METHOD that works, the next where it fails.
 
@@ -34,22 +34,24 @@ def command(
     llm-orc auth prefer anthropic-claude-pro-max claude-cli oauth --acknowledge-terms
     llm-orc auth prefer anthropic-claude-pro-max claude-cli api-key
     """
-    from llm_orc.app.accounts.prefer import prefer as write_preference
+    from llm_orc.app.accounts.auth_methods import open_provider
+    from llm_orc.app.accounts.prefer import prefer
     from llm_orc.cli.auth.notes import note_used
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
-    done = write_preference(app_here(), provider, methods, acknowledge_terms=acknowledge_terms, project=project)
+    app = app_here()
+    done = prefer(app, open_provider(app, provider), methods, acknowledge_terms=acknowledge_terms, project=project)
     if as_json:
         write_json(
             {
                 "provider": provider,
-                "methods": [{"method": way.name, "billing": str(way.billing)} for way in done.ways],
+                "methods": [{"method": method.name, "billing": str(method.billing)} for method in done.methods],
                 "file": str(done.file),
             }
         )
     note(f"Calls of `{provider}` take, in this order:")
-    for number, way in enumerate(done.ways, start=1):
-        note(f"  {number}. {way.name} · {WHO_PAYS[way.billing]}")
+    for number, method in enumerate(done.methods, start=1):
+        note(f"  {number}. {method.name} · {WHO_PAYS[method.billing]}")
     note(f"Written to {done.file}.")
     if done.needs_trust:
         note("It counts once this project is trusted: llm-orc trust")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.app.access.credentials import open_credentials
+from llm_orc.app.accounts.auth_methods import open_provider
 from llm_orc.app.accounts.sign_out import remove
 from llm_orc.app.accounts.verify import try_access
 from llm_orc.app.setup.defaults import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import PROVIDERS
-from llm_orc.cli.auth.add import add_access
+from llm_orc.cli.auth.add import ask_and_add_access
 from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here
@@ -58,11 +59,16 @@ def set_up_provider(provider: str | None) -> bool:
         _write_default(found)
         return True
     try:
-        add_access(app_here(), provider)
+        _add_access(provider)
     except LlmOrcError as e:
         write_error(e)
         return False
     return True
+
+
+def _add_access(provider: str) -> None:
+    app = app_here()
+    ask_and_add_access(app, open_provider(app, provider))
 
 
 def _pick() -> Route | None:
@@ -108,7 +114,7 @@ def _add_another() -> None:
         note("and come back; it is found by itself.")
         return
     try:
-        add_access(app_here(), spec.name)
+        _add_access(spec.name)
     except LlmOrcError as e:
         write_error(e)
     except click.exceptions.Exit:  # a sign-in was stopped, which it said itself
@@ -154,7 +160,7 @@ def _enters_again(found: Route) -> bool:
         note(f"Forgotten: the credential of `{found.provider}` (account `{stored.account}`).")
         return False
     try:
-        add_access(app_here(), found.provider)
+        _add_access(found.provider)
     except LlmOrcError as e:
         write_error(e)
     return True

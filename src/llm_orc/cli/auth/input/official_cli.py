@@ -10,27 +10,25 @@ from llm_orc.cli.shell.prompts import confirmed, person_is_here
 from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
-    from llm_orc.app.accounts.auth_methods import WayName
+    from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider
     from llm_orc.app.wiring import App
     from llm_orc.providers.official_cli.state import CliState
 
 
-def use_official_cli(app: App, provider: str, name: WayName, *, as_json: bool) -> None:
-    """Say how the program stands, offer its sign-in, and make it the way that runs of `provider` take."""
-    from llm_orc.app.accounts.auth_methods import find_auth_method
+def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as_json: bool) -> None:
+    """Say how the program stands, offer its sign-in, and make it what runs of `provider` use."""
     from llm_orc.app.accounts.official_cli import use_cli
     from llm_orc.errors import NotLoggedIn
 
-    find_auth_method(app, provider, name)
-    state = _look(app, provider, name)
+    state = _look(app, method.name)
     if isinstance(state.problem, NotLoggedIn) and person_is_here() and _log_in(state):
-        state = _look(app, provider, name)
-    preference = use_cli(app, provider, name, state)
+        state = _look(app, method.name)
+    preference = use_cli(app, provider, method, state)
     if as_json:
         write_json(
             {
-                "provider": provider,
-                "method": name,
+                "provider": provider.name,
+                "method": method.name,
                 "billing": "subscription",
                 "program": str(state.path),
                 "version": state.version,
@@ -38,9 +36,11 @@ def use_official_cli(app: App, provider: str, name: WayName, *, as_json: bool) -
                 "file": str(preference.file),
             }
         )
-    note(f"`{provider}` now uses {state.in_words}; the plan pays, no extra cost per call.")
-    note(f"That is `providers.{provider}.auth_method` in {preference.file}. Its login was not read or copied.")
-    note(f"Try it: llm-orc auth test {provider}")
+    note(f"`{provider.name}` now uses {state.in_words}; the plan pays, no extra cost per call.")
+    note(
+        f"That is `providers.{provider.name}.auth_method` in {preference.file}. Its login was not read or copied."
+    )
+    note(f"Try it: llm-orc auth test {provider.name}")
 
 
 def log_out_of_cli(app: App, provider: str) -> bool:
@@ -51,7 +51,7 @@ def log_out_of_cli(app: App, provider: str) -> bool:
     spec = PROVIDERS.get(provider)
     if spec is None or spec.cli is None or not person_is_here():
         return False
-    state, command = _look(app, provider, spec.cli), logout_command(spec.cli)
+    state, command = _look(app, spec.cli), logout_command(spec.cli)
     if state.path is None:
         return False
     note(f"llm-orc keeps no sign-in of `{provider}`: the login of `{state.command}` is that program's own.")
@@ -61,11 +61,11 @@ def log_out_of_cli(app: App, provider: str) -> bool:
     return done.returncode == 0
 
 
-def _look(app: App, provider: str, name: str) -> CliState:
-    from llm_orc.app.accounts.official_cli import look_at_clis
+def _look(app: App, name: str) -> CliState:
+    from llm_orc.app.accounts.official_cli import look_at_cli
     from llm_orc.net.event_loop import run_to_end
 
-    return run_to_end(look_at_clis(app, provider))[name]
+    return run_to_end(look_at_cli(app, name))
 
 
 def _log_in(state: CliState) -> bool:
