@@ -13,7 +13,7 @@ from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.run.plain_view import plain_words
-from llm_orc.cli.run.progress import Picture
+from llm_orc.cli.run.progress import RunProgress
 from llm_orc.cli.shell.background_writer import TerminalWriter
 from llm_orc.conversations.conversation import Turn
 from llm_orc.engine.events import AgentFinished, AgentStarted, ModelChosen, RecordedEvent, RunFinished, RunStarted
@@ -66,7 +66,7 @@ def test_in_each_format_for_people(output: AgentOutput, words: str) -> None:
 @each_ending
 def test_in_each_view_of_a_run(output: AgentOutput, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     events = events_of(output)
-    picture = Picture()
+    picture = RunProgress()
     for event in events:
         picture.apply(event)
 

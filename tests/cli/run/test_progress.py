@@ -1,4 +1,4 @@
-"""The live picture fits any terminal, shows what matters, and costs the same for five thousand agents."""
+"""The live view fits any terminal, shows what matters, and costs the same for five thousand agents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
-from llm_orc.cli.run.progress import Picture, width_of
+from llm_orc.cli.run.progress import RunProgress, width_of
 from llm_orc.cli.shell.tables import cell_width
 from llm_orc.engine.events import (
     AgentDelta,
@@ -30,39 +30,39 @@ ACCESS = Access(
 ERROR = ErrorInfo(code="rate_limited", message="`openai` allows no more calls now")
 
 
-def picture_of(*agents: str, sandbox: bool = False) -> Picture:
-    picture = Picture()
-    picture.apply(RunStarted(at=100.0, run_id="r", ensemble="panel", agents=agents, task="t", sandbox=sandbox))
-    return picture
+def progress_of(*agents: str, sandbox: bool = False) -> RunProgress:
+    progress = RunProgress()
+    progress.apply(RunStarted(at=100.0, run_id="r", ensemble="panel", agents=agents, task="t", sandbox=sandbox))
+    return progress
 
 
-def start(picture: Picture, *agents: str) -> None:
+def start(progress: RunProgress, *agents: str) -> None:
     for agent in agents:
-        picture.apply(AgentStarted(101.0, AgentPath(agent), "model"))
-        picture.apply(ModelChosen(101.0, AgentPath(agent), "some-model", ACCESS))
+        progress.apply(AgentStarted(101.0, AgentPath(agent), "model"))
+        progress.apply(ModelChosen(101.0, AgentPath(agent), "some-model", ACCESS))
 
 
-def finish(picture: Picture, agent: str) -> None:
+def finish(progress: RunProgress, agent: str) -> None:
     output = AgentOutput(
         "yes", (ModelCall("some-model", ACCESS, Usage(input_tokens=1200, output_tokens=34), cost_usd=0.0031),)
     )
-    picture.apply(AgentFinished(at=103.0, agent=AgentPath(agent), duration_s=2.0, output=output))
+    progress.apply(AgentFinished(at=103.0, agent=AgentPath(agent), duration_s=2.0, output=output))
 
 
-def drawn(picture: Picture, width: int = 100, height: int = 24, now: float = 104.0) -> str:
-    return "\n".join(f"{line.mark} {line.text}" for line in picture.lines(width, height, now))
+def drawn(progress: RunProgress, width: int = 100, height: int = 24, now: float = 104.0) -> str:
+    return "\n".join(f"{line.mark} {line.text}" for line in progress.lines(width, height, now))
 
 
 def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> None:
-    picture = picture_of("analyst", "marketer", "lawyer", "chair", "clerk")
-    start(picture, "analyst", "marketer", "lawyer")
-    picture.apply(AgentDelta(AgentPath("marketer"), "Sell it\n"))
-    picture.apply(AgentDelta(AgentPath("marketer"), "now."))
-    finish(picture, "analyst")
-    picture.apply(AgentFailed(at=104.0, agent=AgentPath("lawyer"), duration_s=3.0, error=ERROR))
-    picture.apply(AgentSkipped(at=104.0, agent=AgentPath("chair"), because=("lawyer",)))
+    progress = progress_of("analyst", "marketer", "lawyer", "chair", "clerk")
+    start(progress, "analyst", "marketer", "lawyer")
+    progress.apply(AgentDelta(AgentPath("marketer"), "Sell it\n"))
+    progress.apply(AgentDelta(AgentPath("marketer"), "now."))
+    finish(progress, "analyst")
+    progress.apply(AgentFailed(at=104.0, agent=AgentPath("lawyer"), duration_s=3.0, error=ERROR))
+    progress.apply(AgentSkipped(at=104.0, agent=AgentPath("chair"), because=("lawyer",)))
 
-    assert drawn(picture).splitlines() == [
+    assert drawn(progress).splitlines() == [
         "panel 3 of 5 agents, 4.0 s, 1 running, 1 failed, 1 skipped, 1,234 tokens, $0.0031",
         "✓ analyst   2.0 s       1,200 in, 34 out  metered $0.0031",
         "● marketer  3.0 s       Sell it now.",
@@ -73,21 +73,21 @@ def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> Non
 
 
 def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
-    picture = picture_of("analyst")
-    start(picture, "analyst")
-    picture.apply(AgentDelta(AgentPath("analyst"), "void"))
-    picture.apply(ModelRetrying(at=102.0, agent=AgentPath("analyst"), attempt=2, delay_s=1.0, error=ERROR))
+    progress = progress_of("analyst")
+    start(progress, "analyst")
+    progress.apply(AgentDelta(AgentPath("analyst"), "void"))
+    progress.apply(ModelRetrying(at=102.0, agent=AgentPath("analyst"), attempt=2, delay_s=1.0, error=ERROR))
 
-    assert "again, after `openai` allows no more calls now" in drawn(picture)
-    assert "void" not in drawn(picture)
+    assert "again, after `openai` allows no more calls now" in drawn(progress)
+    assert "void" not in drawn(progress)
 
 
 def test_long_text_shows_its_end() -> None:
-    picture = picture_of("analyst")
-    start(picture, "analyst")
-    picture.apply(AgentDelta(AgentPath("analyst"), "beginning " + "x" * 300 + " the end"))
+    progress = progress_of("analyst")
+    start(progress, "analyst")
+    progress.apply(AgentDelta(AgentPath("analyst"), "beginning " + "x" * 300 + " the end"))
 
-    line = drawn(picture, width=80).splitlines()[1]
+    line = drawn(progress, width=80).splitlines()[1]
 
     assert line.endswith(" the end")
     assert "…x" in line
@@ -95,11 +95,11 @@ def test_long_text_shows_its_end() -> None:
 
 
 def test_a_narrow_terminal_gets_a_name_and_one_figure() -> None:
-    picture = picture_of("financial-analyst", "chair")
-    start(picture, "financial-analyst")
-    picture.apply(AgentDelta(AgentPath("financial-analyst"), "some text"))
+    progress = progress_of("financial-analyst", "chair")
+    start(progress, "financial-analyst")
+    progress.apply(AgentDelta(AgentPath("financial-analyst"), "some text"))
 
-    assert drawn(picture, width=50).splitlines()[1:] == [
+    assert drawn(progress, width=50).splitlines()[1:] == [
         "● financial-analyst  3.0 s",
         "· chair              waiting",
     ]
@@ -107,11 +107,11 @@ def test_a_narrow_terminal_gets_a_name_and_one_figure() -> None:
 
 def test_more_agents_than_rows_show_the_active_and_the_failed_ones() -> None:
     names = [f"agent-{number:04}" for number in range(5000)]
-    picture = picture_of(*names)
-    start(picture, "agent-0007", "agent-4000", "agent-4999")
-    picture.apply(AgentFailed(at=102.0, agent=AgentPath("agent-4000"), duration_s=1.0, error=ERROR))
+    progress = progress_of(*names)
+    start(progress, "agent-0007", "agent-4000", "agent-4999")
+    progress.apply(AgentFailed(at=102.0, agent=AgentPath("agent-4000"), duration_s=1.0, error=ERROR))
 
-    lines = drawn(picture, height=10).splitlines()
+    lines = drawn(progress, height=10).splitlines()
 
     assert lines[0].startswith("panel 1 of 5,000 agents, 4.0 s, 2 running, 1 failed")
     assert [line.split()[1] for line in lines[1:4]] == ["agent-0007", "agent-4999", "agent-4000"]
@@ -119,20 +119,20 @@ def test_more_agents_than_rows_show_the_active_and_the_failed_ones() -> None:
 
 
 def test_a_resumed_run_starts_with_what_was_finished_before() -> None:
-    picture = picture_of("analyst", "chair")
-    start(picture, "analyst", "chair")
-    finish(picture, "analyst")
-    picture.apply(
+    progress = progress_of("analyst", "chair")
+    start(progress, "analyst", "chair")
+    finish(progress, "analyst")
+    progress.apply(
         RunStarted(
             at=200.0, run_id="r", ensemble="panel", agents=("analyst", "chair"), task="t", resumed=("analyst",)
         )
     )
 
-    assert drawn(picture, now=201.0).startswith("panel 1 of 2 agents, 1.0 s")
+    assert drawn(progress, now=201.0).startswith("panel 1 of 2 agents, 1.0 s")
 
 
 def test_a_rehearsal_is_called_so_all_the_time() -> None:
-    assert drawn(picture_of("a", sandbox=True)).startswith("SANDBOX panel")
+    assert drawn(progress_of("a", sandbox=True)).startswith("SANDBOX panel")
 
 
 texts = st.text(max_size=200)
@@ -145,14 +145,14 @@ agent_names = st.lists(
 def test_no_line_is_wider_than_the_terminal_and_none_too_many(
     names: list[str], text: str, width: int, height: int
 ) -> None:
-    picture = picture_of(*names)
-    start(picture, names[0])
-    picture.apply(AgentDelta(AgentPath(names[0]), text))
+    progress = progress_of(*names)
+    start(progress, names[0])
+    progress.apply(AgentDelta(AgentPath(names[0]), text))
     if len(names) > 1:
-        start(picture, names[1])
-        finish(picture, names[1])
+        start(progress, names[1])
+        finish(progress, names[1])
 
-    lines = picture.lines(width, height, 104.0)
+    lines = progress.lines(width, height, 104.0)
 
     assert width_of(lines) <= width
     assert len(lines) <= height
@@ -165,16 +165,16 @@ def test_width_is_counted_in_terminal_cells(text: str, cells: int) -> None:
 
 
 def test_a_cost_that_is_not_wholly_known_is_marked_as_it_goes() -> None:
-    picture = picture_of("analyst", "lawyer", "chair")
-    start(picture, "analyst", "lawyer", "chair")
-    finish(picture, "analyst")
-    assert "$0.0031" in drawn(picture)
-    assert "+?" not in drawn(picture)
+    progress = progress_of("analyst", "lawyer", "chair")
+    start(progress, "analyst", "lawyer", "chair")
+    finish(progress, "analyst")
+    assert "$0.0031" in drawn(progress)
+    assert "+?" not in drawn(progress)
 
     cut = ErrorInfo(code="reply_cut", message="the connection ended", may_be_billed=True)
-    picture.apply(ModelRetrying(at=103.0, agent=AgentPath("lawyer"), attempt=2, delay_s=0.0, error=cut))
+    progress.apply(ModelRetrying(at=103.0, agent=AgentPath("lawyer"), attempt=2, delay_s=0.0, error=cut))
     uncounted = AgentOutput("yes", (ModelCall("some-model", ACCESS, Usage(), cost_usd=None),))
-    picture.apply(AgentFinished(at=104.0, agent=AgentPath("chair"), duration_s=2.0, output=uncounted))
+    progress.apply(AgentFinished(at=104.0, agent=AgentPath("chair"), duration_s=2.0, output=uncounted))
 
-    assert "1,234+? tokens, $0.0031+?" in drawn(picture)
-    assert "? in, ? out  metered cost unknown" in drawn(picture)
+    assert "1,234+? tokens, $0.0031+?" in drawn(progress)
+    assert "? in, ? out  metered cost unknown" in drawn(progress)

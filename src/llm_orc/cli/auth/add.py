@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.auth.credential import ApiKey
 from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
+from llm_orc.cli.auth.notes import note_used
+from llm_orc.cli.auth.values import entry_value
 from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
@@ -127,8 +130,6 @@ def ask_and_add_access(app: App, provider: AuthProvider) -> None:
 
 def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
     """Add a key or sign in as requested, and say what runs use now."""
-    from llm_orc.cli.auth.values import entry_value
-
     told = request.told_method
     method = provider.method(told) if told is not None else _ask_for_method(provider)
     if method.name in OFFICIAL_CLIS:
@@ -207,8 +208,6 @@ def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddR
 
 def _say(app: App, entry: Entry) -> None:
     from llm_orc.app.access.credentials import open_credentials
-    from llm_orc.auth.credential import ApiKey
-    from llm_orc.cli.auth.notes import note_used
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     what = "API key" if isinstance(entry.credential, ApiKey) else "sign-in"

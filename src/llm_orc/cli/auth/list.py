@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.cli.auth.arguments import auth_command
 from llm_orc.cli.auth.notes import note_store
+from llm_orc.cli.auth.values import credential_value
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
@@ -34,7 +35,6 @@ def command(*, as_json: bool) -> None:
     """
     from llm_orc.app.accounts.official_cli import look_at_clis
     from llm_orc.app.accounts.status import auth_status
-    from llm_orc.cli.auth.values import credential_value
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()

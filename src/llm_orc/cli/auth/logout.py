@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
+from llm_orc.cli.auth.input.official_cli import log_out_of_cli
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
+from llm_orc.errors import NotLoggedIn
 from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
@@ -34,8 +37,6 @@ def command(*, provider: str, account: str | None, as_json: bool) -> int:
     official CLI is its own: its own logout is named, and in a terminal it is offered to run it.
     """
     from llm_orc.app.accounts.sign_out import log_out
-    from llm_orc.cli.auth.input.official_cli import log_out_of_cli
-    from llm_orc.errors import NotLoggedIn
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
@@ -62,8 +63,6 @@ def command(*, provider: str, account: str | None, as_json: bool) -> int:
 
 
 def _say(done: SignedOut) -> None:
-    from llm_orc.catalog.table import PROVIDERS
-
     name = f"`{done.entry.provider}` (account `{done.entry.account}`)"
     match done.at_provider:
         case "revoked":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
+from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
@@ -36,7 +37,6 @@ def command(
     """
     from llm_orc.app.accounts.auth_methods import open_provider
     from llm_orc.app.accounts.prefer import prefer
-    from llm_orc.cli.auth.notes import note_used
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     app = app_here()

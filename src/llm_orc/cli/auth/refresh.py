@@ -6,7 +6,9 @@ import time
 
 import click
 
+from llm_orc.auth.credential import OAuthToken
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
+from llm_orc.cli.auth.values import entry_value
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
 from llm_orc.formats.figures import relative
@@ -19,8 +21,6 @@ from llm_orc.formats.figures import relative
 def command(*, provider: str, account: str | None, as_json: bool) -> None:
     """Renew the sign-in of PROVIDER now. Runs do it by themselves, in good time."""
     from llm_orc.app.accounts.verify import refresh_access
-    from llm_orc.auth.credential import OAuthToken
-    from llm_orc.cli.auth.values import entry_value
     from llm_orc.net.event_loop import run_to_end
 
     entry = run_to_end(refresh_access(app_here(), provider, account))

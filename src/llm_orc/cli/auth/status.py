@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
 from llm_orc.cli.auth.arguments import auth_command
 from llm_orc.cli.auth.notes import note_store
+from llm_orc.cli.auth.values import status_value
 from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import write_data
@@ -46,7 +48,6 @@ def command(*, provider: str | None, verify: bool, as_json: bool) -> int:
     """
     from llm_orc.app.accounts.official_cli import look_at_clis
     from llm_orc.app.accounts.status import auth_status
-    from llm_orc.cli.auth.values import status_value
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
@@ -81,7 +82,6 @@ def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[
 
 
 def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]:
-    from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     account = f" · account {credential.account}" if credential.account else ""

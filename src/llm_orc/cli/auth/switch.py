@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llm_orc.auth.credential import ApiKey
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here
@@ -16,7 +17,6 @@ from llm_orc.cli.shell.streams import note
 def command(*, provider: str, account: str) -> None:
     """Make ACCOUNT the one of PROVIDER that runs use. `llm-orc auth list` shows those there are."""
     from llm_orc.app.accounts.sign_out import switch as switch_to
-    from llm_orc.auth.credential import ApiKey
 
     app = app_here()
     entry = switch_to(app, provider, account)

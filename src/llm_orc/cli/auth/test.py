@@ -8,6 +8,7 @@ from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note
 from llm_orc.formats.figures import seconds
+from llm_orc.formats.json_values import access_value
 from llm_orc.formats.printable import one_line
 
 
@@ -23,7 +24,6 @@ def command(*, provider: str, as_json: bool) -> None:
     """
     from llm_orc.app.accounts.verify import try_access
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.formats.json_values import access_value
     from llm_orc.net.event_loop import run_to_end
 
     proof = run_to_end(try_access(app_here(), provider))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from llm_orc.cli.batch.execution.resume_batch import ResumeOptions, resume_batch
 from llm_orc.cli.batch.options import (
     BATCH_EXIT_CODES,
     batch_argument,
@@ -13,6 +12,9 @@ from llm_orc.cli.batch.options import (
     store_option,
 )
 from llm_orc.cli.shell.command_group import define_command
+
+if TYPE_CHECKING:
+    from llm_orc.cli.batch.execution.resume_batch import ResumeOptions
 
 
 @define_command(BATCH_EXIT_CODES)
@@ -25,4 +27,6 @@ def command(**asked: Unpack[ResumeOptions]) -> int:
 
     It needs neither the inputs nor the ensemble's file: both are kept. Limits that aren't given stay as they were.
     """
+    from llm_orc.cli.batch.execution.resume_batch import resume_batch
+
     return resume_batch(asked, failed=False)

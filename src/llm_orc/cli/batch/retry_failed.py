@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from llm_orc.cli.batch.execution.resume_batch import ResumeOptions, resume_batch
 from llm_orc.cli.batch.options import (
     BATCH_EXIT_CODES,
     batch_argument,
@@ -14,6 +13,9 @@ from llm_orc.cli.batch.options import (
 )
 from llm_orc.cli.shell.command_group import define_command
 
+if TYPE_CHECKING:
+    from llm_orc.cli.batch.execution.resume_batch import ResumeOptions
+
 
 @define_command(BATCH_EXIT_CODES)
 @batch_argument
@@ -22,4 +24,6 @@ from llm_orc.cli.shell.command_group import define_command
 @store_option
 def command(**asked: Unpack[ResumeOptions]) -> int:
     """Ask again for the rows that failed; agents that have answered are not asked.  [default: the last batch]"""
+    from llm_orc.cli.batch.execution.resume_batch import resume_batch
+
     return resume_batch(asked, failed=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.batch.execution.carry_out import carry_out
+from llm_orc.app.batches.input_lines import LARGEST_FILE
 from llm_orc.cli.batch.execution.results import Showing
 from llm_orc.cli.batch.options import (
     BATCH_EXIT_CODES,
@@ -108,13 +109,12 @@ def command(
     llm-orc batch screen --inputs firms.csv --map "Company name=name" --max-cost 5
     llm-orc batch review --inputs letters/ --limit 3 --rehearse
     """
-    from dataclasses import replace
 
     from llm_orc.app.batches.carry_out import run_batch
-    from llm_orc.app.batches.input_lines import LARGEST_FILE
     from llm_orc.app.batches.inputs import Shaping, read_inputs
     from llm_orc.app.batches.plan import BatchOptions, plan_batch, prepare_batch
     from llm_orc.app.projects.find_ensemble import find_ensemble
+    from llm_orc.cli.batch.execution.carry_out import carry_out
 
     app = app_here()
     showing = Showing(form, output_place(output_file), ordered=ordered, quiet=quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.cli.shell.options import app_here
+from llm_orc.errors import BatchNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,6 @@ _T = TypeVar("_T")
 def use_batch(store: str | None, batch: str, use: Callable[[BatchAdmin, str], _T]) -> _T:
     """Use the store with the batch that `batch` names. Raises `BatchNotFound`."""
     from llm_orc.app.batches.admin import open_batches
-    from llm_orc.errors import BatchNotFound
 
     with open_batches(app_here(), store) as batches:
         if batches is None:

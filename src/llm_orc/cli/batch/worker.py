@@ -8,6 +8,7 @@ import click
 
 from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.streams import note
 from llm_orc.formats.printable import printable
@@ -32,7 +33,6 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     """
     from llm_orc.app.batches.worker import WorkerListener, run_worker
     from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
-    from llm_orc.cli.shell.exits import write_error
 
     app = app_here()
     view = _View(quiet=quiet)

@@ -10,6 +10,9 @@ import click
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DOLLARS, app_here, when_full_option
+from llm_orc.cli.shell.streams import is_terminal
+from llm_orc.conversations.conversation import check_name
+from llm_orc.errors import ConversationNotFound
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
@@ -70,9 +73,6 @@ def command(
     from llm_orc.app.conversations.chat import ChatOptions
     from llm_orc.app.conversations.targets import go_on_with, model_of, resolve_target, with_model, with_role
     from llm_orc.cli.chat.loop import talk
-    from llm_orc.cli.shell.streams import is_terminal
-    from llm_orc.conversations.conversation import check_name
-    from llm_orc.errors import ConversationNotFound
 
     if conversation is not None and go_on:
         raise click.UsageError("--conversation and --continue exclude each other: give one.")

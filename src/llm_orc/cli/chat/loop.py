@@ -8,6 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.consent import Consent
@@ -229,6 +230,4 @@ def _is_full(result: RunResult) -> bool:
 
 
 def _quoted(name: str) -> str:
-    from shlex import quote
-
     return quote(name)

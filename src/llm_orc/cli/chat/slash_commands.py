@@ -17,8 +17,10 @@ from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.streams import note
 from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import InputError, StorageError
+from llm_orc.formats.conversation import as_markdown
 from llm_orc.formats.figures import count, spent_dollars
 from llm_orc.formats.printable import one_line
+from llm_orc.storage.atomic import write_where_named
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -167,9 +169,6 @@ async def _edit(room: Room, _rest: str) -> str | None:
 
 
 async def _save(room: Room, rest: str) -> None:
-    from llm_orc.formats.conversation import as_markdown
-    from llm_orc.storage.atomic import write_where_named
-
     turns, _ = room.chat.turns()
     if not turns:
         raise InputError("nothing has been said yet")

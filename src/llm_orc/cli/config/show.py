@@ -13,6 +13,7 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.errors import InputError
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ def command(*, key: str | None, show_all: bool, as_json: bool) -> None:
     What a flag says wins over the environment, that over the project, that over your own files, and those over
     what comes with the program.
     """
-    from llm_orc.errors import InputError
-
     app = app_here()
     settings = app.settings
     values = {**settings.defaults, **settings.written}

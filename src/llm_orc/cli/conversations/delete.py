@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llm_orc.app.conversations.archive import delete_conversations, get_conversation
 from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, yes_option
@@ -17,8 +18,6 @@ from llm_orc.formats.figures import count
 @yes_option
 def command(names: tuple[str, ...], yes: bool) -> None:
     """Delete conversations with all that was said, for good."""
-    from llm_orc.app.conversations.archive import delete_conversations, get_conversation
-
     app = app_here()
     found = [get_conversation(app, name, newest=1).summary for name in names]
     listed = ", ".join(f"{one.name} ({count(one.turns, 'turn')})" for one in found)

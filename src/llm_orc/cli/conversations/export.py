@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from llm_orc.app.conversations.archive import get_conversation
 from llm_orc.cli.conversations.arguments import agent_option, name_argument
 from llm_orc.cli.conversations.values import conversation_document
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_option
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.storage.atomic import write_where_named
 
 
 @define_command()
@@ -27,9 +29,7 @@ from llm_orc.cli.shell.streams import note, write_data
 @output_option
 def command(name: str, agent: str | None, format_name: str, output_file: str | None) -> None:
     """Write a whole conversation to a file or to standard output.  [default: the last one]"""
-    from llm_orc.app.conversations.archive import get_conversation
     from llm_orc.formats.conversation import as_markdown
-    from llm_orc.storage.atomic import write_where_named
 
     record = get_conversation(app_here(), name, agent=agent)
     text = (

@@ -6,6 +6,7 @@ from shlex import quote
 
 import click
 
+from llm_orc.app.conversations.archive import fork_conversation
 from llm_orc.cli.conversations.values import summary_value
 from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.command_group import define_command
@@ -19,8 +20,6 @@ from llm_orc.cli.shell.streams import note
 @json_option
 def command(name: str, new_name: str, as_json: bool) -> None:
     """Copy the conversation NAME to NEW_NAME, to go on in another way; the first stays as it is."""
-    from llm_orc.app.conversations.archive import fork_conversation
-
     forked = fork_conversation(app_here(), name, new_name)
     if as_json:
         write_json(summary_value(forked))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.conversations.archive import list_conversations
 from llm_orc.cli.conversations.values import summary_value
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 @json_option
 def command(ensemble: str | None, limit: int, show_all: bool, as_json: bool) -> None:
     """List conversations, the one that changed last first."""
-    from llm_orc.app.conversations.archive import list_conversations
-
     found = list_conversations(app_here(), limit=None if show_all else limit, ensemble=ensemble)
     if as_json:
         write_json([summary_value(one) for one in found])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llm_orc.app.conversations.archive import get_conversation
 from llm_orc.cli.conversations.arguments import agent_option, name_argument
 from llm_orc.cli.conversations.values import conversation_document
 from llm_orc.cli.shell.command_group import define_command
@@ -28,7 +29,6 @@ _SHOWN = 20
 @json_option
 def command(name: str, agent: str | None, limit: int, show_all: bool, as_json: bool) -> None:
     """Show what was said in a conversation.  [default: the last one]"""
-    from llm_orc.app.conversations.archive import get_conversation
     from llm_orc.formats.conversation import as_text
 
     record = get_conversation(app_here(), name, agent=agent, newest=None if show_all else limit)

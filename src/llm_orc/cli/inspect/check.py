@@ -11,7 +11,9 @@ from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import write_data
+from llm_orc.errors import EnsembleInvalid
 from llm_orc.formats.figures import count
+from llm_orc.formats.json_values import access_value, error_value, problem_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,6 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> int:
     llm-orc check .llm-orc/ensembles/panel.yaml --json
     """
     from llm_orc.app.diagnostics.check import check_ensemble
-    from llm_orc.errors import EnsembleInvalid
 
     report = asyncio.run(check_ensemble(app_here(), ensemble_name, allow_metered=allow_metered))
     if as_json:
@@ -85,8 +86,6 @@ def _verdict(report: CheckReport) -> str:
 
 
 def _value(report: CheckReport) -> JsonValue:
-    from llm_orc.formats.json_values import access_value, error_value, problem_value
-
     ensemble, plan = report.ensemble, report.plan
     return {
         "ensemble": ensemble.name if ensemble else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.formats.json_values import access_value
 from llm_orc.formats.printable import one_line, unmistakable
 
 if TYPE_CHECKING:
@@ -62,8 +64,6 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
 
 
 def _nameless(agent: AgentAccess) -> AgentAccess:
-    from dataclasses import replace
-
     return replace(agent, agent="")
 
 
@@ -91,8 +91,6 @@ def _is(provider: str, method: str, access: Access) -> bool:
 
 
 def _value(agent: AgentAccess) -> JsonValue:
-    from llm_orc.formats.json_values import access_value
-
     return {
         "agent": agent.agent,
         "profile": agent.profile,

@@ -11,6 +11,7 @@ from llm_orc._version import VERSION
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.errors import LlmOrcError
 from llm_orc.formats.figures import count, relative
 from llm_orc.formats.printable import one_line
 
@@ -44,7 +45,6 @@ def command(*, as_json: bool) -> int:
 
 def _lines(status: Status) -> Iterator[tuple[str, str]]:
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.errors import LlmOrcError
 
     yield "llm-orc", f"{VERSION}, Python {platform.python_version()}"
     default = status.default
@@ -83,8 +83,6 @@ def _history(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _value(status: Status) -> JsonValue:
-    from llm_orc.errors import LlmOrcError
-
     default = status.default
     return {
         "version": VERSION,

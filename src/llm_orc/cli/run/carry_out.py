@@ -25,6 +25,7 @@ from llm_orc.formats.format import EventFormat, ResultFormat
 from llm_orc.net.event_loop import run_to_end
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
+from llm_orc.storage.atomic import write_where_named
 
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent
@@ -198,7 +199,6 @@ class _Run:
                 e.hint = self._kept_at()
                 raise
             return
-        from llm_orc.storage.atomic import write_where_named
 
         write_where_named(self._output.file, text.encode("utf-8", "backslashreplace"))
         note(f"Status: {result.status}. Written to {self._output.file}")

@@ -9,6 +9,7 @@ import click
 
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_of, output_options
+from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent
@@ -36,7 +37,6 @@ def command(*, allow_metered: bool, format_name: str, output_file: str | None, q
     """
     from llm_orc.app.access.consent import Consent
     from llm_orc.cli.run.carry_out import carry_out
-    from llm_orc.cli.shell.streams import note
 
     output = output_of(format_name, output_file, quiet=quiet)
     demo = _Demo(app_here())

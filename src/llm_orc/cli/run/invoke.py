@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.run.setup_offer import sets_up
+from llm_orc.cli.run.task_input import read_task
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import (
@@ -77,7 +79,6 @@ def command(
     from llm_orc.app.runs.request import RunLimits
     from llm_orc.app.runs.run import RunOptions
     from llm_orc.cli.run.carry_out import carry_out
-    from llm_orc.cli.run.task_input import read_task
 
     output = output_of(format_name, output_file, input_file, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
@@ -125,8 +126,6 @@ class _Invocation:
         return agrees_to_pay(self.app, refusal, "this run", lambda: run_to_end(preview()))
 
     def set_up(self, missing: NotLoggedIn) -> bool:
-        from llm_orc.cli.run.setup_offer import sets_up
-
         is_set_up = sets_up(missing)
         self.app = app_here()  # what was set up just now counts
         return is_set_up

@@ -1,4 +1,4 @@
-"""The live picture of a run in a terminal, painted by the event loop at most eight times a second."""
+"""The live view of a run in a terminal, painted by the event loop at most eight times a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from llm_orc.cli.run.progress import Picture
+from llm_orc.cli.run.progress import RunProgress
 from llm_orc.engine.events import RunStarted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _NARROWEST = 20
 
 
 class LiveView:
-    """Paints on `stream`, a terminal. `stays`: leave the last picture there, as nothing else is shown after it."""
+    """Paints on `stream`, a terminal. `stays`: leave the last lines there, as nothing else is shown after it."""
 
     wants_text = True
 
@@ -33,14 +33,14 @@ class LiveView:
             file=stream, force_terminal=True, no_color=not colour, highlight=False, markup=False
         )
         self._stays = stays
-        self._picture = Picture()
+        self._progress = RunProgress()
         self._live: Live | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_new = True
         self._painted_at = 0.0
 
     def show(self, event: RunEvent) -> None:
-        self._picture.apply(event)
+        self._progress.apply(event)
         self._is_new = True
         if self._live is None and isinstance(event, RunStarted):
             self._start()
@@ -72,7 +72,7 @@ class LiveView:
 
     def _paint(self) -> None:
         width, height = self._console.size
-        lines = self._picture.lines(max(width - 1, _NARROWEST), max(height - 1, 2), time.time())
+        lines = self._progress.lines(max(width - 1, _NARROWEST), max(height - 1, 2), time.time())
         texts = [
             Text.assemble((line.mark, line.style), " ", line.text, no_wrap=True, overflow="crop") for line in lines
         ]

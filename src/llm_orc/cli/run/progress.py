@@ -44,8 +44,8 @@ class Line:
     text: str
 
 
-class Picture:
-    """Fed with events, drawn as lines."""
+class RunProgress:
+    """How far a run is, kept from its events and shown as lines."""
 
     def __init__(self) -> None:
         self._state = RunState()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llm_orc.app.history.runs import delete_runs, get_run
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, yes_option
@@ -17,8 +18,6 @@ from llm_orc.formats.figures import count
 @yes_option
 def command(runs: tuple[str, ...], yes: bool) -> None:
     """Delete runs and their answers for good."""
-    from llm_orc.app.history.runs import delete_runs, get_run
-
     app = app_here()
     for run in runs:
         if ":" in run:

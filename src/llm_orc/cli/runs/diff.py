@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.history.compare import compare_runs
+from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import write_data
+from llm_orc.formats.comparison import difference_lines, difference_values
 
 if TYPE_CHECKING:
     from llm_orc.app.history.compare import Comparison
@@ -26,14 +29,9 @@ def command(*, left: str, right: str, as_json: bool, store: str | None) -> int:
 
     A and B may be rows of batches, `BATCH:ROW`.
     """
-    from llm_orc.app.history.compare import compare_runs
-    from llm_orc.app.history.runs import get_run
-
     app = app_here()
     comparison = compare_runs(get_run(app, left, store), get_run(app, right, store))
     if as_json:
-        from llm_orc.formats.comparison import difference_values
-
         write_json(
             {
                 "a": comparison.left,
@@ -56,8 +54,6 @@ def command(*, left: str, right: str, as_json: bool, store: str | None) -> int:
 
 
 def _lines(comparison: Comparison) -> list[str]:
-    from llm_orc.formats.comparison import difference_lines
-
     lines = [f"A {comparison.left}", f"B {comparison.right}", *difference_lines(comparison.differences)]
     for agent in comparison.agents:
         lines += ["", f"=== {agent.agent}: {'same answer' if agent.same_answer else 'other answer'}"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
@@ -13,6 +14,7 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_option
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.table import FORMAT_NAMES
+from llm_orc.storage.atomic import write_where_named
 
 
 @define_command()
@@ -29,9 +31,6 @@ from llm_orc.formats.table import FORMAT_NAMES
 @store_of_row_option
 def command(run: str, format_name: str, output_file: str | None, store: str | None) -> None:
     """Write a run to a file or to standard output.  [default: the last run]"""
-    from llm_orc.app.history.runs import get_run
-    from llm_orc.storage.atomic import write_where_named
-
     text = record_text(get_run(app_here(), run, store), format_name)
     if output_file is None:
         write_data(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.history.runs import list_runs
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 @json_option
 def command(ensemble: str | None, limit: int, show_all: bool, as_json: bool) -> None:
     """List runs, the newest first."""
-    from llm_orc.app.history.runs import list_runs
-
     runs = list_runs(app_here(), limit=None if show_all else limit, ensemble=ensemble)
     if as_json:
         write_json([_summary_value(run) for run in runs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llm_orc.app.history.runs import prune_runs
 from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DAYS, app_here, yes_option
@@ -28,8 +29,6 @@ def command(days: float, yes: bool, store: str | None) -> None:
 
     A run that was stopped is unfinished, and so is a batch that was cancelled or has spent its budget.
     """
-    from llm_orc.app.history.runs import prune_runs
-
     app = app_here()
     named = store or app.settings.batch.store
     also = f", also in `{named}`" if named else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
@@ -27,8 +28,6 @@ from llm_orc.formats.table import FORMAT_NAMES
 @store_of_row_option
 def command(run: str, format_name: str, as_json: bool, store: str | None) -> None:
     """Show a run again: its answers, what they took and how it ended.  [default: the last run]"""
-    from llm_orc.app.history.runs import get_run
-
     record = get_run(app_here(), run, store)
     write_data(record_text(record, "json" if as_json else format_name))
     if record.summary.status == "interrupted":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import get_completion_class
 
+from llm_orc.cli.root import root
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
 
@@ -18,10 +20,6 @@ def command(shell: str) -> None:
     llm-orc completion zsh > "${fpath[1]}/_llm-orc"
     llm-orc completion fish > ~/.config/fish/completions/llm-orc.fish
     """
-    from click.shell_completion import get_completion_class
-
-    from llm_orc.cli.root import root
-
     complete = get_completion_class(shell)
     assert complete is not None
     click.echo(complete(root, {}, PROGRAM, COMPLETE_VARIABLE).source())

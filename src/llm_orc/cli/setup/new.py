@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +36,6 @@ def command(*, name: str, source: str | None, where: Where | None, force: bool, 
     llm-orc new panel
     llm-orc new my-review --from code-review
     """
-    from shlex import quote
 
     from llm_orc.app.projects.new_ensemble import new_ensemble
 

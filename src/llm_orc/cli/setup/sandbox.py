@@ -12,6 +12,8 @@ import click
 
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.process.stop_signals import stopping
+from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +116,6 @@ async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None, *, requ
 
 
 async def _started(sandbox_at: Callable[[int], Sandbox], port: int | None, stack: AsyncExitStack) -> Sandbox:
-    from llm_orc.errors import StorageError
     from llm_orc.sandbox.server import USUAL_PORT
 
     if port is not None:
@@ -126,7 +127,6 @@ async def _started(sandbox_at: Callable[[int], Sandbox], port: int | None, stack
 
 
 def _introduce(sandbox: Sandbox, *, require_token: bool) -> None:
-    from llm_orc.cli.shell.streams import note, write_data
     from llm_orc.sandbox.server import DIALECTS, USUAL_PORT
 
     write_data("".join(f"{dialect}\t{sandbox.base_url(dialect)}\n" for dialect in DIALECTS))

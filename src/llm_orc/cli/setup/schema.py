@@ -10,6 +10,7 @@ import click
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import output_option
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.storage.atomic import write_where_named
 
 if TYPE_CHECKING:
     from llm_orc.app.projects.json_schemas import SchemaName
@@ -28,7 +29,6 @@ def command(*, name: SchemaName, output_file: str | None) -> None:
     llm-orc schema ensemble --output .llm-orc/ensemble.schema.json
     """
     from llm_orc.app.projects.json_schemas import schema_text
-    from llm_orc.storage.atomic import write_where_named
 
     text = schema_text(name)
     if output_file is None:

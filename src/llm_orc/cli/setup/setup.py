@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.prompts import person_is_here
+from llm_orc.cli.shell.streams import note, write_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +51,6 @@ def command(
     llm-orc setup --yes
     llm-orc setup --yes --provider openai --model gpt-5.5
     """
-    from llm_orc.cli.shell.prompts import person_is_here
-
     if yes:
         _do_it(provider, model, test=not no_test, ensemble=not no_ensemble, as_json=as_json)
     elif provider or model or no_test or no_ensemble:
@@ -73,7 +73,6 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
         write_first_ensemble,
     )
     from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.cli.shell.streams import note
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
@@ -128,8 +127,6 @@ def _found_lines(seen: Inventory) -> Iterator[str]:
 
 
 def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
-    from llm_orc.catalog.table import PROVIDERS
-
     have = {found.provider for found in seen.found}
     yield "To get more:"
     for spec in PROVIDERS.values():

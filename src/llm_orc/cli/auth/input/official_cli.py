@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.shell.options import write_json
 from llm_orc.cli.shell.prompts import confirmed, person_is_here
 from llm_orc.cli.shell.streams import note
+from llm_orc.errors import NotLoggedIn
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as_json: bool) -> None:
     """Say how the program stands, offer its sign-in, and make it what runs of `provider` use."""
     from llm_orc.app.accounts.official_cli import use_cli
-    from llm_orc.errors import NotLoggedIn
 
     state = _look(app, method.name)
     if isinstance(state.problem, NotLoggedIn) and person_is_here() and _log_in(state):
@@ -46,7 +47,6 @@ def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as
 def log_out_of_cli(app: App, provider: str) -> bool:
     """Offer the vendor's own logout in this terminal; True where its user said yes and it was done."""
     from llm_orc.app.accounts.official_cli import logout_command
-    from llm_orc.catalog.table import PROVIDERS
 
     spec = PROVIDERS.get(provider)
     if spec is None or spec.cli is None or not person_is_here():

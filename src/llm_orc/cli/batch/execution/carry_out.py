@@ -13,6 +13,7 @@ from llm_orc.cli.batch.options import (
 )
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import say_cost, says_yes
+from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.cli.shell.streams import note
 from llm_orc.errors import MeteredNotAllowed
@@ -115,8 +116,6 @@ def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: st
     batch = outcome.progress.batch
     done = batch.total - batch.waiting - batch.counts.get("cancelled", 0)
     if outcome.stopped_by is not None:
-        from llm_orc.cli.shell.exits import write_error
-
         note(
             f"Stopped with {done:,} of {count(batch.total, 'row')} done. What is done is kept. Go on with: {go_on}"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.output_files import refuse_to_replace
 from llm_orc.cli.shell.streams import note
+from llm_orc.storage.atomic import write_where_named
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -44,7 +45,6 @@ def columns_of(app: App, store: str | None, batch_id: str) -> Columns:
 def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> None:
     from llm_orc.app.batches.admin import open_batches
     from llm_orc.cli.batch.execution.output import row_texts
-    from llm_orc.storage.atomic import write_where_named
 
     assert showing.file is not None
     with open_batches(app, store) as batches:

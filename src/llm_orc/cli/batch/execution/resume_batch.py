@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
 from llm_orc.cli.batch.execution.carry_out import carry_out
@@ -34,8 +35,6 @@ class ResumeOptions(TypedDict):
 
 
 def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
-    from dataclasses import replace
-
     from llm_orc.app.batches.carry_out import resume_batch
     from llm_orc.app.batches.plan import ResumeRequest, plan_resume
 
