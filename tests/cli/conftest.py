@@ -75,6 +75,7 @@ class Shell:
     home: Path
     cwd: Path
     environ: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (PROGRAM,)
 
     def __post_init__(self) -> None:
         self.environ |= os.environ | {
@@ -93,13 +94,13 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; without `stdin` it is /dev/null. No file can grow above `most_bytes`, as on a full disk."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        if most_bytes is None and can_fork():
+        if most_bytes is None and self.program == (PROGRAM,) and can_fork():
             forked = run_forked(arguments, stdin=given, cwd=self.cwd, environ=self.environ, timeout_s=LIMIT_S)
             return subprocess.CompletedProcess(
                 forked.args, forked.returncode, forked.stdout.decode(), forked.stderr.decode()
             )
         done = subprocess.run(
-            [PROGRAM, *arguments],
+            [*self.program, *arguments],
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,

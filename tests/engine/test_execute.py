@@ -19,7 +19,8 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStopped,
 )
-from llm_orc.engine.execute import Clock, execute
+from llm_orc.engine.execute import execute
+from llm_orc.engine.execution import Clock
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RateLimited
@@ -284,5 +285,5 @@ async def test_durations_are_those_of_the_agent_and_of_the_run_however_they_end(
     assert isinstance(failed, AgentFailed)
     assert (finished.duration_s, failed.duration_s) == (2, 3)
     assert (finished.at, failed.at) == (1_800_000_002, 1_800_000_005)
-    assert sink.events[0] == RunStarted(1_800_000_000, "run-1", "panel", ("good", "bad"), "the task")
+    assert sink.events[0] == RunStarted(1_800_000_000, "run-1", "panel", ("good", "bad"), "the task", answer="bad")
     assert sink.events[-1] == RunFinished(1_800_000_005, "completed_with_errors", 5)

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Protocol
 
+from llm_orc.agents.context import AgentContext
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentGraph
 from llm_orc.agents.work import Needs, Work
+from llm_orc.settings.field import Fields
+
+
+class Say(Protocol):
+    """Says what is wrong with a key of an agent, at its place in the file."""
+
+    def __call__(self, key: str, message: str, hint: str | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKeys:
+    """The keys of one agent in a file, each read as its row says; `say` makes a problem of what is still wrong."""
+
+    agent: str
+    values: Mapping[str, Any]
+    say: Say
+
+
+def _nothing_within(_work: object) -> Mapping[str, AgentGraph]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """All that the program knows of a kind of agent. `key` is that of its work."""
+    """All that the program knows of a kind of agent; the parameters of its functions are work of this kind.
+
+    `key` is that of its work, and the key in a file that tells it from other kinds. `fields` are the keys that it
+    has beside those of any agent. `run` does the work; `rehearse` does what stands for it in a rehearsal, where
+    nothing may be paid for or changed (None: the same, as models are the sandbox's there). `children` are the
+    graphs that may run within it, by a name of its own: known before anything runs.
+    """
 
     key: str
     work: type[Work]
-    needs: Callable[[Any], Needs]  # of work of this kind
+    _: KW_ONLY
+    read: Callable[[AgentKeys], Work]
+    run: Callable[[AgentContext, Any], Awaitable[AgentOutput]]
+    rehearse: Callable[[AgentContext, Any], Awaitable[AgentOutput]] | None = None
+    fields: Fields = field(default_factory=dict)
+    needs: Callable[[Any], Needs] = lambda _work: Needs()
+    children: Callable[[Any], Mapping[str, AgentGraph]] = _nothing_within

@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.model import MODEL
+from llm_orc.agents.path import child_of, path_of
 from llm_orc.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from llm_orc.agents.kind import Kind
+    from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.spec import AgentGraph, AgentSpec
     from llm_orc.agents.work import Needs, Work
 
-KINDS: dict[str, Kind] = {kind.key: kind for kind in (MODEL,)}
+_kinds = {kind.key: kind for kind in (MODEL,)}
+
+KINDS: Mapping[str, Kind] = MappingProxyType(_kinds)
 
 
 @contextmanager
-def registered(kind: Kind) -> Iterator[None]:
-    """Know one more kind of agent inside, in the whole process: the door for kinds from elsewhere."""
-    if kind.key in KINDS:
-        raise ValueError(f"there is a kind of agent `{kind.key}` already")
-    KINDS[kind.key] = kind
+def added(*rows: Kind) -> Iterator[None]:
+    """Add kinds until the context ends. Raises `ValueError` for a key that is taken."""
+    before = dict(_kinds)
     try:
+        for row in rows:
+            if row.key in _kinds:
+                raise ValueError(f"there is a kind of agent `{row.key}` already")
+            _kinds[row.key] = row
         yield
     finally:
-        del KINDS[kind.key]
+        _kinds.clear()
+        _kinds.update(before)
 
 
 def kind_of(work: Work) -> Kind:
     """Return the row of the work's kind."""
     try:
-        return KINDS[work.kind]
+        return _kinds[work.kind]
     except KeyError:
         raise InternalError(f"no kind of agent is called `{work.kind}`") from None
 
@@ -40,3 +49,12 @@ def kind_of(work: Work) -> Kind:
 def needs_of(work: Work) -> Needs:
     """Return what the work asks of the outside."""
     return kind_of(work).needs(work)
+
+
+def all_agents(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[tuple[AgentPath, AgentSpec]]:
+    """Yield every agent of the graph with its path, each before those that may run within it."""
+    for spec in graph.agents:
+        path = path_of(spec.name) if within is None else child_of(within, spec.name)
+        yield path, spec
+        for child in kind_of(spec.work).children(spec.work).values():
+            yield from all_agents(child, path)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.counted_tries import counted
 from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.path import model_key
+from llm_orc.agents.time_limit import within_time_limit
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
@@ -22,7 +24,6 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
-from llm_orc.net.patience import Patience
 from llm_orc.net.text import is_blank, whole_text
 from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.failures import LONGEST_WAIT_S
@@ -62,7 +63,7 @@ class LlmCaller:
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         failures: list[LlmOrcError] = []
-        for candidate in self._candidates[turn.path]:
+        for candidate in self._candidates[model_key(turn.path, turn.model)]:
             if not failures:
                 turn.observer.calling(candidate.model.name, candidate.access)
             else:
@@ -141,21 +142,9 @@ def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> AgentOutput:
-    choice = candidate.choice
-    limit = Patience(choice.timeout_s)
-    limit.start()
-    try:
-        async with limit:
-            reply = await masked_reply(candidate.model, request, turn.observer)
-    except TimeoutError as e:
-        if not limit.is_over:
-            raise
-        error = AgentTimedOut(
-            f"agent `{turn.path}` took longer than its limit of {choice.timeout_s:g} s",
-            hint="Raise `timeout_seconds` of the agent or its profile.",
-        )
-        error.may_be_billed = True
-        raise error from e
+    limit_s = candidate.choice.timeout_s
+    async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent or its profile."):
+        reply = await masked_reply(candidate.model, request, turn.observer)
     if is_blank(reply.text):  # whichever way it came: nobody is to be asked with nothing
         blank = ReplyUnreadable(
             f"`{candidate.access.provider}` (model `{reply.model}`) gave an answer without any text",

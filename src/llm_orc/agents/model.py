@@ -2,12 +2,64 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llm_orc.agents.kind import Kind
-from llm_orc.agents.work import ModelWork, Needs
+from llm_orc.agents.model_fields import MODEL_FIELDS
+from llm_orc.agents.work import ModelRef, ModelWork, Needs
+from llm_orc.catalog.table import row_of
+
+if TYPE_CHECKING:
+    from llm_orc.agents.context import AgentContext
+    from llm_orc.agents.kind import AgentKeys
+    from llm_orc.agents.output import AgentOutput
+
+
+def names_a_provider(name: str) -> bool:
+    """In the oldest form, `model` names a provider and there is no `provider`."""
+    return row_of(name) is not None
+
+
+def _read(keys: AgentKeys) -> ModelWork:
+    values = keys.values
+    return ModelWork(
+        model=_model(keys),
+        system_prompt=values.get("system_prompt"),
+        temperature=values.get("temperature"),
+        max_tokens=values.get("max_tokens"),
+        options=values.get("options", {}),
+        fallback_model_profile=values.get("fallback_model_profile"),
+        output_format=values.get("output_format") or "text",
+        auth_method=values.get("auth_method"),
+    )
+
+
+def _model(keys: AgentKeys) -> ModelRef:
+    profile: str | None = keys.values.get("model_profile")
+    provider: str | None = keys.values.get("provider")
+    model: str | None = keys.values.get("model")
+    if profile is not None:
+        for key in ("provider", "model"):
+            if keys.values.get(key) is not None:
+                keys.say(
+                    key,
+                    f"agent `{keys.agent}` has both `model_profile` and `{key}`",
+                    hint="keep the profile, or `model` and `provider`",
+                )
+        return ModelRef(profile=profile)
+    if provider is None and model is None:
+        return ModelRef(profile="default")
+    if provider is None and model is not None and names_a_provider(model):
+        return ModelRef(provider=model)
+    return ModelRef(provider=provider, model=model)
 
 
 def _needs(work: ModelWork) -> Needs:
     return Needs(models=(work,))
 
 
-MODEL = Kind("model", ModelWork, needs=_needs)
+async def _run(context: AgentContext, _work: ModelWork) -> AgentOutput:
+    return await context.call_model()
+
+
+MODEL = Kind("model", ModelWork, fields=MODEL_FIELDS, read=_read, needs=_needs, run=_run)

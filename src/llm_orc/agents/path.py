@@ -11,6 +11,7 @@ from typing import NewType
 
 AgentPath = NewType("AgentPath", str)
 
+_NUMBERS = re.compile(r"\[\d+\]")
 _STEP = re.compile(r"[^/\[\]]+(?:\[\d+\])*")
 
 
@@ -41,9 +42,23 @@ def item_of(path: AgentPath, number: int) -> AgentPath:
     return AgentPath(f"{path}[{number}]")
 
 
+def model_key(path: AgentPath, number: int = 0) -> str:
+    """Return what the models of an agent are kept under: its place in the plan, and the number of further ones.
+
+    All items and rounds of an agent ask the same models.
+    """
+    place = _NUMBERS.sub("", path) if "[" in path else path
+    return f"{place}#{number + 1}" if number else place
+
+
 def is_within(path: str, other: AgentPath) -> bool:
     """Return whether `path` is below `other`: one of its items, or of the agents that run within it."""
     return path.startswith((f"{other}/", f"{other}["))
+
+
+def top_of(path: str) -> str:
+    """Return the name of the ensemble's own agent that the path is, or is within."""
+    return path.partition("/")[0].partition("[")[0]
 
 
 def is_top(path: str) -> bool:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from llm_orc.agents.work import ModelWork, Work
 
 Requires = Literal["all", "any", "none"]
 WhenFull = Literal["error", "truncate-oldest", "summarise"]
 """What happens when a conversation no longer fits its model."""
+
+
+class AgentGraph(Protocol):
+    """Agents that run together and may depend on each other: an ensemble, or what runs within an agent."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def agents(self) -> tuple[AgentSpec, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +31,11 @@ class AgentSpec:
     requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
     timeout_s: float | None = None
     conversation: bool | None = None  # does it remember? None: where the ensemble or the command line says so
+
+
+@dataclass(frozen=True, slots=True)
+class AgentGroup:
+    """An `AgentGraph` and nothing else."""
+
+    name: str
+    agents: tuple[AgentSpec, ...]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.providers.base import Message, ReplyObserver
 
 if TYPE_CHECKING:
-    from llm_orc.agents.output import AgentOutput
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
 
@@ -32,8 +33,25 @@ class AgentObserver(ReplyObserver, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ChildResult:
+    """How a graph within an agent ended: the answers that there are, by agent, and the one that is the graph's."""
+
+    outputs: Mapping[str, AgentOutput]
+    answer: AgentOutput | None
+    is_complete: bool  # every agent has answered
+
+
+class ChildRunner(Protocol):
+    """Runs the graphs within one agent."""
+
+    async def run(self, child: str, task: str, at: AgentPath) -> ChildResult:
+        """See `agents.context.AgentContext.run_child`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class AgentTurn:
-    """One execution of one agent: the engine's whole request to the outside world.
+    """One execution of one agent, at `path`: the engine's whole request to the outside world.
 
     The engine knows no conversations: `history`, the turns before this one, and `conversation`, an id that is the
     same for all of them, are put in by whoever keeps them.
@@ -45,6 +63,8 @@ class AgentTurn:
     observer: AgentObserver
     history: tuple[Message, ...] = ()
     conversation: str | None = None
+    model: int = 0  # which of the models that the work needs is asked
+    children: ChildRunner | None = None  # None: nothing runs within this agent
 
 
 class CallAgent(Protocol):

@@ -9,6 +9,7 @@ import msgspec
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.engine.events import (
+    AgentDelta,
     AgentNotice,
     AgentStarted,
     ErrorInfo,
@@ -17,7 +18,7 @@ from llm_orc.engine.events import (
     ModelSwitched,
     RecordedEvent,
 )
-from llm_orc.engine.execute import error_info
+from llm_orc.engine.execution import error_info
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.earlier import EarlierOutput
 from llm_orc.runs.wire import decode_event, encode_event
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
-    from llm_orc.engine.execute import Clock
+    from llm_orc.engine.execution import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,17 @@ class StepObserver:
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._on_retry()
         self._events.append(ModelRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
+
+    def post(self, event: RecordedEvent) -> None:
+        """Keep an event of an agent that runs within this one: see `engine.events.EventSink`."""
+        self._events.append(event)
+
+    async def commit(self, event: RecordedEvent) -> None:
+        """Keep the event; it is durable with the step."""
+        self._events.append(event)
+
+    def delta(self, event: AgentDelta) -> None:
+        """Nobody looks on."""
 
     def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:
         return StepOutcome(

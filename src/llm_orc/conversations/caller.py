@@ -40,7 +40,7 @@ class ConversationCaller:
         self._fitting = ContextPolicy(call, speaking, remembering.when_full)
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
-        agent = turn.agent.name
+        agent = turn.path
         if agent not in self._remembering.roles:
             return await self._call(turn)
         if (known := await self._speaking.answered(agent)) is not None:
@@ -74,7 +74,7 @@ class RehearsingCaller:
         self._call, self._histories = call, histories
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
-        return await self._call(replace(turn, history=self._histories.get(turn.agent.name, ())))
+        return await self._call(replace(turn, history=self._histories.get(turn.path, ())))
 
 
 class _Listening:

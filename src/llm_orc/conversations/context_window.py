@@ -52,7 +52,7 @@ class ContextPolicy:
     def _full(self, turn: AgentTurn, cause: PromptTooLarge) -> ConversationFull:
         name = self._speaking.conversation.name
         return ConversationFull(
-            f"conversation `{name}` no longer fits: agent `{turn.agent.name}` has"
+            f"conversation `{name}` no longer fits: agent `{turn.path}` has"
             f" {len(turn.history):,} turns in it; {cause.message}",
             hint="Go on with `--when-full truncate-oldest` (leaves out the oldest turns) or"
             " `--when-full summarise` (one more call); or begin a new one with `--conversation NAME`.",
@@ -64,7 +64,7 @@ class ContextPolicy:
         kept = newest(turn.history, _KEPT_OF_TRUNCATED)
         while (output := await self._unless_too_large(replace(turn, history=kept))) is None:
             kept = newest(kept, _KEPT_OF_TRUNCATED)
-        await self._speaking.shorten(turn.agent.name, len(kept), None)
+        await self._speaking.shorten(turn.path, len(kept), None)
         self._tell(turn, f"is no longer told the oldest {len(turn.history) - len(kept):,} turns")
         return output
 
@@ -82,7 +82,7 @@ class ContextPolicy:
         made = await self._summary(turn, older)
         role = next((m.system_prompt for m in (*kept, *older) if m.role == "user"), None)
         output = await self._call(replace(turn, history=(*summary_turns(made.text, role), *kept)))
-        await self._speaking.shorten(turn.agent.name, len(kept), made.text)
+        await self._speaking.shorten(turn.path, len(kept), made.text)
         self._tell(turn, f"is told a summary in the place of the oldest {len(older):,} turns")
         return _together(output, made)
 

@@ -43,6 +43,7 @@ class RunStarted:
     conversation: str | None = None
     forked_from: str | None = None
     limits: tuple[Limited, ...] = ()
+    answer: str = ""  # the agent whose answer is that of the ensemble; earlier releases did not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,32 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.errors import EnsembleCycle
 
 if TYPE_CHECKING:
-    from llm_orc.ensembles.ensemble import Ensemble
+    from llm_orc.agents.spec import AgentGraph
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`order` is topological and, among free agents, that of the YAML. `dependants` has a key for each agent."""
+    """`order` is topological and, among free agents, that of the YAML. `dependants` has a key for each agent.
+
+    `children` are the plans of what may run within an agent, by the agent and by the name that its work gives
+    them. `answer` is the agent whose answer is that of the whole.
+    """
 
     ensemble: str
     order: tuple[AgentSpec, ...]
     dependants: Mapping[str, tuple[str, ...]]
+    children: Mapping[str, Mapping[str, Plan]]
+    answer: str
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(a.name for a in self.order)
 
 
-def make_plan(ensemble: Ensemble) -> Plan:
-    """Return the plan of `ensemble`. Raises `EnsembleCycle`, which parsing has ruled out for YAML."""
-    specs = {a.name: a for a in ensemble.agents}
+def make_plan(graph: AgentGraph) -> Plan:
+    """Return the plan of an ensemble, or of what runs within an agent.
+
+    Raises `EnsembleCycle`, which parsing has ruled out for YAML.
+    """
+    specs = {a.name: a for a in graph.agents}
     dependants: dict[str, list[str]] = {name: [] for name in specs}
     missing = {}
-    for spec in ensemble.agents:
+    for spec in graph.agents:
         missing[spec.name] = len(spec.depends_on)
         for needed in spec.depends_on:
             dependants[needed].append(spec.name)
@@ -45,12 +55,23 @@ def make_plan(ensemble: Ensemble) -> Plan:
 
     if len(order) < len(specs):
         stuck = sorted(specs.keys() - set(order))
-        raise EnsembleCycle(f"agents of `{ensemble.name}` wait for each other: {', '.join(stuck)}", cycle=stuck)
+        raise EnsembleCycle(f"agents of `{graph.name}` wait for each other: {', '.join(stuck)}", cycle=stuck)
+    within = ((spec.name, kind_of(spec.work).children(spec.work)) for spec in graph.agents)
     return Plan(
-        ensemble=ensemble.name,
+        ensemble=graph.name,
         order=tuple(specs[name] for name in order),
         dependants={name: tuple(found) for name, found in dependants.items()},
+        children={
+            name: {child: make_plan(inner) for child, inner in found.items()} for name, found in within if found
+        },
+        answer=_answer(graph, dependants),
     )
+
+
+def _answer(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> str:
+    """The only agent that no other waits for, else the last one of the file."""
+    last = [name for name, found in dependants.items() if not found]
+    return last[0] if len(last) == 1 else graph.agents[-1].name if graph.agents else ""
 
 
 def stages(plan: Plan) -> tuple[tuple[str, ...], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llm_orc.agents.model_fields import MODEL_FIELDS
+from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.spec import Requires, WhenFull
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
 from llm_orc.settings.field import Field, Fields
@@ -108,5 +108,8 @@ FRAME_FIELDS: Fields = {
 
 
 def agent_fields() -> Fields:
-    """Return all keys that an agent may have."""
-    return {**FRAME_FIELDS, **MODEL_FIELDS}
+    """Return all keys that agents of some kind have."""
+    rows = dict(FRAME_FIELDS)
+    for kind in KINDS.values():
+        rows.update(kind.fields)
+    return rows

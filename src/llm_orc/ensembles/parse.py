@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_orc.agents.kind import AgentKeys
+from llm_orc.agents.kinds import KINDS
+from llm_orc.agents.model import MODEL
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, agent_fields
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
-from llm_orc.ensembles.schema import OTHER_KINDS_OF_AGENT, names_a_provider
+from llm_orc.ensembles.schema import OTHER_KINDS_OF_AGENT
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
 from llm_orc.settings.guard import GuardedValue
 from llm_orc.storage.field_types import type_of
@@ -22,6 +24,7 @@ from llm_orc.storage.yaml_fields import FieldReader
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
+    from llm_orc.agents.kind import Kind
     from llm_orc.jsontypes import JsonValue
 
 
@@ -150,11 +153,12 @@ class _Parser:
         if not isinstance(agent, dict):
             self._fields.problem(f"an agent must be a mapping, not {type_of(agent)}", path)
             return
-        other = next((key for key in OTHER_KINDS_OF_AGENT if key in agent), None)
+        other = next((key for key in OTHER_KINDS_OF_AGENT if key in agent and key not in KINDS), None)
         known = agent if other is None else {k: v for k, v in agent.items() if k in FRAME_FIELDS}
         shown = agent.get("name")
         what = f"agent `{shown[:80]}`" if isinstance(shown, str) and shown else f"agent number {i + 1}"
-        rows = agent_fields()
+        kind = self._kind(path, agent, what)
+        rows = {**FRAME_FIELDS, **kind.fields}
         values = self._fields.read(path, known, rows, what)
         if other is not None:
             self._fields.problem(
@@ -168,7 +172,7 @@ class _Parser:
             self._dependencies[name] = values.get("depends_on", ())
             values = self._guard.taken(path, f"agents.{name}.", values, rows)
             self.values |= {f"agents.{name}.{key}": value for key, value in values.items()}
-            self._agents.append(self._spec(name, values, path))
+            self._agents.append(self._spec(kind, name, values, path))
 
     def _is_first(self, name: str, i: int) -> bool:
         first = self._index.setdefault(name, i)
@@ -182,47 +186,30 @@ class _Parser:
         )
         return False
 
-    def _spec(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> AgentSpec:
+    def _spec(self, kind: Kind, name: str, values: dict[str, Any], path: tuple[str, int]) -> AgentSpec:
+        def say(key: str, message: str, hint: str | None = None) -> None:
+            self._fields.problem(message, (*path, key), at_key=True, hint=hint)
+
         return AgentSpec(
             name=name,
-            work=self._work(name, values, path),
+            work=kind.read(AgentKeys(name, values, say)),
             depends_on=values.get("depends_on", ()),
             requires=values.get("requires") or "all",
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )
 
-    def _work(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> ModelWork:
-        return ModelWork(
-            model=self._model(name, values, path),
-            system_prompt=values.get("system_prompt"),
-            temperature=values.get("temperature"),
-            max_tokens=values.get("max_tokens"),
-            options=values.get("options", {}),
-            fallback_model_profile=values.get("fallback_model_profile"),
-            output_format=values.get("output_format") or "text",
-            auth_method=values.get("auth_method"),
-        )
-
-    def _model(self, name: str, values: dict[str, Any], path: tuple[str, int]) -> ModelRef:
-        profile: str | None = values.get("model_profile")
-        provider: str | None = values.get("provider")
-        model: str | None = values.get("model")
-        if profile is not None:
-            for key in ("provider", "model"):
-                if values.get(key) is not None:
-                    self._fields.problem(
-                        f"agent `{name}` has both `model_profile` and `{key}`",
-                        (*path, key),
-                        at_key=True,
-                        hint="keep the profile, or `model` and `provider`",
-                    )
-            return ModelRef(profile=profile)
-        if provider is None and model is None:
-            return ModelRef(profile="default")
-        if provider is None and model is not None and names_a_provider(model):
-            return ModelRef(provider=model)
-        return ModelRef(provider=provider, model=model)
+    def _kind(self, path: tuple[str, int], agent: dict[str, JsonValue], what: str) -> Kind:
+        """Return the kind of the agent: the one whose key it has, else the kind that asks a model."""
+        named = [key for key in KINDS if key in agent and key != MODEL.key]
+        for other in named[1:]:
+            self._fields.problem(
+                f"{what} has both `{named[0]}` and `{other}`",
+                (*path, other),
+                at_key=True,
+                hint="an agent does one kind of work; keep one of them",
+            )
+        return KINDS[named[0]] if named else MODEL
 
     def _check_dependencies(self) -> None:
         for name, wanted in self._dependencies.items():

@@ -50,6 +50,7 @@ def result_value(result: RunResult) -> JsonValue:
         "forked_from": result.forked_from,
         "started_at": moment(result.started_at),
         "duration_s": result.duration_s,
+        "answer": result.answer,
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
         "totals": {
             **spend_value(result.total),
@@ -64,6 +65,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
     return {
         "status": agent.status,
         "response": agent.response,
+        "data": agent.data,
         "error": error_info_value(agent.error),
         "skipped_because": list(agent.because) if agent.status == "skipped" else None,
         "model": agent.model,

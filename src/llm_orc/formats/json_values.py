@@ -68,6 +68,7 @@ def spend_value(spend: Spend) -> dict[str, JsonValue]:
 def output_values(output: AgentOutput) -> dict[str, JsonValue]:
     return {
         "response": output.text,
+        "data": output.data,
         "model": output.model,
         "access": access_value(output.access),
         "usage": usage_value(output.usage),

@@ -108,6 +108,7 @@ class RunResult:
     forked_from: str | None = None
     unanswered: int = 0
     counted_usd: float | None = None
+    answered_by: str = ""  # the agent whose answer is that of the ensemble
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -115,6 +116,11 @@ class RunResult:
             if result.name == agent:
                 return result
         raise KeyError(agent)
+
+    @property
+    def answer(self) -> str | None:
+        """The answer of the only agent that no other waits for, else of the last one; None: it has none."""
+        return next((agent.response for agent in self.agents if agent.name == self.answered_by), None)
 
     @property
     def total(self) -> Spend:
@@ -279,6 +285,7 @@ class RunState:
             forked_from=self.started.forked_from,
             unanswered=self.costs.unanswered,
             counted_usd=self.costs.counted_usd if self.costs.counts_cost else None,
+            answered_by=self.started.answer or next(reversed(self.started.agents), ""),
         )
 
     @staticmethod

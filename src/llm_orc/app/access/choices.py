@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import Untrusted, choose_models
-from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.kinds import all_agents, needs_of
+from llm_orc.agents.path import model_key
 from llm_orc.settings.profiles import find_profile
 
 if TYPE_CHECKING:
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
 
 
 def choices_of(ensemble: Ensemble, settings: Settings) -> dict[str, tuple[ModelChoice, ...]]:
-    """Return the choices by agent, of those that need a model. Raises `ProfileNotFound`, `SettingsError`."""
+    """Return the choices of all agents that need a model, by `agents.path.model_key`.
+
+    Raises `ProfileNotFound`, `SettingsError`.
+    """
 
     untrusted = untrusted_words(ensemble, settings)
     return {
-        spec.name: choose_models(work, spec.timeout_s, lambda name: find_profile(settings, name), untrusted)
-        for spec in ensemble.agents
-        for work in needs_of(spec.work).models
+        model_key(path, number): choose_models(
+            work, spec.timeout_s, lambda name: find_profile(settings, name), untrusted
+        )
+        for path, spec in all_agents(ensemble)
+        for number, work in enumerate(needs_of(spec.work).models)
     }
 
 

@@ -39,7 +39,7 @@ def estimate(
     for name, ready in metered.items():
         given = len(recipe.task) + len(ready.choice.system_prompt or "") + told.get(name, 0)
         known = given // _CHARACTERS_PER_TOKEN
-        before = specs[name].depends_on
+        before = specs[name].depends_on if name in specs else ()
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])
         likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
@@ -148,10 +149,14 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class AccessPlan:
-    """What a run will use, for showing; `notices` are things that its person should know."""
+    """What a run will use, for showing; `notices` are things that its person should know.
+
+    `without_model` are the agents that ask no model, each with the kind of its work.
+    """
 
     agents: tuple[AgentAccess, ...]
     notices: tuple[str, ...] = ()
+    without_model: tuple[tuple[str, str], ...] = ()
     estimate: Callable[[], Estimate | None] = field(default=lambda: None, repr=False, compare=False)
 
 
@@ -183,5 +188,9 @@ class Models:
 def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
     """Return what a run will use, for showing, with a notice of what does not count without trust."""
     plan = ready.plan
+    without_model = tuple(
+        (path, spec.work.kind) for path, spec in all_agents(ensemble) if not needs_of(spec.work).models
+    )
     notice = without_trust(app, ensemble)
-    return plan if notice is None else replace(plan, notices=(*plan.notices, notice))
+    notices = plan.notices if notice is None else (*plan.notices, notice)
+    return replace(plan, notices=notices, without_model=without_model)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
@@ -60,14 +61,14 @@ class BatchCalls:
         caller, account = self._ready[batch_id]
         candidates = await self._candidates_of_row(batch_id, number, recipe)
 
-        async def call(turn: AgentTurn) -> AgentOutput:
+        async def ask_model(turn: AgentTurn) -> AgentOutput:
             while True:
                 try:
                     return await caller.with_budget(account.of_row(number, before_send), candidates)(turn)
                 except LimitsChanged:
                     continue
 
-        return call
+        return AgentCaller(ask_model, rehearsal=recipe.rehearsal)
 
     async def _candidates_of_row(
         self, batch_id: str, number: int, recipe: Recipe

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath
+from llm_orc.agents.path import AgentPath, top_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
@@ -83,7 +83,7 @@ async def fork_run(
 ) -> RunResult:
     """Run the origin's recipe as a run of its own. Raises what `run_ensemble` raises, and `InputError`."""
     asked = to_be_asked(origin.recipe, options.asked)
-    kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
+    kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
     limits = options.limits
     recipe = replace(
         origin.recipe,
@@ -105,7 +105,9 @@ def _beginning(
     now = app.clock.now()
     plan = make_plan(recipe.ensemble)
     names, ensemble = plan.names, plan.ensemble
-    started = RunStarted(now, run_id, ensemble, names, recipe.task, recipe.rehearsal, forked_from=forked_from)
+    started = RunStarted(
+        now, run_id, ensemble, names, recipe.task, recipe.rehearsal, forked_from=forked_from, answer=plan.answer
+    )
     finished = tuple(AgentFinished(now, AgentPath(name), 0.0, kept[name]) for name in names if name in kept)
     row = RunRow(run_id, ensemble, now, None, "open", len(names), len(kept), None, recipe.rehearsal)
     return RecordedRun(row, recipe, (started, *finished), next_seq=0)

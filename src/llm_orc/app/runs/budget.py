@@ -70,13 +70,12 @@ def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], a
     """Return what one try of any agent can cost at most. `added` are characters that its system prompt may get."""
     longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
     most_usd = 0.0
-    for spec in recipe.ensemble.agents:
-        parts = [
-            len(recipe.task.encode("utf-8", "surrogatepass")),
-            *(longest.get(name, _LONGEST_MADE) for name in spec.depends_on),
-        ]
-        size = 4 * added.get(spec.name, 0) + sum(_FRAME + part for part in parts)
-        for one in candidates.get(spec.name, ()):
+    waits_for = {spec.name: spec.depends_on for spec in recipe.ensemble.agents}
+    for agent, found in candidates.items():
+        before = (longest.get(name, _LONGEST_MADE) for name in waits_for.get(agent, ()))
+        parts = [len(recipe.task.encode("utf-8", "surrogatepass")), *before]
+        size = 4 * added.get(agent, 0) + sum(_FRAME + part for part in parts)
+        for one in found:
             if one.is_metered:
                 most_usd = max(most_usd, _most_of_one(one, size))
     return most_usd

@@ -59,7 +59,7 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
         if (asked if spec.conversation is None else spec.conversation) and needs_of(spec.work).models
     )
     if not remembering:
-        if asked:
+        if asked and any(needs_of(spec.work).models for spec in ensemble.agents):
             raise InputError(f"no agent of `{ensemble.name}` remembers: each says `conversation: false`")
         return recipe
     if name is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.llm import LlmCaller
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.estimate import estimate
@@ -98,7 +99,7 @@ async def execute_recipe(
         await execute(
             make_plan(recipe.ensemble),
             recipe.task,
-            told.wrap(LlmCaller(models.candidates, budgets)),
+            told.wrap(AgentCaller(LlmCaller(models.candidates, budgets), rehearsal=recipe.rehearsal)),
             sink,
             run_id=run_id,
             clock=app.clock,

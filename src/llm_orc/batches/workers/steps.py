@@ -10,6 +10,7 @@ from dbos import DBOS
 from llm_orc.batches.database import StoreFailure
 from llm_orc.batches.outcome import StepObserver, StepOutcome, decode_outcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
+from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.events import AgentDelta, AgentFailed, AgentFinished, AgentStarted
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.engine.events import RecordedEvent
-    from llm_orc.engine.execute import Clock
+    from llm_orc.engine.execution import Clock
 
 
 class RowSink:
@@ -97,7 +98,9 @@ async def call_agent(
     """
     watch = StepObserver(turn.path, turn.agent.work.kind, clock, retrying)
     try:
-        output = await call(replace(turn, observer=watch))
+        # What runs within an agent is a part of its step: it is asked directly, and told with the step's outcome.
+        children = turn.children.into(watch, call) if isinstance(turn.children, ChildRuns) else turn.children
+        output = await call(replace(turn, observer=watch, children=children))
     except LlmOrcError as e:
         if is_fatal(e):
             raise

@@ -64,8 +64,9 @@ def _lines(report: CheckReport) -> Iterator[str]:
     for warning in report.warnings:
         yield from _problem_lines("warning", warning)
     if report.plan is not None:
-        yield "A run would use:"
-        yield from (f"  {line}" for line in access_lines(report.plan))
+        lines = [*access_lines(report.plan)]
+        yield "A run would use:" if lines else "A run would ask no model."
+        yield from (f"  {line}" for line in lines)
     if report.access_error is not None:
         yield f"error: {report.access_error.message}"
         if report.access_error.hint:

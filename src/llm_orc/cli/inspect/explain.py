@@ -44,7 +44,13 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
     app = app_here()
     plan = asyncio.run(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
     if as_json:
-        write_json({"agents": [_value(agent) for agent in plan.agents], "notices": list(plan.notices)})
+        write_json(
+            {
+                "agents": [_value(agent) for agent in plan.agents],
+                "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
+                "notices": list(plan.notices),
+            }
+        )
     else:
         write_data("".join(f"{line}\n" for line in _lines(plan)))
         for notice in plan.notices:
@@ -61,6 +67,10 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
             yield ""
         yield ", ".join(names)
         yield from _decision(access)
+    if plan.agents and plan.without_model:
+        yield ""
+    for name, kind in plan.without_model:
+        yield f"{name}: {kind}, asks no model"
 
 
 def _nameless(agent: AgentAccess) -> AgentAccess:

@@ -1,0 +1,30 @@
+"""Calls an agent of any kind: its kind's row says how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.context import AgentContext
+from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.time_limit import within_time_limit
+
+if TYPE_CHECKING:
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.turn import AgentTurn, CallAgent
+
+
+class AgentCaller:
+    """See `agents.turn.CallAgent`. In a rehearsal it does what stands for the work there."""
+
+    def __init__(self, ask_model: CallAgent, *, rehearsal: bool) -> None:
+        self._ask_model, self._rehearsal = ask_model, rehearsal
+
+    async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        work = turn.agent.work
+        kind = kind_of(work)
+        run = kind.rehearse if self._rehearsal and kind.rehearse is not None else kind.run
+        context = AgentContext(turn, self._ask_model)
+        if turn.agent.timeout_s is None or kind.needs(work).models:  # a model's limit is that of each fallback
+            return await run(context, work)
+        async with within_time_limit(turn.path, turn.agent.timeout_s, "Raise `timeout_seconds` of the agent."):
+            return await run(context, work)

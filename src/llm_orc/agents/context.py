@@ -1,0 +1,51 @@
+"""The little that an agent's work may ask for while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.turn import AgentTurn, CallAgent
+from llm_orc.errors import InternalError
+
+if TYPE_CHECKING:
+    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.turn import ChildResult
+
+
+@dataclass(frozen=True, slots=True)
+class AgentContext:
+    """One turn of one agent, for its work: what it is given, and what it may do."""
+
+    turn: AgentTurn
+    ask_model: CallAgent
+
+    @property
+    def prompt(self) -> str:
+        """The task, and the answers that the agent depends on."""
+        return self.turn.prompt
+
+    async def call_model(self, prompt: str | None = None, *, model: int = 0) -> AgentOutput:
+        """Ask one of the models that the work needs, by its place in `Needs.models`; returns its answer.
+
+        `prompt` None: the agent's own. Raises what keeps all of its fallbacks from answering.
+        """
+        turn = self.turn
+        if prompt is not None or model:
+            turn = replace(turn, prompt=turn.prompt if prompt is None else prompt, model=model)
+        return await self.ask_model(turn)
+
+    async def run_child(self, child: str, task: str, at: AgentPath | None = None) -> ChildResult:
+        """Run one of the graphs that its kind names as `children`, on a task of its own.
+
+        `at` is the path that its agents are put below, where it runs more than once (`agents.path.item_of`);
+        None: the agent's own. Failures of its agents are in the result, not raised.
+        """
+        if self.turn.children is None:
+            raise InternalError(f"nothing can run within agent `{self.turn.path}`")
+        return await self.turn.children.run(child, task, at or self.turn.path)
+
+    def notice(self, message: str) -> None:
+        """Tell the agent's person something, in one sentence."""
+        self.turn.observer.notice(message)

@@ -1,0 +1,28 @@
+"""The time limit of an agent."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from llm_orc.errors import AgentTimedOut
+from llm_orc.net.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def within_time_limit(agent: str, limit_s: float | None, hint: str) -> AsyncIterator[None]:
+    """Raises `AgentTimedOut` where what is inside takes longer than `limit_s` seconds; None: it may."""
+    limit = Patience(limit_s)
+    limit.start()
+    try:
+        async with limit:
+            yield
+    except TimeoutError as e:
+        if not limit.is_over:
+            raise
+        error = AgentTimedOut(f"agent `{agent}` took longer than its limit of {limit_s:g} s", hint=hint)
+        error.may_be_billed = True
+        raise error from e

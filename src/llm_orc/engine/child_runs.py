@@ -1,0 +1,52 @@
+"""Run the graphs within an agent: as the run itself, with the same slots, answers and calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llm_orc.engine.execution import Execution
+from llm_orc.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.turn import CallAgent, ChildResult
+    from llm_orc.engine.events import EventSink
+    from llm_orc.engine.execution import Shared
+    from llm_orc.engine.plan import Plan
+
+
+class ChildRuns:
+    """What runs within one agent while it has its turn. See `agents.turn.ChildRunner`."""
+
+    def __init__(self, plans: Mapping[str, Plan], shared: Shared) -> None:
+        self._plans, self._shared = plans, shared
+        self._under_way = 0
+
+    def into(self, sink: EventSink, call: CallAgent) -> ChildRuns:
+        """Return the same, with events that go to `sink` and agents that are asked through `call`."""
+        return ChildRuns(self._plans, replace(self._shared, sink=sink, call=call))
+
+    async def run(self, child: str, task: str, at: AgentPath) -> ChildResult:
+        """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards."""
+        plan = self._plans.get(child)
+        if plan is None:
+            raise InternalError(f"nothing within agent `{at}` is called `{child}`")
+        execution = Execution(plan, task, self._shared, at)
+        slots = self._shared.slots
+        self._under_way += 1
+        if self._under_way == 1:
+            slots.release()
+        try:
+            await execution.run()
+        except BaseException:
+            self._under_way -= 1
+            if not self._under_way:
+                slots.take_at_once()
+            raise
+        self._under_way -= 1
+        if not self._under_way:
+            await slots.take_back()
+        return execution.result

@@ -1,0 +1,226 @@
+"""The moving parts of one graph of agents that runs: who waits for whom, and what has been answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath, child_of
+from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, ChildRunner
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentFailed,
+    AgentFinished,
+    AgentNotice,
+    AgentSkipped,
+    AgentStarted,
+    ErrorInfo,
+    EventSink,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
+)
+from llm_orc.engine.inputs import prompt_for
+from llm_orc.engine.plan import Plan
+from llm_orc.engine.slots import Slots
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import LlmOrcError
+from llm_orc.providers.dialects.endings import note_for_readers
+
+if TYPE_CHECKING:
+    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.auth.access import Access
+    from llm_orc.engine.events import RunStatus
+
+
+class Clock(Protocol):
+    """`now` is Unix seconds, for people; `monotonic` is for durations."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a run and all that runs within its agents have in common. `done` has answers by path.
+
+    `passes` are exceptions that are no agent's failure, but of what carries the whole run.
+    """
+
+    call: CallAgent
+    sink: EventSink
+    clock: Clock
+    slots: Slots
+    child_runs: Callable[[Mapping[str, Plan], Shared], ChildRunner]
+    done: Mapping[str, AgentOutput] = field(default_factory=dict)
+    passes: type[Exception] | tuple[type[Exception], ...] = ()
+
+
+def error_info(error: LlmOrcError) -> ErrorInfo:
+    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed)
+
+
+class Execution:
+    """One graph of agents that runs; those below `within` are within another agent."""
+
+    def __init__(self, plan: Plan, task: str, shared: Shared, within: AgentPath | None = None) -> None:
+        self._plan, self._task, self._shared = plan, task, shared
+        self._sink, self._clock, self._slots = shared.sink, shared.clock, shared.slots
+        self._specs = {spec.name: spec for spec in plan.order}
+        if within is None:
+            self._paths = {name: AgentPath(name) for name in self._specs}
+        else:
+            self._paths = {name: child_of(within, name) for name in self._specs}
+        self.outputs: dict[str, AgentOutput] = {}
+        self._answers: dict[str, str] = {}
+        self._notes: dict[str, str] = {}  # what is to be said of an answer
+        self._done = [name for name, path in self._paths.items() if path in shared.done]
+        for name in self._done:
+            self._keep(name, shared.done[self._paths[name]])
+        self._missing = {spec.name: len(spec.depends_on) for spec in plan.order}
+        self._left = len(self._specs) - len(self._done)
+        self._all_ended = asyncio.Event()  # those who wait for a slot are no tasks yet
+        self._group: asyncio.TaskGroup
+        self._is_over = False
+
+    def _keep(self, name: str, output: AgentOutput) -> None:
+        self.outputs[name] = output
+        self._answers[name] = output.text
+        last = output.last
+        if last is not None and (note := note_for_readers(last.stop_reason, last.stop_word)):
+            self._notes[name] = note
+
+    @property
+    def status(self) -> RunStatus:
+        if len(self.outputs) == len(self._specs):
+            return "completed"
+        return "completed_with_errors" if self.outputs else "failed"
+
+    @property
+    def result(self) -> ChildResult:
+        return ChildResult(self.outputs, self.outputs.get(self._plan.answer), self.status == "completed")
+
+    async def run(self) -> None:
+        """Run all agents that are not done. Raises what `passes` lets through."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for spec in self._plan.order:
+                    if not spec.depends_on and spec.name not in self.outputs:
+                        self._slots.enqueue(self, spec)
+                for name in self._done:
+                    self._release(name)
+                self._slots.start_ready()
+                if self._left:
+                    await self._all_ended.wait()
+        finally:
+            self._is_over = True
+
+    def _ended(self, name: str) -> None:
+        self._left -= 1
+        if not self._left:
+            self._all_ended.set()
+        self._release(name)
+
+    def _release(self, name: str) -> None:
+        """`name` has ended: whoever waited for it alone may go."""
+        for dependant in self._plan.dependants[name]:
+            self._missing[dependant] -= 1
+            if self._missing[dependant] == 0 and dependant not in self.outputs:
+                self._slots.enqueue(self, self._specs[dependant])
+
+    def start(self, spec: AgentSpec) -> bool:
+        """See `engine.slots.Starts`."""
+        if self._is_over:
+            return False
+        if self._may_run(spec):
+            self._group.create_task(self._run_agent(spec, self._paths[spec.name]))
+            return True
+        because = tuple(self._paths[name] for name in spec.depends_on if name not in self.outputs)
+        self._sink.post(AgentSkipped(self._clock.now(), self._paths[spec.name], because))
+        self._ended(spec.name)
+        return False
+
+    def _may_run(self, spec: AgentSpec) -> bool:
+        match spec.requires:
+            case "all":
+                return all(name in self.outputs for name in spec.depends_on)
+            case "any":
+                return not spec.depends_on or any(name in self.outputs for name in spec.depends_on)
+            case "none":
+                return True
+
+    async def _run_agent(self, spec: AgentSpec, path: AgentPath) -> None:
+        began = self._clock.monotonic()
+        try:
+            await self._finish_agent(spec, path, began)
+        except LlmOrcError as e:
+            await self._fail_agent(path, began, e)
+        except self._shared.passes:
+            raise
+        except Exception as e:  # noqa: BLE001 - the seam: a surprise of one agent ends nothing but itself
+            await self._fail_agent(path, began, as_error(e))
+        except asyncio.CancelledError as e:
+            if self._shared.passes or _is_cancelled():
+                raise
+            await self._fail_agent(path, began, as_error(e))  # of the agent's own making: nobody cancelled the run
+        finally:
+            self._slots.release()
+        if _is_cancelled():
+            return  # nothing begins any more
+        self._ended(spec.name)
+        self._slots.start_ready()
+
+    async def _finish_agent(self, spec: AgentSpec, path: AgentPath, began: float) -> None:
+        self._sink.post(AgentStarted(self._clock.now(), path, spec.work.kind))
+        prompt = prompt_for(spec, self._task, self._answers, self._notes)
+        turn = AgentTurn(
+            path,
+            spec,
+            prompt,
+            _Observer(path, self._sink, self._clock),
+            children=self._children(spec.name),
+        )
+        output = await self._shared.call(turn)
+        duration_s = self._clock.monotonic() - began
+        await self._sink.commit(AgentFinished(self._clock.now(), path, duration_s, output))
+        self._keep(spec.name, output)
+
+    def _children(self, name: str) -> ChildRunner | None:
+        plans = self._plan.children.get(name)
+        return None if plans is None else self._shared.child_runs(plans, self._shared)
+
+    async def _fail_agent(self, path: AgentPath, began: float, error: LlmOrcError) -> None:
+        duration_s = self._clock.monotonic() - began
+        await self._sink.commit(AgentFailed(self._clock.now(), path, duration_s, error_info(error)))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class _Observer:
+    """Turns what an agent's call tells us into events. One for each agent."""
+
+    __slots__ = ("agent", "clock", "sink")
+
+    def __init__(self, agent: AgentPath, sink: EventSink, clock: Clock) -> None:
+        self.agent, self.sink, self.clock = agent, sink, clock
+
+    def calling(self, model: str, access: Access) -> None:
+        self.sink.post(ModelChosen(self.clock.now(), self.agent, model, access))
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self.sink.post(ModelSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
+
+    def notice(self, message: str) -> None:
+        self.sink.post(AgentNotice(self.clock.now(), self.agent, message))
+
+    def text(self, piece: str) -> None:
+        self.sink.delta(AgentDelta(self.agent, piece))
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self.sink.post(ModelRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))

@@ -1,0 +1,63 @@
+"""How many agents may run at once, over a run and all that runs within its agents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from llm_orc.agents.spec import AgentSpec
+
+
+class Starts(Protocol):
+    """Starts agents whose turn has come."""
+
+    def start(self, spec: AgentSpec) -> bool:
+        """Start the agent. False: it needs no slot after all, as it can't run."""
+        ...
+
+
+class Slots:
+    """Agents wait here for a slot, in the order in which they became ready.
+
+    An agent gives its slot back while other agents run within it, so that they can't wait for each other.
+    """
+
+    __slots__ = ("_free", "_line")
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._line: deque[tuple[Starts, AgentSpec] | asyncio.Future[None]] = deque()
+
+    def enqueue(self, starts: Starts, spec: AgentSpec) -> None:
+        """Let the agent wait for its turn; `start_ready` starts it."""
+        self._line.append((starts, spec))
+
+    def start_ready(self) -> None:
+        """Start those who wait, as far as there are slots."""
+        line = self._line
+        while line and self._free > 0:
+            match line.popleft():
+                case (starts, spec):
+                    if starts.start(spec):
+                        self._free -= 1
+                case waiter:
+                    if not waiter.done():
+                        self._free -= 1
+                        waiter.set_result(None)
+
+    def release(self) -> None:
+        """Give a slot back; whoever does calls `start_ready` when its own part is done."""
+        self._free += 1
+
+    async def take_back(self) -> None:
+        """Wait for a slot again, before all who have had none yet."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._line.appendleft(waiter)
+        self.start_ready()
+        await waiter
+
+    def take_at_once(self) -> None:
+        """Take a slot that may not be free: for an agent that is about to end, and gives it back then."""
+        self._free -= 1
