@@ -22,6 +22,7 @@ from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.engine.events import AgentFinished, AgentStarted, RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import NotLoggedIn
 from llm_orc.runs.recipe import Recipe
 from tests.agents.extra_kinds import COUNT, ROUNDS, CountWork, RoundsWork
 
@@ -37,17 +38,47 @@ async def answer(turn: AgentTurn) -> AgentOutput:
     return AgentOutput(f"{turn.path} has answered", (ModelCall("m", ACCESS, cost_usd=0.25),))
 
 
-async def make_caller(_id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
-    return AgentCaller(answer, rehearsal=False)
+async def make_caller(_id: str, _number: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
+    async def ask(turn: AgentTurn) -> AgentOutput:
+        await before_send()
+        return await answer(turn)
+
+    return AgentCaller(ask, rehearsal=False)
+
+
+async def refused(turn: AgentTurn) -> AgentOutput:
+    raise NotLoggedIn(f"nobody may ask for {turn.path}")
+
+
+async def test_an_agent_within_another_that_may_not_be_asked_stops_the_worker_and_fails_no_row(
+    store: Place,
+) -> None:
+    async def make_refused(_id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
+        return AgentCaller(refused, rehearsal=False)
+
+    with added(COUNT, ROUNDS), WorkerStore(store) as opened:
+        executor = RowExecutor(opened, make_refused, SystemClock(), only=["b1"])
+        async with Worker(opened, executor), asyncio.timeout(LIMIT_S):
+            await submit(opened)
+            await executor.stopping.wait()
+        row = await in_store(partial(opened.batches.row, "b1", 1))
+
+    assert isinstance(executor.stopped_by, NotLoggedIn)
+    assert executor.stopped_by.message == "nobody may ask for panel[0]/judge"
+    assert row.state == "waiting"
+
+
+async def submit(store: WorkerStore) -> None:
+    await in_store(partial(open_queue, store.client, "b1", 1))
+    new, rows = NewBatch("b1", RECIPE, "", 0.0, 1), [NewRow(1, 1, "no means no")]
+    await in_store(partial(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0))
 
 
 async def carried_out(place: Place) -> BatchStore:
     with WorkerStore(place) as store:
         executor = RowExecutor(store, make_caller, SystemClock(), only=["b1"])
         async with Worker(store, executor), asyncio.timeout(LIMIT_S):
-            await in_store(partial(open_queue, store.client, "b1", 1))
-            new, rows = NewBatch("b1", RECIPE, "", 0.0, 1), [NewRow(1, 1, "no means no")]
-            await in_store(partial(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0))
+            await submit(store)
             while (batch := await in_store(partial(store.batches.batch, "b1"))) and batch.waiting:
                 await asyncio.sleep(0.02)
         return store.batches

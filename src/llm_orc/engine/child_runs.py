@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.engine.execution import Execution
+from llm_orc.engine.surprises import first_cause
 from llm_orc.errors import InternalError
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ class ChildRuns:
         self._plans, self._shared = plans, shared
         self._under_way = 0
 
-    def into(self, sink: EventSink, call: CallAgent) -> ChildRuns:
-        """Return the same, with events that go to `sink` and agents that are asked through `call`."""
-        return ChildRuns(self._plans, replace(self._shared, sink=sink, call=call))
+    def into(self, sink: EventSink, call: CallAgent, *, passes: type[Exception]) -> ChildRuns:
+        """Return the same, with events that go to `sink`, and agents that are asked through `call`.
+
+        `passes` is what no agent's failure is: it ends the runs, and is raised.
+        """
+        return ChildRuns(self._plans, replace(self._shared, sink=sink, call=call, passes=passes))
 
     async def run(self, child: str, task: str, at: AgentPath) -> ChildResult:
         """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards."""
@@ -41,10 +45,12 @@ class ChildRuns:
             slots.release()
         try:
             await execution.run()
-        except BaseException:
+        except BaseException as e:
             self._under_way -= 1
             if not self._under_way:
                 slots.take_at_once()
+            if isinstance(e, BaseExceptionGroup):  # of its tasks: what one of them raised
+                raise first_cause(e) from e
             raise
         self._under_way -= 1
         if not self._under_way:

@@ -252,9 +252,10 @@ class Journal:
         return [(seq, kind, body) for seq, kind, body in rows]
 
     def finished_agents(self, run_id: str) -> int:
-        """Count the agents with an answer in a run that is still going on."""
+        """Count the ensemble's own agents with an answer in a run that is still going on."""
         rows = self._read(
-            "SELECT count(*) FROM events JOIN runs ON run = number WHERE run_id = ? AND kind = 'agent_finished'",
+            "SELECT count(*) FROM events JOIN runs ON run = number WHERE run_id = ? AND kind = 'agent_finished'"
+            " AND json_extract(CAST(body AS TEXT), '$.agent') NOT GLOB '*[[/]*'",
             [run_id],
         )
         return int(rows[0][0])

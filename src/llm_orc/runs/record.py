@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.path import is_top
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunFinished, RunStopped
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.journal import EndOfTry, Entries
@@ -102,7 +103,7 @@ class Recorder:
         """Keep what the run's row says of it, so that lists need not read events."""
         self._costs.apply(event)
         if isinstance(event, AgentFinished):
-            self._finished += 1
+            self._finished += is_top(event.agent)
         elif isinstance(event, RunFinished):
             self._end = self._end_of_try(event.status, event.at)
         elif isinstance(event, RunStopped):

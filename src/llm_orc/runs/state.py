@@ -264,6 +264,16 @@ class RunState:
         """The answers that exist, by agent: what a resumed run need not ask for again."""
         return {name: a.output for name, a in self.agents.items() if a.output is not None}
 
+    @property
+    def own_agents(self) -> list[AgentState]:
+        """The agents of the ensemble itself."""
+        return [agent for path, agent in self.agents.items() if is_top(path)]
+
+    @property
+    def finished_agents(self) -> int:
+        """How many agents of the ensemble itself have an answer."""
+        return sum(agent.output is not None for agent in self.own_agents)
+
     def result(self, *, recorded: bool = True) -> RunResult:
         """Return the run as it stands; an agent that has not ended counts as skipped. Needs a `RunStarted`."""
         if self.started is None:

@@ -103,15 +103,16 @@ def _row_of_batch(app: App, batch: str, number: int, store: str | None) -> RunRe
     from llm_orc.app.history.batch_rows import find_row  # noqa: PLC0415 - the durable engine, for rows of batches only
 
     row, recipe = find_row(app, batch, number, store)
-    result = row.run_state.result()
+    state = row.run_state
+    result = state.result()
     summary = RunSummary(
         run_id=row.row_id,
         ensemble=result.ensemble,
         status=result.status,
         started_at=result.started_at,
         duration_s=result.duration_s,
-        agents=len(result.agents),
-        finished=len(row.run_state.outputs),
+        agents=len(state.own_agents),
+        finished=state.finished_agents,
         cost_usd=result.total.cost_usd,
         sandbox=result.sandbox,
         known_cost_usd=result.total.known_cost_usd,

@@ -157,5 +157,5 @@ async def _open_record(
         return Recorder(journal, run_id, see)
     state = earlier.state
     return Recorder(
-        journal, run_id, see, next_seq=earlier.next_seq, finished=len(state.outputs), costs=state.costs
+        journal, run_id, see, next_seq=earlier.next_seq, finished=state.finished_agents, costs=state.costs
     )

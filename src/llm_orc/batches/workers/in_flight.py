@@ -77,6 +77,12 @@ class InFlight:
         finally:
             del self._calls[task]
 
+    @contextmanager
+    def call_within(self, name: str) -> Iterator[None]:
+        """The current task calls a model for an agent that runs within one of the workflow `name`."""
+        with self.agent(name), self.call(name):
+            yield
+
     def mark_sent(self) -> None:
         """The call of the current task goes out to its provider."""
         self._calls[_current_task()].is_sent = True

@@ -232,8 +232,8 @@ class RowExecutor:
         with self.in_flight.call(name):
             try:
                 if not self._is_held_back(batch_id):
-                    retrying = self.in_flight.mark_waiting
-                    return await call_agent(call, turn, self._clock, _stops_the_worker, retrying)
+                    retrying, within = self.in_flight.mark_waiting, partial(self.in_flight.call_within, name)
+                    return await call_agent(call, turn, self._clock, _stops_the_worker, retrying, within=within)
             except LlmOrcError as e:
                 self._give_up(batch_id, e)
             except sa.exc.SQLAlchemyError as e:  # the store's, not the agent's

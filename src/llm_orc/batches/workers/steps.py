@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from llm_orc.runs.wire import encode_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from contextlib import AbstractContextManager
 
     from dbos import StepReservation
 
@@ -85,22 +87,53 @@ class DurableSteps:
         return await self._slots[path].run_async({"name": f"agent:{path}", "preemptible": True}, self._call, turn)
 
 
+class _NoAgentsFailure(Exception):
+    """What ends the work on a batch, on its way through the agents around the one that it came from."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _called_within(
+    call: CallAgent, is_fatal: Callable[[LlmOrcError], bool], within: Callable[[], AbstractContextManager[None]]
+) -> CallAgent:
+    async def call_within(turn: AgentTurn) -> AgentOutput:
+        try:
+            with within():
+                return await call(turn)
+        except (StoreFailure, Evicted) as e:
+            raise _NoAgentsFailure(e) from e
+        except LlmOrcError as e:
+            if is_fatal(e):
+                raise _NoAgentsFailure(e) from e
+            raise
+
+    return call_within
+
+
 async def call_agent(
     call: CallAgent,
     turn: AgentTurn,
     clock: Clock,
     is_fatal: Callable[[LlmOrcError], bool],
     retrying: Callable[[], None],
+    *,
+    within: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> str:
     """Call the agent and return the outcome as text: its answer, or its failure.
 
-    `retrying` is called when a try has failed and another will follow. Raises failures that are `is_fatal`.
+    `retrying` is called when a try has failed and another will follow. Agents that run within it are a part of its
+    step: each is called inside `within`, and told with the step's outcome. Raises failures that are `is_fatal`.
     """
     watch = StepObserver(turn.path, turn.agent.work.kind, clock, retrying)
+    children = turn.children
+    if isinstance(children, ChildRuns):
+        children = children.into(watch, _called_within(call, is_fatal, within), passes=_NoAgentsFailure)
     try:
-        # What runs within an agent is a part of its step: it is asked directly, and told with the step's outcome.
-        children = turn.children.into(watch, call) if isinstance(turn.children, ChildRuns) else turn.children
         output = await call(replace(turn, observer=watch, children=children))
+    except _NoAgentsFailure as e:
+        raise e.cause from e
     except LlmOrcError as e:
         if is_fatal(e):
             raise

@@ -181,7 +181,8 @@ class _Run:
         go_on = f"llm-orc resume {result.run_id}" if self._recorded else None
         error = ErrorInfo("interrupted", f"stopped by {by}", go_on, exit_code)
         self._write(replace(result, error=error))
-        kept = f"{result.total.calls:,} of {count(len(result.agents), 'agent')} had finished"
+        agents = count(len(self._state.own_agents), "agent")
+        kept = f"{self._state.finished_agents:,} of {agents} had finished"
         note(f"\nStopped by {by}: {kept}" + (", and their answers are kept." if self._recorded else "."))
         if go_on:
             note(f"Go on with: {go_on}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.path import is_top
 from llm_orc.cli.shell.streams import note
 from llm_orc.engine.events import (
     AgentDelta,
@@ -43,7 +44,7 @@ class PlainView:
         is_routine = isinstance(event, AgentStarted | AgentFinished | AgentSkipped)
         if words and (self._agents <= _EACH_UP_TO or not is_routine):
             note(words)
-        if isinstance(event, AgentFinished | AgentFailed | AgentSkipped):
+        if isinstance(event, AgentFinished | AgentFailed | AgentSkipped) and is_top(event.agent):
             self._ended += 1
             self._report_part()
 
