@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_orc.agents.output import ModelCall
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelRef, ModelWork
     from llm_orc.app.api import load_ensemble, open_runtime, run, run_sync
@@ -45,6 +46,7 @@ _HOME_OF = {
     "AgentSpec": "agents.spec",
     "ModelRef": "agents.work",
     "ModelWork": "agents.work",
+    "ModelCall": "agents.output",
     "RunEvent": "engine.events",
     "RunResult": "runs.state",
     "AgentResult": "runs.state",
@@ -73,6 +75,7 @@ __all__ = [
     "InputError",
     "LlmOrcError",
     "Message",
+    "ModelCall",
     "ModelRef",
     "ModelWork",
     "OpenConversation",

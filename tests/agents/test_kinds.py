@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.candidate import Candidate
@@ -19,6 +20,7 @@ from llm_orc.agents.spec import AgentGroup, AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelRef, ModelWork
 from llm_orc.app.access.choices import choices_of
+from llm_orc.app.projects.json_schemas import ensemble_schema
 from llm_orc.auth.access import Access, Billing
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import InternalError
@@ -138,3 +140,13 @@ async def test_a_rehearsal_does_what_the_row_says(rehearsal: bool, text: str) ->
 async def test_nothing_runs_within_an_agent_that_the_plan_gives_nothing() -> None:
     with pytest.raises(InternalError, match="nothing can run"):
         await AgentCaller(never, rehearsal=False)(turn_of(ENSEMBLE.agents[1]))
+
+
+@pytest.mark.usefixtures("kinds")
+def test_keys_of_all_kinds_are_in_the_schema_and_none_is_required_of_others() -> None:
+    agents = Draft202012Validator(ensemble_schema())
+
+    assert agents.is_valid(
+        {"name": "e", "agents": [{"name": "a", "count_of": "no"}, {"name": "b", "temperature": 1}]}
+    )
+    assert not agents.is_valid({"name": "e", "agents": [{"name": "a", "count_of": 3}]})

@@ -15,7 +15,7 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import in_store
-from llm_orc.batches.store_url import Place
+from llm_orc.batches.store_url import StoreUrl
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
 from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
 from llm_orc.batches.workers.worker import Worker
@@ -51,7 +51,7 @@ async def refused(turn: AgentTurn) -> AgentOutput:
 
 
 async def test_an_agent_within_another_that_may_not_be_asked_stops_the_worker_and_fails_no_row(
-    store: Place,
+    store: StoreUrl,
 ) -> None:
     async def make_refused(_id: str, _number: int, _recipe: Recipe, _before_send: BeforeSend) -> CallAgent:
         return AgentCaller(refused, rehearsal=False)
@@ -74,8 +74,8 @@ async def submit(store: WorkerStore) -> None:
     await in_store(partial(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0))
 
 
-async def carried_out(place: Place) -> BatchStore:
-    with WorkerStore(place) as store:
+async def carried_out(url: StoreUrl) -> BatchStore:
+    with WorkerStore(url) as store:
         executor = RowExecutor(store, make_caller, SystemClock(), only=["b1"])
         async with Worker(store, executor), asyncio.timeout(LIMIT_S):
             await submit(store)
@@ -89,7 +89,7 @@ def seen(events: tuple[RecordedEvent, ...]) -> list[tuple[str, str]]:
     return [(type(e).__name__.removeprefix("Agent"), e.agent) for e in ends]
 
 
-async def test_a_row_keeps_its_agents_of_all_kinds_with_those_within_them(store: Place) -> None:
+async def test_a_row_keeps_its_agents_of_all_kinds_with_those_within_them(store: StoreUrl) -> None:
     with added(COUNT, ROUNDS):
         batches = await carried_out(store)
         row = await in_store(partial(batches.row, "b1", 1))

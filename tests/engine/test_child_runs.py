@@ -156,14 +156,23 @@ async def test_a_time_limit_of_the_agent_ends_what_runs_within_it_and_gives_its_
         "panel", RoundsWork(AgentGroup("body", (AgentSpec("endless"),)), 3, at_once=True), timeout_s=0.05
     )
     others = [AgentSpec(f"o{n}", depends_on=("panel",), requires="none") for n in range(4)]
+    both = asyncio.Barrier(2)
+
+    async def meets(_turn: AgentTurn) -> str:
+        """Two at a time: with fewer slots than before nobody comes, with more there are three."""
+        await both.wait()
+        return "met"
+
+    models = ScriptedAgents({"endless": waits, **dict.fromkeys((spec.name for spec in others), meets)})
 
     async with asyncio.timeout(20):
-        sink, _ = await run(slow, *others, models=ScriptedAgents({"endless": waits}), max_concurrent=2)
+        sink, _ = await run(slow, *others, models=models, max_concurrent=2)
 
     [failed] = sink.of(AgentFailed)
     assert isinstance(failed, AgentFailed)
     assert (failed.agent, failed.error.code) == ("panel", "agent_timed_out")
     assert {f"o{n}" for n in range(4)} == set(finished(sink))
+    assert models.most_under_way == 2
 
 
 async def test_a_run_that_is_stopped_ends_what_runs_within_its_agents() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.errors import EnsembleCycle
+from llm_orc.errors import EnsembleCycle, EnsembleInvalid
 
 
 @st.composite
@@ -60,3 +60,23 @@ def test_a_circle_is_an_error_that_names_those_in_it() -> None:
 
     with pytest.raises(EnsembleCycle, match="a, b"):
         make_plan(ensemble)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a[1]", "a]"])
+def test_a_name_that_paths_are_made_with_is_refused(name: str) -> None:
+    with pytest.raises(EnsembleInvalid, match="in its name"):
+        make_plan(Ensemble("e", (AgentSpec(name),)))
+
+
+@pytest.mark.parametrize(
+    ("agents", "answer"),
+    [
+        ((AgentSpec("chair", depends_on=("a", "b")), AgentSpec("a"), AgentSpec("b")), "chair"),
+        ((AgentSpec("a"), AgentSpec("b")), "b"),
+        ((AgentSpec("a"), AgentSpec("b", depends_on=("a",)), AgentSpec("c", depends_on=("a",))), "c"),
+    ],
+)
+def test_the_answer_is_that_of_the_only_last_agent_or_of_the_last_in_the_file(
+    agents: tuple[AgentSpec, ...], answer: str
+) -> None:
+    assert make_plan(Ensemble("e", agents)).answer == answer

@@ -142,9 +142,11 @@ def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> AgentOutput:
-    limit_s = candidate.choice.timeout_s
-    async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent or its profile."):
+    if (limit_s := candidate.choice.timeout_s) is None:
         reply = await masked_reply(candidate.model, request, turn.observer)
+    else:
+        async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent or its profile."):
+            reply = await masked_reply(candidate.model, request, turn.observer)
     if is_blank(reply.text):  # whichever way it came: nobody is to be asked with nothing
         blank = ReplyUnreadable(
             f"`{candidate.access.provider}` (model `{reply.model}`) gave an answer without any text",

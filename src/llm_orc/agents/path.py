@@ -11,6 +11,7 @@ from typing import NewType
 
 AgentPath = NewType("AgentPath", str)
 
+_RESERVED = frozenset("/[]")
 _NUMBERS = re.compile(r"\[\d+\]")
 _STEP = re.compile(r"[^/\[\]]+(?:\[\d+\])*")
 
@@ -25,6 +26,11 @@ def parse_path(text: str) -> AgentPath:
     if not all(_STEP.fullmatch(step) for step in text.split("/")):
         raise ValueError(f"`{text}` is no path of an agent")
     return AgentPath(text)
+
+
+def can_be_step(name: str) -> bool:
+    """Return whether a path with this name in it can be taken apart again."""
+    return _RESERVED.isdisjoint(name)
 
 
 def steps_of(path: AgentPath) -> tuple[str, ...]:

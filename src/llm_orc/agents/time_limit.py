@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def within_time_limit(agent: str, limit_s: float | None, hint: str) -> AsyncIterator[None]:
-    """Raises `AgentTimedOut` where what is inside takes longer than `limit_s` seconds; None: it may."""
+async def within_time_limit(agent: str, limit_s: float, hint: str) -> AsyncIterator[None]:
+    """Raises `AgentTimedOut` where what is inside takes longer than `limit_s` seconds."""
     limit = Patience(limit_s)
     limit.start()
     try:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.path import can_be_step
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.errors import EnsembleCycle
+from llm_orc.errors import EnsembleCycle, EnsembleInvalid
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentGraph
@@ -36,8 +37,11 @@ class Plan:
 def make_plan(graph: AgentGraph) -> Plan:
     """Return the plan of an ensemble, or of what runs within an agent.
 
-    Raises `EnsembleCycle`, which parsing has ruled out for YAML.
+    Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path. Parsing rules both out.
     """
+    for spec in graph.agents:
+        if not can_be_step(spec.name):
+            raise EnsembleInvalid(f"agent `{spec.name}` of `{graph.name}` has `/`, `[` or `]` in its name")
     specs = {a.name: a for a in graph.agents}
     dependants: dict[str, list[str]] = {name: [] for name in specs}
     missing = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from llm_orc.agents.kinds import KINDS
@@ -108,8 +109,8 @@ FRAME_FIELDS: Fields = {
 
 
 def agent_fields() -> Fields:
-    """Return all keys that agents of some kind have."""
+    """Return all keys that agents of some kind have; one that a kind requires is not required of other kinds."""
     rows = dict(FRAME_FIELDS)
     for kind in KINDS.values():
-        rows.update(kind.fields)
+        rows.update((key, replace(row, required=False)) for key, row in kind.fields.items())
     return rows

@@ -6,6 +6,7 @@ import pytest
 
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
 from llm_orc.app.history.runs import get_run, list_runs
+from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.wiring import App
 from llm_orc.engine.events import AgentStarted, RunEvent
@@ -36,7 +37,7 @@ def test_they_are_listed_and_shown(app: App) -> None:
 async def test_one_that_was_stopped_is_resumed_where_it_was(app: App) -> None:
     seen: list[RunEvent] = []
 
-    result = await resume_run(app, ResumeOptions(STOPPED), show=seen.append)
+    result = await resume_run(app, ResumeOptions(STOPPED), RunListener(seen.append))
 
     assert (result.status, result["analyst"].response) == ("completed", KEPT)
     assert result.answered_by == "chair"
@@ -50,7 +51,7 @@ async def test_one_that_was_stopped_is_resumed_where_it_was(app: App) -> None:
 
 
 async def test_one_is_forked_with_the_answers_that_it_has(app: App) -> None:
-    result = await fork_run(app, origin_of(app, STOPPED), ForkOptions(("lawyer",)), show=lambda _event: None)
+    result = await fork_run(app, origin_of(app, STOPPED), ForkOptions(("lawyer",)))
 
     assert result.status == "completed"
     assert (result["analyst"].response, result["analyst"].is_kept) == (KEPT, True)
