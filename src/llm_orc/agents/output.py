@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.access import Access
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import NO_USAGE, StopReason, Usage
-from llm_orc.providers.usage import added
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,7 @@ def usage_of(calls: Sequence[ModelCall]) -> Usage:
         return calls[0].usage
     total = NO_USAGE
     for call in calls:
-        total = added(total, call.usage)
+        total = total.plus(call.usage)
     return total
 
 

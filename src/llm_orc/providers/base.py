@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from llm_orc.jsontypes import JsonValue
 
@@ -57,6 +57,24 @@ class Usage:
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
+
+    def plus(self, other: Usage) -> Usage:
+        """Return what two calls took together; what is not known of one is not known of both."""
+        return Usage(
+            _sum_of(self.input_tokens, other.input_tokens),
+            _sum_of(self.output_tokens, other.output_tokens),
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            _sum_of(self.cost_usd, other.cost_usd),
+            self.at_list_price and other.at_list_price,
+        )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _sum_of(one: _Number | None, other: _Number | None) -> _Number | None:
+    return None if one is None or other is None else one + other
 
 
 NO_USAGE = Usage(0, 0)

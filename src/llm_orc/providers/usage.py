@@ -75,19 +75,6 @@ def sum_of(*counts: int | None) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def added(one: Usage, other: Usage) -> Usage:
-    """Return what two calls took together; what is not known of one is not known of both."""
-    both_costs = one.cost_usd is not None and other.cost_usd is not None
-    return Usage(
-        sum_of(one.input_tokens, other.input_tokens),
-        sum_of(one.output_tokens, other.output_tokens),
-        one.cache_read_tokens + other.cache_read_tokens,
-        one.cache_write_tokens + other.cache_write_tokens,
-        (one.cost_usd or 0.0) + (other.cost_usd or 0.0) if both_costs else None,
-        one.at_list_price and other.at_list_price,
-    )
-
-
 def counted(
     input_tokens: int | None,
     output_tokens: int | None,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.runs.running import is_running, lock_of
+from llm_orc.engine.events import RunStarted
+from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,9 +85,7 @@ def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
     """
     if (named := _ROW_NAME.fullmatch(run)) is not None:
         return _row_of_batch(app, named[1], int(named[2]), store)
-    from llm_orc.engine.events import RunStarted  # noqa: PLC0415 - as the next
     from llm_orc.runs.recipe import find_run, load_run  # noqa: PLC0415 - heavy: msgspec
-    from llm_orc.runs.state import RunState  # noqa: PLC0415 - as the one before
 
     with _journal(app) as journal:
         recorded = load_run(journal, find_run(journal, run))

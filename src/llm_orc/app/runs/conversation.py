@@ -12,6 +12,8 @@ from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.spec import WhenFull
 from llm_orc.agents.turn import CallAgent
 from llm_orc.app.runs.conversation_origin import newest_of, refuse_another_file, refuse_untrusted
+from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering
+from llm_orc.conversations.lock import ConversationLock
 from llm_orc.errors import ConversationNotFound, InputError, StorageError
 
 if TYPE_CHECKING:
@@ -97,10 +99,6 @@ async def conversation_of(
     if recipe.conversation is None:
         yield Told()
         return
-    # sqlite3 and these only where something is remembered
-    from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering  # noqa: PLC0415
-    from llm_orc.conversations.lock import ConversationLock  # noqa: PLC0415
-
     if recipe.rehearsal or not recipe.keeps_turns:
         histories = await asyncio.to_thread(_histories, app, recipe)
         yield Told(lambda call: RehearsingCaller(call, histories))
