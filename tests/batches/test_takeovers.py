@@ -157,6 +157,7 @@ def test_a_row_is_parked_exactly_after_too_many_deaths_in_a_row_without_an_answe
     for n, is_answered in enumerate(answers):
         deaths.die([1], f"w{n}", answered=[1] if is_answered else [])
         in_a_row = 1 if is_answered else in_a_row + 1
+        assert store.batches.row(deaths.batch_id, 1).takeovers == in_a_row
         assert (1 not in deaths.waiting()) == (in_a_row > MOST_TAKEOVERS)
         assert (workflow_id(deaths.batch_id, 1, 1) in deaths.queued()) == (in_a_row <= MOST_TAKEOVERS)
         if in_a_row > MOST_TAKEOVERS:
