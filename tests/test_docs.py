@@ -270,11 +270,7 @@ OTHER_WORDS = {
 }
 """Words that earlier texts used, and the usual ones (docs/glossary.md)."""
 
-PROSE = [
-    page
-    for page in PAGES
-    if "reference" not in page.parts and page.name not in {"troubleshooting.md", "layout.md"}
-]
+PROSE = [page for page in PAGES if "reference" not in page.parts and page.name != "layout.md"]
 
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))

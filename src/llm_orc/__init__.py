@@ -1,7 +1,7 @@
 """LLM Orchestra: describe an ensemble of LLM agents in YAML and run it with the access you have.
 
 The public names are those in `__all__`; everything else may change. They are loaded when first used, so that
-importing the package costs next to nothing.
+importing the package stays fast.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for (PEP 562)."""
+    """Load a public name when it is first used (PEP 562)."""
     if name not in _HOME_OF:
         raise AttributeError(f"module `llm_orc` has no attribute `{name}`")
     value: object = getattr(import_module(f"llm_orc.{_HOME_OF[name]}"), name)

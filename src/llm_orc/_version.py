@@ -1,3 +1,3 @@
-"""The version, as `pyproject.toml` has it: to ask the installed package for it takes longer than most commands."""
+"""The version, as in `pyproject.toml`: asking the installed package for it takes longer than most commands."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""The type of any JSON value, as YAML options and provider bodies carry it."""
+"""The type of any JSON value, as in YAML options and in the bodies of requests."""
 
 from typing import Any
 

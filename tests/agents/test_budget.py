@@ -44,7 +44,7 @@ async def test_a_call_is_settled_at_what_it_really_cost() -> None:
 async def test_what_does_not_fit_is_refused_with_the_figures() -> None:
     budget = Budget(1.0, spent_usd=0.75)
 
-    with pytest.raises(BudgetExceeded, match=r"up to \$0\.5000, and \$0\.2500 of the \$1\.00") as caught:
+    with pytest.raises(BudgetExceeded, match=r"up to \$0\.5000; only \$0\.2500 of the \$1\.00") as caught:
         await call(budget, 0.5, 0.1)
     assert "--max-cost" in (caught.value.hint or "")
     assert budget.spent_usd == 0.75

@@ -41,5 +41,5 @@ def test_a_path_is_written_like_this() -> None:
 
 @pytest.mark.parametrize("text", ["", "/", "a/", "/a", "a//b", "a[", "a[x]", "[1]", "a[1]b", "a]"])
 def test_what_is_no_path_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no path"):
+    with pytest.raises(ValueError, match="is not the path of an agent"):
         parse_path(text)

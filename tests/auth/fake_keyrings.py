@@ -86,7 +86,7 @@ class Quoting(Locked):
     """Fails, and repeats the secret in its error."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        raise RuntimeError(f"can't keep {password}")
+        raise RuntimeError(f"can't store {password}")
 
 
 class Hanging(Working):

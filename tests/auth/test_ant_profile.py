@@ -135,7 +135,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(folder: Path, name: str)
     found = profile(folder, ANTHROPIC_PROFILE=name).read()
 
     assert found.entries == ()
-    assert "is no name for a profile" in found.notices[0]
+    assert "is not a valid profile" in found.notices[0]
 
 
 def loosen(secret: Path) -> None:

@@ -39,11 +39,11 @@ def test_space_around_a_key_and_a_byte_order_mark_before_it_are_taken_away(text:
         (f"'{KEY}'", "quotes"),
         (f"\u201c{KEY}\u201d", "quotes"),
         (f"`{KEY}`", "quotes"),
-        (f"OPENAI_API_KEY={KEY}", "begins with a name"),
-        (f"export OPENAI_API_KEY={KEY}", "begins with a name"),
-        (f"set OPENAI_API_KEY={KEY}", "begins with a name"),
-        (f'$env:OPENAI_API_KEY = "{KEY}"', "begins with a name"),
-        (f"api_key: {KEY}", "begins with a name"),
+        (f"OPENAI_API_KEY={KEY}", "starts with a name"),
+        (f"export OPENAI_API_KEY={KEY}", "starts with a name"),
+        (f"set OPENAI_API_KEY={KEY}", "starts with a name"),
+        (f'$env:OPENAI_API_KEY = "{KEY}"', "starts with a name"),
+        (f"api_key: {KEY}", "starts with a name"),
         (f"Bearer {KEY}", "scheme"),
         (f"bearer {KEY}", "scheme"),
         (f"Authorization: Bearer {KEY}", "scheme"),
@@ -53,7 +53,7 @@ def test_space_around_a_key_and_a_byte_order_mark_before_it_are_taken_away(text:
         ("<your key>", "placeholder"),
         ("sk-...", "placeholder"),
         ("your-api-key-here", "placeholder"),
-        (f"https://example.org/{KEY}", "an address"),
+        (f"https://example.org/{KEY}", "a URL"),
         (f'{{"key": "{KEY}"}}', "a document"),
         ("k" * 8193, "longer than 8192"),
     ],
@@ -63,7 +63,7 @@ def test_what_is_no_key_alone_is_refused_with_its_place_and_without_its_text(tex
         checked_key_text(text, "the environment variable `A_KEY`")
 
     assert caught.value.exit_code == 4
-    assert caught.value.message.startswith("the environment variable `A_KEY` does not hold one API key: it ")
+    assert caught.value.message.startswith("the environment variable `A_KEY` is not a valid API key: it ")
     assert "canary" not in f"{caught.value.message} {caught.value.hint}"
 
 

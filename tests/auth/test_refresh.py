@@ -435,7 +435,7 @@ async def test_a_lost_answer_without_grace_is_told_truthfully(sign_in: SignIn) -
     sign_in.issue(lifetime_s=EXPIRED_S)
     sign_in.server.add_fault(fault(LostAnswer()))
 
-    with pytest.raises(CredentialExpired, match="cut off before its answer was kept"):
+    with pytest.raises(CredentialExpired, match="interrupted before its answer was stored"):
         await sign_in.keeper().current()
 
     needs_login = sign_in.entry.needs_login

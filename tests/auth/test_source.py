@@ -64,7 +64,7 @@ def test_a_key_file_holds_the_key_alone(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff\xfe\x00", b"k" * 100_000])
 def test_anything_else_in_a_key_file_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(KeyMalformed, match="does not hold one API key") as caught:
+    with pytest.raises(KeyMalformed, match="is not a valid API key") as caught:
         find_api_key({}, usual=USUAL, file=key_file(tmp_path, content))
 
     assert "two words" not in str(caught.value)
@@ -75,7 +75,7 @@ def test_anything_else_in_a_key_file_is_refused_without_showing_it(tmp_path: Pat
 def test_a_key_file_that_others_can_read_is_refused_with_the_mend(tmp_path: Path, mode: int) -> None:
     path = key_file(tmp_path, b"sk-1", mode)
 
-    with pytest.raises(NotLoggedIn, match="read by others") as caught:
+    with pytest.raises(NotLoggedIn, match="readable by others") as caught:
         find_api_key({}, usual=USUAL, file=path)
 
     assert caught.value.hint == f"chmod 600 {path}"

@@ -106,8 +106,8 @@ def test_a_key_in_a_working_keychain_opens_the_store_and_is_nowhere_on_the_disk(
 @pytest.mark.parametrize(
     ("temper", "why"),
     [
-        ("Cutting", "does not give back what it was given"),
-        ("Forgetful", "does not give back what it was given"),
+        ("Cutting", "does not return what was stored"),
+        ("Forgetful", "does not return what was stored"),
         ("Locked", "it is locked"),
         ("Quoting", "it failed (RuntimeError)"),
     ],
@@ -123,7 +123,7 @@ def test_where_the_keychain_is_no_good_a_new_store_says_that_its_key_is_in_a_fil
     assert storage.protection is Protection.KEY_FILE
     (notice,) = storage.notices
     assert "keychain can't be used now" in notice
-    assert "protects against nothing but casual reading" in notice
+    assert "protects against casual reading" in notice
     assert why in notice
     assert "is encrypted; its key is in a file beside it" in storage.state.words
 
@@ -227,7 +227,7 @@ def test_no_secret_of_a_keychain_is_in_an_error_or_in_the_cache(desk: Desk) -> N
         desk.keychain().create()
 
     cached = "".join(path.read_text() for path in (desk.folder / "cache").iterdir())
-    assert "can't keep" not in f"{caught.value!r} {caught.value.__cause__!r} {cached}"
+    assert "can't store" not in f"{caught.value!r} {caught.value.__cause__!r} {cached}"
 
 
 # --- passphrase -------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def test_a_passphrase_file_that_others_can_read_is_refused(tmp_path: Path) -> No
     file.write_text("everybody's\n")
     file.chmod(0o644)
 
-    with pytest.raises(CredentialStoreError, match="can be read by others") as caught:
+    with pytest.raises(CredentialStoreError, match="is readable by others") as caught:
         Passphrase(file=file).create()
 
     assert caught.value.hint == f"chmod 600 {file}"

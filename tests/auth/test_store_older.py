@@ -212,7 +212,7 @@ def test_an_older_store_that_can_not_be_read_is_told_kept_and_not_in_the_way(
     assert [entry.provider for entry in storage.entries()] == ["a"]
     (notice,) = storage.notices
     assert str(data) in notice
-    assert "left as it is" in notice
+    assert "left unchanged" in notice
     assert "canary" not in notice
     assert machine.bytes_of_older() == before
 

@@ -197,7 +197,7 @@ def test_one_damaged_entry_leaves_the_others_readable_and_writable(folder: Path)
     storage.store_api_key("c", "key-of-c")
 
     assert caught.value.state == "corrupt"
-    assert caught.value.hint == "Add it again: llm-orc auth add a; or delete it: llm-orc auth remove a"
+    assert caught.value.hint == "Add it again: `llm-orc auth add a`; or delete it: `llm-orc auth remove a`."
     assert [entry.provider for entry in storage.entries()] == ["b", "c"]
     assert "an entry of `a` is damaged; the others are not" in storage.notices
     assert document(folder)["entries"][slot] == changed["entries"][slot]
@@ -246,7 +246,7 @@ def test_what_a_newer_release_wrote_is_kept_and_not_used(folder: Path) -> None:
     storage.reprotect(KeyFile(folder / "credentials.key"))
 
     assert [entry.provider for entry in storage.entries()] == ["a", "b", "c"]
-    assert "an entry of `new` is of a newer release; it is kept, not used" in storage.notices
+    assert "an entry of `new` is of a newer release; it is kept but not used" in storage.notices
     assert document(folder)["hint"] == {"of": "a newer release"}
     after = storage._file.read()
     assert after is not None
@@ -322,8 +322,8 @@ def test_a_mode_that_lets_others_in_is_repaired_with_a_notice(folder: Path) -> N
 
     assert found is not None
     assert [stat.S_IMODE(p.stat().st_mode) for p in (path, key)] == [0o600, 0o600]
-    assert any("credentials.json` could be read by others (mode 0644)" in notice for notice in storage.notices)
-    assert any("credentials.key` could be read by others (mode 0640)" in notice for notice in storage.notices)
+    assert any("credentials.json` was readable by others (mode 0644)" in notice for notice in storage.notices)
+    assert any("credentials.key` was readable by others (mode 0640)" in notice for notice in storage.notices)
 
 
 @posix

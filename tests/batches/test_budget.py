@@ -107,7 +107,7 @@ async def test_a_row_makes_no_more_calls_than_one_run_may_and_another_row_has_it
     await first.count_call(1, "agent `a`")
     await second.count_call(1, "agent `b`")
 
-    with pytest.raises(BudgetExceeded, match="the row has made all the 2 calls") as refused:
+    with pytest.raises(BudgetExceeded, match="the row has made all 2 calls") as refused:
         await first.count_call(1, "agent `c`")
 
     assert not isinstance(refused.value, BatchBudgetExceeded)
@@ -146,10 +146,10 @@ async def test_a_call_that_cannot_fit_any_more_is_refused_at_once(engine: sa.Eng
         async with holding(account, row, 0.4, "a") as held:
             held.cost_usd = 0.4
 
-    with pytest.raises(BudgetExceeded, match="the row may not cost so much more") as of_row:
+    with pytest.raises(BudgetExceeded, match="exceeds the row's limit") as of_row:
         async with holding(account, 1, 0.2, "b"):
             pass
-    with pytest.raises(BatchBudgetExceeded, match="the batch may not cost so much more"):
+    with pytest.raises(BatchBudgetExceeded, match="exceeds the batch's limit"):
         async with holding(account, 3, 0.3, "a"):
             pass
     assert not isinstance(of_row.value, BatchBudgetExceeded)

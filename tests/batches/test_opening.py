@@ -94,7 +94,7 @@ def test_a_file_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) 
         connection.execute("CREATE TABLE theirs (a)")
     before = path.read_bytes()
 
-    with pytest.raises(StorageError, match="is no store of batches"):
+    with pytest.raises(StorageError, match="is not a batch store"):
         open_engine(parse_store_url(str(path), tmp_path))
 
     assert path.read_bytes() == before

@@ -89,7 +89,7 @@ async def test_a_full_disk_loses_no_answer(store: ConversationStore) -> None:
 
     [notice] = await said(store, "one", answer, "analyst")
 
-    assert "the answer is here, but conversation `taxes` can't keep it" in notice
+    assert "the answer has arrived, but can't be stored in conversation `taxes`" in notice
     assert "full" in notice
 
 

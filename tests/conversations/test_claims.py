@@ -77,7 +77,7 @@ def test_whoever_was_taken_for_dead_asks_no_more_and_its_answer_is_kept_aside(st
     assert written(store, claims.try_claim, second, late) is None
 
     written(store, turns.answer, first, question, output("A lot."), late)
-    with pytest.raises(ConversationBusy, match="taken the conversation over"):
+    with pytest.raises(ConversationBusy, match="taken over the conversation because"):
         written(store, turns.ask, first, Question("lawyer", "Legal?", None), late)
     written(store, claims.release, first, {}, late)
 

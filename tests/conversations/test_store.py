@@ -204,7 +204,7 @@ def test_clearing_begins_anew_under_the_same_name(store: ConversationStore) -> N
 
 def test_turns_said_elsewhere_can_be_added(store: ConversationStore) -> None:
     taxes = begun(store)
-    with pytest.raises(InputError, match="begins with a turn of the user"):
+    with pytest.raises(InputError, match="starts with a turn of the user"):
         store.add(taxes, "analyst", "assistant", "A lot.", NOW)
     store.add(taxes, "analyst", "user", "How much?", NOW, system_prompt="You are kind.")
     store.add(taxes, "analyst", "assistant", "A lot.", NOW)

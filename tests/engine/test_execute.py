@@ -235,7 +235,7 @@ def test_every_agent_ends_exactly_once_whatever_fails(ensemble: Ensemble, data: 
         (AgentOutput("half", (ModelCall("m", ACCESS, stop_reason="max_tokens"),)), "its end is missing"),
         (
             AgentOutput("half", (ModelCall("m", ACCESS, stop_reason="other", stop_word="wibble"),)),
-            "may not be whole",
+            "may be incomplete",
         ),
     ],
 )

@@ -154,7 +154,7 @@ def test_a_surprise_says_whose_mistake_it_is_and_what_to_do(caplog: pytest.LogCa
         error = as_error(ValueError("no such thing"))
 
     assert isinstance(error, InternalError)
-    assert error.message == "this is a mistake in llm-orc: `ValueError: no such thing`"
+    assert error.message == "an internal error in llm-orc: `ValueError: no such thing`"
     assert "--debug" in (error.hint or "")
     assert "ValueError: no such thing" in caplog.text
 
@@ -166,7 +166,7 @@ def test_our_own_errors_and_those_of_the_system_stay_what_they_are() -> None:
     assert as_error(ExceptionGroup("", [busy])) is busy
     full = as_error(OSError(28, "No space left on device", "/x"))
     assert isinstance(full, StorageError)
-    assert full.message == "the system says `/x`: No space left on device"
+    assert full.message == "the system reports `/x`: No space left on device"
 
 
 def test_a_surprise_quotes_no_credential() -> None:

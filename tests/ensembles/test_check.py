@@ -36,18 +36,23 @@ def test_an_ensemble_of_known_names_is_fine() -> None:
 @pytest.mark.parametrize(
     ("agent", "place", "says", "hint"),
     [
-        ("{name: a, model_profile: fsat}", (3, 28), "uses the model profile `fsat`", "did you mean `fast`?"),
+        ("{name: a, model_profile: fsat}", (3, 28), "uses the model profile `fsat`", "Did you mean `fast`?"),
         (
             "{name: a, fallback_model_profile: fsat}",
             (3, 37),
             "uses the model profile `fsat`",
-            "did you mean `fast`?",
+            "Did you mean `fast`?",
         ),
-        ("{name: a, provider: opnai}", (3, 23), "names the provider `opnai`", "did you mean `openai`"),
-        ("{name: a, provider: openai-compatible/}", (3, 23), "names the provider `openai-compatible/`", "did you"),
-        ("{name: a, model: gpt}", (3, 20), "names the model `gpt` and no provider", "add `provider:` beside it"),
-        ("{name: a, model: fast}", (3, 20), "names the model `fast` and no provider", "write `model_profile:`"),
-        ("{name: a, provider: zzz}", (3, 23), "names the provider `zzz`", "known providers: "),
+        ("{name: a, provider: opnai}", (3, 23), "names the unknown provider `opnai`", "Did you mean `openai`"),
+        (
+            "{name: a, provider: openai-compatible/}",
+            (3, 23),
+            "names the unknown provider `openai-compatible/`",
+            "Did you",
+        ),
+        ("{name: a, model: gpt}", (3, 20), "names the model `gpt` but no provider", "Add `provider:` beside it"),
+        ("{name: a, model: fast}", (3, 20), "names the model `fast` but no provider", "write `model_profile:`"),
+        ("{name: a, provider: zzz}", (3, 23), "names the unknown provider `zzz`", "Known providers: "),
     ],
 )
 def test_an_unknown_name_is_a_problem_at_its_place(
@@ -69,7 +74,7 @@ def test_a_provider_of_the_settings_is_known() -> None:
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (profile("bad", "opnai"), "model profile `bad` names the provider `opnai`"),
+        (profile("bad", "opnai"), "model profile `bad` names the unknown provider `opnai`"),
         (profile("bad", model="gpt"), "model profile `bad` has a model but no provider"),
     ],
 )

@@ -139,7 +139,7 @@ def test_other_names_are_refused(name: str) -> None:
         ("name: x\nagents: {a: 1}", (2, 9, "`agents` must be a list, not a mapping")),
         ("name: x\nagents: [a]", (2, 10, "an agent must be a mapping, not text")),
         ("name: x\nagents: [{provider: ollama}]", (2, 10, "agent number 1 has no `name`")),
-        ("name: a/b\nagents: [{name: a}]", (1, 7, "`name` must be one line without `/` and `\\`, with no space around it and no `~` first")),
+        ("name: a/b\nagents: [{name: a}]", (1, 7, "`name` must be one line without `/` and `\\`, without surrounding spaces or a leading `~`")),
         ("name: x\ntask: a\ndefault_task: b\nagents: [{name: a}]", (2, 1, "`task` is the older name of `default_task`; keep one")),
         (one_agent("temperature: hot"), (4, 18, "`temperature` must be a number, not text")),
         (one_agent("temperature: .nan"), (4, 18, "`temperature` must be a finite number")),
@@ -175,12 +175,12 @@ def test_every_problem_comes_at_once_in_the_order_of_the_file() -> None:
     )
 
     assert [(p.line, p.message, p.hint) for p in found] == [
-        (4, "agent `writer` has no key `modle`", "did you mean `model`?"),
-        (5, "agent `writer` depends on `editr`, which is not an agent of this ensemble", "did you mean `editor`?"),
+        (4, "agent `writer` has no key `modle`", "Did you mean `model`?"),
+        (5, "agent `writer` depends on `editr`, which is not an agent of this ensemble", "Did you mean `editor`?"),
         (7, "`max_tokens` must be a whole number, not text", None),
-        (8, "two agents are called `writer`, the first on line 3", "give each agent a name of its own"),
-        (11, "agent `chair` has both `model_profile` and `model`", "keep the profile, or `model` and `provider`"),
-        (12, "the ensemble has no key `descripton`", "did you mean `description`?"),
+        (8, "two agents are called `writer`, the first on line 3", "Give each agent a different name."),
+        (11, "agent `chair` has both `model_profile` and `model`", "Keep the profile, or `model` and `provider`."),
+        (12, "the ensemble has no key `descripton`", "Did you mean `description`?"),
     ]
 
 
@@ -247,7 +247,7 @@ def test_the_message_has_one_line_for_each_problem_with_file_line_and_column(tmp
         load_ensemble_file(path)
 
     assert str(raised.value).splitlines()[1:] == [
-        f"{path}:3:3: agent number 1 has no key `nam` (did you mean `name`?)",
+        f"{path}:3:3: agent number 1 has no key `nam` (Did you mean `name`?)",
         f"{path}:3:3: agent number 1 has no `name`",
     ]
 

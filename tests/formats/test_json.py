@@ -93,7 +93,7 @@ def test_a_failure_is_one_document_of_the_same_schema() -> None:
 
 
 def test_an_invalid_ensemble_lists_every_problem_with_its_place() -> None:
-    problems = [Problem("unknown key `promt`", Path("a.yaml"), 3, 5, "did you mean `prompt`?"), Problem("empty")]
+    problems = [Problem("unknown key `promt`", Path("a.yaml"), 3, 5, "Did you mean `prompt`?"), Problem("empty")]
 
     document = json.loads(error_json(EnsembleInvalid("2 problems", problems=problems)))
 
@@ -104,7 +104,7 @@ def test_an_invalid_ensemble_lists_every_problem_with_its_place() -> None:
             "file": "a.yaml",
             "line": 3,
             "column": 5,
-            "hint": "did you mean `prompt`?",
+            "hint": "Did you mean `prompt`?",
         },
         {"message": "empty", "file": None, "line": None, "column": None, "hint": None},
     ]

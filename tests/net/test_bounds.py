@@ -62,7 +62,7 @@ async def test_an_answer_that_is_too_large_is_left_where_it_passes_the_limit(
     with pytest.raises(TransportError) as caught:
         await small.send("POST", server.url, JSON, b"{}")
 
-    assert (caught.value.trouble, caught.value.reason) == (Trouble.TOO_LARGE, "more than 1 MB came")
+    assert (caught.value.trouble, caught.value.reason) == (Trouble.TOO_LARGE, "more than 1 MB arrived")
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
@@ -106,7 +106,7 @@ async def test_of_an_error_page_only_the_beginning_is_read(server: Loopback, sma
 async def test_a_call_may_set_a_bound_of_its_own(server: Loopback, small: Http) -> None:
     server.answers(answer(b" " * 101))
 
-    with pytest.raises(TransportError, match="more than 100 bytes came"):
+    with pytest.raises(TransportError, match="more than 100 bytes arrived"):
         await small.send("GET", server.url, {}, most_bytes=100)
 
 

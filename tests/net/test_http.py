@@ -168,7 +168,7 @@ async def test_an_unknown_name_was_not_sent(http: Http) -> None:
     error = await trouble(http, "http://no-such-host.invalid")
 
     assert error.trouble is Trouble.NOT_SENT
-    assert error.reason == "the name `no-such-host.invalid` can't be found"
+    assert error.reason == "the host name `no-such-host.invalid` can't be resolved"
 
 
 async def test_a_connection_closed_without_an_answer_was_dropped(server: Loopback, http: Http) -> None:
@@ -198,7 +198,7 @@ async def test_silence_longer_than_allowed_is_told_from_a_drop(server: Loopback,
             await http.send("POST", server.url, JSON, b"{}", feed=lambda p: False)
 
     assert caught.value.trouble is Trouble.SILENT
-    assert caught.value.reason == "nothing came for 0.2 s"
+    assert caught.value.reason == "no data for 0.2 s"
 
 
 async def test_a_limit_covers_the_whole_exchange(server: Loopback, http: Http) -> None:
@@ -359,8 +359,8 @@ async def test_a_refused_certificate_is_told_with_whom_it_was_checked_against(
     async with Http(NetworkSettings(ca_file=other), 5) as http:
         of_both = await trouble(http, server.url)
 
-    assert of_setting.reason.endswith(f"trusted are the system's and `{other}` (from `network.ca_file`)")
-    assert f"trusted are `{more}` (from SSL_CERT_FILE) and `{other}`" in of_both.reason
+    assert of_setting.reason.endswith(f"trusted authorities: the system's and `{other}` (from `network.ca_file`)")
+    assert f"trusted authorities: `{more}` (from SSL_CERT_FILE) and `{other}`" in of_both.reason
 
 
 def make(folder: Path) -> Path:

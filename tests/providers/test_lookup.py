@@ -123,7 +123,7 @@ def test_compatible_servers_are_told_apart_by_scope() -> None:
 
 
 def test_a_compatible_server_needs_an_address() -> None:
-    with pytest.raises(SettingsError, match="where its server is") as caught:
+    with pytest.raises(SettingsError, match="of its server") as caught:
         endpoint_of(find_provider("openai-compatible", {}), {})
 
     assert "providers.openai-compatible.base_url" in (caught.value.hint or "")

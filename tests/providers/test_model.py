@@ -118,7 +118,7 @@ async def test_does_not_repeat_what_fell_silent(server: Loopback, naps: Naps) ->
     server.answers([Silence])
 
     async with Http(NetworkSettings(idle_timeout_s=0.1), 5) as http:
-        with pytest.raises(ReplyTimedOut, match=r"nothing came for 0\.1 s"):
+        with pytest.raises(ReplyTimedOut, match=r"no data for 0\.1 s"):
             await model(server, http, naps).reply(HELLO)
 
     assert len(server.heard) == 1

@@ -45,7 +45,9 @@ def test_a_run_is_found_by_its_id_or_either_end_of_it(journal: Journal, text: st
     assert find_run(journal, text) == "20260102-101112-abcdef"
 
 
-@pytest.mark.parametrize(("text", "said"), [("nope", "no run `nope`"), ("2026", "fits 2 runs"), ("%", "no run")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("nope", "no run `nope`"), ("2026", "matches 2 runs"), ("%", "no run")]
+)
 def test_a_text_that_names_no_single_run_says_so(journal: Journal, text: str, said: str) -> None:
     journal.begin(new_run("20260101-000000-000111", "a"))
     journal.begin(new_run("20260102-101112-abcdef", "a"))

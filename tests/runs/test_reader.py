@@ -23,7 +23,7 @@ def test_a_reader_that_fails_hears_no_more_and_ends_nothing(caplog: pytest.LogCa
 
     assert len(heard) == 1
     assert isinstance(reader.failure, ValueError)
-    assert "hears no more" in caplog.text
+    assert "receives no more" in caplog.text
 
 
 def test_an_event_with_half_a_character_is_kept() -> None:

@@ -129,7 +129,7 @@ def test_all_problems_of_all_files_come_at_once_with_their_places(place: Place) 
         place.load({"LLM_ORC_KEEP_DAYS": "many"}, {"runs.max_retries": -1})
 
     message = raised.value.message
-    assert f"{user}:3:5: `providers.fast` has no key `dialcet` (did you mean `dialect`?)" in message
+    assert f"{user}:3:5: `providers.fast` has no key `dialcet` (Did you mean `dialect`?)" in message
     assert f"{user}:4:21: `max_concurrent` must be a whole number, not text" in message
     assert f"{user}:5:16: `record` must be `true` or `false`" in message
     assert f"{project}:2:1: is not valid YAML" in message
@@ -144,7 +144,7 @@ def test_sections_of_earlier_releases_are_noticed_and_do_no_harm(place: Place) -
     settings = place.load()
 
     assert settings.notices[0].startswith(f"{path}:1:1: `performance` is not a setting")
-    assert "did you mean `model_profiles`?" in settings.notices[1]
+    assert "Did you mean `model_profiles`?" in settings.notices[1]
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_fallbacks_must_exist_and_form_no_circle(place: Place) -> None:
 
     settings = place.load()
 
-    circle = f"{path}:2:7: profiles fall back in a circle: `a → b → a`"
+    circle = f"{path}:2:7: profiles fall back in a cycle: `a → b → a`"
     assert {name: [str(p) for p in found] for name, found in settings.broken_profiles.items()} == {
         "a": [circle],
         "b": [circle],
         "c": [f"{path}:4:7: profile `c` falls back to `defualt`, which does not exist"],
-        "e": [f"{path}:6:7: profiles fall back in a circle: `e → e`"],
+        "e": [f"{path}:6:7: profiles fall back in a cycle: `e → e`"],
     }
-    assert settings.broken_profiles["c"][0].hint == "did you mean `default`?"
+    assert settings.broken_profiles["c"][0].hint == "Did you mean `default`?"
     assert find_profile(settings, "d").fallback_model_profile == "a"  # whoever asks it is told of `a`
 
 
@@ -220,7 +220,7 @@ def test_a_profile_file_needs_a_name(place: Place) -> None:
         ("modle: x", "`model_profiles.slow` has no key `modle`"),
         ("timeout_seconds: soon", "`timeout_seconds` must be a number"),
         ("api-key: sk-canary", "has no key `api-key`"),
-        ("model: '${MODEL}'", "nothing is filled in here"),
+        ("model: '${MODEL}'", "placeholders are not filled in here"),
         ("temperature: [", "is not valid YAML"),
     ],
 )
@@ -499,7 +499,7 @@ def test_a_placeholder_is_filled_in_by_nobody_and_refused(place: Place, key: str
         content = {name: content}
     place.user(yaml.safe_dump(content))
 
-    with pytest.raises(SettingsError, match="nothing is filled in here") as refused:
+    with pytest.raises(SettingsError, match="placeholders are not filled in here") as refused:
         find_profile(place.load(), "x")
 
     assert "api_key_env: NAME" in refused.value.message

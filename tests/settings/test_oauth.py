@@ -143,14 +143,14 @@ def test_an_endpoint_elsewhere_without_https_is_refused(place: Place, key: str, 
         ("{issuer: 'https://id.example/#x'}", "`issuer` must be an address like `https://host/path`"),
         ("{issuer: 'https://id.example:x'}", "`issuer` must be an address like"),
         ("{issuer: nowhere}", "`issuer` must be an address like"),
-        ("{isuer: 'https://id.example'}", "has no key `isuer` (did you mean `issuer`?)"),
+        ("{isuer: 'https://id.example'}", "has no key `isuer` (Did you mean `issuer`?)"),
         ("{redirect: hosted}", "`redirect` must be `loopback` or `paste`"),
         ("{token_request: xml}", "`token_request` must be `form` or `json`"),
         ("{kind: oauth1}", "`kind` must be `oauth2` or `openrouter`"),
         ("{billing: free}", "`billing` must be `subscription`, `metered` or `local`"),
         ("{redirect_uri: 'http://id.example/cb'}", "`redirect_uri` must be an `https://` address"),
         ("{client_id: ''}", "`client_id` must be printable ASCII text that is not empty"),
-        ("{client_id: 5}", "`client_id` must be text, not a number (put it in quotes)"),
+        ("{client_id: 5}", "`client_id` must be text, not a number (Put it in quotes.)"),
         ("{scopes: {a: b}}", "`scopes` must be a list of scopes, not a mapping"),
         ("{scopes: ['a b']}", "`scopes` must be a list of scopes: printable ASCII without spaces"),
         ("{extra_authorize_params: {state: x}}", "must be free of `state`, which the sign-in itself sets"),
@@ -183,7 +183,7 @@ def test_a_client_s_secret_is_refused_with_the_reason(place: Place) -> None:
 def test_paste_needs_the_page_that_shows_the_code(place: Place) -> None:
     said = said_of(place, "{issuer: 'https://id.example', redirect: paste}")
 
-    assert "`redirect: paste` and no `redirect_uri`" in said
+    assert "`redirect: paste` but no `redirect_uri`" in said
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_paste_needs_the_page_that_shows_the_code(place: Place) -> None:
     ],
 )
 def test_it_must_be_known_where_one_signs_in(place: Place, oauth: str) -> None:
-    assert "`providers.acme.oauth` does not say where one signs in" in said_of(place, oauth)
+    assert "`providers.acme.oauth` does not say where to sign in" in said_of(place, oauth)
 
 
 def test_another_issuer_than_a_preset_s_takes_none_of_its_endpoints(place: Place) -> None:

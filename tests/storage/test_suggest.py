@@ -20,4 +20,4 @@ def test_the_nearest_name_forgives_slips_case_and_dashes(typed: str, meant: str)
 
 def test_nothing_is_asked_where_nothing_is_near() -> None:
     assert did_you_mean("xyz", ["model", "provider"]) is None
-    assert did_you_mean("modle", ["model"]) == "did you mean `model`?"
+    assert did_you_mean("modle", ["model"]) == "Did you mean `model`?"

@@ -147,7 +147,7 @@ def test_merge_keys_add_what_is_not_given() -> None:
         ("a: !!int x", "not what its tag"),
         ("a: *missing", "has no `&` before it"),
         ("a: &x [*x]", "contains it"),
-        ("a: {<<: 3}", "takes a mapping"),
+        ("a: {<<: 3}", "needs a mapping"),
         ("? [a]\n: 1", "a key must be text"),
         ("a: 99999999999999999999999", "64 bits"),
         ("---\na: 1\n---\nb: 2\n", "second YAML document"),

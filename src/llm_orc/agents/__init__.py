@@ -1,1 +1,1 @@
-"""The kinds of agent. Knows no plan, no other agent, no storage and no credential."""
+"""The kinds of agent. Must not know the plan, other agents, storage or credentials."""

@@ -1,4 +1,4 @@
-"""What a run may spend: each try's most is put aside before it is sent, and settled by what is known of it."""
+"""A run's budget: each attempt's maximum is reserved before it is sent, and settled by its known cost."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _ROUNDING_USD = 1e-9
 
 @dataclass(slots=True)
 class Tried:
-    """One try of a call. `most_usd` is 0 where it costs nothing, or where nobody limits the cost."""
+    """One attempt of a call. `most_usd` is 0 if it costs nothing, or if the cost is not limited."""
 
     agent: AgentPath
     most_usd: float
     is_sent: bool = False  # from here on it may be billed
-    cost_usd: float | None = None  # None: not known (yet)
-    number: int = 0  # in the record of its run; 0: it is not there
+    cost_usd: float | None = None  # None: unknown (so far)
+    number: int = 0  # its number in the run record; 0: not recorded
 
     @property
     def what(self) -> str:
         return f"agent `{self.agent}`"
 
     def counts_usd(self, error: BaseException | None) -> float:
-        """Return what the try counts now that it has ended, with `error` where it did: its cost, or else its most.
+        """Return what the attempt counts after its end, with `error` if it failed: its cost, else its maximum.
 
-        Nothing where it was not sent, or where it is sure that nobody bills it.
+        0 if it was not sent, or is certainly not billed.
         """
         if self.cost_usd is not None:
             return self.cost_usd
@@ -43,37 +43,37 @@ class Tried:
 
 
 class Spending(Protocol):
-    """What a caller asks before it spends: a run's own budget, or that of a batch, which many processes share."""
+    """The budget interface: a run's own budget, or that of a batch, which many processes share."""
 
     @property
     def limits_cost(self) -> bool:
-        """False: no price need be known."""
+        """False: no price needs to be known."""
         ...
 
     def hold(self, tried: Tried) -> AbstractAsyncContextManager[None]:
-        """Put the most of the try inside aside. Raises `BudgetExceeded` where less is left."""
+        """Reserve the attempt's maximum. Raises `BudgetExceeded` if less is left."""
         ...
 
     async def sending(self, tried: Tried) -> None:
-        """Count the try, which is about to be sent, so that it counts whatever becomes of this process.
+        """Count the attempt, which is about to be sent, durably, so that it counts even if this process dies.
 
-        Raises `BudgetExceeded` where no more may be sent, `StorageError` where it can't be kept.
+        Raises `BudgetExceeded` if no more may be sent, `StorageError` if it can't be stored.
         """
         ...
 
 
 class TryRecord(Protocol):
-    """Keeps the tries of a run, so that the next process which goes on with it knows of them."""
+    """Records the attempts of a run, so that a process that resumes it knows them."""
 
     async def sending(self, tried: Tried) -> None:
-        """Return when it is kept that this try was about to be sent. Raises `StorageError` where it can't be."""
+        """Return when this attempt is recorded as about to be sent. Raises `StorageError` if that fails."""
         ...
 
     def ended(self, tried: Tried, counts_usd: float) -> None: ...
 
 
 class Budget:
-    """What a run may spend: US dollars over metered accesses, and calls over any; None: without a limit.
+    """A run's budget: US dollars over metered accesses, and calls over any; None: no limit.
 
     `spent_usd` and `calls` count what an earlier process has spent, or may have, on the same run.
     """
@@ -98,7 +98,7 @@ class Budget:
     async def sending(self, tried: Tried) -> None:
         if self.max_calls is not None and self.calls >= self.max_calls:
             raise BudgetExceeded(
-                f"{tried.what} is not asked: the run has made all the {self.max_calls} calls that it may make",
+                f"{tried.what} is not called: the run has made all {self.max_calls} calls that it may make",
                 hint="Allow more with `llm-orc resume --max-calls N`.",
             )
         self.calls += 1
@@ -108,7 +108,7 @@ class Budget:
 
     @asynccontextmanager
     async def hold(self, tried: Tried) -> AsyncIterator[None]:
-        """Waits while tries under way may yet leave enough; raises `BudgetExceeded` where they can't."""
+        """Reserve; wait while attempts in flight may leave enough; raise `BudgetExceeded` if they can't."""
         await self._take(tried)
         error: BaseException | None = None
         try:
@@ -132,7 +132,7 @@ class Budget:
             while not self._fits(self._held_usd + most_usd):
                 if self._held_usd <= _ROUNDING_USD or not self._fits(most_usd):
                     raise BudgetExceeded(
-                        f"{tried.what} may cost up to ${most_usd:.4f}, and ${max(self._left_usd, 0):.4f} of the"
+                        f"{tried.what} may cost up to ${most_usd:.4f}; only ${max(self._left_usd, 0):.4f} of the"
                         f" ${self.limit_usd:.2f} that this run may cost are left",
                         hint="Allow more with `llm-orc resume --max-cost USD`, or lower the agent's `max_tokens`.",
                     )
@@ -140,7 +140,7 @@ class Budget:
             self._held_usd += most_usd
 
     def _fits(self, usd: float) -> bool:
-        """False also where the limit is no number."""
+        """Also false if the limit is not a number."""
         return self.spent_usd + usd <= self.limit_usd + _ROUNDING_USD
 
     @property

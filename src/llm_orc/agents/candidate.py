@@ -1,4 +1,4 @@
-"""A model that an agent may be answered by, ready to be called."""
+"""A model that may answer for an agent, ready to be called."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Candidate:
     choice: ModelChoice
     model: ModelInterface
     access: Access
-    cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: not known
-    unpriced_options: tuple[str, ...] = ()  # those of its `options` that may cost something beside tokens
+    cost_usd: Callable[[str, Usage], float | None]  # (model that answered, usage) → USD; None: unknown
+    unpriced_options: tuple[str, ...] = ()  # the `options` that may cost anything but tokens
 
     @property
     def is_metered(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which models an agent may use, in order: what it says itself, what its profile says, what that falls back to."""
+"""The models that an agent may use, in order: its own, its profile's, and the fallbacks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import ModelProfile
 
 NamedBy = Literal["ensemble", "user", "project", "nobody"]
-DEFAULT_PROFILE = "default"  # where an agent names no model; to name it is to name none
-_LONGEST_UNASKED = 8192  # tokens: the longest answer that is sent for where nobody says how long it may be
+DEFAULT_PROFILE = "default"  # for agents that name no model; naming it is the same as naming none
+_LONGEST_UNASKED = 8192  # tokens: the longest answer that is requested if no limit is set
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
     """A model with its parameters, as an agent, a profile or both name it. Holds no secret.
 
-    `provider` None means: the best access there is; `model` None: the provider's default. `named_by` tells whose
-    words lead to it: nobody's, where it is found, and `project` where any of them stands in a file that is not
-    trusted; `named_in` is that file then. What such a file says is nobody's agreement to pay.
+    `provider` None: the best access found; `model` None: the provider's default. `named_by` says who named it:
+    nobody, if it was only found, and `project` if any part of it is in an untrusted file, which is then
+    `named_in`. Nothing in such a file is consent to pay.
     """
 
     provider: str | None
@@ -50,9 +50,9 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Untrusted:
-    """Which words about models are an untrusted project's: a setting's, by its dotted key, and an ensemble's.
+    """Which values about models are an untrusted project's: settings, by dotted key, and the ensemble's.
 
-    `setting` returns the place of one that is, `ensemble` is the file where all of the ensemble's are; else None.
+    `setting` returns the origin of an untrusted one; `ensemble` is the untrusted file of the ensemble; else None.
     """
 
     setting: Callable[[str], str | None] = lambda _key: None
@@ -92,7 +92,7 @@ def choose_models(
 
 
 class _Chooser:
-    """Gathers the choices of one agent. Whatever an untrusted word leads to is that word's, however far on."""
+    """Collects the choices of one agent. Everything that an untrusted value leads to is untrusted."""
 
     def __init__(self, work: ModelWork, timeout_s: float | None, untrusted: Untrusted) -> None:
         self.choices: list[ModelChoice] = []
@@ -120,9 +120,9 @@ class _Chooser:
 
 
 def _shortened(work: ModelWork, profile: ModelProfile, *, is_users: bool) -> ModelWork:
-    """An untrusted ensemble may make answers shorter than the profile has them, and no longer.
+    """An untrusted ensemble may shorten answers compared with the profile, but not lengthen them.
 
-    With a profile of the user's that sets no `max_tokens`, the longest that counts is what is sent without one.
+    If the user's profile sets no `max_tokens`, the limit is the one that is sent without it.
     """
     most = profile.max_tokens or (_LONGEST_UNASKED if is_users else None)
     longest = None if work.max_tokens is None or most is None or work.max_tokens > most else work.max_tokens
@@ -145,9 +145,9 @@ def _own_choice(work: ModelWork, timeout_s: float | None) -> ModelChoice:
 
 
 def _from_profile(work: ModelWork, timeout_s: float | None, profile: ModelProfile) -> ModelChoice:
-    """What the agent says itself wins over the profile."""
+    """The agent's own values override the profile's."""
     provider, model = profile.provider, profile.model
-    if provider is None and model in PROVIDERS:  # the oldest form, where the model is a provider's name
+    if provider is None and model in PROVIDERS:  # the oldest form, in which the model is a provider's name
         provider, model = model, None
     if provider is None and model is not None:
         raise SettingsError(

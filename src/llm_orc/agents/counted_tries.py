@@ -1,4 +1,4 @@
-"""The tries of a call as budgets count them: each one's most is worked out from what is about to be sent."""
+"""The attempts of a call as budgets count them: each maximum is computed from the request to be sent."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def counted(
     request: ModelRequest, candidate: Candidate, agent: AgentPath, budgets: Sequence[Spending]
 ) -> ModelRequest:
-    """Return the request with a permit for each of its tries.
+    """Return the request with a permit for each of its attempts.
 
-    Where a budget limits the cost of a metered call, its answer gets a limit too. Raises `BudgetExceeded` where
-    the most that a try can cost is not known.
+    If a budget limits the cost of a metered call, its answer gets a limit too. Raises `BudgetExceeded` if the
+    maximum cost of an attempt is unknown.
     """
     if not candidate.is_metered or not any(budget.limits_cost for budget in budgets):
         return replace(request, permit=_Permit(candidate, agent, budgets, None))
@@ -40,18 +40,18 @@ def _refuse_unknown_most(candidate: Candidate, agent: AgentPath) -> None:
     if candidate.unpriced_options:
         options = ", ".join(f"`{option}`" for option in candidate.unpriced_options)
         raise BudgetExceeded(
-            f"agent `{agent}` is not asked: what it may cost with {options} in its `options` is not known",
-            hint="Take them out of `options`, or run without `--max-cost`.",
+            f"agent `{agent}` is not called: its possible cost with {options} in its `options` is unknown",
+            hint="Remove them from `options`, or run without `--max-cost`.",
         )
     if candidate.cost_usd(name, Usage(1, 1)) is None:
         raise BudgetExceeded(
-            f"agent `{agent}` is not asked: the price of `{name}` is not known",
+            f"agent `{agent}` is not called: the price of `{name}` is unknown",
             hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
         )
 
 
 class _Permit:
-    """Called with the size of what is to be sent. `priced` None: it costs nothing, or nobody limits that."""
+    """Called with the size of the request. `priced` None: it costs nothing, or the cost is not limited."""
 
     __slots__ = ("_agent", "_budgets", "_candidate", "_priced")
 
@@ -88,9 +88,9 @@ class _CountedTry:
 
 
 def most_cost_usd(candidate: Candidate, request: ModelRequest, size: int) -> float:
-    """Return what one try of the request can cost at most, sent as so many bytes.
+    """Return the maximum cost of one attempt of the request, sent as so many bytes.
 
-    Nothing is known to come from a cache; what is written to one costs more with some providers.
+    No cache hits are assumed; writing to a cache costs more with some providers.
     """
     given, answer = most_input_tokens(request, size), most_output_tokens(request, candidate.model.name)
     usages = (Usage(given, answer), Usage(given, answer, cache_write_tokens=given))

@@ -1,4 +1,4 @@
-"""The kinds of agent, a row each: whatever differs between kinds is looked up here."""
+"""The kinds of agent, one row each: everything that differs between kinds is looked up here."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def kind_of(work: Work) -> Kind:
 
 
 def needs_of(work: Work) -> Needs:
-    """Return what the work asks of the outside."""
+    """Return what the work needs from outside."""
     return kind_of(work).needs(work)
 
 

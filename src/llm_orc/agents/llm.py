@@ -1,4 +1,4 @@
-"""The agent that is a language model: one turn of it, with the first of its models that works."""
+"""Language models as agents: one turn, with the first model that works."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 class LlmCaller:
     """Calls agents' models: the first that works, in the order that the configuration allows.
 
-    An access that has shown itself closed is not tried again by any agent of the run.
+    An access that has failed for good is not tried again by any agent of the run.
     """
 
     def __init__(self, candidates: Mapping[str, Sequence[Candidate]], budgets: Sequence[Spending] = ()) -> None:
-        """`candidates` holds at least one for each agent; where a budget limits the cost, each price is known."""
+        """`candidates` has at least one for each agent; if a budget limits the cost, each price is known."""
         self._candidates, self._budgets = candidates, tuple(budgets)
         self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
 
     def with_budget(
         self, budget: Spending, candidates: Mapping[str, Sequence[Candidate]] | None = None
     ) -> LlmCaller:
-        """Return a caller with this budget alone that knows, and learns, the same of which access is closed.
+        """Return a caller with this budget that shares the knowledge of closed accesses.
 
         `candidates` None: the same ones.
         """
@@ -96,14 +96,14 @@ class LlmCaller:
 
 
 def _closes_access(error: LlmOrcError, access: Access) -> bool:
-    """True where every other call over this access would fail alike; a 403 may be about one model alone."""
+    """True if every call over this access would fail in the same way; a 403 may be about one model only."""
     if isinstance(error, RateLimited):
         return access.billing is Billing.SUBSCRIPTION and (error.retry_after_s or 0.0) > LONGEST_WAIT_S
     return isinstance(error, AuthError) and not isinstance(error, CredentialRefused)
 
 
 def _all_of(failures: Sequence[LlmOrcError]) -> LlmOrcError:
-    """The last failure, with every cause before it; each was a way that is gone now."""
+    """Return the last failure, with all the earlier ones as causes."""
     last = copy(failures[-1])
     last.message = "; then ".join(dict.fromkeys(failure.message for failure in failures))
     last.args = (last.message,)
@@ -112,7 +112,7 @@ def _all_of(failures: Sequence[LlmOrcError]) -> LlmOrcError:
 
 
 def _another_may_do_better(error: LlmOrcError) -> bool:
-    """A bad request stays bad and a refusal is an answer; a missing model or a full context is neither."""
+    """True if another model may succeed: for a missing model or full context, not for a bad request or refusal."""
     if isinstance(error, (ModelNotFound, PromptTooLarge)):
         return True
     return not isinstance(error, (RequestRejected, ContentRefused))
@@ -131,7 +131,7 @@ def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
 
 
 def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Join what one side said in several turns: many servers take only turns that alternate."""
+    """Join consecutive turns of one side: many servers only accept alternating turns."""
     joined: list[Message] = []
     for message in messages:
         if joined and joined[-1].role == message.role:
@@ -147,9 +147,9 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
     else:
         async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent or its profile."):
             reply = await masked_reply(candidate.model, request, turn.observer)
-    if is_blank(reply.text):  # whichever way it came: nobody is to be asked with nothing
+    if is_blank(reply.text):  # however it arrived: no agent may receive an empty answer
         blank = ReplyUnreadable(
-            f"`{candidate.access.provider}` (model `{reply.model}`) gave an answer without any text",
+            f"`{candidate.access.provider}` (model `{reply.model}`) returned an answer without any text",
             hint="Ask again, or reword the prompt.",
         )
         blank.may_be_billed = True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def names_a_provider(name: str) -> bool:
-    """In the oldest form, `model` names a provider and there is no `provider`."""
+    """True for the oldest form, in which `model` names a provider and there is no `provider`."""
     return row_of(name) is not None
 
 

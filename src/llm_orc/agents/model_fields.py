@@ -20,7 +20,7 @@ MODEL_FIELDS: Fields = {
         optional(non_empty_text),
         "The name of a model profile; not together with `model` or `provider`.",
         "chooses",
-        default_text="`default`, where no model is named at all",
+        default_text="`default`, if no model is named at all",
     ),
     "model": Field(
         optional(non_empty_text),
@@ -56,7 +56,7 @@ MODEL_FIELDS: Fields = {
     ),
     "fallback_model_profile": Field(
         optional(non_empty_text),
-        "The profile to continue with where the model fails.",
+        "The profile to use if the model fails.",
         "chooses",
         default_text="the profile's",
     ),
@@ -65,7 +65,7 @@ MODEL_FIELDS: Fields = {
     ),
     "auth_method": Field(
         optional(choice_of(method_names)),
-        "The one way to authenticate.",
+        "The only auth method to use.",
         "chooses",
         default_text="as the provider prefers",
     ),

@@ -1,4 +1,4 @@
-"""May an agent's `options` be sent? Plain sampling options from anybody, others by its user's own settings."""
+"""Decide which `options` may be sent: plain sampling options by anyone, others by the user's settings."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _USERS_LAYERS = frozenset({"packaged", "user", "environment", "flag"})
 def refused_options(
     choice: ModelChoice, dialects: Sequence[DialectName], settings: Settings
 ) -> tuple[OptionProblem, ...]:
-    """Return what is wrong with the options of `choice`, for a model that speaks one of `dialects`.
+    """Return the problems with the options of `choice`, for a model that speaks one of `dialects`.
 
-    The user's own settings allow what `providers.<name>.extra_options` names, and what a profile in the user's own
-    files says itself. Nothing in an ensemble or in a project's files is such a word, trusted or not.
+    The user's settings allow what `providers.<name>.extra_options` names, and what a profile in the user's own
+    files sets itself. Nothing in an ensemble or in a project's files allows more, trusted or not.
     """
     if not choice.options:
         return ()
@@ -43,7 +43,7 @@ def _allowed(choice: ModelChoice, settings: Settings) -> frozenset[str]:
 
 
 def _own_words(choice: ModelChoice, settings: Settings) -> list[str]:
-    """The options that the user's own file gives to this profile, with the very value that would be sent."""
+    """Return the options that the user's own file gives to this profile, with exactly the value to be sent."""
     profile = settings.profiles.get(choice.profile or "")
     if profile is None:
         return []
@@ -61,20 +61,20 @@ def option_hint(problem: OptionProblem, provider: str | None) -> str | None:
     if problem.extra is None:
         return problem.hint
     name = provider or "<name>"
-    return f"take it out, or allow it in your own config.yaml: providers.{name}.extra_options: [{problem.extra}]"
+    return f"Remove it, or allow it in your own config.yaml: `providers.{name}.extra_options: [{problem.extra}]`."
 
 
 def options_error(agent: str, choice: ModelChoice, problems: Sequence[OptionProblem]) -> SettingsError:
     """Return the error for all of them."""
     lines = [f"`options.{problem.name}` {problem.message}" for problem in problems]
     return SettingsError(
-        f"agent `{agent}` can't ask `{choice.provider}` with these options: {'; '.join(lines)}",
+        f"agent `{agent}` can't call `{choice.provider}` with these options: {'; '.join(lines)}",
         hint=next(filter(None, (option_hint(problem, choice.provider) for problem in problems)), None),
     )
 
 
 def extras_notice(agent: str, choice: ModelChoice, dialects: Sequence[DialectName]) -> str | None:
-    """Say which options of `choice` are more than sampling options, for who is about to run it."""
+    """Return a notice of the options of `choice` that are more than sampling options."""
     extras = extra_options(choice.options, dialects)
     if not extras:
         return None

@@ -1,4 +1,4 @@
-"""What an agent gives back: its answer, as text and perhaps as data, and the calls of models that it took."""
+"""An agent's output: its answer, as text and perhaps as data, and the model calls that it took."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A request that a model answered: over which access, and what it took."""
+    """A request that a model answered: its access, usage and cost."""
 
     model: str
     access: Access
     usage: Usage = field(default_factory=Usage)
-    cost_usd: float | None = None  # None: the price is not known; 0.0: nothing is charged for this call
+    cost_usd: float | None = None  # None: the price is unknown; 0.0: the call is free
     stop_reason: StopReason = "end_turn"
     request_id: str = ""
-    stop_word: str = ""  # the provider's own, where `stop_reason` is `other`
+    stop_word: str = ""  # the provider's own word, if `stop_reason` is `other`
 
 
 @dataclass(frozen=True, slots=True)
 class AgentOutput:
-    """A finished answer. `calls` are those of this agent alone, in order, and none where it asked no model.
+    """A finished answer. `calls` are those of this agent only, in order; empty if it called no model.
 
-    A sum over them is unknown (None) where one part is. `model` and `access` are those of the last call.
+    A sum over them is unknown (None) if one part is. `model` and `access` are those of the last call.
     """
 
     text: str
@@ -39,7 +39,7 @@ class AgentOutput:
 
     @property
     def last(self) -> ModelCall | None:
-        """The call whose answer this is; None where no model was asked."""
+        """The call whose answer this is; None if no model was called."""
         return self.calls[-1] if self.calls else None
 
     @property
@@ -60,7 +60,7 @@ class AgentOutput:
 
 
 def usage_of(calls: Sequence[ModelCall]) -> Usage:
-    """Return what the calls took together."""
+    """Return the usage of all calls."""
     if len(calls) == 1:
         return calls[0].usage
     total = NO_USAGE
@@ -70,7 +70,7 @@ def usage_of(calls: Sequence[ModelCall]) -> Usage:
 
 
 def cost_of(calls: Sequence[ModelCall]) -> float | None:
-    """Return what the calls cost together; None where the cost of one is not known."""
+    """Return the cost of all calls; None if the cost of one is unknown."""
     total = 0.0
     for call in calls:
         if call.cost_usd is None:

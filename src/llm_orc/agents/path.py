@@ -1,7 +1,7 @@
-"""Where an agent stands in a run: the agents above it, the item or round where there are several, and its name.
+"""The position of an agent in a run: the agents above it, the item or round if there are several, and its name.
 
-A path is its text, `panel/review[3]/judge`, so that it can be a key, a column and a word on a screen as it is: an
-agent of the ensemble itself has its bare name. No name in a file holds `/` or `[`.
+A path is its text, `panel/review[3]/judge`, so that it can be used directly as a key, a column and a label: an
+agent of the ensemble itself has its bare name. Names in files contain neither `/` nor `[`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def path_of(*steps: str) -> AgentPath:
 
 
 def parse_path(text: str) -> AgentPath:
-    """Return the path that `text` is. Raises `ValueError` where it is none."""
+    """Parse `text` as a path. Raises `ValueError` if it is none."""
     if not all(_STEP.fullmatch(step) for step in text.split("/")):
-        raise ValueError(f"`{text}` is no path of an agent")
+        raise ValueError(f"`{text}` is not the path of an agent")
     return AgentPath(text)
 
 

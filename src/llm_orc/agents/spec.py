@@ -30,7 +30,7 @@ class AgentSpec:
     depends_on: tuple[str, ...] = ()
     requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
     timeout_s: float | None = None
-    conversation: bool | None = None  # does it remember? None: where the ensemble or the command line says so
+    conversation: bool | None = None  # None: as the ensemble or the command line says
 
 
 @dataclass(frozen=True, slots=True)

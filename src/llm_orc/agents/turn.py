@@ -1,4 +1,4 @@
-"""What an agent is given: one turn, with those who watch it."""
+"""What an agent receives: one turn, with its observer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AgentObserver(ReplyObserver, Protocol):
         ...
 
     def notice(self, message: str) -> None:
-        """Something that the agent's person should know, in one sentence."""
+        """Something that the user should know, in one sentence."""
         ...
 
 
@@ -54,7 +54,7 @@ class AgentTurn:
     """One execution of one agent, at `path`: the engine's whole request to the outside world.
 
     The engine knows no conversations: `history`, the turns before this one, and `conversation`, an id that is the
-    same for all of them, are put in by whoever keeps them.
+    same for all of them, are added by the caller that stores them.
     """
 
     path: AgentPath
@@ -68,6 +68,6 @@ class AgentTurn:
 
 
 class CallAgent(Protocol):
-    """The engine's one seam: direct in an interactive run, a durable step in a batch."""
+    """The engine's only interface to the outside: direct in an interactive run, a durable step in a batch."""
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput: ...

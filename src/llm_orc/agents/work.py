@@ -1,4 +1,4 @@
-"""What an agent does, of any kind; what a language model is asked; and what work needs of the outside."""
+"""What an agent does, of any kind; the work of a language model; and what work needs from outside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_orc.settings.model import AuthMethodName
 
 
 class Work:
-    """The base of what agents do. Each kind of agent has a frozen dataclass of its own, with `kind`, its key."""
+    """The base of agents' work. Each kind of agent has its own frozen dataclass, with `kind`, its key."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ class Work:
 class ModelRef:
     """Which model an agent asked for: a profile's name, or a provider with or without a model.
 
-    `is_typed`: its user named it for this very agent, in the place of what the ensemble's file says.
+    `is_typed`: the user named it for this very agent, overriding the ensemble's file.
     """
 
     profile: str | None = None
@@ -32,7 +32,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class ModelWork(Work):
-    """A language model is asked. `None` means: as the profile says, else the provider's default."""
+    """Call a language model. `None`: as the profile says, else the provider's default."""
 
     model: ModelRef = ModelRef(profile="default")
     system_prompt: str | None = None
@@ -47,7 +47,7 @@ class ModelWork(Work):
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What work asks of the outside: what is resolved, priced and agreed to before anything runs.
+    """What work needs from outside: it is resolved, priced and agreed to before anything runs.
 
     `models` are asked for answers, `programs` are started, `tools` called, `ensembles` run, and `people` asked.
     """

@@ -1,1 +1,1 @@
-"""What one can do: run, resume, check, look back. Knows no terminal, colour or command line."""
+"""What the program can do: run, resume, check, inspect. Must not know terminals, colours or the command line."""

@@ -1,4 +1,4 @@
-"""The library's front door: what the command line does, for Python programs."""
+"""The library's public functions: what the command line does, for Python programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
     """Return the ensemble of that name (project, then user, then packaged), or in that file.
 
-    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with everything that is wrong in the file.
+    Raises `EnsembleNotFound` with the closest names, `EnsembleInvalid` with everything that is wrong in the file.
     """
     return find_ensemble(open_app(ProcessEnvironment.here()), str(name_or_path))
 
@@ -49,7 +49,7 @@ async def run(
     on_event: Callable[[RunEvent], None] | None = None,
     runtime: Runtime | None = None,
 ) -> RunResult:
-    """Run an ensemble on `task` (else its `default_task`) and return the result of every agent.
+    """Run an ensemble on `task` (default: its `default_task`) and return the results of all agents.
 
     `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
     settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
@@ -62,7 +62,9 @@ async def run(
     if not isinstance(ensemble, Ensemble):
         ensemble = find_ensemble(app, str(ensemble))
     if (task := task if task is not None else ensemble.default_task) is None:
-        raise InputError(f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: run(ensemble, "…")')
+        raise InputError(
+            f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: `run(ensemble, "…")`.'
+        )
     options = RunOptions(
         task,
         RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls),

@@ -1,1 +1,1 @@
-"""Who we are to a provider, and who pays. Knows no provider by name; prints and asks nothing."""
+"""Credentials, sign-in and who pays. Must not know providers by name; prints and asks nothing."""

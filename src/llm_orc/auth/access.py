@@ -1,4 +1,4 @@
-"""The way in that a call uses and who pays for it: what is shown before, during and after a run."""
+"""The access that a call uses and who pays for it, as shown before, during and after a run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Method = str  # "api-key", "oauth", the name of an official CLI, "none" or "sand
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How one model is reached. Holds no secret, so it may go into events, records and output."""
+    """How one model is reached. Contains no secret, so it may go into events, records and output."""
 
     provider: str
     method: Method
     billing: Billing
-    source: str  # in words: "environment variable ANTHROPIC_API_KEY", "no credential needed"
-    endpoint: str  # scheme, host and port that the credential goes to, and no other
+    source: str  # for people: "environment variable ANTHROPIC_API_KEY", "no credential needed"
+    endpoint: str  # scheme, host and port; the credential is sent nowhere else

@@ -1,4 +1,4 @@
-"""The seam "authorise this request": what a transport asks of a credential, whatever its kind."""
+"""The interface "authorise this request": what a transport needs of any kind of credential."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 class Authoriser(Protocol):
-    """Puts a credential on a request. Called for every attempt, so a token may change between two of them."""
+    """Adds a credential to a request. Called for every attempt, so a token may change between attempts."""
 
     @property
     def origin(self) -> str:
-        """`scheme://host[:port]` that this credential belongs to; the transport sends it nowhere else."""
+        """The `scheme://host[:port]` that this credential belongs to; the transport sends it nowhere else."""
         ...
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
-        """Add the header that proves who we are."""
+        """Add the header that authenticates the request."""
         ...
 
     async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
-        """After a refusal of the request with these headers: True where one more try is worth it."""
+        """After the request with these headers was refused: return True if one more attempt makes sense."""
         ...
 
     async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
-        """The provider's last word on the request with these headers was no: keep that for the next run."""
+        """Remember for the next run that the provider finally refused the request with these headers."""
         ...
 
     def accepted(self) -> None:
-        """The provider took the credential; called after each answer, so it must cost nothing."""
+        """Note that the provider accepted the credential; called after each answer, so it must be cheap."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NoCredential:
-    """A server that asks for nothing: Ollama and other local ones."""
+    """For a server that needs no credential: Ollama and other local ones."""
 
     origin: str
 
@@ -61,16 +61,16 @@ class NoCredential:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyHeader:
-    """An API key in the header its provider wants, e.g. `x-api-key: …` or `Authorization: Bearer …`."""
+    """An API key in the provider's header, e.g. `x-api-key: …` or `Authorization: Bearer …`."""
 
     origin: str
     header: str
     key: Secret = field(repr=False)
-    scheme: str = ""  # "Bearer" for RFC 6750; empty where the bare key is the value
+    scheme: str = ""  # "Bearer" for RFC 6750; empty: the bare key is the value
     refusals: RefusalMemory | None = field(default=None, repr=False)
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
-        """Raises `CredentialRefused` where the provider has refused this key before, by another agent perhaps."""
+        """Add the key. Raises `CredentialRefused` if the provider has refused this key before."""
         if self.refusals is not None:
             self.refusals.refuse_known(self.origin, self.key)
         key = self.key.reveal()

@@ -1,4 +1,4 @@
-"""What proves who we are, as it is kept: one entry for each provider and account."""
+"""Credentials as they are stored: one entry for each provider and account."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ DEFAULT_ACCOUNT = "default"
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that the provider gave its user; it does not expire by itself."""
+    """A key that the provider issued to the user; it does not expire by itself."""
 
     key: Secret
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthToken:
-    """A token response (RFC 6749 §5.1) as we keep it. Times are Unix seconds by our own clock.
+    """A token response (RFC 6749 §5.1) as we store it. Times are Unix seconds by our own clock.
 
     `expires_at` None: the server did not say; use the token until it is refused. `issued_at` and `expires_at` are
-    counted from when the response arrived, so a wrong clock on either side does no harm.
+    relative to when the response arrived, so a wrong clock on either side does no harm.
     """
 
     access_token: Secret
@@ -40,7 +40,7 @@ Credential = ApiKey | OAuthToken
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """Written before a refresh token goes out, cleared once its answer is kept (RFC 9700 §4.14.2)."""
+    """Written before a refresh token is sent, cleared once the answer is stored (RFC 9700 §4.14.2)."""
 
     refresh_token_hash: str  # SHA-256, hexadecimal
     at: float
@@ -48,20 +48,20 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class NeedsLogin:
-    """A refresh token that is spent or dead. Holds for that very token: a newer one clears it."""
+    """A refresh token that is used up or invalid. Applies to that very token: a newer one clears it."""
 
     refresh_token_hash: str
-    error: str  # the OAuth `error` code, or `ambiguous` where its answer was lost
+    error: str  # the OAuth `error` code, or `ambiguous` if the answer was lost
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider does not take this credential from tools like ours; it is not tried again in another guise."""
+    """The provider does not accept this credential from third-party tools; no workaround is tried."""
 
     credential_hash: str
-    signature: str  # which refusal it was, a stable word: "claude_code_only", "org_not_allowed", …
-    message: str  # the provider's own words, short
+    signature: str  # the kind of refusal, a stable name: "claude_code_only", "org_not_allowed", …
+    message: str  # the provider's own text, shortened
     at: float
 
 
@@ -70,7 +70,7 @@ EntrySource = Literal["own", "older-store", "ant-profile"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored credential with all that is known about it. Its `repr` shows no secret."""
+    """One stored credential with everything known about it. Its `repr` shows no secret."""
 
     provider: str
     account: str
@@ -79,21 +79,23 @@ class Entry:
     origin: str | None = None  # scheme://host[:port] that it belongs to; None: the provider's, as configured
     obtained_at: float | None = None
     refreshed_at: float | None = None
-    proven_at: float | None = None  # the last time that the provider took it
+    proven_at: float | None = None  # when the provider last accepted it
     presented: Presented | None = None
     needs_login: NeedsLogin | None = None
     refused: Refused | None = None
-    is_active: bool = True  # of a provider's accounts, the one that runs use
+    is_active: bool = True  # is it the provider's active account?
     terms_acknowledged_at: float | None = None
-    label: str = ""  # who the account is, in the provider's words, where known
+    label: str = ""  # the account's name at the provider, if known
     source: EntrySource = "own"
-    extra: dict[str, str] = field(default_factory=dict, repr=False)  # of newer releases: kept, not understood
+    extra: dict[str, str] = field(
+        default_factory=dict, repr=False
+    )  # fields of newer releases: kept, not interpreted
 
     @property
     def is_set_up(self) -> bool:
-        """Did its user put it here? What an earlier release left, or another tool keeps, was only found.
+        """Did the user add it? What an earlier release left, or another tool stores, was only found.
 
-        A renewal copies a found sign-in into the own store. Nobody added it by that: it has no `obtained_at`.
+        A refresh copies a found sign-in into our store, which doesn't count as adding it: `obtained_at` is None.
         """
         return self.source == "own" and self.obtained_at is not None
 
@@ -108,7 +110,7 @@ def as_secret(value: Secret | str) -> Secret:
     """Return a credential wrapped. Raises `ValueError` for an empty one."""
     secret = value if isinstance(value, Secret) else Secret(value)
     if not secret:
-        raise ValueError("an empty credential is not kept")
+        raise ValueError("an empty credential can't be stored")
     return secret
 
 

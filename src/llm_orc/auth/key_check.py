@@ -1,4 +1,4 @@
-"""The one check of an API key, whichever door it comes in by: before a run, and nothing of it is in a message."""
+"""The one check of API keys, for every source: before a run, and without the key in any message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm_orc.errors import KeyMalformed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONGEST = 8192  # characters; what servers take in one header
+_LONGEST = 8192  # characters that servers accept in one header
 _BLANKS = " \t\r\n"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _ASSIGNMENT = re.compile(
@@ -25,58 +25,58 @@ _ADDRESS = re.compile(r"(?i:https?://)")
 
 
 class KeyProblem(NamedTuple):
-    """What is wrong with a key, in words that go on from `it`, and what to do."""
+    """What is wrong with a key, as text that continues "it …", and what to do."""
 
     words: str
     hint: str
 
 
 def checked_key_text(text: str, where: str, origin: str = "") -> Secret:
-    """Return the key without white space around it. Raises `KeyMalformed`, which names `where` and not the key.
+    """Return the key without surrounding whitespace. Raises `KeyMalformed`, which names `where` and not the key.
 
-    `origin` is the server that it would go to: a key of another one, as far as it can be told, is refused. What
-    servers of unknown origin take is their business.
+    `origin` is the server that it would be sent to: a key that is recognized as another one's is refused. Servers
+    of unknown origin may accept any key.
     """
     key = text.removeprefix("\ufeff").strip(_BLANKS)
     if problem := problem_of(key, origin):
-        raise KeyMalformed(f"{where} does not hold one API key: it {problem.words}", hint=problem.hint)
+        raise KeyMalformed(f"{where} is not a valid API key: it {problem.words}", hint=problem.hint)
     return Secret(key)
 
 
 def checked_key_bytes(data: bytes, where: str, origin: str = "") -> Secret:
-    """Return the key that a file or standard input holds, as `checked_key_text` does."""
+    """Return the key in a file or standard input, as `checked_key_text` does."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        words, hint = "is not UTF-8 text", "Save the key as plain text, alone."
-        raise KeyMalformed(f"{where} does not hold one API key: it {words}", hint=hint) from None
+        words, hint = "is not UTF-8 text", "Save only the key, as plain text."
+        raise KeyMalformed(f"{where} is not a valid API key: it {words}", hint=hint) from None
     return checked_key_text(text, where, origin)
 
 
 def problem_of(key: str, origin: str = "") -> KeyProblem | None:
-    """Return the first thing that is wrong with a key, None where it can be sent."""
+    """Return the first problem with a key, None if it can be sent."""
     return next(_problems(key, origin), None)
 
 
 def _problems(key: str, origin: str) -> Iterator[KeyProblem]:
-    alone = "Put the key there alone, on one line."
+    alone = "Put only the key there, on one line."
     if not key:
         yield KeyProblem("is empty", alone)
     if len(key.splitlines()) > 1:
         yield KeyProblem("has more than one line", alone)
     if _ASSIGNMENT.match(key):
-        yield KeyProblem("begins with a name, as `NAME=key` does", "Put the key there alone, without `NAME=`.")
+        yield KeyProblem("starts with a name, as `NAME=key` does", "Put only the key there, without `NAME=`.")
     if _SCHEME.match(key):
-        yield KeyProblem("begins with the name of a header or scheme, as `Bearer …` does", alone)
+        yield KeyProblem("starts with a header name or scheme, as `Bearer …` does", alone)
     if key[:1] in _QUOTES or key[-1:] in _QUOTES:
-        yield KeyProblem("stands in quotes", "Put the key there without quotes.")
+        yield KeyProblem("is in quotes", "Put the key there without quotes.")
     if _ADDRESS.match(key) or key.startswith(("{", "-----BEGIN")):
-        yield KeyProblem("is an address, a document or a certificate", alone)
+        yield KeyProblem("is a URL, a document or a certificate", alone)
     if _PLACEHOLDER.fullmatch(key):
         yield KeyProblem("is a placeholder", "Put the key itself there; placeholders are not filled in.")
     if unseen := next((c for c in key if not c.isascii() or ord(c) < 0x21 or ord(c) == 0x7F), ""):
         what = {" ": "a space", "\t": "a tab"}.get(unseen, f"the character U+{ord(unseen):04X}")
-        yield KeyProblem(f"has {what} in it, which no key has", "Copy it again, or delete that character.")
+        yield KeyProblem(f"contains {what}, which no key does", "Copy it again, or delete that character.")
     if len(key) > _LONGEST:
         yield KeyProblem(f"is longer than {_LONGEST} characters", alone)
     yield from _foreign(key, origin)
@@ -85,4 +85,4 @@ def _problems(key: str, origin: str) -> Iterator[KeyProblem]:
 def _foreign(key: str, origin: str) -> Iterator[KeyProblem]:
     prefix = prefix_of(key)
     if prefix is not None and origin in known_origins() and prefix.origin != origin:
-        yield KeyProblem(f"begins like one of {prefix.owner}, and would go to `{origin}`", prefix.hint)
+        yield KeyProblem(f"looks like one of {prefix.owner}, but would be sent to `{origin}`", prefix.hint)

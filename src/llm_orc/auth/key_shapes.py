@@ -1,4 +1,4 @@
-"""What API keys of each provider begin with, as far as that is documented or seen in every key of theirs."""
+"""The prefixes of each provider's API keys, as documented or seen in all of their keys."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Prefix(NamedTuple):
-    """`owner` gives keys that begin so, `origin` takes them (empty: none that we know), `hint` says what to do."""
+    """`owner` issues keys with this prefix, `origin` accepts them (empty: unknown), `hint` says what to do."""
 
     begins: str
     owner: str
     origin: str = ""
-    hint: str = "Put the key of the right provider there."
+    hint: str = "Use a key of the right provider."
 
 
 _OTHERS = (  # who give keys and are no providers of ours
@@ -32,7 +32,7 @@ _OTHERS = (  # who give keys and are no providers of ours
     Prefix("AKIA", "AWS"),
 )
 _VERSION = re.compile(r"(?:[a-z]{1,8}\d{1,2}|v\d)-")  # `api03-`, `oat01-`, `v1-`
-_TOKEN_HEAD = re.compile(r"eyJ[A-Za-z0-9_-]+\.")  # of a JSON Web Token (RFC 7519): what signs it, and how
+_TOKEN_HEAD = re.compile(r"eyJ[A-Za-z0-9_-]+\.")  # the header of a JSON Web Token (RFC 7519)
 
 
 def known_prefixes() -> tuple[Prefix, ...]:
@@ -51,21 +51,21 @@ def _of_sign_ins() -> Iterator[Prefix]:
     for row in OFFICIAL_CLIS.values():
         export = f"Export it as {row.token_variable} for `{row.command}`, then: llm-orc auth add {row.name}"
         for begins in row.token_prefixes:
-            yield Prefix(begins, f"a sign-in of {row.product}", hint=f"It is no API key. {export}")
+            yield Prefix(begins, f"a sign-in of {row.product}", hint=f"It is no API key. {export}.")
 
 
 def prefix_of(key: str) -> Prefix | None:
-    """Return what is known of keys that begin like this one."""
+    """Return the known prefix that this key starts with."""
     return next((prefix for prefix in known_prefixes() if key.startswith(prefix.begins)), None)
 
 
 def known_origins() -> frozenset[str]:
-    """Return the servers of which it is known what their keys begin with."""
+    """Return the servers whose keys have a known prefix."""
     return frozenset(prefix.origin for prefix in known_prefixes() if prefix.origin)
 
 
 def public_part(key: str) -> int:
-    """Return how many characters at the start of `key` tell nothing, as many keys have them."""
+    """Return how many characters at the start of `key` are public because many keys share them."""
     if head := _TOKEN_HEAD.match(key):
         return head.end()
     prefix = prefix_of(key)

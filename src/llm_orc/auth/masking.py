@@ -1,8 +1,8 @@
-"""Keep credentials out of what comes back: servers repeat them, whole, in part and in other spellings.
+"""Mask credentials in replies: servers repeat them whole, in part and in other encodings.
 
-A text is searched for any part of a secret that tells something: as it is, URL-encoded, in base64 at any offset
-(as in `Basic` headers), in hexadecimal digits, and as JSON or HTML escape it, in any case. That costs one look-up
-for every fifth character of long words, and nothing for plain prose, however many secrets there are.
+A text is searched for any significant part of a secret: as it is, URL-encoded, in base64 at any offset (as in
+`Basic` headers), in hexadecimal, and escaped as in JSON or HTML, in any case. That costs one lookup for every
+fifth character of long words, and nothing for plain prose, however many secrets there are.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 MASK = "[credential]"
 
-_SHORTEST_PART = 10  # characters of a secret that are masked; fewer tell little and blot out common words
-_SHORTEST_BASE64 = 14  # which are as many bytes
-_WINDOW, _STEP = 6, 5  # windows this long, this far apart in a text, meet every part of that length
+_SHORTEST_PART = 10  # characters of a secret that are masked; fewer reveal little and would hit common words
+_SHORTEST_BASE64 = 14  # the same in bytes
+_WINDOW, _STEP = 6, 5  # windows of this length at this distance hit every part of that length
 _HEX_STEP = 3  # of windows that are known: parts are twice as long there, and 3 and 5 have no common divisor
-_SHORT = 7  # characters; what has no more is looked for in errors alone
-_PLAIN_WORDS = 16  # characters from which letters of one case alone are taken for a secret, too
+_SHORT = 7  # characters; shorter secrets are only searched for in errors
+_PLAIN_WORDS = 16  # from this length on, letters of one case alone count as a secret too
 _SHORTEST_IN_ERRORS = 6
-_LONGEST = 8192  # characters of one secret; a longer text is a document
-_LONGEST_SPELT_OUT = 512  # characters that are looked for with each of them escaped, too
-_RUN = re.compile(rf"[!-~]{{{_SHORTEST_PART},}}")  # secrets have neither blanks nor other scripts
+_LONGEST = 8192  # characters of a secret; a longer text is a document
+_LONGEST_SPELT_OUT = 512  # characters that are also searched for in escaped form
+_RUN = re.compile(rf"[!-~]{{{_SHORTEST_PART},}}")  # secrets contain neither spaces nor other scripts
 _RUN_OF_ANY = re.compile(r"[!-~]+")
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _PUNCTUATION = ".,;:!?()[]\"'`*"
@@ -39,31 +39,31 @@ _PUNCTUATION = ".,;:!?()[]\"'`*"
 
 @dataclass(frozen=True, slots=True)
 class _Spelling:
-    """One way to write a secret. Parts of `shortest` characters tell something."""
+    """One encoding of a secret. Parts of `shortest` characters are significant."""
 
     text: str
     shortest: int = _SHORTEST_PART
-    public: int = 0  # characters at its start that every such credential has
-    step: int = 1  # between the windows by which it is known
+    public: int = 0  # characters of the prefix that every such credential has
+    step: int = 1  # between the windows by which it is recognized
     may_be_words: bool = False
 
 
 class Mask:
-    """Knows secrets, and hides them."""
+    """Knows secrets and masks them."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._literal: list[str] = []  # what is no common word
+        self._literal: list[str] = []  # secrets that are no common words
         self._windows: dict[str, list[tuple[_Spelling, int]]] = {}
-        self._short: list[str] = []  # whole ones that have no part long enough
-        self._anywhere = ""  # all spellings, to see whether a text may go on as one
+        self._short: list[str] = []  # short secrets, which are only matched whole
+        self._anywhere = ""  # all encodings, to check whether a text may continue as one
 
     @property
     def is_empty(self) -> bool:
         return not self._known
 
     def add(self, secret: str) -> None:
-        """Know `secret` from now on, unless it is too short to tell anything, or a whole document."""
+        """Add `secret`, unless it is too short to be significant, or a whole document."""
         is_secret = _SHORTEST_IN_ERRORS <= len(secret) <= _LONGEST and _RUN_OF_ANY.fullmatch(secret)
         if secret in self._known or not is_secret:
             return
@@ -93,14 +93,14 @@ class Mask:
         return "".join([*pieces, text[end:]])
 
     def hide_in_error(self, text: str) -> str:
-        """Return the text as `hide` does, and without the secrets that might be common words of an answer."""
+        """Like `hide`, and also mask secrets that might be common words in an answer."""
         text = self.hide(text)
         for secret in self._literal:
             text = text.replace(secret, MASK)
         return text
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where secrets stand, in order and apart from each other."""
+        """Return the positions of secrets, in order and without overlap."""
         found: list[tuple[int, int]] = []
         for run in _RUN.finditer(text):
             found += self._in_run(_folded(run[0]), run.start())
@@ -109,7 +109,7 @@ class Mask:
         return _apart(found) if found else found
 
     def _may_hold(self, text: str) -> bool:
-        """Tell quickly that there is nothing, as there mostly is."""
+        """Return False fast if there is no secret, which is the usual case."""
         if len(text) < _SHORTEST_PART or self._short:
             return bool(self._short)
         windows = self._windows
@@ -132,7 +132,7 @@ class Mask:
                     yield offset + at - before, offset + at + behind
 
     def may_go_on(self, word: str) -> int:
-        """Return the length of the longest end of `word` with which a secret, or a part of one, may go on."""
+        """Return the length of the longest suffix of `word` that may continue as a secret or a part of one."""
         low, length = _folded(word), 0
         while length < len(low) and low[-length - 1 :] in self._anywhere:
             length += 1
@@ -140,13 +140,13 @@ class Mask:
 
 
 class MaskedStream:
-    """Hides secrets in a text that comes in pieces: what one may go on from waits for the next piece.
+    """Masks secrets in a streamed text: a suffix that may continue as a secret waits for the next piece.
 
-    That is a part of the last word; so what is shown is one word behind at most.
+    That is a part of the last word, so the output is at most one word behind.
     """
 
     def __init__(self, mask: Callable[[], Mask] | None = None) -> None:
-        """`mask` is asked for each piece: a credential may be used only after the stream was made."""
+        """`mask` is called for each piece: a credential may be used only after the stream was created."""
         self._mask = mask or known
         self._held = ""
 
@@ -156,7 +156,7 @@ class MaskedStream:
         if mask.is_empty:
             return piece
         text = self._held + piece
-        end = len(text.rstrip(_VISIBLE))  # secrets have no blanks: only the last word can go on
+        end = len(text.rstrip(_VISIBLE))  # secrets contain no spaces: only the last word can continue
         if len(text) - end >= _SHORTEST_PART:
             start = end
             end = len(text) - mask.may_go_on(text[start:])
@@ -165,7 +165,7 @@ class MaskedStream:
         return mask.hide(text[:end])
 
     def rest(self) -> str:
-        """Return what was held back; the next piece begins a new text."""
+        """Return what was held back; the next piece starts a new text."""
         text, self._held = self._mask().hide(self._held), ""
         return text
 
@@ -183,9 +183,9 @@ def _spellings(secret: str, public: int) -> Iterator[_Spelling]:
     for text in (secret, *sorted(others - {secret})):  # none changes what is public
         yield _spelling(text, _SHORTEST_PART, public, may_be_words=True)
     core = secret[public:]
-    for offset in range(3):  # what stands before it moves its bits
+    for offset in range(3):  # what precedes it shifts its bits
         encoded = b64encode(b"\0" * offset + core.encode()).decode().rstrip("=")
-        # The characters at both ends hold bits of what stands around it.
+        # The characters at both ends contain bits of the surrounding text.
         inner = encoded[(0, 2, 3)[offset] : len(encoded) - ((offset + len(core)) % 3 != 0)]
         yield _spelling(inner, _SHORTEST_BASE64)
     yield _spelling(core.encode().hex(), 2 * _SHORTEST_PART, step=_HEX_STEP)
@@ -201,12 +201,12 @@ def _spelling(
 
 
 def _folded(text: str) -> str:
-    """Return the text as it is compared: without regard to case, and to which base64 it is."""
+    """Return the text in the form that is compared: case and the variant of base64 are ignored."""
     return text.lower().replace("+", "-").replace("/", "_")
 
 
 def _grown(run: str, at: int, spelling: str, where: int) -> tuple[int, int]:
-    """Return how far both go together from a window that they share: characters before it, and from it on."""
+    """Return how far both texts agree around a shared window: characters before it, and from it on."""
     before, most = 0, min(at, where)
     while before < most and run[at - before - 1] == spelling[where - before - 1]:
         before += 1
@@ -217,7 +217,7 @@ def _grown(run: str, at: int, spelling: str, where: int) -> tuple[int, int]:
 
 
 def _is_plain(part: str) -> bool:
-    """Tell words that happen to be part of a secret from what stands nowhere else, such as mixed case."""
+    """True for ordinary words that happen to be part of a secret; mixed case, for example, is not ordinary."""
     if len(part) >= _PLAIN_WORDS:
         return False
     letters = "".join(filter(str.isalpha, part))
@@ -242,12 +242,12 @@ _current: tuple[int, Mask] = (0, Mask())
 
 
 def known() -> Mask:
-    """Return the mask of the secrets that were revealed in this process, as many as are remembered."""
+    """Return the mask of the secrets that this process has revealed and still remembers."""
     global _current  # noqa: PLW0603 - a cache of what `auth.secret` knows
     seen, mask = _current
     if seen != (now := generation()):
         secrets = revealed()
-        if not mask.knows_only(secrets):  # some were forgotten
+        if not mask.knows_only(secrets):  # some secrets were dropped
             mask = Mask()
         for secret in secrets:
             mask.add(secret)
@@ -256,10 +256,10 @@ def known() -> Mask:
 
 
 def hide(text: str) -> str:
-    """Mask in an answer what tells of any credential that this process has used."""
+    """Mask in an answer every credential that this process has used."""
     return known().hide(text)
 
 
 def hide_in_error(text: str) -> str:
-    """Mask in an error's words whatever this process has used as a credential."""
+    """Mask in an error's text everything that this process has used as a credential."""
     return known().hide_in_error(text)

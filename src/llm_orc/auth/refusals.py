@@ -1,7 +1,7 @@
 """Credentials that their server has refused: remembered by hash, so that no run sends one of them again.
 
-What is remembered holds for one credential at one server. Another key, a renewed token or a new sign-in is another
-credential. `llm-orc auth test` forgets, and tries.
+A refusal applies to one credential at one server. Another key, a refreshed token or a new sign-in is another
+credential. `llm-orc auth test` forgets the refusal and tries again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.secret import Secret
     from llm_orc.storage.private_file import Stamp
 
-_MOST = 500  # the oldest go first
+_MOST = 500  # the oldest are dropped first
 _LIMIT_BYTES = 1024 * 1024
 _LOCK_WAIT_S = 2.0
 _SALT_BYTES = 16
@@ -50,14 +50,14 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class RefusalMemory:
-    """One file for all processes. It never raises: what can't be remembered is only sent once more."""
+    """One file for all processes. Never raises: a credential that can't be remembered is only sent once more."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path, self._clock = path, clock
         self._known: tuple[Stamp | None, _File] = (None, _File())
 
     def find(self, origin: str, secret: Secret) -> Refused | None:
-        """Return what `origin` last said of this secret, where that was a refusal."""
+        """Return the last refusal of this secret by `origin`, if there is one."""
         held = self._read()
         name = _name(held.salt, origin, secret)
         for row in held.refusals:
@@ -66,7 +66,7 @@ class RefusalMemory:
         return None
 
     def refuse_known(self, origin: str, secret: Secret) -> None:
-        """Raise `CredentialRefused` where it was refused before, so that it is not sent."""
+        """Raise `CredentialRefused` if it was refused before, so that it is not sent."""
         if (refused := self.find(origin, secret)) is not None:
             said = refused.message or "it gave no reason"
             raise CredentialRefused(
@@ -76,7 +76,7 @@ class RefusalMemory:
             )
 
     def remember(self, origin: str, secret: Secret, refused: CredentialRefused | AccessRefused) -> None:
-        """Keep it, unless the refusal may be about one model or one right alone (most with status 403)."""
+        """Remember the refusal, unless it may be about one model or one permission (most with status 403)."""
         if not is_final(refused):
             return
         signature = refused.signature if isinstance(refused, AccessRefused) else REFUSED_KEY
@@ -91,7 +91,7 @@ class RefusalMemory:
         self._change(add)
 
     def forget(self, origin: str, secret: Secret) -> None:
-        """Let it be tried again."""
+        """Forget the refusal, so that the credential is tried again."""
         if self.find(origin, secret) is None:
             return
 
@@ -124,9 +124,9 @@ class RefusalMemory:
 
 
 def is_final(refused: CredentialRefused | AccessRefused) -> bool:
-    """True where the refusal is about the credential itself, whatever is asked with it.
+    """True if the refusal is about the credential itself, not about the request.
 
-    A 403 may be about one model or one right, unless its words say that the credential is gone.
+    A 403 may be about one model or one permission, unless its text says that the credential is invalid.
     """
     if isinstance(refused, AccessRefused) or refused.status != 403:
         return True

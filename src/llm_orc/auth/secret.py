@@ -1,17 +1,17 @@
-"""A string that must not be seen: it masks itself wherever Python might print, copy or pickle it."""
+"""A secret string: it masks itself wherever Python might print, copy or pickle it."""
 
 from __future__ import annotations
 
 from typing import NoReturn, final
 
-_MOST = 32  # a server that runs for ever renews its tokens for ever
-_revealed: dict[str, None] = {}  # the newest last
+_MOST = 32  # a long-running server keeps refreshing its tokens
+_revealed: dict[str, None] = {}  # newest last
 _generation = 0
 
 
 @final
 class Secret:
-    """Holds one secret text; `reveal()` is called only where it goes on the wire or into the store."""
+    """Holds a secret; `reveal()` is called only where it is sent or stored."""
 
     __slots__ = ("_text",)
 
@@ -19,7 +19,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text, and remember it: from here on it may come back (`auth.masking`)."""
+        """Return the text, and remember it: from here on a server may repeat it (`auth.masking`)."""
         remember(self._text)
         return self._text
 
@@ -45,8 +45,8 @@ class Secret:
 
 
 def remember(text: str) -> None:
-    """Count `text` among what must not be seen again in anything that comes from outside."""
-    global _generation  # noqa: PLW0603 - tells a reader at no cost that there is more
+    """Remember `text` as a secret to be masked in everything that comes from outside."""
+    global _generation  # noqa: PLW0603 - cheap signal that there are more secrets
     if text not in _revealed:
         _revealed[text] = None
         while len(_revealed) > _MOST:
@@ -55,10 +55,10 @@ def remember(text: str) -> None:
 
 
 def generation() -> int:
-    """Return a number that changes when another secret was revealed."""
+    """Return a number that changes when another secret is revealed."""
     return _generation
 
 
 def revealed() -> tuple[str, ...]:
-    """Return the secrets that have left their `Secret` in this process, the newest last."""
+    """Return the secrets that have left their `Secret` in this process, newest last."""
     return tuple(_revealed)

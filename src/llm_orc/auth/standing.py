@@ -1,4 +1,4 @@
-"""How a credential stands, from what is kept of it: one judgement for runs and for all that shows them."""
+"""The state of a credential, from what is stored about it: one decision for runs and for all views."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANT_SIGN_IN = "ant auth login"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`why` is what it rests on, `hint` the next command. `problem`: why a run can't send it; None: it can."""
+    """`why` is the state's reason, `hint` the next step. `problem`: why a run can't send it; None: it can."""
 
     name: StandingName
     why: str
@@ -39,9 +39,9 @@ class Standing:
 def standing_of(
     entry: Entry, now: float, origin: str, refusals: RefusalMemory, no_renewal: str | None
 ) -> Standing:
-    """Return how it stands; nobody is asked. `verified` means that the provider has taken it at least once.
+    """Return the state, without any request. `verified`: the provider has accepted it at least once.
 
-    `origin` is the server that it would go to, `no_renewal` why a sign-in can't be renewed here (None: it can).
+    `origin` is the server that it would be sent to, `no_renewal` why a sign-in can't be refreshed (None: it can).
     """
     credential = entry.credential
     if isinstance(credential, ApiKey):
@@ -55,18 +55,18 @@ def standing_of(
 
 
 def key_standing(secret: Secret, origin: str, refusals: RefusalMemory, what: str, provider: str) -> Standing:
-    """Return how a key stands that is read where it is, and of which only a refusal is remembered."""
+    """Return the state of a key that is read in place, and of which only refusals are remembered."""
     refused = refusals.find(origin, secret)
     if refused is None:
-        return Standing("unverified", "it is read where it stands; whether it works is not remembered")
+        return Standing("unverified", "it is read in place; whether it works is not remembered")
     why = f"`{provider}` has refused it{_said(refused)}"
-    hint = f"Put another key there, or try this one once more: llm-orc auth test {provider}"
+    hint = f"Replace the key, or try this one once more: `llm-orc auth test {provider}`."
     problem = CredentialRefused(f"`{provider}` has refused the API key of the {what}{_said(refused)}", hint=hint)
     return Standing("refused", why, hint, problem)
 
 
 def why_no_renewal(entry: Entry, client_id: str | None, *, has_endpoint: bool) -> str | None:
-    """Return why a sign-in can't be renewed here, None where it can. `client_id` is that of the configuration."""
+    """Return why a sign-in can't be refreshed here, None if it can. `client_id` is that of the configuration."""
     token = entry.credential
     if not isinstance(token, OAuthToken):
         return None
@@ -75,14 +75,14 @@ def why_no_renewal(entry: Entry, client_id: str | None, *, has_endpoint: bool) -
     if entry.needs_login is not None and entry.needs_login.refresh_token_hash == hash_of(token.refresh_token):
         return "the server has ended the sign-in"
     if not has_endpoint:
-        return "the configuration does not say where sign-ins of this provider are renewed"
+        return "the configuration does not say where to refresh sign-ins of this provider"
     if not (token.client_id or client_id):
         return f"it came without its client id, and `providers.{entry.provider}.oauth.client_id` has none"
     return None
 
 
 def sign_in_again(entry: Entry) -> str:
-    """Return the command that puts another sign-in in the place of this one."""
+    """Return the command that replaces this sign-in with another one."""
     return ANT_SIGN_IN if entry.source == "ant-profile" else f"llm-orc auth add {entry.provider}{_account(entry)}"
 
 
@@ -94,26 +94,26 @@ def _of_token(
         proof = _proof(entry)
         if token.expires_at is None or no_renewal is None or entry.source == "ant-profile":
             return proof
-        why = f"{proof.why}; when it ends it can't be renewed: {no_renewal}"
+        why = f"{proof.why}; when it expires it can't be refreshed: {no_renewal}"
         return Standing(proof.name, why, sign_in_again(entry))
-    what = "the access token has ended" if refused is None else "the provider takes the access token no more"
+    what = "the access token has expired" if refused is None else "the provider no longer accepts the access token"
     if no_renewal is None:
-        return Standing("lapsed", f"{what}; the next call renews it by itself")
+        return Standing("lapsed", f"{what}; the next call refreshes it automatically")
     again, whose = sign_in_again(entry), f"`{entry.provider}` (account `{entry.account}`)"
     if entry.source == "ant-profile":
         problem = CredentialExpired(
-            f"the sign-in of `{ANT_SIGN_IN}` (profile `{entry.account}`) has ended", hint=again
+            f"the sign-in of `{ANT_SIGN_IN}` (profile `{entry.account}`) has expired", hint=again
         )
-        return Standing("expired", f"{what}; its own tool renews it", again, problem)
-    problem = CredentialExpired(f"the sign-in {whose} has ended: {no_renewal}", hint=again)
-    return Standing("expired", f"{what} and can't be renewed: {no_renewal}", again, problem)
+        return Standing("expired", f"{what}; its own tool refreshes it", again, problem)
+    problem = CredentialExpired(f"the sign-in {whose} has expired: {no_renewal}", hint=again)
+    return Standing("expired", f"{what} and can't be refreshed: {no_renewal}", again, problem)
 
 
 def _refused_key(entry: Entry, refused: Refused) -> Standing:
     account = _account(entry)
     hint = (
-        f"Put another key in its place: llm-orc auth add {entry.provider} --method api-key{account};"
-        f" or try this one once more: llm-orc auth test {entry.provider}"
+        f"Replace the key: `llm-orc auth add {entry.provider} --method api-key{account}`;"
+        f" or try this one once more: `llm-orc auth test {entry.provider}`."
     )
     problem = CredentialRefused(
         f"`{entry.provider}` has refused the stored API key (account `{entry.account}`){_said(refused)}", hint=hint
@@ -124,25 +124,27 @@ def _refused_key(entry: Entry, refused: Refused) -> Standing:
 def _refused_sign_in(entry: Entry, refused: Refused) -> Standing:
     said = _said(refused)
     if refused.signature == REFUSED_KEY:
-        hint = f"Sign in again: {sign_in_again(entry)}; or try it once more: llm-orc auth test {entry.provider}"
+        hint = (
+            f"Sign in again: `{sign_in_again(entry)}`; or try it once more: `llm-orc auth test {entry.provider}`."
+        )
     else:
         hint = (
-            f"See the ways that are left and who pays: llm-orc auth status {entry.provider};"
-            f" or try it once more: llm-orc auth test {entry.provider}"
+            f"See the other auth methods and who pays: `llm-orc auth status {entry.provider}`;"
+            f" or try it once more: `llm-orc auth test {entry.provider}`."
         )
     message = f"`{entry.provider}` has refused this sign-in{said}"
     problem = AccessRefused(message, hint=hint, signature=refused.signature)
-    return Standing("refused", f"the provider does not take it from llm-orc{said}", hint, problem)
+    return Standing("refused", f"the provider does not accept it from llm-orc{said}", hint, problem)
 
 
 def _proof(entry: Entry) -> Standing:
     if entry.proven_at is None:
         return Standing("unverified", "not tried yet", f"llm-orc auth test {entry.provider}")
-    return Standing("verified", "the provider took it")
+    return Standing("verified", "the provider accepted it")
 
 
 def _marked(entry: Entry, secret: Secret) -> Refused | None:
-    """A mark in the entry holds for the credential that was refused, not for a newer one."""
+    """Return the entry's mark; it applies to the refused credential, not to a newer one."""
     mark = entry.refused
     return mark if mark is not None and mark.credential_hash == hash_of(secret) else None
 

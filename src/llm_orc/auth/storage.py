@@ -1,6 +1,6 @@
-"""Where credentials are kept: one encrypted file, one way to write it, any number of processes.
+"""The credential store: one encrypted file, one way to write it, any number of processes.
 
-Every change takes the lock, reads the file anew, changes it, and replaces it whole. Nothing here is asynchronous:
+Every change takes the lock, reads the file again, changes it, and replaces it whole. Nothing here is asynchronous:
 callers on an event loop use `asyncio.to_thread`.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.stores.keys import KeySource, Protection
     from llm_orc.auth.stores.older import OlderStore
 
-_WRITE_WAIT_S = 30.0  # a write takes milliseconds; longer means that somebody is stopped while writing
+_WRITE_WAIT_S = 30.0  # a write takes milliseconds; longer means that a process was suspended while writing
 _WRITE_POLL_S = 0.005
 
 
@@ -55,18 +55,18 @@ class StoreState:
 
 @dataclass(frozen=True, slots=True)
 class StoredOf:
-    """What there is of one provider. `unreadable` are sentences; with one, perhaps no entry is known as active."""
+    """All credentials of one provider. `unreadable` are sentences; with one, the active entry may be unknown."""
 
     entries: tuple[Entry, ...] = ()
     unreadable: tuple[str, ...] = ()
 
 
 class CredentialStorage:
-    """Keeps API keys and OAuth tokens by provider and account. Raises `CredentialStoreError`.
+    """Stores API keys and OAuth tokens by provider and account. Raises `CredentialStoreError`.
 
-    A store that can't be read is never written. Entries of `older` stores are shown where the own store has none
-    for that provider and account; changing one copies it into the own store. `locks` is the folder of refresh
-    locks and cool-downs; it stands beside the store, because processes that share one must share the other.
+    A store that can't be read is never written. Entries of `older` stores are shown if our own store has none for
+    that provider and account; changing one copies it into our own store. `locks` is the folder of refresh locks
+    and cool-downs; it is beside the store, because processes that share one must share the other.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class CredentialStorage:
 
     @property
     def state(self) -> StoreState:
-        """Say how the store is now. May ask its key source for the key, so it may take a moment."""
+        """Return the store's state. May request the key from its source, so it may take a moment."""
         try:
             contents = self._file.read()
         except CredentialStoreError as e:
@@ -99,27 +99,27 @@ class CredentialStorage:
 
     @property
     def protection(self) -> Protection | None:
-        """What protects the store; None where there is none yet. Needs no key."""
+        """Return what protects the store; None if there is none yet. Needs no key."""
         envelope = self._file.look()
         return envelope.key.protection if envelope else None
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The own store's providers, which can be told without the key."""
+        """Return our own store's providers, which are known without the key."""
         envelope = self._file.look()
         return envelope.providers if envelope else ()
 
     @property
     def older_providers(self) -> tuple[str, ...]:
-        """The providers of which an older store holds something, removed here or not."""
+        """Return the providers in older stores, whether removed here or not."""
         return tuple(dict.fromkeys(entry.provider for entry in self._older.entries()))
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know of what was read so far: repaired modes, damaged entries, older stores."""
+        """Return notices about what was read so far: corrected modes, damaged entries, older stores."""
         found = [*self._file.keys.notices]
         if (mode := self._file.was_loose) is not None:
-            found.append(f"`{self.path}` could be read by others (mode {mode:04o}); it is now 0600")
+            found.append(f"`{self.path}` was readable by others (mode {mode:04o}); it is now 0600")
         try:
             contents = self._file.read()
         except CredentialStoreError:
@@ -129,13 +129,13 @@ class CredentialStorage:
                 f"an entry of `{provider_of(slot)}` is damaged; the others are not" for slot in contents.damaged
             ]
             found += [
-                f"an entry of `{provider_of(slot)}` is of a newer release; it is kept, not used"
+                f"an entry of `{provider_of(slot)}` is of a newer release; it is kept but not used"
                 for slot in contents.strange
             ]
         return tuple(dict.fromkeys((*found, *self._older.notices)))
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the own entries by provider and account, then those of older stores; one active per provider."""
+        """Return our entries by provider and account, then those of older stores; one is active per provider."""
         return with_one_active(self._merged(self._file.read()))
 
     def get(self, provider: str, account: str | None = None) -> Entry | None:
@@ -148,7 +148,7 @@ class CredentialStorage:
         return entry
 
     def of(self, provider: str) -> StoredOf:
-        """Return all that is stored of one provider, what can't be read in words. Needs a key as `get` does."""
+        """Return everything stored of one provider, unreadable entries as text. Needs a key like `get`."""
         envelope = self._file.look()
         contents = self._file.read() if envelope is not None and provider in envelope.providers else None
         entries = tuple(e for e in with_one_active(self._merged(contents)) if e.provider == provider)
@@ -168,7 +168,7 @@ class CredentialStorage:
         origin: str | None = None,
         label: str = "",
     ) -> Entry:
-        """Keep a key and make its account the provider's active one."""
+        """Store a key and make its account the provider's active one."""
         credential = ApiKey(as_secret(key))
         return self._store(new_entry(provider, account, credential, billing), origin=origin, label=label)
 
@@ -196,16 +196,16 @@ class CredentialStorage:
         return self.keep(new_entry(provider, account, token, billing))
 
     def keep(self, entry: Entry) -> Entry:
-        """Keep `entry` in place of what its account has, and make the account its provider's active one.
+        """Store `entry`, replacing that of its account, and make the account its provider's active one.
 
         Marks of an earlier sign-in of this account are gone, its acknowledged terms stay.
         """
         return self._store(replace(entry, source="own"), origin=entry.origin, label=entry.label)
 
     def keep_if_free(self, entry: Entry) -> Entry:
-        """Keep `entry` where its provider has none yet, and return what stands there then: this one or another.
+        """Store `entry` if its provider has none yet, and return the stored one: this or another.
 
-        An entry of an older store makes room for itself alone: it is copied, whatever other accounts there are.
+        An entry of an older store only competes with its own account: it is copied whatever others there are.
         """
         with self._writing() as contents:
             refuse_damaged(contents, entry.provider, None)
@@ -219,13 +219,13 @@ class CredentialStorage:
             return kept
 
     def holding(self) -> AbstractContextManager[None]:
-        """Keep every other writer out meanwhile, so that what is read stays true. Don't write within it."""
+        """Keep all other writers out, so that what is read stays valid. Don't write within it."""
         return self._locked()
 
     def update(self, provider: str, account: str | None, change: Callable[[Entry], Entry]) -> Entry:
-        """Replace an entry by `change` of its newest version, under the store's lock; so `change` must be quick.
+        """Replace an entry by `change` of its newest version, under the store's lock; so `change` must be fast.
 
-        Raises `NotLoggedIn` where there is none (any more). An unchanged entry is not written.
+        Raises `NotLoggedIn` if there is none (any more). An unchanged entry is not written.
         """
         with self._writing() as contents:
             old = self._existing(contents, provider, account)
@@ -239,9 +239,9 @@ class CredentialStorage:
             return new
 
     def remove(self, provider: str, account: str | None = None) -> Entry | None:
-        """Remove an entry, for no account the active one, and return it; None where none could be read.
+        """Remove an entry (without `account` the active one) and return it; None if none could be read.
 
-        An older store keeps its entry, but it no longer shows. A damaged entry is removed too.
+        An older store keeps its entry, but it is no longer shown. A damaged entry is removed too.
         """
         if self._file.look() is None and self._merged(None) == ():
             return None
@@ -260,7 +260,7 @@ class CredentialStorage:
             return entry
 
     def activate(self, provider: str, account: str) -> Entry:
-        """Make one of a provider's accounts the one that runs use. Raises `NotLoggedIn` where there is no such."""
+        """Make an account of a provider the active one. Raises `NotLoggedIn` if there is no such account."""
         with self._writing() as contents:
             found = self._existing(contents, provider, account)
             chosen = replace(found, is_active=True, source="own", obtained_at=found.obtained_at or self._clock())
@@ -268,7 +268,7 @@ class CredentialStorage:
             return chosen
 
     def reprotect(self, keys: KeySource) -> Protection:
-        """Seal the store with a key of another source (or a new one of the same) and forget the old key."""
+        """Encrypt the store with a key of another source (or a new one of the same) and delete the old key."""
         with self._writing() as contents:
             self._file.rekey(contents, keys)
         protection = self.protection
@@ -276,7 +276,7 @@ class CredentialStorage:
         return protection
 
     def set_aside(self) -> Path:
-        """Move a store that can't be used out of the way, so that a new one can begin; return where it is now."""
+        """Move an unusable store out of the way, so that a new one can be created; return its new path."""
         with self._locked():
             state = self.state
             if state.is_usable:
@@ -286,20 +286,19 @@ class CredentialStorage:
     def refresh_lock(
         self, provider: str, account: str, *, wait_s: float = 60.0, waited_s: float = 0.0
     ) -> AbstractContextManager[None]:
-        """Hold the right to refresh this credential, on purpose over the network. Not re-entrant.
+        """Hold the refresh lock of this credential, deliberately across the network. Not re-entrant.
 
-        Raises `CredentialStoreError` of state `busy` after `wait_s` and names the process that holds it, and how
-        long was waited with what the caller has `waited_s` before. It may be entered in one thread and left in
-        another.
+        After `wait_s`, raises `CredentialStoreError` of state `busy`, which names the process that holds it and
+        the total wait, including the `waited_s` before. It may be entered in one thread and left in another.
         """
         return self._refresh_locks.refresh(provider, account, wait_s=wait_s, waited_s=waited_s)
 
     def cooldown(self, provider: str, account: str) -> float | None:
-        """Return until when (Unix seconds) the token endpoint wants no request for this credential, or None."""
+        """Return the time (Unix seconds) until which no request may be sent for this credential, or None."""
         return self._refresh_locks.cooldown(provider, account, self._clock())
 
     def set_cooldown(self, provider: str, account: str, until: float | None) -> None:
-        """Tell all processes; None ends it. More than a day ahead is taken for a wrong clock and not kept to."""
+        """Set it for all processes; None ends it. More than a day ahead counts as a wrong clock and is ignored."""
         self._refresh_locks.set_cooldown(provider, account, until)
 
     def _store(self, entry: Entry, *, origin: str | None, label: str) -> Entry:
@@ -313,8 +312,8 @@ class CredentialStorage:
 
     @contextmanager
     def _writing(self) -> Iterator[Contents]:
-        """The one way to write: refuses a store that can't be read, and makes one where there is none."""
-        self._file.read()  # whatever asking for the key takes, nobody waits for our lock meanwhile
+        """The only way to write: refuses an unreadable store, and creates one if there is none."""
+        self._file.read()  # requesting the key may take long, so it happens outside the lock
         with self._locked():
             yield self._file.read(fresh=True) or self._file.start()
 

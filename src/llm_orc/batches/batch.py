@@ -30,7 +30,7 @@ class NewRow:
     """One input that is about to be stored. If it can't be used, `error` says why, and `task` is empty."""
 
     number: int  # from 1
-    line: int  # of the input file; 0: a file of its own
+    line: int  # of the input file; 0: a separate file
     task: str
     label: str = ""
     fields: dict[str, JsonValue] | None = None
@@ -62,7 +62,7 @@ class NewBatch:
     created_at: float
     total: int
     limits: BatchLimits = BatchLimits()
-    most_usd: float = 0.0  # that one try of a call can cost
+    most_usd: float = 0.0  # that one attempt of a call can cost
 
 
 @dataclass(frozen=True, slots=True)

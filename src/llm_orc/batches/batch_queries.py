@@ -76,7 +76,7 @@ class BatchQueries:
             ).all()
         damage = next((said for row in found if (said := damage_of(BATCHES, row))), None)
         if damage is not None:
-            raise StorageError(f"the store of batches is damaged: {damage}", hint="Name another with `--store`.")
+            raise StorageError(f"the batch store is damaged: {damage}", hint="Name another with `--store`.")
         return [
             Batch(
                 batch_id=row.batch_id,
@@ -112,7 +112,7 @@ class BatchQueries:
             numbers = connection.execute(
                 sa.select(ROWS.c.number).where(ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_ENDED))
             ).scalars()
-            return {number for number in numbers if isinstance(number, int)}  # a file may hold anything
+            return {number for number in numbers if isinstance(number, int)}  # a file may contain anything
 
     def waiting(self, batch_id: str) -> list[tuple[int, int]]:
         """Return the number and attempt of each row that waits."""

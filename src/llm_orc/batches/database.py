@@ -162,7 +162,7 @@ def store_error(store_url: StoreUrl, error: Exception) -> StorageError:
     """Turn an error of the database into one for people, without the statement and its values."""
     original = getattr(error, "orig", None) or error
     said = str(original).strip().splitlines()
-    hint = "Is it running, and may you use it? Passwords go into ~/.pgpass or PGPASSWORD."
+    hint = "Is it running, and do you have access? Passwords belong in ~/.pgpass or PGPASSWORD."
     if store_url.path is not None:
         hint = "Free some space or fix the permissions, or name another file with `--store`."
     return StorageError(
@@ -208,7 +208,7 @@ def _refuse_foreign(path: Path) -> None:
             return  # a journal to roll back, or a lock: reported when it is opened for use
         found = {"?"}
     if found and not found & {"llm_orc_batches", "workflow_status"}:
-        raise StorageError(f"`{path}` is no store of batches", hint="Name another file with `--store`.")
+        raise StorageError(f"`{path}` is not a batch store", hint="Name another file with `--store`.")
 
 
 def _postgresql(url: str) -> sa.Engine:

@@ -54,7 +54,7 @@ def read_row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
     except _UNREADABLE as e:
         damage = str(e)
     if damage is not None:
-        damage = f"what the store holds of row {stored['number']} is damaged: {damage}"
+        damage = f"the store's data of row {stored['number']} is damaged: {damage}"
     return BatchRow(
         batch_id=stored["batch_id"],
         number=stored["number"],

@@ -61,7 +61,7 @@ def encode_outcome(outcome: StepOutcome) -> str:
 
 
 def decode_outcome(text: str) -> StepOutcome:
-    """Return the outcome, also as earlier releases kept it. Raises `msgspec.MsgspecError`."""
+    """Return the outcome, also in earlier releases' format. Raises `msgspec.MsgspecError`."""
     try:
         return msgspec.json.decode(text, type=StepOutcome)
     except msgspec.ValidationError:

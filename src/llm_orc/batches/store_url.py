@@ -53,7 +53,7 @@ def parse_store_url(text: str | None, default: Path) -> StoreUrl:
     if parts.password is not None or "password=" in parts.query:
         raise InputError(
             "the store's URL contains a password, which others can read in the list of processes",
-            hint="Leave it out, and put it into ~/.pgpass or the environment variable PGPASSWORD.",
+            hint="Remove it, and put it into ~/.pgpass or the environment variable PGPASSWORD.",
         )
     return StoreUrl(urlunsplit(parts._replace(scheme="postgresql+psycopg")))
 

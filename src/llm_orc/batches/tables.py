@@ -57,7 +57,7 @@ ROWS = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("record", sa.LargeBinary),  # its events, once it has ended
-    sa.Column("spend", sa.LargeBinary),  # by billing source, as JSON
+    sa.Column("spend", sa.LargeBinary),  # by who pays, as JSON
     sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
 )
 

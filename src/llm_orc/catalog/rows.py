@@ -14,7 +14,7 @@ class Billing(StrEnum):
     """Who pays for a call."""
 
     SUBSCRIPTION = "subscription"  # a flat plan: no extra cost per call
-    METERED = "metered"  # per token, on somebody's account
+    METERED = "metered"  # billed per token, to someone's account
     LOCAL = "local"  # this machine: nothing
 
 

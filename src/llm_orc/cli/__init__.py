@@ -1,1 +1,1 @@
-"""Words, prompts and exit codes. Holds no logic: it parses, calls `app` and shows."""
+"""The command line: text, prompts and exit codes. Contains no logic: it parses, calls `app` and shows."""

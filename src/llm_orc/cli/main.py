@@ -1,4 +1,4 @@
-"""The command table. A command is imported when it is named, so that help and version are instant."""
+"""The entry point. A command is imported when it is named, so that help and version are instant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _leave_no_core_file() -> None:
-    """A crash must not write this process's memory, with its keys, to a disk; nor that of its children."""
+    """Write no core file: it would contain this process's keys. Child processes inherit the setting."""
     try:
         import resource
     except ImportError:  # Windows writes none by itself
@@ -46,7 +46,7 @@ def _leave_no_core_file() -> None:
 
 
 def _ended(code: int) -> int:
-    """End now where threads of the durable engine wait for a server that is away: Python would wait for them."""
+    """End now if threads of the durable engine wait for an unreachable server: Python would wait for them."""
     if "dbos" in sys.modules:
         from llm_orc.cli.batch.execution.stop import leave_if_held
 

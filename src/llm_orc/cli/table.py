@@ -25,7 +25,7 @@ ABOUT = "Describe an ensemble of LLM agents in YAML and run it with the access y
 EXAMPLES = """\
 llm-orc demo                                     see it work
 llm-orc invoke panel --input "Worth it?"         run an ensemble
-llm-orc invoke panel --rehearse                  the same, for nothing
+llm-orc invoke panel --rehearse                  the same, for free
 """
 VERSION = Option("--version", "Print the version and exit.")
 DIRECTORY = Option("-C, --directory DIRECTORY", "Work as if started in this directory, e.g. `-C ~/panel`.")
@@ -33,27 +33,27 @@ DEBUG = Option("--debug", "Show a traceback with an error.")
 HELP = Option("-h, --help", "Show this message and exit.")
 
 COMMANDS: tuple[Row, ...] = (
-    Row("demo", "run.demo", "See a panel of agents at work, on the best access there is.", "Run"),
+    Row("demo", "run.demo", "Watch a panel of agents at work, on the best access found.", "Run"),
     Row("invoke", "run.invoke", "Run an ensemble on a task.", "Run"),
     Row("chat", "chat.chat", "Talk to an agent or a whole ensemble.", "Run"),
     Row("batch", "batch.group", "Run an ensemble over many inputs.", "Run"),
-    Row("worker", "batch.worker", "Work on the batches of a store, with others if it is shared.", "Run"),
-    Row("resume", "run.resume", "Go on with a run that was stopped.", "Run"),
+    Row("worker", "batch.worker", "Process the batches of a store, with other workers if it is shared.", "Run"),
+    Row("resume", "run.resume", "Resume a run that was stopped.", "Run"),
     Row("runs", "runs.group", "List, show, compare, fork and delete earlier runs.", "Look"),
-    Row("workers", "batch.workers", "Show who works on the batches of a store.", "Look"),
+    Row("workers", "batch.workers", "Show the workers of a store.", "Look"),
     Row("conversations", "conversations.group", "List, show, export, fork and delete conversations.", "Look"),
     Row("check", "inspect.check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
-    Row("explain", "inspect.explain", "Say which access each agent would use, who pays, and why.", "Look"),
+    Row("explain", "inspect.explain", "Show which access each agent would use, who pays, and why.", "Look"),
     Row("config", "config.group", "Show each setting and the file and line that it comes from.", "Look"),
     Row("list-ensembles", "inspect.list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "inspect.list_profiles", "List the model profiles and where each was set.", "Look"),
     Row("status", "inspect.status", "Show access, billing, runs and storage on one screen.", "Look"),
-    Row("doctor", "inspect.doctor", "Find what is wrong, each thing with its fix.", "Look"),
-    Row("library", "library.group", "Look at the ensembles that come along.", "Look"),
-    Row("setup", "setup.setup", "Find access, try it, make it the default.", "Set up"),
-    Row("new", "setup.new", "Begin an ensemble of your own.", "Set up"),
+    Row("doctor", "inspect.doctor", "Find problems, each with its fix.", "Look"),
+    Row("library", "library.group", "List and show the bundled ensembles.", "Look"),
+    Row("setup", "setup.setup", "Find access, test it, make it the default.", "Set up"),
+    Row("new", "setup.new", "Create an ensemble of your own.", "Set up"),
     Row("schema", "setup.schema", "Print a JSON Schema, for editors and programs.", "Set up"),
-    Row("auth", "auth.group", "Sign in, add API keys, and see which a run would use.", "Set up"),
+    Row("auth", "auth.group", "Sign in, add API keys, and see which one a run would use.", "Set up"),
     Row("trust", "setup.trust", "Let a project's files choose what costs money, and where calls go.", "Set up"),
     Row("sandbox", "setup.sandbox", "Serve pretend providers on this machine.", "Set up"),
     Row("completion", "setup.completion", "Print the completion script for a shell.", "Set up"),
@@ -61,8 +61,8 @@ COMMANDS: tuple[Row, ...] = (
 
 EXIT_CODES = """\b
 Exit codes:
-  0  every agent completed         4  access: log in, or allow it
-  1  agents failed                 5  the provider
-  2  wrong usage or input        130  stopped by Ctrl-C
-  3  an ensemble or settings     143  stopped by SIGTERM (SIGHUP: 129)
+  0  success: all agents completed  4  access: log in, or allow it
+  1  agents or the command failed   5  the provider failed
+  2  wrong usage or input         130  stopped by Ctrl-C
+  3  wrong ensemble or settings   143  stopped by SIGTERM (SIGHUP: 129)
 """

@@ -1,1 +1,1 @@
-"""What was said, kept over runs. Must not know the engine, nor how a run is recorded."""
+"""Histories, stored across runs. Must not know the engine, or how a run is recorded."""

@@ -1,4 +1,4 @@
-"""Calls agents with what was said before, and keeps what is said now."""
+"""Calls agents with their history, and stores new turns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Remembering:
-    """Which agents remember, and each one's system prompt: its role."""
+    """Which agents use the conversation, and each one's system prompt: its role."""
 
     roles: Mapping[str, str | None]
     when_full: WhenFull = "error"
@@ -32,7 +32,7 @@ class Remembering:
 class ConversationCaller:
     """A question is on the disk before it is sent, an answer before it is returned; see `CallAgent`.
 
-    An agent of an earlier try of the same run that has its answer is not asked again.
+    An agent that has answered in an earlier attempt of the same run is not called again.
     """
 
     def __init__(self, call: CallAgent, speaking: ConversationLock, remembering: Remembering) -> None:
@@ -54,7 +54,7 @@ class ConversationCaller:
                 replace(turn, history=history, conversation=conversation, observer=observer)
             )
         except Exception:
-            with suppress(StorageError):  # it stays open then, and is cut with the next turn
+            with suppress(StorageError):  # it stays open, and is marked as cut with the next turn
                 await self._speaking.failed(question)
             raise
         try:
@@ -62,13 +62,13 @@ class ConversationCaller:
         except Exception as e:  # noqa: BLE001 - the answer is paid for, whatever the store says
             name = self._speaking.conversation.name
             turn.observer.notice(
-                f"the answer is here, but conversation `{name}` can't keep it: {as_error(e).message}"
+                f"the answer has arrived, but can't be stored in conversation `{name}`: {as_error(e).message}"
             )
         return output
 
 
 class RehearsingCaller:
-    """Tells agents what was said before and keeps nothing: a canned answer belongs in no conversation."""
+    """Gives agents their history and stores nothing: a canned answer belongs in no conversation."""
 
     def __init__(self, call: CallAgent, histories: Mapping[str, tuple[Message, ...]]) -> None:
         self._call, self._histories = call, histories
@@ -78,7 +78,7 @@ class RehearsingCaller:
 
 
 class _Listening:
-    """Hears the answer as it comes, so that one that is cut is kept as far as it came."""
+    """Collects the answer as it arrives, so that a partial answer can be stored."""
 
     def __init__(self, observer: AgentObserver, pieces: list[str]) -> None:
         self._observer, self._pieces = observer, pieces

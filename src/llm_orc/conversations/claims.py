@@ -1,7 +1,7 @@
-"""Who may speak: a row with its owner and a heartbeat claims a conversation, so no two runs interleave turns.
+"""Leases: a row with its owner and a heartbeat holds a conversation, so no two runs interleave turns.
 
-A killed owner leaves its row behind. It is taken over at once where its process is seen to be gone, else when its
-heartbeat is old; what it left unanswered is then marked as cut.
+A killed owner leaves its row behind. It is taken over at once if its process is gone, otherwise when its heartbeat
+is old; what it left unanswered is then marked as cut.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OLD_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whoever is in the middle of a turn."""
+    """The process that is in the middle of a turn."""
 
     process: int
     run_id: str
@@ -34,7 +34,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to speak in one conversation. `owner` is a random word that only its owner knows."""
+    """The lease of one conversation. `owner` is a random token that only its owner knows."""
 
     conversation: int
     run_id: str
@@ -42,7 +42,7 @@ class Claim:
 
 
 def try_claim(connection: sqlite3.Connection, claim: Claim, now: float) -> Holder | None:
-    """Take the conversation; returns who has it, where somebody does. Turns that nobody answers are cut then."""
+    """Take the conversation, and mark unanswered turns as cut; or return its present holder."""
     held = _holder(connection, claim.conversation, now)
     if held is not None:
         return held
@@ -57,7 +57,7 @@ def try_claim(connection: sqlite3.Connection, claim: Claim, now: float) -> Holde
 
 
 def beat(connection: sqlite3.Connection, claim: Claim, now: float) -> None:
-    """Say that the owner lives. One that was taken for dead is not brought back."""
+    """Update the heartbeat. An owner that was declared dead is not restored."""
     connection.execute(
         "UPDATE claims SET heartbeat = ? WHERE conversation = ? AND owner = ?",
         (now, claim.conversation, claim.owner),
@@ -65,7 +65,7 @@ def beat(connection: sqlite3.Connection, claim: Claim, now: float) -> None:
 
 
 def release(connection: sqlite3.Connection, claim: Claim, partial: dict[str, str], now: float) -> None:
-    """Let go. What is unanswered is cut; `partial` has the words that came, by agent."""
+    """Release. Unanswered turns are marked as cut; `partial` has the text that arrived, by agent."""
     if is_ours(connection, claim):
         _cut_open_turns(connection, claim.conversation, partial, now)
         connection.execute("DELETE FROM claims WHERE conversation = ?", (claim.conversation,))
@@ -77,12 +77,12 @@ def is_ours(connection: sqlite3.Connection, claim: Claim) -> bool:
 
 
 def refuse_if_held(connection: sqlite3.Connection, conversation: int, name: str, now: float) -> None:
-    """Raise `ConversationBusy` where a living process is in the middle of a turn."""
+    """Raise `ConversationBusy` if a live process is in the middle of a turn."""
     held = _holder(connection, conversation, now)
     if held is not None:
         raise ConversationBusy(
             f"process {held.process} is in the middle of a turn of conversation `{name}`",
-            hint=f"Wait for its end, or look at it: llm-orc runs show {held.run_id}",
+            hint=f"Wait until it ends, or look at it: `llm-orc runs show {held.run_id}`.",
         )
 
 
@@ -94,14 +94,14 @@ def _holder(connection: sqlite3.Connection, conversation: int, now: float) -> Ho
         return None
     place, process, run_id, claimed_at, heartbeat = row
     is_gone = place == _place() and not _may_be_alive(process)
-    # A heartbeat from the future is as old as one from the past: the clock was set.
+    # A heartbeat in the future is as old as one in the past: the clock was changed.
     return None if is_gone or abs(now - heartbeat) > OLD_S else Holder(process, run_id, claimed_at)
 
 
 def _cut_open_turns(
     connection: sqlite3.Connection, conversation: int, partial: dict[str, str], now: float
 ) -> None:
-    """Keep every question; one whose answer had begun counts as answered, by as much as came."""
+    """Keep every question; one with a partial answer counts as answered, as far as it arrived."""
     rows = connection.execute(
         "SELECT number, agent, run_id FROM turns WHERE conversation = ? AND state = 'open'", (conversation,)
     ).fetchall()
@@ -117,7 +117,7 @@ def _cut_open_turns(
 
 @cache
 def _place() -> str:
-    """Where a process id means something: this host, and on Linux this namespace of process ids."""
+    """Where a process id is meaningful: this host, and on Linux this PID namespace."""
     try:
         namespace = os.readlink("/proc/self/ns/pid") if sys.platform == "linux" else ""  # noqa: PTH115 - not a path
     except OSError:
@@ -126,7 +126,7 @@ def _place() -> str:
 
 
 def _may_be_alive(process: int) -> bool:
-    if sys.platform == "win32":  # there is no harmless question there; the heartbeat decides
+    if sys.platform == "win32":  # there is no harmless check there; the heartbeat decides
         return True
     try:
         os.kill(process, 0)

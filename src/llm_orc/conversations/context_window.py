@@ -1,4 +1,4 @@
-"""When a conversation no longer fits its model: say so, leave out the oldest turns, or have them summarised."""
+"""When a conversation no longer fits its model: fail, leave out the oldest turns, or summarise them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.base import Message
 
-_KEPT_OF_TRUNCATED = 0.7  # of the characters, at each try
+_KEPT_OF_TRUNCATED = 0.7  # of the characters, at each attempt
 _KEPT_OF_SUMMARISED = 0.4
 _SUMMARISE = (
-    "Summarise our conversation so far, for yourself: you will go on with it and see this summary in the place of "
+    "Summarise our conversation so far, for yourself: you will continue it and see this summary in place of "
     "these turns. Keep every fact, figure, name, decision and open question, and who said what. Answer with the "
     "summary alone."
 )
 
 
 class ContextPolicy:
-    """Answers turns; only where a provider says that a turn is too large does the policy come into play."""
+    """Answers turns; the policy only applies if a provider reports that a turn is too large."""
 
     def __init__(self, call: CallAgent, speaking: ConversationLock, policy: WhenFull) -> None:
         self._call, self._speaking, self._policy = call, speaking, policy
 
     async def answer(self, turn: AgentTurn) -> AgentOutput:
-        """Return the answer. Raises `ConversationFull` where the history is too long, and may not be shortened."""
+        """Return the answer. Raises `ConversationFull` if the history is too long and may not be shortened."""
         try:
             return await self._call(turn)
         except PromptTooLarge as e:
@@ -54,8 +54,8 @@ class ContextPolicy:
         return ConversationFull(
             f"conversation `{name}` no longer fits: agent `{turn.path}` has"
             f" {len(turn.history):,} turns in it; {cause.message}",
-            hint="Go on with `--when-full truncate-oldest` (leaves out the oldest turns) or"
-            " `--when-full summarise` (one more call); or begin a new one with `--conversation NAME`.",
+            hint="Continue with `--when-full truncate-oldest` (leaves out the oldest turns) or"
+            " `--when-full summarise` (one more call); or start a new one with `--conversation NAME`.",
             status=cause.status,
             provider_message=cause.provider_message,
         )
@@ -65,7 +65,7 @@ class ContextPolicy:
         while (output := await self._unless_too_large(replace(turn, history=kept))) is None:
             kept = newest(kept, _KEPT_OF_TRUNCATED)
         await self._speaking.shorten(turn.path, len(kept), None)
-        self._tell(turn, f"is no longer told the oldest {len(turn.history) - len(kept):,} turns")
+        self._tell(turn, f"no longer receives the oldest {len(turn.history) - len(kept):,} turns")
         return output
 
     async def _unless_too_large(self, turn: AgentTurn) -> AgentOutput | None:
@@ -83,11 +83,11 @@ class ContextPolicy:
         role = next((m.system_prompt for m in (*kept, *older) if m.role == "user"), None)
         output = await self._call(replace(turn, history=(*summary_turns(made.text, role), *kept)))
         await self._speaking.shorten(turn.path, len(kept), made.text)
-        self._tell(turn, f"is told a summary in the place of the oldest {len(older):,} turns")
+        self._tell(turn, f"receives a summary instead of the oldest {len(older):,} turns")
         return _together(output, made)
 
     async def _summary(self, turn: AgentTurn, older: Sequence[Message]) -> AgentOutput:
-        """Ask for a summary of these turns; where they are too many for one call, of one half after the other."""
+        """Request a summary of these turns; if they are too many for one call, of one half after the other."""
         asking = replace(
             turn, prompt=_SUMMARISE, history=tuple(older), conversation=None, observer=_Unheard(turn.observer)
         )
@@ -110,7 +110,7 @@ class ContextPolicy:
 
 
 def newest(history: Sequence[Message], share: float) -> tuple[Message, ...]:
-    """Return the newest turns, from one of the user's on, with at most this share of the characters; never all."""
+    """Return the newest turns, starting with the user's, with at most this share of the characters; never all."""
     most = share * sum(len(m.content) for m in history)
     size = 0
     start = len(history)
@@ -124,12 +124,12 @@ def newest(history: Sequence[Message], share: float) -> tuple[Message, ...]:
 
 
 def _together(output: AgentOutput, extra: AgentOutput) -> AgentOutput:
-    """The output, with the calls that came before it."""
+    """Return the output, with the calls before it."""
     return replace(output, calls=(*extra.calls, *output.calls))
 
 
 class _Unheard:
-    """For a call that is nobody's answer: its text is not shown, its troubles are."""
+    """For a call whose text is not an answer: only its failures are shown."""
 
     def __init__(self, observer: AgentObserver) -> None:
         self._observer = observer

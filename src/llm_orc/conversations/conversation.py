@@ -1,4 +1,4 @@
-"""What a conversation is: turns between a person or an ensemble's run and each of its agents."""
+"""A conversation: turns between a person or an ensemble's run and each of its agents."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from llm_orc.auth.access import Access
 from llm_orc.errors import InputError
 from llm_orc.providers.base import Role, StopReason, Usage
 
-# `open`: being answered now. `cut`: stopped before its end. `failed`: no answer came. `undone`: taken back.
-# `aside`: another process had taken the conversation over meanwhile. Only `done` turns, and answers that were cut
-# after their first word, are told to a model again.
+# `open`: being answered. `cut`: stopped before its end. `failed`: no answer. `undone`: removed by the user.
+# `aside`: another process had taken over the conversation. Only `done` turns, and answers that were cut after
+# their first word, are part of the history.
 TurnState = Literal["open", "done", "cut", "failed", "undone", "aside"]
 
 LONGEST_NAME = 100
@@ -20,7 +20,7 @@ CUT_MARK = "[This answer was cut off here.]"
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`ensemble` is who began it, and `source` its file; `changed_at` is in Unix seconds, like every time here."""
+    """`ensemble` started it, and `source` is its file; `changed_at` is in Unix seconds, like every time here."""
 
     number: int
     name: str
@@ -33,7 +33,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing said by one side. An answer carries what it took; a question the system prompt in force."""
+    """A message of one side. An answer has its usage and cost; a question the system prompt in force."""
 
     number: int
     agent: str
@@ -47,13 +47,13 @@ class Turn:
     access: Access | None = None
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = None
-    stop_reason: StopReason | None = None  # why an answer ended; None where that is not kept
+    stop_reason: StopReason | None = None  # why an answer ended; None: not stored
     stop_word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A turn of the user's, before it is asked; with the system prompt in force."""
+    """A user turn before it is sent, with the system prompt in force."""
 
     agent: str
     text: str
@@ -62,17 +62,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How many of its newest turns an agent is told; `summary` stands for those before, where there is one."""
+    """How many of its newest turns an agent receives; `summary` replaces the earlier ones, if there is one."""
 
     newest: int
     summary: str | None = None
 
 
 def check_name(name: str) -> str:
-    """Return the name. Raises `InputError` for one that no list or file could show."""
+    """Return the name. Raises `InputError` for one that can't be shown in a list or file."""
     if not name or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise InputError(
             f"a conversation can't be called `{name[:LONGEST_NAME]}`",
-            hint=f"Take one line of at most {LONGEST_NAME} characters without space around it, like `taxes-2026`.",
+            hint=f"Use one line of at most {LONGEST_NAME} characters, without spaces around it, like `taxes`.",
         )
     return name

@@ -1,4 +1,4 @@
-"""The one file that holds all conversations. A commit here survives a power cut."""
+"""The file with all conversations. A commit survives a power failure."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Database:
         self._writer: threading.Thread | None = None
 
     def close(self) -> None:
-        """Write what is queued, then let go of the file."""
+        """Write what is queued, then close the file."""
         if self._writer is not None:
             self._queue.put(None)
             self._writer.join()
@@ -108,7 +108,7 @@ class Database:
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock; all that is done inside is kept, or none of it. Raises `StorageError`."""
+        """Hold the write lock; everything done inside is committed, or nothing. Raises `StorageError`."""
         with self._using:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -130,15 +130,15 @@ class Database:
                 raise storage_error(self.path, e) from e
 
     def submit(self, write: Callable[[sqlite3.Connection], _T]) -> Future[_T]:
-        """Have it written soon; the future is done once it is durable, or has what went wrong.
+        """Queue a write; the future completes once it is durable, or with the error.
 
-        What comes at once is committed at once: many agents wait for the disk together, not one after the other.
+        Simultaneous writes are committed together: many agents wait for the disk together, not one by one.
         """
         if self._writer is None:
             self._writer = threading.Thread(target=self._write_all, name="llm-orc-conversations", daemon=True)
             self._writer.start()
         job = _Job(write)
-        job.done.set_running_or_notify_cancel()  # from here on nobody can take it back
+        job.done.set_running_or_notify_cancel()  # from here on it can't be cancelled
         self._queue.put(job)
         return cast("Future[_T]", job.done)
 
@@ -153,7 +153,7 @@ class Database:
             try:
                 self._write_together(jobs)
             except StorageError:
-                for job in jobs:  # one by one, so that what can't be written fails alone
+                for job in jobs:  # one by one, so that only what can't be written fails
                     self._write_alone(job)
 
     def _write_together(self, jobs: Sequence[_Job]) -> None:
@@ -165,7 +165,7 @@ class Database:
                     outcomes.append(job.write(connection))
                 except sqlite3.Error:
                     raise
-                except Exception as e:  # noqa: BLE001 - it is its caller's, wherever that waits
+                except Exception as e:  # noqa: BLE001 - passed to its caller
                     connection.execute("ROLLBACK TO job")
                     outcomes.append(_Failure(e))
                 connection.execute("RELEASE job")

@@ -1,4 +1,4 @@
-"""A conversation that is one run's alone, for as long as the run lasts."""
+"""Exclusive use of a conversation while a run lasts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _T = TypeVar("_T")
 
 
 class ConversationLock:
-    """Entering waits until nobody else speaks; leaving cuts what is unanswered and lets go, however it ends.
+    """Entering waits until the conversation is free; leaving marks unanswered turns as cut and releases it.
 
-    `now` returns Unix seconds; `waiting` is told once who is in the way. What is written is written to its end,
-    also where the caller is cancelled meanwhile.
+    `now` returns Unix seconds; `waiting` is called once with the present holder. Writes complete even if the
+    caller is cancelled meanwhile.
     """
 
     def __init__(
@@ -67,30 +67,30 @@ class ConversationLock:
         await self._let_go()
 
     async def answered(self, agent: str) -> AgentOutput | None:
-        """Return the answer that an earlier try of this run has from this agent."""
+        """Return this agent's answer in an earlier attempt of this run."""
         return await self._to_the_end(lambda c: turns.answered(c, self._claim, agent))
 
     async def ask(self, question: Question) -> tuple[int, tuple[Message, ...]]:
-        """Keep a question; returns its number and the turns before it.
+        """Store a question; return its number and the history.
 
         Raises `ConversationBusy`, `StorageError`.
         """
         return await self._to_the_end(lambda c: turns.ask(c, self._claim, question, self._now()))
 
     async def answer(self, question: int, output: AgentOutput) -> None:
-        """Keep an answer. Raises `StorageError`."""
+        """Store an answer. Raises `StorageError`."""
         await self._to_the_end(lambda c: turns.answer(c, self._claim, question, output, self._now()))
 
     async def failed(self, question: int) -> None:
-        """Say that no answer will come. Raises `StorageError`."""
+        """Note that no answer will come. Raises `StorageError`."""
         await self._to_the_end(lambda c: turns.failed(c, question))
 
     async def shorten(self, agent: str, keep: int, summary: str | None) -> None:
-        """Tell this agent from now on its newest `keep` turns only. Raises `StorageError`."""
+        """From now on give this agent only its newest `keep` turns. Raises `StorageError`."""
         await self._to_the_end(lambda c: turns.shorten(c, self._claim, agent, Window(keep, summary), self._now()))
 
     def hears(self, agent: str) -> list[str]:
-        """Return the list for the pieces of this agent's answer as they come: kept where it is cut."""
+        """Return the list for the pieces of this agent's answer: stored if it is cut."""
         return self._partial.setdefault(agent, [])
 
     async def _take(self) -> None:
@@ -107,13 +107,13 @@ class ConversationLock:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(claims.BEAT_S)
-            with suppress(StorageError):  # the next beat may find room on the disk
+            with suppress(StorageError):  # the next heartbeat may find space on the disk
                 await self._to_the_end(lambda c: claims.beat(c, self._claim, self._now()))
 
     async def _let_go(self) -> None:
         await asyncio.gather(*self._writing, return_exceptions=True)
         partial = {agent: "".join(pieces) for agent, pieces in self._partial.items()}
-        with suppress(StorageError):  # a claim that stays is taken over
+        with suppress(StorageError):  # a remaining lease will be taken over
             await self._to_the_end(lambda c: claims.release(c, self._claim, partial, self._now()))
 
     async def _to_the_end(self, write: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -1,4 +1,4 @@
-"""Conversations as a whole: begin, find, list, read, fork, take back, delete."""
+"""Whole conversations: create, find, list, read, fork, undo, delete."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COPIED = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a conversation holds: its turns of both sides, tokens, and the cost as far as prices are known."""
+    """Totals of a conversation: its turns, tokens, and the cost as far as prices are known."""
 
     turns: int
     agents: tuple[str, ...]
@@ -44,7 +44,7 @@ class Figures:
 
 
 class ConversationStore:
-    """All conversations of a user. Every method blocks, and raises `StorageError` where the file can't be used."""
+    """All conversations of a user. Every method blocks, and raises `StorageError` if the file can't be used."""
 
     def __init__(self, path: Path, patience: Patience = USUAL_PATIENCE) -> None:
         self.database = Database(path, patience)
@@ -52,14 +52,12 @@ class ConversationStore:
     def close(self) -> None:
         self.database.close()
 
-    # --- finding ------------------------------------------------------------------------------------------
-
     def get(self, name: str) -> Conversation | None:
         rows = self.database.read(f"SELECT {_COLUMNS} FROM conversations WHERE name = ?", (name,))  # noqa: S608
         return Conversation(*rows[0]) if rows else None
 
     def find(self, name: str) -> Conversation:
-        """Return the conversation of that name; `last` is the one that changed last.
+        """Return the conversation of that name; `last` is the most recently changed one.
 
         Raises `ConversationNotFound`.
         """
@@ -67,7 +65,7 @@ class ConversationStore:
         if found is not None:
             return found
         if name == "last":
-            raise ConversationNotFound("there is no conversation yet", hint="llm-orc chat")
+            raise ConversationNotFound("there are no conversations yet", hint="llm-orc chat")
         names = [row[0] for row in self.database.read("SELECT name FROM conversations")]
         near = closest_names(name, names)
         raise ConversationNotFound(
@@ -76,20 +74,18 @@ class ConversationStore:
         )
 
     def newest(self, ensemble: str | None = None) -> Conversation | None:
-        """Return the conversation that changed last, of all or of those that `ensemble` began."""
+        """Return the most recently changed conversation, of all or of those that `ensemble` started."""
         found = self.all(limit=1, ensemble=ensemble)
         return found[0] if found else None
 
     def all(self, *, limit: int | None = None, ensemble: str | None = None) -> list[Conversation]:
-        """Return conversations, the one that changed last first."""
+        """Return conversations, most recently changed first."""
         where = "" if ensemble is None else "WHERE ensemble = ?"
         rows = self.database.read(
             f"SELECT {_COLUMNS} FROM conversations {where} ORDER BY changed_at DESC, number DESC LIMIT ?",  # noqa: S608
             (*([] if ensemble is None else [ensemble]), -1 if limit is None else limit),
         )
         return [Conversation(*row) for row in rows]
-
-    # --- reading ------------------------------------------------------------------------------------------
 
     def figures(self, conversation: Conversation) -> Figures:
         rows = self.database.read(
@@ -110,7 +106,7 @@ class ConversationStore:
     def turns(
         self, conversation: Conversation, *, agent: str | None = None, newest: int | None = None
     ) -> list[Turn]:
-        """Return the turns in order, those that were taken back left out; `newest` limits them to so many."""
+        """Return the turns in order, without undone ones; `newest` limits their number."""
         rows = self.database.read(
             f"SELECT {_TURN} FROM turns t LEFT JOIN system_prompts p ON system_prompt = p.number"  # noqa: S608
             f" WHERE conversation = ? AND state <> 'undone' {'' if agent is None else 'AND agent = ?'}"
@@ -129,22 +125,20 @@ class ConversationStore:
         return int(rows[0][0])
 
     def history(self, conversation: Conversation, agent: str) -> tuple[Message, ...]:
-        """Return what the agent would be told before its next turn."""
+        """Return the history that the agent receives with its next turn."""
         with self.database.change() as connection:
             return within.history(connection, conversation.number, agent)
 
     def told_length(self, conversation: Conversation, agent: str) -> int:
-        """Return how many characters the agent would be told, but for a summary."""
+        """Return the number of characters of that history, without a summary."""
         with self.database.change() as connection:
             return within.told_length(connection, conversation.number, agent)
 
-    # --- changing -----------------------------------------------------------------------------------------
-
     def begin(self, name: str, ensemble: str, source: str | None, now: float) -> Conversation:
-        """Return the conversation of that name, a new one where there is none. Raises `InputError`."""
+        """Return the conversation of that name, a new one if there is none. Raises `InputError`."""
         check_name(name)
         if name == "last":
-            raise InputError("`last` stands for the newest conversation", hint="Take another name.")
+            raise InputError("`last` stands for the newest conversation", hint="Choose another name.")
         with self.database.change() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO conversations (name, ensemble, source, created_at, changed_at)"
@@ -163,20 +157,20 @@ class ConversationStore:
         *,
         system_prompt: str | None = None,
     ) -> None:
-        """Add a turn that was said elsewhere. Raises `InputError`, `ConversationBusy`."""
+        """Add a message from elsewhere. Raises `InputError`, `ConversationBusy`."""
         with self.database.change() as connection:
             refuse_if_held(connection, conversation.number, conversation.name, now)
             if role not in ("user", "assistant"):
-                raise InputError(f"a turn is the `user`'s or the `assistant`'s, not `{role}`'s")
+                raise InputError(f"a turn's role is `user` or `assistant`, not `{role}`")
             if role == "assistant" and not within.history(connection, conversation.number, agent):
-                raise InputError("a conversation begins with a turn of the user")
+                raise InputError("a conversation starts with a turn of the user")
             within.insert(connection, within.NewTurn(conversation.number, agent, role, text, system_prompt), now)
             connection.execute(
                 "UPDATE conversations SET changed_at = ? WHERE number = ?", (now, conversation.number)
             )
 
     def undo(self, conversation: Conversation, now: float) -> list[Turn]:
-        """Take the last run's turns back, with all agents; returns them. Raises `ConversationBusy`."""
+        """Undo the last run's turns of all agents; return them. Raises `ConversationBusy`."""
         with self.database.change() as connection:
             refuse_if_held(connection, conversation.number, conversation.name, now)
             row = connection.execute(
@@ -197,7 +191,7 @@ class ConversationStore:
         return [_turn(row) for row in rows]
 
     def clear(self, conversation: Conversation, now: float, *, agent: str | None = None) -> int:
-        """Take all turns back, of one agent or all; returns how many there were. Raises `ConversationBusy`."""
+        """Undo all turns, of one agent or all; return how many there were. Raises `ConversationBusy`."""
         with self.database.change() as connection:
             refuse_if_held(connection, conversation.number, conversation.name, now)
             mine = "" if agent is None else "AND agent = ?"
@@ -209,7 +203,7 @@ class ConversationStore:
             ).rowcount
 
     def fork(self, conversation: Conversation, name: str, now: float) -> Conversation:
-        """Copy it under a new name; both go their own way from here. Raises `InputError`, `ConversationBusy`."""
+        """Copy it under a new name; both are independent from then on. Raises `InputError`, `ConversationBusy`."""
         check_name(name)
         with self.database.change() as connection:
             refuse_if_held(connection, conversation.number, conversation.name, now)
@@ -217,7 +211,7 @@ class ConversationStore:
                 connection.execute("SELECT 1 FROM conversations WHERE name = ?", (name,)).fetchone()
                 or name == "last"
             ):
-                raise InputError(f"there is a conversation `{name}` already", hint="Take another name.")
+                raise InputError(f"conversation `{name}` already exists", hint="Choose another name.")
             number = connection.execute(
                 "INSERT INTO conversations (name, ensemble, source, created_at, changed_at, forked_from)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -227,7 +221,7 @@ class ConversationStore:
         return self.find(name)
 
     def delete(self, conversations: Sequence[Conversation], now: float) -> None:
-        """Delete them with all they hold, for good. Raises `ConversationBusy` before any is gone."""
+        """Delete conversations and all their content. Raises `ConversationBusy` before any is deleted."""
         with self.database.change() as connection:
             for conversation in conversations:
                 refuse_if_held(connection, conversation.number, conversation.name, now)
@@ -247,7 +241,7 @@ def _copy_turns(connection: sqlite3.Connection, old: int, new: int | None) -> No
         " WHERE conversation = ? AND state <> 'undone' ORDER BY number",
         (new, old),
     )
-    # A window begins after a turn's number: find the copy of that turn by its place.
+    # A window starts after a turn's number: find the copy of that turn by its position.
     for agent, after, summary, at in connection.execute(
         "SELECT agent, after, summary, at FROM windows WHERE conversation = ?", (old,)
     ).fetchall():

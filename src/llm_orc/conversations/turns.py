@@ -1,4 +1,4 @@
-"""What is said within a claim: a question is on the disk before it is sent, an answer before it is shown.
+"""The turns under a lease: a question is on the disk before it is sent, an answer before it is shown.
 
 Every function takes a connection within a transaction, which its caller commits.
 """
@@ -25,7 +25,7 @@ _ANSWER = (
     "text, model, provider, method, billing, source, endpoint, input_tokens, output_tokens,"
     " cache_read_tokens, cache_write_tokens, cost_usd, stop_reason, request_id"
 )
-_UNKNOWN = -1  # tokens that nobody counted
+_UNKNOWN = -1  # uncounted tokens
 _TOLD = "(state = 'done' OR (state = 'cut' AND role = 'assistant' AND t.text <> ''))"
 
 
@@ -41,7 +41,7 @@ class NewTurn:
 
 
 def answered(connection: sqlite3.Connection, claim: Claim, agent: str) -> AgentOutput | None:
-    """Return the answer that this run has from this agent already: a resumed run asks nothing twice."""
+    """Return the answer that this run already has from this agent: a resumed run asks nothing twice."""
     rows = connection.execute(
         f"SELECT {_ANSWER} FROM turns WHERE conversation = ? AND agent = ? AND run_id = ?"  # noqa: S608 - our own words
         " AND role = 'assistant' AND state = 'done'",
@@ -53,16 +53,16 @@ def answered(connection: sqlite3.Connection, claim: Claim, agent: str) -> AgentO
 def ask(
     connection: sqlite3.Connection, claim: Claim, question: Question, now: float
 ) -> tuple[int, tuple[Message, ...]]:
-    """Keep a question; returns its number and the turns before it, as the agent is to be told them.
+    """Store a question; return its number and the history for the agent.
 
-    What an earlier try of the same run left of this turn is replaced, unless the agent was asked something else
-    since: then it stays where it is, and the question comes again at the end. Raises `ConversationBusy` where
-    another process has taken the conversation over.
+    A remainder of this turn from an earlier attempt of the same run is replaced, unless the agent was asked
+    something else since: then it stays, and the question is added at the end. Raises `ConversationBusy` if another
+    process has taken over the conversation.
     """
     agent = question.agent
     if not is_ours(connection, claim):
         raise ConversationBusy(
-            "another process has taken the conversation over, as this one gave no sign of life",
+            "another process has taken over the conversation because this one sent no heartbeat",
             hint=f"llm-orc resume {claim.run_id}",
         )
     connection.execute(
@@ -79,7 +79,7 @@ def ask(
 
 
 def answer(connection: sqlite3.Connection, claim: Claim, question: int, output: AgentOutput, now: float) -> None:
-    """Keep the answer. Where the conversation was taken over meanwhile it is kept aside, and told to no model."""
+    """Store the answer. If the conversation was taken over meanwhile, store it separately from the history."""
     last, usage = output.last, output.usage
     access = last.access if last else None
     updated = connection.execute(
@@ -116,12 +116,12 @@ def _access_columns(access: Access) -> tuple[str, ...]:
 
 
 def failed(connection: sqlite3.Connection, question: int) -> None:
-    """No answer will come. The question stays, and is told to nobody."""
+    """Note that no answer will come. The question stays, outside the history."""
     connection.execute("UPDATE turns SET state = 'failed' WHERE number = ? AND state = 'open'", (question,))
 
 
 def shorten(connection: sqlite3.Connection, claim: Claim, agent: str, window: Window, now: float) -> None:
-    """From now on tell this agent only what `window` shows of its turns; none is deleted."""
+    """From now on give this agent only the turns in `window`; none is deleted."""
     rows = connection.execute(
         f"SELECT number FROM turns t WHERE conversation = ? AND agent = ? AND {_TOLD}"  # noqa: S608 - our own words
         " ORDER BY number DESC LIMIT 1 OFFSET ?",
@@ -135,7 +135,7 @@ def shorten(connection: sqlite3.Connection, claim: Claim, agent: str, window: Wi
 
 
 def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tuple[Message, ...]:
-    """Return the turns that an agent is told, each of the user's with the system prompt in force."""
+    """Return an agent's history, each user turn with the system prompt in force."""
     opened = connection.execute(
         "SELECT after, summary FROM windows WHERE conversation = ? AND agent = ?", (conversation, agent)
     ).fetchone()
@@ -157,7 +157,7 @@ def history(connection: sqlite3.Connection, conversation: int, agent: str) -> tu
 
 
 def told_length(connection: sqlite3.Connection, conversation: int, agent: str) -> int:
-    """Return how many characters `history` has, but for a summary."""
+    """Return the number of characters of `history`, without a summary."""
     (length,) = connection.execute(
         f"SELECT sum(length(t.text)) FROM turns t WHERE conversation = ? AND agent = ? AND {_TOLD} AND number >"  # noqa: S608 - our own words
         " coalesce((SELECT after FROM windows WHERE conversation = t.conversation AND agent = t.agent), 0)",
@@ -167,17 +167,17 @@ def told_length(connection: sqlite3.Connection, conversation: int, agent: str) -
 
 
 def summary_turns(summary: str, system_prompt: str | None) -> tuple[Message, Message]:
-    """Return how a model is told what was said before the turns that follow."""
+    """Return the turns that give a model the summary of the earlier ones."""
     return (
         Message("user", f"A summary of our conversation so far:\n\n{summary}", system_prompt),
-        Message("assistant", "Understood. We go on from there."),
+        Message("assistant", "Understood. We continue from there."),
     )
 
 
 def insert(
     connection: sqlite3.Connection, turn: NewTurn, now: float, *, state: TurnState = "done", run_id: str = ""
 ) -> int:
-    """Add a turn at the end; returns its number."""
+    """Add a turn at the end; return its number."""
     prompt = None
     if turn.system_prompt is not None:
         text = _storable(turn.system_prompt)
@@ -192,19 +192,19 @@ def insert(
 
 
 def _storable(text: str) -> str:
-    """Return the text as SQLite can hold it: half a surrogate pair, from a byte that is no text, is spelt out."""
+    """Return the text as SQLite can store it: a lone surrogate, from a byte that is not text, is escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def stored_usage(tokens_in: int, tokens_out: int, read: int, written: int) -> Usage:
-    """Return the usage that a row's columns stand for."""
+    """Return the usage in a row's columns."""
     return Usage(
         None if tokens_in == _UNKNOWN else tokens_in, None if tokens_out == _UNKNOWN else tokens_out, read, written
     )
 
 
 def stored_ending(stored: str | None) -> tuple[StopReason | None, str]:
-    """Return why an answer ended, and the provider's own word where that is all that is known."""
+    """Return why an answer ended, and the provider's own word if nothing else is known."""
     reason, _, word = (stored or "").partition(" ")
     return (cast("StopReason", reason) if reason else None, word)
 

@@ -1,1 +1,1 @@
-"""Plan and execute. Knows no YAML, provider, file or screen."""
+"""Plan and execute. Must not know YAML, providers, files or screens."""

@@ -1,4 +1,4 @@
-"""The facts that can happen in a run. Every view, record and result is a reader of these."""
+"""The events of a run. Every view, record and result reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RunStatus = Literal["completed", "completed_with_errors", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An error as data: what `LlmOrcError` says, without its traceback."""
+    """An error as data: an `LlmOrcError` without its traceback."""
 
     code: str
     message: str
@@ -26,11 +26,11 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run begins, or another try of it. Agents that run within those in `agents` are known when they start.
+    """The run, or another attempt of it, starts. Agents within those in `agents` are known when they start.
 
-    `limits` says what is limited: then each try is an event, with what it may cost where that is limited.
-    `resumed` lists the agents whose answers an earlier try of the same run already has. With `forked_from`, the
-    answers kept from that run come next: agents that finish and never started here.
+    `limits` says what is limited: then each attempt is an event, with its possible cost if that is limited.
+    `resumed` lists the agents that have answered in an earlier attempt of the same run. With `forked_from`, the
+    answers kept from that run follow: agents that finish and never started here.
     """
 
     at: float  # Unix seconds, like every `at`
@@ -48,7 +48,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class TryStarted:
-    """A try is about to be sent that may cost `most_usd`: durable before it is. `number` is its own in the run."""
+    """An attempt that may cost `most_usd` is about to be sent. `number` is its number in the run."""
 
     at: float
     agent: AgentPath
@@ -58,9 +58,9 @@ class TryStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrySettled:
-    """The try has ended and counts `counts_usd` against the run's limit: its cost, or its most where that is open.
+    """The attempt has ended and counts `counts_usd` against the run's limit: its cost, or its maximum if unknown.
 
-    `number` 0: one of an earlier process, which had no limit and so has kept no try.
+    `number` 0: an attempt of an earlier process, which had no limit and so recorded no attempts.
     """
 
     at: float
@@ -71,7 +71,7 @@ class TrySettled:
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
-    """The agent's turn has come. `kind` is that of its work."""
+    """The agent starts. `kind` is that of its work."""
 
     at: float
     agent: AgentPath
@@ -80,7 +80,7 @@ class AgentStarted:
 
 @dataclass(frozen=True, slots=True)
 class ModelChosen:
-    """A model is about to be asked for the first time, over this access."""
+    """A model is about to be called for the first time, over this access."""
 
     at: float
     agent: AgentPath
@@ -90,7 +90,7 @@ class ModelChosen:
 
 @dataclass(frozen=True, slots=True)
 class AgentDelta:
-    """A piece of the answer as it comes: provisional, never journaled."""
+    """A piece of the answer: provisional, never recorded."""
 
     agent: AgentPath
     text: str
@@ -98,7 +98,7 @@ class AgentDelta:
 
 @dataclass(frozen=True, slots=True)
 class ModelRetrying:
-    """Try number `attempt` starts in `delay_s`; the text streamed so far is void."""
+    """Attempt number `attempt` starts in `delay_s`; the text streamed so far is void."""
 
     at: float
     agent: AgentPath
@@ -109,7 +109,7 @@ class ModelRetrying:
 
 @dataclass(frozen=True, slots=True)
 class ModelSwitched:
-    """Another model or way in takes over, as the configuration allows; text streamed so far is void."""
+    """Another model or access takes over, as the configuration allows; text streamed so far is void."""
 
     at: float
     agent: AgentPath
@@ -120,7 +120,7 @@ class ModelSwitched:
 
 @dataclass(frozen=True, slots=True)
 class AgentNotice:
-    """Something that the agent's person should know: turns left out of a conversation that no longer fits."""
+    """Something that the user should know: turns left out of a conversation that no longer fits."""
 
     at: float
     agent: AgentPath
@@ -139,7 +139,7 @@ class AgentFinished:
 
 @dataclass(frozen=True, slots=True)
 class AgentFailed:
-    """The agent has no answer, and no further try or fallback."""
+    """The agent has no answer, and no further attempt or fallback."""
 
     at: float
     agent: AgentPath
@@ -167,7 +167,7 @@ class RunFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunStopped:
-    """The run ended before its agents did, with their answers kept: Ctrl-C, a time limit."""
+    """The run ended before its agents did, and their answers are kept: Ctrl-C, a time limit."""
 
     at: float
     error: ErrorInfo
@@ -192,10 +192,10 @@ RunEvent = RecordedEvent | AgentDelta
 
 
 class EventSink(Protocol):
-    """Where the engine puts events, in order. What a sink passes on is durable already, except deltas."""
+    """Receives the engine's events, in order. A sink only passes on durable events, except deltas."""
 
     def post(self, event: RecordedEvent) -> None:
-        """Take the event; it becomes durable, and is then shown, soon."""
+        """Take the event; soon it becomes durable, and is then shown."""
         ...
 
     async def commit(self, event: RecordedEvent) -> None:
@@ -203,5 +203,5 @@ class EventSink(Protocol):
         ...
 
     def delta(self, event: AgentDelta) -> None:
-        """Show the event after all those taken before it; it is not kept."""
+        """Show the event after all those taken before it; it is not recorded."""
         ...

@@ -1,4 +1,4 @@
-"""Run a plan: each agent starts the moment its own inputs are there; what happens goes to the sink as events."""
+"""Run a plan: each agent starts as soon as its inputs are available; events go to the sink."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.execution import Clock
     from llm_orc.engine.plan import Plan
 
-_LAST_WORDS_S = 5.0  # how long a cancelled run may take to record that it was
+_LAST_WORDS_S = 5.0  # how long a cancelled run may take to record its cancellation
 
 
 async def execute(
@@ -43,10 +43,10 @@ async def execute(
 ) -> None:
     """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
 
-    An agent that fails takes no other down: those that need it are skipped, or run with what there is where their
-    `requires` says so. The last event is `RunFinished`, or `RunStopped` where `timeout_s` ended the run or the
-    task was cancelled (the cancellation then goes on). Raises nothing of the agents' own: whatever an agent's work
-    raises is that agent's failure, but for `passes`, which stand for what carries the whole run.
+    A failed agent doesn't stop the others: those that need it are skipped, or run with the available answers if
+    their `requires` says so. The last event is `RunFinished`, or `RunStopped` if `timeout_s` ended the run or the
+    task was cancelled (the cancellation then propagates). Agents' exceptions are not raised: whatever an agent's
+    work raises is that agent's failure, except `passes`, errors of what carries the whole run.
     """
     known = {} if done is None else _known(plan, done)
     shared = Shared(call, sink, clock, Slots(max_concurrent), ChildRuns, known, passes)

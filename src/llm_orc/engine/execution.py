@@ -76,7 +76,7 @@ class Execution:
             self._paths = {name: child_of(within, name) for name in self._specs}
         self.outputs: dict[str, AgentOutput] = {}
         self._answers: dict[str, str] = {}
-        self._notes: dict[str, str] = {}  # what is to be said of an answer
+        self._notes: dict[str, str] = {}  # notes about answers
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
             self._keep(name, shared.done[self._paths[name]])
@@ -125,7 +125,7 @@ class Execution:
         self._release(name)
 
     def _release(self, name: str) -> None:
-        """`name` has ended: whoever waited for it alone may go."""
+        """`name` has ended: agents that only waited for it may start."""
         for dependant in self._plan.dependants[name]:
             self._missing[dependant] -= 1
             if self._missing[dependant] == 0 and dependant not in self.outputs:
@@ -160,16 +160,16 @@ class Execution:
             await self._fail_agent(path, began, e)
         except self._shared.passes:
             raise
-        except Exception as e:  # noqa: BLE001 - the seam: a surprise of one agent ends nothing but itself
+        except Exception as e:  # noqa: BLE001 - the seam: an error in one agent ends only that agent
             await self._fail_agent(path, began, as_error(e))
         except asyncio.CancelledError as e:
             if self._shared.passes or _is_cancelled():
                 raise
-            await self._fail_agent(path, began, as_error(e))  # of the agent's own making: nobody cancelled the run
+            await self._fail_agent(path, began, as_error(e))  # raised by the agent: the run goes on
         finally:
             self._slots.release()
         if _is_cancelled():
-            return  # nothing begins any more
+            return  # nothing starts any more
         self._ended(spec.name)
         self._slots.start_ready()
 
@@ -203,7 +203,7 @@ def _is_cancelled() -> bool:
 
 
 class _Observer:
-    """Turns what an agent's call tells us into events. One for each agent."""
+    """Turns the callbacks of an agent's call into events. One for each agent."""
 
     __slots__ = ("agent", "clock", "sink")
 

@@ -1,4 +1,4 @@
-"""What each agent is given: the task and the answers it depends on. Pure: a record can show it again."""
+"""The input of each agent: the task and the answers it depends on. Pure, so a record can reproduce it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def prompt_for(
     answers: Mapping[str, str],
     notes: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the prompt of `agent`; `answers` holds the text of each agent that has completed, and `notes` what is
-    to be said of an answer that is cut, or may be.
+    """Return the prompt of `agent`.
 
-    An agent without dependencies gets the task as it is. Otherwise the parts stand between tags that no part can
-    write: an answer can't end its own block and pose as another agent's.
+    `answers` has the text of each completed agent, `notes` the notes on answers that are or may be truncated.
+
+    An agent without dependencies receives the task unchanged. Otherwise the parts are enclosed in tags that no
+    part can forge: an answer can't end its own block and pass for another agent's.
     """
     if not agent.depends_on:
         return task
@@ -42,10 +43,10 @@ def prompt_for(
 
 
 def _tag(texts: Iterable[str]) -> str:
-    """Return a name that differs for each request, and that no writer of one of the texts can know.
+    """Return a name that differs for each request, and that no author of a text can know.
 
-    It is made of all of them, so a text that held it would have to hold its own hash. The same request has the
-    same one whenever it is made again: a provider's prompt cache and a comparison of two runs know it then.
+    It is a hash of all texts, so a text that contained it would have to contain its own hash. The same request
+    always has the same name, so that a provider's prompt cache and comparisons of runs recognize it.
     """
     digest = hashlib.sha256()
     for text in texts:

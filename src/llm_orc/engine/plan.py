@@ -1,4 +1,4 @@
-"""Put the agents in an order in which everything an agent needs comes before it."""
+"""Order the agents so that everything an agent needs comes before it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _answer(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> str:
 
 
 def stages(plan: Plan) -> tuple[tuple[str, ...], ...]:
-    """Return the agents by their distance from the start: a picture for people, not how they are run."""
+    """Return the agents by their distance from the start: for display, not for execution."""
     depth: dict[str, int] = {}
     for spec in plan.order:
         depth[spec.name] = 1 + max((depth[name] for name in spec.depends_on), default=-1)

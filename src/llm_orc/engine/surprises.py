@@ -1,4 +1,4 @@
-"""An exception that nobody foresaw, as an error of ours: the seam between what may break and all else.
+"""Turn any exception into an error of ours: the seam between code that may break and everything else.
 
 Its traceback goes to the logger `llm_orc` at level DEBUG, which `--debug` shows.
 """
@@ -23,9 +23,9 @@ _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
 def as_error(exception: BaseException) -> LlmOrcError:
-    """Return `exception` as what a person can read: one of ours as it is, what the system says as it says it.
+    """Return `exception` as an error for people: ours unchanged, the system's with its own text.
 
-    Of a call that a surprise has ended nobody knows whether it is billed.
+    Whether a call that ended in this way is billed is unknown.
     """
     if isinstance(exception, LlmOrcError):
         return exception
@@ -35,30 +35,30 @@ def as_error(exception: BaseException) -> LlmOrcError:
 
 
 def _foreign(exception: BaseException) -> LlmOrcError:
-    LOGGER.debug("what nobody foresaw:", exc_info=exception)
+    LOGGER.debug("unexpected error:", exc_info=exception)
     if isinstance(exception, OSError) and not isinstance(exception, TimeoutError):
         where = f" `{exception.filename}`" if exception.filename else ""
-        return StorageError(f"the system says{where}: {exception.strerror or _words(exception)}")
+        return StorageError(f"the system reports{where}: {exception.strerror or _words(exception)}")
     cause = first_cause(exception)
     if isinstance(cause, LlmOrcError):
         return cause
     error = InternalError(
-        f"this is a mistake in llm-orc: `{without_credentials(_words(cause))}`",
-        hint="Run it again as `llm-orc --debug …` and report what it prints",
+        f"an internal error in llm-orc: `{without_credentials(_words(cause))}`",
+        hint="Run it again as `llm-orc --debug …`, and report what it prints.",
     )
     error.__cause__ = exception
     return error
 
 
 def first_cause(exception: BaseException) -> BaseException:
-    """Return what a group of tasks failed with."""
+    """Return the first failure of a task group."""
     while isinstance(exception, BaseExceptionGroup) and exception.exceptions:
         exception = exception.exceptions[0]
     return exception
 
 
 def without_credentials(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """What nobody foresaw may quote anything: hide our credentials, and variables that look like some."""
+    """Mask our credentials, and variables that look like some: an unexpected error may quote anything."""
     for name, value in (os.environ if environ is None else environ).items():
         if len(value) >= 8 and any(word in name.upper() for word in _SECRET_WORDS):
             text = text.replace(value, "***")
@@ -67,6 +67,6 @@ def without_credentials(text: str, environ: Mapping[str, str] | None = None) -> 
 
 def _words(exception: BaseException) -> str:
     name = type(exception).__name__
-    with suppress(Exception):  # its own words may break too
+    with suppress(Exception):  # its own text may fail too
         return one_line(f"{name}: {exception}".removesuffix(": "), _LONGEST)
     return name

@@ -1,1 +1,1 @@
-"""YAML to a valid, frozen `Ensemble`. Runs nothing and touches no network."""
+"""YAML to a valid, frozen `Ensemble`. Must not run anything or use the network."""

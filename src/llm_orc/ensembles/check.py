@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import ModelProfile, Settings
     from llm_orc.storage.yaml_source import KeyPath
 
-_TRUST = "This directory's settings wait for your trust. Read and allow them with: llm-orc trust"
+_TRUST = "This directory's settings need your trust. Read and allow them with `llm-orc trust`."
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A run is refused for `problems`; `warnings` are only said. Both in the order of the file."""
+    """`problems` refuse a run; `warnings` are only reported. Both are in the order of the file."""
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
 def check(parsed: ParsedEnsemble, settings: Settings) -> Findings:
-    """Return what `settings` and the catalogue's names say against the ensemble. Raises nothing."""
+    """Return the conflicts of the ensemble with `settings` and the provider table. Never raises."""
     checker = _Checker(parsed, settings)
     for i, agent in enumerate(parsed.ensemble.agents):
         checker.check_agent(agent, ("agents", i))
@@ -83,11 +83,11 @@ class _Checker:
         question = did_you_mean(model, self._settings.profiles)
         self.problems.append(
             self._document.problem(
-                f"agent `{agent.name}` names the model `{model}` and no provider",
+                f"agent `{agent.name}` names the model `{model}` but no provider",
                 (*path, "model"),
-                hint=f"if it is a profile, write `model_profile:`; {question}"
+                hint=f"If it is a profile, write `model_profile:`. {question}"
                 if question
-                else "add `provider:` beside it, or use `model_profile:`",
+                else "Add `provider:` beside it, or use `model_profile:`.",
             )
         )
 
@@ -100,7 +100,7 @@ class _Checker:
                 self._document.problem(
                     f"agent `{agent.name}` uses the model profile `{name}`, which does not exist",
                     path,
-                    hint=did_you_mean(name, self._settings.profiles) or "see: llm-orc list-profiles",
+                    hint=did_you_mean(name, self._settings.profiles) or "See `llm-orc list-profiles`.",
                 )
             )
         elif name not in self._checked_profiles:
@@ -111,17 +111,17 @@ class _Checker:
                 self._check_profile(agent, following, path)
 
     def _check_use(self, profile: ModelProfile) -> None:
-        """A profile is only checked where an ensemble uses it: one for elsewhere may be unfinished."""
+        """Check a profile that the ensemble uses; unused ones may be unfinished."""
         provider = profile.provider
         if provider is None and profile.model is not None and not names_a_provider(profile.model):
             self._profile_problem(
                 profile,
                 "has a model but no provider",
-                did_you_mean(profile.model, self._providers) or "add `provider:`",
+                did_you_mean(profile.model, self._providers) or "Add `provider:`.",
             )
         elif provider is not None and not self._is_known(provider):
             self._profile_problem(
-                profile, f"names the provider `{provider}`, which is not known", self._provider_hint(provider)
+                profile, f"names the unknown provider `{provider}`", self._provider_hint(provider)
             )
 
     def _profile_problem(self, profile: ModelProfile, what: str, hint: str | None) -> None:
@@ -134,7 +134,7 @@ class _Checker:
         if not self._is_known(name):
             self.problems.append(
                 self._document.problem(
-                    f"{who} names the provider `{name}`, which is not known", path, hint=self._provider_hint(name)
+                    f"{who} names the unknown provider `{name}`", path, hint=self._provider_hint(name)
                 )
             )
 
@@ -144,4 +144,4 @@ class _Checker:
     def _provider_hint(self, name: str) -> str:
         if any(w.key.startswith(f"providers.{name}.") for w in self._settings.withheld):
             return _TRUST
-        return did_you_mean(name, self._providers) or f"known providers: {', '.join(sorted(self._providers))}"
+        return did_you_mean(name, self._providers) or f"Known providers: {', '.join(sorted(self._providers))}."

@@ -1,4 +1,4 @@
-"""Which `options` of an ensemble's agents can't be sent, each with its place, as far as we know who is asked."""
+"""Find `options` of agents that can't be sent, each with its position, as far as models are known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def options_problems(parsed: ParsedEnsemble, settings: Settings) -> list[Problem]:
-    """Return them in the order of the file. A provider that is still to be found is looked at when it is."""
+    """Return the problems in the order of the file. A provider that is chosen later is checked then."""
     problems: dict[Problem, None] = {}
     for i, agent in enumerate(parsed.ensemble.agents):
         for work in needs_of(agent.work).models:
@@ -40,7 +40,7 @@ def _of_agent(
     try:
         choices = choose_models(work, agent.timeout_s, lambda name: find_profile(settings, name), Untrusted())
         known = [(choice, _dialects(choice, settings)) for choice in choices]
-    except LlmOrcError:  # what is wrong with its profiles and providers is said already
+    except LlmOrcError:  # problems with its profiles and providers are already reported
         return
     for choice, dialects in known:
         for problem in refused_options(choice, dialects, settings):
@@ -62,7 +62,7 @@ def _of_profile(choice: ModelChoice, problem: OptionProblem, settings: Settings,
 
 
 def _dialects(choice: ModelChoice, settings: Settings) -> Sequence[DialectName]:
-    """An official CLI is sent no options, so whatever any dialect knows does no harm there."""
+    """Return the dialects; an official CLI is sent no options, so any dialect's options do no harm there."""
     if choice.provider is None:
         return ALL_DIALECTS
     spec = find_provider(choice.provider, settings.providers)

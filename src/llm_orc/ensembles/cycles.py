@@ -1,4 +1,4 @@
-"""Find the circles in who waits for whom, in time linear in agents and dependencies."""
+"""Find cycles of dependencies, in time linear in agents and dependencies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def find_cycles(waits_for: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """Return circles such that no agent is in two of them, at least one for each knot of agents.
+    """Return disjoint cycles, at least one for each strongly connected component.
 
-    Each begins with its first agent in the order of `waits_for`, and ends with it again.
+    Each starts with its first agent in the order of `waits_for`, and ends with it again.
     """
     order = {name: i for i, name in enumerate(waits_for)}
     cycles: list[tuple[str, ...]] = []

@@ -14,8 +14,8 @@ Place = Literal["project", "user", "packaged", "file"]
 class Source:
     """Where an ensemble came from. `path` is absolute; `file` means that the user named the path itself.
 
-    What a project's file or a path says is the user's word only where they trust it (`trusted`); else `withheld`
-    has the keys that do not count.
+    The content of a project's file counts as the user's choice only if it is `trusted`; otherwise `withheld` has
+    the keys without effect.
     """
 
     place: Place
@@ -25,27 +25,27 @@ class Source:
 
     @property
     def is_users(self) -> bool:
-        """Whether what the file says is its user's own word."""
+        """Whether the file's content counts as the user's own choice."""
         return self.trusted or self.place in {"user", "packaged"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Agents with unique names, whose dependencies exist and form no circle (parsing made sure)."""
+    """Agents with unique names, whose dependencies exist and form no cycle (ensured by parsing)."""
 
     name: str
     agents: tuple[AgentSpec, ...]
     description: str = ""
     default_task: str | None = None
     source: Source | None = None
-    conversation: str | None = None  # the conversation that each run goes on with
+    conversation: str | None = None  # the conversation that each run continues
     when_full: WhenFull | None = None
     max_cost_usd: float | None = None  # of each run, over metered accesses
     max_calls: int | None = None  # of each run, retries included
 
     @property
     def is_users(self) -> bool:
-        """Whether what it says is its user's own word; what a program made itself is."""
+        """Whether its content counts as the user's own choice; that of a Python program does."""
         return self.source is None or self.source.is_users
 
     def agent(self, name: str) -> AgentSpec:

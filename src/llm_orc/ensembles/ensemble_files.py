@@ -1,4 +1,4 @@
-"""The ensemble files below a folder, and a cheap look at the name inside each."""
+"""The ensemble files below a folder, and a cheap way to read the name in each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAME = re.compile(
 
 
 def ensemble_files(folder: Path) -> list[Path]:
-    """Return all YAML files below `folder`, sorted, without hidden ones and folders that can't be opened."""
+    """Return all YAML files below `folder`, sorted, without hidden ones and unreadable folders."""
     return sorted(_walk(folder))
 
 
@@ -33,7 +33,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def glance_at_name(path: Path) -> str | None:
-    """Return the ensemble's name without parsing the file; None where only a parser could tell."""
+    """Return the ensemble's name without parsing the file; None if only a parser can tell."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return None

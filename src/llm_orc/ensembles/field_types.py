@@ -27,7 +27,7 @@ def agent_name(value: JsonValue) -> str:
 
 
 def _is_name(name: str) -> bool:
-    """Letters of any script count, and the marks that some scripts write them with."""
+    """True for letters of any script, and the combining marks that some scripts use."""
     if name != name.strip() or not (name[0].isalnum() or name[0] == "_"):
         return False
     return all(c.isalnum() or c in " -_." or unicodedata.category(c)[0] == "M" for c in name)
@@ -41,7 +41,7 @@ def ensemble_name(value: JsonValue) -> str:
     if len(name) > LONGEST_NAME:
         raise WrongValue(f"at most {LONGEST_NAME} characters long")
     if name != name.strip() or not name.isprintable() or "/" in name or "\\" in name or name.startswith("~"):
-        raise WrongValue("one line without `/` and `\\`, with no space around it and no `~` first")
+        raise WrongValue("one line without `/` and `\\`, without surrounding spaces or a leading `~`")
     return name
 
 
@@ -59,7 +59,7 @@ _NAMED: JsonSchema = {
     "the name of an agent, or a list of names",
 )
 def dependencies(value: JsonValue) -> tuple[str, ...]:
-    """Names, or the mappings with `agent_name` of earlier releases; the same name again adds nothing."""
+    """Names, or the mappings with `agent_name` of earlier releases; a repeated name is ignored."""
     if value is None:
         return ()
     items = value if isinstance(value, list) else [value]

@@ -27,11 +27,11 @@ ENSEMBLE_FIELDS: Fields = {
         r"What the ensemble is invoked by: one line, at most 128 characters, no `/` or `\`.",
         "counts",
         required=True,
-        hint="begin the file with `name: my-ensemble`",
+        hint="Start the file with `name: my-ensemble`.",
     ),
     "description": Field(optional(text), "Shown by `llm-orc list-ensembles`.", "counts", is_prose=True),
     "default_task": Field(
-        optional(text), "The task where no input is given.", "counts", default_text="none", is_prose=True
+        optional(text), "The task if no input is given.", "counts", default_text="none", is_prose=True
     ),
     "task": Field(
         optional(text), "The older name of `default_task`; give one of the two.", "counts", is_prose=True
@@ -64,10 +64,10 @@ ENSEMBLE_FIELDS: Fields = {
     ),
     "agents": Field(
         described(anything, "a list of agents"),  # read one by one
-        "At least one agent, each with a name of its own.",
+        "At least one agent, each with a different name.",
         "counts",
         required=True,
-        hint="add `agents:` with a list of mappings, each with a `name`",
+        hint="Add `agents:` with a list of mappings, each with a `name`.",
         is_prose=True,
     ),
 }
@@ -100,12 +100,12 @@ FRAME_FIELDS: Fields = {
     ),
     "conversation": Field(
         optional(boolean),
-        "Whether this agent is told what was said in the conversation.",
+        "Whether this agent receives the conversation's history.",
         "lowers",
-        default_text="`true`, where the ensemble or the command names a conversation",
+        default_text="`true`, if the ensemble or the command names a conversation",
     ),
 }
-"""Where an agent stands in the graph, whatever work it does."""
+"""An agent's place in the graph, whatever work it does."""
 
 
 def agent_fields() -> Fields:

@@ -1,4 +1,4 @@
-"""What an ensemble's file says beyond words: what trust is about, and what is left of it without trust."""
+"""The values of an ensemble's file that need trust, and what takes effect without it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Guarded:
-    """Gathers the guarded values of one document, and takes out what counts for nothing without trust."""
+    """Collects the guarded values of one document, and removes those without effect without trust."""
 
     def __init__(self, document: Located, *, trusted: bool) -> None:
         self.values: list[GuardedValue] = []
@@ -25,7 +25,7 @@ class Guarded:
     def taken(
         self, path: KeyPath, who: str, values: Mapping[str, Any], fields: Mapping[str, Field]
     ) -> dict[str, Any]:
-        """Return those of `values`, the keys of the mapping at `path`, that count; `who` begins their names."""
+        """Return the effective `values` of the mapping at `path`; `who` is the prefix of their names."""
         taken = {}
         for key, value in values.items():
             right = fields[key].right
@@ -34,7 +34,7 @@ class Guarded:
                 continue
             line = self._document.key_at((*path, key)).line
             self.values.append(GuardedValue(f"{who}{key}", value, Origin("project", self._document.file, line)))
-            # Which numbers are lower is seen beside the profile's; of `true` and `false` it is plain.
+            # Numbers are compared with the profile's later; for `true` and `false` the lower one is known.
             if self._trusted or right == "chooses" or (right == "lowers" and value is not True):
                 taken[key] = value
             else:
@@ -43,5 +43,5 @@ class Guarded:
 
 
 def ensemble_digest(values: Iterable[GuardedValue]) -> str:
-    """Return what changes with every change of `values`, and with no other change of their file."""
+    """Return a digest that changes with `values`, and with no other change of their file."""
     return digest_of(sorted([v.key, digest_of(v.value)] for v in values))

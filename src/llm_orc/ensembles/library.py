@@ -23,7 +23,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One ensemble. `shadowed_by` is the file that is found instead when its name is asked for."""
+    """One ensemble. `shadowed_by` is the file that its name finds instead."""
 
     name: str
     description: str
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All ensembles, in the order they are searched, and what is wrong with the files that hold none."""
+    """All ensembles, in search order, and the problems of files without a valid one."""
 
     entries: tuple[Entry, ...]
     broken: tuple[Problem, ...] = ()
@@ -51,7 +51,7 @@ class _Shelf:
 
 
 class Library:
-    """Ensembles in the folders given, nearest first. Reads the files anew for each question."""
+    """Ensembles in the given folders, nearest first. Reads the files again for each query."""
 
     def __init__(self, projects: Sequence[Path], user: Path, packaged: Path = PACKAGED) -> None:
         self._shelves = (
@@ -67,10 +67,10 @@ class Library:
         return cls([folder / "ensembles" for folder in projects], config / "ensembles")
 
     def find(self, name_or_path: str, cwd: Path) -> ParsedEnsemble:
-        """Return the ensemble of that name, the nearest one, or the one in that file.
+        """Return the nearest ensemble of that name, or the one in that file.
 
-        Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` where the one found is broken.
-        Other files, broken or not, make no difference.
+        Raises `EnsembleNotFound` with the closest names, `EnsembleInvalid` if the one found is broken.
+        Other files, broken or not, have no influence.
         """
         if is_path(name_or_path):
             return _at_path(name_or_path, cwd)
@@ -81,11 +81,11 @@ class Library:
         raise self._not_found(name_or_path, cwd)
 
     def packaged(self, name: str) -> Ensemble:
-        """Return an ensemble that comes with the program. Raises `EnsembleNotFound`."""
+        """Return a packaged ensemble. Raises `EnsembleNotFound`."""
         shelf = self._shelves[-1]
         found = _on_shelf(shelf, name)
         if found is None:
-            raise EnsembleNotFound(f"no ensemble called `{name}` comes with this release")
+            raise EnsembleNotFound(f"this release has no packaged ensemble called `{name}`")
         return found.ensemble
 
     def listing(self) -> Listing:
@@ -100,7 +100,9 @@ class Library:
             for entry in sorted(found, key=lambda e: (e.name, e.path.stem != e.name, e.path)):
                 winner = first.setdefault(entry.name, entry)
                 if winner is not entry and winner.place == entry.place and shelf.folder in winner.path.parents:
-                    notices.append(f"`{entry.name}` is in two files: `{winner.path}` is used, not `{entry.path}`")
+                    notices.append(
+                        f"two files contain `{entry.name}`: `{winner.path}` is used, not `{entry.path}`"
+                    )
                 entries.append(entry if winner is entry else _shadowed(entry, winner))
         return Listing(tuple(entries), tuple(broken), tuple(notices))
 
@@ -109,9 +111,9 @@ class Library:
             glance_at_name(path) or path.stem for shelf in self._shelves for path in ensemble_files(shelf.folder)
         ]
         question = did_you_mean(name, names)
-        hint = _capital(question) if question else "See those there are with: llm-orc list-ensembles"
+        hint = question or "List them with `llm-orc list-ensembles`."
         if any((cwd / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
-            hint = f"There is a file of that name here; give its path: ./{name}.yaml"
+            hint = f"There is a file of that name here: use its path, `./{name}.yaml`."
         searched = ", ".join(f"`{shelf.folder}`" for shelf in self._shelves if shelf.place != "packaged")
         return EnsembleNotFound(
             f"no ensemble is called `{name[:200]}`; searched: {searched} and the packaged ones", hint=hint
@@ -119,7 +121,7 @@ class Library:
 
 
 def is_path(name_or_path: str) -> bool:
-    """True for what can't be a name: it has a separator, a YAML file's ending, or begins with `~`."""
+    """True for what can't be a name: it has a separator or a YAML suffix, or starts with `~`."""
     separators = {"/", os.sep, os.altsep} - {None}
     return (
         name_or_path.startswith("~")
@@ -140,12 +142,12 @@ def _at_path(written: str, cwd: Path) -> ParsedEnsemble:
     question = did_you_mean(path.name, siblings)
     raise EnsembleNotFound(
         f"the file `{written[:200]}` does not exist",
-        hint=_capital(question) if question else "See the ensembles there are with: llm-orc list-ensembles",
+        hint=question or "List the ensembles with `llm-orc list-ensembles`.",
     )
 
 
 def _on_shelf(shelf: _Shelf, name: str) -> ParsedEnsemble | None:
-    """Read few files: the one called like the ensemble, those that seem to hold it, the unclear ones."""
+    """Read few files: the one named like the ensemble, those that seem to contain it, the unclear ones."""
     own = [path for path in (shelf.folder / f"{name}{suffix}" for suffix in _SUFFIXES) if _is_file(path)]
     for path in own:
         if glance_at_name(path) in {name, None} and (found := _if_named(path, shelf.place, name)):
@@ -161,7 +163,7 @@ def _on_shelf(shelf: _Shelf, name: str) -> ParsedEnsemble | None:
 
 
 def _if_named(path: Path, place: Place, name: str) -> ParsedEnsemble | None:
-    """Raises `EnsembleInvalid`: a broken file that is meant by this name is what its user wants to hear of."""
+    """Return the ensemble if it has this name. Raises `EnsembleInvalid` if a file with this name is broken."""
     parsed = load_ensemble_file(path, place)
     return parsed if parsed.ensemble.name == name else None
 
@@ -200,7 +202,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

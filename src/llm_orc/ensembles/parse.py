@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ParsedEnsemble:
-    """A valid ensemble, and its document to say where things stand: agent `i` is at `("agents", i)`.
+    """A valid ensemble, and its document with positions: agent `i` is at `("agents", i)`.
 
-    `guarded` is all that it says beyond words: what needs its user's trust where the file is a project's.
+    `guarded` has the values that need trust if the file is a project's.
     """
 
     ensemble: Ensemble
@@ -47,7 +47,7 @@ class ParsedEnsemble:
         return ensemble_digest(self.guarded)
 
     def when_trusted(self) -> ParsedEnsemble:
-        """Return it with all that its file says."""
+        """Return it with all values of its file."""
         source = self.ensemble.source
         return (
             self if source is None else parse_ensemble(self.document, replace(source, trusted=True, withheld=()))
@@ -55,7 +55,7 @@ class ParsedEnsemble:
 
 
 def load_ensemble_file(path: Path, place: Place = "file") -> ParsedEnsemble:
-    """Read and parse one file. Raises `EnsembleInvalid`, also where the file can't be read."""
+    """Read and parse one file. Raises `EnsembleInvalid`, also if the file can't be read."""
     absolute = path.absolute()
     try:
         return parse_ensemble(read_yaml_file(absolute), Source(place, str(absolute)))
@@ -72,9 +72,9 @@ def parse_ensemble_text(text: str, source: Source | None = None) -> ParsedEnsemb
 
 
 def parse_ensemble(document: Located, source: Source | None = None) -> ParsedEnsemble:
-    """Return what counts of the document: all of it where `source` is the user's own, or there is none.
+    """Return the effective part of the document: all of it if `source` is the user's own or None.
 
-    Raises `EnsembleInvalid` with all problems, `EnsembleCycle` where circles are the only kind of problem.
+    Raises `EnsembleInvalid` with all problems, `EnsembleCycle` if cycles are the only kind of problem.
     """
     guard = Guarded(document, trusted=source is None or source.is_users)
     parser = _Parser(document, guard)
@@ -89,7 +89,7 @@ class _Parser:
         self._fields = FieldReader(document)
         self._guard = guard
         self._agents: list[AgentSpec] = []
-        self._index: dict[str, int] = {}  # of every agent that has a usable name, even where the rest is wrong
+        self._index: dict[str, int] = {}  # of every agent with a usable name, even if the rest is wrong
         self._dependencies: dict[str, tuple[str, ...]] = {}
         self._cycle: tuple[str, ...] = ()
         self.values: dict[str, Any] = {}

@@ -3,52 +3,52 @@
 LlmOrcError                   error                     exit 1
 ├─ InputError                 input                          2  the task text or file we were given
 ├─ EnsembleError              ensemble                       3  the YAML, or what it names
-│  ├─ EnsembleNotFound        ensemble_not_found                nothing has that name; the hint has the nearest
+│  ├─ EnsembleNotFound        ensemble_not_found                nothing has that name; the hint names the closest
 │  └─ EnsembleInvalid         ensemble_invalid                  every problem at once
-│     └─ EnsembleCycle        ensemble_cycle                    shows the circle
+│     └─ EnsembleCycle        ensemble_cycle                    shows the cycle
 ├─ SettingsError              settings                       3  the configuration
-│  ├─ ProfileNotFound         profile_not_found                 an agent names a profile that nobody defined
+│  ├─ ProfileNotFound         profile_not_found                 an agent names a profile that is not defined
 │  └─ MissingExtra            missing_extra                     a part of the program that is not installed
 ├─ AuthError                  auth                           4  access to a model
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
-│  ├─ KeyMalformed            key_malformed                     what stands in a key's place can't be one
-│  ├─ MeteredNotAllowed       metered_not_allowed               nobody agreed to pay per token
-│  ├─ NotTrusted              not_trusted                       a project's file sets what only its user may
+│  ├─ KeyMalformed            key_malformed                     the value given as a key can't be one
+│  ├─ MeteredNotAllowed       metered_not_allowed               no consent to pay per token
+│  ├─ NotTrusted              not_trusted                       a project's file sets what only the user may
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
-│  ├─ AccessRefused           access_refused                    a way in that the provider closes to us
-│  ├─ CredentialExpired       credential_expired                one new sign-in is needed
-│  ├─ LoginFailed             login_failed                      a sign-in that came to no credential
-│  ├─ AccessNotSupported      access_not_supported              a way in that this version does not offer
-│  └─ CredentialStoreError    credential_store                  our store is locked, damaged, busy or not ours
+│  ├─ AccessRefused           access_refused                    an auth method that the provider does not allow
+│  ├─ CredentialExpired       credential_expired                a new sign-in is needed
+│  ├─ LoginFailed             login_failed                      a sign-in that ended without a credential
+│  ├─ AccessNotSupported      access_not_supported              an auth method that this version does not offer
+│  └─ CredentialStoreError    credential_store                  the store is locked, damaged, busy or not ours
 ├─ ProviderError              provider                       5  the service
 │  ├─ ProviderUnreachable     provider_unreachable              no connection: network, proxy, certificate
 │  ├─ ProviderOverloaded      provider_overloaded               5xx, 529
 │  ├─ RateLimited             rate_limited                      429, after all retries
 │  ├─ RequestRejected         request_rejected                  400, 422: sending it again won't help
 │  │  ├─ ModelNotFound        model_not_found                   the provider does not know this model
-│  │  └─ PromptTooLarge       prompt_too_large                  more than the model takes
+│  │  └─ PromptTooLarge       prompt_too_large                  more than the model accepts
 │  │     └─ ConversationFull  conversation_full                 its turns no longer fit the model
 │  ├─ ContentRefused          content_refused                   the model or its filter declined
 │  ├─ ReplyUnreadable         reply_unreadable                  what came back is no answer
-│  │  ├─ ToolAttempted        tool_attempted                    it went for a tool where only text was asked for
+│  │  ├─ ToolAttempted        tool_attempted                    a tool was called where only text was requested
 │  │  └─ ReplyCut             reply_cut                         the answer broke off before its end
-│  ├─ ReplyTooLarge           reply_too_large                   more came than `network.max_answer_mb` takes
+│  ├─ ReplyTooLarge           reply_too_large                   more than `network.max_answer_mb` allows
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
-│  │  └─ BatchBudgetExceeded  batch_budget_exceeded             that of a whole batch
+│  │  └─ BatchBudgetExceeded  batch_budget_exceeded             the same for a whole batch
 │  ├─ RunNotFound             run_not_found                     no run has that id, or more than one fits
-│  ├─ RunNotResumable         run_not_resumable                 it is going on elsewhere, or can't be read
+│  ├─ RunNotResumable         run_not_resumable                 it is running elsewhere, or can't be read
 │  ├─ BatchNotFound           batch_not_found                   no batch has that id, or no such row
 │  ├─ ConversationNotFound    conversation_not_found            no conversation has that name
 │  ├─ ConversationBusy        conversation_busy                 another process is in the middle of a turn
 │  └─ RunInterrupted          interrupted                  130  Ctrl-C
-├─ InternalError              internal_error                 1  an internal error of llm-orc: report it
-└─ StorageError               storage                        1  a file or database of ours
-   ├─ StoreBusy               store_busy                        another process works on this file of batches
-   └─ UnsafeFile              unsafe_file                       a link, or somebody else's: not read, not written
+├─ InternalError              internal_error                 1  a bug in llm-orc: please report it
+└─ StorageError               storage                        1  one of the program's files or databases
+   ├─ StoreBusy               store_busy                        another process is using this batch file
+   └─ UnsafeFile              unsafe_file                       a link, or another user's file: not touched
 """
 
 from __future__ import annotations

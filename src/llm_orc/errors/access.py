@@ -13,7 +13,7 @@ class AuthError(LlmOrcError):
 
 
 class NotLoggedIn(AuthError):
-    """`provider` is whom to sign in to, where there is one to name; None: no access to any model was found."""
+    """`provider` is the provider to sign in to; None: no access to any model was found."""
 
     code = "not_logged_in"
 
@@ -23,13 +23,13 @@ class NotLoggedIn(AuthError):
 
 
 class KeyMalformed(AuthError):
-    """A place that should hold an API key holds something else; neither message nor hint repeats it."""
+    """A source that should contain an API key contains something else; no message repeats it."""
 
     code = "key_malformed"
 
 
 class MeteredNotAllowed(AuthError):
-    """`named_in` is the file of an untrusted project that chose what costs money; None: it was merely found."""
+    """`named_in` is the file of an untrusted project that chose what costs money; None: it was only found."""
 
     code = "metered_not_allowed"
 
@@ -45,7 +45,7 @@ class NotTrusted(AuthError):
 
 
 class CredentialRefused(AuthError):
-    """The provider answered 401 or 403; `status` is which, `provider_message` its own words."""
+    """The provider answered 401 or 403; `status` says which, `provider_message` is its own text."""
 
     code = "credential_refused"
 
@@ -58,9 +58,9 @@ class CredentialRefused(AuthError):
 
 
 class AccessRefused(AuthError):
-    """The provider refuses this way in, not this credential's age: a fresh token changes nothing.
+    """The provider refuses this auth method, whatever the credential: a fresh token changes nothing.
 
-    `signature` is a stable word for which refusal it was; `provider_message` are the provider's own words.
+    `signature` is a stable name of the kind of refusal; `provider_message` is the provider's own text.
     """
 
     code = "access_refused"
@@ -81,13 +81,13 @@ class AccessRefused(AuthError):
 
 
 class CredentialExpired(AuthError):
-    """The credential has ended and cannot be renewed: the user signs in again."""
+    """The credential has expired and cannot be refreshed: the user has to sign in again."""
 
     code = "credential_expired"
 
 
 class LoginFailed(AuthError):
-    """A sign-in failed; `error` is the OAuth error code (RFC 6749 §4.1.2.1, §5.2), where the server sent one."""
+    """A sign-in failed; `error` is the OAuth error code (RFC 6749 §4.1.2.1, §5.2), if the server sent one."""
 
     code = "login_failed"
 
@@ -106,7 +106,7 @@ class CredentialStoreError(AuthError):
     """The credential store can't be used now; it was left as it is. `state` says why, in one word:
 
     `locked`, `wrong_key`, `corrupt`, `foreign`, `unsafe`, `busy` (another process holds the lock), `unlockable`
-    (the file system knows no locks) or `unwritable`.
+    (the file system has no locks) or `unwritable`.
     """
 
     code = "credential_store"

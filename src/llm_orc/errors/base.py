@@ -1,4 +1,4 @@
-"""The base of all errors, and those of no family."""
+"""The base of all errors, and the errors of no family."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 
 
 class LlmOrcError(Exception):
-    """Base of all: `message` says what happened and to what, `hint` is the next thing to type."""
+    """The base of all: `message` says what happened to what, `hint` says what to do next."""
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
-    may_be_billed: bool = False  # a call was sent, and it is not sure that nobody bills it
+    may_be_billed: bool = False  # a call was sent and may be billed
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -18,14 +18,14 @@ class LlmOrcError(Exception):
         self.hint = hint
 
     def __copy__(self) -> Self:
-        """Exceptions copy themselves by their arguments, which here don't say it all."""
+        """Exceptions are copied by their arguments, which here are not the whole state."""
         twin = type(self).__new__(type(self), *self.args)
         twin.__dict__.update(self.__dict__)
         return twin
 
 
 class InputError(LlmOrcError):
-    """The task we were given can't be used: too large, not text, given twice, or missing."""
+    """The given task can't be used: too large, not text, given twice, or missing."""
 
     code = "input"
     exit_code = 2

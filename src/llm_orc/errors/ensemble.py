@@ -20,7 +20,7 @@ class EnsembleError(LlmOrcError):
 
 
 class EnsembleNotFound(EnsembleError):
-    """No ensemble has this name; the hint names the nearest."""
+    """No ensemble has this name; the hint names the closest."""
 
     code = "ensemble_not_found"
 

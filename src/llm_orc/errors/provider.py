@@ -1,4 +1,4 @@
-"""Errors of providers: they cannot be reached, refuse, or answer nothing that can be used."""
+"""Errors of providers: they can't be reached, refuse, or send no usable answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from llm_orc.errors.base import LlmOrcError
 
 
 class ProviderError(LlmOrcError):
-    """The provider failed or said no. `status` is the HTTP status (0: none came), `provider_message` its words.
+    """The provider failed or said no. `status` is the HTTP status (0: none came), `provider_message` its text.
 
-    `is_transient` is true where the same request may succeed later; `retry_after_s` is the provider's own wish.
+    `is_transient`: the same request may succeed later; `retry_after_s`: the pause that the provider asks for.
     """
 
     code = "provider"
@@ -40,14 +40,14 @@ class ProviderUnreachable(ProviderError):
 
 
 class ProviderOverloaded(ProviderError):
-    """The provider answered 5xx or 529: it failed or has too much to do."""
+    """The provider answered 5xx or 529: it failed or is overloaded."""
 
     code = "provider_overloaded"
     is_transient = True
 
 
 class RateLimited(ProviderError):
-    """The provider answered 429, also to the last retry."""
+    """The provider answered 429, even to the last retry."""
 
     code = "rate_limited"
     is_transient = True
@@ -66,7 +66,7 @@ class ModelNotFound(RequestRejected):
 
 
 class PromptTooLarge(RequestRejected):
-    """The request has more tokens than the model takes."""
+    """The request has more tokens than the model accepts."""
 
     code = "prompt_too_large"
 
@@ -84,7 +84,7 @@ class ContentRefused(ProviderError):
 
 
 class ReplyUnreadable(ProviderError):
-    """What came back is not an answer of the protocol."""
+    """The reply is not a valid answer of the protocol."""
 
     code = "reply_unreadable"
 
@@ -98,7 +98,7 @@ class ToolAttempted(ReplyUnreadable):
 class ReplyCut(ReplyUnreadable):
     """The answer broke off before its end.
 
-    `would_again`: the same request would break off at the same place, so it is not sent again.
+    `would_again`: the same request would break off at the same point, so it is not retried.
     """
 
     code = "reply_cut"

@@ -42,7 +42,7 @@ class RunNotFound(RunError):
 
 
 class RunNotResumable(RunError):
-    """The run goes on in another process, or its record cannot be read."""
+    """The run is running in another process, or its record can't be read."""
 
     code = "run_not_resumable"
 

@@ -1,4 +1,4 @@
-"""Errors of files and databases of ours."""
+"""Errors of the program's own files and databases."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from llm_orc.errors.base import LlmOrcError
 
 
 class StorageError(LlmOrcError):
-    """A file or database of ours can't be read or written; the message has its path."""
+    """One of the program's files or databases can't be read or written; the message has its path."""
 
     code = "storage"
 
 
 class StoreBusy(StorageError):
-    """Another process works on this file of batches."""
+    """Another process is using this batch file."""
 
     code = "store_busy"
 
 
 class UnsafeFile(StorageError):
-    """A private file that is a link, not a regular file, or not its user's own."""
+    """A private file that is a link, not a regular file, or belongs to another user."""
 
     code = "unsafe_file"

@@ -1,4 +1,4 @@
-"""Batches and their rows as text: one JSON object a line, CSV, and sentences for people. Prints nothing."""
+"""Batches and their rows as text: one JSON object per line, CSV, and sentences for people. Prints nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROW_SCHEMA_VERSION = 1
 
 
 def row_value(about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue) -> dict[str, JsonValue]:
-    """Return a row as one JSON value. `about` is what is known of it without having run it."""
+    """Return a row as one JSON value. `about` is what is known without running it."""
     values: dict[str, JsonValue] = {"schema_version": ROW_SCHEMA_VERSION, **about, "error": error}
     if result is None:
         return {**values, "results": {}, "totals": spend_value(Spend())}
@@ -59,7 +59,7 @@ def row_line(value: Mapping[str, JsonValue]) -> str:
     return line(dict(value)) + "\n"
 
 
-# What makes a cell a formula in a spreadsheet, in wide letters too; a tab or line break before it changes nothing.
+# What makes a cell a formula in a spreadsheet, also in fullwidth characters or after a tab or line break.
 _FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\n", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"[+-]?\d[\d ,._]*(?:[eE][+-]?\d+)?\s?%?")
 _CSV_BEFORE = ("row", "line", "id", "status", "input")
@@ -68,14 +68,14 @@ _CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a table of one batch has beside what every table has: the inputs' own columns, and its agents."""
+    """The additional columns of a batch's table: the inputs' own columns, and its agents."""
 
     own: tuple[str, ...]
     agents: tuple[str, ...]
 
 
 def csv_heading(columns: Columns) -> str:
-    """Return the heading, each name once: an agent or a column called as another one is told apart from it."""
+    """Return the header with unique names: an agent or column named like another one is renamed."""
     taken = [*_CSV_BEFORE, *_CSV_BEHIND]
     agents = [_told_apart("agent", name, taken) for name in columns.agents]
     own = [_told_apart("column", name, taken) for name in columns.own]
@@ -113,23 +113,23 @@ def csv_row(columns: Columns, about: Mapping[str, JsonValue], result: RunResult 
 
 
 def _notes(result: RunResult) -> Iterator[str]:
-    """Yield what a reader of the table can't see: that an answer is cut, or may be."""
+    """Yield notes on answers that are or may be truncated."""
     for agent in result.agents:
         if agent.status == "completed" and (note := end_note(agent.stop_reason, agent.stop_word)):
             yield f"{agent.name} {note}"
 
 
 def _cell(value: JsonValue) -> str:
-    """Return a text as it is, and any other value as JSON."""
+    """Return a text unchanged, and any other value as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _without_formula(cell: JsonValue) -> JsonValue:
-    """Return a text so that a spreadsheet computes nothing: `'` stands before what it would take for a formula.
+    """Return a text with `'` before it if a spreadsheet would interpret it as a formula.
 
-    Numbers stay numbers. It steers no terminal either, as a table may lead to one.
+    Numbers stay numbers. It is printable too, because a table may be shown in a terminal.
     """
     if not isinstance(cell, str):
         return cell

@@ -1,4 +1,4 @@
-"""What is other in one run than in another, as text and as JSON. Prints nothing."""
+"""What differs between two runs, as text and as JSON. Prints nothing."""
 
 from __future__ import annotations
 

@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 CONVERSATION_SCHEMA_VERSION = 1
 _STATES = {
-    "open": "being answered now",
+    "open": "being answered",
     "cut": "cut off before its end",
-    "failed": "failed; not told again",
-    "aside": "kept aside; not told again",
+    "failed": "failed; not part of the history",
+    "aside": "stored separately; not part of the history",
 }
 
 
 def as_text(name: str, turns: Sequence[Turn], earlier: int) -> str:
-    """Return the turns for reading in a terminal; `earlier` is how many stand before them."""
+    """Return the turns for reading in a terminal; `earlier` is the number of turns before them."""
     return "\n".join(_text_lines(name, turns, earlier)) + "\n"
 
 
 def as_markdown(name: str, turns: Sequence[Turn]) -> str:
-    """Return a document: a heading for each turn, what was said as quotations."""
+    """Return a document: a heading for each turn, its text as a quotation."""
     return "\n".join(_markdown_lines(name, turns)) + "\n"
 
 
 def as_json(values: dict[str, JsonValue], turns: Sequence[Turn]) -> str:
-    """Return one JSON document: what is known of the conversation, and its turns in order."""
+    """Return one JSON document: the conversation's data, and its turns in order."""
     return document(
         {"schema_version": CONVERSATION_SCHEMA_VERSION, **values, "turns": [turn_value(turn) for turn in turns]}
     )

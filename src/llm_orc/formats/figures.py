@@ -1,4 +1,4 @@
-"""Numbers as people read them: tokens, seconds, dollars, and who pays."""
+"""Numbers for people: tokens, seconds, dollars, and who pays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def tokens(count: int | None) -> str:
 
 
 def seconds(duration_s: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`: never more figures than one takes in."""
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`: never more digits than needed."""
     if duration_s < 9.95:
         return f"{max(duration_s, 0):.1f} s"
     whole = round(duration_s)
@@ -29,7 +29,7 @@ def seconds(duration_s: float) -> str:
 
 
 def dollars(cost_usd: float | None) -> str:
-    """Two significant figures below a cent, cents above; a cost that is not known is never shown as nothing."""
+    """Two significant figures below a cent, cents above; an unknown cost is never shown as zero."""
     if cost_usd is None:
         return "cost unknown"
     if cost_usd == 0:
@@ -43,7 +43,7 @@ def dollars(cost_usd: float | None) -> str:
 
 
 def charge(billing: Billing | str | None, cost_usd: float | None) -> str:
-    """Return who pays and, where it is per call, how much: `metered $0.0031`, `subscription`, `local`."""
+    """Return who pays and, if calls are billed, how much: `metered $0.0031`, `subscription`, `local`."""
     if billing is None:
         return ""
     if billing == Billing.METERED:
@@ -52,24 +52,24 @@ def charge(billing: Billing | str | None, cost_usd: float | None) -> str:
 
 
 def spent(spend: Spend) -> str:
-    """Return calls and tokens; `1,200+?` where some calls did not say how many."""
+    """Return calls and tokens; `1,200+?` if some calls did not report them."""
     more = "+?" if spend.calls_without_usage else ""
     calls = count(spend.calls, "call")
     return f"{calls}, {tokens(spend.input_tokens)}{more} tokens in, {tokens(spend.output_tokens)}{more} out"
 
 
 def spent_dollars(spend: Spend) -> str:
-    """Return what is known to be spent: `$0.42`, `$0.42+?` where some of it is not known, `cost unknown`."""
+    """Return the known cost: `$0.42`, `$0.42+?` if a part is unknown, or `cost unknown`."""
     return known_dollars(spend.cost_usd, spend.known_cost_usd)
 
 
 def most_dollars(cost_usd: float) -> str:
-    """Return a bound: rounded up, where `dollars` rounds to whole cents."""
+    """Return a bound: rounded up, unlike `dollars`, which rounds to whole cents."""
     return dollars(math.ceil(round(cost_usd * 100, 6)) / 100 if cost_usd >= 0.01 else cost_usd)
 
 
 def known_dollars(cost_usd: float | None, known_cost_usd: float | None) -> str:
-    """Return the cost, or where a part of it is not known, the other part with a mark."""
+    """Return the cost or, if a part of it is unknown, the known part with a mark."""
     if cost_usd is None and known_cost_usd:
         return f"{dollars(known_cost_usd)}+?"
     return dollars(cost_usd)
@@ -86,7 +86,7 @@ def moment(unix_s: float) -> str:
 
 
 def relative(moment: float, now: float) -> str:
-    """Return how far a moment is from now (Unix seconds): `in 55 min 10 s`, `12 s ago`; in days from two on."""
+    """Return the distance from now (Unix seconds): `in 55 min 10 s`, `12 s ago`; from two days on in days."""
     distance = abs(moment - now)
     words = f"{distance / 86400:.0f} days" if distance > 2 * 86400 else seconds(distance)
     return f"in {words}" if moment > now else f"{words} ago"

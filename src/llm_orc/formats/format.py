@@ -1,4 +1,4 @@
-"""What an output format is: a whole result as one text, or one line for each event as it happens."""
+"""The two kinds of output format: a whole result as one text, or one line for each event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm_orc.runs.state import RunResult
 
 @dataclass(frozen=True, slots=True)
 class ResultFormat:
-    """`result` ends with a newline. `error` is what a run that gave no result puts in its place; None: nothing."""
+    """`result` ends with a newline. `error` is written instead if there is no result; None: nothing is."""
 
     result: Callable[[RunResult], str]
     error: Callable[[LlmOrcError], str] | None = None

@@ -1,4 +1,4 @@
-"""Events as they happen, one JSON object a line. `agent_delta` is provisional: a retry makes it void."""
+"""Events as they happen, one JSON object per line. `agent_delta` is provisional: a retry makes it void."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def event_line(event: RunEvent) -> str:
 
 
 def error_line(error: LlmOrcError) -> str:
-    """Return the line that stands for a run which ended with no result."""
+    """Return the line for a run that ended without a result."""
     return line({"type": "error", "error": error_value(error)})
 
 

@@ -1,4 +1,4 @@
-"""A result, or the failure in its place, as one JSON document; `run_result.schema.json` describes both."""
+"""A result, or a failure instead, as one JSON document; `run_result.schema.json` describes both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def error_json(error: LlmOrcError) -> str:
 
 
 def schema() -> str:
-    """Return the published JSON Schema (draft 2020-12) of all that this format writes."""
+    """Return the published JSON Schema (draft 2020-12) of everything that this format writes."""
     return files("llm_orc.formats").joinpath("run_result.schema.json").read_text(encoding="utf-8")
 
 

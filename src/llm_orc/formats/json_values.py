@@ -53,7 +53,7 @@ def usage_value(usage: Usage) -> JsonValue:
 
 
 def spend_value(spend: Spend) -> dict[str, JsonValue]:
-    """`cost_usd` is null where any part of it is not known; what is known is beside it."""
+    """`cost_usd` is null if any part of it is unknown; the known part is beside it."""
     return {
         "calls": spend.calls,
         "input_tokens": spend.input_tokens,

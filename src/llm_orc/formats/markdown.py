@@ -1,4 +1,4 @@
-"""A result as a Markdown report: task, answers under their agents' names, and a table of what they took."""
+"""A result as a Markdown report: task, answers under their agents' names, and a table of usage and cost."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Keep what others wrote from steering the reader's terminal or eye: models, files of a project, servers.
+"""Keep text of models, project files and servers from controlling the terminal or misleading the reader.
 
-The one door for all text that people read. Every control, direction and invisible character is shown as an escape,
-such as `\\x1b` or `\\u202e`, and not sent.
+All text for people passes through here. Control characters, characters that change the direction of text and
+invisible characters are shown as escapes, such as `\\x1b` or `\\u202e`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import json
 import re
 from urllib.parse import quote
 
-# Control characters but tab and newline: an escape sequence can't begin without one of them (ECMA-48).
+# Control characters except tab and newline: every escape sequence starts with one of them (ECMA-48).
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
-# What has no shape of its own (Unicode: Default_Ignorable_Code_Point), what sets the direction of text (UAX 9),
-# separators that only some programs take for a line's end, interlinear marks, and halves of a character.
+# Invisible characters (Unicode: Default_Ignorable_Code_Point), those that set the direction of text (UAX 9),
+# separators that only some programs treat as line ends, interlinear marks, and lone surrogates.
 _SHAPELESS = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -32,25 +32,25 @@ _SHOWN = re.compile(
 _UNDECIDED = "\r\u200c\u200d\ufe0e\ufe0f"
 _SPACE = re.compile(r"\s+")
 _HOST = re.compile(
-    r"""(?:(?<=//)|(?<=@))[^\s/?#@:'"`\\]+"""  # behind a scheme or a user
+    r"""(?:(?<=//)|(?<=@))[^\s/?#@:'"`\\]+"""  # after a scheme or a user
     r"""|[^\s/?#@:'"`\\()\[\]{},;]*\.[^\s/?#@:'"`\\()\[\]{},;]+"""  # a name with a dot
 )
 
 
 def printable(text: str) -> str:
-    """Show what can't be seen, or steers the terminal, as an escape; newlines and tabs stay."""
-    if text.isascii() and text.isprintable():  # as most pieces of a streamed answer are
+    """Show invisible and control characters as escapes; newlines and tabs stay."""
+    if text.isascii() and text.isprintable():  # the usual case for pieces of a streamed answer
         return text
     return _SHOWN.sub(_as_escape, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """Return the text as one printable line, each run of white space as one space."""
+    """Return the text as one printable line, each run of whitespace as one space."""
     return printable(_SPACE.sub(" ", text)).strip()
 
 
 class PrintableStream:
-    """`printable` for a text that comes in pieces; what depends on the next character waits for it."""
+    """`printable` for a streamed text; what depends on the next character waits for it."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -58,25 +58,25 @@ class PrintableStream:
     def feed(self, piece: str) -> str:
         text = self._held + piece
         end = len(text.rstrip(_UNDECIDED))
-        end -= end < len(text) and end > 0  # a joiner is judged by what stands before it, too
+        end -= end < len(text) and end > 0  # a joiner also depends on what precedes it
         self._held = text[end:]
         return printable(text[:end])
 
     def rest(self) -> str:
-        """Return what was held back; the next piece begins a new text."""
+        """Return what was held back; the next piece starts a new text."""
         text, self._held = printable(self._held), ""
         return text
 
 
 def escaped_in_json(encoded: str) -> str:
-    """Escape in a JSON document what `printable` shows as an escape: only its strings hold that, and keep it."""
+    """Escape in a JSON document what `printable` would escape; its strings keep their value."""
     if encoded.isascii() and "\x7f" not in encoded:
         return encoded
     return _SHOWN.sub(_as_json_escape, encoded)
 
 
 def _as_json_escape(match: re.Match[str]) -> str:
-    return "\\u007f" if match[0] == "\x7f" else json.dumps(match[0])[1:-1]  # json leaves this one raw
+    return "\\u007f" if match[0] == "\x7f" else json.dumps(match[0])[1:-1]  # json leaves this one unescaped
 
 
 def _as_escape(match: re.Match[str]) -> str:
@@ -88,9 +88,10 @@ def _as_escape(match: re.Match[str]) -> str:
 
 
 def unmistakable(text: str) -> str:
-    """Return `one_line(text)`, and behind it the ASCII form of every host in another script.
+    """Return `one_line(text)`, followed by the ASCII form of every host name in another script.
 
-    For whatever a person decides on: a letter of another script makes another host that reads like `api.example`.
+    For everything that a person decides on: with a letter of another script, a different host looks like
+    `api.example`.
     """
     line = one_line(text)
     if line.isascii():
@@ -101,12 +102,12 @@ def unmistakable(text: str) -> str:
 
 
 def _ascii_host(host: str) -> str:
-    """Return the host as the name system is asked for it (RFC 3492), label by label."""
+    """Return the host name in its ASCII form (RFC 3492), label by label."""
     return ".".join(label if label.isascii() else _ascii_label(label) for label in host.split("."))
 
 
 def _ascii_label(label: str) -> str:
     try:
         return label.encode("idna").decode("ascii")
-    except UnicodeError:  # no host can have it; its bytes can still be told apart
+    except UnicodeError:  # not a valid host name; its bytes still distinguish it
         return quote(label, safe="")

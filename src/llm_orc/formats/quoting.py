@@ -1,4 +1,4 @@
-"""Show what others wrote inside a document of ours so that no line of theirs can be taken for one of ours."""
+"""Quote foreign text in our documents so that none of its lines passes for one of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _EQUALS = "=\u2550\u2261\ua78a\u1400\u30a0\u2e40\u3013"
-# What begins a section of our text, and the lines behind the last one; also in signs that look like `=`.
+# The start of a section of our text, and the closing lines; also in characters that look like `=`.
 _LIKE_OURS = re.compile(
     rf"[\s>|]*(?:[{_EQUALS}]{{2,}}\s*[^\s{_EQUALS}]"
     r"|(?:total|run|status|conversation|forked\s+from|sandbox)\s*:)",
@@ -25,7 +25,7 @@ _OUR_HEADINGS = frozenset({"summary"})
 
 
 def quoted_text(text: str) -> Iterator[str]:
-    """Yield the lines of an answer as plain text has them, with `| ` before those that look like lines of ours."""
+    """Yield the lines of an answer for plain text, with `| ` before those that look like ours."""
     for line in printable(text).rstrip("\n").split("\n"):
         yield f"| {line}" if _LIKE_OURS.match(unicodedata.normalize("NFKC", line)) else line
 
@@ -33,10 +33,10 @@ def quoted_text(text: str) -> Iterator[str]:
 def quoted_markdown(text: str) -> Iterator[str]:
     """Yield the lines of a Markdown quotation.
 
-    A heading, an open fence or a list of the text ends with the quotation (CommonMark 5.1). Tags of HTML, which
-    don't, are shown as they are written; inside a fence they mean nothing.
+    A heading, an open fence or a list in the text ends with the quotation (CommonMark 5.1). HTML tags, which
+    don't, are shown as written; inside a fence they have no effect.
     """
-    fence: str | None = ""  # the one that is open; None: where fences begin and end is no longer certain
+    fence: str | None = ""  # the open fence; None: it is no longer certain where fences start and end
     for line in printable(text).rstrip("\n").split("\n"):
         shown = line if fence else _TAG.sub("&lt;", line)
         yield f"> {shown}".rstrip()
@@ -49,10 +49,10 @@ def quoted_markdown(text: str) -> Iterator[str]:
 
 
 def heading(agent: str) -> str:
-    """Return an agent's name as it stands over its answer, where `Summary` stands over our own words."""
+    """Return an agent's name as a heading; `Summary` is reserved for our own section."""
     return f"agent {agent}" if agent.casefold() in _OUR_HEADINGS else agent
 
 
 def one_markdown_line(text: str) -> str:
-    """Return the text on one line, without a tag of HTML."""
+    """Return the text on one line, without HTML tags."""
     return _TAG.sub("&lt;", " ".join(printable(text).split()))

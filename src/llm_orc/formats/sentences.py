@@ -1,4 +1,4 @@
-"""What the formats for people say in the same words: canned answers, missing answers, what was spent."""
+"""Sentences that the formats for people share: canned answers, missing answers, cost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
 
 
 def no_answer(agent: AgentResult) -> Iterator[str]:
-    """Yield the lines that stand where a failed or skipped agent's answer would."""
+    """Yield the lines that replace the answer of a failed or skipped agent."""
     if agent.because:
         names = ", ".join(f"`{name}`" for name in agent.because)
         yield f"Skipped: there is no answer from {names}."
@@ -38,13 +38,13 @@ def error_lines(error: ErrorInfo) -> Iterator[str]:
 
 
 def state_note(agent: AgentResult) -> str:
-    """Return what stands behind an agent's name, over its answer: how it ended, unless that was well."""
+    """Return the note after an agent's name: how it ended, unless it completed."""
     state = end_note(agent.stop_reason, agent.stop_word) if agent.status == "completed" else agent.status
     return f" ({state})" if state else ""
 
 
 def agent_figures(agent: AgentResult) -> list[str]:
-    """Return model, tokens, time and who pays, as far as there are any; one part each."""
+    """Return model, tokens, time and who pays, as far as known; one part each."""
     parts = [agent.model] if agent.model else []
     if agent.status == "completed":
         parts.append(token_figures(agent.usage))
@@ -62,13 +62,13 @@ def agent_figures(agent: AgentResult) -> list[str]:
 
 
 def token_figures(usage: Usage) -> str:
-    """Return tokens in and out; of those in, how many the provider had in its cache."""
+    """Return tokens in and out; and how many of those in came from the provider's cache."""
     cached = f" ({tokens(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
     return f"{tokens(usage.input_tokens)} tokens in{cached}, {tokens(usage.output_tokens)} out"
 
 
 def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
-    """Return tokens, time, who pays and how the answer ended, as far as a model gave it; one part each."""
+    """Return tokens, time, who pays and how the answer ended, as far as known; one part each."""
     last = output.last
     if last is None:
         return [seconds(duration_s)]
@@ -78,7 +78,7 @@ def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
 
 
 def calls_of(spend: Spend) -> str:
-    """`3 calls, 1 of unknown cost, and 2 tries without an answer that may be billed`, as far as there are any."""
+    """`3 calls, 1 of unknown cost, and 2 attempts without an answer that may be billed`, as needed."""
     words = count(spend.calls, "call")
     unknown = spend.unknown_costs - spend.unanswered
     if unknown:

@@ -1,4 +1,4 @@
-"""The output formats, a row each. The table is light: a format is loaded when something is written in it.
+"""The output formats, one row each. The table is light: a format is loaded when it is used.
 
 A format is one module with a `FORMAT` and one row here; `tests/formats/suite.py` then tests it.
 """
@@ -34,6 +34,6 @@ FORMAT_NAMES = tuple(FORMATS)
 
 
 def load_format(name: str) -> Format:
-    """Return the format of that name. Raises `KeyError` where there is none."""
+    """Return the format of that name. Raises `KeyError` if there is none."""
     form: Format = import_module(f"llm_orc.formats.{FORMATS[name].module}").FORMAT
     return form

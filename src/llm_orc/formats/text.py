@@ -1,4 +1,4 @@
-"""A result as plain text for people: the answers, then what they took, then `Status: …` as the last line."""
+"""A result as plain text for people: the answers, then usage and cost, then `Status: …` as the last line."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""HTTP for everything above: one session, one interface. Knows no provider and no credential."""
+"""HTTP for everything above: one session, one interface. Must not know providers or credentials."""

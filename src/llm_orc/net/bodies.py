@@ -1,6 +1,6 @@
-"""Read the body of an answer within a bound, unpacked: no server can fill this machine's memory.
+"""Read the body of an answer up to a limit, unpacked: no server can fill this machine's memory.
 
-aiohttp unpacks only as far as is read, so what is counted here is what a body takes, however small it travelled.
+aiohttp unpacks only as far as is read, so the unpacked size is counted, however small the compressed one is.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     import aiohttp
 
 ERROR_PAGE_BYTES = 2**18
-"""As much of an error's body is kept; what is beyond says nothing that the status doesn't."""
+"""So much of an error's body is kept; the rest adds nothing to the status."""
 
 
 class BodyTooLarge(Exception):
     """More than `most` bytes."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"more than {in_words(most)} came")
+        super().__init__(f"more than {in_words(most)} arrived")
         self.most = most
 
 
 async def whole(response: aiohttp.ClientResponse, most: int, move: Callable[[], None]) -> bytes:
     """Return the whole body; `move` is called for each piece.
 
-    Raises `BodyTooLarge`, before anything is read where the server says its size.
+    Raises `BodyTooLarge`, before anything is read if the server states its size.
     """
     if (response.content_length or 0) > most:
         raise BodyTooLarge(most)
@@ -38,7 +38,7 @@ async def whole(response: aiohttp.ClientResponse, most: int, move: Callable[[], 
 
 
 async def beginning(response: aiohttp.ClientResponse, most: int, move: Callable[[], None]) -> bytes:
-    """Return the body's first `most` bytes; the rest is left unread, which costs the connection."""
+    """Return the body's first `most` bytes; the rest is not read, so the connection can't be reused."""
     body, _ = await _up_to(response.content, most, move)
     return body
 
@@ -59,7 +59,7 @@ async def _up_to(content: aiohttp.StreamReader, most: int, move: Callable[[], No
 
 
 def in_words(size: int) -> str:
-    """Return a number of bytes as people write it."""
+    """Return a number of bytes in readable form."""
     for unit, name in ((10**6, "MB"), (10**3, "kB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}" if size < 1000 * unit else f"{size // unit} {name}"

@@ -1,4 +1,4 @@
-"""Find out that nothing listens on a port of this machine, without an HTTP client."""
+"""Detect that nothing listens on a port of this machine, without an HTTP client."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from llm_orc.net.origin import DEFAULT_PORTS, is_loopback
 from llm_orc.net.transport import TransportError, Trouble
 
-_CONNECT_S = 1.0  # a server of this machine takes a connection at once, unless it is overrun
+_CONNECT_S = 1.0  # a server on this machine accepts a connection at once unless it is overloaded
 
 
 async def refuse_closed_port(url: str) -> None:
-    """Raise `TransportError` where `url` leads to a port of this machine on which nothing listens.
+    """Raise `TransportError` if `url` leads to a port of this machine on which nothing listens.
 
-    Connects and hangs up. Returns without an answer where the port is another machine's.
+    Connects and disconnects. Does nothing for a port of another machine.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The event loop that a program without one of its own gets."""
+"""The event loop for a program that has none."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _T = TypeVar("_T")
 
 
 def run_to_end(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run `main` on a loop of its own, uvloop's where that exists. Raises what `main` raises.
+    """Run `main` on a new loop, uvloop's if it is installed. Raises what `main` raises.
 
-    For work that sends many requests. Few are done sooner on Python's own loop, by `asyncio.run`: uvloop takes
+    For work that sends many requests. A few are done sooner on Python's own loop, with `asyncio.run`: uvloop takes
     time to load.
     """
     with _seldom_full_collection(), asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -1,4 +1,4 @@
-"""HTTP for a whole process. The HTTP client is loaded with the first request: what sends none stays quick."""
+"""HTTP for a whole process. The HTTP client is loaded with the first request, so other commands start fast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Http:
     """The one `Transport` of a process: enter it once, share it between all models.
 
-    `max_connections` bounds open sockets; a request waits for a free one without any limit of its own.
+    `max_connections` limits open sockets; a request waits for a free one without a time limit.
     Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; loopback never goes through one.
     """
 
@@ -47,7 +47,7 @@ class Http:
             self._session = None
 
     def check(self, url: str) -> None:
-        """Raise `SettingsError` where a proxy or a bundle of CAs that is set lets nothing be sent there."""
+        """Raise `SettingsError` if a configured proxy or CA bundle can't be used for this URL."""
         self._proxies.of(url)
         if url.startswith("https://"):
             check_bundles(self._settings)

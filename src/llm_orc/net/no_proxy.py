@@ -1,4 +1,4 @@
-"""`NO_PROXY`: which servers are reached directly, as curl, Go and Python programs write it."""
+"""`NO_PROXY`: the servers that are reached directly, in the syntax of curl, Go and Python programs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class _Rule:
 
     port: int | None = None
     network: IPv4Network | IPv6Network | None = None
-    name: str = ""  # "*" in it stands for anything; without one it is the name and all under it
+    name: str = ""  # "*" matches anything; without one it is the name and everything under it
 
     def covers(self, host: str, addresses: Sequence[Address], port: int | None) -> bool:
         if self.port is not None and self.port != port:
             return False
         if self.network is not None:
             return any(address in self.network for address in addresses)
-        if self.name == "<local>":  # as Windows writes it
+        if self.name == "<local>":  # Windows syntax
             return not addresses and "." not in host
         if "*" in self.name:
             return fnmatchcase(host, self.name)
@@ -40,9 +40,9 @@ class _Rule:
 class NoProxy:
     """The rules of one `NO_PROXY`. Names are compared as they are written and never looked up.
 
-    Entries stand between commas or blanks: `*`, names (with all that is under them; `.name` and `*.name` mean the
-    same), names with `*` elsewhere, addresses, networks (`10.0.0.0/8`, `fd00::/8`), each with `:port` where it is
-    for one port, an IPv6 address then in brackets. Raises `SettingsError` for a network that is none.
+    Entries are separated by commas or spaces: `*`, names (with everything under them; `.name` and `*.name` mean
+    the same), names with `*` elsewhere, addresses, networks (`10.0.0.0/8`, `fd00::/8`), each with an optional
+    `:port`, an IPv6 address then in brackets. Raises `SettingsError` for an invalid network.
     """
 
     def __init__(self, written: str, variable: str = "NO_PROXY") -> None:
@@ -63,7 +63,7 @@ def _rules(entry: str, variable: str) -> Iterator[_Rule]:
             yield _Rule(network=ip_network(text.replace("[", "").replace("]", ""), strict=False))
         except ValueError:
             raise SettingsError(
-                f"`{one_line(entry, 80)}` in {variable} is no network",
+                f"`{one_line(entry, 80)}` in {variable} is not a valid network",
                 hint=f"Write networks in {variable} like `10.0.0.0/8` or `fd00::/8`.",
             ) from None
         return
@@ -76,7 +76,7 @@ def _rules(entry: str, variable: str) -> Iterator[_Rule]:
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
-    """An IPv6 address without brackets has colons of its own, and no port."""
+    """Split host and port. An IPv6 address without brackets contains colons, and has no port."""
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit() and (host.endswith("]") or ":" not in host):
         return host, int(port[:6])
@@ -88,7 +88,7 @@ def _plain(host: str) -> str:
 
 
 def _addresses(host: str) -> list[Address]:
-    """The address that `host` is, in both forms where it is an IPv4 one written as IPv6; empty for a name."""
+    """Return the address in `host`, in both forms if it is an IPv4 address written as IPv6; empty for a name."""
     with suppress(ValueError):
         address = ip_address(host.strip("[]").partition("%")[0])
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
@@ -97,7 +97,7 @@ def _addresses(host: str) -> list[Address]:
 
 
 def _ascii(name: str) -> str:
-    """A name as it stands in an address (RFC 5890)."""
+    """Return a name in its ASCII form (RFC 5890)."""
     with suppress(UnicodeError):
         return name if name.isascii() else name.encode("idna").decode()
     return name

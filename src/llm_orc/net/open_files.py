@@ -1,4 +1,4 @@
-"""How many connections may be open at once: as many as the operating system gives this process files."""
+"""How many connections may be open at once: limited by the open files that the system allows this process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 
 _RESERVED = 100  # journal, terminal, pipes of child processes, the event loop's own
 _FEWEST = 16
-_WANTED = 65_536  # beyond this many, more open files bring nothing and cost kernel tables
-_WINDOWS = 500  # its event loop has no limit to ask for; this many sockets are known to work
+_WANTED = 65_536  # more open files than this have no benefit and cost kernel tables
+_WINDOWS = 500  # its event loop reports no limit; this many sockets are known to work
 
 
 def raise_open_files() -> int:
@@ -18,7 +18,7 @@ def raise_open_files() -> int:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     top = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
-    # macOS may call the hard limit unlimited and still refuse more than its kernel's own maximum.
+    # macOS may report an unlimited hard limit and still refuse more than its kernel's maximum.
     for limit in (top, 10_240, 4_096):
         if soft == resource.RLIM_INFINITY or limit <= soft or limit > top:
             continue

@@ -1,4 +1,4 @@
-"""How far the network may be trusted and waited for."""
+"""What is trusted on the network, and how long it is waited for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 class NetworkSettings:
     """Times in seconds; sizes in millions of bytes."""
 
-    ca_file: Path | None = None  # PEM bundle, trusted beside the system's
+    ca_file: Path | None = None  # PEM bundle, trusted in addition to the system's
     connect_timeout_s: float = 15.0
     idle_timeout_s: float = 600.0  # longest silence within a reply
-    answer_timeout_s: float = 3600.0  # longest wait for one whole answer, however lively
+    answer_timeout_s: float = 3600.0  # longest wait for one whole answer
     max_answer_mb: int = 64  # millions of bytes that one answer may have, unpacked
 
     @property

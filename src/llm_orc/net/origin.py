@@ -1,4 +1,4 @@
-"""Origins of URLs (RFC 6454), and which hosts are this machine."""
+"""Origins of URLs (RFC 6454), and which host names are this machine."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     host, port = parts.hostname, parts.port
     if parts.scheme not in DEFAULT_PORTS or not host:
-        raise ValueError("it needs http:// or https:// and a host")
+        raise ValueError("it needs `http://` or `https://` and a host")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("it must not hold a user name or password")
+        raise ValueError("it must not contain a user name or a password")
     host = f"[{host}]" if ":" in host else host
     return (
         f"{parts.scheme}://{host}"

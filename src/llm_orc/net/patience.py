@@ -1,7 +1,7 @@
-"""Time limits that hear first: what came while this process was stopped is read before a limit is declared.
+"""Time limits that read first: what arrived while this process was suspended is read before a limit is declared.
 
-After SIGSTOP, or a machine's sleep, timers are due at once, and an event loop lets them fire before it looks at
-its sockets. So a limit that is due gives the loop one more chance to read.
+After SIGSTOP, or a machine's sleep, timers are due at once, and an event loop fires them before it reads its
+sockets. So a limit that is due gives the loop one more chance to read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _ONE_MORE_CHANCE_S = 0.05
 
 
 class Patience:
-    """Use it as `asyncio.timeout`, in one task: it ends the block where nothing is heard for `limit_s`.
+    """Use it like `asyncio.timeout`, in one task: it ends the block if nothing is heard for `limit_s`.
 
-    It counts from `start`, and anew from each `hear`; what is never heard bounds the whole block. None: no limit.
+    It counts from `start`, and again from each `hear`; without a `hear` it limits the whole block. None: no limit.
     """
 
     __slots__ = ("_handle", "_has_limit", "_heard_at", "_is_asked", "_limit_s", "_loop", "_timeout")
@@ -50,13 +50,13 @@ class Patience:
             self._handle = self._loop.call_later(self._limit_s, self._look)
 
     def hear(self) -> None:
-        """Something came."""
+        """Something arrived."""
         self._heard_at = self._loop.time()
         self._is_asked = False
 
     @property
     def is_over(self) -> bool:
-        """True where the limit has ended the block."""
+        """True if the limit has ended the block."""
         return self._timeout.expired()
 
     def _look(self) -> None:

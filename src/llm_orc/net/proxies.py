@@ -22,11 +22,11 @@ _SYSTEM = "the system's settings"
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`url` may hold a password; in words a proxy is its address and the variable that names it."""
+    """`url` may contain a password; messages show the address and the variable that set it."""
 
     url: str
     named_by: str
-    host: str  # the server that it stands before
+    host: str  # the server that is reached through it
 
     @property
     def shown(self) -> str:
@@ -39,14 +39,14 @@ class Proxy:
 
 
 class Proxies:
-    """Remembers the answer for each server, because asking the environment costs more than a whole request."""
+    """Remembers the proxy of each server, because reading the environment costs more than a whole request."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
         self._known: dict[tuple[str, str, int | None], Proxy | None] = {}
 
     def of(self, url: str) -> Proxy | None:
-        """Return the proxy to use, None for a direct connection.
+        """Return the proxy to use; None: a direct connection.
 
         Raises `SettingsError` for a proxy that can't be used, `ValueError` for a `url` that can't be read.
         """
@@ -58,7 +58,7 @@ class Proxies:
 
 
 def _proxy_of(scheme: str, host: str, port: int | None, environ: Mapping[str, str]) -> Proxy | None:
-    # As Go's net/http does: no proxy on another machine can reach a server on this one.
+    # Like Go's net/http: no proxy on another machine can reach a server on this one.
     if is_loopback(host):
         return None
     written, named_by = _written(scheme, environ)
@@ -78,7 +78,7 @@ def _proxy_of(scheme: str, host: str, port: int | None, environ: Mapping[str, st
 
 def _written(scheme: str, environ: Mapping[str, str]) -> tuple[str, str]:
     for name in (f"{scheme}_proxy", "all_proxy"):
-        # A server that runs us by CGI puts its client's `Proxy:` header into HTTP_PROXY.
+        # A CGI server puts its client's `Proxy:` header into HTTP_PROXY.
         if name == "http_proxy" and "REQUEST_METHOD" in environ and not environ.get(name):
             continue
         written, variable = _first(environ, name)
@@ -88,7 +88,7 @@ def _written(scheme: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _first(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """The lower-case variable counts where both are there, also where it is empty."""
+    """If both variables are set, the lower-case one counts, even if it is empty."""
     variable = name if name in environ else name.upper()
     return environ.get(variable, "").strip(), variable
 
@@ -98,9 +98,9 @@ def _checked(written: str, named_by: str, host: str) -> str:
     kind = text.partition("://")[0].lower()
     problem = ""
     if kind not in {"http", "https"}:
-        problem = f"a `{one_line(kind, 20)}` proxy; only HTTP proxies can be used"
+        problem = f"a `{one_line(kind, 20)}` proxy; only HTTP proxies are supported"
     elif not text.isprintable() or not text.isascii() or " " in text:
-        problem = "a proxy with characters that an address can't have"
+        problem = "a proxy with characters that a URL can't contain"
     else:
         try:
             parts = urlsplit(text)
@@ -108,9 +108,9 @@ def _checked(written: str, named_by: str, host: str) -> str:
                 port = "" if parts.port is None else parts.port  # reading it checks it
                 if port != 0:
                     return f"{kind}://{parts.netloc}"
-            problem = "a proxy without a host" if not parts.hostname else "a proxy with a port that is none"
+            problem = "a proxy without a host" if not parts.hostname else "a proxy with an invalid port"
         except ValueError:
-            problem = "a proxy whose address can't be read"
+            problem = "a proxy whose address can't be parsed"
     raise SettingsError(
         f"{named_by} names {problem}",
         hint=f"Set {named_by} to one like `http://host:8080`, or add `{host}` to NO_PROXY.",

@@ -1,4 +1,4 @@
-"""One session of aiohttp: TLS always checked, nothing followed or remembered. `http.py` loads it when needed."""
+"""One aiohttp session: verifies TLS, ignores redirects and cookies. `http.py` loads it when needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llm_orc.net.proxies import Proxies, Proxy
 
 _LARGE = 2**20  # aiohttp sends larger bodies in pieces only when they come as a file
-_PROXY_REFUSES = 407  # RFC 9110 §15.5.8: it is the proxy's own answer, never the server's
+_PROXY_REFUSES = 407  # RFC 9110 §15.5.8: it comes from the proxy, never from the server
 _GRACE_S = 0.25  # how long to wait for a stream's end, so that its connection can be used again
 
 
@@ -33,7 +33,7 @@ _USER_AGENT = f"LLM-Orchestra/Python {VERSION}"
 
 
 class _Target(NamedTuple):
-    """Where a URL leads. Reading it costs more than looking it up."""
+    """A parsed URL. Parsing costs more than a lookup."""
 
     url: URL
     proxy: Proxy | None
@@ -57,7 +57,8 @@ class Session:
         self._session = aiohttp.ClientSession(
             connector=WatchedConnector(limit=max_connections, limit_per_host=0, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # `total` and `connect` would count the wait for a free connection. `sock_read` is behind the watchdog.
+            # `total` and `connect` would include the wait for a free connection. `sock_read` backs up the
+            # watchdog.
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=None,
@@ -66,7 +67,7 @@ class Session:
             ),
             request_class=WatchedRequest,
             headers={"User-Agent": _USER_AGENT},
-            # Off, because aiohttp would ask the environment, and ~/.netrc for credentials, at every request.
+            # Off, because aiohttp would read the environment, and credentials from ~/.netrc, with every request.
             trust_env=False,
             auto_decompress=True,
         )
@@ -99,7 +100,7 @@ class Session:
                 if watch.trouble is not None:
                     raise self._via(watch.trouble, url) from None
                 raise TransportError(Trouble.TOO_SLOW, f"no whole answer within {limit_s:g} s") from None
-            # aiohttp's errors may hold headers, and so a key: only the reason leaves this room.
+            # aiohttp's errors may contain headers, and so a key: only the reason leaves this room.
             raise self._via(_trouble(e, self._settings), url) from None
         finally:
             self._watchdog.leave(watch)
@@ -139,7 +140,7 @@ class Session:
                 if feed is None or response.content_type == "application/json":
                     return Answer(status, response.headers, await whole(response, most, watch.move))
                 broken = await _stream(response.content, feed, most, watch.move)
-            except ValueError as e:  # not of the request: that was sent
+            except ValueError as e:  # not about the request: it was sent
                 raise TransportError(Trouble.GARBAGE, f"its answer can't be read ({type(e).__name__})") from None
             return Answer(status, response.headers, broken=broken)
 
@@ -153,12 +154,12 @@ class Session:
         return self._tls
 
     def _via(self, error: TransportError, url: str) -> TransportError:
-        """Add who stood in between: a proxy's fault is not the server's."""
+        """Add the proxy in between: its failure is not the server's."""
         trouble, reason = error.trouble, error.reason
         if trouble is Trouble.INVALID:
             return error
         if trouble is Trouble.CERTIFICATE:
-            reason = f"{reason}; trusted are {authorities(self._settings)}"
+            reason = f"{reason}; trusted authorities: {authorities(self._settings)}"
         proxy = self._targets[url].proxy
         if proxy is None:
             return TransportError(trouble, reason)
@@ -168,7 +169,7 @@ class Session:
 
 
 async def _stream(content: aiohttp.StreamReader, feed: Feed, most: int, move: Callable[[], None]) -> str:
-    """Pass the body on as it comes; return why it broke off, or nothing. Raises `BodyTooLarge`."""
+    """Pass the body on as it arrives; return why it broke off, or "". Raises `BodyTooLarge`."""
     left = most
     try:
         while piece := await content.readany():
@@ -187,7 +188,7 @@ async def _stream(content: aiohttp.StreamReader, feed: Feed, most: int, move: Ca
 
 
 async def _await_end(content: aiohttp.StreamReader) -> None:
-    """The dialect has all it wants: read on just long enough for the connection to be reusable."""
+    """The dialect needs no more: continue reading just long enough for the connection to be reusable."""
     if content.at_eof():
         return
     try:
@@ -201,14 +202,14 @@ def _trouble(error: Exception, settings: NetworkSettings) -> TransportError:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return TransportError(Trouble.NOT_SENT, f"no connection within {settings.connect_timeout_s:g} s")
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return TransportError(Trouble.SILENT, f"nothing came for {settings.idle_timeout_s:g} s")
+        return TransportError(Trouble.SILENT, f"no data for {settings.idle_timeout_s:g} s")
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
         return TransportError(Trouble.GARBAGE, "its body can't be unpacked as its `Content-Encoding` says")
     trouble = next((trouble for kinds, trouble in _TROUBLES if isinstance(error, kinds)), Trouble.DROPPED)
     return TransportError(trouble, _reason(error))
 
 
-# The first row that fits counts.
+# The first row that matches counts.
 _TROUBLES: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((TimeoutError,), Trouble.SILENT),
     ((aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError), Trouble.CERTIFICATE),
@@ -224,7 +225,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
         case aiohttp.ClientConnectorDNSError():
-            reason = f"the name `{error.host}` can't be found"
+            reason = f"the host name `{error.host}` can't be resolved"
         case aiohttp.ClientConnectorError():
             reason = f"{error.os_error.strerror or error.os_error} ({error.host}:{error.port})"
         case aiohttp.ClientHttpProxyError():

@@ -1,4 +1,4 @@
-"""Other people's words, made fit for one line of ours."""
+"""Make text of others fit into one line of a message."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import unicodedata
 
 _LONGEST = 300
 _HALVES = re.compile("[\ud800-\udfff]")
-# Letters and symbols without a shape: fillers of Hangul, the blank pattern of Braille.
+# Invisible letters and symbols: the fillers of Hangul, the blank pattern of Braille.
 _SHAPELESS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def one_line(words: str, longest: int = _LONGEST) -> str:
-    """Return `words` on one line, without control or invisible characters, cut to `longest` characters."""
-    # What is far beyond the limit is not even looked at: a provider may answer with megabytes.
+    """Return `words` on one line, without control or invisible characters, shortened to `longest` characters."""
+    # Text far beyond the limit is not processed: a provider may answer with megabytes.
     visible = "".join(" " if c.isspace() else c for c in words[: longest * 4] if _is_shown(c))
     line = " ".join(visible.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def is_blank(text: str) -> bool:
-    """True where nobody sees anything: no text, white space, or only characters that have no shape."""
+    """True if there is nothing to see: no text, whitespace, or only invisible characters."""
     beginning = text[:100]
     return not any(map(_has_shape, beginning)) and not any(map(_has_shape, set(text)))
 
@@ -30,7 +30,7 @@ def _has_shape(character: str) -> bool:
 
 
 def has_halves(text: str) -> bool:
-    """True where `text` holds half of a UTF-16 pair, which no file and no terminal can take."""
+    """True if `text` contains half of a UTF-16 pair, which no file and no terminal accepts."""
     return not text.isascii() and _HALVES.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Whose certificates are trusted: the system's or those of `SSL_CERT_FILE`, and `network.ca_file` beside them."""
+"""Trusted certificates: the system's or those of `SSL_CERT_FILE`, and in addition `network.ca_file`."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _VARIABLE = "SSL_CERT_FILE"
 
 
 def check_bundles(settings: NetworkSettings) -> None:
-    """Raise `SettingsError` where a bundle that is named holds no certificate: quick, before anything is sent."""
+    """Raise `SettingsError` if a configured bundle contains no certificate: fast, before anything is sent."""
     for path, named_by in _named(settings):
         try:
             content = path.read_bytes()
         except OSError as e:
             raise _unusable(path, named_by, e.strerror or str(e)) from None
         if not any(begin in content for begin in _BEGINS):
-            raise _unusable(path, named_by, "there is no PEM certificate in it")
+            raise _unusable(path, named_by, "it contains no PEM certificate")
 
 
 def tls_context(settings: NetworkSettings) -> ssl.SSLContext:
-    """Raises `SettingsError` where a bundle can't be used."""
+    """Return the TLS context. Raises `SettingsError` if a bundle can't be used."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(("http/1.1",))
     for path, named_by in _named(settings):
-        # OpenSSL says nothing of a file of the environment that it can't read: so it is read here too.
+        # OpenSSL doesn't report a file of the environment that it can't read, so it is read here too.
         try:
             context.load_verify_locations(cafile=path)
         except (OSError, ssl.SSLError) as e:
@@ -46,7 +46,7 @@ def tls_context(settings: NetworkSettings) -> ssl.SSLContext:
 
 
 def authorities(settings: NetworkSettings) -> str:
-    """Say whose certificates count."""
+    """Describe which certificates are trusted."""
     named = [f"`{path}` (from {named_by})" for path, named_by in _named(settings)]
     if not os.environ.get(_VARIABLE):
         folder = os.environ.get("SSL_CERT_DIR")
@@ -62,12 +62,12 @@ def _named(settings: NetworkSettings) -> list[tuple[Path, str]]:
 
 def _said(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return "there is no PEM certificate in it, or a damaged one"
+        return "it contains no PEM certificate, or a damaged one"
     return error.strerror or one_line(str(error))
 
 
 def _unusable(path: Path, named_by: str, why: str) -> SettingsError:
     return SettingsError(
         f"the CA file `{path}` (from {named_by}) can't be used: {why}",
-        hint=f"Set {named_by} to a file of PEM certificates, or take it away.",
+        hint=f"Set {named_by} to a file of PEM certificates, or remove it.",
     )

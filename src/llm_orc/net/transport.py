@@ -1,4 +1,4 @@
-"""What a model needs of HTTP: one request out, one answer back. `http.py` is the one that ships."""
+"""What a model needs from HTTP: one request out, one answer back. `http.py` implements it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import Enum
 from typing import Protocol
 
 Feed = Callable[[bytes], bool]
-"""Takes one piece of a streamed body as it comes; True when nothing after it matters."""
+"""Takes one piece of a streamed body as it arrives; returns True if nothing after it matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer with any status. Header names are found whatever their case.
+    """An answer with any status. Header names are case-insensitive.
 
-    `body` is empty where it went to a `Feed`; `broken` then says why the stream ended before its end, if it did.
+    `body` is empty if it went to a `Feed`; `broken` then says why the stream broke off, if it did.
     """
 
     status: int
@@ -25,22 +25,22 @@ class Answer:
 
 
 class Trouble(Enum):
-    """How far a request came that got no whole answer."""
+    """How far a request without a complete answer got."""
 
-    NOT_SENT = "not sent"  # no connection: name not found, refused, connect time-out, proxy
-    CERTIFICATE = "certificate"  # not sent either: the server could not prove its name
+    NOT_SENT = "not sent"  # no connection: name not resolved, refused, connect timeout, proxy
+    CERTIFICATE = "certificate"  # not sent either: the server's certificate was not accepted
     DROPPED = "dropped"  # sent, then the connection ended; the provider may have worked on it
-    SILENT = "silent"  # sent, then nothing for longer than the idle time-out
-    TOO_SLOW = "too slow"  # sent, and the answer did not come to its end in time
-    TOO_LARGE = "too large"  # sent, and more came than is taken; the rest was left unread
-    GARBAGE = "garbage"  # sent, and what came back isn't HTTP
+    SILENT = "silent"  # sent, then no data for longer than the idle timeout
+    TOO_SLOW = "too slow"  # sent, and the answer did not end in time
+    TOO_LARGE = "too large"  # sent, and the answer exceeded the limit; the rest was not read
+    GARBAGE = "garbage"  # sent, and what came back is not HTTP
     INVALID = "invalid"  # not sent: the URL or a header can't be put on the wire
 
 
 class TransportError(Exception):
-    """No whole answer. `reason` is fit for a message: no secret, one line.
+    """No complete answer. `reason` can be shown: no secret, one line.
 
-    `hint` says what to do where the transport knows better than its caller: it alone knows the way that was taken.
+    `hint` says what to do if the transport knows better than its caller: only it knows the proxy that was used.
     """
 
     def __init__(self, trouble: Trouble, reason: str, hint: str = "") -> None:
@@ -51,10 +51,10 @@ class TransportError(Exception):
 
 
 class Transport(Protocol):
-    """Sends requests: no redirects, no cookies, no retries; whatever status comes is an `Answer`."""
+    """Sends requests: no redirects, no cookies, no retries; any status is an `Answer`."""
 
     def check(self, url: str) -> None:
-        """Raise `SettingsError` where a proxy or a bundle of CAs that is set lets nothing be sent there."""
+        """Raise `SettingsError` if a configured proxy or CA bundle can't be used for this URL."""
         ...
 
     async def send(
@@ -68,9 +68,9 @@ class Transport(Protocol):
         limit_s: float | None = None,
         most_bytes: int | None = None,
     ) -> Answer:
-        """Send and read the whole answer, within `limit_s` and `most_bytes`, or what the settings allow.
+        """Send and read the whole answer, within `limit_s` and `most_bytes`, or the limits of the settings.
 
-        With `feed`, a 2xx body that isn't plain JSON goes there piece by piece. Of another status' body only the
-        beginning is kept. Raises `TransportError`, and `SettingsError` as `check` does.
+        With `feed`, a 2xx body that isn't plain JSON goes there piece by piece. Of the body of any other
+        status only the beginning is kept. Raises `TransportError`, and `SettingsError` as `check` does.
         """
         ...

@@ -1,8 +1,8 @@
-"""See that every exchange moves: one clock for all that are under way, instead of a timer for each piece of each.
+"""Watch that every exchange makes progress, with one clock for all of them instead of a timer for each piece.
 
-Time is counted in ticks of the event loop. A process that was stopped (SIGSTOP) has missed ticks and not seen
-silence, so what has come meanwhile is read before anybody is called silent. And a connection whose answer could
-not be read as HTTP is noticed here, because aiohttp leaves its reader waiting.
+Time is counted in ticks of the event loop. A process that was suspended (SIGSTOP) has missed ticks and has not
+seen silence, so what arrived meanwhile is read before a server is called silent. A connection whose answer is no
+valid HTTP is noticed here too, because aiohttp leaves its reader waiting.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import TransportError, Trouble
 
 _LONGEST_TICK_S, _SHORTEST_TICK_S = 1.0, 0.01
-_TICKS = 8  # in the shortest limit, at least
+_TICKS = 8  # at least so many in the shortest limit
 _CONNECTING = 4  # times the limit of one connect: several addresses, a proxy, TLS
 _DEAF = 2  # ticks after the connection's end, in which its last bytes are read
 
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """One exchange. `moved` is when its last piece came; nothing is counted while it waits for its turn."""
+    """One exchange. `moved` is when its last piece arrived; no time is counted while it waits for a connection."""
 
     watchdog: Watchdog
     deadline: asyncio.Timeout
@@ -43,7 +43,7 @@ class Watch:
     def tick(self, now: int) -> None:
         limits = self.watchdog
         if now - self.moved > limits.idle:
-            self._end(Trouble.SILENT, f"nothing came for {limits.settings.idle_timeout_s:g} s")
+            self._end(Trouble.SILENT, f"no data for {limits.settings.idle_timeout_s:g} s")
         elif now - self.began > limits.answer:
             self._end(Trouble.TOO_SLOW, f"no whole answer within {limits.settings.answer_timeout_s:g} s")
         elif now - self.connecting > limits.connect:
@@ -52,7 +52,7 @@ class Watch:
         elif self.response is not None and _is_lost(self.response):
             self.deaf += 1
             if self.deaf > _DEAF:
-                self._end(Trouble.GARBAGE, "its body is not written as HTTP wants it")
+                self._end(Trouble.GARBAGE, "its body is not valid HTTP")
 
     def _end(self, trouble: Trouble, reason: str) -> None:
         if self.trouble is None:
@@ -62,7 +62,7 @@ class Watch:
 
 @dataclass(slots=True)
 class Watchdog:
-    """The exchanges of one `Http`. Ticks only while there are some."""
+    """Watches the exchanges of one `Http`. Ticks only while there are any."""
 
     settings: NetworkSettings
     ticks: int = 0
@@ -109,7 +109,7 @@ _CURRENT: ContextVar[Watch] = ContextVar("watch")
 
 
 class WatchedConnector(aiohttp.TCPConnector):
-    """Tells the watch of an exchange when a connection is being made for it, proxies included."""
+    """Tells the watch of an exchange when its connection is being established, including through a proxy."""
 
     async def _create_connection(self, *args: Any) -> Any:
         watch = _CURRENT.get()
@@ -121,7 +121,7 @@ class WatchedConnector(aiohttp.TCPConnector):
 
 
 class WatchedRequest(aiohttp.ClientRequest):
-    """Tells the watch of an exchange when it has its connection and goes out."""
+    """Tells the watch of an exchange when it has a connection and is sent."""
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         watch = _CURRENT.get()
@@ -130,7 +130,7 @@ class WatchedRequest(aiohttp.ClientRequest):
 
 
 def _is_lost(response: aiohttp.ClientResponse) -> bool:
-    """The connection is gone, and its answer neither whole nor known to be broken."""
+    """The connection is gone, and its answer is neither complete nor known to be broken."""
     content, connection = response.content, response.connection
     if connection is None or content.is_eof() or content.exception() is not None:
         return False

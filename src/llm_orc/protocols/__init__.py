@@ -1,1 +1,1 @@
-"""The server side of wire protocols: requests read, answers written. Knows no ensemble and no model."""
+"""The server side of wire protocols: reads requests, writes answers. Must not know ensembles or models."""

@@ -168,7 +168,7 @@ def _messages(value: JsonValue) -> tuple[Message, ...]:
 
 
 def _up_to_the_last_mark(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """A mark keeps all that stands before it too."""
+    """Return the input up to the last mark, which also caches everything before it."""
     blocks: list[Mapping[str, JsonValue]] = []
     for content in (body.get("system"), *(m.get("content") for m in objects(body.get("messages")))):
         blocks += [{"text": content}] if isinstance(content, str) else objects(content)
@@ -203,7 +203,7 @@ def _stop_details(reply: ServedReply) -> JsonValue:
 
 
 def _usage(reply: ServedReply, output_tokens: int) -> JsonValue:
-    """Here, unlike in the other dialects, `input_tokens` leaves out what the cache read or wrote."""
+    """Return the usage; unlike in other dialects, `input_tokens` excludes cache reads and writes."""
     usage = reply.usage
     return {
         "input_tokens": usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens,

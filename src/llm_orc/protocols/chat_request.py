@@ -1,4 +1,4 @@
-"""What a request asks, the same whatever dialect it came in, and how a pretend provider says no."""
+"""A chat request, independent of its dialect, and the refusal of a pretend provider."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JsonObject = dict[str, JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class ArrivedRequest:
-    """A request with a JSON object as its body. `path_model` and `path_verb` are set where the path has them."""
+    """A request with a JSON object as its body. `path_model` and `path_verb` are set if the path has them."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -37,8 +37,8 @@ class ChatRequest:
     stream: bool = False
     max_tokens: int | None = None
     wants_json: bool = False
-    wants_usage: bool = True  # OpenAI's chat streams count only when told to
-    cached_parts: tuple[str, ...] = ()  # system prompt and turns that the provider would keep in its prompt cache
+    wants_usage: bool = True  # OpenAI's chat streams report usage only on request
+    cached_parts: tuple[str, ...] = ()  # system prompt and turns that the provider would cache
 
     @property
     def prompt(self) -> str:
@@ -52,7 +52,7 @@ class ChatRequest:
 
 
 class Rejected(Exception):
-    """The provider says no. Every dialect has its own way to write this down.
+    """The provider refuses. Every dialect has its own format for this.
 
     `param` and `error_code` are OpenAI's; `body` replaces the dialect's own error document. `keeps_limit_headers`
     False leaves the dialect's own headers out.
@@ -82,7 +82,7 @@ class Rejected(Exception):
 
 
 def objects(value: JsonValue) -> Iterator[JsonObject]:
-    """The objects of a JSON array; nothing where it is something else."""
+    """Return the objects of a JSON array; nothing for anything else."""
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))
 
@@ -103,7 +103,7 @@ def whole_number(value: JsonValue) -> int | None:
 
 
 def within(value: JsonValue, *path: str) -> JsonValue:
-    """The value at `path` inside nested objects, None where there is none."""
+    """Return the value at `path` in nested objects, None if there is none."""
     for key in path:
         if not isinstance(value, dict):
             return None

@@ -1,4 +1,4 @@
-"""What each wire protocol must supply; everything else about serving it is the same for all."""
+"""The interface of a wire protocol; everything else about serving it is shared."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Dialect(Protocol):
     """
 
     name: DialectName
-    base_path: str  # what this protocol's clients want after the origin
+    base_path: str  # what this protocol's clients append to the origin
     paths: tuple[str, ...]  # in the router's notation
-    not_json: str  # what it says of a body that isn't a JSON object
+    not_json: str  # its error for a body that isn't a JSON object
     overloaded_status: int
 
     def read(self, arrived: ArrivedRequest) -> ChatRequest:
@@ -35,15 +35,15 @@ class Dialect(Protocol):
         ...
 
     def credential(self, headers: Mapping[str, str]) -> str:
-        """Return the key or token that came with the request, bare; empty where none did."""
+        """Return the bare key or token of the request; empty if there is none."""
         ...
 
     def wrong_key(self) -> Rejected:
-        """Return what it says to a key or token that it doesn't know."""
+        """Return its error for an unknown key or token."""
         ...
 
     def too_long(self, tokens: int, most: int) -> Rejected:
-        """Return what it says to more input than the model takes."""
+        """Return its error for more input than the model accepts."""
         ...
 
     def whole(self, reply: ServedReply) -> JsonValue: ...
@@ -61,7 +61,7 @@ class Dialect(Protocol):
     def request_id(self, number: int) -> str: ...
 
     def headers(self, request_id: str, now: float, *, exhausted: bool) -> dict[str, str]:
-        """Return the headers of every response; `exhausted` where its limit of requests is used up."""
+        """Return the headers of every response; `exhausted` if the request limit is used up."""
         ...
 
 

@@ -70,7 +70,7 @@ class GeminiDialect:
         return headers.get("x-goog-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
 
     def wrong_key(self) -> Rejected:
-        """Google's answer to a wrong key is a 400; only the reason in its details tells what it means."""
+        """Return Google's answer to a wrong key: a 400 whose details give the reason."""
         return Rejected(400, "API key not valid. Please pass a valid API key.", error_code="API_KEY_INVALID")
 
     def too_long(self, tokens: int, most: int) -> Rejected:
@@ -112,12 +112,12 @@ class GeminiDialect:
         return f"sandbox{number:012}"
 
     def headers(self, request_id: str, now: float, *, exhausted: bool) -> dict[str, str]:
-        """Gemini tells neither limits nor a request's id in headers."""
+        """Gemini's headers have neither limits nor a request id."""
         return {"server-timing": "gfet4t7; dur=1"}
 
 
 def _either(value: JsonValue, camel: str, snake: str) -> JsonValue:
-    """Google's JSON takes both spellings of every field."""
+    """Google's JSON accepts both spellings of every field."""
     found = within(value, camel)
     return within(value, snake) if found is None else found
 

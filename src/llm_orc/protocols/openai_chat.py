@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, which most other servers speak as well: `POST /v1/chat/completions`."""
+"""OpenAI's Chat Completions, which most other servers support too: `POST /v1/chat/completions`."""
 
 from __future__ import annotations
 

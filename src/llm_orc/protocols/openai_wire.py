@@ -71,7 +71,7 @@ def error_object(rejected: Rejected) -> dict[str, JsonValue]:
 
 
 def required(body: Mapping[str, JsonValue], name: str) -> JsonValue:
-    """Return a field of the body; `Rejected` as OpenAI words it where there is none."""
+    """Return a field of the body; raises `Rejected` with OpenAI's text if it is missing."""
     if body.get(name) is None:
         message = f"Missing required parameter: '{name}'."
         if name == "model":

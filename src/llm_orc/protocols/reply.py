@@ -10,7 +10,7 @@ Stop = Literal["end", "max_tokens", "refusal"]
 
 @dataclass(frozen=True, slots=True)
 class ServedUsage:
-    """What a canned answer took; `input_tokens` includes the cached ones."""
+    """The usage of an answer; `input_tokens` includes cached ones."""
 
     input_tokens: int
     output_tokens: int

@@ -1,1 +1,1 @@
-"""The services that answer. Knows no ensemble, no run, and not where a credential came from."""
+"""The services that answer. Must not know ensembles, runs, or where a credential came from."""

@@ -1,4 +1,4 @@
-"""What every model looks like from above: a request in, a reply out, and someone who watches it come."""
+"""The interface of every model: a request in, a reply out, and an observer of the stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "oth
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is asked; opens every error message."""
+    """The provider and model that are called; every error message starts with it."""
 
     provider: str
     model: str
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `system_prompt` is the one in force when the user said it, and no part of what is said."""
+    """One turn. `system_prompt` is the one in force when the user said it; it is not part of the content."""
 
     role: Role
     content: str
@@ -39,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None: it did not say, or nothing that can be true (`providers.usage`).
+    """Tokens as the provider counted them; None: it did not say, or nothing plausible (`providers.usage`).
 
     `input_tokens` includes those read from and written to its cache.
     """
@@ -48,12 +48,12 @@ class Usage:
     output_tokens: int | None = None
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
-    cost_usd: float | None = None  # only where the provider itself states it
-    at_list_price: bool = True  # False: it says that it served the call in a way that its price list does not have
+    cost_usd: float | None = None  # only if the provider itself states it
+    at_list_price: bool = True  # False: the provider reports a service tier that its price list doesn't have
 
     @property
     def tokens(self) -> int | None:
-        """All of them, in and out."""
+        """The sum of input and output."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
@@ -78,31 +78,31 @@ def _sum_of(one: _Number | None, other: _Number | None) -> _Number | None:
 
 
 NO_USAGE = Usage(0, 0)
-"""Of what was not asked."""
+"""The usage of a call that was not made."""
 
 
 class Try(Protocol):
-    """One try of a call, as whoever counts what it may cost sees it."""
+    """One attempt of a call, as the budget sees it."""
 
     async def sending(self) -> None:
-        """Awaited immediately before the try is sent. Raises where it may not be."""
+        """Awaited immediately before the attempt is sent. Raises if it may not be sent."""
         ...
 
     def answered(self, reply: Reply) -> None:
-        """The whole answer has come."""
+        """The whole answer has arrived."""
         ...
 
 
 Permit = Callable[[int], AbstractAsyncContextManager[Try]]
-"""Entered with the size in bytes of what is to be sent, and left when the try has ended, however it has."""
+"""Entered with the size of the request in bytes, and left when the attempt has ended, however it ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call. `options` go into the provider's request body as they are.
+    """One call. `options` go into the provider's request body unchanged.
 
-    `conversation` says that more turns of this one may come: a provider's prompt cache is then asked to keep it,
-    and a model that has a process for each conversation keeps that. Each try is made within a `permit`.
+    `conversation` says that more turns may follow: a provider's prompt cache is then asked to keep it, and a model
+    with a process for each conversation keeps that. Each attempt is made within a `permit`.
     """
 
     messages: tuple[Message, ...]
@@ -117,37 +117,37 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. `model` is the one that the provider says answered."""
+    """A complete answer. `model` is the one that answered, according to the provider."""
 
     text: str
     model: str
     usage: Usage = field(default_factory=Usage)
     stop_reason: StopReason = "end_turn"
     request_id: str = ""
-    stop_word: str = ""  # the provider's own, where nobody knows what it means
+    stop_word: str = ""  # the provider's own word, if its meaning is unknown
 
 
 class ReplyObserver(Protocol):
     """Watches one call. Both methods return at once and raise nothing."""
 
     def text(self, piece: str) -> None:
-        """A piece of the answer came. Provisional until the reply is returned."""
+        """A piece of the answer arrived. Provisional until the reply is returned."""
         ...
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        """The try failed with `error`; number `attempt` (from 2) starts in `delay_s`. Text so far is void."""
+        """The attempt failed with `error`; number `attempt` (from 2) starts in `delay_s`. Text so far is void."""
         ...
 
 
 class ModelInterface(ABC):
-    """A model behind some access. `name` is the model's id at `provider`."""
+    """A model over some access. `name` is the model's id at `provider`."""
 
     provider: str
     name: str
 
     @abstractmethod
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
-        """Return the model's answer; stream it to `observer` while it comes, where there is one.
+        """Return the model's answer; stream it to `observer`, if there is one.
 
-        Retries what is transient. Raises `ProviderError`, or `AuthError` where access was refused.
+        Retries transient failures. Raises `ProviderError`, or `AuthError` if access was refused.
         """

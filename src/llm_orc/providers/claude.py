@@ -1,4 +1,4 @@
-"""Claude over the Anthropic API: with an API key, or with an OAuth token and the system prompt that it demands."""
+"""Claude over the Anthropic API: with an API key, or with an OAuth token and its required system prompt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FixedPromptModel(HttpModel):
 
 
 class OAuthClaudeModel(FixedPromptModel):
-    """Claude with the token of a Claude subscription. Tells a closed way in from a token that is merely old."""
+    """Claude with a subscription's token. Distinguishes a refused auth method from an expired token."""
 
     def _failure(self, answer: Answer) -> LlmOrcError:
         words = self._dialect.words(answer.body)

@@ -1,4 +1,4 @@
-"""Where a model is reached: its base URL, and the origin that a credential may go to."""
+"""The address of a model: its base URL, and the origin that a credential may be sent to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Endpoint:
     origin: str  # scheme://host[:port], as in Authoriser.origin and Access.endpoint
     headers: Mapping[str, str] = field(default_factory=dict)
     key_hint: str = ""  # what to do about a refused credential
-    credential: str = "credential"  # which one it is and where it came from, in words
+    credential: str = "credential"  # describes the credential and its source
 
     @property
     def is_loopback(self) -> bool:
@@ -53,7 +53,7 @@ def endpoint_of(
     address = base_url or spec.base_url
     if not address:
         raise SettingsError(
-            f"Provider `{spec.name}` needs to know where its server is.",
+            f"provider `{spec.name}` needs the address of its server",
             hint=f"Set `providers.{spec.name}.base_url` in config.yaml, like `http://127.0.0.1:8000/v1`.",
         )
     clean = check_base_url(address, spec.name)
@@ -86,7 +86,7 @@ def _key_hint(spec: ProviderSpec) -> str:
 
 
 def check_base_url(base_url: str, provider: str) -> str:
-    """Return `base_url` without trailing slashes. Raises `SettingsError` where it is no usable address."""
+    """Return `base_url` without trailing slashes. Raises `SettingsError` if it is not a usable address."""
     clean = base_url.strip().rstrip("/")
     try:
         origin_of(clean)
@@ -96,9 +96,9 @@ def check_base_url(base_url: str, provider: str) -> str:
         problem = _problem_behind_origin(clean)
     if not problem:
         return clean
-    shown = one_line(clean.rpartition("@")[2])  # what stands before an @ may be a password
+    shown = one_line(clean.rpartition("@")[2])  # what precedes an @ may be a password
     raise SettingsError(
-        f"The base URL of provider `{provider}`, `{shown}`, can't be used: {problem}.",
+        f"the base URL of provider `{provider}`, `{shown}`, can't be used: {problem}",
         hint=f"Write it like `https://host/v1` under `providers.{provider}.base_url`.",
     )
 
@@ -107,21 +107,21 @@ def _problem_behind_origin(url: str) -> str:
     if "?" in url or "#" in url:
         return "it must have no `?` or `#` part"
     if not url.isascii() or not url.isprintable() or " " in url:
-        return "it holds characters that a URL can't"
+        return "it contains characters that a URL can't"
     return ""
 
 
 def check_transport_security(endpoint: Endpoint, *, has_credential: bool) -> None:
-    """Raise `SettingsError` where plain http would carry a credential, or a prompt, over a foreign network."""
+    """Raise `SettingsError` if plain http would send a credential, or a prompt, over an untrusted network."""
     if endpoint.origin.startswith("https://") or endpoint.is_loopback:
         return
     if not has_credential and _is_private(urlsplit(endpoint.origin).hostname or ""):
         return
     what = "a credential" if has_credential else "prompts"
     raise SettingsError(
-        f"Provider `{endpoint.provider}` would send {what} unencrypted to `{endpoint.origin}`.",
+        f"provider `{endpoint.provider}` would send {what} unencrypted to `{endpoint.origin}`",
         hint=f"Use `https://` in `providers.{endpoint.provider}.base_url`, or reach the server over loopback "
-        "(an SSH tunnel will do).",
+        "(for example through an SSH tunnel).",
     )
 
 

@@ -1,4 +1,4 @@
-"""What went wrong, as a typed error: from a status and the provider's words, or from a broken connection."""
+"""Failures as typed errors: from a status and the provider's text, or from a broken connection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProviderWords:
-    """What a provider says of a failure, fit for one line. `kind` and `code` are for programs."""
+    """A provider's description of a failure, for one line. `kind` and `code` are for programs."""
 
     message: str
     kind: str = ""
@@ -43,9 +43,9 @@ class ProviderWords:
 
 
 LONGEST_WAIT_S = 60.0
-"""A provider that asks for a longer pause is not waited for."""
+"""A longer pause is not waited for."""
 
-_LONGEST_WISH_S = 1e9  # thirty years: more than anybody waits, and a date can still be told
+_LONGEST_WISH_S = 1e9  # thirty years: longer than anyone waits, and still a valid date
 
 _TOO_LARGE_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "request_too_large"})
 _TOO_LARGE_WORDS = (
@@ -60,7 +60,7 @@ _NO_MODEL_CODES = frozenset({"model_not_found"})
 _NO_MODEL_WORDS = ("not a valid model", "model not found")
 _NO_MONEY_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_error"})
 _NO_MONEY_WORDS = ("credit balance is too low", "insufficient credits")
-# Credentials of a subscription that the provider takes from its own programs only.
+# Subscription credentials that the provider only accepts from its own programs.
 _NOT_FOR_US_WORDS = ("this credential is only authorized for use with", "third-party apps now draw from")
 _BAD_KEY_WORDS = (*_NOT_FOR_US_WORDS, "api key not valid", "api key expired", "api key not found")
 _BAD_KEY_CODES = frozenset({"API_KEY_INVALID"})
@@ -78,8 +78,8 @@ def from_status(
     credential: str = "credential",
     now: datetime | None = None,
 ) -> LlmOrcError:
-    """The error for an answer that isn't 2xx. `credential` says which one was sent and where it came from,
-    `key_hint` what to do where it is refused.
+    """Return the error for an answer that isn't 2xx. `credential` describes the one that was sent and its source,
+    `key_hint` says what to do if it is refused.
     """
     if 300 <= status < 400:
         return _redirected(status, target, headers)
@@ -103,7 +103,7 @@ def _said(words: ProviderWords) -> str:
 
 
 def _is_about_access(status: int, words: ProviderWords) -> bool:
-    """Google answers a wrong key with a 400; Anthropic one that is not for us."""
+    """True for 400s about access: Google's for a wrong key, Anthropic's for a credential of its own programs."""
     is_bad_key = words.code in _BAD_KEY_CODES or words.message.lower().startswith(_BAD_KEY_WORDS)
     return status in {401, 403} or (status == 400 and is_bad_key)
 
@@ -117,13 +117,13 @@ def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderErro
         "Check the agent's `options` and parameters against the provider's documentation.",
     )
     if status == 402 or names & _NO_MONEY_CODES or any(w in lower for w in _NO_MONEY_WORDS):
-        happened, hint = "wants to be paid first", "Add credit to the account that this API key belongs to."
+        happened, hint = "requires payment", "Add credit to the account that this API key belongs to."
     elif status == 413 or names & _TOO_LARGE_CODES or any(w in lower for w in _TOO_LARGE_WORDS):
-        kind, happened = PromptTooLarge, "can't take so long a prompt"
+        kind, happened = PromptTooLarge, "can't accept such a long prompt"
         hint = "Shorten the input, or use a model with a larger context."
     elif status == 404 or names & _NO_MODEL_CODES or any(w in lower for w in _NO_MODEL_WORDS):
         kind, happened = ModelNotFound, "does not know this model"
-        hint = "Check the spelling of `model`, that this account may use it, and the provider's `base_url`."
+        hint = "Check the spelling of `model`, whether this account may use it, and the provider's `base_url`."
     return kind(
         f"{target} {happened} (status {status}){_said(words)}",
         hint=hint,
@@ -134,7 +134,7 @@ def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderErro
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """How long the provider asks to be left alone, and until when that is."""
+    """The pause that the provider asks for, and its end."""
 
     seconds: float | None
     until: str
@@ -145,7 +145,7 @@ class _Wait:
         seconds = retry_after_s(headers, words, now)
         try:
             until = (now + timedelta(seconds=seconds or 0.0)).strftime("%Y-%m-%d %H:%M:%S UTC")
-        except (ValueError, OverflowError):  # the end of time, or no number
+        except (ValueError, OverflowError):  # infinite, or not a number
             return cls(None, "")
         return cls(seconds, until)
 
@@ -163,30 +163,30 @@ def _busy(
 
 _BUSY: dict[type[ProviderError], tuple[str, str]] = {
     RateLimited: (
-        "limits how much is asked of it",
+        "is limiting requests",
         "Lower `--max-concurrent`, or set a `fallback_model_profile`.",
     ),
     ProviderOverloaded: (
-        "is overloaded or out of order",
+        "is overloaded or out of service",
         "Try again later, or set a `fallback_model_profile`.",
     ),
 }
 
 
 def _redirected(status: int, target: Target, headers: Mapping[str, str]) -> RequestRejected:
-    # A query might carry something secret; the address alone says enough.
+    # A query might contain a secret; the address alone is enough.
     where = one_line(headers.get("location", "").partition("?")[0])
     return RequestRejected(
-        f"{target} answered with a redirect (status {status}) to `{where or 'nowhere'}`, which is not followed.",
-        hint="If that is where your provider lives, set it as this provider's `base_url`.",
+        f"{target} answered with a redirect (status {status}) to `{where or 'nowhere'}`, which is not followed",
+        hint="If that is your provider's address, set it as this provider's `base_url`.",
         status=status,
     )
 
 
 def retry_after_s(headers: Mapping[str, str], words: ProviderWords, now: datetime) -> float | None:
-    """Seconds the provider asks to wait: `retry-after-ms`, `Retry-After` (RFC 9110 §10.2.3), or its body.
+    """Return the requested pause in seconds: `retry-after-ms`, `Retry-After` (RFC 9110 §10.2.3), or its body.
 
-    What is beyond all measure counts as a very long wish, not as none: nobody should come back at once then.
+    An absurdly large value counts as a very long pause, not as none, so that no retry follows at once.
     """
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
@@ -213,9 +213,9 @@ def _until_s(http_date: str, now: datetime) -> float | None:
 
 
 def from_transport(error: TransportError, target: Target, origin: str) -> ProviderError:
-    """The error for a request that got no whole answer."""
+    """Return the error for a request without a complete answer."""
     kind, happened, hint = _WITHOUT_ANSWER[error.trouble]
-    failure = kind(f"{happened.format(target=target, origin=origin)}: {error.reason}.", hint=error.hint or hint)
+    failure = kind(f"{happened.format(target=target, origin=origin)}: {error.reason}", hint=error.hint or hint)
     failure.may_be_billed = error.trouble not in _NEVER_SENT
     return failure
 
@@ -224,9 +224,9 @@ _NEVER_SENT = frozenset({Trouble.NOT_SENT, Trouble.CERTIFICATE, Trouble.INVALID}
 
 
 def may_have_been_billed(status: int) -> bool:
-    """False where a provider has said no before it gave an answer: nobody bills that.
+    """False if the provider refused before it answered, which is not billed.
 
-    Something between us and the provider that had no whole answer from it says nothing of what it has done.
+    An intermediary that got no complete answer from the provider tells nothing about billing.
     """
     return 200 <= status < 300 or status in _BETWEEN
 
@@ -235,16 +235,16 @@ _WITHOUT_ANSWER: Mapping[Trouble, tuple[type[ProviderError], str, str]] = {
     Trouble.NOT_SENT: (
         ProviderUnreachable,
         "{target} can't be reached at `{origin}`",
-        "Check the network, and that the server runs. Where only a proxy leads out, set HTTPS_PROXY.",
+        "Check the network, and that the server is running. If you need a proxy, set HTTPS_PROXY.",
     ),
     Trouble.CERTIFICATE: (
         ProviderUnreachable,
-        "The TLS certificate of {target} at `{origin}` is not trusted",
-        "If a company proxy or your own server signs it, put its CA into `network.ca_file` or SSL_CERT_FILE.",
+        "the TLS certificate of {target} at `{origin}` is not trusted",
+        "If a company proxy or your own server signs it, set `network.ca_file` or SSL_CERT_FILE to its CA.",
     ),
     Trouble.DROPPED: (
         ReplyCut,
-        "The connection to {target} ended before the answer did",
+        "the connection to {target} ended before the answer did",
         "Run it again; if it happens often, look for a proxy or gateway with a time limit.",
     ),
     Trouble.SILENT: (
@@ -254,22 +254,22 @@ _WITHOUT_ANSWER: Mapping[Trouble, tuple[type[ProviderError], str, str]] = {
     ),
     Trouble.TOO_SLOW: (
         ReplyTimedOut,
-        "The answer of {target} came to no end",
-        "Raise `network.answer_timeout_seconds`, or ask for less at once.",
+        "the answer of {target} did not end",
+        "Raise `network.answer_timeout_seconds`, or request less at once.",
     ),
     Trouble.TOO_LARGE: (
         ReplyTooLarge,
-        "The answer of {target} was left unread because it is too large",
-        "Check `base_url` of this provider; where such answers are meant, raise `network.max_answer_mb`.",
+        "the answer of {target} was abandoned because it is too large",
+        "Check this provider's `base_url`; if such answers are expected, raise `network.max_answer_mb`.",
     ),
     Trouble.GARBAGE: (
         ReplyUnreadable,
-        "What answers for {target} at `{origin}` doesn't speak HTTP",
-        "Check `base_url` of this provider.",
+        "the server for {target} at `{origin}` doesn't speak HTTP",
+        "Check this provider's `base_url`.",
     ),
     Trouble.INVALID: (
         RequestRejected,
-        "The request to {target} can't be sent",
-        "Check `base_url` and `headers` of this provider, and that its key is one plain line.",
+        "the request to {target} can't be sent",
+        "Check this provider's `base_url` and `headers`, and that its key is one plain line.",
     ),
 }

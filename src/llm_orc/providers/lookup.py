@@ -44,7 +44,7 @@ def _user_defined(own: ProviderSettings) -> ProviderSpec:
     if own.base_url is None or own.dialect is None:
         missing = "base_url" if own.base_url is None else "dialect"
         raise SettingsError(
-            f"Provider `{own.name}` has no `{missing}`.",
+            f"provider `{own.name}` has no `{missing}`",
             hint=f"Set `providers.{own.name}.{missing}` in config.yaml (dialects: {', '.join(DIALECTS)}).",
         )
     return ProviderSpec(
@@ -72,4 +72,4 @@ def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsErr
     known = sorted({*PROVIDERS, *settings})
     near = closest_names(name, known)
     hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"Known are: {', '.join(known)}."
-    return SettingsError(f"There is no provider `{name}`.", hint=hint)
+    return SettingsError(f"there is no provider `{name}`", hint=hint)

@@ -1,4 +1,4 @@
-"""A model over HTTP: one dialect, one endpoint, one credential; the one place where calls are tried again."""
+"""A model over HTTP: one dialect, one endpoint, one credential; the one place where calls are retried."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
-_BYTES_PER_TOKEN = 4  # about; what was really used corrects it
+_BYTES_PER_TOKEN = 4  # an estimate; the real usage corrects it
 _USUAL_ANSWER = 500  # tokens
-_MOST_FREE = 25  # refusals of one call that cost no try
+_MOST_FREE = 25  # refusals of one call that don't count as attempts
 
 
 class HttpModel(ModelInterface):
@@ -106,8 +106,8 @@ class HttpModel(ModelInterface):
         tries: _Tries,
         observer: ReplyObserver | None,
     ) -> bool:
-        """Renew what was refused, with the patience that the call itself has: a blip of the sign-in server ends
-        neither.
+        """Refresh what was refused, with as many attempts as the call itself has: an outage of the authorisation
+        server ends neither.
         """
         while True:
             try:
@@ -136,7 +136,7 @@ class HttpModel(ModelInterface):
         watcher: ReplyObserver | None,
         tries: _Tries,
     ) -> Reply:
-        """Try once, when `permit` and the account's limits let it start."""
+        """Make one attempt when `permit` and the account's limits allow it."""
         if request.permit is None:
             return await self._limited(request, wire, headers, watcher, tries)
         async with request.permit(len(wire.body)) as tries.permitted:
@@ -218,7 +218,7 @@ class HttpModel(ModelInterface):
     ) -> Reply:
         if not 200 <= answer.status < 300:
             raise self._failure(masked_body(answer))
-        if decoder is None or answer.body:  # a server that doesn't stream answers in one piece all the same
+        if decoder is None or answer.body:  # a server that doesn't stream answers in one piece
             return self._read(answer)
         if watcher is not None and (rest := decoder.close()):
             watcher.text(rest)
@@ -243,13 +243,13 @@ class HttpModel(ModelInterface):
     def _check_origin(self) -> None:
         if self._authoriser.origin != self._endpoint.origin:
             raise AuthError(
-                f"The credential for `{self.provider}` belongs to `{self._authoriser.origin}` "
-                f"and is not sent to `{self._endpoint.origin}`.",
+                f"the credential for `{self.provider}` belongs to `{self._authoriser.origin}` "
+                f"and is not sent to `{self._endpoint.origin}`",
                 hint=f"Set up a credential for `{self._endpoint.origin}`, or restore the provider's `base_url`.",
             )
 
     def _delay_s(self, error: ProviderError, attempt: int) -> float:
-        """Exponential with full jitter; on top of the provider's own wish, so that not all come back at once."""
+        """Exponential with full jitter, in addition to the provider's pause, so that not all retry at once."""
         spread: float = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (attempt - 1)) * self._jitter()
         return (
             spread if error.retry_after_s is None else error.retry_after_s + min(spread, 1 + error.retry_after_s)
@@ -258,14 +258,14 @@ class HttpModel(ModelInterface):
 
 @dataclass(slots=True)
 class _Tries:
-    """How often a call was sent, and how many of these count against `max_retries`."""
+    """The attempts of a call, and how many of them count against `max_retries`."""
 
     sent: int = 1
     counted: int = 0
     free: int = 0
     was_free: bool = False
     is_let_in: bool = True
-    permitted: Try | None = None  # the present one, as whoever counts what it may cost sees it
+    permitted: Try | None = None  # the present attempt, as the budget sees it
 
     def begin(self, *, is_let_in: bool) -> None:
         self.is_let_in = is_let_in
@@ -273,7 +273,7 @@ class _Tries:
         self.counted += 1
 
     def ended(self, *, is_free: bool) -> None:
-        """A refusal from which the limiter learns the provider's pace is no failure of this call's own."""
+        """Count the attempt, unless it was a refusal from which the limiter learned the rate."""
         if is_free and self.free < _MOST_FREE:
             self.was_free = True
             self.free += 1
@@ -297,7 +297,7 @@ def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver) -> Callable[[byte
 
 
 def _is_renewable(refused: CredentialRefused | AccessRefused) -> bool:
-    """A 401 may be a token's age; a 403 is about what it allows, and no new one allows more (RFC 6750 §3.1)."""
+    """A 401 may mean an expired token; a 403 is about permissions, and a new token has no more (RFC 6750 §3.1)."""
     return isinstance(refused, AccessRefused) or refused.status == 401
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def listed_usd(provider: str, model: str, usage: Usage) -> float | None:
-    """Return US dollars for `usage` at list price; None where the price or the tokens are not known."""
+    """Return US dollars for `usage` at list price; None if the price or the tokens are unknown."""
     if usage.tokens is None or not usage.at_list_price:
         return None
     row = PROVIDERS.get(provider)
@@ -21,7 +21,7 @@ def listed_usd(provider: str, model: str, usage: Usage) -> float | None:
 
 @lru_cache(maxsize=4096)  # one look-up costs about as much CPU as a whole call over HTTP
 def _price(provider_id: str, model: str, usage: Usage) -> float | None:
-    # Takes 0.15 s and brings an HTTP client of its own along, so only a call that costs money pays for it.
+    # Takes 0.15 s and brings its own HTTP client, so it is only loaded for a call that costs money.
     from genai_prices import Usage, calc_price  # noqa: PLC0415
 
     counted = Usage(

@@ -1,7 +1,7 @@
-"""Keep credentials out of what a provider says: some repeat them, in errors and in answers.
+"""Keep credentials out of providers' replies: some repeat them, in errors and in answers.
 
-`masked_reply` is the door for answers of every kind of model; `mask_error` and `masked_body` are for whoever makes
-an error of a body, before an excerpt of it can cut a credential in two.
+`masked_reply` handles answers of every kind of model; `mask_error` and `masked_body` are for code that turns a
+body into an error, before an excerpt can cut a credential in two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|credential", r
 async def masked_reply(
     model: ModelInterface, request: ModelRequest, observer: ReplyObserver | None = None
 ) -> Reply:
-    """Ask the model as `model.reply` does; reply, pieces and errors hold no credential that we used."""
+    """Like `model.reply`, but reply, pieces and errors contain no credential that we used."""
     watcher = None if observer is None else _MaskedObserver(observer)
     try:
         reply = await model.reply(request, watcher)
@@ -47,7 +47,7 @@ async def masked_reply(
 
 
 class _MaskedObserver:
-    """Passes on what comes, without credentials."""
+    """Passes the stream on, without credentials."""
 
     def __init__(self, observer: ReplyObserver) -> None:
         self._observer = observer
@@ -58,7 +58,7 @@ class _MaskedObserver:
             self._observer.text(shown)
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self._stream = MaskedStream()  # what came so far is void
+        self._stream = MaskedStream()  # what arrived so far is void
         mask_error(error)
         self._observer.retrying(error, attempt, delay_s)
 
@@ -68,14 +68,14 @@ class _MaskedObserver:
 
 
 def remember_credentials(headers: Mapping[str, str], plain: Collection[str] = ()) -> None:
-    """Count as credentials what stands in `headers` under names not in `plain` and not known as harmless."""
+    """Remember as credentials the values of `headers`, except names in `plain` and harmless ones."""
     for name, value in headers.items():
         if name not in plain and name.lower() not in _NO_SECRETS:
             remember(value.rpartition(" ")[2])
 
 
 def remember_secret_values(values: Mapping[str, str]) -> None:
-    """Count as credentials the values under names that say so: of variables, or of headers that a user wrote."""
+    """Remember as credentials the values whose names suggest it: variables, or headers that a user wrote."""
     for name, value in values.items():
         if _SECRET_NAME.search(name):
             remember(value.rpartition(" ")[2])
@@ -88,7 +88,7 @@ def masked_body(answer: Answer) -> Answer:
 
 
 def mask_error(error: LlmOrcError) -> None:
-    """Mask credentials in all that the error says: they may have come escaped, or in pieces."""
+    """Mask credentials in the whole error: they may have arrived escaped, or in pieces."""
     for name, said in vars(error).items():
         if isinstance(said, str):
             setattr(error, name, hide_in_error(said))

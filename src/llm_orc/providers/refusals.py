@@ -1,4 +1,4 @@
-"""Refusals that are about the way in and not about this credential's age: known by status, type and words."""
+"""Refusals of an auth method rather than of an expired credential: recognized by status, type and text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One refusal as a provider words it. Never matched by its words alone."""
+    """One refusal in a provider's words. Never matched by its text alone."""
 
-    signature: str  # our stable word for it
+    signature: str  # our stable name for it
     statuses: tuple[int, ...]
     kind: str  # the provider's `error.type`
     begins: str
@@ -33,7 +33,7 @@ _REFUSALS = (
         (400,),
         "invalid_request_error",
         "This credential is only authorized for use with Claude Code",
-        "it takes this credential from Claude Code only",
+        "it accepts this credential from Claude Code only",
     ),
     Refusal(
         "extra_usage",
@@ -47,7 +47,7 @@ _REFUSALS = (
         (401,),
         "authentication_error",
         "OAuth authentication is currently not supported",
-        "it does not take OAuth here",
+        "it does not accept OAuth here",
     ),
     Refusal(
         "org_not_allowed",
@@ -67,16 +67,18 @@ def refusal_of(
     for refusal in _REFUSALS:
         if status in refusal.statuses and words.kind == refusal.kind and words.message.startswith(refusal.begins):
             return _refused(refusal.signature, refusal.meaning, status, words, target)
-    # A true limit tells when it ends; without that, and with a bare `Error`, the entitlement is missing.
+    # A real limit says when it ends; without that, and with a bare `Error`, the entitlement is missing.
     is_bare = words.message == "Error" and not any(name in headers for name in _LIMIT_HEADERS)
     if status == 429 and words.kind == "rate_limit_error" and is_bare:
-        return _refused("entitlement_gate", "the subscription does not cover this way in", status, words, target)
+        return _refused(
+            "entitlement_gate", "the subscription does not cover this auth method", status, words, target
+        )
     return None
 
 
 def _refused(signature: str, meaning: str, status: int, words: ProviderWords, target: Target) -> AccessRefused:
     return AccessRefused(
-        f"{target} refuses this way in: {meaning} (status {status}: {words.message})",
+        f"{target} refuses this auth method: {meaning} (status {status}: {words.message})",
         hint=f"{_other_ways(target.provider)}This sign-in is not sent again before `llm-orc auth test` tries it.",
         signature=signature,
         status=status,
@@ -87,5 +89,5 @@ def _refused(signature: str, meaning: str, status: int, words: ProviderWords, ta
 def _other_ways(provider: str) -> str:
     row = PROVIDERS.get(provider)
     sibling = row.metered_sibling if row is not None else None
-    key = f"An API key of `{sibling}` is metered: paid per token." if sibling else ""
+    key = f"An API key of `{sibling}` is metered: billed per token." if sibling else ""
     return "".join(f"{sentence} " for sentence in (supported_way(provider), key) if sentence)

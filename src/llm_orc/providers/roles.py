@@ -1,4 +1,4 @@
-"""Roles where the access fixes the system prompt: the role is then agreed on in the conversation itself."""
+"""Roles for access that fixes the system prompt: the role is then agreed on in the conversation itself."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _UNDERSTOOD = Message("assistant", "Understood. I'll act in that role for our co
 
 
 def role_in_conversation(request: ModelRequest, required: str) -> ModelRequest:
-    """Return the request with the `required` system prompt, and the agent's own as roles that were agreed on.
+    """Return the request with the `required` system prompt, and the agent's own as agreed roles.
 
-    Each turn of the user has the role that was in force. Where that changes, two turns come before it, and never
-    again: none where there is no role, where the role is the required prompt itself, or where the conversation
-    holds that very agreement already. The same turns give the same agreements, so a cached prefix stays one.
+    Each user turn has the role that was in force. If it changes, two turns are inserted before it, once: none if
+    there is no role, if the role is the required prompt itself, or if the conversation already contains that very
+    agreement. The same turns give the same agreements, so a cached prefix stays valid.
     """
     last = replace(request.messages[-1], system_prompt=request.system_prompt)
     messages = tuple(_with_agreements((*request.messages[:-1], last), required))

@@ -1,8 +1,8 @@
-"""What a provider says that a call took: taken where it can be true, unknown (None) where it can't.
+"""The usage that a provider reports: accepted if it is plausible, otherwise unknown (None).
 
-Every dialect and every official CLI reads its counts through here. A count that is missing, null, negative, no
-whole number or absurd says nothing; neither does 0 where there was a prompt or an answer. Such an answer is as
-good as any other, and what it cost is not known.
+Every dialect and every official CLI reads its counts through this module. A count that is missing, null, negative,
+not whole or absurd is ignored, and so is 0 if there was a prompt or an answer. Such an answer is as good as any
+other; its cost is unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NOTHING: Mapping[str, object] = {}
 
 
 def believable_count(value: object) -> int | None:
-    """Return a count of tokens; None where `value`, taken from JSON, is none that can be true."""
+    """Return a count of tokens; None if `value`, from JSON, is not plausible."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _ABSURD_TOKENS:
@@ -35,20 +35,20 @@ def believable_count(value: object) -> int | None:
 
 
 def believable_usd(value: object) -> float | None:
-    """Return what a provider says that a call cost; None where `value`, taken from JSON, can't be true."""
+    """Return a provider's stated cost; None if `value`, from JSON, is not plausible."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) and 0 <= value < _ABSURD_USD else None
 
 
 def fields_of(raw: msgspec.Raw) -> Mapping[str, object]:
-    """Return the fields of a JSON object; none of anything else, as what counts tokens may not cost an answer."""
+    """Return the fields of a JSON object; empty for anything else: token counts must not cost an answer."""
     found = plain_value(raw)
     return found if isinstance(found, dict) else _NOTHING
 
 
 def plain_value(raw: msgspec.Raw) -> object:
-    """Return what stands there; None also of what can't be read."""
+    """Return the value; None also if it can't be read."""
     try:
         value: object = msgspec.json.decode(raw) if bytes(raw) else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -57,7 +57,7 @@ def plain_value(raw: msgspec.Raw) -> object:
 
 
 def count_in(fields: Mapping[str, object], *path: str) -> int | None:
-    """Return the count at `path` of nested objects, None where there is no believable one."""
+    """Return the count at `path` of nested objects, None if there is no plausible one."""
     value: object = fields
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
@@ -65,12 +65,12 @@ def count_in(fields: Mapping[str, object], *path: str) -> int | None:
 
 
 def added_in(fields: Mapping[str, object], key: str) -> int | None:
-    """Return a count that is left out where it is 0; None where it is there and can't be believed."""
+    """Return a count that is omitted if it is 0; None if it is present and implausible."""
     return 0 if fields.get(key) is None else count_in(fields, key)
 
 
 def sum_of(*counts: int | None) -> int | None:
-    """Return the sum; None where one of them is not known."""
+    """Return the sum; None if one of them is unknown."""
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 
@@ -85,10 +85,10 @@ def counted(
     cost_usd: float | None = None,
     tier: object = None,
 ) -> Usage:
-    """Return the usage that these counts make.
+    """Return the usage for these counts.
 
-    Where a provider's `total` is more than its parts, the rest is output: some count thoughts there alone.
-    Tokens of the cache that are more than the whole input are not believed, as they are the cheaper ones.
+    If a provider's `total` exceeds its parts, the rest is output: some count thinking only there. Cached tokens
+    that exceed the whole input are ignored, because they are the cheaper ones.
     """
     if input_tokens and output_tokens is not None and total is not None:
         output_tokens = max(output_tokens, total - input_tokens)
@@ -99,12 +99,12 @@ def counted(
 
 
 def is_at_list_price(tier: object) -> bool:
-    """True for a level of service, as a provider names it, that costs no more than its price list says."""
+    """True for a provider's service tier that costs no more than its list price."""
     return tier is None or (isinstance(tier, str) and tier.lower() in _LISTED_TIERS)
 
 
 def merged(before: Usage, later: Usage) -> Usage:
-    """Return what a stream has said so far: counts of a stream are running totals, so that none takes one back."""
+    """Return a stream's counts so far: they are running totals, so none decreases."""
     return Usage(
         _more(before.input_tokens, later.input_tokens),
         _more(before.output_tokens, later.output_tokens),
@@ -116,7 +116,7 @@ def merged(before: Usage, later: Usage) -> Usage:
 
 
 def believed(usage: Usage) -> Usage:
-    """Return the usage of a call that had a prompt and was given an answer: neither took nothing."""
+    """Return the usage of a call with a prompt and an answer: neither count can be 0."""
     if usage.input_tokens and usage.output_tokens:
         return usage
     return replace(usage, input_tokens=usage.input_tokens or None, output_tokens=usage.output_tokens or None)

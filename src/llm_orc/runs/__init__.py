@@ -1,1 +1,1 @@
-"""The durable record of runs. Knows not how events are made, nor how they are shown."""
+"""The durable record of runs. Must not know how events are produced or shown."""

@@ -1,7 +1,7 @@
-"""What a run has cost so far by its events: what is known, what is not, and what counts against its limits.
+"""A run's cost so far, from its events: what is known, what is unknown, and what counts against its limits.
 
-Limits count each try at what it has cost, or else at the most that was put aside for it; a run that is not limited
-keeps no tries, so `uncounted` names what would have to be counted if it goes on with a limit. Pure.
+Limits count each attempt at its cost, or at the maximum that was reserved for it; a run without a limit records no
+attempts, so `uncounted` is what has to be counted if it is resumed with a limit. Pure.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class CostsSoFar:
 
     def __init__(self) -> None:
         self.known_usd = 0.0
-        self.unknown = 0  # answers of metered models whose cost is not known
+        self.unknown = 0  # answers of metered models of unknown cost
         self.calls = 0  # tries, over all accesses
         self.counted_usd = 0.0
-        self.counts_cost = False  # a limit counts what the tries of this process cost
+        self.counts_cost = False  # a limit counts the cost of this process's attempts
         self._counts_calls = False  # they are events
         self.uncounted: list[
             AgentPath
@@ -46,7 +46,7 @@ class CostsSoFar:
 
     @property
     def unanswered(self) -> int:
-        """Tries of metered models that may be billed and came to no answer, or have not come to one yet."""
+        """Attempts of metered models that may be billed and have no answer (yet)."""
         return self.lost + sum(self._metered.values())
 
     def apply(self, event: RecordedEvent) -> None:
@@ -93,7 +93,7 @@ class CostsSoFar:
                 pass
 
     def stop(self) -> None:
-        """The process that made the calls is gone: what was under way may be billed, and comes to nothing."""
+        """The process that made the calls is gone: calls in flight may be billed, without an answer."""
         for agent, is_metered in self._metered.items():
             if is_metered:
                 self._lose(agent)
@@ -118,7 +118,7 @@ class CostsSoFar:
 
     def _finished(self, event: AgentFinished) -> None:
         if self._metered.pop(event.agent, None) is None:
-            return  # kept from another run, which has paid for it
+            return  # kept from another run, which paid for it
         for call in event.output.calls:
             cost_usd = call.cost_usd
             if cost_usd is None:

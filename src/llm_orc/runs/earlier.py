@@ -1,4 +1,4 @@
-"""What releases of schema 1, which knew language models alone, stored: read as what it is called now."""
+"""Read what releases of schema 1, which only had language models, stored."""
 
 from __future__ import annotations
 
@@ -88,4 +88,4 @@ EARLIER: Mapping[str, Callable[[bytes], tuple[RecordedEvent, ...]]] = {
     "agent_switched": _switched,
     "agent_finished": _finished,
 }
-"""What reads a body, by the kind that it was stored under. Raises `msgspec.MsgspecError`."""
+"""Readers of bodies, by the stored kind. Raises `msgspec.MsgspecError`."""

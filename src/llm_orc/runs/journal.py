@@ -52,7 +52,7 @@ _MIGRATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run's row before its first event. `recipe` is all that is needed to go on with it, as JSON."""
+    """A run's row before its first event. `recipe` is everything needed to resume it, as JSON."""
 
     run_id: str
     ensemble: str
@@ -64,7 +64,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as it is listed. `status` is `open` until the run has ended or was stopped in good order."""
+    """A run in a list. `status` is `open` until the run has ended or was stopped cleanly."""
 
     run_id: str
     ensemble: str
@@ -73,7 +73,7 @@ class RunRow:
     status: str
     agents: int
     finished: int
-    cost_usd: float | None  # None: a part of it is not known, or it has not ended
+    cost_usd: float | None  # None: a part of it is unknown, or it has not ended
     sandbox: bool
     known_cost_usd: float | None = None
     unknown_costs: int | None = None  # None: an earlier release ended it, or it has not ended
@@ -81,7 +81,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class EndOfTry:
-    """What the run's row says from now on; `status` `interrupted` leaves the run unfinished."""
+    """The new state of the run's row; `status` `interrupted` leaves the run unfinished."""
 
     run_id: str
     status: str
@@ -93,7 +93,7 @@ class EndOfTry:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Events of one run to append, in order, with the row's new end where the try is over."""
+    """Events of one run to append, in order, with the row's new state if the attempt has ended."""
 
     run_id: str
     first_seq: int
@@ -123,16 +123,14 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def close(self) -> None:
-        """Write what is queued, then let go of the file."""
+        """Write what is queued, then close the file."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
         self._connection.close()
 
-    # --- writing ------------------------------------------------------------------------------------------
-
     def begin(self, run: NewRun) -> None:
-        """Add a run before its first event. Raises `StorageError`: a full disk is known before money is spent."""
+        """Add a run before its first event. Raises `StorageError`: a full disk is found before money is spent."""
         self._start_writer()
         self._change(
             "INSERT INTO runs (run_id, ensemble, started_at, status, agents, sandbox, recipe)"
@@ -141,12 +139,12 @@ class Journal:
         )
 
     def go_on(self, run_id: str, recipe: bytes) -> None:
-        """Open a run again that had been stopped, with what its recipe is from now on. Raises `StorageError`."""
+        """Reopen a stopped run, with its new recipe. Raises `StorageError`."""
         self._start_writer()
         self._change("UPDATE runs SET status = 'open', recipe = ? WHERE run_id = ?", [recipe, run_id])
 
     def append(self, entries: Entries) -> None:
-        """Queue `entries` of a run that was begun or gone on with; `entries.written` tells when they are kept."""
+        """Queue `entries` of a started or resumed run; `entries.written` is called when they are stored."""
         self._queue.put(entries)
 
     def _start_writer(self) -> None:
@@ -171,7 +169,7 @@ class Journal:
                 for entries in group:
                     self._write(self._connection, entries)
                 self._connection.execute("COMMIT")
-            except Exception as e:  # noqa: BLE001 - the thread serves all runs, and who waits for it must hear
+            except Exception as e:  # noqa: BLE001 - the thread serves all runs, and its callers must be notified
                 failure = _unwritable(self.path, e)
                 failure.__cause__ = e
                 if self._connection.in_transaction:
@@ -207,14 +205,12 @@ class Journal:
         if number is None:
             row = connection.execute("SELECT number FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
-                raise sqlite3.IntegrityError(f"run {run_id} was deleted while it was going on")
+                raise sqlite3.IntegrityError(f"run {run_id} was deleted while it was running")
             number = self._numbers[run_id] = row[0]
         return int(number)
 
-    # --- reading ------------------------------------------------------------------------------------------
-
     def runs(self, *, limit: int | None = None, ensemble: str | None = None) -> list[RunRow]:
-        """Return runs, the newest first."""
+        """Return runs, newest first."""
         where, values = ("WHERE ensemble = ?", [ensemble]) if ensemble is not None else ("", [])
         rows = self._read(
             f"SELECT {_COLUMNS} FROM runs {where} ORDER BY started_at DESC, number DESC LIMIT ?",  # noqa: S608
@@ -223,14 +219,14 @@ class Journal:
         return [_row(r) for r in rows]
 
     def newest_unfinished(self) -> Iterator[str]:
-        """Yield the ids of runs that have not ended, the newest first."""
+        """Yield the ids of unfinished runs, newest first."""
         rows = self._read(
             "SELECT run_id FROM runs WHERE status IN (?, ?) ORDER BY started_at DESC, number DESC", UNFINISHED
         )
         return (r[0] for r in rows)
 
     def find(self, text: str) -> list[str]:
-        """Return the ids that are `text`, or begin or end with it: what a person may type of one."""
+        """Return the ids that equal `text`, or start or end with it."""
         exact = self._read("SELECT run_id FROM runs WHERE run_id = ?", [text])
         rows = exact or self._read(
             "SELECT run_id FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
@@ -260,8 +256,6 @@ class Journal:
         )
         return int(rows[0][0])
 
-    # --- forgetting ---------------------------------------------------------------------------------------
-
     def delete(self, run_ids: Sequence[str]) -> int:
         """Delete runs with their events; returns how many there were."""
         with self._using:
@@ -275,11 +269,11 @@ class Journal:
         return deleted
 
     def older_than(self, before: float, now: float) -> list[str]:
-        """Return the ids of ended runs that began before `before` (Unix seconds)."""
+        """Return the ids of ended runs that started before `before` (Unix seconds)."""
         return older_than(self._ages(), before, now) if self._is_any_before(before) else []
 
     def forgettable(self, keep_days: int, now: float) -> list[str]:
-        """Return the ids of the runs that are kept no longer. See `runs.retention`."""
+        """Return the ids of the runs to be deleted. See `runs.retention`."""
         return forgettable(self._ages(), keep_days, now) if self._is_any_before(now - keep_days * _DAY_S) else []
 
     def _is_any_before(self, at: float) -> bool:
@@ -306,7 +300,7 @@ class Journal:
 def _unwritable(path: Path, error: Exception) -> StorageError:
     if isinstance(error, sqlite3.Error):
         return storage_error(path, error)
-    return StorageError(f"the journal `{path}` can't keep this: {type(error).__name__}: {error}")
+    return StorageError(f"can't write to the journal `{path}`: {type(error).__name__}: {error}")
 
 
 def _row(values: tuple[Any, ...]) -> RunRow:

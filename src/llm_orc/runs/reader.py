@@ -1,4 +1,4 @@
-"""Pass events to whoever looks on: what a reader raises ends its looking on, and nothing else."""
+"""Pass events to a reader: an exception that it raises only ends its own reading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """Guards a run from its reader. `failure` is what the reader raised; it hears no more events then."""
+    """Isolates a run from its reader. `failure` is what the reader raised; then it receives no more events."""
 
     def __init__(self, show: Callable[[RunEvent], None]) -> None:
         self.failure: Exception | None = None
@@ -25,6 +25,8 @@ class Reader:
             return
         try:
             self._show(event)
-        except Exception as e:  # noqa: BLE001 - the seam to readers: answers are paid for, whoever looks on
+        except Exception as e:  # noqa: BLE001 - the seam to readers: answers are paid for in any case
             self.failure = e
-            LOGGER.error("whoever is shown the events of this run failed, and hears no more of it", exc_info=e)
+            LOGGER.error(
+                "the reader of this run's events raised an exception and receives no more of them", exc_info=e
+            )

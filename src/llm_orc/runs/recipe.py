@@ -1,4 +1,4 @@
-"""What shapes a run's answers, as it is kept, and a run as the journal has it."""
+"""The recipe, which shapes a run's answers, and a run as recorded in the journal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that shapes a run's answers, fixed when it starts: a changed YAML changes no run that is under way."""
+    """Everything that shapes a run's answers, fixed when it starts: a changed YAML changes no started run."""
 
     ensemble: Ensemble
     task: str
@@ -39,15 +39,15 @@ class Recipe:
     max_cost_usd: float | None = None
     max_calls: int | None = None
     conversation: str | None = None
-    remembering: tuple[str, ...] = ()  # the agents that are told what was said in it
+    remembering: tuple[str, ...] = ()  # the agents that use the conversation
     when_full: WhenFull = "error"
-    keeps_turns: bool = True  # False: agents are told what was said, and nothing is added to the conversation
+    keeps_turns: bool = True  # False: agents receive the history, and nothing is added to the conversation
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run as the journal has it. `next_seq` is where its next event goes; 0: it is not in the journal yet."""
+    """A recorded run. `next_seq` is the number of its next event; 0: it is not in the journal yet."""
 
     row: RunRow
     recipe: Recipe
@@ -67,7 +67,7 @@ def encode_recipe(recipe: Recipe) -> bytes:
 
 
 def decode_recipe(stored: bytes) -> Recipe:
-    """Return the recipe, also as earlier releases kept it. Raises `msgspec.MsgspecError`."""
+    """Return the recipe, also in earlier releases' format. Raises `msgspec.MsgspecError`."""
     agents = msgspec.json.decode(stored, type=_Stored).ensemble.agents
     if all(agent.work is not msgspec.UNSET for agent in agents):
         return msgspec.json.decode(stored, type=Recipe, dec_hook=_decode_work)
@@ -83,7 +83,7 @@ def decode_recipe(stored: bytes) -> Recipe:
 def identity_of(recipe: Recipe) -> bytes:
     """Return text that is the same for equal recipes in every release.
 
-    An agent that asks a model is written as by the releases that knew no other agents.
+    An agent with a model is written as by the releases that had no other agents.
     """
     values = msgspec.to_builtins(recipe)
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
@@ -116,7 +116,7 @@ class _Stored(msgspec.Struct):
     ensemble: _StoredEnsemble
 
 
-# The keys of an agent in the recipes of earlier releases, where all agents were language models, in their order.
+# The keys of an agent in the recipes of earlier releases, in order; all agents were language models.
 _EARLIER_AGENT = (
     "name",
     "model",
@@ -136,7 +136,7 @@ _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation
 
 
 def encode_ensemble(ensemble: Ensemble) -> bytes:
-    """Return the ensemble as a recipe holds it: equal for equal ones."""
+    """Return the ensemble as stored in a recipe: equal for equal ones."""
     return msgspec.json.encode(ensemble)
 
 
@@ -156,7 +156,7 @@ def load_run(journal: Journal, run_id: str) -> RecordedRun:
 
 
 def resumable(journal: Journal) -> Iterator[str]:
-    """Yield the unfinished runs that `resume` may take by itself, by id, the newest first: no turns of chats."""
+    """Yield the ids of unfinished runs that `resume` may take by default, newest first: no turns of chats."""
     for run_id in journal.newest_unfinished():
         found = journal.run(run_id)
         if found is not None and not _is_chat(found[1]):
@@ -167,7 +167,7 @@ def _is_chat(recipe: bytes) -> bool:
     try:
         return msgspec.json.decode(recipe, type=_Purpose).is_chat
     except msgspec.MsgspecError:
-        return False  # whoever resumes it is told that it can't be read
+        return False  # resuming it reports that it can't be read
 
 
 class _Purpose(msgspec.Struct):
@@ -175,18 +175,18 @@ class _Purpose(msgspec.Struct):
 
 
 def find_run(journal: Journal, text: str) -> str:
-    """Return the id of the run that `text` names: an id, the beginning or end of one, or `last`.
+    """Return the id of the run that `text` names: an id, the start or end of one, or `last`.
 
-    Raises `RunNotFound` where there is none or more than one.
+    Raises `RunNotFound` if there is none or more than one.
     """
     if text == "last":
         newest = journal.runs(limit=1)
         if not newest:
-            raise RunNotFound("there is no run yet", hint="llm-orc invoke ENSEMBLE")
+            raise RunNotFound("there are no runs yet", hint="llm-orc invoke ENSEMBLE")
         return newest[0].run_id
     ids = journal.find(text)
     if len(ids) == 1:
         return ids[0]
     if not ids:
         raise RunNotFound(f"there is no run `{text}`", hint="llm-orc runs list")
-    raise RunNotFound(f"`{text}` fits {len(ids)} runs: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")
+    raise RunNotFound(f"`{text}` matches {len(ids)} runs: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")

@@ -1,4 +1,4 @@
-"""Write each event, then pass it on: whatever anybody has seen of a run is already durable."""
+"""Write each event, then pass it on: everything that was shown of a run is already durable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class DirectSink:
-    """For runs that keep no record: events are shown as they come."""
+    """For runs without a record: events are shown as they arrive."""
 
     failure: StorageError | None = None
 
@@ -42,9 +42,9 @@ class DirectSink:
 
 
 class Recorder:
-    """The sink of a recorded run. Keeps one batch at the journal; what comes meanwhile is the next batch.
+    """The sink of a recorded run. One batch of events is at the journal; later ones form the next batch.
 
-    Where the journal fails in the middle (a full disk), the run goes on unrecorded, so that the answers still
+    If the journal fails during the run (a full disk), the run continues unrecorded, so that the answers still
     reach standard output; `failure` then says why.
     """
 
@@ -58,17 +58,17 @@ class Recorder:
         finished: int = 0,
         costs: CostsSoFar | None = None,
     ) -> None:
-        """`next_seq`, `finished` and `costs` carry on from an earlier try of the same run."""
+        """`next_seq`, `finished` and `costs` continue those of an earlier attempt of the same run."""
         self.failure: StorageError | None = None
         self._journal, self._run_id, self._show = journal, run_id, show
         self._loop = asyncio.get_running_loop()
         self._line: deque[RunEvent] = deque()  # not yet shown, in order
-        self._batch: list[tuple[str, bytes]] = []  # not yet given to the journal
+        self._batch: list[tuple[str, bytes]] = []  # not yet passed to the journal
         self._end: EndOfTry | None = None
         self._writing = 0  # events at the journal
         self._seq, self._finished, self._costs = next_seq, finished, costs or CostsSoFar()
         self._flushing = False
-        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()  # (seq that must be durable, who waits)
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()  # (seq that must be durable, its waiter)
 
     def post(self, event: RecordedEvent) -> None:
         if self.failure is not None:
@@ -89,7 +89,7 @@ class Recorder:
             await written
 
     def carry_over(self, events: Iterable[RecordedEvent]) -> None:
-        """Take what another run has paid for."""
+        """Copy events that another run has paid for."""
         for event in events:
             self.post(event)
 
@@ -100,7 +100,7 @@ class Recorder:
             self._show(event)
 
     def _count(self, event: RecordedEvent) -> None:
-        """Keep what the run's row says of it, so that lists need not read events."""
+        """Update the totals of the run's row, so that lists need not read events."""
         self._costs.apply(event)
         if isinstance(event, AgentFinished):
             self._finished += is_top(event.agent)
@@ -122,7 +122,7 @@ class Recorder:
         self._journal.append(Entries(self._run_id, self._seq, batch, end, self._written_in_thread))
 
     def _written_in_thread(self, failure: StorageError | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
             self._loop.call_soon_threadsafe(self._written, failure)
 
     def _written(self, failure: StorageError | None) -> None:

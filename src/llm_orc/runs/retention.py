@@ -1,6 +1,6 @@
-"""Which runs are old enough to be forgotten, where a clock may have been wrong.
+"""Which runs are old enough to be deleted, even if a clock was wrong.
 
-A run's age is worth deleting it only if more than one run says what time it is.
+A run is only deleted for its age if more than one run confirms the time.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-UNFINISHED = ("open", "interrupted")  # `resume` goes on with these
+UNFINISHED = ("open", "interrupted")  # `resume` can continue these
 _DAY_S = 86_400.0
 _DAYS_OF_EVIDENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RunAge:
-    """What is known of a run's age. Runs are looked at in the order in which they were begun."""
+    """The known age of a run. Runs are ordered by when they were started."""
 
     run_id: str
     started_at: float
@@ -26,10 +26,10 @@ class RunAge:
 
 
 def confirmed_now(runs: Iterable[RunAge], now: float) -> float | None:
-    """Return the latest time that runs on three days confirm; None where there are none on so many.
+    """Return the latest time that runs on three days confirm; None if there are runs on fewer days.
 
     One run under a clock that is a year ahead confirms nothing, however often it is repeated that day. Runs that
-    began after `now` did so under a wrong clock.
+    started after `now` had a wrong clock.
     """
     latest: dict[int, float] = {}
     for run in runs:
@@ -41,7 +41,7 @@ def confirmed_now(runs: Iterable[RunAge], now: float) -> float | None:
 
 
 def older_than(runs: Sequence[RunAge], before: float, now: float) -> list[str]:
-    """Return the ended runs that began before `before`. None is older than those that were begun before it."""
+    """Return the ended runs that started before `before`. No run is older than those started before it."""
     found: list[str] = []
     began_at = float("-inf")
     for run in runs:
@@ -53,6 +53,6 @@ def older_than(runs: Sequence[RunAge], before: float, now: float) -> list[str]:
 
 
 def forgettable(runs: Sequence[RunAge], keep_days: int, now: float) -> list[str]:
-    """Return the runs for the automatic clean-up: ended, and older than `keep_days` at a confirmed time."""
+    """Return the runs for the automatic cleanup: ended, and older than `keep_days` at a confirmed time."""
     confirmed = confirmed_now(runs, now)
     return [] if confirmed is None else older_than(runs, confirmed - keep_days * _DAY_S, now)

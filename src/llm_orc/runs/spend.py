@@ -1,4 +1,4 @@
-"""What calls took, in sum: what is known of it, and how much is not."""
+"""The total usage and cost of calls: what is known, and how much is unknown."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Calls that were answered, and their sum. Tokens are those that providers counted.
+    """Answered calls, and their totals. Tokens are those that providers counted.
 
-    `cost_usd` is None where a part of it is not known; `known_cost_usd` is the other part. `unknown_costs` says of
-    how many calls and tries the cost is not known; `unanswered` of them are tries without an answer, which the
-    provider may bill all the same.
+    `cost_usd` is None if a part of it is unknown; `known_cost_usd` is the known part. `unknown_costs` is the
+    number of calls and attempts of unknown cost; `unanswered` of them are attempts without an answer, which the
+    provider may still bill.
     """
 
     calls: int = 0
@@ -42,7 +42,7 @@ class Spend:
             self.calls_without_usage + other.calls_without_usage,
         )
 
-    # Sums that an earlier release has kept say only `cost_usd`.
+    # Totals of earlier releases only have `cost_usd`.
 
     @property
     def _known_usd(self) -> float:
@@ -57,12 +57,12 @@ NOTHING_SPENT = Spend()
 
 
 def spend_of(output: AgentOutput) -> Spend:
-    """Return what one answer took."""
+    """Return the totals of one answer."""
     return spend_on(output.calls)
 
 
 def spend_on(calls: Iterable[ModelCall]) -> Spend:
-    """Return what these calls took."""
+    """Return the totals of these calls."""
     total = NOTHING_SPENT
     for call in calls:
         usage, cost_usd = call.usage, call.cost_usd
@@ -81,5 +81,5 @@ def spend_on(calls: Iterable[ModelCall]) -> Spend:
 
 
 def unanswered(tries: int) -> Spend:
-    """Return what so many tries took that may be billed, and came to no answer."""
+    """Return the totals of so many attempts without an answer that may be billed."""
     return Spend(cost_usd=None, unknown_costs=tries, unanswered=tries) if tries else NOTHING_SPENT

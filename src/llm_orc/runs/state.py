@@ -42,7 +42,7 @@ AgentPhase = Literal["waiting", "running", "retrying", "completed", "failed", "s
 
 @dataclass(slots=True)
 class AgentState:
-    """One agent as it stands. `streamed` is the provisional text of the present try."""
+    """The state of one agent. `streamed` is the provisional text of the present attempt."""
 
     name: str  # its path in the run
     phase: AgentPhase = "waiting"
@@ -58,14 +58,14 @@ class AgentState:
     because: tuple[str, ...] = ()
     switched_from: list[ErrorInfo] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    is_kept: bool = False  # its answer is that of the run which this one was forked from
+    is_kept: bool = False  # its answer is from the run that this one was forked from
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResult:
     """How one agent ended. `error` is set when it failed, `because` when it was skipped."""
 
-    name: str  # its path in the run: of an agent of the ensemble itself the bare name
+    name: str  # its path in the run: the bare name for an agent of the ensemble itself
     status: AgentStatus
     response: str | None
     model: str | None
@@ -80,18 +80,18 @@ class AgentResult:
     because: tuple[str, ...] = ()
     switched_from: tuple[ErrorInfo, ...] = ()
     notices: tuple[str, ...] = ()
-    stop_word: str = ""  # the provider's own, where `stop_reason` is `other`
-    is_kept: bool = False  # its answer, and what that cost, are of the run which this one was forked from
-    data: JsonValue | None = None  # its answer as data, where it is more than text
-    calls: tuple[ModelCall, ...] = ()  # those of models that were answered; `usage` and `cost_usd` are their sums
+    stop_word: str = ""  # the provider's own word, if `stop_reason` is `other`
+    is_kept: bool = False  # its answer and cost are from the run that this one was forked from
+    data: JsonValue | None = None  # its answer as data, if it is more than text
+    calls: tuple[ModelCall, ...] = ()  # the answered calls; `usage` and `cost_usd` are their totals
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The whole run at its end. `error` says why it stopped early, where it did.
+    """The result of a run. `error` says why it stopped early, if it did.
 
-    `unanswered` tries of metered models came to no answer and may be billed all the same. `counted_usd` is what
-    counts against a limit of the run: known costs, and the most of what is not known; None: nothing was limited.
+    `unanswered` attempts of metered models have no answer and may still be billed. `counted_usd` is what counts
+    against a limit of the run: known costs, and the maximum of unknown ones; None: nothing was limited.
     """
 
     run_id: str
@@ -128,7 +128,7 @@ class RunResult:
 
     @property
     def by_billing(self) -> dict[str, Spend]:
-        """What was spent, by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
+        """The totals by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
         found = {str(a.access.billing): NOTHING_SPENT for a in self.agents if a.access and not a.is_kept}
         for agent in self.agents:
             for call in _own_calls(agent):
@@ -141,7 +141,7 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 completed, and nothing else; where all failures are of one family, that family's code, else 1."""
+        """0 only if completed; if all failures are of one family, that family's code, otherwise 1."""
         if self.error is not None:
             return self.error.exit_code
         if self.status == "completed":
@@ -158,12 +158,12 @@ def spend(agents: Iterable[AgentResult]) -> Spend:
 
 
 def _own_calls(agent: AgentResult) -> tuple[ModelCall, ...]:
-    """The calls that this run has made: the others are of the run that it was forked from."""
+    """Return the calls that this run has made itself, not the run that it was forked from."""
     return () if agent.is_kept else agent.calls
 
 
 class RunState:
-    """What is known of a run after the events so far. Feed it with `apply`, in order."""
+    """The state of a run after the events so far. Feed it with `apply`, in order."""
 
     def __init__(self) -> None:
         self.started: RunStarted | None = None
@@ -192,7 +192,7 @@ class RunState:
                 self._agent_event(self._agent(event.agent), event)
 
     def _start(self, event: RunStarted) -> None:
-        """Begin, or go on with what is kept: of agents within others only those that have their answers."""
+        """Start, or continue with stored answers: of agents within others, only those with an answer."""
         if self.started is None:
             self.started = event
         self.finished = self.stopped = None
@@ -206,7 +206,7 @@ class RunState:
             self._agent(path)
 
     def _agent(self, path: str) -> AgentState:
-        """The state of the agent at `path`, which is known from now on."""
+        """Return the state of the agent at `path`, creating it if needed."""
         state = self.agents.get(path)
         if state is None:
             state = self.agents[path] = AgentState(path)
@@ -261,7 +261,7 @@ class RunState:
 
     @property
     def outputs(self) -> dict[str, AgentOutput]:
-        """The answers that exist, by agent: what a resumed run need not ask for again."""
+        """The existing answers, by agent, which a resumed run need not request again."""
         return {name: a.output for name, a in self.agents.items() if a.output is not None}
 
     @property
@@ -275,7 +275,7 @@ class RunState:
         return sum(agent.output is not None for agent in self.own_agents)
 
     def result(self, *, recorded: bool = True) -> RunResult:
-        """Return the run as it stands; an agent that has not ended counts as skipped. Needs a `RunStarted`."""
+        """Return the result so far; an agent that has not ended counts as skipped. Needs a `RunStarted`."""
         if self.started is None:
             raise ValueError("no run has started")
         error = self.stopped.error if self.stopped else None

@@ -1,4 +1,4 @@
-"""The tries of a limited run in its record: each is durable before it is sent, so that none is forgotten."""
+"""The recorded attempts of a limited run: each is durable before it is sent, so that none is lost."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class RecordedTries:
         self._sink, self._now = sink, now
 
     async def sending(self, tried: Tried) -> None:
-        """Raises `StorageError` where the record can't be written any more: a limit that forgets is none."""
+        """Record the attempt. Raises `StorageError` if that fails: a limit must not lose attempts."""
         if self._sink.failure is None:
             await self._sink.commit(TryStarted(self._now(), tried.agent, tried.number, tried.most_usd))
         if self._sink.failure is not None:
             raise self._sink.failure
 
     def unlimited(self, agent: AgentPath, counts_usd: float) -> None:
-        """Count a try of an earlier process, which had no limit."""
+        """Count an attempt of an earlier process, which had no limit."""
         self._sink.post(TrySettled(self._now(), agent, 0, counts_usd))
 
     def ended(self, tried: Tried, counts_usd: float) -> None:

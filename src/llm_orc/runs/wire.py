@@ -49,7 +49,7 @@ def encode_event(event: RecordedEvent) -> tuple[str, bytes]:
 
 
 def encode(value: object) -> bytes:
-    """Return the value as JSON. Half a character in a text, as a name of a file may have, becomes U+FFFD."""
+    """Return the value as JSON. A lone surrogate, as in some file names, becomes U+FFFD."""
     try:
         return _encode(value)
     except UnicodeEncodeError:
@@ -67,16 +67,16 @@ def _storable(value: object) -> object:
 
 
 def decode_event(kind: str, body: bytes) -> tuple[RecordedEvent, ...]:
-    """Return the event; two, where what an earlier release stored as one is two now.
+    """Return the event; two, if an earlier release stored as one what are two now.
 
-    Raises `StorageError` where the record is damaged or of a kind that this release does not know.
+    Raises `StorageError` if the record is damaged or of a kind that this release does not know.
     """
     try:
         return _decode(kind, body)
     except (KeyError, msgspec.MsgspecError) as e:
         raise StorageError(
-            f"the record holds an event `{kind}` that can't be read: {e}",
-            hint="Was it written by a newer release? Upgrade: pip install --upgrade llm-orc",
+            f"the record has an event `{kind}` that can't be read: {e}",
+            hint="Was it written by a newer release? Then upgrade: `pip install --upgrade llm-orc`.",
         ) from e
 
 

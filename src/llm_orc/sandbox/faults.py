@@ -201,7 +201,7 @@ def parse_fault(text: str) -> Fault:
     if kind not in _KINDS:
         raise InputError(
             f"the fault `{text}` starts with `{kind}`, which is no kind of fault",
-            hint=did_you_mean(kind, _KINDS) or f"kinds: {', '.join(_KINDS)}",
+            hint=did_you_mean(kind, _KINDS) or f"Kinds: {', '.join(_KINDS)}.",
         )
     effect_keys = [field.name for field in fields(_KINDS[kind])]
     keys = [field.name for field in fields(Fault) if field.name != "effect"] + effect_keys
@@ -213,7 +213,7 @@ def parse_fault(text: str) -> Fault:
             known = [_SPELLINGS.get(name, name) for name in keys]
             raise InputError(
                 f"the fault `{text}`: `{kind}` has no key `{spelled}`",
-                hint=did_you_mean(spelled, known) or f"keys: {', '.join(known)}",
+                hint=did_you_mean(spelled, known) or f"Keys: {', '.join(known)}.",
             )
         if key in values:
             raise InputError(f"the fault `{text}` says `{spelled}` twice", hint=_EXAMPLE)
@@ -234,7 +234,7 @@ def _main_value(text: str, first: str, effect_keys: Sequence[str]) -> dict[str, 
     if not has_value:
         return {}
     if not effect_keys:
-        raise InputError(f"the fault `{text}`: `{kind}` takes no value", hint=f"write `{kind}`")
+        raise InputError(f"the fault `{text}`: `{kind}` takes no value", hint=f"Write `{kind}`.")
     return {effect_keys[0]: _checked(text, kind, effect_keys[0], value)}
 
 
@@ -260,7 +260,7 @@ def _checked(fault: str, spelled: str, key: str, value: str) -> str:
     if key == "signature" and value not in SIGNATURES:
         raise InputError(
             f"the fault `{fault}`: there is no refusal `{value}`",
-            hint=did_you_mean(value, SIGNATURES) or f"refusals: {', '.join(SIGNATURES)}",
+            hint=did_you_mean(value, SIGNATURES) or f"Refusals: {', '.join(SIGNATURES)}.",
         )
     return value
 

@@ -95,7 +95,7 @@ class Sandbox:
         if not is_loopback(self.host):
             raise InputError(
                 f"the sandbox serves this machine only, and `{self.host}` is not a loopback address",
-                hint="use `127.0.0.1` or `::1`",
+                hint="Use `127.0.0.1` or `::1`.",
             )
         self._fault_plan = FaultPlan(self.faults)
         self._compose = self.compose or (prompts_in_full if self.show_prompts else summary)
@@ -116,7 +116,7 @@ class Sandbox:
             await runner.cleanup()
             raise StorageError(
                 f"the sandbox can't listen on port {self.port} of `{self.host}`: {error.strerror or error}",
-                hint="give another `--port`, or 0 for a free one",
+                hint="Give another `--port`, or 0 for a free one.",
             ) from error
         host, port = runner.addresses[0][:2]
         self.origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,1 +1,1 @@
-"""Configuration: read, merged, and every value's origin known. Knows no credential."""
+"""Configuration: read and merged, with the origin of every value. Must not know credentials."""

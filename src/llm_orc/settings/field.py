@@ -15,20 +15,20 @@ from llm_orc.storage.field_types import FieldType
 Right = Literal["counts", "chooses", "lowers", "trust", "never"]
 """What an untrusted project may do with a key.
 
-`counts`: it counts at once, as it only says something (prompts, names, what waits for what).
-`chooses`: it says which model, provider, profile or method to use; it counts, and is never an agreement to pay.
-`lowers`: a limit, which counts where it is lower than the user's; of `true` and `false`, the lower one is `false`.
+`counts`: it takes effect at once, because it is only text or structure (prompts, names, dependencies).
+`chooses`: it chooses a model, provider, profile or auth method; it takes effect, but is never consent to pay.
+`lowers`: a limit, which takes effect if it is lower than the user's; `false` is lower than `true`.
 `trust`: it needs trust.
-`never`: it counts in the user's own files alone, trusted or not.
+`never`: it only takes effect in the user's own files, trusted or not.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key. A row that says nothing of `right` needs trust.
+    """One key. A row without `right` needs trust.
 
     `description` is plain text of whole sentences, which editors and the reference pages show. `default` is the
-    value where nobody sets one; `default_text` says in words what counts then, where no value can. `attribute` is
+    value if none is set; `default_text` describes the default if it is not a value. `attribute` is
     what the program's records call the key, where that differs (`timeout_seconds`, `timeout_s`). `fields` are the
     rows of a mapping whose keys are known. `variable` and `option` name the environment variable and the
     command-line option that set the same.
@@ -39,23 +39,23 @@ class Field:
     right: Right = "trust"
     _: KW_ONLY
     required: bool = False
-    hint: str | None = None  # what to do where a required key is missing
+    hint: str | None = None  # what to do if a required key is missing
     default: JsonValue = None
     default_text: str = ""
     attribute: str | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)
     variable: str | None = None
     option: str | None = None
-    is_prose: bool = False  # free text, where `${NAME}` is not to be filled in
+    is_prose: bool = False  # free text, in which `${NAME}` is not a placeholder
 
     @property
     def is_path(self) -> bool:
-        """A path of a file; a relative one counts from the file that names it."""
+        """A file path; relative to the file that names it."""
         return self.type.holds == "path"
 
     @property
     def is_open(self) -> bool:
-        """A mapping with keys of anybody's choice; layers are merged key by key."""
+        """A mapping with free keys; layers are merged key by key."""
         return self.type.holds == "mapping" and not self.fields
 
 

@@ -1,4 +1,4 @@
-"""Every key of `config.yaml` and `profiles/*.yaml`: one row each, in the sections that they stand in.
+"""Every key of `config.yaml` and `profiles/*.yaml`: one row each, by section.
 
 A row may be added from anywhere (`SECTIONS["runs"].fields["…"] = Field(…)`); `Settings.value` then has its value.
 """
@@ -77,16 +77,16 @@ _PROFILE_FIELDS: Fields = {
     "options": Field(
         json_mapping, "Sampling options for the provider's request; merged key by key.", is_prose=True
     ),
-    "cost_per_token": Field(optional(number(0)), "US dollars for each token, where the price is not known."),
+    "cost_per_token": Field(optional(number(0)), "US dollars per token, if the price is not known."),
     "fallback_model_profile": Field(
         optional(non_empty_text),
-        "The profile to continue with where this one fails.",
+        "The profile to use if this one fails.",
         "chooses",
         default_text="none",
     ),
     "auth_method": Field(
         optional(choice_of(method_names)),
-        "The one way to authenticate.",
+        "The only auth method to use.",
         "chooses",
         default_text="as the provider prefers",
     ),
@@ -99,7 +99,7 @@ _PROVIDER_FIELDS: Fields = {
         optional(variable_name), "The name of the environment variable with the key, never the key."
     ),
     "api_key_file": Field(optional(file_path), "The path of a file with the key."),
-    "default_model": Field(optional(non_empty_text), "The model's id where nothing names one."),
+    "default_model": Field(optional(non_empty_text), "The model's id if nothing names one."),
     "billing": Field(optional(choice(*get_args(BillingName))), "Who pays for the calls."),
     "max_concurrent": Field(
         optional(whole_number(1)),
@@ -125,17 +125,17 @@ _PROVIDER_FIELDS: Fields = {
     ),
     "auth_method": Field(
         optional(one_or_more_of(method_names)),
-        "The way to authenticate, or those allowed, the preferred one first.",
+        "The auth method, or the allowed ones, preferred first.",
         default_text="every method that is set up",
         attribute="auth_methods",
     ),
     "allow_metered_fallback": Field(
         boolean,
-        "Whether calls may continue over a way that is billed per token where the plan's fails.",
+        "Whether calls may fall back to access that is billed per token if the plan's fails.",
         default=False,
     ),
     "extra_options": Field(
-        names, "Fields of requests that `options` may set beside plain sampling options.", "never"
+        names, "Fields of requests that `options` may set in addition to plain sampling options.", "never"
     ),
     "oauth": Field(
         json_mapping, "How to sign in; its keys are in the next table.", fields=OAUTH_FIELDS, is_prose=True
@@ -152,13 +152,13 @@ _RUN_FIELDS: Fields = {
     ),
     "keep_days": Field(
         optional(whole_number(1)),
-        "For how many days runs are kept; empty: for ever.",
+        "For how many days runs are kept; empty: forever.",
         default=_RUNS.keep_days,
         variable="LLM_ORC_KEEP_DAYS",
     ),
     "max_concurrent": Field(
         optional(whole_number(1)),
-        "How many agents are asked at once.",
+        "How many agents run at once.",
         "lowers",
         default_text="as many as open files allow",
         variable="LLM_ORC_MAX_CONCURRENT",
@@ -175,7 +175,7 @@ _RUN_FIELDS: Fields = {
     ),
     "max_retries": Field(
         whole_number(0),
-        "Tries after the first, for failures that may pass.",
+        "Attempts after the first, for transient failures.",
         "lowers",
         default=_RUNS.max_retries,
         variable="LLM_ORC_MAX_RETRIES",
@@ -206,8 +206,8 @@ _RUN_FIELDS: Fields = {
 _BATCH_FIELDS: Fields = {
     "store": Field(
         optional(store_address),
-        "Where batches are kept, e.g. `postgresql://user@host/database`.",
-        default_text="a file of yours",
+        "Where batches are stored, e.g. `postgresql://user@host/database`.",
+        default_text="your own file",
         variable="LLM_ORC_STORE",
     ),
 }
@@ -215,7 +215,7 @@ _BATCH_FIELDS: Fields = {
 _NETWORK_FIELDS: Fields = {
     "ca_file": Field(
         optional(file_path),
-        "A PEM bundle of certificates, trusted beside the system's.",
+        "A PEM bundle of certificates, trusted in addition to the system's.",
         variable="LLM_ORC_CA_FILE",
     ),
     "connect_timeout_seconds": Field(
@@ -234,7 +234,7 @@ _NETWORK_FIELDS: Fields = {
     ),
     "answer_timeout_seconds": Field(
         number(0, above=True),
-        "The longest wait for one whole answer, however lively.",
+        "The longest wait for one whole answer.",
         default=_NETWORK.answer_timeout_s,
         attribute="answer_timeout_s",
         variable="LLM_ORC_ANSWER_TIMEOUT_SECONDS",
@@ -266,7 +266,7 @@ SECTIONS: dict[str, Section] = {
 
 
 def is_entry(path: SettingPath) -> bool:
-    """Return whether the path ends at the name of a profile or a provider."""
+    """True if the path ends at the name of a profile or a provider."""
     return len(path) == 2 and path[0] in SECTIONS and SECTIONS[path[0]].is_named
 
 
@@ -277,7 +277,7 @@ def keys_of(path: SettingPath) -> SettingPath:
 
 
 def field_at(path: SettingPath) -> Field | None:
-    """Return the row of a setting, for a key inside a free mapping the row of that; None where there is none."""
+    """Return the row of a setting, for a key inside a free mapping that mapping's row; None if there is none."""
     section = SECTIONS.get(path[0])
     fields: Mapping[str, Field] = section.fields if section is not None else {}
     found = None

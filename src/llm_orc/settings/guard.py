@@ -1,4 +1,4 @@
-"""The one rule for what a project's settings may do before their user trusts them, and what trust would allow."""
+"""What a project's settings may do before the user trusts them, and what trust would allow."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def right_to(path: SettingPath, own: Mapping[SettingPath, Value]) -> Right:
     """Return what an untrusted project may do with the setting at `path`.
 
-    `own` is what stands without the project: the package's values and the user's. A profile of the user's is
-    theirs alone, and of the package's a project may only say which model it is.
+    `own` has the values without the project: the package's and the user's. A project can't change a profile of the
+    user, and can only choose the model of the package's profile.
     """
-    if is_entry(path):  # that this profile or provider exists
+    if is_entry(path):  # the mere existence of this profile or provider
         known = SECTIONS[path[0]].fields.values()
         right: Right = "counts" if any(row.right == "counts" for row in known) else "trust"
     else:
@@ -39,21 +39,21 @@ def right_to(path: SettingPath, own: Mapping[SettingPath, Value]) -> Right:
 
 
 def _first_row(path: SettingPath) -> Field | None:
-    """Return the row of the setting that `path` is, or is in: its right is that of all inside it."""
+    """Return the row of the setting at or around `path`: its right applies to everything inside."""
     section, keys = SECTIONS.get(path[0]), keys_of(path)
     return section.fields.get(keys[0]) if section is not None and keys else None
 
 
 def counts_untrusted(value: Value, own: Mapping[SettingPath, Value]) -> bool:
-    """Whether a value of an untrusted project counts."""
+    """Whether a value of an untrusted project takes effect."""
     right = right_to(value.path, own)
     return _is_lower(value, own) if right == "lowers" else right in {"counts", "chooses"}
 
 
 def _is_lower(value: Value, own: Mapping[SettingPath, Value]) -> bool:
-    """An empty value would take a limit away; where the user has none, every limit is lower.
+    """True for a lower limit. An empty value would remove it; if the user has none, every limit is lower.
 
-    A limit makes no provider: without trust it is one of a provider that the user or the package speaks of.
+    A limit doesn't define a provider: without trust it only applies to a provider of the user or the package.
     """
     if value.value is None or (value.path[0] == "providers" and value.path[:2] not in own):
         return False
@@ -74,7 +74,7 @@ class GuardedValue:
 
 @dataclass(frozen=True, slots=True)
 class GuardedSettings:
-    """What trusting a project's settings would allow. Any change of `values` changes `digest`."""
+    """What trust in a project's settings would allow. Any change of `values` changes `digest`."""
 
     root: Path
     values: tuple[GuardedValue, ...]
@@ -82,14 +82,14 @@ class GuardedSettings:
 
 
 def guarded_settings(root: Path, values: Iterable[Value], own: Mapping[SettingPath, Value]) -> GuardedSettings:
-    """Return all but words among a project layer's `values`, the one that counts for each key."""
+    """Return the values of a project layer that need trust, the effective one for each key."""
     effective = {v.path: v for v in values if not v.is_entry and right_to(v.path, own) not in {"counts", "never"}}
     shown = tuple(GuardedValue(dotted(v.path), v.value, v.origin) for v in effective.values())
     return GuardedSettings(root, shown, _digest(effective.values()))
 
 
 def _digest(values: Iterable[Value]) -> str:
-    """A relative path counts from its file's folder, so the folder is part of what was agreed to."""
+    """Return the digest; it includes the folder, because relative paths depend on it."""
     return digest_of(sorted([*v.path, json.dumps(v.value), _folder(v) if _is_path(v) else ""] for v in values))
 
 

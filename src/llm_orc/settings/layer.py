@@ -1,4 +1,4 @@
-"""One layer's values as its files hold them: checked one by one, each with its place, nothing merged yet."""
+"""One layer's values from its files: checked one by one, each with its position, not merged yet."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _PROFILE_NAME = Field(non_empty_text, "The profile's name.")
 _CONFIG_FILES = ("config.yaml", "config.local.yaml")
-# What looks like a key or a secret itself, and what to do instead.
+# Keys of settings that look like secrets, and what to do instead.
 _KEY_ITSELF: Mapping[str, str] = {
     **dict.fromkeys(
         ("api_key", "apikey", "key", "token", "access_token", "auth_token", "secret", "password"), KEY_HINT
     ),
-    "client_secret": "a program that everybody can read keeps no secret (RFC 8252 §8.5): register a public client",
+    "client_secret": "A program that anyone can read has no secrets (RFC 8252 §8.5): register a public client.",
 }
 _PRESET = Origin("packaged")
 
@@ -48,15 +48,15 @@ class Value:
 
     @property
     def is_entry(self) -> bool:
-        """True where the path ends at a name and only says that this profile or provider exists."""
+        """True if the path ends at a name, so that only the profile or provider exists."""
         return is_entry(self.path)
 
 
 @dataclass(slots=True)
 class LayerValues:
-    """In the order of files and lines: the later one of the same path counts.
+    """In the order of files and lines: the later one of the same path takes effect.
 
-    `broken` holds, by name, what is wrong with model profiles: that is the problem of those who use them.
+    `broken` has, by name, the problems of model profiles, which only concern runs that use them.
     """
 
     values: list[Value] = field(default_factory=list)
@@ -70,7 +70,7 @@ def dotted(path: SettingPath) -> str:
 
 
 def layer_files(folder: Path) -> list[Path]:
-    """Return the settings files of a `llm-orc` folder in the order they count, local ones last."""
+    """Return the settings files of a `llm-orc` folder in order of precedence, local ones last."""
     profiles = _yaml_files(folder / "profiles")
     local = [p for p in profiles if p.stem.endswith(".local")]
     shared = [p for p in profiles if p not in local]
@@ -84,7 +84,7 @@ def _yaml_files(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError:
-        return [folder]  # reading it says what is wrong
+        return [folder]  # reading it reports the problem
     return [folder / n for n in sorted(names) if n.endswith((".yaml", ".yml")) and not n.startswith(".")]
 
 
@@ -100,7 +100,7 @@ def read_layer(files: list[Path], layer: Layer) -> LayerValues:
 
 
 def read_presets() -> LayerValues:
-    """Return how one signs in at providers, as their rows say it."""
+    """Return the sign-in settings of providers from their rows."""
     found, rows = LayerValues(), SECTIONS["providers"].fields["oauth"].fields
     for provider in PROVIDERS.values():
         if provider.oauth:
@@ -120,11 +120,11 @@ def _preset(path: SettingPath, given: Mapping[str, Any], rows: Mapping[str, Fiel
 
 
 def _read_linked(file: Path, found: LayerValues) -> None:
-    """What is wrong with the target of a link is not quoted: it may be any file that the user can read."""
+    """Read a link's target without quoting it: it may be any file that the user can read."""
     target = LayerValues()
     _File(file, "project", target).read()
     if target.problems or target.broken or target.notices:
-        found.problems.append(link_problem(file, "file of settings"))
+        found.problems.append(link_problem(file, "settings file"))
     else:
         found.values += target.values
 
@@ -151,7 +151,7 @@ class _File:
 
     @contextmanager
     def _problems_of(self, profile: str) -> Iterator[None]:
-        """Put the problems that are found inside, and those of a whole file, to the profile's account."""
+        """Attribute the problems found inside, and those of a whole file, to the profile."""
         whole_file = self._path.parent.name == "profiles" and profile == self._path.stem
         before = 0 if whole_file else len(self._fields.problems)
         yield
@@ -200,7 +200,7 @@ class _File:
         return {}
 
     def _entry(self, path: SettingPath, place: SettingPath, content: JsonValue, rows: Mapping[str, Field]) -> None:
-        """Take the keys of one profile, provider or plain section; `place` is where it stands in this file."""
+        """Read the keys of one profile, provider or plain section; `place` is its path in this file."""
         if is_entry(path):
             self._found.values.append(self._value(path, None, place))
         if path[0] == "model_profiles":
@@ -234,7 +234,7 @@ class _File:
 
 
 def _is_config(data: JsonValue) -> bool:
-    """Earlier releases also wrote files of several profiles below `profiles/`."""
+    """True for files with several profiles, which earlier releases wrote below `profiles/`."""
     return isinstance(data, dict) and "name" not in data and isinstance(data.get("model_profiles"), dict)
 
 

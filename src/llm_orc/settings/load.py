@@ -55,8 +55,8 @@ def load_settings(
 ) -> Settings:
     """Return the merged settings for work in `cwd`.
 
-    `flags` are dotted keys of `runs` and `network`; None stands for a flag that was not given. Raises
-    `SettingsError` with every problem of every file, `StorageError` where the list of trusted projects is damaged.
+    `flags` are dotted keys of `runs` and `network`; None: the flag was not given. Raises
+    `SettingsError` with every problem of every file, `StorageError` if the list of trusted projects is damaged.
     """
     home = home or home_directory(environ)
     own = _own_layers(paths)
@@ -76,7 +76,7 @@ def load_settings(
     problems += oauth_problems(merged)
     if problems:
         raise SettingsError(
-            f"the settings can't be used:\n{problem_lines(problems)}", hint="Correct these places and try again."
+            f"the settings can't be used:\n{problem_lines(problems)}", hint="Correct them and try again."
         )
     theirs = project.layer.broken if project else {}
     broken = _broken_profiles(
@@ -105,7 +105,7 @@ def load_settings(
 def _broken_profiles(
     merged: Mapping[SettingPath, Value], own: list[LayerValues], of_project: Mapping[str, list[Problem]]
 ) -> dict[str, tuple[Problem, ...]]:
-    """Return what is wrong with each profile that can't be used: the rest of the settings can."""
+    """Return the problems of each unusable profile; the other settings are usable."""
     found: dict[str, tuple[Problem, ...]] = {}
     for broken in (*(layer.broken for layer in own), of_project, fallback_problems(merged)):
         for name, problems in broken.items():
@@ -125,9 +125,9 @@ def _shown(value: Any) -> JsonValue:
 def read_guarded(
     paths: Paths, cwd: Path, environ: Mapping[str, str], *, home: Path | None = None
 ) -> GuardedSettings | None:
-    """Return what `llm-orc trust` would allow the settings that count in `cwd`; None outside of any project.
+    """Return what `llm-orc trust` would allow the settings in effect in `cwd`; None outside of any project.
 
-    Raises `SettingsError` where the project's files can't be used: nobody should trust what can't be read.
+    Raises `SettingsError` if the project's files can't be used: unreadable settings can't be trusted.
     """
     project = _read_project(paths, cwd, home or home_directory(environ), _flat(_own_layers(paths)))
     if project is None:
@@ -136,13 +136,13 @@ def read_guarded(
     if problems:
         raise SettingsError(
             f"the project's settings can't be used:\n{problem_lines(problems)}",
-            hint="Correct these places and try again.",
+            hint="Correct them and try again.",
         )
     return project.guarded
 
 
 def _own_layers(paths: Paths) -> list[LayerValues]:
-    """What stands without any project: the package's and the user's."""
+    """Return the layers without any project: the package's and the user's."""
     return [read_layer(_PACKAGED, "packaged"), read_presets(), read_layer(layer_files(paths.config), "user")]
 
 
@@ -152,7 +152,7 @@ def _flat(layers: list[LayerValues]) -> dict[SettingPath, Value]:
 
 @dataclass(slots=True)
 class _Taken:
-    """What became of a project's values: those that count, those that wait for trust, and those that never do."""
+    """A project's values: the effective ones, those that need trust, and those without effect."""
 
     values: dict[SettingPath, Value] = field(default_factory=dict)
     withheld: dict[str, Withheld] = field(default_factory=dict)
@@ -163,7 +163,9 @@ def _taken(layer: LayerValues, own: Mapping[SettingPath, Value], *, trusted: boo
     taken = _Taken()
     for value in layer.values:
         if right_to(value.path, own) == "never":
-            taken.notices.append(f"{value.origin}: `{dotted(value.path)}` counts only in your own config.yaml")
+            taken.notices.append(
+                f"{value.origin}: `{dotted(value.path)}` only has an effect in your own config.yaml"
+            )
         elif trusted or counts_untrusted(value, own):
             taken.values[value.path] = value
         elif not value.is_entry:
@@ -175,7 +177,7 @@ def _taken(layer: LayerValues, own: Mapping[SettingPath, Value], *, trusted: boo
 
 
 def _withhold_what_breaks(taken: _Taken, own: Mapping[SettingPath, Value]) -> None:
-    """A fallback that a project gives to the package's profile may not lead nowhere, or the user's in a circle."""
+    """Withhold a project's fallback that leads nowhere, or makes the user's profiles a cycle."""
     for path, value in [*taken.values.items()]:
         is_fallback = path[0] == "model_profiles" and path[2:] == ("fallback_model_profile",)
         if is_fallback and path[:2] in own and path[1] in fallback_problems({**own, **taken.values}):
@@ -213,7 +215,7 @@ class _Merged:
                 self._entries.setdefault(path[0], {})[path[1]] = value
             else:
                 self._by_parent.setdefault(path[:-1], []).append(value)
-        self._open: dict[SettingPath, list[SettingPath]] = {}  # free mappings by what they stand in
+        self._open: dict[SettingPath, list[SettingPath]] = {}  # free mappings by their parent
         for path in self._by_parent:
             row = field_at(path)
             if row is not None and row.is_open:
@@ -232,13 +234,13 @@ class _Merged:
                 value.path,
                 name=name,
                 oauth=self._oauth(value.path),
-                auth_methods=self.values(value.path).get("auth_methods") or (),  # empty: taken back
+                auth_methods=self.values(value.path).get("auth_methods") or (),  # empty: unset
             )
             for name, value in self._entries.get("providers", {}).items()
         }
 
     def _oauth(self, provider: SettingPath) -> OAuthSettings | None:
-        """A key that was taken back is as one that nobody wrote."""
+        """Return the OAuth settings; an unset key counts as not written."""
         path = (*provider, "oauth")
         left_out = endpoints_of_another_server({v.path[-1]: v for v in self._by_parent.get(path, ())})
         given = {k: value for k, value in self.values(path).items() if value is not None and k not in left_out}
@@ -252,18 +254,18 @@ class _Merged:
         return _made(record, self.values(path), **more)
 
     def values(self, path: SettingPath) -> dict[str, Any]:
-        """Return the values directly below `path`, called as the records call them."""
+        """Return the values directly below `path`, by the names of the records' attributes."""
         found: dict[str, Any] = {}
         for value in self._by_parent.get(path, ()):
             row = field_at(value.path)
-            assert row is not None, value.path  # the layers hold nothing else
+            assert row is not None, value.path  # the layers contain nothing else
             found[row.attribute or value.path[-1]] = self._file(value) if row.is_path else value.value
         for mapping in self._open.get(path, ()):
             found[mapping[-1]] = {v.path[-1]: v.value for v in self._by_parent[mapping]}
         return found
 
     def _file(self, value: Value) -> Path | None:
-        """A relative path counts from the file that holds it, else from the working directory."""
+        """Return the file; a path is relative to the file that contains it, else to the working directory."""
         if value.value is None:
             return None
         written = str(value.value)
@@ -274,6 +276,6 @@ class _Merged:
 
 
 def _made(record: type[T], values: Mapping[str, Any], **more: object) -> T:
-    """A value that the record has no attribute for is a row's alone: `Settings.value` has it."""
+    """Make the record; values without an attribute are only available through `Settings.value`."""
     known = {attribute.name for attribute in attributes_of(record)}  # type: ignore[arg-type]
     return record(**more, **{name: value for name, value in values.items() if name in known and name not in more})

@@ -1,4 +1,4 @@
-"""Settings as the rest of the program sees them: frozen, merged, each value with where it came from."""
+"""Settings for the rest of the program: frozen and merged, each value with its origin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TokenRequestName = Literal["form", "json"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value was written. `file` and `line` (from 1) are set where the layer is a file's."""
+    """Where a value was written. `file` and `line` (from 1) are set if the layer is a file."""
 
     layer: Layer
     file: Path | None = None
@@ -57,19 +57,20 @@ class ModelProfile:
 
 @dataclass(frozen=True, slots=True)
 class OAuthNotice:
-    """What a person must know before choosing this way in, from the provider's own terms."""
+    """What a person must know before choosing this auth method, from the provider's own terms."""
 
     text: str = ""
     link: str | None = None
-    date: str | None = None  # ISO 8601, when the link said so
+    date: str | None = None  # ISO 8601, the date of that statement
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthSettings:
-    """How one signs in at a provider: a preset of the package, with what configuration changes of it.
+    """How to sign in at a provider: a preset of the package, with changes from the configuration.
 
     The names are those of RFC 8414 and RFC 7591. `kind` `openrouter` is that provider's own exchange: PKCE without
-    `state` and without a client, which ends with an API key. `headers` go with every call to the provider's API.
+    `state` and without a client, which ends with an API key. `headers` are sent with every call to the provider's
+    API.
     """
 
     kind: OAuthKindName = "oauth2"
@@ -93,13 +94,13 @@ class OAuthSettings:
 
     @property
     def needs_client(self) -> bool:
-        """True where one signs in with a client id."""
+        """True if the sign-in needs a client id."""
         return self.kind == "oauth2"
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How much may be asked of one provider with one credential. None: no limit is set."""
+    """Limits of calls to one provider with one credential. None: no limit."""
 
     concurrent: int | None = None
     requests_per_minute: int | None = None
@@ -108,7 +109,7 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """What configuration says of one provider; None: as the catalogue has it."""
+    """The configuration of one provider; None: as in the provider table."""
 
     name: str
     base_url: str | None = None
@@ -118,9 +119,9 @@ class ProviderSettings:
     default_model: str | None = None
     billing: BillingName | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    auth_methods: tuple[AuthMethodName, ...] = ()  # those allowed, the preferred one first; empty: what is there
+    auth_methods: tuple[AuthMethodName, ...] = ()  # the allowed ones, preferred first; empty: all available
     allow_metered_fallback: bool = False
-    extra_options: tuple[str, ...] = ()  # fields of requests that agents may set beside sampling options
+    extra_options: tuple[str, ...] = ()  # fields of requests that agents may set in addition to sampling options
     oauth: OAuthSettings | None = None
     max_concurrent: int | None = None
     requests_per_minute: int | None = None
@@ -128,7 +129,7 @@ class ProviderSettings:
 
     @property
     def limits(self) -> CallLimits | None:
-        """The limits that are set; None: none is."""
+        """The configured limits; None: there are none."""
         limits = CallLimits(self.max_concurrent, self.requests_per_minute, self.tokens_per_minute)
         return None if limits == CallLimits() else limits
 
@@ -138,12 +139,12 @@ class RunSettings:
     """`runs`: how runs are recorded and limited."""
 
     record: bool = True
-    keep_days: int | None = 90  # None: for ever
+    keep_days: int | None = 90  # None: forever
     max_concurrent: int | None = None  # None: as many as open files allow
     timeout_s: float | None = None  # of a whole run
-    max_retries: int = 4  # tries after the first, for what is transient
+    max_retries: int = 4  # attempts after the first, for transient failures
     max_cost_usd: float | None = None  # that one run may cost over metered accesses
-    max_calls: int | None = None  # tries that one run may send, over all accesses
+    max_calls: int | None = None  # attempts that one run may send, over all accesses
     max_cli_processes: int = 8  # of official CLIs, alive at once
 
 
@@ -156,11 +157,11 @@ class BatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A value that a file of an untrusted project tried to set and that was not taken."""
+    """A value in a file of an untrusted project that has no effect."""
 
     key: str  # dotted: "providers.openai.base_url"
     origin: Origin
-    is_limit: bool = False  # it would have been taken, were it lower than the user's
+    is_limit: bool = False  # it would have an effect if it were lower than the user's
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +187,12 @@ class Settings:
     project: Project | None = None
     withheld: tuple[Withheld, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)  # dotted key → where its value came from
-    written: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the value that counts
-    defaults: Mapping[str, JsonValue] = field(
-        default_factory=dict
-    )  # dotted key → what counts where nobody sets it
-    notices: tuple[str, ...] = ()  # what was left unread in the files, one sentence each
+    written: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the effective value
+    defaults: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the default
+    notices: tuple[str, ...] = ()  # notices of ignored parts of the files, one sentence each
 
     def value(self, key: str) -> JsonValue:
-        """Return the value that counts for a dotted key, such as `runs.max_cost`: as written, else the default.
+        """Return the effective value of a dotted key, such as `runs.max_cost`: as written, else the default.
 
         The records above have the same, typed; this is for keys that only a row describes. None: nothing is set.
         """

@@ -1,4 +1,4 @@
-"""See that a provider's OAuth, put together from all layers, is complete enough to sign in with."""
+"""Check that a provider's OAuth settings, merged from all layers, are complete enough for a sign-in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BEGINNINGS = ("authorization_endpoint", "device_authorization_endpoint")
 
 
 def oauth_problems(values: Mapping[SettingPath, Value]) -> list[Problem]:
-    """Return a problem for each provider whose sign-in can't begin, or could not come to its end."""
+    """Return a problem for each provider whose sign-in can't start or can't complete."""
     by_provider: dict[str, dict[str, Value]] = {}
     for path, value in values.items():
         if path[0] == "providers" and path[2:3] == ("oauth",) and value.value is not None:
@@ -31,7 +31,7 @@ def oauth_problems(values: Mapping[SettingPath, Value]) -> list[Problem]:
 
 
 def endpoints_of_another_server(values: Mapping[str, Value]) -> frozenset[str]:
-    """Return the endpoints that a preset has for its own issuer, where configuration names another one.
+    """Return a preset's endpoints for its own issuer if the configuration names another one.
 
     They must not be mixed: codes and tokens of one server would go to the other.
     """
@@ -45,11 +45,11 @@ def _problems(name: str, given: Mapping[str, Value]) -> list[Problem]:
     found = []
     redirect = given.get("redirect")
     if redirect is not None and redirect.value == "paste" and "redirect_uri" not in given:
-        message = f"`providers.{name}.oauth` has `redirect: paste` and no `redirect_uri`"
-        found.append(_at(redirect, message, "add the address of the provider's page that shows the code"))
+        message = f"`providers.{name}.oauth` has `redirect: paste` but no `redirect_uri`"
+        found.append(_at(redirect, message, "Add the address of the provider's page that shows the code."))
     if "issuer" not in given and not ("token_endpoint" in given and any(key in given for key in _BEGINNINGS)):
-        message = f"`providers.{name}.oauth` does not say where one signs in"
-        hint = "add `issuer`, or `authorization_endpoint` and `token_endpoint`"
+        message = f"`providers.{name}.oauth` does not say where to sign in"
+        hint = "Add `issuer`, or `authorization_endpoint` and `token_endpoint`."
         found.append(_at(next(iter(given.values())), message, hint))
     return found
 

@@ -41,20 +41,20 @@ OAUTH_FIELDS: Fields = {
     ),
     "authorization_endpoint": Field(optional(endpoint), "Where the browser goes."),
     "token_endpoint": Field(optional(endpoint), "Where codes and refresh tokens are exchanged."),
-    "revocation_endpoint": Field(optional(endpoint), "Where a logout ends tokens (RFC 7009)."),
+    "revocation_endpoint": Field(optional(endpoint), "Where a logout revokes tokens (RFC 7009)."),
     "device_authorization_endpoint": Field(
-        optional(endpoint), "Where a sign-in on another device begins (RFC 8628)."
+        optional(endpoint), "Where a sign-in on another device starts (RFC 8628)."
     ),
     "client_id": Field(optional(client_id), "The public client that you registered, or are entitled to use."),
-    "scopes": Field(optional(scopes), "The scopes to ask for."),
+    "scopes": Field(optional(scopes), "The scopes to request."),
     "redirect": Field(
         optional(choice(*get_args(RedirectName))),
-        "`loopback`: the browser comes back to this machine; `paste`: it shows a code to copy.",
+        "`loopback`: the browser is redirected to this machine; `paste`: it shows a code to copy.",
         default=_USUAL.redirect,
     ),
     "redirect_uri": Field(
         optional(redirect_uri),
-        "For `paste`, the registered page that shows the code; for `loopback`, only where the server wants one"
+        "For `paste`, the registered page that shows the code; for `loopback`, only if the server requires one"
         " exact address.",
     ),
     "token_request": Field(
@@ -68,12 +68,12 @@ OAUTH_FIELDS: Fields = {
     "extra_token_params": Field(parameters(SET_BY_EXCHANGE), "Added to token requests; merged key by key."),
     "state_in_token_request": Field(
         optional(boolean),
-        "Whether the server wants `state` in token requests, too.",
+        "Whether the server requires `state` in token requests too.",
         default=_USUAL.state_in_token_request,
     ),
     "headers": Field(headers, "Added to calls to the API with a token; merged key by key."),
     "required_system_prompt": Field(
-        optional(text), "What the provider demands before an agent's own system prompt.", is_prose=True
+        optional(text), "What the provider requires before an agent's own system prompt.", is_prose=True
     ),
     "billing": Field(
         optional(choice(*get_args(BillingName))),

@@ -1,4 +1,4 @@
-"""Look a model profile up, and see that fallbacks lead somewhere."""
+"""Look up model profiles, and check fallbacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FALLBACK = "fallback_model_profile"
 def find_profile(settings: Settings, name: str) -> ModelProfile:
     """Return the profile of that name.
 
-    Raises `ProfileNotFound` with the nearest ones, `SettingsError` with all that is wrong with a broken one.
+    Raises `ProfileNotFound` with the closest names, `SettingsError` with all problems of a broken one.
     """
     profile = settings.profiles.get(name)
     if profile is not None:
@@ -30,24 +30,21 @@ def find_profile(settings: Settings, name: str) -> ModelProfile:
     if (problems := settings.broken_profiles.get(name)) is not None:
         raise SettingsError(
             f"the model profile `{name}` can't be used:\n{problem_lines(problems)}",
-            hint="Correct these places, or use another profile: llm-orc list-profiles",
+            hint="Correct them, or use another profile: `llm-orc list-profiles`.",
         )
-    question = did_you_mean(name, settings.profiles)
     raise ProfileNotFound(
         f"no model profile is called `{name}`",
-        hint=question[:1].upper() + question[1:]
-        if question
-        else "See those there are with: llm-orc list-profiles",
+        hint=did_you_mean(name, settings.profiles) or "List them with `llm-orc list-profiles`.",
     )
 
 
 def default_profile(settings: Settings) -> ModelProfile:
-    """Return the profile `default`; where it is broken, one that names nothing."""
+    """Return the profile `default`; if it is broken, one that names nothing."""
     return settings.profiles.get("default") or ModelProfile("default", Origin("packaged"))
 
 
 def fallback_problems(values: Mapping[SettingPath, Value]) -> dict[str, list[Problem]]:
-    """Return, by profile, a fallback to a profile that does not exist, and a circle of fallbacks that it is in."""
+    """Return, by profile, fallbacks to profiles that don't exist, and cycles of fallbacks."""
     names = {path[1] for path in values if path[0] == "model_profiles"}
     fallback_of = {
         path[1]: value for path, value in values.items() if path[2:] == (_FALLBACK,) and value.value is not None
@@ -79,7 +76,7 @@ def _circles(fallback_of: Mapping[str, Value]) -> dict[str, list[Problem]]:
             names = list(way)
             circle = [*names[names.index(name) :], name]
             shown = " → ".join(circle)
-            problem = _at(fallback_of[circle[0]], f"profiles fall back in a circle: `{shown}`")
+            problem = _at(fallback_of[circle[0]], f"profiles fall back in a cycle: `{shown}`")
             problems |= {member: [problem] for member in circle}
         seen.update(way)
     return problems

@@ -22,7 +22,7 @@ def home_directory(environ: Mapping[str, str]) -> Path:
 def project_folders(cwd: Path, home: Path, config: Path | None = None) -> tuple[Path, ...]:
     """Return the `.llm-orc` folders from `cwd` upward, nearest first.
 
-    `~/.llm-orc` is where the oldest releases kept the user's own files, so it is no project's; nor is `config`.
+    `~/.llm-orc` has the user's own files of the oldest releases, so it is no project's; nor is `config`.
     """
     own = _users_folders(home, config)
     start = cwd.resolve()
@@ -31,14 +31,14 @@ def project_folders(cwd: Path, home: Path, config: Path | None = None) -> tuple[
 
 
 def roots_of(file: Path, home: Path, config: Path) -> tuple[Path, ...]:
-    """Return the directory of each project that `file` is in, as it is named and as links lead: none, one or two.
+    """Return the directory of each project that `file` is in, by name and after following links: none, one or two.
 
-    A project has a `.llm-orc` folder, or is a checkout of a repository: what stands in it may be anybody's. A home
-    directory, what it is in, or a root is no checkout, whatever is kept there; the user's own folders are none.
+    A project has a `.llm-orc` folder, or is a checkout of a repository: anyone may have written its files. A home
+    directory, its parents and a root are never a checkout; the user's own folders are no project.
     """
     own = _users_folders(home, config)
     named, real = Path(os.path.normpath(file)), file.resolve()
-    if config in named.parents:  # a link there is the user's own, wherever it leads
+    if config in named.parents:  # a link there is the user's own, whatever its target
         return ()
     found = (_root_of(path, home.resolve(), own) for path in dict.fromkeys((named, real)))
     return tuple(dict.fromkeys(root for root in found if root is not None))
@@ -50,7 +50,7 @@ def _root_of(file: Path, home: Path, own: frozenset[Path]) -> Path | None:
     for folder in file.parents:
         if folder.name == FOLDER:
             return folder.parent
-    is_below_home = True  # or beside it; from the home upward nothing is a checkout
+    is_below_home = True  # or beside it; the home and its parents are no checkout
     for folder in file.parents:
         inside = folder / FOLDER
         if _is_folder(inside) and inside.resolve() not in own:
@@ -67,7 +67,7 @@ def _users_folders(home: Path, config: Path | None) -> frozenset[Path]:
 
 
 def settings_folder(folders: tuple[Path, ...]) -> Path | None:
-    """Return the nearest folder that holds settings, else the nearest of all."""
+    """Return the nearest folder with settings, else the nearest of all."""
     return next((f for f in folders if layer_files(f)), folders[0] if folders else None)
 
 

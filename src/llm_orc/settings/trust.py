@@ -1,4 +1,4 @@
-"""Which files of which projects the user trusts, and with which values; kept in `trust.json`."""
+"""Which files of which projects the user trusts, and with which values; stored in `trust.json`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from llm_orc.storage.lock import exclusive
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SETTINGS = ".llm-orc"  # the part that is all settings of a project; an ensemble's file is called by its path in it
+SETTINGS = ".llm-orc"  # the part with all settings of a project; an ensemble's file is named by its path in it
 _VERSION = 2
-_FIRST_VERSION = 1  # one digest for a project, of some of its settings: it counts no more, and is asked for again
+_FIRST_VERSION = 1  # one digest for a project, of some of its settings: no longer valid, and asked for again
 _LONGEST_WAIT_S = 30.0
 
-Parts = dict[str, str]  # SHA-256 of the values that the user agreed to, by the part that they stand in
+Parts = dict[str, str]  # SHA-256 of the values that the user agreed to, by part
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +33,24 @@ class TrustedProject:
 
 
 class TrustStore:
-    """Reads the file anew for each question. A damaged file is an error and stays as it is."""
+    """Reads the file again for each query. A damaged file is an error and stays unchanged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def is_trusted(self, root: Path, part: str, digest: str) -> bool:
-        """True where the user trusted this part of `root` with these very values. Raises `StorageError`."""
+        """True if the user trusted this part of `root` with exactly these values. Raises `StorageError`."""
         return self._read().get(_key(root), {}).get(part) == digest
 
     def trust(self, root: Path, parts: Mapping[str, str]) -> None:
-        """Trust these parts of `root`, in the place of what they were trusted with before."""
+        """Trust these parts of `root`, replacing their earlier values."""
         with self._alone():
             projects = self._read()
             projects[_key(root)] = {**projects.get(_key(root), {}), **parts}
             self._write(projects)
 
     def forget(self, root: Path) -> bool:
-        """Return whether `root` was there to forget."""
+        """Remove `root`; return whether it was there."""
         with self._alone():
             projects = self._read()
             found = projects.pop(_key(root), None)
@@ -63,7 +63,7 @@ class TrustStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other process writes meanwhile, so that none takes away what another has just added."""
+        """Exclude other writers, so that none removes what another has just added."""
         with exclusive(self.path.with_name("trust.lock"), wait_s=_LONGEST_WAIT_S) as held:
             if not held:
                 raise StorageError(
@@ -82,21 +82,21 @@ class TrustStore:
             raise self._damaged("it is not JSON") from e
         version = content.get("version") if isinstance(content, dict) else None
         if version not in (_FIRST_VERSION, _VERSION):
-            raise self._damaged("it is not of a version that this release knows")
+            raise self._damaged("its version is unknown to this release")
         projects = content.get("projects")
         is_right = str if version == _FIRST_VERSION else dict
         if not isinstance(projects, dict) or not all(isinstance(p, is_right) for p in projects.values()):
-            raise self._damaged("its `projects` are not as they were written")
+            raise self._damaged("its `projects` are malformed")
         if version == _FIRST_VERSION:
             return {}
         if not all(isinstance(digest, str) for parts in projects.values() for digest in parts.values()):
-            raise self._damaged("its `projects` are not as they were written")
+            raise self._damaged("its `projects` are malformed")
         return dict(projects)
 
     def _damaged(self, why: str) -> StorageError:
         return StorageError(
             f"`{self.path}` is damaged: {why}",
-            hint="It was left as it is. Repair or remove it, and trust the projects again with `llm-orc trust`.",
+            hint="It was left unchanged. Repair or remove it, and trust the projects again with `llm-orc trust`.",
         )
 
     def _write(self, projects: Mapping[str, Parts]) -> None:
@@ -105,5 +105,5 @@ class TrustStore:
 
 
 def _key(root: Path) -> str:
-    """One spelling for one directory: links resolved, and on Windows upper and lower case alike."""
+    """Return the canonical name of a directory: links resolved, and on Windows case-insensitive."""
     return os.path.normcase(root.resolve())

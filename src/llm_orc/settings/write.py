@@ -1,4 +1,4 @@
-"""Change one setting in a configuration file; what its user wrote around it, comments too, stays as it is."""
+"""Change one setting in a configuration file; everything around it, including comments, stays unchanged."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Written = str | Sequence[str] | None
 
 
 def write_setting(file: Path, path: Sequence[str], value: Sequence[str]) -> None:
-    """Set the list at `path`, making what is missing on the way; a link to the file stays a link.
+    """Set the list at `path`, creating missing mappings; a link to the file stays a link.
 
-    Raises `SettingsError` where the file is no mapping there, `StorageError` where it can't be read or written.
+    Raises `SettingsError` if there is no mapping at `path`, `StorageError` if the file can't be read or written.
     """
     write_settings(file, path[:-1], {path[-1]: value})
 
 
 def write_settings(file: Path, path: Sequence[str], values: Mapping[str, Written]) -> None:
-    """Set keys of the mapping at `path` in one write; None takes a key away. Raises as `write_setting` does."""
+    """Set keys of the mapping at `path` in one write; None removes a key. Raises like `write_setting`."""
     from ruamel.yaml import YAML  # noqa: PLC0415 - only for those who change a setting
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
@@ -51,7 +51,7 @@ def write_settings(file: Path, path: Sequence[str], values: Mapping[str, Written
         place = place[key]
     if not isinstance(place, CommentedMap):
         where = ".".join([*path, *values])
-        raise SettingsError(f"`{where}` can't stand in `{target}`: there is no mapping to put it into")
+        raise SettingsError(f"`{where}` can't be set in `{target}`: there is no mapping for it")
     for key, value in values.items():
         if value is None:
             place.pop(key, None)
@@ -62,6 +62,6 @@ def write_settings(file: Path, path: Sequence[str], values: Mapping[str, Written
             place[key].fa.set_flow_style()
     written = io.StringIO()
     yaml.dump(document, written)
-    # A file of comments alone is no document: they go before the first one.
+    # A file with only comments is no document: they go before the first one.
     lead = text if text.strip() and not any(line.split("#")[0].strip() for line in text.splitlines()) else ""
     write_private(target, (lead + written.getvalue()).encode())

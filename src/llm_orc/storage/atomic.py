@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, for its owner's eyes only."""
+"""Write a file whole or not at all, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make_private_directory(path: Path) -> None:
-    """Create `path` where it does not exist; each folder that is made has mode 0700, whatever the umask is."""
+    """Create `path` if it does not exist; each folder that is created has mode 0700, whatever the umask is."""
     try:
         for folder in reversed([path, *path.parents]):
             if not folder.is_dir():
@@ -28,7 +28,7 @@ def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        if not folder.is_dir():  # else another process was quicker
+        if not folder.is_dir():  # otherwise another process was faster
             raise
     else:
         folder.chmod(0o700)
@@ -64,11 +64,10 @@ def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> None:
 
 
 def write_where_named(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Write to the place that a person named for output. Raises `StorageError`.
+    """Write to the path that the user named for output. Raises `StorageError`.
 
-    A file is written whole or not at all, the one that a link leads to and not the link. It keeps its mode; a new
-    one and its folders have the user's usual one. A pipe or a device, as /dev/stdout may be, gets the bytes
-    as they come.
+    A file is written whole or not at all; of a link, the target is written. It keeps its mode; a new file and its
+    folders have the user's usual one. A pipe or a device, as /dev/stdout may be, receives the bytes as they come.
     """
     try:
         if not path.exists() or path.is_file() or path.is_dir():
@@ -90,14 +89,14 @@ def _mode_of_output(path: Path) -> int:
 
 
 def _umask() -> int:
-    """Return the process's umask. It can only be read by setting it: to what opens nothing, for a moment."""
+    """Return the process's umask. It can only be read by setting it: for a moment, to one that permits nothing."""
     found = os.umask(0o077)
     os.umask(found)
     return found
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed writers of `path` left behind. Only for a caller who holds the lock of its writers."""
+    """Remove what killed writers of `path` left behind. Only for a caller that holds the lock of its writers."""
     for temporary in path.parent.glob(f".{path.name}.*.tmp"):
         with contextlib.suppress(OSError):
             temporary.unlink()

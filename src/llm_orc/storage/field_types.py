@@ -12,14 +12,14 @@ from llm_orc.storage.suggest import did_you_mean
 
 JsonSchema = dict[str, JsonValue]
 Holds = Literal["value", "path", "mapping"]
-"""`path`: the path of a file, counted from the file that names it. `mapping`: keys of its own, merged singly."""
+"""`path`: the path of a file, relative to the file that names it. `mapping`: its keys are merged one by one."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
 class WrongValue(ValueError):
-    """Says what a key needs, as the end of the sentence "`key` must be …"."""
+    """States what a key needs, as the end of the sentence "`key` must be …"."""
 
     def __init__(self, needs: str, hint: str | None = None) -> None:
         super().__init__(needs)
@@ -52,7 +52,7 @@ def field_type(
 
 
 def optional(of: FieldType[T]) -> FieldType[T | None]:
-    """Return the type that also takes an empty value, and reads it as None."""
+    """Return the type that also accepts an empty value, and reads it as None."""
 
     def read(value: JsonValue) -> T | None:
         return None if value is None else of(value)
@@ -82,7 +82,7 @@ def anything(value: JsonValue) -> JsonValue:
 def text(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
-    hint = "put it in quotes" if isinstance(value, int | float) else None
+    hint = "Put it in quotes." if isinstance(value, int | float) else None
     raise WrongValue(f"text, not {type_of(value)}", hint)
 
 
@@ -97,7 +97,7 @@ def non_empty_text(value: JsonValue) -> str:
 def boolean(value: JsonValue) -> bool:
     if isinstance(value, bool):
         return value
-    hint = "YAML has only `true` and `false`" if isinstance(value, str) else None
+    hint = "YAML has only `true` and `false`.." if isinstance(value, str) else None
     raise WrongValue(f"`true` or `false`, not {type_of(value)}", hint)
 
 

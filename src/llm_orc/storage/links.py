@@ -1,4 +1,4 @@
-"""Tell files that stand in a project from links in it, which may lead to anything that its user can read."""
+"""Distinguish files in a project from links in it, which may lead to anything that its user can read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROJECT_FOLDER = ".llm-orc"
 
 
 def is_linked(path: Path) -> bool:
-    """True where a file of a project's folder, or a folder on the way to it, is a link."""
+    """True if a file in a project's folder, or a folder on the path to it, is a link."""
     absolute = path.absolute()
     if _PROJECT_FOLDER not in absolute.parts:
         return False
@@ -26,8 +26,8 @@ def is_linked(path: Path) -> bool:
 
 
 def link_problem(path: Path, what: str) -> Problem:
-    """Return all there is to say of a link whose target is no `what`.
+    """Return the problem of a link whose target is no `what`.
 
-    A message that quotes the target would show a private file to whoever reads a log.
+    A message that quoted the target would show a private file to anyone who reads a log.
     """
-    return Problem(f"is a link, and what it leads to is no {what}", path, hint="see where it leads, or delete it")
+    return Problem(f"is a link whose target is no {what}", path, hint="See where it leads, or delete it.")

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def exclusive(path: Path, *, wait_s: float = 0.0, poll_s: float = 0.05) -> Iterator[bool]:
-    """Hold the lock file `path`; yields False at once (or after `wait_s`) where another process holds it.
+    """Hold the lock file `path`; yield False at once (or after `wait_s`) if another process holds it.
 
     It may be entered in one thread and left in another. Two holders in one process exclude each other too. The
-    file is left behind with its holder's process id: removing it would let two processes lock two files of one
-    name. Raises `StorageError` where the file system has no kernel locks.
+    file stays, with its holder's process id: if it were removed, two processes could lock two files of the same
+    name. Raises `StorageError` if the file system has no kernel locks.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - heavy
 
     make_private_directory(path.parent)
-    # Without `fallback_to_soft=False` a lock would be a mere file, which outlives a killed holder.
+    # Without `fallback_to_soft=False` the lock would be a plain file, which outlives a killed holder.
     lock = FileLock(
         path,
         mode=0o600,
@@ -43,7 +43,7 @@ def exclusive(path: Path, *, wait_s: float = 0.0, poll_s: float = 0.05) -> Itera
         said = getattr(e, "strerror", None) or e
         raise StorageError(
             f"can't lock `{path}`: {said}",
-            hint="the folder must be writable and on a file system with kernel locks; some network ones have none",
+            hint="The folder must be writable, on a file system with kernel locks; some network ones have none.",
         ) from e
     try:
         yield True
@@ -52,7 +52,7 @@ def exclusive(path: Path, *, wait_s: float = 0.0, poll_s: float = 0.05) -> Itera
 
 
 def holder_of(path: Path) -> int | None:
-    """Return the process id that last locked `path`, where it can be read. Windows does not let others read it."""
+    """Return the process id that last locked `path`, if it can be read (never on Windows)."""
     try:
         text = path.read_text("ascii")
         return int(text)
@@ -61,7 +61,7 @@ def holder_of(path: Path) -> int | None:
 
 
 def _write_holder(descriptor: int) -> None:
-    """Only for a person to read, so a full disk is no reason to give up the lock."""
+    """Only people read it, so a full disk is no reason to give up the lock."""
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

@@ -1,4 +1,4 @@
-"""Where the user's files live on each platform. Nothing is created here."""
+"""Where the user's files are on each platform. Nothing is created here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = "llm-orc"
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """`config` holds what the user writes, `state` what we write, `cache` what may be deleted at any time."""
+    """`config`: what the user writes; `state`: what the program writes; `cache`: may be deleted at any time."""
 
     config: Path
     state: Path
@@ -37,7 +37,7 @@ def user_paths(environ: Mapping[str, str], platform: str, home: Path) -> Paths:
     """Return the user's folders; `platform` is `sys.platform`.
 
     Linux and macOS follow the XDG base directory specification, as `gh` and `uv` do; a relative XDG value is
-    ignored, as it demands. Windows has settings under %APPDATA% and the rest under %LOCALAPPDATA%.
+    ignored, as the specification requires. Windows has settings under %APPDATA% and the rest under %LOCALAPPDATA%.
     """
     if platform == "win32":
         roaming = Path(environ.get("APPDATA") or home / "AppData" / "Roaming") / _NAME

@@ -1,4 +1,4 @@
-"""Wait for a database that another program has locked: not for ever, and not in silence."""
+"""Wait for a database that another program has locked: not forever, and not silently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for a lock, and whom to `tell` so after `notice_s`: one sentence, from any thread."""
+    """How long to wait for a lock; after `notice_s`, `tell` is called with one sentence, from any thread."""
 
     longest_s: float = 30.0
     notice_s: float = 2.0
@@ -64,7 +64,7 @@ class PatientConnection(sqlite3.Connection):
 
 def open_patiently(path: Path, patience: Patience) -> PatientConnection:
     """Connect in autocommit mode. Raises `sqlite3.Error`."""
-    # SQLite itself waits a moment; whatever is longer is ours, so that it can be told.
+    # SQLite itself waits a moment; we wait the rest, so that it can be reported.
     connection = sqlite3.connect(
         path, timeout=0.1, isolation_level=None, check_same_thread=False, factory=PatientConnection
     )
@@ -77,7 +77,7 @@ def is_locked(error: BaseException) -> bool:
 
 
 def locker_of(path: Path) -> str:
-    """Say who holds the write lock, by the kernel's list (proc(5) `locks`) where there is one."""
+    """Name the holder of the write lock, from the kernel's list (proc(5) `locks`) if there is one."""
     try:
         parts = [part for end in ("", "-shm") if (part := path.with_name(path.name + end)).exists()]
         files = {_in_the_list(part.stat()) for part in parts}

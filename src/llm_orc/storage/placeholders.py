@@ -1,4 +1,4 @@
-"""Find what somebody meant to be filled in from the environment, in values that are taken as they are written."""
+"""Find placeholders that were meant to be filled in, in values that are used as they are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 _LONGEST_SHOWN = 40  # characters
-# `${NAME}`, `$(command)`, `$NAME`, `%NAME%`, `{{name}}`, `{env:NAME}`: as shells, templates and other tools do.
+# `${NAME}`, `$(command)`, `$NAME`, `%NAME%`, `{{name}}`, `{env:NAME}`: as in shells, templates and other tools.
 _PLACEHOLDER = re.compile(
     r"\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]*|%[A-Z_][A-Z0-9_]{2,}%|\{\{[^}]*\}\}|\{env:[^}]*\}"
 )

@@ -1,4 +1,4 @@
-"""Read a file that only its user may read: no link is followed, nobody else's file is trusted."""
+"""Read a file that only its user may read: no link is followed, and no file of another user is trusted."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Stamp = tuple[int, int, int, int]  # changes whenever the file is replaced or wr
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PRIVATE = 0o600
 _BESIDE_DATABASES = ("-wal", "-shm", "-journal")
-# Not blocking, so that a pipe put in the file's place can't hang us.
+# Non-blocking, so that a pipe in the file's place can't block us.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateFile:
-    """`was_loose`: the mode that let others in, None where it was right. `age_s`: since it was last written."""
+    """`was_loose`: the mode if others had access, else None. `age_s`: seconds since it was last written."""
 
     data: bytes = field(repr=False)
     stamp: Stamp
@@ -35,7 +35,7 @@ class PrivateFile:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Return what tells two versions of a file apart; None where there is none."""
+    """Return a value that differs between two versions of a file; None: there is no file."""
     try:
         return _stamp(path.lstat())
     except OSError:
@@ -43,10 +43,10 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def read_private(path: Path, *, limit_bytes: int, repair: bool = True) -> PrivateFile | None:
-    """Return the file, None where there is none. A mode that lets others in is repaired unless `repair` is false.
+    """Return the file, None if there is none. A mode that lets others in is corrected unless `repair` is false.
 
-    Raises `UnsafeFile` for a link, for what is not a regular file, for a file of another user and for one larger
-    than `limit_bytes`; `StorageError` where it can't be read.
+    Raises `UnsafeFile` for a link, for anything but a regular file, for a file of another user and for one larger
+    than `limit_bytes`; `StorageError` if it can't be read.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -75,22 +75,22 @@ def read_private(path: Path, *, limit_bytes: int, repair: bool = True) -> Privat
 
 
 def prepare_private(path: Path) -> None:
-    """Create `path` with mode 0600 where it is missing; take it for safe to be opened by its name.
+    """Create `path` with mode 0600 if it is missing, and check that it is safe to open by its name.
 
-    A mode that lets others in is repaired, also of the files that SQLite keeps beside a database. Raises `OSError`
-    and, as `read_private` does, `UnsafeFile`; for a link that leads nowhere, too: it would be written through.
+    A mode that gives others access is corrected, also of the files that SQLite keeps beside a database. Raises
+    `OSError` and, like `read_private`, `UnsafeFile`; for a dangling link too, because it would be written through.
     """
     with suppress(FileExistsError):
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE)
         os.close(descriptor)
     for file in (path, *(path.with_name(f"{path.name}{end}") for end in _BESIDE_DATABASES)):
-        # Never opened and closed here: that would drop the locks of a connection which this process has open.
+        # Never opened and closed here: that would release the locks of a connection that this process has open.
         with suppress(FileNotFoundError):
             found = file.lstat()
             if stat.S_ISLNK(found.st_mode):
                 raise UnsafeFile(
                     f"`{file}` is a symbolic link, which is not followed",
-                    hint="Take the link away; to keep the file elsewhere, name its folder with XDG_STATE_HOME.",
+                    hint="Remove the link; to keep the file elsewhere, set XDG_STATE_HOME to its folder.",
                 )
             _refuse_unsafe(file, found)
             if os.name != "nt" and stat.S_IMODE(found.st_mode) != _PRIVATE:
@@ -98,7 +98,7 @@ def prepare_private(path: Path) -> None:
 
 
 def check_private_folder(path: Path) -> None:
-    """Raise `UnsafeFile` where somebody else could put other files into a folder of ours, or already has."""
+    """Raise `UnsafeFile` if another user could put files into a folder of ours, or owns it."""
     if os.name == "nt":
         return
     trusted = {os.geteuid(), 0}
@@ -110,7 +110,7 @@ def check_private_folder(path: Path) -> None:
 
 
 def keep_private(folder: Path) -> None:
-    """Close a folder of ours that an earlier release left open, or that was made by hand. Never fails."""
+    """Make a folder of ours private if an earlier release or a person left it open to others. Never fails."""
     if os.name == "nt":
         return
     with suppress(OSError):

@@ -25,15 +25,15 @@ def open_database(
     """Return a connection in autocommit mode, for one thread at a time.
 
     `migrations[n]` is the SQL script from schema version n to n + 1. The file has mode 0600, and SQLite gives its
-    -wal and -shm files the same; a link is not followed, and nobody else's file is opened.
+    -wal and -shm files the same; a link is not followed, and no file of another user is opened.
 
-    WAL with synchronous=NORMAL: a killed process loses nothing that was committed; only a power cut may take the
-    last commits (never the database). With `survives_power_cut` (synchronous=FULL) it takes none; each commit then
-    waits for the disk.
+    WAL with synchronous=NORMAL: a killed process loses nothing that was committed; only a power failure may
+    lose the last commits (never the database). With `survives_power_cut` (synchronous=FULL) it loses none; each
+    commit then waits for the disk.
 
-    Every statement waits with `patience` for another program that has the file locked.
+    Every statement waits with `patience` for another program that has locked the file.
 
-    Raises `StorageError` where the file is no database, is damaged, can't be written, or is of a newer release.
+    Raises `StorageError` if the file is no database, is damaged, can't be written, or is of a newer release.
     """
     make_private_directory(path.parent)
     try:
@@ -55,44 +55,44 @@ def open_database(
 
 
 def storage_error(path: Path, error: Exception) -> StorageError:
-    """Say in our words what SQLite or the system said of `path`."""
+    """Turn an error of SQLite or the system about `path` into ours."""
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
         return StorageError(
-            f"`{path}` is not a database of ours, or is damaged: {error}",
+            f"`{path}` is not a database of llm-orc, or is damaged: {error}",
             hint="Move the file away to start a new one; nothing in it was changed.",
         )
     if is_locked(error):
         return StorageError(
-            f"can't use the database `{path}`: {locker_of(path)} has locked it, and did not let go in time",
-            hint=f"Wait until that program has done its work, or end it. {_WITHOUT}",
+            f"can't use the database `{path}`: {locker_of(path)} has locked it and did not release it in time",
+            hint=f"Wait until that program is done, or end it. {_WITHOUT}",
         )
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    cure = _CURES.get(code, "Free some space or mend the permissions.")
+    cure = _CURES.get(code, "Free some space or fix the permissions.")
     return StorageError(f"can't use the database `{path}`: {said}", hint=f"{cure} {_WITHOUT}")
 
 
-_WITHOUT = "Runs go on without it with `--no-record`."
+_WITHOUT = "With `--no-record`, runs work without it."
 _CURES = {
     sqlite3.SQLITE_FULL: "Free some space.",
-    sqlite3.SQLITE_READONLY: "Mend the permissions of the file and its folder.",
-    sqlite3.SQLITE_PERM: "Mend the permissions of the file and its folder.",
-    sqlite3.SQLITE_CANTOPEN: "Mend the permissions of the file and its folder.",
+    sqlite3.SQLITE_READONLY: "Fix the permissions of the file and its folder.",
+    sqlite3.SQLITE_PERM: "Fix the permissions of the file and its folder.",
+    sqlite3.SQLITE_CANTOPEN: "Fix the permissions of the file and its folder.",
 }
 
 
 def of_newer_release(store: str, schema: int, known: int) -> StorageError:
-    """Return what to say of a store whose schema this release does not know."""
+    """Return the error for a store whose schema this release does not know."""
     return StorageError(
         f"`{store}` is of a newer release of llm-orc (schema {schema}; this one knows {known})",
-        hint="Upgrade: pip install --upgrade llm-orc",
+        hint="Upgrade: `pip install --upgrade llm-orc`.",
     )
 
 
 def use_wal(connection: sqlite3.Connection) -> None:
-    """Set the journal mode of a file to WAL, where writers don't stand in the readers' way.
+    """Set the journal mode of a file to WAL, in which writers don't block readers.
 
-    Several processes that open a new file at once stand in each other's way, and SQLite does not wait here.
+    Several processes that open a new file at once block each other, and SQLite does not wait here.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     # One wait, not one in SQLite and one here.
@@ -127,7 +127,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[st
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again under the write lock: another process may have migrated in between.
+        # Read again under the write lock: another process may have migrated meanwhile.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for script in migrations[version:]:
             for statement in script.split(";"):

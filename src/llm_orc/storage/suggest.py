@@ -1,4 +1,4 @@
-"""Which of the known names did a person probably mean?"""
+"""Find the known names that a misspelled one probably stands for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST = 2000  # names
 
 
 def closest_names(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
-    """Return up to `limit` of `known` that look like `name`, best first; upper and lower case count as alike."""
+    """Return up to `limit` of `known` that look like `name`, best first; case is ignored."""
     by_folded: dict[str, str] = {}
     for candidate in known:
         by_folded.setdefault(_folded(candidate), candidate)
@@ -24,10 +24,10 @@ def closest_names(name: str, known: Iterable[str], *, limit: int = 3) -> list[st
 
 
 def slip_of(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` must be a slip of, None where it may well be a name of its own.
+    """Return the known name that `name` must be a misspelling of; None: it may well be another name.
 
-    A slip has one letter in four that is wrong, missing, added or swapped, or leaves out the last words: `timeout`
-    for `timeout_seconds`.
+    In a misspelling one letter in four is wrong, missing, added or swapped, or the last words are left out:
+    `timeout` for `timeout_seconds`.
     """
     folded = _folded(name)
     for candidate in known:
@@ -38,16 +38,16 @@ def slip_of(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """Return the question to ask, or None where nothing is near."""
+    """Return the question to ask, or None if nothing is close."""
     found = closest_names(name, known)
     if not found:
         return None
     quoted = [f"`{candidate}`" for candidate in found]
-    return f"did you mean {' or '.join(quoted)}?"
+    return f"Did you mean {' or '.join(quoted)}?"
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters to change, leave out, add or swap with the next (optimal string alignment)."""
+    """The number of letters to change, remove, add or swap with the next (optimal string alignment)."""
     before: list[int] = []
     last = list(range(len(other) + 1))
     for i, a in enumerate(one, start=1):

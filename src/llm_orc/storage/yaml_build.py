@@ -1,4 +1,4 @@
-"""Build plain data and its marks from the events of a YAML parser, without recursion and without running tags."""
+"""Build plain data and positions from the events of a YAML parser, without recursion and executing no tags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 64
 MAX_ALIASED_VALUES = 100_000
 
-# Line and column of the key, line and column of the value (from 1), and the marks of what is inside the value.
+# Line and column of the key, line and column of the value (from 1), and the positions of what is inside the value.
 Mark = tuple[int, int, int, int, dict["str | int", "Mark"] | None]
 Marks = dict[str | int, Mark]
 
@@ -33,7 +33,7 @@ _LONGEST_NUMBER = 400  # characters
 
 
 class Unreadable(Exception):
-    """Reading can't go on; `problem` says why."""
+    """Reading can't continue; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -41,7 +41,7 @@ class Unreadable(Exception):
 
 
 class NotAScalar(ValueError):
-    """The text can't be the number or word that it looks like."""
+    """The text looks like a number or a word of YAML but can't be one."""
 
 
 def plain_value(text: str) -> JsonValue:
@@ -93,7 +93,7 @@ class _Container:
 
 
 class Builder:
-    """Feed it a parser's events in order; `data`, `root` and `problems` are then what the document holds."""
+    """Feed it a parser's events in order; `data`, `root` and `problems` then describe the document."""
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
@@ -106,7 +106,7 @@ class Builder:
         self._documents = 0
 
     def feed(self, event: yaml.Event) -> None:
-        """Take the next event. Raises `Unreadable` where going on makes no sense."""
+        """Take the next event. Raises `Unreadable` if continuing makes no sense."""
         match event:
             case yaml.ScalarEvent():
                 self._scalar(event)
@@ -131,9 +131,9 @@ class Builder:
         if self._documents > 1:
             raise Unreadable(
                 self._problem(
-                    "a second YAML document begins here; one file holds one document",
+                    "a second YAML document starts here; a file contains one document",
                     _start(event),
-                    "remove the line `---`, or put what follows into a file of its own",
+                    "Remove the line `---`, or move what follows into another file.",
                 )
             )
 
@@ -229,7 +229,7 @@ class Builder:
             top.drop = True
 
     def _key_from(self, top: _Container, value: JsonValue, at: tuple[int, int]) -> None:
-        """A mapping, a list or an alias stands where a key should."""
+        """A mapping, a list or an alias in the position of a key."""
         if isinstance(value, str):
             self._take_key(top, value, at, is_plain=False)
             return
@@ -245,7 +245,7 @@ class Builder:
                 if isinstance(item, dict):
                     top.merges.append((item, (inside or {})[i][4] or {}))
             return
-        self.problems.append(self._problem("`<<` takes a mapping, or a list of mappings", at))
+        self.problems.append(self._problem("`<<` needs a mapping, or a list of mappings", at))
 
 
 def _start(event: yaml.Event) -> tuple[int, int]:
@@ -273,9 +273,9 @@ def _tagged(tag: str, text: str) -> JsonValue:
 
 
 def _whole_text(text: str) -> str:
-    """The parser in Python lets `"\\ud800"` through, which is half a character."""
+    """The parser in Python accepts `"\\ud800"`, which is half a character."""
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise NotAScalar("the text holds half of a UTF-16 pair")
+        raise NotAScalar("the text contains half of a UTF-16 pair")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Read the keys of a YAML document's mappings by their rows; what is wrong becomes a problem at its place."""
+"""Read the keys of a YAML document's mappings by their rows; each error becomes a problem with its position."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.storage.yaml_source import KeyPath, Located
 
-_WRITE_ITSELF = (
-    "write the value itself (a path may begin with `~`); a key's variable is named by `api_key_env: NAME`"
-)
+_WRITE_ITSELF = "Write the value itself (a path may start with `~`); `api_key_env: NAME` names a key's variable."
 _LONGEST_KEY = 80  # characters of an unknown key that are compared
-_MOST_QUESTIONS = 20  # looking for the nearest name is slow, and nobody reads more of them
+_MOST_QUESTIONS = 20  # finding the closest name is slow, and nobody reads more of them
 
 
 class Row(Protocol):
@@ -33,37 +31,37 @@ class Row(Protocol):
 
     @property
     def hint(self) -> str | None:
-        """What to do where a required key is missing."""
+        """What to do if a required key is missing."""
         ...
 
     @property
     def is_prose(self) -> bool:
-        """Free text, where `${NAME}` is no placeholder that its writer hopes to see filled in."""
+        """Free text, in which `${NAME}` is no placeholder that the author expects to be filled in."""
         ...
 
 
 class FieldReader:
-    """Reads mappings of one document and gathers what is wrong with them in `problems`."""
+    """Reads mappings of one document and collects what is wrong with them in `problems`."""
 
     def __init__(self, document: Located) -> None:
         self.document = document
         self.problems: list[Problem] = list(document.problems)
-        self.ignored: list[Problem] = []  # unknown keys that are reported and don't refuse the file
+        self.ignored: list[Problem] = []  # unknown keys that are reported without refusing the file
 
     def problem(self, message: str, path: KeyPath, *, at_key: bool = False, hint: str | None = None) -> None:
         self.problems.append(self.document.problem(message, path, at_key=at_key, hint=hint))
 
     def question(self, name: str, known: Collection[str]) -> str | None:
-        """Return "did you mean …?" for the first problems of the document, None for the rest."""
+        """Return "Did you mean …?" for the first problems of the document, None for the rest."""
         return did_you_mean(name, known) if len(self.problems) < _MOST_QUESTIONS else None
 
     def unknown_key(self, path: KeyPath, known: Collection[str], what: str) -> None:
         key = str(path[-1])
-        hint = self.question(key, known) or f"known keys: {', '.join(known)}"
+        hint = self.question(key, known) or f"Known keys: {', '.join(known)}."
         self.problem(f"{what} has no key `{key[:80]}`", path, at_key=True, hint=hint)
 
     def foreign_key(self, path: KeyPath, known: Collection[str], what: str) -> None:
-        """Ignore a key of another release or program, and say so; a slip of a known one is a problem."""
+        """Ignore and report a key of another release or program; a misspelling of a known one is a problem."""
         key = str(path[-1])
         if len(key) > _LONGEST_KEY or slip_of(key, known) is None:
             message = f"{what} has the key `{key[:80]}`, which this release does not know and ignores"
@@ -80,11 +78,11 @@ class FieldReader:
         *,
         ignores_foreign: bool = False,
     ) -> dict[str, Any]:
-        """Return the keys of `mapping` that are right, read as their rows say; the others become problems.
+        """Return the valid keys of `mapping`, read as their rows say; the others become problems.
 
-        A placeholder such as `${NAME}` is a problem, since nothing fills it in, but in a row of prose. So is a
-        required key that is missing. `ignores_foreign`: an unknown key that is no slip of a known one is put into
-        `ignored` instead.
+        A placeholder such as `${NAME}` is a problem except in prose, because nothing fills it in; so is a missing
+        required key. `ignores_foreign`: an unknown key that is no misspelling of a known one goes to `ignored`
+        instead.
         """
         values: dict[str, Any] = {}
         refuse = self.foreign_key if ignores_foreign else self.unknown_key
@@ -95,7 +93,9 @@ class FieldReader:
                 continue
             if not row.is_prose and (placeholder := placeholder_in(value)) is not None:
                 self.problem(
-                    f"`{key}` has `{placeholder}`, and nothing is filled in here", (*path, key), hint=_WRITE_ITSELF
+                    f"`{key}` has `{placeholder}`, but placeholders are not filled in here",
+                    (*path, key),
+                    hint=_WRITE_ITSELF,
                 )
                 continue
             try:
@@ -112,7 +112,7 @@ class FieldReader:
 
 
 def problem_lines(problems: Sequence[Problem], most: int = 50) -> str:
-    """Return one line for each problem, with its place and its hint in brackets."""
+    """Return one line for each problem, with its position and its hint in brackets."""
     lines = [_line(p) for p in problems[:most]]
     if len(problems) > most:
         lines.append(f"… and {len(problems) - most} more")

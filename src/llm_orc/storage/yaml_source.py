@@ -1,4 +1,4 @@
-"""Read YAML as plain data that knows where each value stands. Never runs a tag, never raises for bad input.
+"""Read YAML as plain data with the position of each value. Never executes a tag, never raises for bad input.
 
 Scalars follow the YAML 1.2 core schema: only `true` and `false` are booleans, dates stay text, keys are text.
 Merge keys (`<<`) are kept from YAML 1.1, because people use them to share values between agents.
@@ -31,11 +31,11 @@ _PARSER: Any = yaml.cyaml.CParser if yaml.__with_libyaml__ else yaml.SafeLoader 
 _NOWHERE: Mark = (0, 0, 0, 0, None)
 _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HINTS = (
-    ("mapping values are not allowed", "put text that holds `: ` in quotes"),
-    ("cannot start any token", "indent with spaces, not tabs; put text that begins with `@`, `%` or ` in quotes"),
-    ("could not find expected ':'", "a key is followed by `:` and a space; text of several lines needs `|`"),
-    ("did not find expected key", "keys of one mapping begin in the same column; close every quote"),
-    ("found unexpected end of stream", "a quote is not closed"),
+    ("mapping values are not allowed", "Put text that contains `: ` in quotes."),
+    ("cannot start any token", "Indent with spaces, not tabs; put text that starts with `@`, `%` or ` in quotes."),
+    ("could not find expected ':'", "A key is followed by `:` and a space; text of several lines needs `|`."),
+    ("did not find expected key", "Keys of one mapping start in the same column; close every quote."),
+    ("found unexpected end of stream", "A quote is not closed."),
 )
 
 
@@ -48,7 +48,7 @@ class Position:
 
 
 class Located:
-    """A document's data, the problems met while reading it, and where each of its values stands."""
+    """A document's data, the problems found while reading it, and the position of each of its values."""
 
     __slots__ = ("_root", "data", "file", "problems")
 
@@ -70,12 +70,12 @@ class Located:
         return self.data is None and not self.problems
 
     def key_at(self, path: KeyPath) -> Position:
-        """Return where the last key of `path` stands; for an item of a list, where the item begins."""
+        """Return the position of the last key of `path`; for an item of a list, where the item starts."""
         mark = self._mark(path)
         return Position(mark[0], mark[1])
 
     def value_at(self, path: KeyPath) -> Position:
-        """Return where the value begins. A path that does not exist stands where its nearest parent does."""
+        """Return where the value starts. A path that does not exist has the position of its nearest parent."""
         mark = self._mark(path)
         return Position(mark[2], mark[3])
 
@@ -96,7 +96,7 @@ class Located:
 
 
 def read_yaml_file(path: Path) -> Located:
-    """Read one file. Whatever is wrong with it is in `problems`, and `data` is then None or what could be read."""
+    """Read one file. What is wrong with it is in `problems`, and `data` is then None or what could be read."""
     try:
         data = _regular_bytes(path)
     except OSError as e:
@@ -120,7 +120,7 @@ def read_yaml_text(source: str | bytes, file: Path | None = None) -> Located:
             source = source.decode("utf-8-sig")
         except UnicodeDecodeError as e:
             line, column = _place(source, e.start)
-            problem = Problem("is not UTF-8 text", file, line, column, "save the file as UTF-8")
+            problem = Problem("is not UTF-8 text", file, line, column, "Save the file as UTF-8.")
             return Located(file, problems=(problem,))
     return _parsed(source.removeprefix("\ufeff"), file)
 
@@ -156,7 +156,7 @@ def _syntax_problem(error: yaml.YAMLError, file: Path | None) -> Problem:
 
 
 def _regular_bytes(path: Path) -> bytes | None:
-    """Return at most one byte more than is allowed; None for what is not a regular file. Never waits on a pipe."""
+    """Return at most one byte more than allowed; None for anything but a regular file. Never waits on a pipe."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -293,7 +293,7 @@ async def test_what_was_not_seen_is_not_trusted(workspace: Workspace) -> None:
     seen = view_trust(app, workspace.project)
     workspace.write(config, {"providers": {"openai": {"base_url": "http://127.0.0.1:2/v1"}}})
 
-    with pytest.raises(SettingsError, match="changed while you looked"):
+    with pytest.raises(SettingsError, match="changed since they were shown"):
         trust_directory(app, workspace.project, seen)
 
     assert not view_trust(app, workspace.project).trusted

@@ -111,7 +111,7 @@ CAUSES = (
         "Check the environment variable GEMINI_API_KEY",
     ),
     Cause(
-        "Google's key has ended",
+        "Google's key has expired",
         "google-gemini",
         in_environment("GEMINI_API_KEY"),
         400,
@@ -147,7 +147,7 @@ CAUSES = (
         429,
         openai("You exceeded your current quota", "insufficient_quota"),
         "request_rejected",
-        ("wants to be paid first", "You exceeded your current quota"),
+        ("requires payment", "You exceeded your current quota"),
         "Add credit",
         5,
     ),
@@ -158,7 +158,7 @@ CAUSES = (
         400,
         anthropic("invalid_request_error", "Your credit balance is too low to access the Anthropic API."),
         "request_rejected",
-        ("wants to be paid first", "credit balance is too low"),
+        ("requires payment", "credit balance is too low"),
         "Add credit",
         5,
     ),
@@ -185,11 +185,11 @@ async def test_a_cause_is_told_with_the_credential_and_the_next_command(
 
 
 REFUSALS = (
-    ("The plan's token is for Claude Code only", 400, "invalid_request_error", "This credential is only authorized for use with Claude Code and cannot be used for other API requests.", "it takes this credential from Claude Code only"),
+    ("The plan's token is for Claude Code only", 400, "invalid_request_error", "This credential is only authorized for use with Claude Code and cannot be used for other API requests.", "it accepts this credential from Claude Code only"),
     ("It would be billed as extra usage", 400, "invalid_request_error", "Third-party apps now draw from your extra usage, not your plan limits.", "it would bill this as extra usage"),
-    ("OAuth is not taken here", 401, "authentication_error", "OAuth authentication is currently not supported.", "it does not take OAuth here"),
+    ("OAuth is not accepted here", 401, "authentication_error", "OAuth authentication is currently not supported.", "it does not accept OAuth here"),
     ("The organization does not allow OAuth", 403, "permission_error", "OAuth authentication is currently not allowed for this organization.", "the organization does not allow OAuth"),
-    ("The plan does not cover this way in", 429, "rate_limit_error", "Error", "the subscription does not cover this way in"),
+    ("The plan does not cover this auth method", 429, "rate_limit_error", "Error", "the subscription does not cover this auth method"),
 )  # fmt: skip
 
 
@@ -225,7 +225,7 @@ async def test_a_sign_in_that_was_revoked_is_told_with_its_account(workspace: Wo
     assert error is not None
     assert "does not allow this with the sign-in (account `default`)" in error.message
     assert "OAuth token has been revoked" in error.message
-    assert f"Sign in again: llm-orc auth add {PRO_MAX}" in (error.hint or "")
+    assert f"Sign in again: `llm-orc auth add {PRO_MAX}" in (error.hint or "")
 
 
 async def test_no_credential_at_all_ends_a_run_before_it_begins(workspace: Workspace, sandbox: Sandbox) -> None:
@@ -244,7 +244,7 @@ def test_every_cause_has_its_row_in_the_guide() -> None:
     told_elsewhere = {
         "There is no credential at all",
         "The sign-in was revoked",
-        "The sign-in has ended",
+        "The sign-in has expired",
         "The official CLI is logged out",
         "The clock is wrong",
     }

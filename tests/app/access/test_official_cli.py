@@ -200,7 +200,7 @@ async def test_with_nothing_left_each_cause_is_told(workspace: Workspace, claude
 
     error = result["one"].error
     assert error is not None
-    assert "refuses this way in" in error.message
+    assert "refuses this auth method" in error.message
     assert "`claude` is not logged in" in error.message
     assert error.exit_code == 4
 

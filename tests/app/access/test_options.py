@@ -34,7 +34,7 @@ async def test_an_ensemble_gives_the_model_no_tools(
 
     assert isinstance(error, EnsembleInvalid)
     [problem] = error.problems
-    assert "agent `a`: `options.tools` is no plain sampling option: it gives the model tools" in problem.message
+    assert "agent `a`: `options.tools` is not a plain sampling option: it gives the model tools" in problem.message
     assert (problem.file, problem.line > 0) == (
         workspace.config / "ensembles" / "one.yaml",
         True,
@@ -99,7 +99,9 @@ async def test_a_project_says_neither_tools_nor_that_they_are_allowed(
 
     assert isinstance(error, EnsembleInvalid | SettingsError)
     assert "tools" in " ".join(map(str, getattr(error, "problems", ()))) + error.message
-    assert any("extra_options` counts only in your own config.yaml" in n for n in workspace.app().settings.notices)
+    assert any(
+        "extra_options` only has an effect in your own config.yaml" in n for n in workspace.app().settings.notices
+    )
 
 
 async def test_a_provider_that_is_found_is_looked_at_when_it_is(workspace: Workspace, sandbox: Sandbox) -> None:
@@ -109,7 +111,7 @@ async def test_a_provider_that_is_found_is_looked_at_when_it_is(workspace: Works
 
     error = await refused(workspace, sandbox)
 
-    assert "`options.generationConfig` is no plain sampling option" in error.message
+    assert "`options.generationConfig` is not a plain sampling option" in error.message
 
 
 async def test_a_limit_in_options_is_the_agents_limit(workspace: Workspace, sandbox: Sandbox) -> None:

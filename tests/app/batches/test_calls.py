@@ -35,7 +35,7 @@ def house(workspace: Workspace) -> Workspace:
     ],
 )
 def test_an_address_or_key_location_of_others_is_refused(house: Workspace, choice: dict[str, str]) -> None:
-    with pytest.raises(NotTrusted, match="agent `a` of the batch names an address or a key's place"):
+    with pytest.raises(NotTrusted, match="agent `a` of the batch names an address or a key's source"):
         refuse_foreign_endpoints(house.app().settings, recipe(**choice))
 
 

@@ -72,8 +72,8 @@ def test_nothing_is_lost_between_lines(text: str) -> None:
         ('{"a":' * 100_000, "is not JSON"),
         ("{} {}", "is not JSON"),
         ("[1]", "neither a JSON object nor a string"),
-        ('{"input": "a\\ud800"}', "no text"),
-        ('{"input": "a\\u0000"}', "no text"),
+        ('{"input": "a\\ud800"}', "not text"),
+        ('{"input": "a\\u0000"}', "not text"),
     ],
 )
 def test_a_line_that_can_not_be_used_fails_alone(line: str, why: str) -> None:

@@ -183,7 +183,7 @@ class TestInTheYaml:
                 await run(workspace.app(), "curious", "tell me")
             await ask(workspace, "yes, do", "curious")
 
-        assert refused.value.hint == "If you want that: --conversation taxes"
+        assert refused.value.hint == "If you want that, pass `--conversation taxes`."
         assert [told(r) for r in sandbox.requests] == [said("my income"), said("my income", "yes, do")]
 
 
@@ -371,7 +371,7 @@ class TestWhenItNoLongerFits:
         assert first.messages[0].role == "user"
         assert second.messages[: len(first.messages)] == first.messages
         assert len(get_conversation(workspace.app(), "taxes").turns) == 24
-        assert "no longer told the oldest" in result["analyst"].notices[0]
+        assert "no longer receives the oldest" in result["analyst"].notices[0]
 
     async def test_a_summary_stands_in_for_them_where_that_was_asked_for(self, workspace: Workspace) -> None:
         async with echoing(workspace, context_window=300) as sandbox:
@@ -385,6 +385,6 @@ class TestWhenItNoLongerFits:
         summary = answering.messages[0].content
         assert summary.startswith("A summary of our conversation so far:")
         assert after.messages[0].content == summary
-        assert "told a summary" in result["analyst"].notices[0]
+        assert "receives a summary" in result["analyst"].notices[0]
         spent = result["analyst"].usage.input_tokens or 0
         assert spent > sum(len(m.content.split()) for m in answering.messages), "the summary's call counts too"

@@ -27,7 +27,7 @@ def test_turns_can_be_added_read_cleared_and_forked() -> None:
 
 def test_a_turn_is_the_users_or_the_assistants_and_the_user_begins() -> None:
     with open_conversation("notes") as conversation:
-        with pytest.raises(InputError, match="begins with a turn of the user"):
+        with pytest.raises(InputError, match="starts with a turn of the user"):
             conversation.add_to_conversation("assistant", "x")
         with pytest.raises(InputError, match="not `system`'s"):
             conversation.add_to_conversation("system", "x")  # type: ignore[arg-type]

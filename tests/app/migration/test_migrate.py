@@ -217,7 +217,7 @@ def test_the_store_of_an_earlier_release_is_copied_whole(workspace: Workspace) -
 
     first, again = look(workspace.app()), all_of(workspace)
 
-    assert all("read in place already" in one.why for one in first)
+    assert all("already read in place" in one.why for one in first)
     assert {one.state for one in again} == {"already-there"}
     entries = {e.provider: e for e in open_credentials(workspace.app()).entries() if e.source == "own"}
     assert entries["plan"].credential == OAuthToken(Secret("at"), Secret("rt"))

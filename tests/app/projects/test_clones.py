@@ -290,7 +290,7 @@ async def test_what_does_not_count_is_said_by_run_check_and_explain(clone: Works
 
     found = [one.says for one in await examine(app.environment, online=False) if one.grade == "warning"]
 
-    assert any(f"`agents.a.conversation`, `agents.a.options` in {file} does not count" in line for line in found)
+    assert any(f"`agents.a.conversation`, `agents.a.options` in {file} has no effect" in line for line in found)
     assert any("`runs.keep_days` in" in line for line in found)
     assert result.recorded
     [said] = seen.plans[0].notices

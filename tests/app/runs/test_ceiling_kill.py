@@ -84,4 +84,4 @@ async def test_a_batch_stays_within_its_limit_over_faults_and_kills(workspace: W
 
         assert server.bill_usd <= LIMIT_USD
         assert 1 <= len(server.bills) <= 2
-        assert "the batch may not cost so much more" in output.decode()
+        assert "which exceeds the batch's limit" in output.decode()

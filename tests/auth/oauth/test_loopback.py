@@ -98,7 +98,7 @@ async def test_a_browser_is_not_kept_waiting_for_a_slow_exchange() -> None:
 
         page = await browser
 
-    assert "Look at your terminal" in page.text
+    assert "in your terminal" in page.text
 
 
 async def test_the_page_has_no_code_no_foreign_resource_and_asks_for_no_referrer() -> None:

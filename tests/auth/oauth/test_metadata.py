@@ -106,7 +106,7 @@ async def test_metadata_of_another_issuer_is_not_used(server: Scripted, http: Ht
     server.on(_RFC8414, described(server, issuer=said))
     server.on(_OPENID, described(server))
 
-    with pytest.raises(LoginFailed, match="speaks for issuer"):
+    with pytest.raises(LoginFailed, match="describes issuer"):
         await resolve(bare(server), http)
 
 

@@ -52,7 +52,7 @@ def test_without_a_yes_it_shows_and_writes_nothing(scattered: Shell) -> None:
         ["huggingface", "not-understood", ""],
     ]
     assert f"{scattered.cwd / '.env'}:2" in done.stdout
-    assert "`openai` is metered: paid per token" in done.stderr
+    assert "`openai` is metered: billed per token" in done.stderr
     assert "Nothing was changed. To copy: llm-orc auth migrate --yes" in done.stderr
     assert ours(scattered) == []
 
@@ -62,7 +62,7 @@ def test_yes_copies_and_says_what_is_left_to_do(scattered: Shell) -> None:
     listed = scattered.run("auth", "list", "--json")
     again = scattered.run("auth", "migrate", "--yes", "--dotenv")
 
-    assert "Copied 3 credentials, and read back from the store. They are kept encrypted" in done.stderr
+    assert "Copied 3 credentials, and read back from the store. They are stored encrypted" in done.stderr
     assert "unset ANTHROPIC_API_KEY" in done.stderr
     assert f"{scattered.home / '.zshrc'}:1 still sets `OPENROUTER_API_KEY`" in done.stderr
     kept = {entry["provider"] for entry in json.loads(listed.stdout) if entry["place"] == "store"}
@@ -86,13 +86,13 @@ def test_the_old_place_goes_only_when_asked_and_comes_back(scattered: Shell) -> 
     back = scattered.run("auth", "migrate", "--undo", "--yes")
     nothing = scattered.run("auth", "migrate", "--undo", "--yes")
 
-    assert "Put it back with: llm-orc auth migrate --undo --yes" in taken.stderr
+    assert "Restore it with: llm-orc auth migrate --undo --yes" in taken.stderr
     assert without == unchanged == "A=1\n"
     assert f"{env}:2" in shown.stderr
     assert back.returncode == 0, back.stderr
     assert env.read_bytes() == whole
     assert (scattered.home / ".zshrc").read_bytes() == profile
-    assert "nothing to put back" in nothing.stderr
+    assert "nothing to restore" in nothing.stderr
 
 
 def test_json_is_one_document_and_asks_nothing(scattered: Shell) -> None:
@@ -124,7 +124,7 @@ def test_nothing_to_do_is_said_and_no_failure(bare: Shell) -> None:
 
     assert done.returncode == 0
     assert done.stdout == ""
-    assert "No keys lie around" in done.stderr
+    assert "No keys were found" in done.stderr
 
 
 def test_a_damaged_store_is_refused_and_left(scattered: Shell) -> None:
@@ -149,7 +149,7 @@ def test_an_older_store_that_can_not_be_read_is_told_and_left(bare: Shell, as_js
 
     assert done.returncode == 0
     said = json.loads(done.stdout)["notices"][0] if as_json else done.stderr
-    assert "can't be read and was left as it is" in said
+    assert "can't be read and was left unchanged" in said
     assert older.read_bytes() == b"gAAAA-not-ours"
 
 
@@ -183,7 +183,7 @@ def test_it_never_advises_the_command_that_just_ran(bare: Shell) -> None:
 
     assert "auth migrate --yes --remove-old" in first.stderr
     assert "auth migrate --yes --remove-old" not in again.stderr
-    assert "take the line out yourself" in again.stderr
+    assert "remove the line yourself" in again.stderr
 
 
 @pytest.mark.parametrize("key", [MARKER, SHORT, f"{MARKER} {SHORT}", "Ä" + MARKER])
@@ -242,7 +242,7 @@ class TestInATerminal:
         terminal = Terminal(scattered, "auth", "migrate", "--remove-old", columns=60)
         terminal.process.expect("Copy 3 credentials into the store")
         terminal.process.sendline("y")
-        terminal.process.expect("Take away")
+        terminal.process.expect("Remove them")
         terminal.process.sendline("n")
         seen = terminal.to_the_end()
 

@@ -162,7 +162,7 @@ def test_explain_says_why_a_way_is_not_taken(bare: Shell, claude: StandIn) -> No
     told = bare.run("explain", "plan")
 
     assert "not      anthropic-claude-pro-max claude-cli: `claude` is not logged in" in told.stdout
-    assert "metered: paid per token" in told.stdout
+    assert "metered: billed per token" in told.stdout
 
 
 def test_explain_ends_as_a_run_would_where_nothing_works(bare: Shell, claude: StandIn) -> None:
@@ -235,5 +235,5 @@ def test_what_was_added_is_listed_and_logout_names_the_program_s_own(bare: Shell
     [row] = [c for c in listed if c["provider"] == PRO_MAX]
     assert (row["method"], row["state"], row["is_used"]) == ("claude-cli", "unverified", True)
     assert out.returncode == 4
-    assert "that program's own" in out.stderr
+    assert "belongs to that program" in out.stderr
     assert "hint: claude auth logout" in out.stderr

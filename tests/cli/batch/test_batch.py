@@ -36,7 +36,7 @@ def test_each_input_is_run_and_a_bad_one_is_a_failed_row_with_its_line(pair: She
     assert str(rows[3]["error"]).count("line 3 is not JSON")
     assert rows[4]["id"] == "c"
     assert rows[4]["input"] == "Judge Core in FR"
-    assert "2 inputs could not be used" in done.stderr
+    assert "2 inputs can't be used" in done.stderr
 
 
 def test_the_same_batch_twice_is_run_once(pair: Shell) -> None:
@@ -57,7 +57,7 @@ def test_the_same_batch_twice_is_run_once(pair: Shell) -> None:
 
     assert first.returncode == second.returncode == 0
     assert second.stdout == first.stdout
-    assert "over 2 rows, 2 of them done before" in second.stderr
+    assert "over 2 rows, 2 of them already done" in second.stderr
 
 
 @pytest.mark.slow
@@ -244,10 +244,10 @@ def test_a_batch_is_known_by_what_shapes_its_answers_and_by_all_its_columns(pair
     described = pair.run(*command, stdin='{"firm": "Acme", "land": "DE", "id": "1"}\n')
     renamed = pair.run(*command, stdin='{"firm": "Acme", "land": "DE", "id": "2"}\n')
 
-    assert "1 of them done before" in described.stderr
+    assert "1 of them already done" in described.stderr
     assert described.stdout == first.stdout
     assert rows_of(renamed.stdout)[1]["id"] == "2"
-    assert "done before" not in renamed.stderr
+    assert "already done" not in renamed.stderr
 
 
 @pytest.mark.slow
@@ -259,7 +259,7 @@ def test_resume_needs_no_inputs_and_no_ensemble_and_says_who_pays(pair: Shell) -
     still = pair.run("batch", "resume", "--quiet")
     more = pair.run("batch", "resume", "last", "--max-calls", "8")
 
-    assert "Go on with: llm-orc batch resume b" in short.stderr
+    assert "Resume with: llm-orc batch resume b" in short.stderr
     assert still.returncode == 1
     assert "--max-calls" in still.stderr
     assert more.returncode == 0, more.stderr
@@ -274,7 +274,7 @@ def test_cancelling_a_batch_that_is_done_changes_nothing(pair: Shell) -> None:
 
     done = pair.run("batch", "cancel")
 
-    assert "was over" in done.stderr
+    assert "had already ended" in done.stderr
     assert json.loads(pair.run("batch", "status", "--json").stdout)["state"] == "done"
 
 
@@ -282,7 +282,7 @@ def test_cancelling_a_batch_that_is_done_changes_nothing(pair: Shell) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--max-cost", "nan"), "no amount of money"),
+        (("--max-cost", "nan"), "not an amount of money"),
         (("--store", "postgresql://me@host:port/db"), "the port in the store"),
         (("-o", "nowhere/out.jsonl"), "no folder"),
     ],
@@ -307,7 +307,7 @@ def test_a_file_of_another_program_is_left_as_it_is(pair: Shell) -> None:
     done = pair.run("batch", "list", "--store", "foreign.db")
 
     assert done.returncode == 1
-    assert "is no store of batches" in done.stderr
+    assert "is not a batch store" in done.stderr
     assert foreign.read_bytes() == before
 
 
@@ -321,7 +321,7 @@ def test_one_row_that_is_not_valid_text_fails_alone(pair: Shell) -> None:
 
     rows = rows_of(done.stdout)
     assert [rows[n]["status"] for n in (1, 2, 3)] == ["failed", "failed", "completed"]
-    assert "line 1: column 'firm' holds characters that are no text" in str(rows[1]["error"])
+    assert "line 1: column 'firm' contains characters that are not text" in str(rows[1]["error"])
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_a_worker_continues_what_was_paused_and_ends_when_all_is_done(pair: Shel
     assert held == []  # a killed worker holds nothing
     assert done.returncode == 0, done.stderr
     assert json.loads(pair.run("batch", "status", "--json").stdout)["counts"] == {"completed": 60}
-    assert "Nobody works" in pair.run("workers").stderr
+    assert "has no workers" in pair.run("workers").stderr
 
 
 def test_a_worker_on_a_file_leaves_it_to_a_batch_while_it_has_nothing_to_do(pair: Shell) -> None:

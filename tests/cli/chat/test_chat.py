@@ -45,7 +45,7 @@ def test_the_next_chat_goes_on_where_the_last_one_ended(shell: Shell) -> None:
     done = shell.run("chat", "--continue", stdin="two\n")
 
     assert done.returncode == 0
-    assert "goes on" in done.stderr
+    assert "Continuing conversation" in done.stderr
     assert asked(shell) == ["one", "two"]
     assert len(json.loads(shell.run("conversations", "list", "--json").stdout)) == 1
 
@@ -108,11 +108,11 @@ def test_the_model_can_be_named(shell: Shell) -> None:
         (["nobody"], 3, "no ensemble is called `nobody`"),
         (["panel:plumber"], 3, "ensemble `panel` has no agent `plumber`"),
         (["-m", "nothing-known"], 3, "neither a model profile nor a provider"),
-        (["--continue"], 1, "there is no conversation to go on with"),
-        (["panel", "--continue"], 1, "there is no conversation with `panel` to go on with"),
+        (["--continue"], 1, "there is no conversation to continue"),
+        (["panel", "--continue"], 1, "there is no conversation with `panel` to continue"),
         (["--conversation", "a", "-c"], 2, "exclude each other"),
         (["--conversation", "a\nb"], 2, "can't be called"),
-        (["panel", "-s", "x"], 2, "say whose: analyst, lawyer, chair"),
+        (["panel", "-s", "x"], 2, "choose one: analyst, lawyer, chair"),
     ],
 )
 def test_what_can_not_be(shell: Shell, arguments: list[str], code: int, said: str) -> None:
@@ -198,7 +198,7 @@ class TestSignals:
                     process.kill()
         assert process.returncode == 0
         assert out.decode().count(MARK) == 1
-        assert "Stopped. What came is kept" in err.decode()
+        assert "Stopped. What arrived is kept" in err.decode()
         assert [(text, state) for role, text, state in turns(shell, "a") if role == "user"] == [
             ("one", "cut"),
             ("two", "done"),

@@ -31,7 +31,7 @@ def chat(shell: Shell, *lines: str, arguments: tuple[str, ...] = ()) -> str:
 def test_undo_takes_a_turn_back_and_retry_asks_the_last_one_again(shell: Shell) -> None:
     seen = chat(shell, "one", "two", "/undo", "three", "/retry")
 
-    assert "Taken back: two" in seen
+    assert "Undone: two" in seen
     assert asked(shell) == ["one", "three"]
     assert seen.count(MARK) == 4
 
@@ -69,7 +69,7 @@ def test_an_ensemble_is_asked_again_what_was_taken_back(shell: Shell) -> None:
 def test_a_role_holds_from_the_next_turn_on(shell: Shell) -> None:
     seen = chat(shell, "/role", "one", "/role You are a poet.", "two", "/role")
 
-    assert "assistant: no role of its own" in seen
+    assert "assistant: no role" in seen
     assert "I was given no role" in seen
     assert 'I was told: "You are a poet."' in seen
     assert "assistant: You are a poet." in seen
@@ -123,7 +123,7 @@ def test_a_slash_can_be_said(shell: Shell) -> None:
 def test_an_unknown_one_is_no_turn(shell: Shell) -> None:
     seen = chat(shell, "/und")
 
-    assert "did you mean `undo`?" in seen
+    assert "Did you mean `undo`?" in seen
     assert MARK not in seen
 
 
@@ -138,7 +138,7 @@ def test_a_chat_says_what_is_lost_with_its_folder_and_goes_on(shell: Shell) -> N
     terminal.process.sendeof()
     seen = terminal.to_the_end()
 
-    assert "is no longer on the disk: what was said before is lost" in seen
+    assert "is no longer on the disk: its history is lost" in seen
     assert seen.count(MARK) == 2
     assert terminal.process.exitstatus == 0
     assert asked(shell) == ["two"]
@@ -158,7 +158,7 @@ def test_a_chat_that_can_keep_nothing_says_so_at_each_turn_and_goes_on(shell: Sh
     terminal.process.sendeof()
     seen = terminal.to_the_end()
 
-    assert seen.count("It is not kept: later turns are told nothing of it.") == 2
+    assert seen.count("but this turn is not stored: later turns won't include it.") == 2
     assert seen.count(MARK) == 3
     assert "Traceback" not in seen
 
@@ -171,7 +171,7 @@ def test_resume_leaves_a_stopped_answer_to_its_chat(shell: Shell) -> None:
         stopped.process.send("one\r")
         stopped.process.expect("I was given ")
         stopped.process.sendintr()
-        stopped.process.expect("Stopped. What came is kept")
+        stopped.process.expect("Stopped. What arrived is kept")
         stopped.process.expect(PROMPT)
         stopped.process.send("two\r")
         stopped.process.expect(END)

@@ -38,7 +38,7 @@ def test_a_person_asks_twice_and_leaves(shell: Shell) -> None:
     seen = plain(terminal.to_the_end())
 
     assert terminal.process.exitstatus == 0
-    assert "Go on with: llm-orc chat --conversation chat-" in seen
+    assert "Continue with: llm-orc chat --conversation chat-" in seen
     assert "2 calls, $0" in seen
     assert asked(shell) == [("one", "done"), ("two", "done")]
 
@@ -77,7 +77,7 @@ def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(shell: Shell) -> None:
         terminal.process.send("one\r")
         terminal.process.expect("I was given ")
         terminal.process.sendintr()
-        terminal.process.expect("Stopped. What came is kept")
+        terminal.process.expect("Stopped. What arrived is kept")
         terminal.process.expect(PROMPT)
         terminal.process.send("two\r")
         terminal.process.expect(END)
@@ -97,7 +97,7 @@ def test_ctrl_c_at_the_prompt_clears_the_line_and_leaves_only_the_second_time(sh
     terminal.process.expect(PROMPT)
     terminal.process.send("half a thought")
     terminal.process.expect("thought")
-    interrupt_until(terminal, "Ctrl-C once more")
+    interrupt_until(terminal, "another Ctrl-C")
     interrupt_until(terminal, pexpect.EOF)
     terminal.process.close()
 
@@ -126,7 +126,7 @@ def test_when_it_is_full_the_person_decides(shell: Shell) -> None:
         terminal.process.expect("no longer fits")
         terminal.process.expect("Which")
         terminal.process.send("1\r")
-        terminal.process.expect("no longer told the oldest")
+        terminal.process.expect("no longer receives the oldest")
         terminal.process.expect(END)
         terminal.process.expect(PROMPT)
         terminal.process.sendcontrol("d")
@@ -149,7 +149,7 @@ def test_money_is_asked_for_before_the_first_word(shell: Shell, pretend: str, re
     terminal.process.expect(r"\[y/N\]")
     terminal.process.sendline(reply)
     if reply == "y":
-        terminal.process.expect("metered: paid per token")
+        terminal.process.expect("metered: billed per token")
         terminal.process.expect(PROMPT)
         terminal.process.sendcontrol("d")
     seen = terminal.to_the_end()

@@ -36,7 +36,7 @@ def test_json_of_a_run_names_it_too(seeded: Shell) -> None:
     [
         (["--conversation", "a", "--continue"], "--conversation and --continue exclude each other"),
         (["--continue", "--no-conversation"], "--continue and --no-conversation exclude each other"),
-        (["--conversation", "a", "--no-record"], "--no-record keeps nothing"),
+        (["--conversation", "a", "--no-record"], "--no-record stores nothing"),
     ],
 )
 def test_options_that_exclude_each_other(shell: Shell, arguments: list[str], said: str) -> None:
@@ -60,7 +60,7 @@ def test_no_record_leaves_an_ensembles_own_conversation_alone(shell: Shell) -> N
     done = shell.run("invoke", "solo", "-i", "x", "--no-record")
 
     assert done.returncode == 0
-    assert "With --no-record the agents know nothing of conversation `standing`." in done.stderr
+    assert "With --no-record the agents don't see the conversation `standing`." in done.stderr
     assert "no conversations yet" in shell.run("conversations", "list").stderr
 
 
@@ -105,7 +105,7 @@ class TestShow:
         done = seeded.run("conversations", "show", "seed", "--agent", "plumber")
 
         assert done.returncode == 1
-        assert "hint: There are: analyst, lawyer, chair" in done.stderr
+        assert "hint: It has: analyst, lawyer, chair" in done.stderr
 
     def test_suggests_the_nearest_name(self, seeded: Shell) -> None:
         done = seeded.run("conversations", "show", "sed")
@@ -134,7 +134,7 @@ class TestForkAndDelete:
     def test_a_fork_goes_on_by_itself(self, seeded: Shell) -> None:
         done = seeded.run("conversations", "fork", "seed", "other")
         assert done.returncode == 0
-        assert "Go on with: llm-orc chat --conversation other" in done.stderr
+        assert "Continue with: llm-orc chat --conversation other" in done.stderr
 
         seeded.run("invoke", "panel", "--conversation", "other", "-i", "x")
 
@@ -145,7 +145,7 @@ class TestForkAndDelete:
         done = seeded.run("conversations", "fork", "seed", "seed")
 
         assert done.returncode == 2
-        assert "there is a conversation `seed` already" in done.stderr
+        assert "conversation `seed` already exists" in done.stderr
 
     def test_delete_wants_a_yes(self, seeded: Shell) -> None:
         assert seeded.run("conversations", "delete", "seed").returncode == 2

@@ -61,7 +61,7 @@ def test_an_unknown_one_is_met_with_the_nearest(shell: Shell) -> None:
     done = shell.run("config", "show", "runs.max_retrys")
 
     assert done.returncode == 2
-    assert "did you mean `runs.max_retries`" in done.stderr
+    assert "Did you mean `runs.max_retries`" in done.stderr
 
 
 def test_a_setting_that_nobody_set_is_shown_with_its_default(shell: Shell) -> None:

@@ -74,8 +74,8 @@ class TestDoctor:
         done = machine.run("doctor")
 
         assert (done.returncode, done.stdout) == (0, "")
-        assert "Nothing is wrong" in done.stderr
-        assert "✓ storage: the runs are whole" in machine.run("doctor", "--all").stdout
+        assert "No problems" in done.stderr
+        assert "✓ storage: the runs are intact" in machine.run("doctor", "--all").stdout
 
     def test_settings_that_can_not_be_read_come_first_and_with_their_line(self, machine: Shell) -> None:
         machine.config.write_text("runs: {max_retries: many}\n")
@@ -140,7 +140,7 @@ class TestDoctor:
 
         [(says, fix)] = findings(machine, "--offline")["billing"]
 
-        assert "may bill it instead of your plan" in says
+        assert "may bill this key instead of your plan" in says
         assert fix is not None
         assert "unset ANTHROPIC_API_KEY" in fix
 

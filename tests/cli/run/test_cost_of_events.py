@@ -199,7 +199,7 @@ async def test_invoke_without_room_asks_nobody_or_delivers_all(place: Place, mos
 
     done = await place.run(*INVOKE, most_bytes=most_bytes)
 
-    assert "mistake in llm-orc" not in done.stderr
+    assert "error in llm-orc" not in done.stderr
     assert (place.calls, done.returncode) in {(0, 1), (AGENTS, 0)}, done.stderr
     if place.calls:
         assert {r["status"] for r in json.loads(done.stdout)["results"].values()} == {"completed"}
@@ -213,7 +213,7 @@ async def test_resume_without_room_asks_nobody_or_delivers_all(place: Place, mos
 
     done = await place.run(*RESUME, most_bytes=most_bytes)
 
-    assert "mistake in llm-orc" not in done.stderr
+    assert "error in llm-orc" not in done.stderr
     assert (place.calls - before, done.returncode) in {(0, 1), (out, 0)}, done.stderr
 
 
@@ -226,7 +226,7 @@ async def test_worker_without_room_costs_at_most_what_was_under_way(place: Place
     full = await place.run(*WORKER, most_bytes=most_bytes)
     done = await place.run(*WORKER)
 
-    assert "mistake in llm-orc" not in full.stderr
+    assert "error in llm-orc" not in full.stderr
     assert done.returncode == 0, done.stderr
     assert await statuses_of_last_batch(place) == {"completed": ROWS}
     assert place.calls <= ROWS * AGENTS + ROWS

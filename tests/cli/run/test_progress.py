@@ -78,7 +78,7 @@ def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
     progress.apply(AgentDelta(AgentPath("analyst"), "void"))
     progress.apply(ModelRetrying(at=102.0, agent=AgentPath("analyst"), attempt=2, delay_s=1.0, error=ERROR))
 
-    assert "again, after `openai` allows no more calls now" in drawn(progress)
+    assert "retry after `openai` allows no more calls now" in drawn(progress)
     assert "void" not in drawn(progress)
 
 

@@ -42,7 +42,7 @@ def test_a_stopped_run_prints_what_finished_and_can_be_resumed(
         "quick": "completed",
         "slow": "skipped",
     }
-    assert f"Go on with: llm-orc resume {document['run_id']}" in err
+    assert f"Resume with: llm-orc resume {document['run_id']}" in err
     assert "Traceback" not in err
 
     bare.talks_to(pretend)

@@ -66,7 +66,7 @@ def test_the_terminal_is_left_as_it_was_after_ctrl_c(shell: Shell) -> None:
 
     assert terminal.process.exitstatus == 130
     assert seen.rfind("\x1b[?25h") > seen.rfind("\x1b[?25l")
-    assert "Go on with: llm-orc resume" in seen
+    assert "Resume with: llm-orc resume" in seen
     assert "Traceback" not in seen
 
 

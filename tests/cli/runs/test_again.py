@@ -83,7 +83,7 @@ def test_rows_of_a_store_that_is_named_are_found_there_and_pruned(shell: Shell) 
     assert json.loads(shown.stdout)["input"] == "two"
     assert compared.returncode == 1
     assert json.loads(again.stdout)["input"] == "one"
-    assert (elsewhere.returncode, "there is no batch yet" in elsewhere.stderr) == (1, True)
+    assert (elsewhere.returncode, "there are no batches yet" in elsewhere.stderr) == (1, True)
     assert "also in `other.sqlite`" in asked.stderr
     assert pruned.stderr == "Deleted 1 run.\nDeleted 1 batch.\n"
     assert shell.run("batch", "list", *there, "--json").stdout == "[]\n"

@@ -89,4 +89,4 @@ def test_prune_refuses_a_number_of_days_that_is_none(shell: Shell, days: str) ->
     done = shell.run("runs", "prune", f"--older-than={days}", "--yes")
 
     assert done.returncode == 2
-    assert "mistake in llm-orc" not in done.stderr
+    assert "error in llm-orc" not in done.stderr

@@ -66,7 +66,7 @@ class TestLibrary:
         done = shell.run("library", "show", "councl")
 
         assert done.returncode == 3
-        assert "did you mean `council`?" in done.stderr
+        assert "Did you mean `council`?" in done.stderr
 
 
 class TestNew:

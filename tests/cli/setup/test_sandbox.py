@@ -75,4 +75,4 @@ def test_it_can_demand_tokens_of_its_own(bare: Shell) -> None:
         refused.value.close()
         err = _ended(process)
 
-    assert "only a token of its sign-in is taken" in err
+    assert "only a token of its sign-in is accepted" in err

@@ -86,7 +86,7 @@ def test_flags_for_yes_want_it(machine: Shell) -> None:
     done = machine.run("setup", "--provider", "openai")
 
     assert done.returncode == 2
-    assert "go with --yes" in done.stderr
+    assert "need --yes" in done.stderr
 
 
 def test_the_profile_keeps_what_is_not_about_the_provider(machine: Shell) -> None:

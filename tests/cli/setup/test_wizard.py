@@ -16,7 +16,7 @@ from tests.cli.terminal import CONTROL, Terminal
 pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
 
 DOWN = "\x1b[B"
-WHICH = "Which shall agents use"
+WHICH = "Which one should agents use"
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_second_time_changes_nothing_and_asks_less(local: Shell) -> None:
     terminal = Terminal(local, "setup")
     terminal.process.expect(WHICH)
     terminal.process.send("\r")
-    terminal.process.expect("default already")
+    terminal.process.expect("already the default")
     seen = terminal.to_the_end()
 
     assert "first ensemble" not in seen
@@ -116,7 +116,7 @@ def test_stopped_at_any_step_nothing_is_half_written(local: Shell, step: str) ->
     [
         [(DOWN + "\r", "Whose models")],
         [(DOWN + "\r", "Whose models"), ("\r", "not shown")],
-        [(DOWN + "\r", "Whose models"), (DOWN * 8 + "\r", "Ways to get access|needs no key|install")],
+        [(DOWN + "\r", "Whose models"), (DOWN * 8 + "\r", "How to access|needs no key|install")],
     ],
     ids=["providers", "key", "ways"],
 )
@@ -200,7 +200,7 @@ def test_an_access_that_fails_is_no_default_without_a_yes(bare: Shell) -> None:
         terminal = Terminal(bare, "setup")
         terminal.process.expect(WHICH)
         terminal.process.send("\r")
-        terminal.process.expect("Use it all the same")
+        terminal.process.expect("Use it anyway")
         terminal.process.send("\r")
         terminal.process.expect(WHICH)
         terminal.process.send(DOWN * 2 + "\r")
@@ -226,14 +226,14 @@ def test_a_refused_key_is_entered_again_or_forgotten(bare: Shell, again: bool) -
         terminal.process.send("\r")
         terminal.process.expect("less than a cent")
         terminal.process.send("y\r")
-        terminal.process.expect("It was refused. What now")
+        terminal.process.expect("It was refused. What do you want to do")
         terminal.process.send("\r" if again else DOWN + "\r")
         if again:
             terminal.process.expect("not shown")
             terminal.process.send("sk-canary-taken-4711\r")
             terminal.process.expect("answered in")
         else:
-            terminal.process.expect("Forgotten: the credential of `openai`")
+            terminal.process.expect("Deleted: the credential of `openai`")
             terminal.process.expect(WHICH)
             terminal.process.send(DOWN + "\r")
         terminal.process.expect("first ensemble")
@@ -248,14 +248,14 @@ def test_a_refused_key_is_entered_again_or_forgotten(bare: Shell, again: bool) -
 @pytest.mark.parametrize("columns", [60, 80])
 def test_menus_never_cut_who_pays_or_what_is_supported(local: Shell, columns: int) -> None:
     terminal = Terminal(local, "auth", "add", "anthropic-claude-pro-max", columns=columns)
-    terminal.process.expect("Ways to get access")
+    terminal.process.expect("How to access")
     terminal.process.send("\x03")
     seen = " ".join(CONTROL.sub(" ", terminal.to_the_end()).split())
 
-    assert "the supported way" in seen
+    assert "the supported method" in seen
     assert "subscription: no extra cost" in seen
-    assert "metered: paid per token" in seen
-    assert "…" not in seen.partition("Ways to get access")[2]
+    assert "metered: billed per token" in seen
+    assert "…" not in seen.partition("How to access")[2]
 
 
 class TestJustInTime:
@@ -265,12 +265,12 @@ class TestJustInTime:
         local.ensemble("solo", "name: solo\ndefault_task: x\nagents: [{name: a, provider: openai}]\n")
         terminal = Terminal(local, "invoke", "solo")
         terminal.process.expect("there is no API key for `openai`")
-        terminal.process.expect(r"Set up `openai` now, and go on\?")
+        terminal.process.expect(r"Set up `openai` now, and continue\?")
         terminal.process.send("y\r")
         terminal.process.expect("not shown")
         terminal.process.send("sk-canary-4711\r")
         terminal.process.expect("This would cost money: .*you have not trusted its")
-        terminal.process.expect("openai .*metered: paid per token")
+        terminal.process.expect("openai .*metered: billed per token")
         terminal.process.expect("agents.a.provider: openai")
         terminal.process.expect("Yes, and always for this project")
         terminal.process.send("3\r")

@@ -254,7 +254,7 @@ def test_setup_shows_what_there_is_and_how_to_get_more_without_a_secret(shell: S
 
     assert ("openai", "metered") in [(found["provider"], found["billing"]) for found in document["found"]]
     assert document["default"]["provider"] == "openai-compatible"
-    assert "metered: paid per token · environment variable OPENAI_API_KEY" in text
+    assert "metered: billed per token · environment variable OPENAI_API_KEY" in text
     assert "anthropic-api: or export ANTHROPIC_API_KEY=" in text
     assert "sk-canary" not in text
 
@@ -276,7 +276,7 @@ def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare: Shell) -> None
     assert json.loads(listed_before.stdout) == []
     assert json.loads(agreed.stdout)["trusted"] is True
     assert listed_after.stdout == f"{bare.cwd}\n"
-    assert "is not trusted any more" in forgotten.stderr
+    assert "is no longer trusted" in forgotten.stderr
     assert bare.run("trust", "--list").stdout == ""
 
 
@@ -297,7 +297,7 @@ def test_a_mistyped_fault_is_refused_with_the_nearest(bare: Shell) -> None:
     done = bare.run("sandbox", "--fault", "statsu=429")
 
     assert done.returncode == 2
-    assert "did you mean `status`?" in done.stderr
+    assert "Did you mean `status`?" in done.stderr
 
 
 def test_one_broken_profile_stops_no_command_that_does_not_use_it(shell: Shell) -> None:

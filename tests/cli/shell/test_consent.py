@@ -68,7 +68,7 @@ class TestInATerminal:
         from tests.cli.terminal import Terminal
 
         terminal = Terminal(clone, "invoke", "paid")
-        terminal.process.expect("metered: paid per token")
+        terminal.process.expect("metered: billed per token")
         terminal.process.expect("estimate: 1 metered call, about")
         terminal.process.expect("agents.a.model: gpt-5-mini")
         terminal.process.expect("Which")

@@ -29,15 +29,15 @@ def test_a_file_that_is_read_is_not_replaced_by_whatever_name_it_goes(inputs: Pa
     os.link(inputs, hard)
 
     for output in (inputs, link, hard, way_round):
-        with pytest.raises(click.UsageError, match="is read"):
+        with pytest.raises(click.UsageError, match="is an input"):
             refuse_to_replace(output, str(inputs))
 
 
 def test_output_into_the_folder_that_is_read_is_refused_and_elsewhere_is_not(inputs: Path, tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match="lies in the folder of the inputs"):
+    with pytest.raises(click.UsageError, match="is in the folder of the inputs"):
         refuse_to_replace(tmp_path / "out.jsonl", tmp_path)
 
-    refuse_to_replace(tmp_path / "out.jsonl", inputs, None, "-", tmp_path / "not there")
+    refuse_to_replace(tmp_path / "out.jsonl", inputs, None, "-", tmp_path / "not exist")
     refuse_to_replace(None, inputs)
 
 
@@ -65,7 +65,7 @@ def test_a_command_leaves_what_it_reads_as_it_is(pair: Shell, command: tuple[str
     done = pair.run(*command)
 
     assert done.returncode == 2
-    assert "is read" in done.stderr
+    assert "is an input" in done.stderr
     assert [(path, path.read_bytes()) for path, _ in before] == before
     assert not (pair.home / ".local" / "state" / "llm-orc" / "batches.sqlite").exists()
 

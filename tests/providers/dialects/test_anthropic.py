@@ -115,7 +115,7 @@ class TestAnthropic(DialectSuite):
         with pytest.raises(ReplyUnreadable) as caught:
             self.dialect.read(Answer(200, {}, msgspec.json.encode(body)), Target("p", "m"))
 
-        assert "Take tools out of `options`" in (caught.value.hint or "")
+        assert "Remove tools from `options`" in (caught.value.hint or "")
 
     def test_a_refusal_says_why_where_the_provider_does(self) -> None:
         why = {"type": "refusal", "category": "bio", "explanation": "Not this."}

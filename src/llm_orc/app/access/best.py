@@ -1,8 +1,8 @@
-"""The access that agents without a model of their own take: what each provider would send, the best first.
+"""The access of agents that name no model: what each provider would send, best first.
 
-Local servers come first, then what its user set up, then official CLIs, then what was only found. Of what was set
-up, that which costs nothing per call goes before the rest; where it can't be used, nothing metered takes its place
-by itself.
+Local servers come first, then what the user set up, then official CLIs, then what was only found. Of what was set
+up, access that costs nothing per call ranks first; if it can't be used, nothing metered replaces it without
+consent.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _PROGRAM = 2  # an official CLI goes before what was only found: `Source.rank`
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """`failed` is what its user set up beside it and what can't be used, where calls are billed per token.
+    """`failed` is what the user also set up and what can't be used, if calls are billed per token.
 
-    `is_chosen`: not in the place of something that costs nothing per call.
+    `is_chosen`: it does not replace something that costs nothing per call.
     """
 
     route: Route
@@ -44,17 +44,17 @@ class Best:
 
 
 class BestAccess:
-    """`look` tells how an official CLI stands; it is asked only where the answer may count."""
+    """`look` returns the state of an official CLI; it is called only if the answer may matter."""
 
     def __init__(
         self, app: App, http: Transport, resolver: Resolver, look: Callable[[str], Awaitable[CliState]]
     ) -> None:
         self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
-        self._unusable: LlmOrcError | None = None  # why a credential that is there can't be used
-        self._set_up: LlmOrcError | None = None  # the same of one that was set up, where its provider has no other
+        self._unusable: LlmOrcError | None = None  # why an existing credential can't be used
+        self._set_up: LlmOrcError | None = None  # the same for one that was set up, if its provider has no other
 
     async def find(self, *, free_only: bool = False) -> Best:
-        """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` for nothing."""
+        """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` if none."""
         for local in await find_local(self._settings, self._http):
             if any(
                 route.is_used
@@ -77,11 +77,11 @@ class BestAccess:
             raise self._unusable
         raise NotLoggedIn(
             "no model can be reached: no local server answers, and there is no API key in the environment",
-            hint="`llm-orc setup` shows every way to get access; `--rehearse` runs the ensemble without a model.",
+            hint="`llm-orc setup` shows how to get access; `--rehearse` runs the ensemble without a model.",
         )
 
     async def beyond_local(self) -> tuple[Route, ...]:
-        """Return what there is besides local servers, in the order in which it would be taken.
+        """Return the access besides local servers, in order of preference.
 
         What has `is_set_up` was set up by its user, or is a program that they have logged in.
         """
@@ -102,7 +102,7 @@ class BestAccess:
                 cli = None if program is None else await self._look(program)
                 routes = await asyncio.to_thread(self._resolver.routes, choice, cli)
             except LlmOrcError:
-                continue  # not usable as configured: whoever names it is told so
+                continue  # not usable as configured: agents that name it get the error
             used = next((route for route in routes if route.is_used), None)
             problems = (
                 route.problem for route in routes if route.found is not None and route.problem and not route.bar
@@ -132,7 +132,7 @@ def _free(ranked: list[tuple[int, Route]]) -> list[tuple[int, Route]]:
 
 
 def _failed(routes: tuple[Route, ...], used: Route | None, *, is_preferred: bool) -> LlmOrcError | None:
-    """What its user set up for nothing per call and can't be used, where nothing as cheap does its work."""
+    """Return what the user set up without a cost per call and can't be used, if nothing as cheap replaces it."""
     if used is not None and used.billing is not Billing.METERED:
         return None
     for route in routes:

@@ -1,4 +1,4 @@
-"""Which models each agent of an ensemble may use, as the settings have it."""
+"""The models that each agent of an ensemble may use, according to the settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def choices_of(ensemble: Ensemble, settings: Settings) -> dict[str, tuple[ModelC
 
 
 def untrusted_words(ensemble: Ensemble, settings: Settings) -> Untrusted:
-    """Return which words of `ensemble` and `settings` stand in files that their user has not trusted."""
+    """Return which values of `ensemble` and `settings` are in files that the user has not trusted."""
 
     def place_of(key: str) -> str | None:
         origin = settings.origins.get(key)

@@ -1,4 +1,4 @@
-"""Who has agreed to a bill, and whose word sends calls elsewhere: no file of a project that nobody trusts."""
+"""Consent to bills, and to calls that go elsewhere: no file of an untrusted project can give it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import Settings
 
 Paying = Literal["never", "agreed", "always"]
-"""Which metered calls may be made: none whatever anybody agreed to, those agreed to, or all."""
+"""Which metered calls may be made: none in any case, those with consent, or all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Consent:
 
 
 def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
-    """Raise `NotTrusted` where an untrusted project wanted calls to go elsewhere: no other way in silence.
+    """Raise `NotTrusted` if an untrusted project sends calls elsewhere, instead of using the usual address.
 
-    A profile of the user's own goes where the user says, whatever a project would add to it.
+    A profile of the user goes where the user says, whatever a project would add to it.
     """
     profile = settings.profiles.get(choice.profile or "")
     is_projects = profile is not None and profile.origin.layer == "project"
@@ -47,26 +47,26 @@ def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
         if is_providers or (is_projects and withheld.key in own):
             raise NotTrusted(
                 f"`{withheld.key}` is set by {withheld.origin}, in a directory that you have not trusted",
-                hint="Read what it sets and allow it with: llm-orc trust",
+                hint="Read what it sets, and allow it with `llm-orc trust`.",
             )
 
 
 def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying, *, is_set_up: bool) -> None:
-    """Raise `MeteredNotAllowed` where `access` bills per token and nobody whose money it is has said yes.
+    """Raise `MeteredNotAllowed` if `access` bills per token and its user has not agreed.
 
-    To name a provider is a yes, and so is to have set it up with `auth add` where nobody names one; to be found is
-    none, and to be named by a file that is not trusted is none either.
+    Naming a provider is consent, and so is setting it up with `auth add` if nothing names one; being found is not,
+    and neither is being named by an untrusted file.
     """
     if access.billing is not Billing.METERED or paying == "always":
         return
     choice = route.choice
     billed = f"`{access.provider}`, billed per token ({access.source})"
     if paying == "never":
-        raise MeteredNotAllowed(f"no metered call is made here, and this would take {billed}")
+        raise MeteredNotAllowed(f"no metered call is made here, and this would use {billed}")
     if choice.named_by == "project":
         raise MeteredNotAllowed(
             f"{choice.named_in} chooses {billed}, and you have not trusted its directory",
-            hint=f"Read what it sets and allow it with `{trust_command(app, choice.named_in or '')}`,"
+            hint=f"Read what it sets, and allow it with `{trust_command(app, choice.named_in or '')}`,"
             " or allow this run with `--allow-metered`.",
             named_in=choice.named_in,
         )
@@ -76,5 +76,5 @@ def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying,
         f"the best access found is {billed}",
         hint="Allow it for this run with `--allow-metered`, or for good by naming it in config.yaml:"
         f" model_profiles.default.provider: {access.provider}. `--rehearse` costs nothing;"
-        " `llm-orc setup` shows what else there is.",
+        " `llm-orc setup` shows other access.",
     )

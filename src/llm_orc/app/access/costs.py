@@ -1,4 +1,4 @@
-"""What a call costs: nothing where nothing is metered, else by the provider's word, the profile's, or the list."""
+"""What a call costs: nothing if it isn't metered, else by the provider, the profile, or the price list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def cost_of(ready: Model) -> Callable[[str, Usage], float | None]:
-    """Return (model that answered, usage) → US dollars, None where the price is not known."""
+    """Return a function: (model that answered, usage) → US dollars, None if the price is not known."""
     provider, per_token = ready.access.provider, ready.choice.cost_per_token
     if ready.access.billing is not Billing.METERED:
         return lambda _model, _usage: 0.0
@@ -25,12 +25,12 @@ def cost_of(ready: Model) -> Callable[[str, Usage], float | None]:
         if per_token is not None:
             cost_usd = math.inf if usage.tokens is None else per_token * usage.tokens
             return cost_usd if math.isfinite(cost_usd) else None
-        # Whatever model says that it answered, it is not known to be cheaper than the one that was asked for.
+        # The model that reports the answer is not known to be cheaper than the requested one.
         prices = [listed_usd(provider, name, usage) for name in dict.fromkeys((model, ready.model))]
         return max((price for price in prices if price is not None), default=None)
 
     def cost(model: str, usage: Usage) -> float | None:
-        """A stated 0 is no word against a price."""
+        """A stated cost of 0 doesn't override a known price."""
         cost_usd = worked_out(model, usage)
         if usage.cost_usd:
             return usage.cost_usd

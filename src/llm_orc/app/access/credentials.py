@@ -1,4 +1,4 @@
-"""Open where credentials are kept, and make of a way in what puts its credential on requests."""
+"""Open the sources of credentials, and turn a route into what adds its credential to requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> CredentialStorage:
-    """Return the user's credential store; nothing is read yet. Stores of earlier releases are seen through it.
+    """Return the user's credential store; nothing is read yet. Stores of earlier releases are included.
 
     A passphrase comes from the file that `LLM_ORC_PASSPHRASE_FILE` names, or from `ask_passphrase`.
     """
@@ -40,12 +40,12 @@ def open_credentials(app: App, ask_passphrase: AskPassphrase | None = None) -> C
 
 
 def open_put_away(app: App) -> CredentialStorage:
-    """Return the store of what `auth migrate --remove-old` took out of files: to be put back, not used."""
+    """Return the store of what `auth migrate --remove-old` removed from files: to be restored, not used."""
     return _open(app, "migrated")
 
 
 def older_stores(app: App) -> tuple[FernetStore, ...]:
-    """The stores of earlier releases, the newer one first."""
+    """Return the stores of earlier releases, newer first."""
     return FernetStore(app.paths.config), FernetStore(app.environment.home / ".llm-orc")
 
 
@@ -72,13 +72,13 @@ def _open(
 
 
 def open_ant_profile(app: App) -> AntProfile:
-    """Return the sign-in of Anthropic's own tool. It is no part of the store: it is found, not set up here."""
+    """Return the sign-in of Anthropic's own tool. It is not part of the store: it is found, not set up here."""
     around = app.environment
     return AntProfile(around.environ, around.platform, around.home)
 
 
 def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
-    """Return a provider's OAuth as the auth room takes it."""
+    """Return a provider's OAuth settings as the room `auth` needs them."""
     notice = oauth.notice
     return OAuthClient(
         provider=provider,
@@ -100,39 +100,39 @@ def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
 
 
 def open_places(app: App) -> Places:
-    """Return everything that credentials are looked for in; nothing is read yet."""
+    """Return all sources of credentials; nothing is read yet."""
     return Places(
         app.environment.environ, open_credentials(app), open_ant_profile(app), open_refusals(app), app.clock.now
     )
 
 
 def open_refusals(app: App) -> RefusalMemory:
-    """Return what is remembered of refused credentials."""
+    """Return the record of refused credentials."""
     return RefusalMemory(app.paths.state / "refusals.json", app.clock.now)
 
 
 def open_resolver(app: App) -> Resolver:
-    """Return what says which ways in there are; it needs no network."""
+    """Return the resolver of routes; it needs no network."""
     return Resolver(app.settings.providers, open_places(app))
 
 
 @asynccontextmanager
 async def open_authorisers(app: App, http: Transport) -> AsyncIterator[Authorisers]:
-    """The credentials of one process; leaving it waits for token exchanges that are under way."""
+    """The credentials of one process; on exit, it waits for token exchanges in progress."""
     places = open_places(app)
     async with Tokens(places.storage, http, app.clock.now) as tokens:
         yield Authorisers(app.settings, places, tokens)
 
 
 class Authorisers:
-    """Makes of a way over HTTP what puts its credential on requests. `resolver` says which ways there are."""
+    """Turns a route over HTTP into what adds its credential to requests. `resolver` finds the routes."""
 
     def __init__(self, settings: Settings, places: Places, tokens: Tokens) -> None:
         self.resolver = Resolver(settings.providers, places)
         self._settings, self._places, self._tokens = settings, places, tokens
 
     def of(self, route: Route, origin: str) -> Authoriser:
-        """Return what puts the credential on requests to `origin`."""
+        """Return what adds the credential to requests to `origin`."""
         found, refusals = route.found, self._places.refusals
         if found is None:
             return NoCredential(origin)
@@ -146,12 +146,12 @@ class Authorisers:
         key = found.key.secret if found.key is not None else None
         if found.entry is not None and isinstance(found.entry.credential, ApiKey):
             key = found.entry.credential.key
-        assert key is not None  # a way that can be used holds what it sends
+        assert key is not None  # a usable route contains what it sends
         dialect = DIALECTS[route.spec.dialect]
         return ApiKeyHeader(origin, dialect.key_header, key, dialect.key_scheme, refusals)
 
     def required_system_prompt(self, route: Route) -> str | None:
-        """The system prompt that a sign-in of this provider demands."""
+        """Return the system prompt that a sign-in of this provider requires."""
         is_stored = route.found is not None and route.found.place != "profile"
         oauth = self._oauth(route) if route.method == "oauth" and is_stored else None
         return oauth.required_system_prompt if oauth else None
@@ -162,22 +162,22 @@ class Authorisers:
 
 
 def in_words(route: Route) -> str:
-    """Which credential it is and where it came from, as "the … was refused" wants it."""
+    """Name the credential and its source, to fit into "the … was refused"."""
     if route.found is None:
         return "call without a credential"
     return f"API key of the {route.label}" if route.found.key is not None else route.label
 
 
 def what_to_do(route: Route) -> str:
-    """The next command where the provider refuses this credential. A sign-in never leads to a key."""
+    """Return the hint for a refused credential. A refused sign-in never leads to a key."""
     spec, found = route.spec, route.found
     where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
     if found is None:
-        return f"The server wants a key: llm-orc auth add {spec.name}{where}"
+        return f"The server requires a key: `llm-orc auth add {spec.name}`{where}."
     if found.key is not None:
         return f"Check the {route.label}{where}. To keep a key encrypted instead: llm-orc auth add {spec.name}"
-    assert found.entry is not None  # a way that can be used holds what it sends
+    assert found.entry is not None  # a usable route contains what it sends
     if route.method == "oauth":
-        return f"Sign in again: {sign_in_again(found.entry)}"
+        return f"Sign in again: `{sign_in_again(found.entry)}`."
     account = "" if found.entry.account == "default" else f" --account {found.entry.account}"
-    return f"Put another key in its place: llm-orc auth add {spec.name} --method api-key{account}{where}"
+    return f"Replace the key: `llm-orc auth add {spec.name} --method api-key{account}`{where}."

@@ -34,13 +34,13 @@ _NOT_FOR_CHAT = ("embed", "rerank", "whisper", "bge-")
 
 
 async def find_local(settings: Settings, http: Transport) -> tuple[Route, ...]:
-    """Ask the servers that this machine may run which models they have."""
+    """Ask the servers that this machine may run for their models."""
     found = []
     for spec, endpoint in _local_servers(settings):
         try:
             models = await _models_of(endpoint, http)
         except TransportError:
-            continue  # nobody listens there
+            continue  # nothing listens there
         usable = [m for m in models if not any(part in m.lower() for part in _NOT_FOR_CHAT)]
         model = spec.default_model or next(iter(usable), None)
         if model is not None and models:
@@ -55,7 +55,7 @@ def _answering(choice: ModelChoice, spec: ProviderSpec, evidence: str) -> Route:
 
 
 async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Route, ...]:
-    """Ask the usual ports of local servers that speak OpenAI's protocol, but for those that a setting names."""
+    """Ask the usual ports of local servers that speak OpenAI's protocol, except those that a setting names."""
     named = {own.base_url.rstrip("/") for own in settings.providers.values() if own.base_url is not None}
     found = []
     for scope, title, port in _USUAL_SERVERS:
@@ -90,6 +90,6 @@ def _local_servers(settings: Settings) -> Iterator[tuple[ProviderSpec, Endpoint]
                 continue
             endpoint = endpoint_of(spec, settings.providers)
         except LlmOrcError:
-            continue  # not usable as configured: whoever names it is told so
+            continue  # not usable as configured: agents that name it get the error
         if endpoint.is_loopback and billing_of(spec, endpoint) is Billing.LOCAL:
             yield spec, endpoint

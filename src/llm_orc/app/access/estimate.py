@@ -1,4 +1,4 @@
-"""What the metered calls of a run would cost, before it starts: worked out when somebody wants to see it."""
+"""Estimate what the metered calls of a run would cost, before it starts and only if it is shown."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def estimate(
     by_agent: Mapping[str, Sequence[Model]],
     told: Mapping[str, int],
 ) -> Estimate | None:
-    """Return the estimate for the first way of each agent; None where nothing is metered.
+    """Return the estimate for the first route of each agent; None if nothing is metered.
 
-    `told` has the characters of the conversation that agents are told before their turn.
+    `told` is the number of characters of history that each agent receives before its turn.
     """
     specs = {spec.name: spec for spec in recipe.ensemble.agents}
     metered = {name: ways[0] for name, ways in by_agent.items() if ways[0].access.billing is Billing.METERED}

@@ -1,4 +1,4 @@
-"""Explain an ensemble's access: for every agent what a run would use, why, and what else was looked at."""
+"""Explain an ensemble's access: for every agent what a run would use, why, and what else was considered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = False) -> AccessPlan:
-    """Decide as a run would; nothing is sent to a provider. Raises what a run would raise before it starts."""
+    """Decide as a run would; nothing is sent to a provider. Raises what a run raises before it starts."""
     async with (
         Http(app.settings.network, max_connections=8) as http,
         access_finder(app, http, paying=Consent(allow_metered).paying) as finder,
@@ -30,7 +30,7 @@ async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = 
 
 
 async def preview_run(app: App, ensemble: Ensemble, task: str) -> AccessPlan:
-    """Return what a run on `task` would use if its person agreed to pay, with an estimate of the cost."""
+    """Return what a run on `task` would use if the user agreed to pay, with an estimate of the cost."""
     from llm_orc.app.access.estimate import estimate  # noqa: PLC0415 - heavy: a dialect
     from llm_orc.runs.recipe import Recipe  # noqa: PLC0415 - heavy: the journal
 

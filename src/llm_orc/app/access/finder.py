@@ -1,4 +1,4 @@
-"""Find the way in for every agent's models: decided, or refused, before anything is spent."""
+"""Find the access of every agent's models: decided, or refused, before anything is spent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 async def access_finder(
     app: App, http: Transport, *, paying: Paying = "agreed", sandbox: Sandbox | None = None
 ) -> AsyncIterator[AccessFinder]:
-    """The finder of one run or command. Leaving it ends what it started: exchanges of tokens, official CLIs."""
+    """Return the finder of one run or command. On exit it ends what it started: token exchanges, official CLIs."""
     async with open_authorisers(app, http) as authorisers, LazyClis(app) as clis:
         yield AccessFinder(app, http, authorisers, clis, paying=paying, sandbox=sandbox)
 
@@ -73,9 +73,9 @@ class LazyClis:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of one choice: the ways that can be used, and what was looked at.
+    """The outcome for one choice: the usable routes, and what was considered.
 
-    `failures` are told where nothing is left; those that are `minor` only there.
+    `failures` are reported if nothing is left; `minor` ones only then.
     """
 
     ready: tuple[Model, ...]
@@ -85,7 +85,7 @@ class _Outcome:
 
 
 class AccessFinder:
-    """Finds the ways in for the choices of one run or command, each distinct one once."""
+    """Finds access for the choices of one run or command, each distinct choice once."""
 
     def __init__(
         self,
@@ -106,8 +106,8 @@ class AccessFinder:
     async def find_all(self, choices: Mapping[str, Sequence[ModelChoice]]) -> Models:
         """Return what each agent can use.
 
-        A way that can't be used is left out, with a notice, where the agent has another one. Where it has none,
-        the error names every agent concerned: `NotLoggedIn`, `MeteredNotAllowed`, `AccessNotSupported`,
+        A route that can't be used is left out, with a notice, if the agent has another one. If it has none, the
+        error names every agent concerned: `NotLoggedIn`, `MeteredNotAllowed`, `AccessNotSupported`,
         `NotTrusted`, `SettingsError`.
         """
         ready: dict[str, tuple[Model, ...]] = {}
@@ -131,7 +131,7 @@ class AccessFinder:
         return Models(ready, considered, tuple(notices))
 
     def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
-        """Raise `SettingsError` for options that nobody allowed; name those that somebody did."""
+        """Raise `SettingsError` for options that are not allowed; add a notice for those that the user allowed."""
         for ready in (ready for outcome in outcomes for ready in outcome.ready):
             dialects = ALL_DIALECTS if ready.choice.provider is None else ready.connection.dialects
             if refused := refused_options(ready.choice, dialects, self._settings):
@@ -190,13 +190,13 @@ class AccessFinder:
         return _Outcome(tuple(opened), tuple(considered), tuple(failures), tuple(minor))
 
     def _is_missed(self, route: Route) -> bool:
-        """A program that is not installed is missed by those alone who named it."""
+        """True if it should be reported: a program that is not installed matters only to choices that name it."""
         own = self._settings.providers.get(route.spec.name)
         is_named = route.choice.auth_method is not None or (own is not None and route.method in own.auth_methods)
         return is_named or route.cli is None or route.cli.path is not None
 
     async def _routes(self, choice: ModelChoice) -> tuple[tuple[Route, ...], LlmOrcError | None, bool]:
-        """Return the ways, what was set up beside them and can't be used, and whether they are a choice."""
+        """Return the routes, what else was set up and can't be used, and whether they are the user's choice."""
         failed, is_chosen = None, True
         if choice.provider is None:
             best_access = BestAccess(self._app, self._http, self._authorisers.resolver, self.look)
@@ -211,7 +211,7 @@ class AccessFinder:
         return routes, failed, is_chosen
 
     async def _open(self, route: Route, *, is_chosen: bool) -> Model:
-        """Raises what keeps a run from taking it."""
+        """Open the route. Raises what keeps a run from using it."""
         if route.cli is None:
             return self._over_http(route, is_chosen=is_chosen)
         if route.problem is not None:
@@ -219,7 +219,7 @@ class AccessFinder:
         return await self._through_cli(route, route.cli)
 
     async def look(self, name: str) -> CliState:
-        """Return what is known of the official CLI `name`."""
+        """Return the state of the official CLI `name`."""
         row = OFFICIAL_CLIS[name]
         if find_program(row, self._app.environment.environ) is None:
             return not_installed(row)
@@ -249,7 +249,7 @@ class AccessFinder:
         )
 
     def _notice_stray_key(self, spec: ProviderSpec) -> None:
-        """People have lost money because such a key won in silence: it does not, and that is said."""
+        """Say that the key is not used: users have lost money to programs that silently preferred such a key."""
         sibling = find_provider(spec.metered_sibling or spec.name, self._settings.providers)
         for variable in sibling.api_key_env:
             if self._app.environment.environ.get(variable, "").strip():
@@ -257,7 +257,7 @@ class AccessFinder:
                 self._notices[notice] = None
 
     def _notice_unused(self, routes: Sequence[Route]) -> None:
-        """What lies in the environment and is not used is said; so is what an earlier release left and is used."""
+        """Report an unused credential in the environment, and a used one that an earlier release left."""
         used = next((route for route in routes if route.is_used), None)
         if used is None:
             return
@@ -274,15 +274,15 @@ class AccessFinder:
             self._notices[notice] = None
         if used.place == "older-store":
             notice = f"`{used.spec.name}` uses the {used.label}, from {used.where}: {used.why}."
-            self._notices[f"{notice} To make it yours: llm-orc auth migrate"] = None
+            self._notices[f"{notice} To make it yours: `llm-orc auth migrate`."] = None
 
     def _over_http(self, route: Route, *, is_chosen: bool) -> Model:
         choice, spec = route.choice, route.spec
-        endpoint_of(spec, self._settings.providers, choice.base_url)  # an address that is missing is named first
+        endpoint_of(spec, self._settings.providers, choice.base_url)  # a missing address is reported first
         model = choice.model or spec.default_model
         if model is None:
             raise SettingsError(
-                f"provider `{spec.name}` needs a model to be named",
+                f"provider `{spec.name}` needs a model name",
                 hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
             )
         if route.problem is not None:
@@ -318,12 +318,12 @@ class AccessFinder:
 
 
 def _rehearsal(ready: Model) -> _Outcome:
-    said = "a rehearsal asks no model"
+    said = "a rehearsal calls no model"
     return _Outcome((ready,), (Considered(ready.access.provider, ready.access.method, said, is_used=True),), ())
 
 
 def _must_stop(first: _Outcome) -> bool:
-    """What is wrong in the settings, or not agreed to, is not passed over for a fallback."""
+    """True for errors in the settings and missing consent: no fallback replaces these."""
     return not first.ready and any(
         not isinstance(e, AuthError) or isinstance(e, MeteredNotAllowed | NotTrusted) for e in first.failures
     )
@@ -331,12 +331,12 @@ def _must_stop(first: _Outcome) -> bool:
 
 def _left_out(choice: ModelChoice, *, is_first: bool) -> str:
     if choice.profile is None:
-        return f"A way in to `{choice.provider}`"
-    return f"A way in of profile `{choice.profile}`" if is_first else f"The fallback `{choice.profile}`"
+        return f"Access to `{choice.provider}`"
+    return f"Access of profile `{choice.profile}`" if is_first else f"The fallback `{choice.profile}`"
 
 
 def _marked(outcomes: Sequence[_Outcome]) -> tuple[Considered, ...]:
-    """Only the first way that works is used; the others wait."""
+    """Mark the first usable route as used; the others are in reserve."""
     marked: list[Considered] = []
     for one in (one for outcome in outcomes for one in outcome.considered):
         is_used = one.is_used and not any(before.is_used for before in marked)

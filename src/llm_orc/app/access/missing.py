@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def elsewhere_error(choice: ModelChoice) -> AuthError:
-    """A profile's own address gets only a key that the profile itself names."""
+    """Return the error for a profile with its own address and no key: only a key that it names is sent there."""
     return NotLoggedIn(
         f"profile `{choice.profile}` sends `{choice.provider}` to `{choice.base_url}` and names no key",
         hint=f"Add `api_key_env: VARIABLE` or `api_key_file: PATH` to the profile `{choice.profile}`.",
@@ -31,14 +31,14 @@ def elsewhere_error(choice: ModelChoice) -> AuthError:
 def missing_error(
     spec: ProviderSpec, own: ProviderSettings, method: AuthMethodName | None, ant: AntProfile
 ) -> AuthError:
-    """`method` None: any credential would do."""
+    """Return the error for a missing credential. `method` None: any credential would do."""
     if method in OFFICIAL_CLIS:
         return AccessNotSupported(f"`{spec.name}` has no `{method}`", hint=f"llm-orc auth add {spec.name}")
     if method == "oauth" and spec.name == ANT_PROVIDER:
         said = ant.read().notices or (f"there is no profile `{ant.name}` of `{ANT_SIGN_IN}`",)
         return NotLoggedIn(
             f"`auth_method` of `{ANT_PROVIDER}` is `oauth`, but {said[0]}",
-            hint=f"{ANT_SIGN_IN}, or set it to `api-key` (metered: paid per token)",
+            hint=f"Run `{ANT_SIGN_IN}`, or set it to `api-key` (metered: billed per token).",
         )
     if method == "oauth" or (method is None and not spec.api_key_env and own.oauth is not None):
         flag = " --method oauth" if method == "oauth" else ""
@@ -47,8 +47,8 @@ def missing_error(
     where = f" (get a key at {spec.keys_at})" if spec.keys_at else ""
     return NotLoggedIn(
         f"there is no API key for `{spec.name}`",
-        hint=f"llm-orc auth add {spec.name}, or set {' or '.join(spec.api_key_env) or 'its key'}{where}; see"
-        " what else there is with `llm-orc setup`, or rehearse for nothing with `--rehearse`.",
+        hint=f"Run `llm-orc auth add {spec.name}`, or set {' or '.join(spec.api_key_env) or 'its key'}{where}."
+        " `llm-orc setup` shows other access; `--rehearse` runs it for free.",
         provider=spec.name,
     )
 

@@ -1,4 +1,4 @@
-"""Which way in each agent's models use, and who pays: the data that a run is planned with and shown."""
+"""The access that each agent's models use, and who pays: the data for planning a run and showing the plan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HttpConnection:
-    """An address, what proves who we are there, and the system prompt that this access demands."""
+    """An address, what authenticates requests to it, and the system prompt that this access requires."""
 
     endpoint: Endpoint
     authoriser: Authoriser
@@ -36,7 +36,7 @@ class HttpConnection:
 
     @property
     def dialects(self) -> tuple[DialectName, ...]:
-        """What its requests may be written in."""
+        """The dialects that its requests may use."""
         return (self.endpoint.dialect,)
 
     def build(
@@ -70,7 +70,7 @@ class CliConnection:
 
     @property
     def dialects(self) -> tuple[DialectName, ...]:
-        """It is sent no options, so whatever any dialect knows does no harm."""
+        """All dialects: it is sent no options, so any dialect's options do no harm."""
         return ALL_DIALECTS
 
     def build(
@@ -82,7 +82,7 @@ class CliConnection:
         stream: bool = False,
         limiter: Limiter | None = None,
     ) -> ModelInterface:
-        """It talks to its vendor by itself, so `http` is not used, and has a gate of its own for a `limiter`."""
+        """Build the model. The program calls its vendor itself, so `http` is unused; its own slots limit it."""
         return self.clis.model(
             self.state,
             ready.choice.model,
@@ -95,17 +95,17 @@ class CliConnection:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A choice with nothing left open: how it is reached, who pays, and why it is this way."""
+    """A complete choice: how the model is reached, who pays, and why."""
 
     choice: ModelChoice
-    model: str  # for showing; the choice's own may be None, where a program has a default
+    model: str  # for showing; the choice's own may be None if a program has a default
     connection: HttpConnection | CliConnection
     access: Access
     why: str = ""
 
     @property
     def unpriced_options(self) -> tuple[str, ...]:
-        """Those of its `options` that may bill something beside tokens, or tokens at another price."""
+        """The `options` that may bill anything but tokens, or tokens at another price."""
         if self.access.billing is not Billing.METERED or not isinstance(self.connection, HttpConnection):
             return ()
         return unpriced_options(self.choice.options, self.connection.endpoint.dialect)
@@ -113,7 +113,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A way in that was looked at: `outcome` says in words what came of it."""
+    """A route that was considered: `outcome` says what came of it."""
 
     provider: str
     method: str
@@ -138,8 +138,8 @@ class AgentAccess:
 class Estimate:
     """What the metered calls of a run would cost, in US dollars at list price; None: a price is not known.
 
-    `likely_usd` takes answers of 500 tokens, `most_usd` the longest that each agent may give. Retries and
-    fallbacks are not in it.
+    `likely_usd` assumes answers of 500 tokens, `most_usd` the longest that each agent may give. Retries and
+    fallbacks are not included.
     """
 
     calls: int
@@ -149,7 +149,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class AccessPlan:
-    """What a run will use, for showing; `notices` are things that its person should know.
+    """What a run will use, for showing; `notices` are what the user should know.
 
     `without_model` are the agents that ask no model, each with the kind of its work.
     """
@@ -186,7 +186,7 @@ class Models:
 
 
 def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
-    """Return what a run will use, for showing, with a notice of what does not count without trust."""
+    """Return what a run will use, for showing, with a notice of values without effect because of missing trust."""
     plan = ready.plan
     without_model = tuple(
         (path, spec.work.kind) for path, spec in all_agents(ensemble) if not needs_of(spec.work).models

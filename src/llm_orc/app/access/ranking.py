@@ -1,4 +1,4 @@
-"""Which of a provider's ways a run may take, in order. Where a way came from is not looked into here."""
+"""Which of a provider's routes a run may take, in order. The source of a route doesn't matter here."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def stepping_in(routes: Sequence[Route], *, is_plan: bool = False) -> Iterator[Route]:
-    """Yield the first way, and those that step in where all before them can't be used.
+    """Yield the first route, and those that replace it if all before them can't be used.
 
-    What was set up and can't be used is replaced by nothing that bills per token; what was only found is replaced
-    by the next that was found, unless that costs more. A plan's own program is a way beside a sign-in to the plan.
+    A route that was set up is never replaced by one that bills per token; one that was only found is replaced by
+    the next that was found, unless that costs more. A plan's own program may replace a sign-in to the plan.
     """
     taken: list[Route] = []
     for route in routes:
@@ -31,7 +31,7 @@ def stepping_in(routes: Sequence[Route], *, is_plan: bool = False) -> Iterator[R
 
 
 def marked(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """Mark the one that a run takes: the first that it may."""
+    """Mark the route that a run takes: the first that it may."""
     marked: list[Route] = []
     is_found = False
     for route in routes:
@@ -44,7 +44,7 @@ def marked(routes: Iterable[Route]) -> tuple[Route, ...]:
 def barred(
     others: Iterable[Route], taken: Sequence[Route], spec: ProviderSpec, names: Collection[str]
 ) -> Iterator[Route]:
-    """Yield the ways that no run takes, each with the reason. `names` are the methods that are named, if any."""
+    """Yield the routes that no run takes, each with the reason. `names` are the named auth methods, if any."""
     first = next((route for route in taken if route.may_be_taken), taken[0] if taken else None)
     for route in others:
         entry = route.found.entry if route.found is not None else None
@@ -56,13 +56,13 @@ def barred(
             bar = "`auth_method` does not name it"
         elif not route.is_active and entry is not None:
             switch = f"llm-orc auth switch {entry.provider} {entry.account}"
-            bar = f"another account is active; change it with: {switch}"
+            bar = f"another account is active; to change it: {switch}"
         elif first is not None and first.may_be_taken:
-            bar = f"{first.name} goes before it"
+            bar = f"{first.name} takes precedence"
         elif first is not None and first.is_set_up:
-            bar = f"{first.name} goes before it; what was only found does not step in for what you set up"
+            bar = f"{first.name} takes precedence; what was only found does not replace what you set up"
         elif first is not None:
-            bar = f"{first.name} goes before it, and what costs more does not step in by itself"
+            bar = f"{first.name} takes precedence, and nothing that costs more replaces it without your consent"
         else:
-            bar = "no run takes it"
+            bar = "no run uses it"
         yield replace(route, bar=bar)

@@ -1,8 +1,8 @@
-"""Which ways in there are for a choice of model, ranked: the one decision that runs and all views share.
+"""The ranked routes of a choice of model: the one decision that runs and all views share.
 
-The order: what the agent or profile names, what the configuration prefers, what its user set up, the provider's
-own program, and last what was only found. A run takes the first way that may be taken. Nothing that costs more
-steps in for a way that can't be used, unless its user has allowed that.
+The order: what the agent or profile names, what the configuration prefers, what the user set up, the provider's
+own program, and last what was only found. A run takes the first route that may be taken. Nothing that costs more
+replaces a route that can't be used, unless the user has allowed that.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.settings.model import AuthMethodName
 
-_WHY_PROGRAM = "it is the provider's own program, and the way that it supports"
+_WHY_PROGRAM = "it is the provider's own program, the supported access"
 
 
 class Resolver:
-    """Looks at every place anew for each question. Nothing is sent and nothing is asked over the network."""
+    """Reads all sources again for each question. Uses no network."""
 
     def __init__(self, providers: Mapping[str, ProviderSettings], places: Places) -> None:
         self._providers, self._places = providers, places
@@ -46,10 +46,10 @@ class Resolver:
     def routes(
         self, choice: ModelChoice, cli: CliState | None = None, *, allow_metered: bool = False
     ) -> tuple[Route, ...]:
-        """Return the ways of `choice`, whose provider is named, those that a run considers first and in its order.
+        """Return the routes of `choice`, whose provider is named, first those that a run considers, in its order.
 
-        `cli` is the provider's own program as it was found; None: it was not looked at, and is no way. Raises
-        `SettingsError` for a provider that nobody knows.
+        `cli` is the state of the provider's own program; None: it was not examined, and is no route. Raises
+        `SettingsError` for an unknown provider.
         """
         assert choice.provider is not None
         spec = find_provider(choice.provider, self._providers)
@@ -61,14 +61,14 @@ class Resolver:
         return marked((*taken, *barred(others, taken, spec, names)))
 
     def program_of(self, choice: ModelChoice) -> str | None:
-        """Return the official CLI that may be a way of `choice`, so that it is looked at only where it counts."""
+        """Return the official CLI that may be a route of `choice`, so that it is examined only if it matters."""
         assert choice.provider is not None
         spec = find_provider(choice.provider, self._providers)
         methods = [method for method, _, _ in self._methods(choice, spec)]
         return spec.cli if not methods or spec.cli in methods else None
 
     def stored_providers(self) -> tuple[str, ...]:
-        """Return the providers of which something is stored, as far as that can be told without a key."""
+        """Return the providers with stored credentials, as far as that is known without the store's key."""
         storage = self._places.storage
         try:
             names = [*storage.providers, *storage.older_providers]
@@ -84,7 +84,7 @@ class Resolver:
         yield from (route for route in found if not route.is_set_up)
 
     def _found(self, choice: ModelChoice, spec: ProviderSpec) -> tuple[FoundCredential, ...]:
-        """A key that the choice itself names leaves no other; its own address gets no key that it doesn't name."""
+        """A key that the choice names excludes all others; its own address gets only a key that it names."""
         own = self._own(spec)
         named = Path(choice.api_key_file) if choice.api_key_file else None
         origin = self._origin(choice, spec)
@@ -138,7 +138,7 @@ class Resolver:
         )
 
     def _billing(self, spec: ProviderSpec, found: FoundCredential, endpoint: Endpoint | None) -> Billing:
-        """As its provider and its kind are today; what was set up as metered, or is so today, stays metered."""
+        """Return who pays. What was set up as metered, or is metered by today's configuration, is metered."""
         entry, oauth = found.entry, self._own(spec).oauth
         if entry is not None and entry.source == "ant-profile":
             return entry.billing
@@ -165,13 +165,11 @@ class Resolver:
         is_fallback_allowed = own.allow_metered_fallback or allow_metered
         if choice.auth_method is None and is_fallback_allowed and "api-key" not in own.auth_methods:
             setting = f"`providers.{spec.name}.allow_metered_fallback`"
-            why = (
-                f"{setting if own.allow_metered_fallback else '--allow-metered'} allows it when nothing else works"
-            )
+            why = f"{setting if own.allow_metered_fallback else '--allow-metered'} allows it if nothing else works"
             yield from self._of_sibling(choice, spec, why, is_agreed=choice.named_by != "project")
 
     def _methods(self, choice: ModelChoice, spec: ProviderSpec) -> list[tuple[AuthMethodName, str, bool]]:
-        """Return the methods that are named, in order, each with why and whether its user agreed to it."""
+        """Return the named auth methods in order, each with why and whether the user agreed to it."""
         if choice.auth_method is not None:
             by = f"profile `{choice.profile}`" if choice.profile else "the agent"
             return [(choice.auth_method, f"{by} names it", choice.named_by != "project")]
@@ -183,7 +181,7 @@ class Resolver:
 
     def _usual(self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route]) -> Iterator[Route]:
         if spec.cli is not None:
-            # A plan has no keys of its own: a key never counts as paid for by it.
+            # A plan has no keys of its own: it never pays for calls with a key.
             routes = [route for route in there if route.is_active and route.method != "api-key"]
             yield from stepping_in(routes, is_plan=True)
             return
@@ -214,14 +212,14 @@ class Resolver:
             routes = named
         active = [route for route in routes if route.is_active] or routes[:1]
         if not routes and method == spec.cli:
-            return  # nobody looked for it
+            return  # it was not examined
         taken = list(stepping_in(active)) or [self._missing(choice, spec, method)]
         yield from (replace(route, why=why, is_agreed=is_agreed) for route in taken)
 
     def _of_sibling(
         self, choice: ModelChoice, spec: ProviderSpec, why: str, *, is_agreed: bool
     ) -> Iterator[Route]:
-        """A provider that sells no keys itself has them of its sibling, per token."""
+        """Return the key's route: a provider without keys uses those of its metered sibling."""
         if spec.metered_sibling is None:
             return
         sibling = find_provider(spec.metered_sibling, self._providers)
@@ -258,7 +256,7 @@ class Resolver:
         try:
             return endpoint_of(spec, self._providers, choice.base_url, has_credential=False).origin
         except LlmOrcError:
-            return ""  # the way itself says what is wrong with its address
+            return ""  # the route itself reports what is wrong with its address
 
     @staticmethod
     def _is_at_home(base_url: str, spec: ProviderSpec) -> bool:
@@ -269,7 +267,7 @@ class Resolver:
 
 def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Route:
     standing = (
-        Standing("unverified", "it says that it is logged in; `llm-orc auth test` proves it")
+        Standing("unverified", "it reports that it is logged in; `llm-orc auth test` proves it")
         if cli.problem is None
         else Standing("absent", cli.problem.message, cli.problem.hint, cli.problem)
     )

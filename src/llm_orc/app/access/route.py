@@ -39,7 +39,7 @@ class Route:
     is_agreed: bool = False
     is_set_up: bool = False
     found: FoundCredential | None = field(default=None, repr=False)
-    origin: str = ""  # the server that the credential would go to; empty: not known, or a program's
+    origin: str = ""  # the server that the credential would be sent to; empty: unknown, or a program's
     cli: CliState | None = None
     is_used: bool = False
 
@@ -49,7 +49,7 @@ class Route:
 
     @property
     def may_be_taken(self) -> bool:
-        """True where a run takes it, first or after another one has failed."""
+        """True if a run may take it, first or after another one has failed."""
         return not self.bar and self.problem is None
 
     @property

@@ -91,10 +91,10 @@ def _methods(spec: ProviderSpec, oauth: OAuthSettings | None, app: App) -> Itera
         yield _oauth(spec, SignInPlace(oauth, _client(app, spec, oauth)))
     if spec.metered_sibling is not None:
         sibling = PROVIDERS[spec.metered_sibling]
-        title = f"Use the API key of `{sibling.name}` in its place"
+        title = f"Use the API key of `{sibling.name}` instead"
         state = f"set it up with: llm-orc auth add {sibling.name}"
         yield AuthMethod("api-key", title, sibling.billing, is_ready=False, state=state)
-    # A key is never paid for by a plan: where the plan pays, there is no key to add.
+    # A plan never pays for a key: if the plan pays, there is no key to add.
     if spec.credential != "none" and spec.billing is not Billing.SUBSCRIPTION:
         state = f"ready; keys are at {spec.keys_at}" if spec.keys_at else "ready"
         yield AuthMethod("api-key", "Paste an API key", spec.billing, is_ready=True, state=state)
@@ -115,8 +115,8 @@ def _official_cli(name: str, app: App) -> AuthMethod:
     """Only whether it is installed: asking it how it is logged in takes half a second."""
     program = OFFICIAL_CLIS[name]
     found = shutil.which(program.command, path=app.environment.environ.get("PATH", ""))
-    state = "the supported way; " + (f"found at {found}" if found else f"first: {program.install_hint}")
-    title = f"Use {program.title}, `{program.command}`, and its sign-in"
+    state = "the supported method; " + (f"found at {found}" if found else f"first: {program.install_hint}")
+    title = f"Use {program.title}, `{program.command}`, and its login"
     return AuthMethod(name, title, Billing.SUBSCRIPTION, is_ready=found is not None, state=state)
 
 

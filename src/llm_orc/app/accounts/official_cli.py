@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliState]:
-    """Return the states of the official CLIs, or of the one that serves `provider`, by their names."""
+    """Return the states of the official CLIs, or of the one that serves `provider`, by name."""
     names = list(OFFICIAL_CLIS)
     if provider is not None:
         spec = PROVIDERS.get(provider)
@@ -31,12 +31,12 @@ async def look_at_cli(app: App, name: str) -> CliState:
 
 
 def login_command(name: str) -> tuple[str, ...]:
-    """The vendor's own sign-in, to be run in its user's terminal."""
+    """Return the vendor's own login command, to be run in the user's terminal."""
     return OFFICIAL_CLIS[name].login_command
 
 
 def logout_command(name: str) -> tuple[str, ...]:
-    """The vendor's own command that ends its login."""
+    """Return the vendor's own logout command."""
     return OFFICIAL_CLIS[name].logout_command
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What was written, and where. `needs_trust`: it counts once its project is trusted."""
+    """What was written, and where. `needs_trust`: it takes effect once its project is trusted."""
 
     provider: str
     methods: tuple[AuthMethod, ...]
@@ -54,7 +54,7 @@ def prefer(
             raise InputError(
                 f"`{method.name}` has terms that need your explicit yes: {method.notice.text}"
                 f" ({method.notice.link}, as of {method.notice.date})",
-                hint="--acknowledge-terms",
+                hint="Say it with `--acknowledge-terms`.",
             )
     file = _file(app, project=project)
     write_setting(file, ("providers", provider.name, "auth_method"), methods)

@@ -1,4 +1,4 @@
-"""When this process began, by the system's record: before Python was there to look at a clock."""
+"""When this process started, by the system's record: before Python could read a clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _START_TICKS = 19  # the field of proc(5) `stat`, counted behind the program's n
 
 
 def started_at() -> float:
-    """Return it in Unix seconds; where the system keeps no such record, when this module was loaded."""
+    """Return it in Unix seconds; without such a record, the time when this module was loaded."""
     try:
         stat = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(stat[_START_TICKS]) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Get a credential for a provider and keep it: an API key that its user brings, or a sign-in."""
+"""Get a credential for a provider and store it: an API key that the user enters, or a sign-in."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str |
     if spec.metered_sibling is not None:
         raise AccessNotSupported(
             f"`{spec.name}` is paid for by a plan and has no keys of its own",
-            hint=f"A key is metered (paid per token): llm-orc auth add {spec.metered_sibling}, and to allow it"
-            f" here: llm-orc auth prefer {spec.name} api-key",
+            hint=f"A key is metered (billed per token). Add one with `llm-orc auth add {spec.metered_sibling}`,"
+            f" and allow it here with `llm-orc auth prefer {spec.name} api-key`.",
         )
     endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
     return open_credentials(app).store_api_key(
@@ -64,10 +64,10 @@ def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str |
 
 
 async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOptions) -> Login:
-    """Sign in at the provider; nothing is kept yet, so whatever ends this has changed nothing here.
+    """Sign in at the provider; nothing is stored yet, so an interruption changes nothing here.
 
-    Raises `LoginFailed`, `AccessNotSupported` where a client id is missing, `InputError` where terms are not
-    acknowledged, `CredentialStoreError` where the result could not be kept.
+    Raises `LoginFailed`, `AccessNotSupported` if a client id is missing, `InputError` if terms are not
+    acknowledged, `CredentialStoreError` if the result can't be stored.
     """
     method = provider.method("oauth")
     assert method.sign_in is not None  # as that of every method `oauth`
@@ -77,7 +77,7 @@ async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOpt
         raise InputError(
             f"`{provider.name}` has terms that need your explicit yes: {method.notice.text}"
             f" ({method.notice.link}, as of {method.notice.date})",
-            hint="--acknowledge-terms",
+            hint="Say it with `--acknowledge-terms`.",
         )
     endpoint_of(provider.spec, app.settings.providers, has_credential=True)
     _refuse_unusable_store(app)
@@ -86,7 +86,7 @@ async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOpt
 
 
 def keep_login(app: App, provider: AuthProvider, login: Login, options: SignInOptions) -> Entry:
-    """Keep what a sign-in brought, and with it that its terms were acknowledged, and when."""
+    """Store the result of a sign-in, with the time at which its terms were acknowledged."""
     method = provider.method("oauth")
     origin = endpoint_of(provider.spec, app.settings.providers, has_credential=True).origin
     storage = open_credentials(app)
@@ -130,18 +130,18 @@ def _no_client(provider: str, method: AuthMethod) -> AccessNotSupported:
     if method.notice is None:
         return AccessNotSupported(
             f"signing in at `{provider}` needs a client id of your own, and none is configured",
-            hint=f"Register a public client at the provider and set {setting}; an API key needs none of this"
+            hint=f"Register a public client at the provider and set {setting}; an API key needs no client"
             f" ({method.billing}).",
         )
     return AccessNotSupported(
-        f"llm-orc brings no client id for `{provider}`: its terms do not let other programs offer this sign-in"
+        f"llm-orc ships no client id for `{provider}`: its terms do not let other programs offer this sign-in"
         f" ({method.notice.link}, as of {method.notice.date})",
         hint=f"{supported_way(provider)} With a client that you are entitled to use, set {setting}.",
     )
 
 
 def _refuse_unusable_store(app: App) -> None:
-    """Before a person signs in for nothing."""
+    """Check the store before a person signs in to no avail."""
     state = open_credentials(app).state
     if not state.is_usable:
         raise CredentialStoreError(state.words, state=state.name, hint=state.hint)

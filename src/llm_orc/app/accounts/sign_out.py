@@ -1,4 +1,4 @@
-"""End access: revoke at the provider where it can be (RFC 7009), and always forget it here."""
+"""End access: revoke it at the provider if possible (RFC 7009), and always delete it here."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from llm_orc.auth.oauth.client import OAuthClient
     from llm_orc.auth.storage import CredentialStorage
 
-_LOCK_WAIT_S = 10.0  # for a renewal that is under way, so that what it brings is revoked too
+_LOCK_WAIT_S = 10.0  # time for a refresh in progress, so that its new token is revoked too
 
 AtProvider = Literal["revoked", "not-confirmed", "key-remains"]
 
 
 @dataclass(frozen=True, slots=True)
 class SignedOut:
-    """What was deleted here, and what that means at the provider: `reason` is why more can't be said.
+    """What was deleted here, and the effect at the provider: `reason` says why it is unknown.
 
-    `key-remains`: an API key can only be ended by its owner, on the provider's own page.
+    `key-remains`: only its owner can revoke an API key, on the provider's page.
     """
 
     entry: Entry
@@ -39,7 +39,10 @@ class SignedOut:
 
 
 async def log_out(app: App, provider: str, account: str | None = None) -> SignedOut:
-    """Whatever the network does, the credential is deleted here. Raises `NotLoggedIn`, `CredentialStoreError`."""
+    """Delete the credential here in any case, and revoke it if possible.
+
+    Raises `NotLoggedIn`, `CredentialStoreError`.
+    """
     storage = open_credentials(app)
     entry = await asyncio.to_thread(_existing, storage, provider, account)
     with ExitStack() as held:
@@ -47,7 +50,7 @@ async def log_out(app: App, provider: str, account: str | None = None) -> Signed
             lock = storage.refresh_lock(provider, entry.account, wait_s=_LOCK_WAIT_S)
             await asyncio.to_thread(held.enter_context, lock)
         except CredentialStoreError:
-            pass  # whoever hangs in a renewal must not keep its user from signing out
+            pass  # a refresh that hangs must not keep the user from signing out
         entry = await asyncio.to_thread(_existing, storage, provider, entry.account)
         try:
             revocation = await _revoke(app, entry)
@@ -59,7 +62,7 @@ async def log_out(app: App, provider: str, account: str | None = None) -> Signed
 
 
 def remove(app: App, provider: str, account: str | None = None) -> Entry | None:
-    """Forget it here and tell nobody. None where there was only an entry that could not be read.
+    """Delete it here without telling the provider. None if there was only an unreadable entry.
 
     Raises `NotLoggedIn`, `CredentialStoreError`.
     """
@@ -97,7 +100,7 @@ def _nothing(provider: str, account: str | None) -> NotLoggedIn:
     if account is None and spec is not None and spec.cli is not None:
         command = logout_command(spec.cli)
         return NotLoggedIn(
-            f"nothing is stored for `{provider}`; the login of `{command[0]}` is that program's own",
+            f"nothing is stored for `{provider}`; the login of `{command[0]}` belongs to that program",
             hint=" ".join(command),
         )
     which = f"`{provider}`" if account is None else f"`{provider}` with the account `{account}`"
@@ -105,13 +108,13 @@ def _nothing(provider: str, account: str | None) -> NotLoggedIn:
 
 
 async def _revoke(app: App, entry: Entry) -> Revocation | None:
-    """None: nothing that a server could revoke."""
+    """Revoke the tokens; None: there is nothing that a server could revoke."""
     token = entry.credential
     if not isinstance(token, OAuthToken):
         return None
     own = app.settings.providers.get(entry.provider)
     if own is None or own.oauth is None:
-        return Revocation(is_confirmed=False, reason="the configuration does not say where one signs in any more")
+        return Revocation(is_confirmed=False, reason="the configuration no longer says where to sign in")
     client = replace_client_id(oauth_client_of(entry.provider, own.oauth), token.client_id)
     try:
         async with Http(app.settings.network, max_connections=2) as http:
@@ -127,5 +130,5 @@ async def _revoke(app: App, entry: Entry) -> Revocation | None:
 
 
 def replace_client_id(client: OAuthClient, client_id: str | None) -> OAuthClient:
-    """A token belongs to the client that got it, whatever the configuration says today."""
+    """Use the client that got the token, whatever the configuration says now."""
     return client if client_id is None else replace(client, client_id=client_id)

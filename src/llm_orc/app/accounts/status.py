@@ -1,4 +1,4 @@
-"""What credentials there are, how they are, and which of them a run would use. Nobody is asked."""
+"""The credentials, their states, and which of them a run would use. Calls no provider."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CredentialStatus:
-    """One credential, or the place where one should be. Holds no secret. Times are Unix seconds.
+    """One credential, or the source that should have one. Contains no secret. Times are Unix seconds.
 
-    `why` says what the state rests on, `use` why a run would take it or not, `hint` what to do about it.
+    `why` is the reason for the state, `use` why a run would use it or not, `hint` what to do about it.
     """
 
     provider: str
-    account: str | None  # None: a place that knows no accounts
+    account: str | None  # None: a source without accounts
     method: Method | None
     place: Place
     source: str
@@ -50,7 +50,7 @@ class CredentialStatus:
     shadows: tuple[str, ...] = ()
     shadowed_by: str | None = None
     hint: str | None = None
-    is_active: bool = True  # of the stored accounts, the one that runs use
+    is_active: bool = True  # the active one of the stored accounts
     label: str = ""
     scopes: tuple[str, ...] = ()
     obtained_at: float | None = None
@@ -58,14 +58,14 @@ class CredentialStatus:
     refreshed_at: float | None = None
     proven_at: float | None = None
     terms_acknowledged_at: float | None = None
-    clock_skew_s: float | None = None  # the provider's clock minus ours, when it last gave a token
-    is_usable: bool = True  # a run could send it now, were it to
-    counts: bool = True  # is the provider one that a run can ask at all?
+    clock_skew_s: float | None = None  # the provider's clock minus ours, when it last issued a token
+    is_usable: bool = True  # a run could send it now
+    counts: bool = True  # can a run call this provider at all?
 
 
 @dataclass(frozen=True, slots=True)
 class AuthStatus:
-    """Everything there is. `protection` is None where there is no store yet."""
+    """All credentials. `protection` is None if there is no store yet."""
 
     store: StoreState
     protection: Protection | None
@@ -74,18 +74,18 @@ class AuthStatus:
 
     @property
     def is_good(self) -> bool:
-        """Has every provider that is shown here a way that a run would take?"""
+        """Does every provider shown have a route that a run would take?"""
         return self.store.is_usable and not self.without_way
 
     @property
     def without_way(self) -> tuple[str, ...]:
-        """The providers that are shown and that a run can't use."""
+        """The providers shown that a run can't use."""
         shown = dict.fromkeys(one.provider for one in self.credentials if one.counts)
         used = {one.provider for one in self.used()}
         return tuple(provider for provider in shown if provider not in used)
 
     def first_of_each(self) -> tuple[CredentialStatus, ...]:
-        """For each provider what a run would use, else what keeps a run from using it."""
+        """For each provider the credential that a run would use, or what keeps a run from using it."""
         first = {one.provider: one for one in reversed(self.credentials)}
         return tuple((first | {one.provider: one for one in self.used()}).values())
 
@@ -96,11 +96,11 @@ class AuthStatus:
 def auth_status(
     app: App, provider: str | None = None, clis: Mapping[str, CliState] = MappingProxyType({})
 ) -> AuthStatus:
-    """Return every way in, as a run ranks them; for one `provider` there is always a row, `absent` if need be.
+    """Return all routes, as a run ranks them; one `provider` always has a row, `absent` if need be.
 
-    `clis` are the official programs as they were found; without them, none is mentioned.
+    `clis` are the states of the official programs; without them, none is listed.
 
-    Raises `SettingsError` for a provider that nobody knows.
+    Raises `SettingsError` for an unknown provider.
     """
     storage, resolver = open_credentials(app), open_resolver(app)
     stored = resolver.stored_providers()
@@ -142,19 +142,19 @@ def _rows(
 
 
 def _is_notable(route: Route, *, is_preferred: bool, is_stored: bool) -> bool:
-    """Among all providers: what is there, and what is not there although the settings prefer it."""
+    """True for what exists, and for what is missing although the settings prefer it."""
     if route.place == "nowhere":
         return is_preferred and route.method != "none"
     if route.place == "program":
         return is_preferred or (route.problem is None and not is_alias(route.spec))
-    return route.method is not None or is_stored  # a store of which nothing can be told is told once
+    return route.method is not None or is_stored  # an unreadable store is reported once
 
 
 def _row(route: Route, provider: str, used: Route | None, shown: list[Route], now: float) -> CredentialStatus:
     entry = route.found.entry if route.found is not None else None
     of_sibling = f" (key of `{route.spec.name}`)" if route.spec.name != provider else ""
     standing = route.standing
-    problem = route.problem if standing.problem is None else None  # of the address, not of the credential
+    problem = route.problem if standing.problem is None else None  # about the address, not the credential
     hint = standing.hint or (problem.hint if problem is not None else None)
     row = CredentialStatus(
         provider,
@@ -207,7 +207,7 @@ def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:
 
 
 def _unknown(provider: str, storage: CredentialStorage) -> Iterator[CredentialStatus]:
-    """Entries of a provider that no configuration describes (any more): no run can use them."""
+    """Entries of a provider that the configuration doesn't describe (any more): no run can use them."""
     for entry in storage.of(provider).entries if storage.state.is_usable else ():
         kind: Method = "oauth" if isinstance(entry.credential, OAuthToken) else "api-key"
         why = f"no run can use it: nothing says where `{provider}` is"
@@ -221,7 +221,7 @@ def _unknown(provider: str, storage: CredentialStorage) -> Iterator[CredentialSt
             why,
             entry.billing,
             use=why,
-            hint=f"Describe `providers.{provider}` in config.yaml, or: llm-orc auth remove {provider}",
+            hint=f"Describe `providers.{provider}` in config.yaml, or: `llm-orc auth remove {provider}`.",
             is_active=entry.is_active,
             is_usable=False,
             counts=False,

@@ -1,4 +1,4 @@
-"""Prove that access works: one real, minimal call, or one renewal, and what came of it is remembered."""
+"""Verify access: one real, minimal call, or one refresh; the outcome is remembered."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from llm_orc.auth.credential import Entry
 
 _QUESTION = "Answer with one word: yes."
-_MOST_TOKENS = 16  # the fewest that every provider takes
+_MOST_TOKENS = 16  # the smallest limit that every provider accepts
 _LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The provider took the credential and `model` answered, over `access`, after `took_s`."""
+    """The provider accepted the credential, and `model` answered over `access` after `took_s`."""
 
     access: Access
     model: str
@@ -41,7 +41,7 @@ class Proof:
 async def try_access(app: App, provider: str, model: str | None = None, *, again: bool = True) -> Proof:
     """Ask a model of the provider (None: its default one) one short question, exactly as a run would.
 
-    `again`: what was refused before is tried once more. Raises what a run would: `AuthError`, `ProviderError`,
+    `again`: retry what was refused before. Raises what a run would: `AuthError`, `ProviderError`,
     `SettingsError`.
     """
     choice = ModelChoice(provider, model, named_by="user")
@@ -64,14 +64,14 @@ async def try_access(app: App, provider: str, model: str | None = None, *, again
 
 
 async def verify_access(app: App, status: AuthStatus) -> dict[str, str]:
-    """Try every provider whose credential a run would use; return what went wrong, in words, by provider."""
+    """Call every provider whose credential a run would use; return the failures as text, by provider."""
     providers = [credential.provider for credential in status.used() if credential.is_usable]
     outcomes = await asyncio.gather(*(_failure(app, provider) for provider in providers))
     return {provider: words for provider, words in zip(providers, outcomes, strict=True) if words}
 
 
 async def refresh_access(app: App, provider: str, account: str | None = None) -> Entry:
-    """Renew a sign-in whatever its age. Raises `NotLoggedIn`, `CredentialExpired`, `ProviderError`."""
+    """Refresh a sign-in whatever its age. Raises `NotLoggedIn`, `CredentialExpired`, `ProviderError`."""
     storage = open_credentials(app)
     entry = await asyncio.to_thread(storage.get, provider, account)
     if entry is None:
@@ -79,12 +79,12 @@ async def refresh_access(app: App, provider: str, account: str | None = None) ->
     own = app.settings.providers.get(provider)
     if isinstance(entry.credential, OAuthToken) and (own is None or own.oauth is None):
         raise NotLoggedIn(
-            f"the configuration does not say where the sign-in `{provider}` is renewed",
-            hint=f"Describe `providers.{provider}.oauth` in config.yaml, or: llm-orc auth add {provider}",
+            f"the configuration does not say where to refresh the sign-in `{provider}`",
+            hint=f"Describe `providers.{provider}.oauth` in config.yaml, or: `llm-orc auth add {provider}`.",
         )
     if not isinstance(entry.credential, OAuthToken) or own is None or own.oauth is None:
         raise NotLoggedIn(
-            f"`{provider}` (account `{entry.account}`) is an API key: it has nothing to renew",
+            f"`{provider}` (account `{entry.account}`) is an API key, which can't be refreshed",
             hint=f"llm-orc auth test {provider}",
         )
     client = oauth_client_of(provider, own.oauth)
@@ -92,7 +92,7 @@ async def refresh_access(app: App, provider: str, account: str | None = None) ->
         Http(app.settings.network, max_connections=2) as http,
         Tokens(storage, http, app.clock.now, app.tell) as tokens,
     ):
-        # Who asked at the same time is served by one renewal, however long their processes took to start.
+        # Requests at the same time share one refresh, however long their processes took to start.
         await tokens.keeper(entry, client).refresh_now(asked_at=started_at())
     renewed = await asyncio.to_thread(storage.get, provider, entry.account)
     return renewed or entry
@@ -107,7 +107,7 @@ async def _failure(app: App, provider: str) -> str:
 
 
 def _remember(app: App, choice: ModelChoice) -> None:
-    """Keep when a stored credential of ours was last taken; what is read where it stands remembers nothing."""
+    """Store when a credential was last accepted; sources that are read in place remember nothing."""
     now = app.clock.now()
     for route in open_resolver(app).routes(choice):
         entry = route.found.entry if route.found is not None else None
@@ -116,7 +116,7 @@ def _remember(app: App, choice: ModelChoice) -> None:
 
 
 def _forget_refusals(app: App, choice: ModelChoice) -> None:
-    """Let everything be tried again that a run would take, were it not for what is remembered against it."""
+    """Forget the refusals of everything that a run would use otherwise."""
     refusals, storage = open_refusals(app), open_credentials(app)
     for route in open_resolver(app).routes(choice):
         if route.bar or route.found is None:

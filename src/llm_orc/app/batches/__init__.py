@@ -1,1 +1,1 @@
-"""Batches: plan, carry out, follow, administer."""
+"""Batches: plan, run, follow, administer."""

@@ -192,7 +192,7 @@ def find_batch(app: App, name: str, store: str | None) -> StoredBatch:
 
 
 def no_batch_yet() -> BatchNotFound:
-    return BatchNotFound("there is no batch yet", hint="llm-orc batch ENSEMBLE --inputs FILE")
+    return BatchNotFound("there are no batches yet", hint="llm-orc batch ENSEMBLE --inputs FILE")
 
 
 def about_row(row: BatchRow) -> dict[str, JsonValue]:

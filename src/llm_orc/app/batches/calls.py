@@ -124,7 +124,7 @@ def refuse_foreign_endpoints(settings: Settings, recipe: Recipe) -> None:
             file = None if own is None or own.api_key_file is None else str(own.api_key_file)
             if any(named) and (own is None or named != (own.base_url, own.api_key_env, file)):
                 raise NotTrusted(
-                    f"agent `{agent}` of the batch names an address or a key's place (profile `{choice.profile}`)"
+                    f"agent `{agent}` of the batch names an address or a key's source (profile `{choice.profile}`)"
                     " that is not in this machine's settings",
-                    hint="Define the same profile here, if it is as you want it; nothing was sent.",
+                    hint="If you agree with it, define the same profile here; nothing was sent.",
                 )

@@ -38,7 +38,7 @@ class Progress:
 
     batch: Batch
     in_flight: int
-    spend: Mapping[str, Spend]  # by billing source
+    spend: Mapping[str, Spend]  # by who pays
     rows_per_s: float | None  # over the last minute; None: no row has ended in it
     remaining_s: float | None
     slowed_down: tuple[SlowedDown, ...] = ()  # providers that this process waits for
@@ -199,7 +199,7 @@ class _Follower:
             await in_store(partial(store.batches.mark_spent, self._batch_id))
         elif progress.batch.state == "spent":
             stopped_by = BatchBudgetExceeded(
-                "the batch has spent what it may (`--max-calls`, `--max-cost`)",
+                "the batch has spent its budget (`--max-calls`, `--max-cost`)",
                 hint="To continue, give the same command with a higher limit.",
             )
         return BatchOutcome(progress, stopped_by)
@@ -224,7 +224,7 @@ class _Follower:
             self._listener.began(batch)
             self._has_begun = True
         if batch is None:
-            raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was worked on")
+            raise BatchNotFound(f"batch `{self._batch_id}` was deleted while it was being processed")
         ends = await in_store(partial(self._joined.store.batches.ends, self._batch_id, frozenset(self._mark_seen)))
         for end in ends:
             self._mark_seen.add(end.number)

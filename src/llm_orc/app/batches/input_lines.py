@@ -39,7 +39,7 @@ def text_of(data: bytes, source: str) -> str:
     if len(data) > LARGEST_FILE:
         raise InputError(
             f"`{source}` has more than {LARGEST_FILE // 2**20} MB",
-            hint="Nothing was sent. Split it, and run a batch over each part.",
+            hint="Nothing was sent. Split it, and run a batch for each part.",
         )
     encoding = next((name for mark, name in _OTHER_ENCODINGS if data.startswith(mark)), "utf-8-sig")
     try:
@@ -91,7 +91,7 @@ def _json_line(line: int, words: str) -> Input:
         )
         _check_depth(value)
     except json.JSONDecodeError as e:
-        return Input(line, error=f"line {line} is not JSON: {e.msg}, at its character {e.colno}")
+        return Input(line, error=f"line {line} is not JSON: {e.msg}, at character {e.colno}")
     except (ValueError, RecursionError) as e:
         return Input(line, error=f"line {line} is not JSON: {e}")
     if isinstance(value, str):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from llm_orc.jsontypes import JsonValue
 
-_HINT = 'A quote inside a cell is written twice, and the cell in quotes: `"say ""yes"""`. Nothing was sent.'
+_HINT = 'Write a quote inside a cell twice, and put the cell in quotes: `"say ""yes"""`. Nothing was sent.'
 _HINT_ONE_CELL = (
-    "If it is one cell, take the line breaks out, or write the inputs as JSON lines (FILE.jsonl)."
+    "If it is one cell, remove the line breaks, or write the inputs as JSON lines (FILE.jsonl)."
     " If not, close the quote or remove it. Nothing was sent."
 )
 
@@ -36,14 +36,14 @@ def table_rows(text: str, delimiter: str | None = None) -> Iterator[Input]:
     for first, after, cells in _records(lines, delimiter):
         if not heading:
             if isinstance(cells, csv.Error):
-                raise InputError(f"the heading (line {first}) is not CSV: {cells}", hint=_HINT)
+                raise InputError(f"the header (line {first}) is not CSV: {cells}", hint=_HINT)
             heading = _heading(cells, first)
         elif isinstance(cells, csv.Error):
             yield Input(first, error=f"line {first} is not CSV: {cells}")
         elif len(cells) != len(heading):
             if after > first + 1:
                 raise _swallowed(first, after - 1)
-            yield Input(first, error=f"line {first} has {len(cells)} columns, the heading {len(heading)}")
+            yield Input(first, error=f"line {first} has {len(cells)} columns, the header {len(heading)}")
         else:
             if _are_rows(lines[first : after - 2], delimiter, len(heading)):
                 raise InputError(
@@ -83,7 +83,7 @@ def _heading(cells: Sequence[str], line: int) -> list[str]:
     twice = next((name for name, times in Counter(names).items() if name and times > 1), None)
     if twice is not None:
         raise InputError(
-            f"the heading has two columns `{twice[:80]}` (line {line})", hint="Give one of them another name."
+            f"the header has two columns `{twice[:80]}` (line {line})", hint="Give one of them another name."
         )
     return names
 
@@ -109,7 +109,7 @@ def _are_rows(lines: Sequence[str], delimiter: str, columns: int) -> bool:
 
 def _swallowed(first: int, last: int) -> InputError:
     return InputError(
-        f"the row that begins on line {first} has a quote that is not closed where its cell ends, so it runs on to"
+        f"the row that starts on line {first} has a quote that is not closed at its cell's end, so it extends to"
         f" line {last}, and the rows in between would be lost",
         hint=_HINT,
     )

@@ -76,7 +76,9 @@ def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None
         raise InputError(f"can't read `{source}`: {e.strerror or e}") from e
     suffix = path.suffix.lower().removeprefix(".")
     if form is None and suffix == "json":
-        raise InputError(f"`{source}` is one JSON document", hint="Inputs are one JSON object a line: FILE.jsonl")
+        raise InputError(
+            f"`{source}` is one JSON document", hint="Inputs are one JSON object a line, in `FILE.jsonl`."
+        )
     return _read_as(form or suffix, text)
 
 
@@ -120,7 +122,7 @@ def _folder(folder: Path) -> Iterator[Input]:
 
 
 def _read_file(path: Path) -> bytes:
-    """Read it without following a link that was put in its place meanwhile."""
+    """Read it without following a link that has replaced it meanwhile."""
     descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
@@ -156,17 +158,17 @@ def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
     _check_mapping(columns, shaping, shown)
     template = shaping.template
     if template is not None and not template.strip():
-        raise InputError("the task is empty", hint='Write one with columns in it: --input "Judge {{COLUMN}}"')
+        raise InputError("the task is empty", hint='Write one with columns in it: `--input "Judge {{COLUMN}}"`.')
     if template is not None and not placeholders(template):
         raise InputError(
-            "the task has no placeholder, so every input would be asked the same",
-            hint="Put a column in it, in two braces: {{" + (columns[0] if columns else "COLUMN") + "}}",
+            "the task has no placeholder, so it would be the same for every input",
+            hint="Add a column in double braces: {{" + (columns[0] if columns else "COLUMN") + "}}",
         )
     known = {shaping.columns.get(name, name) for name in columns}
     if template is None and columns and not known.intersection(_TASK_FIELDS) and len(known) > 1:
         raise InputError(
-            f"the inputs have no column `input`; theirs are: {shown}",
-            hint='Say which one is the task, `--map COLUMN=input`, or write one: --input "Judge {{COLUMN}}"',
+            f"the inputs have no column `input`; they have: {shown}",
+            hint='Choose the task with `--map COLUMN=input`, or write one: `--input "Judge {{COLUMN}}"`.',
         )
     texts = {"the task": template, **shaping.prompts}
     for where, text in texts.items():
@@ -174,7 +176,7 @@ def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
         if missing is not None:
             near = closest_names(missing, known)
             raise InputError(
-                f"{where} has a placeholder `{missing[:80]}`, and no input has such a column; theirs are: {shown}",
+                f"{where} has a placeholder `{missing[:80]}`, but no input has such a column; they have: {shown}",
                 hint=f"Did you mean `{near[0]}`?" if near else f"Map one to it: --map COLUMN={missing[:80]}",
             )
 
@@ -191,14 +193,14 @@ def _check_mapping(columns: Sequence[str], shaping: Shaping, shown: str) -> None
     twice = next((name for name in renamed if renamed.count(name) > 1 or name in kept), None)
     if twice is not None:
         raise InputError(
-            f"two columns are mapped to one name, `{twice}`", hint="Give each `--map` a name of its own."
+            f"two columns are mapped to one name, `{twice}`", hint="Give each `--map` a different name."
         )
 
 
 def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Task:
     strange = next((name for name, value in one.fields.items() if _is_strange(name) or _is_strange(value)), None)
     if strange is not None:
-        one = Input(one.line, {}, f"column {strange[:80]!a} holds characters that are no text")
+        one = Input(one.line, {}, f"column {strange[:80]!a} contains characters that are not text")
     values = {shaping.columns.get(name, name): value for name, value in one.fields.items()}
     label = next((as_text(values[name]) for name in _LABEL_FIELDS if name in values), "")[:_LONGEST_LABEL]
     where = f"line {one.line}" if one.line else f"`{label}`"

@@ -175,7 +175,7 @@ async def plan_resume(
     if known.batch.kept < known.batch.total:
         raise InputError(
             f"batch `{batch_id}` was stopped while its inputs were stored: {known.batch.kept:,} of"
-            f" {known.batch.total:,} are there",
+            f" {known.batch.total:,} are stored",
             hint=f"Give the command that started it again, with `{known.batch.inputs}`: llm-orc batch"
             f" {known.batch.ensemble} --inputs …",
         )

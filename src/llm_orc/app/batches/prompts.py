@@ -60,7 +60,7 @@ def candidates_of_row(
 
 
 def recipe_of_row(recipe: Recipe, task: str, fields: Mapping[str, JsonValue]) -> Recipe:
-    """Return the recipe of one row, as if it were a run of its own."""
+    """Return the recipe of one row, as for a separate run."""
     choices = {
         agent: tuple(with_values(choice, fields) for choice in ways) for agent, ways in recipe.choices.items()
     }

@@ -1,1 +1,1 @@
-"""Chat, and conversations that last over runs."""
+"""Chat, and conversations across runs."""

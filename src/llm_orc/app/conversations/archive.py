@@ -1,4 +1,4 @@
-"""Find conversations again: list, show, fork, delete."""
+"""List, show, fork and delete stored conversations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ConversationSummary:
 
 @dataclass(frozen=True, slots=True)
 class ConversationRecord:
-    """What was said: the newest turns that were asked for, and how many stand before them."""
+    """What was said: the requested newest turns, and the number of earlier ones."""
 
     summary: ConversationSummary
     turns: tuple[Turn, ...]
@@ -45,7 +45,7 @@ class ConversationRecord:
 def list_conversations(
     app: App, *, limit: int | None = 30, ensemble: str | None = None
 ) -> tuple[ConversationSummary, ...]:
-    """Return conversations, the one that changed last first; all of them with `limit` None."""
+    """Return conversations, most recently changed first; all of them with `limit` None."""
     if not app.paths.conversations_database.exists():
         return ()
     with conversations(app) as store:
@@ -62,7 +62,7 @@ def get_conversation(
         if agent is not None and agent not in summary.agents:
             raise ConversationNotFound(
                 f"agent `{agent}` has said nothing in conversation `{name}`",
-                hint=f"There are: {', '.join(summary.agents)}" if summary.agents else None,
+                hint=f"It has: {', '.join(summary.agents)}." if summary.agents else None,
             )
         turns = store.turns(found, agent=agent, newest=newest)
         earlier = 0 if newest is None or len(turns) < newest else store.count(found, agent=agent) - len(turns)
@@ -76,7 +76,7 @@ def fork_conversation(app: App, name: str, new: str) -> ConversationSummary:
 
 
 def delete_conversations(app: App, names: Sequence[str]) -> tuple[str, ...]:
-    """Delete conversations with all that was said; returns their names. Raises before any is gone."""
+    """Delete conversations with all their turns; return their names. Raises before any is deleted."""
     with conversations(app) as store:
         found = {c.number: c for c in (store.find(name) for name in names)}
         store.delete([*found.values()], app.clock.now())

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """`conversation` None: a new one. `when_full` None: a turn that no longer fits fails; its person decides."""
+    """`conversation` None: a new one. `when_full` None: a turn that no longer fits fails; the user decides."""
 
     conversation: str | None = None
     consent: Consent = Consent()
@@ -46,7 +46,7 @@ class ChatOptions:
 
 
 class Chat:
-    """Enter it to open connections, leave it to close them; what was said stays in its conversation."""
+    """Enter it to open connections, leave it to close them; the conversation stays stored."""
 
     def __init__(self, app: App, ensemble: Ensemble, options: ChatOptions) -> None:
         self.ensemble = ensemble
@@ -57,7 +57,7 @@ class Chat:
         self._app, self._options = app, options
         self._stack = AsyncExitStack()
         self._runtime: Runtime
-        self._has_kept = False  # a turn of this chat stands in the conversation
+        self._has_kept = False  # the conversation has a turn of this chat
 
     async def __aenter__(self) -> Self:
         self._runtime = await self._stack.enter_async_context(Runtime(self._app))
@@ -82,10 +82,10 @@ class Chat:
         waiting: Callable[[str], None],
         keep: bool = True,
     ) -> RunResult:
-        """Take one turn. A cancellation keeps the question, and the answer as far as it came.
+        """Take one turn. A cancellation keeps the question, and the answer as far as it arrived.
 
-        `keep` False: nothing of it is kept, and agents are told what was said as far as that can be read. Raises
-        `StorageError`, before anything is asked, where the turn is to be kept and can't be.
+        `keep` False: nothing of it is stored, and agents receive the history as far as it can be read. Raises
+        `StorageError`, before any call, if the turn is to be stored and can't be.
         """
         if keep:
             self._say_what_is_lost(waiting)
@@ -106,18 +106,18 @@ class Chat:
         return result
 
     def _say_what_is_lost(self, waiting: Callable[[str], None]) -> None:
-        """Somebody may have deleted the state folder since the last turn."""
+        """Report a lost history: the state folder may have been deleted since the last turn."""
         if self._has_kept and not self.turns(0)[1]:
             self._has_kept = False
             waiting(
-                f"Conversation {self.conversation} is no longer on the disk: what was said before is lost, and no"
-                " agent is told of it. It begins anew."
+                f"Conversation {self.conversation} is no longer on the disk: its history is lost, and no"
+                " agent receives it. It starts again."
             )
 
     async def go_on(
         self, result: RunResult, when_full: WhenFull, *, show: Callable[[RunEvent], None]
     ) -> RunResult:
-        """Ask again those agents whose conversation no longer fitted, in this way; shows what is new."""
+        """Ask the agents again whose conversation no longer fitted, with this policy; show what is new."""
         if not result.recorded:
             self.undo()
             asked = replace(self._options, when_full=when_full)
@@ -141,7 +141,7 @@ class Chat:
         return resumed
 
     def undo(self) -> tuple[Turn, ...]:
-        """Take the last turn back, with all agents; returns what was taken back."""
+        """Undo the last turn of all agents; return what was undone."""
         if not self._app.paths.conversations_database.exists():
             return ()
         with conversations(self._app) as store:
@@ -151,7 +151,7 @@ class Chat:
         return taken
 
     def turns(self, newest: int | None = None) -> tuple[tuple[Turn, ...], int]:
-        """Return the newest turns and how many stand before them."""
+        """Return the newest turns and the number of earlier ones."""
         if not self._app.paths.conversations_database.exists():
             return (), 0
         with conversations(self._app) as store:
@@ -162,21 +162,21 @@ class Chat:
             return tuple(turns), store.count(found) - len(turns)
 
     def go_to(self, conversation: str) -> None:
-        """Take the next turns in this conversation, which need not exist yet."""
+        """Continue in this conversation, which need not exist yet."""
         self.conversation, self._has_kept = conversation, False
 
     def fork(self, name: str) -> None:
-        """Go on in a copy. Raises `InputError`, `ConversationNotFound` where nothing has been said yet."""
+        """Continue in a copy. Raises `InputError`, `ConversationNotFound` if nothing has been said yet."""
         with conversations(self._app) as store:
             store.fork(store.find(self.conversation), name, self._app.clock.now())
         self.conversation = name
 
     def _count(self, result: RunResult, but: RunResult | None = None) -> None:
-        """Add what a run took; `but` is an earlier try of it, which was counted then."""
+        """Add the cost of a run; `but` is an earlier attempt of it, which is already counted."""
         self.calls += result.total.calls - (but.total.calls if but else 0)
 
     def _counting(self, show: Callable[[RunEvent], None]) -> Callable[[RunEvent], None]:
-        """Return `show`, with what the events say of costs counted: those of a turn that was cut too."""
+        """Return `show`, with the costs in events counted, including those of a turn that was cut."""
 
         def count(event: RunEvent) -> None:
             if not isinstance(event, AgentDelta):
@@ -187,7 +187,7 @@ class Chat:
 
     @property
     def spend(self) -> Spend:
-        """What all turns have cost."""
+        """The cost of all turns."""
         costs = self._costs
         unknown = costs.unknown + costs.unanswered
         known_usd = costs.known_usd
@@ -201,5 +201,5 @@ class Chat:
 
 
 def new_name(ensemble: Ensemble) -> str:
-    """Return a name for a new conversation: whom it is with, and when it began."""
+    """Return a name for a new conversation: the ensemble, and the time."""
     return f"{ensemble.name[:60].replace(' ', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -1,4 +1,4 @@
-"""A conversation for Python programs: what an agent is told, added to, cleared and forked on purpose only."""
+"""A conversation for Python programs: read, extend, clear and fork the histories of its agents."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SOMEBODY = "assistant"
 class OpenConversation:
     """The histories of one conversation, agent by agent; close it, or use it in a `with`.
 
-    Every method blocks for a short time and raises `StorageError` where the file can't be used. What changes a
-    history raises `ConversationBusy`, a `RunError`, while a run is in the middle of a turn.
+    Every method blocks for a short time and raises `StorageError` if the file can't be used. Methods that change a
+    history raise `ConversationBusy`, a `RunError`, while a run is in the middle of a turn.
     """
 
     def __init__(self, app: App, name: str, ensemble: str) -> None:
@@ -39,7 +39,7 @@ class OpenConversation:
     def add_to_conversation(
         self, role: Role, content: str, *, agent: str = _SOMEBODY, system_prompt: str | None = None
     ) -> None:
-        """Add a turn that was said elsewhere: `role` is `user` or `assistant`; an agent's first one is the user's.
+        """Add a message from elsewhere: `role` is `user` or `assistant`; an agent's first one is the user's.
 
         `system_prompt` is the role that was in force. Raises `InputError`.
         """
@@ -47,15 +47,15 @@ class OpenConversation:
         self._store.add(self._conversation, agent, role, content, now, system_prompt=system_prompt)
 
     def history(self, agent: str = _SOMEBODY) -> tuple[Message, ...]:
-        """Return what the agent will be told before its next turn, oldest first."""
+        """Return the history that the agent receives with its next turn, oldest first."""
         return self._store.history(self._conversation, agent)
 
     def clear(self, agent: str | None = None) -> int:
-        """Take back all turns of one agent, or of all; returns how many there were."""
+        """Remove all turns of one agent, or of all; return how many there were."""
         return self._store.clear(self._conversation, self._clock.now(), agent=agent)
 
     def fork(self, name: str) -> None:
-        """Copy it under another name; this one stays as it is. Raises `InputError` where the name is taken."""
+        """Copy it under another name; this one stays unchanged. Raises `InputError` if the name is taken."""
         self._store.fork(self._conversation, name, self._clock.now())
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class OpenConversation:
 
 
 def open_conversation(name: str, *, ensemble: str = "library") -> OpenConversation:
-    """Return the conversation of that name, a new one where there is none; `ensemble` is who begins it.
+    """Return the conversation of that name, a new one if there is none; `ensemble` is the ensemble that starts it.
 
     Raises `InputError` for a name that can't be one, `StorageError`.
     """

@@ -1,4 +1,4 @@
-"""Whom one talks to: an ensemble, one of its agents, a profile or a provider; and whom one talked to before."""
+"""The target of a chat: an ensemble, one of its agents, a profile or a provider; or that of an earlier chat."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ _NOBODY_IN_PARTICULAR = "chat"
 
 
 def resolve_target(app: App, target: str | None) -> Ensemble:
-    """Return whom `target` names: an ensemble, `ENSEMBLE:AGENT`, an agent, a profile or a provider; None: a model
-    that is told no role, of the profile `default`.
+    """Return what `target` names: an ensemble, `ENSEMBLE:AGENT`, an agent, a profile or a provider.
 
-    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid`.
+    None: the model of the profile `default`, without a role.
+
+    Raises `EnsembleNotFound` with the closest names, `EnsembleInvalid`.
     """
     if target is None:
         return _alone(_NOBODY_IN_PARTICULAR, AgentSpec("assistant"))
@@ -43,7 +44,7 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
         if len(found) > 1:
             forms = ", ".join(f"`{ensemble.name}:{target}`" for ensemble in found[:5])
             raise EnsembleNotFound(
-                f"several ensembles have an agent `{target}`", hint=f"Say which: {forms}"
+                f"several ensembles have an agent `{target}`", hint=f"Choose one: {forms}."
             ) from e
         if found:
             return _one_of(found[0], target)
@@ -66,7 +67,7 @@ def model_of(app: App, text: str) -> ModelRef:
     raise SettingsError(
         f"`{text}` is neither a model profile nor a provider",
         hint=did_you_mean(text, [*app.settings.profiles, *sorted(providers)])
-        or "Name a profile (llm-orc list-profiles), a provider, or PROVIDER/MODEL.",
+        or "Name a profile (`llm-orc list-profiles`), a provider, or `PROVIDER/MODEL`.",
     )
 
 
@@ -76,7 +77,7 @@ def with_role(ensemble: Ensemble, text: str, agent: str | None = None) -> Ensemb
 
 
 def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) -> Ensemble:
-    """Return the ensemble with this model for one of its agents, all that ask a model where `agent` is None."""
+    """Return the ensemble with this model for one of its agents, or for all with a model if `agent` is None."""
     asking = [spec.name for spec in ensemble.agents if isinstance(spec.work, ModelWork)]
     names = [agent] if agent is not None else asking
     for name in names:
@@ -92,17 +93,17 @@ def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A conversation to go on with: its name, whom it was with, and the role that one had last."""
+    """A conversation to continue: its name, its target, and the target's last role."""
 
     name: str
     partner: Ensemble
 
 
 def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None:
-    """Return the conversation of that name, or the last one, with `target` where somebody is named, and whom to go
-    on with: a partner without a file keeps the role that it had last.
+    """Return the conversation of that name, or the last one (with `target`, if it is given), and its target: one
+    without a file keeps its last role.
 
-    None where there is no such conversation. Raises what `find_partner` raises, and `NotTrusted`.
+    None if there is no such conversation. Raises what `find_partner` raises, and `NotTrusted`.
     """
     partner = None if target is None else resolve_target(app, target)
     if not app.paths.conversations_database.exists():
@@ -124,7 +125,7 @@ def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None
 
 
 def _partner_of(app: App, conversation: Conversation) -> Ensemble:
-    """Whom the conversation was with: who is called so now may be another. Raises what `find_partner` raises."""
+    """Return the conversation's target; its name may now mean another one. Raises what `find_partner` raises."""
     name, source = conversation.ensemble, conversation.source
     if name == _NOBODY_IN_PARTICULAR and source is None:
         return resolve_target(app, None)
@@ -149,7 +150,7 @@ def _alone(name: str, agent: AgentSpec) -> Ensemble:
 
 
 def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:
-    """The agent without those around it: it waits for nobody."""
+    """Return the agent alone, without dependencies."""
     spec = _spec(ensemble, agent)
     alone = replace(spec, depends_on=(), requires="all", conversation=True)
     return replace(ensemble, name=f"{ensemble.name}:{agent}", agents=(alone,), conversation=None)
@@ -169,11 +170,11 @@ def _agents_called(app: App, name: str) -> Iterator[Ensemble]:
 def _changed(ensemble: Ensemble, agent: str | None, change: Callable[[ModelWork], ModelWork]) -> Ensemble:
     if agent is None:
         if len(ensemble.agents) > 1:
-            raise InputError("say whose: " + ", ".join(spec.name for spec in ensemble.agents))
+            raise InputError("choose one: " + ", ".join(spec.name for spec in ensemble.agents))
         agent = ensemble.agents[0].name
     changing = _spec(ensemble, agent)
     if not isinstance(changing.work, ModelWork):
-        raise InputError(f"agent `{agent}` asks no model, so it has neither a model nor a role")
+        raise InputError(f"agent `{agent}` calls no model, so it has neither a model nor a role")
     changed = replace(changing, work=change(changing.work))
     return replace(ensemble, agents=tuple(changed if spec is changing else spec for spec in ensemble.agents))
 
@@ -185,5 +186,5 @@ def _spec(ensemble: Ensemble, agent: str) -> AgentSpec:
     names = [spec.name for spec in ensemble.agents]
     raise EnsembleNotFound(
         f"ensemble `{ensemble.name}` has no agent `{agent}`",
-        hint=did_you_mean(agent, names) or f"It has: {', '.join(names)}",
+        hint=did_you_mean(agent, names) or f"It has: {', '.join(names)}.",
     )

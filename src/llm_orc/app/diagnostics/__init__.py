@@ -1,1 +1,1 @@
-"""Look at this machine's set-up: check, doctor, status."""
+"""Examine this machine: check, doctor, status."""

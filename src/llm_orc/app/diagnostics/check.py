@@ -1,4 +1,4 @@
-"""Everything that is wrong with an ensemble, at once, and what it would run: nothing is sent to a model."""
+"""Find everything that is wrong with an ensemble, and what it would run; no model is called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """`plan` is what a run would use; `access_error` why it could not. `order` is for reading, stage by stage."""
+    """`plan` is what a run would use; `access_error` why it can't run. `order` lists the agents stage by stage."""
 
     ensemble: Ensemble | None
     problems: tuple[Problem, ...] = ()
@@ -34,7 +34,7 @@ class CheckReport:
 
 
 async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = False) -> CheckReport:
-    """Check the ensemble of that name or path. Raises `EnsembleNotFound`; whatever else is wrong is reported."""
+    """Check the ensemble of that name or path. Raises `EnsembleNotFound`; all other problems are in the report."""
     try:
         parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     except EnsembleInvalid as e:

@@ -1,4 +1,4 @@
-"""Look for what is wrong with this machine's set-up, each thing with its fix. Changes nothing."""
+"""Find problems on this machine, each with its fix. Changes nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SETUP = "llm-orc setup"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `fix` is what to do, where there is something to do."""
+    """The result of one check. `fix` is what to do, if anything."""
 
     area: str
     grade: Grade
@@ -56,7 +56,7 @@ class Finding:
 
 
 async def examine(environment: ProcessEnvironment, *, online: bool = True) -> tuple[Finding, ...]:
-    """Return what was found, area by area; `online` asks the servers in use for their time, with no credential."""
+    """Return the findings, area by area; `online` asks the servers in use for their time, without a credential."""
     found = [Finding("program", "ok", f"Python {platform.python_version()} on {platform.system()}")]
     try:
         app = open_app(environment)
@@ -94,8 +94,8 @@ def _settings(app: App) -> Iterator[Finding]:
     for notice in app.settings.notices:
         yield Finding("settings", "warning", notice)
     for withheld in app.settings.withheld:
-        says = f"`{withheld.key}` in {withheld.origin} does not count: its project is not trusted"
-        yield Finding("settings", "warning", says, "llm-orc trust, once you have read the file")
+        says = f"`{withheld.key}` in {withheld.origin} has no effect: its project is not trusted"
+        yield Finding("settings", "warning", says, "After reading the file: `llm-orc trust`.")
 
 
 def _ensembles(app: App) -> Iterator[Finding]:
@@ -106,9 +106,9 @@ def _ensembles(app: App) -> Iterator[Finding]:
         yield Finding("ensembles", "warning", notice)
     for entry in listing.entries:
         if entry.place == "project" and (withheld := _without_trust(app, entry.path)):
-            says = f"{', '.join(f'`{key}`' for key in withheld)} in {entry.path} does not count without your trust"
+            says = f"{', '.join(f'`{key}`' for key in withheld)} in {entry.path} has no effect without your trust"
             yield Finding(
-                "ensembles", "warning", says, f"{trust_command(app, str(entry.path))}, once you have read it"
+                "ensembles", "warning", says, f"After reading it: `{trust_command(app, str(entry.path))}`."
             )
     if not listing.broken:
         yield Finding("ensembles", "ok", f"{len(listing.entries)} can be read")
@@ -123,7 +123,7 @@ def _without_trust(app: App, file: Path) -> tuple[str, ...]:
 
 
 def _files(app: App) -> Iterator[Finding]:
-    """What others may read of the credentials, the runs and the conversations."""
+    """Check that others can't read credentials, runs and conversations."""
     if os.name == "nt":
         return
     private = [app.paths.state, app.paths.runs_database, app.paths.conversations_database]
@@ -135,9 +135,9 @@ def _files(app: App) -> Iterator[Finding]:
     loose = [*_loose(private)]
     for path, mode in loose:
         fix = f"chmod {'700' if path.is_dir() else '600'} {path}"
-        yield Finding("files", "fault", f"others can get at {path} (mode {mode:o})", fix)
+        yield Finding("files", "fault", f"others have access to {path} (mode {mode:o})", fix)
     if not loose:
-        yield Finding("files", "ok", "your credentials, runs and conversations are yours alone to read")
+        yield Finding("files", "ok", "only you can read your credentials, runs and conversations")
     place = next((p for p in (app.paths.state, *app.paths.state.parents) if p.exists()), app.environment.home)
     free = shutil.disk_usage(place).free
     if free < _LEAST_FREE:
@@ -170,9 +170,9 @@ def _databases(app: App) -> Iterator[Finding]:
             said = str(e)
         size = path.stat().st_size / 1_000_000
         if said == "ok":
-            yield Finding("storage", "ok", f"the {what} are whole ({size:.1f} MB)")
+            yield Finding("storage", "ok", f"the {what} are intact ({size:.1f} MB)")
         else:
-            fix = f"Keep a copy of {path}, then move it away: a new one is begun."
+            fix = f"Keep a copy of {path}, then move it away: a new one will be created."
             yield Finding("storage", "fault", f"{path} is damaged: {said}", fix)
 
 
@@ -204,7 +204,7 @@ def _programs(clis: dict[str, CliState]) -> Iterator[Finding]:
 
 
 def _stray_keys(app: App, status: AuthStatus, clis: dict[str, CliState]) -> Iterator[Finding]:
-    """A key that would pay, in the vendor's own program, for what a plan covers."""
+    """Find keys that the vendor's own program would use instead of the plan."""
     for row in OFFICIAL_CLIS.values():
         state = clis.get(row.name)
         has_plan = state is not None and state.login == "plan"
@@ -214,9 +214,9 @@ def _stray_keys(app: App, status: AuthStatus, clis: dict[str, CliState]) -> Iter
             yield Finding(
                 "billing",
                 "warning",
-                f"{variable} is set: started by hand, `{state.command}` may bill it instead of your plan"
-                " (runs of llm-orc keep it out)",
-                f"unset {variable}, and take it out of your shell profile",
+                f"{variable} is set: started by hand, `{state.command}` may bill this key instead of your plan"
+                " (llm-orc hides it from the program)",
+                f"Run `unset {variable}`, and remove it from your shell profile.",
             )
     if not any(one.billing == "metered" and one.is_used for one in status.credentials):
         yield Finding("billing", "ok", "no credential in use is billed per token")
@@ -234,7 +234,7 @@ async def _default(app: App) -> list[Finding]:
         return [Finding("access", "warning", f"a server answers at {unnamed}, and no setting names it", _SETUP)]
     if isinstance(default, MeteredNotAllowed):
         fix = _SETUP if default.named_in is None else trust_command(app, default.named_in)
-        return [Finding("access", "warning", f"agents that name no model wait for a yes: {default.message}", fix)]
+        return [Finding("access", "warning", f"agents without a model need your consent: {default.message}", fix)]
     return [Finding("access", "fault", default.message, _SETUP)]
 
 
@@ -254,7 +254,7 @@ async def _servers(app: App, status: AuthStatus, *, online: bool) -> list[Findin
 
 
 async def _server(app: App, http: Http, endpoint: Endpoint, *, online: bool) -> list[Finding]:
-    """Any status is a sign of life: what is asked for is nothing, and with no credential."""
+    """Check that the server answers. Any status will do; the request carries no credential."""
     began = app.clock.monotonic()
     try:
         http.check(endpoint.base_url)
@@ -263,7 +263,7 @@ async def _server(app: App, http: Http, endpoint: Endpoint, *, online: bool) -> 
         answer = await http.send("GET", endpoint.origin + "/", {}, limit_s=_ANSWER_S)
     except TransportError as e:
         if e.trouble is Trouble.TOO_LARGE:
-            return [Finding("network", "ok", f"{endpoint.origin} answers, with more than was read")]
+            return [Finding("network", "ok", f"{endpoint.origin} answers, with more than is read")]
         error = from_transport(e, Target(endpoint.provider, "any"), endpoint.origin)
         return [Finding("network", "fault", error.message, error.hint)]
     except LlmOrcError as e:

@@ -1,4 +1,4 @@
-"""How things stand, in one look: access, default, ensembles, conversations, runs, storage."""
+"""The overall state: access, default, ensembles, conversations, runs, storage."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`default` is what an agent without a model would get now, or why it would get nothing."""
+    """`default` is what an agent without a model would use now, or why there is nothing."""
 
     default: AgentAccess | LlmOrcError
-    credentials: tuple[CredentialStatus, ...]  # for each provider what a run would use, else what is in its way
+    credentials: tuple[CredentialStatus, ...]  # for each provider what a run would use, or what prevents it
     own_ensembles: int
     packaged_ensembles: int
     broken_ensembles: int
@@ -34,7 +34,7 @@ class Status:
     runs: int
     last_run: RunSummary | None
     unfinished: RunSummary | None
-    protection: str | None  # how credentials are kept, in words; None: there are none
+    protection: str | None  # how credentials are protected; None: there are none
     storage: Path
     storage_bytes: int
 
@@ -44,7 +44,7 @@ class Status:
 
 
 async def look(app: App) -> Status:
-    """Look at everything on this machine; servers elsewhere are not asked. Raises `StorageError`."""
+    """Examine everything on this machine; no other server is called. Raises `StorageError`."""
     default = await default_access(app)
     clis = await look_at_clis(app)
     return await asyncio.to_thread(_gather, app, default, auth_status(app, None, clis))

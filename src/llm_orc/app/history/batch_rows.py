@@ -1,4 +1,4 @@
-"""A row of a batch, looked at as a run: `BATCH:ROW`."""
+"""A row of a batch as a run: `BATCH:ROW`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def find_row(app: App, batch: str, number: int, store: str | None) -> tuple[BatchRow, Recipe]:
-    """Return the row and its recipe, with its task. Raises `BatchNotFound`, also where the row has not run."""
+    """Return the row and its recipe, with its task. Raises `BatchNotFound`, also if the row has not run."""
     with open_batches(app, store) as opened:
         if opened is None:
             raise no_batch_yet()

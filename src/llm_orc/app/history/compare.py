@@ -1,4 +1,4 @@
-"""What is other in one run than in another: agent by agent. Pure: two results in, a comparison out."""
+"""What differs between two runs, agent by agent. Pure: two results in, a comparison out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AgentComparison:
 class Comparison:
     left: str  # the runs' ids
     right: str
-    differences: tuple[Difference, ...]  # of the runs as a whole
+    differences: tuple[Difference, ...]  # between the runs as a whole
     agents: tuple[AgentComparison, ...]
 
     @property

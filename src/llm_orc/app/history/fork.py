@@ -1,4 +1,4 @@
-"""Begin a run anew from an earlier one, or from a row of a batch: what it keeps is not paid for again."""
+"""Start a new run from an earlier one, or from a row of a batch: answers that it keeps are not paid for again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run is forked from: its id, all that shaped its answers, and those that it has."""
+    """What a run is forked from: its id, its recipe, and its answers."""
 
     run_id: str
     recipe: Recipe
@@ -39,7 +39,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ForkOptions:
-    """`asked`: the agents to ask again, with all that depend on them; the others keep what they have answered."""
+    """`asked`: the agents to ask again, with all that depend on them; the others keep their answers."""
 
     asked: tuple[str, ...] = ()
     everything: bool = False  # ask all agents again
@@ -81,14 +81,14 @@ async def fork_run(
     *,
     runtime: Runtime | None = None,
 ) -> RunResult:
-    """Run the origin's recipe as a run of its own. Raises what `run_ensemble` raises, and `InputError`."""
+    """Run the origin's recipe as a new run. Raises what `run_ensemble` raises, and `InputError`."""
     asked = to_be_asked(origin.recipe, options.asked)
     kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
     limits = options.limits
     recipe = replace(
         origin.recipe,
         allow_metered=origin.recipe.allow_metered or options.consent.allow_metered,
-        conversation=None,  # what was said there has gone on since
+        conversation=None,  # the conversation may have continued since
         remembering=(),
         max_cost_usd=origin.recipe.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
         max_calls=origin.recipe.max_calls if limits.max_calls is None else limits.max_calls,
@@ -101,7 +101,7 @@ async def fork_run(
 def _beginning(
     app: App, run_id: str, recipe: Recipe, kept: Mapping[str, AgentOutput], forked_from: str
 ) -> RecordedRun:
-    """Return the new run as if it had stopped right after it got the answers that it keeps."""
+    """Return the new run as if it had stopped right after receiving the answers that it keeps."""
     now = app.clock.now()
     plan = make_plan(recipe.ensemble)
     names, ensemble = plan.names, plan.ensemble

@@ -1,4 +1,4 @@
-"""Find runs again: list, show, export, delete."""
+"""List, show, export and delete recorded runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a list. `status` is a result's, or `running`, or `interrupted` (then `resume` goes on with it)."""
+    """A run in a list. `status` is a result's, or `running`, or `interrupted` (then it can be resumed)."""
 
     run_id: str
     ensemble: str
@@ -39,12 +39,12 @@ class RunSummary:
     cost_usd: float | None  # None: a part of it is not known
     sandbox: bool
     known_cost_usd: float | None = None
-    unknown_costs: int | None = None  # how many calls and tries are the other part; None: that is not known either
+    unknown_costs: int | None = None  # the number of calls and attempts of unknown cost; None: unknown too
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """All that is kept of one run."""
+    """Everything that is stored of one run."""
 
     summary: RunSummary
     result: RunResult
@@ -57,7 +57,7 @@ class RunRecord:
 
 
 def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) -> tuple[RunSummary, ...]:
-    """Return runs, the newest first; all of them with `limit` None."""
+    """Return runs, newest first; all of them with `limit` None."""
     if not app.paths.runs_database.exists():
         return ()
     with _journal(app) as journal:
@@ -65,7 +65,7 @@ def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) 
 
 
 def unfinished_run(app: App) -> RunSummary | None:
-    """Return the run that `resume` would go on with; None: there is none."""
+    """Return the run that `resume` would continue; None: there is none."""
     if not app.paths.runs_database.exists():
         return None
     with _journal(app) as journal:

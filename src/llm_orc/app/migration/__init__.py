@@ -1,1 +1,1 @@
-"""Bring keys and sign-ins from elsewhere into the credential store."""
+"""Copy keys and sign-ins from elsewhere into the credential store."""

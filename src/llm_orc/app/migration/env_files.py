@@ -1,4 +1,4 @@
-"""Find API keys in `.env` files and shell start-up files. What can't be told is said, never guessed."""
+"""Find API keys in `.env` files and shell start-up files. What can't be parsed is reported, never guessed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNFINISHED = "a quote or bracket before it is never closed"
 
 @dataclass(frozen=True, slots=True)
 class KeyLine:
-    """A variable that a file sets. `value` None: it can't be told, and `why` says why not. `line` is from 1."""
+    """A variable that a file sets. `value` None: it can't be determined; `why` says why. `line` counts from 1."""
 
     name: str
     line: int
@@ -34,12 +34,12 @@ class KeyLine:
 
 
 def read_dotenv(text: str, names: Collection[str]) -> tuple[KeyLine, ...]:
-    """Return what a `.env` file says of `names`, in the order of its lines; empty values are no values."""
+    """Return the values of `names` in a `.env` file, in the order of its lines; empty values don't count."""
     return _decided(_dotenv(text.removeprefix("\ufeff").split("\n"), names))
 
 
 def read_shell(text: str, names: Collection[str]) -> tuple[KeyLine, ...]:
-    """Return what a start-up file of a POSIX-like shell exports of `names`."""
+    """Return the values of `names` that a start-up file of a POSIX-like shell exports."""
     return _decided([*_Exports(names, is_fish=False).read(text)])
 
 
@@ -48,7 +48,7 @@ def read_fish(text: str, names: Collection[str]) -> tuple[KeyLine, ...]:
 
 
 def _decided(lines: Iterable[KeyLine]) -> tuple[KeyLine, ...]:
-    """Which of several different assignments counts is the reader's guess, so none does."""
+    """Which of several different assignments takes effect would be a guess, so none does."""
     by_name: dict[str, list[KeyLine]] = {}
     for line in lines:
         by_name.setdefault(line.name, []).append(line)
@@ -64,11 +64,8 @@ def _decided(lines: Iterable[KeyLine]) -> tuple[KeyLine, ...]:
     return tuple(sorted(kept, key=lambda line: line.line))
 
 
-# --- .env -------------------------------------------------------------------------------------------------
-
-
 def _dotenv(lines: list[str], names: Collection[str]) -> Iterator[KeyLine]:
-    open_quote = ""  # of a value that goes on over lines: what stands in it is no assignment
+    open_quote = ""  # of a multi-line value: its lines are no assignments
     for number, written in enumerate(lines, start=1):
         line = written.rstrip("\r")
         if open_quote:
@@ -81,7 +78,7 @@ def _dotenv(lines: list[str], names: Collection[str]) -> Iterator[KeyLine]:
         if rest[:1] in {'"', "'"} and rest.count(rest[0]) == 1:
             open_quote = rest[0]
             if not any(open_quote in later for later in lines[number:]):
-                open_quote = ""  # readers differ over such a file, so only this value is left out
+                open_quote = ""  # readers treat such a file differently, so only this value is left out
                 yield from _unread(lines[number - 1 :], number, names)
                 return
         if name in names:
@@ -90,15 +87,15 @@ def _dotenv(lines: list[str], names: Collection[str]) -> Iterator[KeyLine]:
 
 def _dotenv_value(name: str, number: int, sign: str, rest: str) -> KeyLine:
     if sign == ":":
-        return KeyLine(name, number, why="it is written with a colon, which not every reader takes")
+        return KeyLine(name, number, why="it is written with a colon, which not every reader accepts")
     if quoted := _QUOTED.fullmatch(rest):
         double, single = quoted.groups()
         if double is not None and ("$" in double or "\\" in double):
-            return KeyLine(name, number, why="its value is made from something else (`$` or `\\`)")
+            return KeyLine(name, number, why="its value is computed (`$` or `\\`)")
         return KeyLine(name, number, Secret(double if double is not None else single))
     if plain := _PLAIN.fullmatch(rest):
         return KeyLine(name, number, Secret(plain[1]))
-    return KeyLine(name, number, why="its value can't be told: quotes, `$`, `#` or spaces stand in it")
+    return KeyLine(name, number, why="its value can't be determined: it contains quotes, `$`, `#` or spaces")
 
 
 def _unread(lines: list[str], first: int, names: Collection[str]) -> Iterator[KeyLine]:
@@ -106,9 +103,6 @@ def _unread(lines: list[str], first: int, names: Collection[str]) -> Iterator[Ke
         found = _DOTENV.fullmatch(line.rstrip("\r"))
         if found is not None and found[1] in names:
             yield KeyLine(found[1], number, why="a quote on or before this line is never closed")
-
-
-# --- shells -----------------------------------------------------------------------------------------------
 
 
 class _Exports:
@@ -151,12 +145,12 @@ class _Exports:
         words = self._inside(command.words)
         lines = self._fish(command, words) if self._is_fish else self._posix(command, words)
         if command.is_conditional or self._depth:
-            why = "it stands inside a condition, a loop or a function"
+            why = "it is inside a condition, a loop or a function"
             return [replace(line, value=None, why=line.why or why) for line in lines]
         return lines
 
     def _inside(self, words: list[Word]) -> list[Word]:
-        """Count the blocks that these words open and close; return what is left to run."""
+        """Count the blocks that these words open and close; return the remaining command."""
         while words and words[0].text in _LEADING:
             words = words[1:]
         opens = _FISH_OPENS if self._is_fish else _OPENS
@@ -186,7 +180,7 @@ class _Exports:
         return self._elsewhere(command, words)
 
     def _assigned(self, command: Command, words: list[Word]) -> list[KeyLine]:
-        """A variable of the shell alone, unless it is exported, before or after."""
+        """Record an assignment: a variable of the shell only, unless it is exported before or after."""
         found = []
         for line in (_assignment(word, command.line) for word in words):
             if line.name in self._exported:
@@ -218,8 +212,8 @@ class _Exports:
         return found
 
     def _elsewhere(self, command: Command, words: list[Word]) -> list[KeyLine]:
-        """`NAME=value command`, `env NAME=value …`, `alias x='NAME=value …'`: set, but not for every program."""
-        why = "it is set for one command only, or within a text"
+        """`NAME=value command`, `env NAME=value …`, `alias x='NAME=value …'`: set, but not for all programs."""
+        why = "it is set for one command only, or inside a string"
         names = [match[1] for word in words for match in _NAMED.finditer(word.text)]
         if not words[0].is_literal and any(character in words[0].text for character in "$`\\"):
             why = "the shell works out which command it is given to"  # `\unset NAME`, `$x NAME`
@@ -251,7 +245,7 @@ class _Exports:
         if set(short) - set("xgU") or long - {"--export", "--global", "--universal"}:
             return KeyLine(name, line, why="it is set with options that change its meaning")
         if len(values) != 2 or not values[1].is_literal:
-            return KeyLine(name, line, why="its value is a list, or made from something else")
+            return KeyLine(name, line, why="its value is a list, or computed")
         return KeyLine(name, line, Secret(values[1].text))
 
 
@@ -263,5 +257,5 @@ def _name_in(word: Word) -> str | None:
 def _assignment(word: Word, line: int) -> KeyLine:
     name, _, value = word.text.partition("=")
     if not word.is_literal or (value[:1] in {"=", "~"} and word.quoted_from is None):
-        return KeyLine(name, line, why="its value is made from something else")
+        return KeyLine(name, line, why="its value is computed")
     return KeyLine(name, line, Secret(value))

@@ -1,6 +1,6 @@
-"""Bring API keys from where they lie around, and the sign-ins of earlier releases, into our encrypted store.
+"""Copy API keys found on this machine, and the sign-ins of earlier releases, into the encrypted store.
 
-Looking changes nothing. Copying reads each copy back. What becomes of the old places is decided in `old_places`.
+Looking changes nothing. Copying reads each copy back. `rollback` removes and restores the old locations.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from llm_orc.auth.storage import CredentialStorage
 
 FoundState = Literal["copy", "already-there", "differs", "not-understood", "left"]
-_LONG_KEY = 20  # characters; of a shorter one, four would tell too much
+_LONG_KEY = 20  # characters; of a shorter key, four would reveal too much
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One key or sign-in, where it is, and what would happen to it. `entry` is what would be kept.
+    """One key or sign-in, its location, and what would happen to it. `entry` is what would be stored.
 
     `copy`: it would be copied; `already-there`: the store has the same; `differs`: the store has another;
-    `not-understood`: it can't be told or used; `left`: the settings name this very place. `why` is a sentence.
+    `not-understood`: it can't be read or used; `left`: the settings name this very location. `why` is a sentence.
     """
 
     provider: str
@@ -49,7 +49,7 @@ class Found:
 
     @property
     def place(self) -> str:
-        """The place as one writes it on a command line: `NAME`, or `FILE:LINE`."""
+        """The location as written on a command line: `NAME`, or `FILE:LINE`."""
         return self.variable if self.file is None else self.where
 
     @property
@@ -68,12 +68,12 @@ class Found:
 
     @property
     def is_kept(self) -> bool:
-        """True where the store holds the same, so that the old place is needed no more."""
+        """True if the store has the same, so that the old location is no longer needed."""
         return self.state == "already-there"
 
 
 def look(app: App) -> tuple[Found, ...]:
-    """Return what there is to migrate. Raises `CredentialStoreError` where our own store can't be read."""
+    """Return what can be migrated. Raises `CredentialStoreError` if our own store can't be read."""
     storage = open_credentials(app)
     _refuse_unusable(storage)
     entries = storage.entries()
@@ -88,9 +88,9 @@ def look(app: App) -> tuple[Found, ...]:
 
 
 def replacing(found: Iterable[Found], places: Iterable[str], cwd: Path) -> tuple[Found, ...]:
-    """Return `found` with those at `places` to be copied in place of what the store has.
+    """Return `found` with those at `places` marked to replace what the store has.
 
-    Raises `InputError` where nothing different stands at a place, or two places are of one account.
+    Raises `InputError` if a location has nothing different, or two locations are of one account.
     """
     every = tuple(found)
     for place in places:
@@ -98,7 +98,8 @@ def replacing(found: Iterable[Found], places: Iterable[str], cwd: Path) -> tuple
         if not any(one.state in {"differs", "copy"} for one in chosen):
             known = ", ".join(f"`{one.place}`" for one in every if one.state == "differs") or "none"
             raise InputError(
-                f"there is no other key at `{place}`", hint=f"Places with another key than the store's: {known}."
+                f"there is no other key at `{place}`",
+                hint=f"Locations with a key that differs from the store's: {known}.",
             )
         every = tuple(
             replace(one, state="copy", why="would replace the credential in the store", replaces=True)
@@ -123,21 +124,21 @@ def _refuse_two_for_one(found: tuple[Found, ...]) -> None:
         other = replacing.setdefault((one.provider, one.entry.account), one)
         if other.entry is not None and other.entry.credential != one.entry.credential:
             raise InputError(
-                f"`{other.place}` and `{one.place}` hold different keys of `{one.provider}`, and one can be kept",
+                f"`{other.place}` and `{one.place}` have different keys of `{one.provider}`; one can be stored",
                 hint="Name one of them.",
             )
 
 
 def copy(app: App, found: Iterable[Found]) -> tuple[Found, ...]:
-    """Copy what is to be copied and read each back from the disk. Returns all of `found` as they are now.
+    """Copy what is marked and read each copy back from the disk. Returns all of `found` in their new state.
 
-    Where another process was faster with another key, that one stays. Raises `CredentialStoreError`.
+    If another process was faster with another key, that one stays. Raises `CredentialStoreError`.
     """
     return tuple(_copied(app, one) if one.state == "copy" else one for one in found)
 
 
 def is_in_store(app: App, found: Found) -> bool:
-    """Read the store anew from the disk: does it hold this very credential itself?"""
+    """Read the store again from the disk: does it contain this very credential itself?"""
     if found.entry is None:
         return False
     return any(
@@ -151,10 +152,10 @@ def _copied(app: App, found: Found) -> Found:
     storage = open_credentials(app)
     standing = storage.keep(found.entry) if found.replaces else storage.keep_if_free(found.entry)
     if standing.credential != found.entry.credential:
-        return replace(found, state="differs", why="meanwhile another credential was stored; it stays")
+        return replace(found, state="differs", why="another credential was stored meanwhile; it stays")
     if not is_in_store(app, found):
         raise CredentialStoreError(
-            f"the copy for `{found.provider}` could not be read back from the store; {found.where} is as it was",
+            f"the copy for `{found.provider}` could not be read back from the store; {found.where} is unchanged",
             state="unwritable",
             hint="llm-orc auth status",
         )
@@ -168,12 +169,12 @@ def _refuse_unusable(storage: CredentialStorage) -> None:
 
 
 def _variables(app: App) -> dict[str, str]:
-    """Return each variable that may hold a key, with its provider; of two, the one that counts stands first."""
+    """Return each variable that may contain a key, with its provider; of two, the effective one comes first."""
     variables: dict[str, str] = {}
     for name in (*PROVIDERS, *app.settings.providers):
         try:
             spec = find_provider(name, app.settings.providers)
-        except LlmOrcError:  # a provider that nobody finished describing
+        except LlmOrcError:  # a provider with an incomplete description
             continue
         for variable in (*spec.api_key_env, *(PROVIDERS[name].api_key_env if name in PROVIDERS else ())):
             variables.setdefault(variable, name)
@@ -189,7 +190,7 @@ def _judged(
     try:
         spec = find_provider(provider, app.settings.providers)
         origin = endpoint_of(spec, app.settings.providers, has_credential=True).origin
-        key = checked_key(place.value, "this place", origin)
+        key = checked_key(place.value, "this location", origin)
         entry = _entry(app, provider, key)
     except LlmOrcError as e:
         return replace(found, why=e.message)
@@ -202,7 +203,7 @@ def _fate(
 ) -> tuple[FoundState, str]:
     own = app.settings.providers.get(provider)
     if own is not None and (own.api_key_env or own.api_key_file):
-        return "left", f"the settings name where the key of `{provider}` is; that counts"
+        return "left", f"the settings name the source of the key of `{provider}`, which takes precedence"
     stored = [e for e in entries if e.provider == provider]
     if same := [e for e in stored if e.credential == key]:
         where = "the store" if any(e.source == "own" for e in same) else "the store of an earlier release"
@@ -210,7 +211,7 @@ def _fate(
     if stored:
         return "differs", f"the store has another credential for `{provider}`; it stays"
     if wanted.setdefault(provider, key) != key:
-        return "differs", f"another place holds another key of `{provider}`"
+        return "differs", f"another location has a different key of `{provider}`"
     return "copy", "would be copied into the store"
 
 
@@ -221,7 +222,7 @@ def _entry(app: App, provider: str, key: ApiKey) -> Entry:
 
 
 def _without_rivals(found: list[Found]) -> Iterable[Found]:
-    """Where places differ, only what the environment holds is a choice: it is what runs use today."""
+    """If locations differ, only the environment's value can be chosen: it is what runs use today."""
     disputed = {
         one.provider
         for one in found
@@ -230,7 +231,7 @@ def _without_rivals(found: list[Found]) -> Iterable[Found]:
     for one in found:
         in_use = any(o.kind == "environment" and o.provider == one.provider and o.state == "copy" for o in found)
         if one.state == "copy" and one.provider in disputed and not in_use:
-            yield replace(one, state="differs", why=f"another place holds another key of `{one.provider}`")
+            yield replace(one, state="differs", why=f"another location has a different key of `{one.provider}`")
         else:
             yield one
 
@@ -250,25 +251,25 @@ def _in_older_stores(app: App, entries: tuple[Entry, ...]) -> Iterable[Found]:
                 yield replace(found, state="differs", why="a newer store of an earlier release has another")
             else:
                 is_token = isinstance(entry.credential, OAuthToken)
-                more = "; the earlier release's own sign-in may end when it is renewed here" if is_token else ""
-                yield replace(found, entry=visible[key], why=f"is read in place already; can be copied{more}")
+                more = "; the earlier release's own sign-in may end when it is refreshed here" if is_token else ""
+                yield replace(found, entry=visible[key], why=f"is already read in place; can be copied{more}")
 
 
 def _beside_own(found: Found, own: Entry) -> Found:
     assert found.entry is not None
     if not own.is_set_up:
-        return replace(found, entry=own, why="was copied when it was renewed; this makes it yours")
+        return replace(found, entry=own, why="was copied when it was refreshed; this makes it yours")
     if own.credential == found.entry.credential:
         return replace(found, state="already-there", why="the store has the same")
     if own.refreshed_at is not None:
-        return replace(found, state="already-there", why="the store has it, renewed since")
+        return replace(found, state="already-there", why="the store has it, refreshed since")
     return replace(
         found, state="differs", why=f"the store has another credential for `{found.provider}`; it stays"
     )
 
 
 def billing_words(found: Iterable[Found]) -> tuple[str, ...]:
-    """Say what copying changes in who pays, a sentence for each provider; to be shown before the yes."""
+    """Say how copying changes who pays, in a sentence for each provider; shown before asking."""
     said: dict[str, str] = {}
     for one in found:
         if one.state != "copy" or one.entry is None:
@@ -278,22 +279,22 @@ def billing_words(found: Iterable[Found]) -> tuple[str, ...]:
         elif one.entry.billing is Billing.METERED:
             said.setdefault(
                 one.provider,
-                f"`{one.provider}` is metered: paid per token. A key that is merely found waits for a yes; a"
+                f"`{one.provider}` is metered: billed per token. A key that is only found needs your consent; a"
                 " stored key is your choice, so agents that name no model may use it without asking.",
             )
         else:
-            said.setdefault(one.provider, f"`{one.provider}` costs nothing per call; nothing changes in who pays.")
+            said.setdefault(one.provider, f"`{one.provider}` costs nothing per call; who pays doesn't change.")
     return tuple(said.values())
 
 
 def _of_older(entry: Entry) -> str:
-    """What was only found becomes its user's choice by the copy."""
+    """The copy turns what was only found into the user's choice."""
     if entry.billing is Billing.METERED:
         return (
-            f"`{entry.provider}` is metered: paid per token. What an earlier release left waits for a yes; the"
-            " copy is your choice, so agents that name no model may use it without asking."
+            f"`{entry.provider}` is metered: billed per token. What an earlier release left needs your consent;"
+            " the copy is your choice, so agents that name no model may use it without asking."
         )
     return (
-        f"`{entry.provider}` is paid for as before. What an earlier release left comes after all that you set up"
-        " and after the provider's own program; the copy counts as set up by you, and comes before that program."
+        f"`{entry.provider}` is paid for as before. What an earlier release left ranks after all that you set up"
+        " and after the provider's own program; the copy counts as set up by you, and ranks before that program."
     )

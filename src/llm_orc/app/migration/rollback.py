@@ -1,7 +1,7 @@
-"""Take away what was copied into the store, so that it can be put back: a line of `.env`, an older store's file.
+"""Remove what was copied into the store, so that it can be restored: a line of `.env`, an older store's file.
 
-Each is taken away under the lock of our store, after the copy was read from the disk once more. A line is kept,
-encrypted, in a store of its own before it goes; an older store is only renamed.
+Each is removed under the lock of our store, after the copy was read from the disk once more. A line is first
+saved, encrypted, in a separate store; an older store is only renamed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.stores.older import FernetStore
 
-_LINES = "dotenv"  # the name under which lines are kept
+_LINES = "dotenv"  # the name under which lines are saved
 _MARK = ".migrated-"  # in the name of an older store that was moved
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one old place, or would: `words` is a sentence, `is_done` whether it is as was asked."""
+    """What happened, or would happen, to one old location: `words` is a sentence, `is_done`: did it succeed?"""
 
     file: Path
     words: str
@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PutAway:
-    """One thing that can be put back: a line of a file, or, with `moved_to`, a whole file."""
+    """One thing that can be restored: a line of a file, or, with `moved_to`, a whole file."""
 
     file: Path
     line: int = 0
@@ -54,11 +54,11 @@ class PutAway:
     name: str = ""
     text: Secret | None = field(default=None, repr=False)
     account: str = ""
-    ends_file: bool = False  # nothing stood after it, not even the end of its line
+    ends_file: bool = False  # nothing followed it, not even a line end
 
 
 def removable(app: App, found: Iterable[Found]) -> tuple[Found, ...]:
-    """Return the old places that `take_away` would take once all is copied: one for each line and each file."""
+    """Return the old locations that `take_away` would remove once all is copied: one per line and file."""
     places: dict[tuple[Path, int], Found] = {}
     for one in found:
         if one.file is not None and one.kind == "dotenv" and one.state in {"copy", "already-there"}:
@@ -71,23 +71,20 @@ def removable(app: App, found: Iterable[Found]) -> tuple[Found, ...]:
 
 
 def take_away(app: App, found: Iterable[Found]) -> tuple[Change, ...]:
-    """Take away what `removable` returns, as far as the store holds it. Raises `CredentialStoreError`."""
-    # From the end of each file, so that the other line numbers stay true.
+    """Remove what `removable` returns, as far as the store has it. Raises `CredentialStoreError`."""
+    # From the end of each file, so that the other line numbers stay valid.
     places = sorted(removable(app, found), key=lambda one: (str(one.file), -one.line))
     return tuple(_line_away(app, one) if one.kind == "dotenv" else _file_away(app, one) for one in places)
 
 
 def put_away(app: App) -> tuple[PutAway, ...]:
-    """Return what can be put back, the last one that was taken away first."""
+    """Return what can be restored, most recently removed first."""
     return (*_lines_put_away(app), *_files_put_away(app))
 
 
 def put_back(app: App, things: Iterable[PutAway]) -> tuple[Change, ...]:
-    """Put all of it back where it was. What stands in its way stays, and is said. Copies in the store stay too."""
+    """Restore all of it. Whatever is in the way stays and is reported. Copies in the store stay too."""
     return tuple(_file_back(app, one) if one.moved_to else _line_back(app, one) for one in things)
-
-
-# --- a line of a file -------------------------------------------------------------------------------------
 
 
 def _line_away(app: App, found: Found) -> Change:
@@ -96,16 +93,16 @@ def _line_away(app: App, found: Found) -> Change:
     with open_credentials(app).holding():
         data = read_bytes(path)
         if path.is_symlink():
-            return Change(path, "it is a link, which is not edited: take the line out yourself", number, False)
+            return Change(path, "it is a link, which is not edited: remove the line yourself", number, False)
         if data is None or not _still_says(data, found):
-            return Change(path, "the file has changed meanwhile, so it is as it is", number, False)
+            return Change(path, "the file has changed meanwhile, so it is left alone", number, False)
         if not is_in_store(app, found):
-            return Change(path, "the store does not hold this key, so the line stays", number, False)
+            return Change(path, "the store does not have this key, so the line stays", number, False)
         lines = data.split(b"\n")
         _keep_line(app, found, lines[number - 1], ends_file=number == len(lines))
         del lines[number - 1]
         _rewrite(path, lines)
-    return Change(path, f"took out the line of `{found.variable}`", number)
+    return Change(path, f"removed the line of `{found.variable}`", number)
 
 
 def _still_says(data: bytes, found: Found) -> bool:
@@ -120,7 +117,7 @@ def _still_says(data: bytes, found: Found) -> bool:
 
 
 def _keep_line(app: App, found: Found, line: bytes, *, ends_file: bool) -> None:
-    """Encrypted and read back, before the line goes."""
+    """Save the line encrypted and read it back before it is removed."""
     kept = {
         "file": str(found.file),
         "line": found.line,
@@ -133,11 +130,11 @@ def _keep_line(app: App, found: Found, line: bytes, *, ends_file: bool) -> None:
     open_put_away(app).store_api_key(_LINES, secret, account=account)
     entry = open_put_away(app).get(_LINES, account)
     if entry is None or entry.credential != ApiKey(secret):
-        raise CredentialStoreError(f"the line {found.where} could not be kept, so it stays", state="unwritable")
+        raise CredentialStoreError(f"the line {found.where} could not be saved, so it stays", state="unwritable")
 
 
 def _rewrite(path: Path, lines: list[bytes]) -> None:
-    """Whole or not at all; a file that others may read stays so, for that is its user's choice."""
+    """Rewrite the file whole or not at all; its mode stays, because that is the user's choice."""
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
     remove_leftovers(path)
     write_private(path, b"\n".join(lines))
@@ -173,19 +170,16 @@ def _line_back(app: App, kept: PutAway) -> Change:
     with open_credentials(app).holding():
         data = read_bytes(path) if path.exists() else b""
         if data is None or path.is_symlink() or not path.parent.is_dir():
-            return Change(path, "it can't be written now; the line is still kept", kept.line, False)
+            return Change(path, "it can't be written now; the line is still saved", kept.line, False)
         lines = [] if kept.ends_file and not data else data.split(b"\n")
         if text not in lines:
             if read_dotenv(data.decode("utf-8", "replace"), {kept.name}):
-                words = f"it sets `{kept.name}` anew, so nothing was put back; the line is still kept"
+                words = f"it sets `{kept.name}` again, so nothing was restored; the line is still saved"
                 return Change(path, words, kept.line, False)
             lines.insert(min(kept.line - 1, len(lines)), text)
             _rewrite(path, lines)
         open_put_away(app).remove(_LINES, kept.account)
-    return Change(path, f"put back the line of `{kept.name}`", kept.line)
-
-
-# --- a whole file -----------------------------------------------------------------------------------------
+    return Change(path, f"restored the line of `{kept.name}`", kept.line)
 
 
 def _file_away(app: App, found: Found) -> Change:
@@ -194,14 +188,14 @@ def _file_away(app: App, found: Found) -> Change:
     store = next(store for store in older_stores(app) if store.path == path)
     with open_credentials(app).holding():
         if not _is_superseded(app, store):
-            return Change(path, "not all that it holds is in the store, so it stays", is_done=False)
+            return Change(path, "not all of its content is in the store, so it stays", is_done=False)
         target = _free_name(path, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(app.clock.now())))
         _move(path, target)
     return Change(path, f"moved to {target}")
 
 
 def _is_superseded(app: App, store: FernetStore) -> bool:
-    """Does our store itself hold every credential of this one, the same or renewed since?"""
+    """Does our store itself have every credential of this one, the same or refreshed since?"""
     contents = store.read()
     own = {(e.provider, e.account): e for e in open_credentials(app).entries() if e.source == "own"}
     return (
@@ -242,6 +236,6 @@ def _file_back(app: App, kept: PutAway) -> Change:
     assert kept.moved_to is not None
     with open_credentials(app).holding():
         if kept.file.exists() or kept.file.is_symlink():
-            return Change(kept.file, f"there is one again, so {kept.moved_to} stays as it is", is_done=False)
+            return Change(kept.file, f"the file exists again, so {kept.moved_to} stays where it is", is_done=False)
         _move(kept.moved_to, kept.file)
-    return Change(kept.file, f"put back from {kept.moved_to}")
+    return Change(kept.file, f"restored from {kept.moved_to}")

@@ -1,4 +1,4 @@
-"""Where API keys may lie around: the environment, `.env` files, shell start-up files. It changes nothing."""
+"""Scan the environment, `.env` files and shell start-up files for API keys. Changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from llm_orc.settings.environment import ProcessEnvironment
 
-LIMIT_BYTES = 256 * 1024  # anything larger is no file that a person keeps keys in
+LIMIT_BYTES = 256 * 1024  # no file in which a person keeps keys is larger
 _PROFILES = (".zshenv", ".profile", ".bash_profile", ".zshrc", ".bashrc")
 _EXAMPLES = ("example", "sample", "template", "dist", "defaults")
 
@@ -25,18 +25,18 @@ PlaceKind = Literal["environment", "dotenv", "shell-profile", "older-store"]
 
 @dataclass(frozen=True, slots=True)
 class FoundVariable:
-    """A variable and where it is set. `value` None: it could not be told; `why` says why not."""
+    """A variable and where it is set. `value` None: it could not be determined; `why` says why."""
 
     kind: PlaceKind
     name: str
     value: Secret | None = field(repr=False)
     file: Path | None = None
-    line: int = 0  # from 1; 0 where there is no file
+    line: int = 0  # from 1; 0: not in a file
     why: str = ""
 
 
 def find_variables(around: ProcessEnvironment, names: Collection[str]) -> tuple[FoundVariable, ...]:
-    """Return what the process, the working directory and the start-up files set of `names`, in that order."""
+    """Return the values of `names` in the process, the working directory and the start-up files, in that order."""
     found = [
         FoundVariable("environment", name, Secret(value))
         for name in names
@@ -52,7 +52,7 @@ def find_variables(around: ProcessEnvironment, names: Collection[str]) -> tuple[
 
 
 def dotenv_files(folder: Path) -> tuple[Path, ...]:
-    """Return `.env` and its variants, such as `.env.local`; examples for others to copy are none."""
+    """Return `.env` and its variants, such as `.env.local`; templates for others to copy don't count."""
     try:
         names = sorted(path.name for path in folder.iterdir() if path.name.startswith(".env."))
     except OSError:
@@ -85,9 +85,9 @@ def _in_file(
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Return a regular file's content, also behind a link; None where there is none of a usual size."""
+    """Return a regular file's content, also behind a link; None if there is none of a usual size."""
     try:
-        # Not blocking, so that a pipe in the file's place can't hang us.
+        # Non-blocking, so that a pipe in the file's place can't block us.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(file.fileno())

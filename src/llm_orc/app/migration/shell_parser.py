@@ -1,4 +1,4 @@
-"""Split shell start-up files into commands and words, far enough to tell literals from what a shell works out."""
+"""Split shell start-up files into commands and words, precisely enough to tell literals from expansions."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./+=:@%,")
-_WORKED_OUT = frozenset("$`\\")  # what a shell replaces between double quotes
+_WORKED_OUT = frozenset("$`\\")  # what a shell expands between double quotes
 _PAIRS = {"(": ")", "{": "}"}
 _HERE_DOCUMENT = re.compile(r"""(?<!<)<<(-?)[ \t]*(?:\\(?P<bare>\w+)|(?P<quote>['"]?)(?P<name>\w+)(?P=quote))""")
 
 
 @dataclass(slots=True)
 class Word:
-    """`is_literal` is false where a shell may make something else of the text. Its `repr` hides it."""
+    """`is_literal` is false if a shell may expand the text. Its `repr` hides the text."""
 
     text: str = field(default="", repr=False)
     is_literal: bool = True
-    quoted_from: int | None = None  # where in `text` the first quoted part begins
+    quoted_from: int | None = None  # where in `text` the first quoted part starts
 
 
 @dataclass(slots=True)
 class Command:
-    """One simple command. `is_conditional`: something beside it decides whether it runs, or where."""
+    """One simple command. `is_conditional`: something else decides whether it runs, or where."""
 
     line: int
     words: list[Word] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Command:
 
 
 class Unfinished(Exception):
-    """A quote or a bracket is never closed; what follows `line` can't be told."""
+    """A quote or a bracket is never closed; what follows `line` can't be parsed."""
 
     def __init__(self, line: int) -> None:
         super().__init__(line)
@@ -42,7 +42,7 @@ class Unfinished(Exception):
 
 
 def commands(text: str, *, is_fish: bool = False) -> Iterator[Command]:
-    """Yield the commands of a file in order. Raises `Unfinished` after those that could be told."""
+    """Yield the commands of a file in order. Raises `Unfinished` after those that could be parsed."""
     return _Reader(text, is_fish=is_fish).read()
 
 
@@ -54,7 +54,7 @@ class _Reader:
         self._brackets = 0
         self._command = Command(1)
         self._word: Word | None = None
-        self._here: list[str] = []  # what ends the here-documents that begin on the next line
+        self._here: list[str] = []  # the delimiters of the here-documents that start on the next line
 
     def read(self) -> Iterator[Command]:
         while self._at < len(self._text):
@@ -159,10 +159,10 @@ class _Reader:
             self._skip_pair(self._at + 1, following)
         else:
             self._at += 1
-        self._add(self._text[start : self._at], is_literal=False)  # so that no other word comes of it
+        self._add(self._text[start : self._at], is_literal=False)  # so that it makes no other word
 
     def _skip_pair(self, start: int, opening: str) -> None:
-        """Skip `$(…)` or `${…}`. Brackets in quotes count too, so less may be understood."""
+        """Skip `$(…)` or `${…}`. Brackets in quotes count too, so less may be parsed."""
         depth = 0
         for at in range(start, len(self._text)):
             depth += {opening: 1, _PAIRS[opening]: -1}.get(self._text[at], 0)

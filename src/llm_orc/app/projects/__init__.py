@@ -1,1 +1,1 @@
-"""A project's ensembles and files, and what of them is trusted."""
+"""A project's ensembles and files, and their trust."""

@@ -1,4 +1,4 @@
-"""Settings and ensembles that earlier releases left: which are read as they are, and what is not understood."""
+"""Settings and ensembles of earlier releases: which are read, and which keys are not supported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FileState = Literal["read", "read-in-part", "refused", "not-read"]
 
 @dataclass(frozen=True, slots=True)
 class EarlierFile:
-    """`read`: as it is; `read-in-part`: but for what the remarks say; `not-read`: it lies where nobody looks."""
+    """`read`: as it is; `read-in-part`: except what the remarks say; `not-read`: it is where nothing looks."""
 
     file: Path
     kind: Literal["settings", "ensemble"]
@@ -32,7 +32,7 @@ class EarlierFile:
 
 
 def earlier_files(app: App) -> tuple[EarlierFile, ...]:
-    """Read every file of settings and ensembles that concerns this user here, and change none."""
+    """Read every file of settings and ensembles that applies to this user here; change none."""
     config, around = app.paths.config, app.environment
     folders = project_folders(around.cwd, around.home, config)
     found = [*_settings(config)]
@@ -67,5 +67,5 @@ def _ensembles(app: App, folder: Path) -> Iterator[EarlierFile]:
 
 
 def _unread(file: EarlierFile, config: Path) -> EarlierFile:
-    remark = f"only the oldest releases looked here; to have it read, move it to the same place in {config}"
+    remark = f"only the oldest releases read files here; to use it, move it to the same place in {config}"
     return EarlierFile(file.file, file.kind, "not-read", (remark, *file.remarks))

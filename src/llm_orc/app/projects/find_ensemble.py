@@ -1,4 +1,4 @@
-"""Find an ensemble that can be run: it is valid, what it names exists, and its options may be sent."""
+"""Find an ensemble that can be run: it is valid, what it names exists, and its options are allowed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = lambda _sentence: None) -> Ensemble:
-    """Return the ensemble of that name or path; `notice` is told of keys in it that this release ignores.
+    """Return the ensemble of that name or path; `notice` is called about keys that this release ignores.
 
-    Raises `EnsembleNotFound` with the nearest names, `EnsembleInvalid` with every problem and its place.
+    Raises `EnsembleNotFound` with the closest names, `EnsembleInvalid` with every problem and its position.
     """
     parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     found = check(parsed.when_trusted(), app.settings)

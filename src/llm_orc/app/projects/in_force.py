@@ -1,4 +1,4 @@
-"""What counts of a project's files: all that its user trusts, and of the rest what costs and changes nothing."""
+"""What takes effect of a project's files: trusted values, and others that cost and change nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_SHOWN = 8  # keys in one notice
 
 
 def in_force(app: App, parsed: ParsedEnsemble) -> ParsedEnsemble:
-    """Return what counts of an ensemble: all of it where its file is the user's own, in no project, or trusted."""
+    """Return the effective part of an ensemble: all of it if the file is the user's, in no project, or trusted."""
     source = parsed.ensemble.source
     if source is None or source.is_users:
         return parsed
@@ -29,7 +29,7 @@ def in_force(app: App, parsed: ParsedEnsemble) -> ParsedEnsemble:
 
 
 def trust_place(app: App, place: str) -> Path:
-    """Return what to trust for what stands in `place`, a file or `FILE:LINE`: the project here, or that file."""
+    """Return what to trust for a value in `place`, a file or `FILE:LINE`: the project here, or that file."""
     around = app.environment
     folders = project_folders(around.cwd, around.home, app.paths.config)
     is_here = any(place.startswith((f"{folder}/", f"{folder}\\")) for folder in folders)
@@ -37,13 +37,13 @@ def trust_place(app: App, place: str) -> Path:
 
 
 def trust_command(app: App, place: str) -> str:
-    """Return the command that shows and allows what stands in `place`."""
+    """Return the command that shows and allows the values in `place`."""
     found = trust_place(app, place)
     return "llm-orc trust" if found == app.environment.cwd else f"llm-orc trust {quote(str(found))}"
 
 
 def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:
-    """Say in one sentence what the settings here, and `ensemble`, say that does not count; None: nothing."""
+    """List in one sentence the values of the settings here, and of `ensemble`, without effect; None: none."""
     withheld = [f"`{one.key}` ({one.origin})" for one in app.settings.withheld]
     command = "llm-orc trust"
     if ensemble is not None and ensemble.source is not None and ensemble.source.withheld:
@@ -52,11 +52,11 @@ def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:
     if not withheld:
         return None
     more = f" and {len(withheld) - _MOST_SHOWN} more" if len(withheld) > _MOST_SHOWN else ""
-    return f"Without your trust this does not count: {', '.join(withheld[:_MOST_SHOWN])}{more}. See: {command}"
+    return f"Without your trust, these have no effect: {', '.join(withheld[:_MOST_SHOWN])}{more}. See `{command}`."
 
 
 def places_of(app: App, file: Path) -> tuple[tuple[Path, str], ...]:
-    """The projects that a file is in, with what it is called in each."""
+    """Return the projects that a file is in, with its name in each."""
     around = app.environment
     named, real = file.absolute(), file.resolve()
     roots = roots_of(named, around.home, app.paths.config)

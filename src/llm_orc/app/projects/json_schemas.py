@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of what we read and write, made from the rows that the readers use."""
+"""JSON Schemas (draft 2020-12) of our files, generated from the rows that the readers use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def schema_text(name: SchemaName) -> str:
 
 
 def ensemble_schema() -> JsonSchema:
-    """What an ensemble's file may be. Names that don't exist or come twice, and circles, are beyond a schema."""
+    """Return the schema of an ensemble's file. It can't express unknown or duplicate names, and cycles."""
     agent = _mapping(agent_fields()) | _excludes("model_profile", "model", "provider")
     ensemble = _mapping(ENSEMBLE_FIELDS) | _excludes("task", "default_task")
     properties = ensemble["properties"]
@@ -44,7 +44,7 @@ def ensemble_schema() -> JsonSchema:
 
 
 def config_schema() -> JsonSchema:
-    """What `config.yaml` may be. Sections that nobody knows are ignored with a notice, and so fit."""
+    """Return the schema of `config.yaml`. Unknown sections are allowed: they are ignored with a notice."""
     properties: dict[str, JsonValue] = {}
     for name, section in SECTIONS.items():
         content = _or_nothing(_mapping(section.fields))
@@ -79,7 +79,7 @@ def _or_nothing(schema: JsonSchema) -> JsonSchema:
 
 
 def _excludes(key: str, *others: str) -> JsonSchema:
-    """Where `key` says something, none of `others` may."""
+    """If `key` is set, none of `others` may be."""
     return {
         "if": {"properties": {key: {"type": "string"}}, "required": [key]},
         "then": {"properties": {other: {"type": "null"} for other in others}},

@@ -1,4 +1,4 @@
-"""Begin an ensemble: a file of its own, from a packaged one or from a commented start."""
+"""Create an ensemble: a new file, from a packaged one or from a commented template."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ name: NAME
 description: Two views and a decision
 default_task: Should a bakery with 3 employees open on Sundays?
 
-# conversation: NAME        # every run goes on with this conversation
+# conversation: NAME        # every run continues this conversation
 
 agents:
   - name: optimist
@@ -45,7 +45,7 @@ agents:
     # temperature: 0.7
     # max_tokens: 2000
     # timeout_seconds: 120
-    # fallback_model_profile: NAME   # goes on with this profile where the model fails
+    # fallback_model_profile: NAME   # uses this profile if the model fails
 
   - name: sceptic
     model_profile: default
@@ -55,8 +55,8 @@ agents:
 
   - name: chair
     model_profile: default
-    depends_on: [optimist, sceptic]  # gets their answers
-    # requires: any                  # runs also where one of them failed
+    depends_on: [optimist, sceptic]  # receives their answers
+    # requires: any                  # also runs if one of them failed
     system_prompt: >-
       You decide. Begin with the decision in one sentence, then the reasons that carry it, and what would change
       your mind. At most 120 words.
@@ -65,7 +65,7 @@ agents:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A packaged ensemble, as it is written."""
+    """A packaged ensemble and its text."""
 
     name: str
     description: str
@@ -74,7 +74,7 @@ class Template:
 
 
 def templates() -> tuple[Template, ...]:
-    """Return the ensembles that come with the program, by name."""
+    """Return the packaged ensembles, by name."""
     found = []
     for path in sorted(PACKAGED.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
@@ -84,13 +84,13 @@ def templates() -> tuple[Template, ...]:
 
 
 def template(name: str) -> Template:
-    """Raises `EnsembleNotFound` with the nearest names."""
+    """Return the packaged ensemble of that name. Raises `EnsembleNotFound` with the closest names."""
     known = templates()
     for one in known:
         if one.name == name:
             return one
     raise EnsembleNotFound(
-        f"no ensemble called `{name}` comes with this release",
+        f"this release has no packaged ensemble called `{name}`",
         hint=did_you_mean(name, [one.name for one in known]) or "llm-orc library list",
     )
 
@@ -100,9 +100,9 @@ def new_ensemble(
 ) -> Path:
     """Write the file and return its path; `where` None: the project, or the working directory as a new one.
 
-    The schema is written beside it, and named in its first line: editors complete and check it by that.
+    The schema is written beside it, and named in its first line, so that editors complete and check it.
 
-    Raises `InputError` for a name that can't be one and for a file that is there (unless `force`),
+    Raises `InputError` for an invalid name and for an existing file (unless `force`),
     `EnsembleNotFound` for an unknown source, `StorageError`.
     """
     try:
@@ -111,10 +111,10 @@ def new_ensemble(
         raise InputError(f"`{name}` can't be an ensemble's name: it must be {e}") from e
     text = template(source).text if source is not None else _START
     text = _NAME_LINE.sub(lambda _: f"name: {_as_yaml(name)}", text, count=1)
-    parse_ensemble_text(text)  # what we write can be read
+    parse_ensemble_text(text)  # check that what we write can be read
     file = _folder(app, where) / f"{_file_name(name)}.yaml"
     if file.exists() and not force:
-        raise InputError(f"`{file}` is there already", hint=f"To write over it: llm-orc new {name} --force")
+        raise InputError(f"`{file}` already exists", hint=f"Replace it with `llm-orc new {name} --force`.")
     schema = file.parent.parent / _SCHEMA_FILE
     write_private(schema, schema_text("ensemble").encode())
     write_private(file, (_FOR_EDITORS + text).encode())

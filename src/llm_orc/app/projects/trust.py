@@ -1,4 +1,4 @@
-"""Trust a project: see what its files say beyond words, allow it, take it back."""
+"""Trust a project: see which values of its files need trust, allow them, withdraw the trust."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrustView:
-    """A project, whether it is trusted as its files are now, and all that they say beyond words.
+    """A project, whether its present files are trusted, and all values in them that need trust.
 
-    `parts` has what would be kept of it: for each directory the digest of its settings and of each ensemble.
+    `parts` is what would be stored: for each directory the digest of its settings and of each ensemble.
     """
 
     root: Path
@@ -34,10 +34,10 @@ class TrustView:
 
 
 def view_trust(app: App, place: Path) -> TrustView:
-    """Look at the project around a directory, or at one ensemble's file in a project.
+    """Examine the project around a directory, or one ensemble's file in a project.
 
-    Raises `SettingsError` where `place` is in no project, or the project's settings can't be read,
-    `EnsembleInvalid` where the file can't. Broken ensembles of a directory are left out: nobody can run them.
+    Raises `SettingsError` if `place` is in no project, or the project's settings can't be read,
+    `EnsembleInvalid` if the file can't. Broken ensembles of a directory are left out: they can't be run.
     """
     view = _view_file(app, place) if place.is_file() else _view_directory(app, place)
     parts = ((root, part, digest) for root, parts in view.parts.items() for part, digest in parts.items())
@@ -45,17 +45,17 @@ def view_trust(app: App, place: Path) -> TrustView:
 
 
 def trust_directory(app: App, place: Path, seen: TrustView) -> TrustView:
-    """Trust the project for what `seen` showed. Raises `SettingsError` where its files have changed since."""
+    """Trust the project for what `seen` showed. Raises `SettingsError` if its files have changed since."""
     view = view_trust(app, place)
     if view.parts != seen.parts:
-        raise SettingsError("the project's files changed while you looked", hint="llm-orc trust")
+        raise SettingsError("the project's files have changed since they were shown", hint="llm-orc trust")
     for root, parts in view.parts.items():
         app.trust.trust(root, parts)
     return view_trust(app, place)
 
 
 def distrust_directory(app: App, directory: Path) -> bool:
-    """Forget that the project is trusted; returns whether it was. The directory itself may be gone."""
+    """Withdraw the trust in the project; return whether it was trusted. The directory itself may be gone."""
     directory = directory.resolve()
     roots = [directory, *directory.parents]
     return any(app.trust.forget(root) for root in roots)
@@ -70,8 +70,8 @@ def _view_directory(app: App, directory: Path) -> TrustView:
     settings = read_guarded(app.paths, directory, around.environ, home=around.home)
     if settings is None:
         raise SettingsError(
-            f"there is no project in `{directory}`: neither it nor a folder above has a `.llm-orc` folder",
-            hint="Only projects need trust; your own files have it.",
+            f"`{directory}` is not in a project: neither it nor a folder above it has a `.llm-orc` folder",
+            hint="Only projects need trust; your own files don't.",
         )
     guarded = [*settings.values]
     parts: dict[Path, Parts] = {settings.root: {SETTINGS: settings.digest}}
@@ -92,7 +92,7 @@ def _view_file(app: App, file: Path) -> TrustView:
     places = places_of(app, file.absolute())
     if not places:
         raise SettingsError(
-            f"`{file}` is in no project: it counts as your own", hint="Only what is in a project needs trust."
+            f"`{file}` is in no project: it counts as your own", hint="Only files in a project need trust."
         )
     parts: dict[Path, Parts] = {root: {part: parsed.digest} for root, part in places}
     return TrustView(places[0][0], False, parsed.guarded, parts)

@@ -69,7 +69,7 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
         refuse_another_file(app, ensemble, name)
     refuse_untrusted(app, ensemble, name)
     if name == "last":
-        raise InputError("`last` is no name for a conversation", hint="--continue goes on with the last one.")
+        raise InputError("`last` is no name for a conversation", hint="`--continue` continues the last one.")
     when_full = options.when_full or ensemble.when_full or "error"
     return replace(
         recipe, conversation=name, remembering=remembering, when_full=when_full, keeps_turns=options.keep
@@ -158,7 +158,7 @@ def _last_of(app: App, ensemble: Ensemble) -> str:
         raise ConversationNotFound(
             f"there is no conversation with `{ensemble.name}`"
             + (f" ({ensemble.source.path})" if ensemble.source else "")
-            + " to go on with",
+            + " to continue",
             hint="Begin one with --conversation NAME.",
         )
     return newest.name

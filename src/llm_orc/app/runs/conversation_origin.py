@@ -47,12 +47,12 @@ def conversation_named(app: App, name: str) -> Conversation | None:
 
 
 def refuse_another_file(app: App, ensemble: Ensemble, name: str) -> None:
-    """A file may go on with what it began itself: what was said to another is the person's to hand over."""
+    """A file may continue a conversation that it began. A person must hand over one that another began."""
     known = conversation_named(app, name)
     if known is not None and not is_begun_by(known, ensemble):
         raise InputError(
             f"{_begun(known)}, and `{ensemble.name}` is not told what was said there",
-            hint=f"If you want that: --conversation {name}",
+            hint=f"If you want that, pass `--conversation {name}`.",
         )
 
 
@@ -65,7 +65,7 @@ def refuse_untrusted(app: App, ensemble: Ensemble, name: str) -> None:
         path = ensemble.source.path
         raise NotTrusted(
             f"{_begun(known)}, and `{ensemble.name}` ({path}) is in a directory that you have not trusted",
-            hint=f"Allow it with `{trust_command(app, path)}`, or begin another one: --conversation NAME",
+            hint=f"Allow it with `{trust_command(app, path)}`, or start another one: `--conversation NAME`.",
         )
 
 

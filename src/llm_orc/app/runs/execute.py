@@ -146,7 +146,7 @@ def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
 async def _open_record(
     runtime: Runtime, stack: AsyncExitStack, attempt: Attempt, see: Callable[[RunEvent], None]
 ) -> Recorder:
-    """Open the journal for this run alone: no other process may go on with it meanwhile."""
+    """Open the journal for this run alone: no other process may resume it meanwhile."""
     run_id, earlier = attempt.run_id, attempt.earlier
     if not stack.enter_context(exclusive(lock_of(runtime.app, run_id))):
         raise RunNotResumable(f"run `{run_id}` is going on in another process")

@@ -1,4 +1,4 @@
-"""Go on with a run that was interrupted, killed, or had failures: finished agents are not asked again."""
+"""Resume a run that was interrupted, killed, or had failures: finished agents are not asked again."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def resume_run(
         raise RunNotResumable(
             f"run `{run.row.run_id}` is a turn of a chat, which may have gone on since",
             hint="Ask again there with `/retry`:"
-            f" llm-orc chat --conversation {quote(run.recipe.conversation or '')}",
+            f" `llm-orc chat --conversation {quote(run.recipe.conversation or '')}`.",
         )
     if (changed := _changed_file(run)) is not None:
         listener.waiting(

@@ -81,7 +81,7 @@ class Runtime:
         self._http: Http
         self._authorisers: Authorisers
         self._clis: LazyClis
-        self._limiters: dict[bool, Limiters] = {}  # of rehearsals, and of all else
+        self._limiters: dict[bool, Limiters] = {}  # for rehearsals, and for everything else
         self._rehearsal: tuple[Http, Sandbox] | None = None
         self._journal: Journal | None = None
         self._cleaned_at = 0.0
@@ -129,7 +129,7 @@ class Runtime:
             return self._journal
 
     def slowed_down(self) -> tuple[SlowedDown, ...]:
-        """Return which providers are busy, so that calls of this process wait."""
+        """Return the busy providers that calls of this process wait for."""
         return tuple(slowed for limiters in self._limiters.values() for slowed in limiters.slowed_down())
 
     async def _find(self, choices: Mapping[str, tuple[ModelChoice, ...]], terms: Terms) -> ReadyRun:

@@ -86,10 +86,10 @@ async def choose_access(app: App, provider: str | None, *, allow_metered: bool) 
         names = ", ".join(dict.fromkeys(one.provider for one in found))
         raise MeteredNotAllowed(
             f"the only access here is billed per token: {names}",
-            hint=f"If you want that: llm-orc setup --yes --provider {found[0].provider}",
+            hint=f"If you want that: `llm-orc setup --yes --provider {found[0].provider}`.",
         )
     commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values())
     raise NotLoggedIn(
         "no access to a model was found on this machine",
-        hint=f"Start Ollama, log in to {commands}, or add a key: llm-orc auth add PROVIDER",
+        hint=f"Start Ollama, log in to {commands}, or add a key: `llm-orc auth add PROVIDER`.",
     )

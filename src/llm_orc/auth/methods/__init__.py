@@ -1,1 +1,1 @@
-"""The ways to get a credential, one module for each. They ask a person through `Ask`, and print nothing."""
+"""The auth methods, one module for each. They ask a person through `Ask`, and print nothing."""

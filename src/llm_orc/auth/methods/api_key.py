@@ -1,4 +1,4 @@
-"""An API key that its user brings; the caller has read it from a prompt, standard input, a file or a variable."""
+"""An API key that the user enters; the caller read it from a prompt, standard input, a file or a variable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyLogin:
-    """Checks the shape only: what a key may look like is its provider's business."""
+    """Checks only what holds for all providers' keys."""
 
     key: Secret = field(repr=False)
 
@@ -24,6 +24,6 @@ class ApiKeyLogin:
         return login_with_key(checked_key(self.key))
 
 
-def checked_key(key: Secret, where: str = "what was given", origin: str = "") -> ApiKey:
-    """Return it without the white space around it. Raises `KeyMalformed`, which does not repeat the key."""
+def checked_key(key: Secret, where: str = "the given value", origin: str = "") -> ApiKey:
+    """Return the key without surrounding whitespace. Raises `KeyMalformed`, which does not repeat it."""
     return ApiKey(checked_key_text(key.reveal(), where, origin))

@@ -1,4 +1,4 @@
-"""What every way to log in shares: how it talks to its person, and what it brings home."""
+"""What all auth methods share: how they talk to the user, and what they return."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Ask(Protocol):
-    """The person at the other end. The terminal's version is `cli/shell/prompts.py`."""
+    """Asks the user. The terminal's implementation is `cli/shell/prompts.py`."""
 
     @property
     def is_interactive(self) -> bool:
-        """Somebody can read and answer: standard input and the output are terminals."""
+        """True if someone can read and answer: standard input and the output are terminals."""
         ...
 
     def show_url(self, url: str) -> None:
-        """Show it unwrapped, on a line of its own, flushed."""
+        """Show it on a separate line, unwrapped and flushed."""
         ...
 
     def open_browser(self, url: str) -> bool:
@@ -32,21 +32,21 @@ class Ask(Protocol):
         ...
 
     async def paste(self, prompt: str) -> str:
-        """Ask for a line; cancelled when it is no longer needed. Raises `EOFError` where no line will come."""
+        """Ask for a line; cancelled when it is no longer needed. Raises `EOFError` if no line will come."""
         ...
 
     def show_device_code(self, device: DeviceCode) -> None:
-        """Show `verification_uri` and `user_code`, both, and how long they hold."""
+        """Show `verification_uri` and `user_code`, both, and how long they are valid."""
         ...
 
     def progress(self, words: str) -> None:
-        """Say what is going on, or what was wrong with an answer; one sentence."""
+        """Show the progress, or what was wrong with an answer, in one sentence."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a login brings: the credential, the scopes that were granted, and who the account is where known."""
+    """The result of a login: the credential, the granted scopes, and the account's name if known."""
 
     credential: Credential
     scopes: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Login:
 
 
 class LoginMethod(Protocol):
-    """One way to log in. However it ends, no listener, task or prompt is left behind."""
+    """One auth method. However it ends, no listener, task or prompt is left behind."""
 
     async def log_in(self, ask: Ask) -> Login:
         """Raises `LoginFailed`."""
@@ -62,7 +62,7 @@ class LoginMethod(Protocol):
 
 
 def login_with_token(client: OAuthClient, token: TokenResponse) -> Login:
-    """Scopes that the answer leaves out are those that were asked for (RFC 6749 §5.1)."""
+    """Build the result; scopes that the answer omits are the requested ones (RFC 6749 §5.1)."""
     scopes = client.scopes if token.scopes is None else token.scopes
     credential = OAuthToken(
         access_token=token.access_token,
@@ -81,15 +81,15 @@ def login_with_key(credential: ApiKey, label: str = "") -> Login:
 
 
 def failed_at_token_endpoint(error: TokenEndpointError, provider: str) -> LoginFailed:
-    """Translate what the server said to a person who is signing in."""
+    """Turn the server's error into one for a person who is signing in."""
     hint = error.hint or _HINTS[error.failure].format(provider=provider)
     return LoginFailed(error.message, hint=hint, error=error.error or error.failure)
 
 
 _HINTS = {
-    Failure.PERMANENT: "The code was used, too old, or not for us. Sign in again.",
+    Failure.PERMANENT: "The code was already used, expired, or issued to another client. Sign in again.",
     Failure.REJECTED: "Check the client id, scopes and redirect under `providers.{provider}.oauth`.",
     Failure.TRANSIENT: "Check the network and the endpoint's address, then sign in again.",
     Failure.COOLDOWN: "Wait a moment, then sign in again.",
-    Failure.AMBIGUOUS: "The code may be spent. Sign in again.",
+    Failure.AMBIGUOUS: "The code may be used up. Sign in again.",
 }

@@ -34,7 +34,7 @@ _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 
 @dataclass(frozen=True, slots=True)
 class BrowserChances:
-    """`may_open`: try to open one. `offers_paste`: its return may not reach us, so ask for a paste at once."""
+    """`may_open`: try to open one. `offers_paste`: its redirect may not reach us, so ask for a paste at once."""
 
     may_open: bool
     offers_paste: bool
@@ -53,7 +53,7 @@ def browser_chances(
     if named:
         if all(is_console_browser(entry) for entry in named):
             return BrowserChances(False, True, f"`{named[0]}` (from `BROWSER`) can't show the sign-in page")
-        # Somebody chose it, so it works from here: editors set it to reach the browser of the user's own machine.
+        # It was chosen, so it works from here: editors set it to reach the browser on the user's own machine.
         return BrowserChances(True, bool(away), away)
     if away:
         return BrowserChances(False, True, away)
@@ -82,5 +82,5 @@ def _on_unix(environ: Mapping[str, str], which: Callable[[str], str | None]) -> 
         return BrowserChances(False, True, "there is no graphical display")
     if not any(which(opener) for opener in _OPENERS):
         return BrowserChances(False, True, "no browser was found")
-    # In WSL the browser is Windows' own, and whether its loopback reaches ours depends on the network mode.
+    # In WSL the browser is that of Windows; whether its loopback reaches ours depends on the network mode.
     return BrowserChances(True, is_wsl)

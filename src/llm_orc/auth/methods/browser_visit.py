@@ -1,4 +1,4 @@
-"""One visit of a person to a sign-in page: it opens, and the answer comes back by itself or is pasted."""
+"""One visit to a sign-in page: it opens, and the answer comes back by redirect or is pasted."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from llm_orc.auth.methods.base import Ask
 
 LIMIT_S = 600.0  # for a whole sign-in: as long as a code may live (RFC 6749 §4.1.2)
-_PASTE_AFTER_S = 15.0  # where a browser has opened, its return is the rule and the paste the exception
+_PASTE_AFTER_S = 15.0  # if a browser has opened, the redirect is the rule and the paste the exception
 _TO_OPEN_S = 10.0
-_PASTE_PROMPT = "Or paste here the code, or the whole address of the page that the browser ends on: "
-_PASTE_ONLY_PROMPT = "Paste here the code that the page shows, or the whole address of the page: "
+_PASTE_PROMPT = "Or paste the code here, or the whole address of the page on which the browser ends: "
+_PASTE_ONLY_PROMPT = "Paste the code that the page shows here, or the whole address of the page: "
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Attempt(Protocol[T_co]):
-    """One sign-in at one server: where the person goes, and how what comes back is read."""
+    """One sign-in at one server: the address to open, and how the answer is read."""
 
     @property
     def url(self) -> str: ...
@@ -52,7 +52,7 @@ class Attempt(Protocol[T_co]):
 class VisitOptions:
     """How a visit goes. Times in seconds.
 
-    `no_browser`: only show the URL, and wait for the callback even where nobody can answer.
+    `no_browser`: only show the URL, and wait for the callback even without a terminal.
     """
 
     provider: str
@@ -65,10 +65,10 @@ class VisitOptions:
 
 @dataclass(frozen=True, slots=True)
 class BrowserVisit(Generic[T]):
-    """`begin` makes an attempt for a redirect URI; `redeem` exchanges what it brought.
+    """`begin` starts an attempt for a redirect URI; `redeem` exchanges its result.
 
-    `redirect_uri` is one that the server insists on: for loopback (any port where it names none), or with
-    `is_hosted` a page of the provider's that shows the code.
+    `redirect_uri` is one that the server requires: for loopback (any port if it names none), or with `is_hosted` a
+    page of the provider that shows the code.
     """
 
     options: VisitOptions
@@ -86,8 +86,8 @@ class BrowserVisit(Generic[T]):
                 return await self._make(ask)
         except TimeoutError:
             raise LoginFailed(
-                f"The sign-in at provider `{self.options.provider}` was not finished within "
-                f"{self.options.limit_s / 60:.3g} minutes.",
+                f"the sign-in at provider `{self.options.provider}` was not finished within "
+                f"{self.options.limit_s / 60:.3g} minutes",
                 hint="Sign in again.",
                 error="timed_out",
             ) from None
@@ -111,9 +111,9 @@ class BrowserVisit(Generic[T]):
             return login
 
     def _unheard_uri(self) -> str:
-        """The page that shows the code; or an address where nobody listens, so that the browser's own line does.
+        """Return the page that shows the code; or an address without a listener, so that the address bar shows it.
 
-        Any loopback port is allowed (RFC 8252 §7.3), and whoever has this one can't use the code (RFC 7636).
+        Any loopback port is allowed (RFC 8252 §7.3), and a program on this one can't use the code (RFC 7636).
         """
         uri = self.redirect_uri or f"http://127.0.0.1{self.path}"
         parts = urlsplit(uri)
@@ -127,12 +127,12 @@ class BrowserVisit(Generic[T]):
         except CannotListen as e:
             if not ask.is_interactive:
                 raise LoginFailed(
-                    f"The sign-in at provider `{self.options.provider}` can't wait for the browser: {e.reason}.",
+                    f"the sign-in at provider `{self.options.provider}` can't wait for the browser: {e.reason}",
                     hint="Run it in a terminal, where the code can be pasted.",
                     error="cannot_listen",
                 ) from None
             ask.progress(
-                f"llm-orc can't wait for the browser ({e.reason}). Sign in all the same: the browser ends on a "
+                f"llm-orc can't wait for the browser ({e.reason}). Sign in anyway: the browser ends on a "
                 "page that can't be found; copy its whole address."
             )
             return None
@@ -155,11 +155,11 @@ class BrowserVisit(Generic[T]):
             return False
         chances = self.options.browser
         if not chances.may_open:
-            ask.progress(f"No browser was opened: {chances.reason}. Open the address above in yours.")
+            ask.progress(f"No browser was opened: {chances.reason}. Open the address above in your browser.")
             return False
         has_opened = await open_in_time(ask, url)
         if not has_opened:
-            ask.progress("No browser opened. Open the address above in yours.")
+            ask.progress("No browser opened. Open the address above in your browser.")
         return has_opened
 
     async def _await_answer(
@@ -192,7 +192,7 @@ class BrowserVisit(Generic[T]):
 
 
 async def open_in_time(ask: Ask, url: str) -> bool:
-    """Open the browser; one that does not say in time that it did is taken for one that did not."""
+    """Open the browser; without a confirmation in time, it counts as not opened."""
     try:
         async with asyncio.timeout(_TO_OPEN_S):
             return await asyncio.to_thread(ask.open_browser, url)
@@ -201,7 +201,7 @@ async def open_in_time(ask: Ask, url: str) -> bool:
 
 
 async def _first(*ways: Coroutine[None, None, T]) -> T:
-    """Return the result, or raise the error, of the way that ends first; the others are cancelled."""
+    """Return the result, or raise the error, of the task that ends first; the others are cancelled."""
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -213,12 +213,12 @@ async def _first(*ways: Coroutine[None, None, T]) -> T:
 
 
 def check_somebody_is_here(ask: Ask, options: VisitOptions, *, can_wait: bool, flags: str = "") -> None:
-    """Raise `LoginFailed` where a sign-in would wait for somebody who isn't there; `flags` go into its hint."""
+    """Raise `LoginFailed` if a sign-in would wait for input without a terminal; `flags` go into its hint."""
     if ask.is_interactive or (options.no_browser and can_wait):
         return
     command = f"llm-orc auth add {options.provider} --method oauth{flags}"
     raise LoginFailed(
-        f"Signing in at provider `{options.provider}` needs a person, and this is not a terminal.",
-        hint=f"{command} --no-browser" if can_wait else f"Run it in a terminal: {command}",
+        f"signing in at provider `{options.provider}` needs a terminal, and there is none",
+        hint=f"{command} --no-browser" if can_wait else f"Run it in a terminal: `{command}`.",
         error="needs_interaction",
     )

@@ -1,4 +1,4 @@
-"""Sign in through the browser: authorisation code and PKCE (RFC 8252), by callback or paste."""
+"""Sign in through the browser: authorisation code with PKCE (RFC 8252), by callback or paste."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BrowserLogin:
         client = await resolve(self.client, self.transport)
         if problem := _redirect_problem(client):
             raise LoginFailed(
-                f"The `redirect_uri` of provider `{client.provider}` can't be used: {problem}.",
+                f"the `redirect_uri` of provider `{client.provider}` can't be used: {problem}",
                 hint=f"Set `providers.{client.provider}.oauth.redirect_uri`, as the client is registered.",
                 error="not_configured",
             )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeviceLogin:
-    """One sign-in by device code. The code is always shown, whatever opens by itself."""
+    """One sign-in by device code. The code is always shown, even if a browser opens."""
 
     client: OAuthClient
     transport: Transport

@@ -1,4 +1,4 @@
-"""OpenRouter's sign-in: PKCE like OAuth's, but no client id, no `state`, and an API key at its end.
+"""OpenRouter's sign-in: PKCE as in OAuth, but without client id and `state`, and the result is an API key.
 
 https://openrouter.ai/docs/guides/overview/auth/oauth.md
 """
@@ -43,7 +43,7 @@ class OpenRouterCode:
 
 @dataclass(frozen=True, slots=True)
 class OpenRouterLogin:
-    """`client` gives the addresses: `authorization_endpoint` for the page, `token_endpoint` for the key."""
+    """`client` has the addresses: `authorization_endpoint` for the page, `token_endpoint` for the key."""
 
     client: OAuthClient
     transport: Transport
@@ -100,13 +100,13 @@ class OpenRouterAttempt:
         )
 
     def accept_query(self, query: str) -> OpenRouterCode:
-        """The listener has compared the path with its nonce."""
+        """The listener has already compared the path with its nonce."""
         if len(query) > _LONGEST_RESPONSE:
             raise self._not_ours()
         fields = parse_qs(query)
         if error := fields.get("error"):
             raise LoginFailed(
-                f"`{self._provider}` did not sign you in: `{shown(error[0], {})}`.",
+                f"`{self._provider}` did not sign you in: `{shown(error[0], {})}`",
                 hint="Sign in again.",
                 error=shown(error[0], {}),
             )
@@ -131,7 +131,7 @@ class OpenRouterAttempt:
 
     def _not_ours(self) -> NotOurs:
         return NotOurs(
-            f"What came back for `{self._provider}` does not belong to this sign-in; it was ignored.",
+            f"the answer for `{self._provider}` does not belong to this sign-in and was ignored",
             hint="Use the page that this sign-in opened.",
             error="state_mismatch",
         )
@@ -142,12 +142,12 @@ def _key(answer: Answer, sent: Params, provider: str, now: float) -> ApiKey:
     key = body.get("key") if body is not None and 200 <= answer.status < 300 else None
     if isinstance(key, str):
         try:
-            return checked_key(Secret(key), f"what `{provider}` gave")
+            return checked_key(Secret(key), f"the key from `{provider}`")
         except KeyMalformed as e:
-            raise LoginFailed(f"{e.message}.", hint="Sign in again.", error="bad_key") from None
+            raise LoginFailed(f"{e.message}", hint="Sign in again.", error="bad_key") from None
     if answer.status == 403:
         raise TokenEndpointError(
-            f"`{provider}` did not take the code (status 403): it is used, too old, or not for this sign-in.",
+            f"`{provider}` did not accept the code (status 403): it is used, expired, or of another sign-in",
             failure=Failure.PERMANENT,
             error="invalid_grant",
             status=403,

@@ -1,4 +1,4 @@
-"""Exchange a code although the server is busy: the same code goes again, because a new one needs the person."""
+"""Exchange a code although the server is busy: the same code is sent again, because a new one needs the user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def retry_exchange(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]],
 ) -> T:
-    """Try again after 429, 5xx and where nothing was sent, as long as the code may live; else raise at once."""
+    """Retry after 429, 5xx and if nothing was sent, as long as the code may be valid; otherwise raise at once."""
     give_up_at = clock() + _CODE_LIFETIME_S
     wait_s = _FIRST_WAIT_S
     while True:
@@ -36,6 +36,6 @@ async def retry_exchange(
             is_worth_it = e.failure is Failure.COOLDOWN or not e.was_sent
             if not is_worth_it or clock() + delay_s >= give_up_at:
                 raise
-            ask.progress(f"{e.message} Trying again in {delay_s:.0f} s.")
+            ask.progress(f"{e.message}. Trying again in {delay_s:.0f} s.")
         await sleep(delay_s)
         wait_s = min(wait_s * 2, _LONGEST_WAIT_S)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.oauth.client import OAuthClient
 
 _STATE_BYTES = 32
-_LONGEST_RESPONSE = 8192  # characters of a query or of what was pasted
+_LONGEST_RESPONSE = 8192  # characters of a query or of pasted text
 
 
 class NotOurs(LoginFailed):
@@ -28,7 +28,7 @@ class NotOurs(LoginFailed):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """A code, and what must go along with it to the token endpoint."""
+    """A code, and what is sent with it to the token endpoint."""
 
     code: Secret
     verifier: Secret
@@ -39,7 +39,7 @@ class AuthorizationCode:
 class AuthorizationAttempt:
     """One sign-in at one server: its `url`, and the one response that it accepts.
 
-    State and verifier are new for each attempt (RFC 7636 §7.1), and the state is good for one response.
+    State and verifier are new for each attempt (RFC 7636 §7.1), and the state is valid for one response.
     """
 
     def __init__(
@@ -56,15 +56,16 @@ class AuthorizationAttempt:
         self.url = self._authorize_url()
 
     def accept_query(self, query: str) -> AuthorizationCode:
-        """Read the query of a redirect. Raises `NotOurs`, or `LoginFailed` where the server said no."""
+        """Read the query of a redirect. Raises `NotOurs`, or `LoginFailed` if the server refused."""
         if len(query) > _LONGEST_RESPONSE:
             raise self._not_ours("is too long", "too_long")
         return self._accept(_fields(query))
 
     def accept_pasted(self, text: str) -> AuthorizationCode:
-        """Read what a person pasted: the whole redirect URL, `code#state`, or the code alone.
+        """Read pasted text: the whole redirect URL, `code#state`, or the code alone.
 
-        A code alone has no state: PKCE, and that it is typed here, tie it to this attempt (RFC 9700 §2.1.1).
+        A code alone has no state: PKCE, and the fact that it is entered here, tie it to this attempt
+        (RFC 9700 §2.1.1).
         """
         text = "".join(text.split())  # a terminal may have wrapped it
         if not text or len(text) > _LONGEST_RESPONSE:
@@ -78,39 +79,39 @@ class AuthorizationAttempt:
         return self._accept(fields)
 
     def _accept(self, fields: dict[str, str]) -> AuthorizationCode:
-        # The state comes first: without it nothing else in the response can be believed, an error least of all.
+        # The state is checked first: without it nothing in the response can be trusted, not even an error.
         state = fields.get("state", "")
         if not secrets.compare_digest(state.encode(), self._state.reveal().encode()):
             problem = "belongs to another sign-in (its `state` is not ours)" if state else "has no `state`"
             raise self._not_ours(problem, "state_mismatch")
         if self._is_used:
-            raise self._not_ours("was used before", "state_reused")
+            raise self._not_ours("was already used", "state_reused")
         self._is_used = True
         self._check_issuer(fields.get("iss"))
         if error := fields.get("error"):
             raise self._refused(error, fields.get("error_description", ""))
         if not (code := fields.get("code")):
             raise LoginFailed(
-                f"The sign-in page of provider `{self._client.provider}` sent neither a code nor an error.",
+                f"the sign-in page of provider `{self._client.provider}` sent neither a code nor an error",
                 hint="Sign in again.",
                 error="no_code",
             )
         return AuthorizationCode(Secret(code), self._pkce.verifier, self.redirect_uri, self._state)
 
     def _check_issuer(self, iss: str | None) -> None:
-        """RFC 9207 §2.4: `iss` is exactly the issuer we asked, and there where the server promised to send it."""
+        """Check RFC 9207 §2.4: `iss` is exactly our issuer, and present if the server promised to send it."""
         provider, expected = self._client.provider, self._client.issuer
         if iss is None:
             if self._client.requires_iss:
                 raise LoginFailed(
-                    f"The sign-in response of provider `{provider}` does not say which server it is from (`iss`).",
+                    f"the sign-in response of provider `{provider}` does not say which server it is from (`iss`)",
                     hint="Sign in again; if you pasted a code, paste the whole address of the page it is on.",
                     error="iss_missing",
                 )
         elif expected is not None and iss != expected:
             raise LoginFailed(
-                f"The sign-in response is from `{shown(iss, {})}`, not from `{expected}`, where provider "
-                f"`{provider}` signs in. It was not used.",
+                f"the sign-in response is from `{shown(iss, {})}`, not from `{expected}`, where provider "
+                f"`{provider}` signs in, so it was not used",
                 hint="Sign in again, and only on the page that opens.",
                 error="iss_mismatch",
             )
@@ -120,19 +121,19 @@ class AuthorizationAttempt:
         said = f"`{error}` ({words})" if words else f"`{error}`"
         if error == "access_denied":
             return LoginFailed(
-                f"The sign-in at provider `{self._client.provider}` was declined: {said}.",
+                f"the sign-in at provider `{self._client.provider}` was declined: {said}",
                 hint="Sign in again and allow it.",
                 error=error,
             )
         return LoginFailed(
-            f"The sign-in page of provider `{self._client.provider}` answered {said}.",
+            f"the sign-in page of provider `{self._client.provider}` answered {said}",
             hint="Try again later." if error in {"server_error", "temporarily_unavailable"} else None,
             error=error,
         )
 
     def _not_ours(self, problem: str, error: str) -> NotOurs:
         return NotOurs(
-            f"What came back for provider `{self._client.provider}` {problem}; it was ignored.",
+            f"the answer for provider `{self._client.provider}` {problem} and was ignored",
             hint="Use the page that this sign-in opened.",
             error=error,
         )
@@ -158,7 +159,7 @@ class AuthorizationAttempt:
 
 
 def with_query(url: str, params: dict[str, str]) -> str:
-    """Add to a URL that may have a query of its own, which is kept (RFC 6749 §3.1)."""
+    """Add parameters to a URL and keep its own query (RFC 6749 §3.1)."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params)}"
 
 
@@ -170,7 +171,7 @@ def _query_of(url: str) -> str:
 
 
 def _fields(query: str) -> dict[str, str]:
-    """Parameters that appear once; one that is repeated is as good as missing (RFC 6749 §3.1)."""
+    """Return the parameters that appear once; a repeated one counts as missing (RFC 6749 §3.1)."""
     pairs = parse_qsl(query, keep_blank_values=False, max_num_fields=None)
     names = [name for name, _ in pairs]
     return {name: value for name, value in pairs if names.count(name) == 1}

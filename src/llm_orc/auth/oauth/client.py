@@ -1,4 +1,4 @@
-"""A provider's OAuth as data, with the names of RFC 8414 and RFC 7591."""
+"""A provider's OAuth settings, with the names of RFC 8414 and RFC 7591."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a person must know before choosing this way in, from the provider's own terms."""
+    """What a person must know before choosing this auth method, from the provider's own terms."""
 
     text: str
     link: str
-    date: str  # ISO 8601, when the link said so
+    date: str  # ISO 8601, the date of that statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Device authorisation (RFC 8628): a person signs in on any device while we ask whether they have."""
+"""Device authorisation (RFC 8628): the user signs in on any device while we poll."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LIMIT_S = 30.0
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_INTERVAL_S = 5.0  # where the server names none (§3.2), and what each `slow_down` adds (§3.5)
+_INTERVAL_S = 5.0  # if the server names none (§3.2), and the increase for each `slow_down` (§3.5)
 _SHORTEST_INTERVAL_S, _LONGEST_INTERVAL_S = 1.0, 120.0
 _LONGEST_LIFETIME_S = 3600.0
 _USER_CODE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?")
@@ -39,7 +39,7 @@ _USER_CODE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?")
 
 @dataclass(frozen=True, slots=True)
 class DeviceCode:
-    """§3.2. Show `verification_uri` and `user_code` always, even where the complete URI is opened (§3.3.1)."""
+    """§3.2. Always show `verification_uri` and `user_code`, even if the complete URI is opened (§3.3.1)."""
 
     device_code: Secret
     user_code: str
@@ -53,7 +53,7 @@ class DeviceCode:
 async def request_device_code(
     client: OAuthClient, transport: Transport, *, clock: Callable[[], float] = time.time
 ) -> DeviceCode:
-    """Begin (§3.1). Raises `LoginFailed`, and `TokenEndpointError` where the server says no."""
+    """Request a code (§3.1). Raises `LoginFailed`, and `TokenEndpointError` if the server refuses."""
     url = checked(client.device_authorization_endpoint, "device_authorization_endpoint", client.provider)
     params: dict[str, str | Secret] = {"client_id": client_id_of(client)}
     if client.scopes:
@@ -62,7 +62,7 @@ async def request_device_code(
         answer = await post(transport, url, params, limit_s=LIMIT_S)
     except TransportError as e:
         raise LoginFailed(
-            f"The sign-in server of provider `{client.provider}` can't be reached: {shown(e.reason, params)}.",
+            f"the sign-in server of provider `{client.provider}` can't be reached: {shown(e.reason, params)}",
             hint="Check the network, then sign in again.",
             error="unreachable",
         ) from None
@@ -80,7 +80,7 @@ async def poll_for_token(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> TokenResponse:
-    """Ask until the person has decided or the code has run out (§3.4, §3.5). Raises `LoginFailed`."""
+    """Poll until the user has decided or the code has expired (§3.4, §3.5). Raises `LoginFailed`."""
     params: dict[str, str | Secret] = {
         "grant_type": _GRANT,
         "device_code": device.device_code,
@@ -99,7 +99,7 @@ async def poll_for_token(
 
 
 def _next_interval_s(answer: TokenEndpointError, interval_s: float, provider: str) -> float:
-    """How long to wait before asking again; raises where asking again is of no use."""
+    """Return the time until the next poll; raises if polling again is useless."""
     match answer.error:
         case "authorization_pending":
             return interval_s
@@ -109,7 +109,7 @@ def _next_interval_s(answer: TokenEndpointError, interval_s: float, provider: st
             raise _expired(provider) from None
         case "access_denied":
             raise LoginFailed(
-                f"The sign-in at provider `{provider}` was declined.",
+                f"the sign-in at provider `{provider}` was declined",
                 hint="Sign in again and allow it.",
                 error="access_denied",
             ) from None
@@ -117,13 +117,13 @@ def _next_interval_s(answer: TokenEndpointError, interval_s: float, provider: st
             pass
     if answer.failure in {Failure.PERMANENT, Failure.REJECTED}:
         raise answer
-    # No answer, or a server in trouble: ask less often, as §3.5 demands for time-outs.
+    # No answer, or a failing server: poll less often, as §3.5 requires for timeouts.
     return max(interval_s, min(interval_s * 2, _LONGEST_INTERVAL_S))
 
 
 def _expired(provider: str) -> LoginFailed:
     return LoginFailed(
-        f"The code for provider `{provider}` ran out before the sign-in was finished.",
+        f"the code for provider `{provider}` expired before the sign-in was finished",
         hint="Sign in again for a new code.",
         error="expired_token",
     )
@@ -131,7 +131,7 @@ def _expired(provider: str) -> LoginFailed:
 
 def _device_code(body: Mapping[str, Any], answer: Answer, provider: str, now: float) -> DeviceCode:
     device_code, user_code = body.get("device_code"), body.get("user_code")
-    # `verification_url` is the name of early drafts, which a few servers kept.
+    # `verification_url` is the name in early drafts, which a few servers still use.
     uri = body.get("verification_uri") or body.get("verification_url")
     if not isinstance(device_code, str) or not is_token(device_code):
         _unusable(provider, f"it has no `device_code` (status {answer.status})")
@@ -165,7 +165,7 @@ def _seconds(value: object, default: float, longest: float) -> float:
 
 def _unusable(provider: str, what: str) -> NoReturn:
     raise LoginFailed(
-        f"The answer of provider `{provider}` to the start of a device sign-in can't be used: {what}.",
+        f"the answer of provider `{provider}` to the start of a device sign-in can't be used: {what}",
         hint="Sign in through the browser instead, without `--device`.",
         error="unreadable",
     )

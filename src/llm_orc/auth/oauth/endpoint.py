@@ -1,6 +1,6 @@
-"""One request to an authorisation server's endpoint: how it is sent, and how what comes back is read.
+"""One request to an authorisation server's endpoint: how it is sent, and how the answer is read.
 
-Used by the modules of the RFCs beside it. Nothing here names a secret that was sent, even if the server does.
+Used by the modules of the RFCs beside it. No message shows a secret that was sent, even if the server does.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 Params = Mapping[str, str | Secret]
 
-_LONGEST_WORDS = 200  # characters of a server's own words that are shown
+_LONGEST_WORDS = 200  # characters of a server's own text that are shown
 LARGEST_BODY = 2**20
-"""Bytes that any answer of an authorisation server may have; a token response has a few thousand."""
+"""The most bytes of an answer; a token response has a few thousand."""
 
 _SHORTEST_SECRET = 6  # characters; hiding shorter ones would mangle ordinary words
 _SECRET_PARAM = re.compile(r"secret|password")  # names of parameters that settings add
 _LONGEST_WAIT_S = 86_400.0
 _TOKEN = re.compile(
     r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?"
-)  # VSCHAR (RFC 6749, appendix A), no blank at its ends
+)  # VSCHAR (RFC 6749, appendix A), no space at its ends
 _LONGEST_TOKEN = 2**16
 _ERROR_CODE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,80}")  # RFC 6749 §5.2
 
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """What the server says went wrong, fit to be shown: the OAuth `error` code, and its own words."""
+    """The server's error, ready to be shown: the OAuth `error` code, and its own text."""
 
     error: str
     words: str = ""
@@ -51,18 +51,18 @@ class ServerError:
 
 
 def checked(url: str | None, name: str, provider: str) -> str:
-    """Return the endpoint `name`. Raises `LoginFailed` where it is not configured or not safe to use."""
+    """Return the endpoint `name`. Raises `LoginFailed` if it is not configured or not safe to use."""
     setting = f"providers.{provider}.oauth.{name}"
     if not url:
         raise LoginFailed(
-            f"Provider `{provider}` has no `{name}`.",
+            f"provider `{provider}` has no `{name}`",
             hint=f"Set `{setting}`, or `providers.{provider}.oauth.issuer` if the server describes itself.",
             error="not_configured",
         )
     if problem := problem_of(url):
-        address = one_line(url.rpartition("@")[2])  # what stands before an @ may be a password
+        address = one_line(url.rpartition("@")[2])  # what precedes an @ may be a password
         raise LoginFailed(
-            f"The `{name}` of provider `{provider}`, `{address}`, can't be used: {problem}.",
+            f"the `{name}` of provider `{provider}`, `{address}`, can't be used: {problem}",
             hint=f"Set `{setting}` to an address that starts with `https://`.",
             error="not_configured",
         )
@@ -88,7 +88,7 @@ async def post(
 
 
 def json_object(answer: Answer) -> dict[str, Any] | None:
-    """Return the body where it is a JSON object; None for anything else, such as a proxy's page."""
+    """Return the body if it is a JSON object; None for anything else, such as a proxy's page."""
     if "html" in answer.headers.get("content-type", "").lower():
         return None
     try:
@@ -99,7 +99,7 @@ def json_object(answer: Answer) -> dict[str, Any] | None:
 
 
 def is_token(value: object) -> bool:
-    """Can it stand in a header or a form as it is? What can't is never kept."""
+    """Can it be used unchanged in a header or a form? What can't is never stored."""
     return isinstance(value, str) and len(value) <= _LONGEST_TOKEN and _TOKEN.fullmatch(value) is not None
 
 
@@ -119,17 +119,17 @@ def server_error(body: Mapping[str, Any] | None, sent: Params) -> ServerError | 
 
 
 def shown(words: str, sent: Params) -> str:
-    """Make a server's words fit for a message: one short line, without any secret that it was sent."""
+    """Make a server's text fit for a message: one short line, without any secret that was sent."""
     for name, value in sent.items():
         secret = value.reveal() if isinstance(value, Secret) else value if _SECRET_PARAM.search(name) else ""
         remember(secret)
         if len(secret) >= _SHORTEST_SECRET:
-            words = words.replace(secret, MASK)  # also where it might be a common word
+            words = words.replace(secret, MASK)  # even if it might be a common word
     return one_line(hide_in_error(words), _LONGEST_WORDS)
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait (RFC 9110 §10.2.3), at most a day; None where the server does not say."""
+    """Return the seconds to wait (RFC 9110 §10.2.3), at most a day; None if the server does not say."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), _LONGEST_WAIT_S)

@@ -1,4 +1,4 @@
-"""The loopback redirect (RFC 8252 §7.3): a listener for one browser's return, open only while a sign-in waits."""
+"""The loopback redirect (RFC 8252 §7.3): a listener for one redirect, open only while a sign-in waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LARGEST_HEAD = 16 * 1024  # bytes of request line and headers
 _MOST_CONNECTIONS = 32
 _TO_ASK_S = 10.0  # for a browser to send its request
-_TO_ANSWER_S = 20.0  # that a browser waits for the end before it is told to look at the terminal
+_TO_ANSWER_S = 20.0  # how long a browser waits for the result before it is sent to the terminal
 _TO_CLOSE_S = 2.0
 _TURNS_TO_HAND_OVER = 4
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class CannotListen(Exception):
-    """No port could be opened; `reason` is why. A pasted code is the way left."""
+    """No port could be opened; `reason` says why. A pasted code still works."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -37,12 +37,11 @@ class CannotListen(Exception):
 
 
 class Loopback(Generic[T]):
-    """Listens inside `async with`, and waits for the one callback that `accept` takes.
+    """Listens inside `async with`, and waits for the one callback that `accept` accepts.
 
-    `port` 0 lets the system choose one (§7.3). Of `hosts` the first that can be bound counts; `name` is what the
-    redirect URI calls it, where a server knows only `localhost`. The page is written when the caller says how the
-    sign-in went, with `tell_worked` or `tell_failed`, and on leaving at the latest. Entering raises
-    `CannotListen`.
+    `port` 0 lets the system choose one (§7.3). The first of `hosts` that can be bound is used; `name` is its name
+    in the redirect URI, for servers that only accept `localhost`. The page is sent when the caller reports the
+    result with `tell_worked` or `tell_failed`, or at the latest on exit. Entering raises `CannotListen`.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Loopback(Generic[T]):
         self._accept: Callable[[str], T] | None = None
         self._server: asyncio.Server | None = None
         self._visits: set[asyncio.Task[None]] = set()
-        self._asked: set[asyncio.Task[None]] = set()  # those that await an answer, or read it
+        self._asked: set[asyncio.Task[None]] = set()  # connections that wait for an answer, or read it
         self._netloc = ""
         self._is_closing = False
 
@@ -93,11 +92,11 @@ class Loopback(Generic[T]):
         assert self._server is not None
         self._is_closing = True
         try:
-            # asyncio loses a connection that it has accepted but not handed over when its server closes.
+            # When its server closes, asyncio loses a connection that it has accepted but not passed on.
             for _ in range(_TURNS_TO_HAND_OVER):
                 await asyncio.sleep(0)
             self._server.close()
-            # The page still goes out, but nobody can hold us up by not reading it.
+            # The page is still sent, but a reader that doesn't read it can't delay us.
             if self._asked:
                 await asyncio.wait(self._asked, timeout=_TO_CLOSE_S)
         finally:
@@ -115,14 +114,14 @@ class Loopback(Generic[T]):
         return f"http://{self._netloc}{self._path}"
 
     def expect(self, accept: Callable[[str], T]) -> None:
-        """Say what is awaited, before the browser is opened: it may be back before it is said to be open.
+        """Set what is awaited, before the browser is opened: the redirect may arrive before that call returns.
 
-        `accept` raises `NotOurs` for what should be ignored, and any other `LoginFailed` to end the waiting.
+        `accept` raises `NotOurs` for what should be ignored, and any other `LoginFailed` to end the wait.
         """
         self._accept = accept
 
     async def callback(self, accept: Callable[[str], T]) -> T:
-        """Wait for a request whose query `accept` takes (see `expect`), and return what it made of it."""
+        """Wait for a request whose query `accept` accepts (see `expect`), and return its result."""
         self.expect(accept)
         await asyncio.wait([self._arrived])
         return self._arrived.result()
@@ -145,7 +144,7 @@ class Loopback(Generic[T]):
             if len(self._visits) <= _MOST_CONNECTIONS and not self._is_closing:
                 answer = await self._answer_to(reader, visit)
                 await _send(answer, reader, writer)
-        # What a visitor does, or that we stop, is no error of the sign-in; the task ends here either way.
+        # A visitor's behavior, or our stopping, is no error of the sign-in; the task ends here either way.
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
@@ -167,7 +166,8 @@ class Loopback(Generic[T]):
     async def _answer(self, head: bytes) -> Page:
         method, target, host = _read_head(head)
         if not method or host.lower() != self._netloc.lower():
-            # Not our name: a web page whose own name was made to lead here (DNS rebinding), or no HTTP.
+            # Another host name: a web page whose name was made to resolve to this machine (DNS rebinding), or no
+            # HTTP.
             return page.elsewhere(400, "Bad Request")
         path, _, query = target.partition("?")
         if path != self._path:
@@ -185,9 +185,9 @@ class Loopback(Generic[T]):
             return page.ignored(e.message)
         except LoginFailed as e:
             self._arrived.set_exception(e)
-            self._arrived.exception()  # seen, even if a pasted code has won meanwhile
+            self._arrived.exception()  # received, even if a pasted code was faster
             return page.failed(e.message)
-        # The browser waits, so that its page can say how the exchange of the code went.
+        # The browser waits, so that its page can show the result of the exchange.
         await asyncio.wait([self._ending], timeout=self._to_answer_s)
         return self._ending.result() if self._ending.done() else page.received()
 
@@ -196,7 +196,7 @@ async def _send(answer: Page, reader: asyncio.StreamReader, writer: asyncio.Stre
     writer.write(answer.as_bytes())
     await writer.drain()
     writer.write_eof()
-    # To close with bytes unread would take the page back (RFC 9112 §9.6): read on until the browser closes.
+    # Closing with unread bytes would discard the page (RFC 9112 §9.6): read until the browser closes.
     with suppress(TimeoutError):
         async with asyncio.timeout(_TO_CLOSE_S):
             while await reader.read(_LARGEST_HEAD):
@@ -204,7 +204,7 @@ async def _send(answer: Page, reader: asyncio.StreamReader, writer: asyncio.Stre
 
 
 def _read_head(head: bytes) -> tuple[str, str, str]:
-    """Return method, target and host; an empty method where this is no HTTP/1 request, or names two hosts."""
+    """Return method, target and host; an empty method if this is no HTTP/1 request, or names two hosts."""
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     hosts = [value.strip() for name, _, value in (line.partition(":") for line in lines) if name.lower() == "host"]

@@ -27,10 +27,10 @@ _ENDPOINTS = (
 
 
 async def resolve(client: OAuthClient, transport: Transport, needs: Collection[str] = _ENDPOINTS) -> OAuthClient:
-    """Fill in the endpoints that are not configured. What is configured stands.
+    """Fill in the endpoints that are not configured. Configured ones stay.
 
-    Asks nobody where all that the caller `needs` is configured. Raises `LoginFailed` where the metadata can't be
-    had or trusted.
+    Sends no request if everything that the caller `needs` is configured. Raises `LoginFailed` if the metadata
+    can't be fetched or trusted.
     """
     if client.issuer is None or all(getattr(client, name) is not None for name in needs):
         return client
@@ -50,7 +50,7 @@ async def resolve(client: OAuthClient, transport: Transport, needs: Collection[s
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:
-    """Where to ask, in order: well-known before the issuer's path (RFC 8414 §3.1), or after it (OpenID §4.1)."""
+    """Return the URLs to try: well-known before the issuer's path (RFC 8414 §3.1), or after it (OpenID §4.1)."""
     parts = urlsplit(issuer)
     path = parts.path.rstrip("/")
     origin = f"{parts.scheme}://{parts.netloc}"
@@ -79,7 +79,7 @@ async def _fetch(issuer: str, provider: str, transport: Transport) -> Mapping[st
             continue
         if metadata.get("issuer") != issuer:  # §3.3: identical, or it must not be used
             said = shown(str(metadata.get("issuer")), {})
-            raise _unusable(provider, f"`{url}` speaks for issuer `{said}`, not for `{issuer}`")
+            raise _unusable(provider, f"`{url}` describes issuer `{said}`, not `{issuer}`")
         return metadata
     raise _unusable(provider, f"its sign-in server does not describe itself ({'; '.join(reasons)})")
 
@@ -91,14 +91,14 @@ def _endpoint(metadata: Mapping[str, Any], name: str, provider: str) -> str | No
     if not isinstance(url, str) or (problem := problem_of(url)):
         problem = problem if isinstance(url, str) else "it is not text"
         raise _unusable(
-            provider, f"the `{name}` that its server names, `{shown(str(url), {})}`, is bad: {problem}"
+            provider, f"the `{name}` that its server names, `{shown(str(url), {})}`, can't be used: {problem}"
         )
     return url
 
 
 def _unusable(provider: str, what: str) -> LoginFailed:
     return LoginFailed(
-        f"The sign-in of provider `{provider}` can't be set up: {what}.",
+        f"the sign-in of provider `{provider}` can't be set up: {what}",
         hint=f"Check `providers.{provider}.oauth.issuer`, or set the endpoints there one by one.",
         error="metadata",
     )

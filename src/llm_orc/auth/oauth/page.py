@@ -1,4 +1,4 @@
-"""The page that the browser ends on. Its parts are all in it; it holds no code, no token and no address."""
+"""The page on which the browser ends. It is self-contained and has no code, no token and no address."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",  # the address of the page holds the code
+    "Referrer-Policy": "no-referrer",  # the address of the page contains the code
     "X-Content-Type-Options": "nosniff",
     "Connection": "close",
 }
@@ -63,9 +63,9 @@ def worked() -> Page:
 
 
 def received() -> Page:
-    """The code is here, and the server takes long to exchange it."""
+    """The code has arrived, and the server takes long to exchange it."""
     words = "llm-orc has received the sign-in and is still finishing it."
-    return Page(200, "Almost there", words, "Look at your terminal for how it ends. You can close this page.")
+    return Page(200, "Almost there", words, "The result will be in your terminal. You can close this page.")
 
 
 def failed(words: str) -> Page:
@@ -74,17 +74,17 @@ def failed(words: str) -> Page:
 
 
 def ignored(words: str) -> Page:
-    next_words = "llm-orc still waits for the right page: finish the sign-in that it opened."
-    return Page(400, "This is not the sign-in that llm-orc waits for", words, next_words, "Bad Request")
+    next_words = "llm-orc is still waiting for the right page: finish the sign-in that it opened."
+    return Page(400, "This is not the sign-in that llm-orc is waiting for", words, next_words, "Bad Request")
 
 
 def already_here() -> Page:
     words = "llm-orc already has the answer to this sign-in."
-    return Page(409, "Received before", words, "Look at your terminal. You can close this page.", "Conflict")
+    return Page(409, "Already received", words, "Look at your terminal. You can close this page.", "Conflict")
 
 
 def elsewhere(status: int, reason: str) -> Page:
     """Not the callback: a browser's `favicon.ico`, a scanner, a request for another host."""
     return Page(
-        status, reason, "This address only takes the end of a sign-in.", "You can close this page.", reason
+        status, reason, "This address only receives the result of a sign-in.", "You can close this page.", reason
     )

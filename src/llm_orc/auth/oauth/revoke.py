@@ -1,4 +1,4 @@
-"""Token revocation (RFC 7009): ask the server to forget, and say truthfully whether it did."""
+"""Token revocation (RFC 7009): ask the server to revoke, and report truthfully whether it did."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from llm_orc.net.transport import Answer, Transport
 
 LIMIT_S = 15.0
-_RETRY_S = 60.0  # where a 503 does not say when
+_RETRY_S = 60.0  # if a 503 does not say when
 
 TokenKind = Literal["refresh_token", "access_token"]
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """`is_confirmed` False: the tokens may still work at the server, and `reason` is why we can't say more."""
+    """`is_confirmed` False: the tokens may still work at the server; `reason` says why that is unknown."""
 
     is_confirmed: bool
     reason: str = ""
@@ -40,9 +40,9 @@ async def revoke(
     access_token: Secret,
     clock: Callable[[], float] = time.time,
 ) -> Revocation:
-    """Revoke the refresh token first, then the access token (§2.1). Never raises for what the server does."""
+    """Revoke the refresh token first, then the access token (§2.1). Never raises because of the server."""
     if client.revocation_endpoint is None:
-        return Revocation(is_confirmed=False, reason="the provider offers no way to revoke a token")
+        return Revocation(is_confirmed=False, reason="the provider offers no revocation")
     try:
         url = checked(client.revocation_endpoint, "revocation_endpoint", client.provider)
     except LoginFailed as e:
@@ -65,18 +65,18 @@ async def revoke(
     second = await revoke_one(access_token, "access_token")
     if second is not None:
         return second
-    # Access tokens that can't be revoked run out by themselves; without the refresh token no new one comes.
+    # Access tokens that can't be revoked expire by themselves; without the refresh token there is no new one.
     return Revocation(is_confirmed=refresh_token is not None, reason="the server does not revoke access tokens")
 
 
 def _read(answer: Answer, params: Params, now: float) -> Revocation | None:
-    """None: the server does not revoke this kind of token (`unsupported_token_type`)."""
+    """Read the answer; None: the server does not revoke this kind of token (`unsupported_token_type`)."""
     if answer.status == 200:  # also for a token that the server does not know (§2.2)
         return Revocation(is_confirmed=True)
     said = server_error(json_object(answer), params)
     if said is not None and said.error == "unsupported_token_type":
         return None
-    reason = f"the server answered {said or 'nothing that OAuth knows'} (status {answer.status})"
+    reason = f"the server answered {said or 'no OAuth error'} (status {answer.status})"
     if answer.status == 503:
         return Revocation(False, reason, retry_after_s(answer.headers, now) or _RETRY_S)
     return Revocation(is_confirmed=False, reason=reason)

@@ -36,7 +36,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _MOST_SCOPES = 100
 _LONGEST_LIFETIME_S = 10 * 365 * 86_400.0
 
-# Each is the end of the refresh token that was sent. The last three are the names OpenAI's server gives to it.
+# Each means that the refresh token is invalid. The last three are the names that OpenAI's server uses.
 _TOKEN_IS_DEAD = frozenset(
     {"invalid_grant", "refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated"}
 )
@@ -45,13 +45,13 @@ _NOT_SENT = frozenset({Trouble.NOT_SENT, Trouble.CERTIFICATE, Trouble.INVALID})
 
 
 class Failure(StrEnum):
-    """What an answer of the token endpoint that brought no tokens means for the grant that was sent."""
+    """What an answer without tokens means for the grant that was sent."""
 
-    PERMANENT = "permanent"  # this code or refresh token is dead; another one may live
-    REJECTED = "rejected"  # the request is wrong (client id, scope, …): again won't help, the token is unharmed
-    TRANSIENT = "transient"  # nothing is known against the token: not sent, or something in between answered
-    COOLDOWN = "cooldown"  # 429, 5xx: everyone leaves the endpoint alone for a while
-    AMBIGUOUS = "ambiguous"  # sent, and the answer was lost: the token may be spent
+    PERMANENT = "permanent"  # this code or refresh token is invalid; another one may be valid
+    REJECTED = "rejected"  # the request is wrong (client id, scope, …): a retry won't help; the token is unharmed
+    TRANSIENT = "transient"  # the token is not at fault: nothing was sent, or something in between answered
+    COOLDOWN = "cooldown"  # 429, 5xx: all processes leave the endpoint alone for a while
+    AMBIGUOUS = "ambiguous"  # sent, and the answer was lost: the token may be used up
 
 
 class TokenEndpointError(AuthError):
@@ -90,12 +90,12 @@ class TokenEndpointError(AuthError):
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """RFC 6749 §5.1, as far as we use it. Times by our own clock, in Unix seconds."""
+    """The part of RFC 6749 §5.1 that we use. Times are Unix seconds by our own clock."""
 
     access_token: Secret
-    refresh_token: Secret | None  # None after a refresh: the old one goes on (§6)
+    refresh_token: Secret | None  # None after a refresh: the old one stays valid (§6)
     expires_in: float | None  # seconds from `received_at`; None: unknown, use it until it is refused
-    scopes: tuple[str, ...] | None  # None: those that were asked for
+    scopes: tuple[str, ...] | None  # None: the requested ones
     token_type: str
     received_at: float
     date_skew_s: float | None = None  # the server's clock minus ours
@@ -111,9 +111,9 @@ async def exchange_code(
     state: Secret | None = None,
     clock: Callable[[], float] = time.time,
 ) -> TokenResponse:
-    """Redeem an authorisation code, once. `redirect_uri` is the very one of the authorisation request (§4.1.3).
+    """Redeem an authorisation code, once. `redirect_uri` is that of the authorisation request (§4.1.3).
 
-    Raises `TokenEndpointError`, and `LoginFailed` where the client is not configured.
+    Raises `TokenEndpointError`, and `LoginFailed` if the client is not configured.
     """
     params: dict[str, str | Secret] = {
         "grant_type": "authorization_code",
@@ -135,9 +135,9 @@ async def refresh(
     *,
     clock: Callable[[], float] = time.time,
 ) -> TokenResponse:
-    """Exchange a refresh token, once. `scopes` may only shrink what was granted; empty asks for the same (§6).
+    """Exchange a refresh token, once. `scopes` may only reduce what was granted; empty requests the same (§6).
 
-    Raises `TokenEndpointError`, and `LoginFailed` where the client is not configured.
+    Raises `TokenEndpointError`, and `LoginFailed` if the client is not configured.
     """
     params: dict[str, str | Secret] = {
         "grant_type": "refresh_token",
@@ -152,7 +152,7 @@ async def refresh(
 async def request_token(
     client: OAuthClient, transport: Transport, params: Params, *, clock: Callable[[], float]
 ) -> TokenResponse:
-    """Send one grant. What a configuration adds never replaces what the grant itself says."""
+    """Send one grant. Configured parameters never replace those of the grant itself."""
     url = checked(client.token_endpoint, "token_endpoint", client.provider)
     everything: Params = {**client.extra_token_params, **params}
     try:
@@ -167,11 +167,11 @@ async def request_token(
 
 
 def client_id_of(client: OAuthClient) -> str:
-    """Return the client id. Raises `LoginFailed` where none is configured: we ship none that is not ours."""
+    """Return the client id. Raises `LoginFailed` if none is configured: we ship no other program's."""
     if client.client_id:
         return client.client_id
     raise LoginFailed(
-        f"Provider `{client.provider}` has no OAuth client id.",
+        f"provider `{client.provider}` has no OAuth client id",
         hint=f"Register a public client with the provider and set `providers.{client.provider}.oauth.client_id`.",
         error="not_configured",
     )
@@ -182,7 +182,7 @@ def failure_of(answer: Answer, sent: Params, *, provider: str, now: float) -> To
     said = server_error(json_object(answer), sent)
     failure = _failure(answer.status, said)
     return TokenEndpointError(
-        f"The sign-in server of provider `{provider}` {_what_happened(answer, said, sent)}.",
+        f"the sign-in server of provider `{provider}` {_what_happened(answer, said, sent)}",
         failure=failure,
         error=said.error if said else "",
         status=answer.status,
@@ -191,11 +191,11 @@ def failure_of(answer: Answer, sent: Params, *, provider: str, now: float) -> To
 
 
 def _failure(status: int, said: ServerError | None) -> Failure:
-    # An intermediary's 429 or 5xx says nothing about the token, whatever its body claims.
+    # A 429 or 5xx says nothing about the token, whatever its body claims.
     if status == 429 or status >= 500 or (said and said.error in _SERVER_IS_BUSY):
         return Failure.COOLDOWN
     if 200 <= status < 300 and said is None:
-        return Failure.AMBIGUOUS  # it may have rotated the token, and sent what we can't read
+        return Failure.AMBIGUOUS  # it may have rotated the token and sent an unreadable answer
     if said is None or 300 <= status < 400:
         return Failure.TRANSIENT
     return Failure.PERMANENT if said.error in _TOKEN_IS_DEAD else Failure.REJECTED
@@ -207,32 +207,32 @@ def _what_happened(answer: Answer, said: ServerError | None, sent: Params) -> st
         return f"answered with a redirect to `{where or 'nowhere'}`, which is not followed"
     if said is not None:
         return f"answered {said} (status {answer.status})"
-    return f"answered with status {answer.status} and nothing that OAuth knows"
+    return f"answered with status {answer.status} and no OAuth error"
 
 
 def lost(provider: str, error: TransportError, sent: Params) -> TokenEndpointError:
-    """Classify a request that got no answer, by whether it may have been sent."""
+    """Classify a request without an answer, by whether it may have been sent."""
     was_sent = error.trouble not in _NOT_SENT
-    how = "gave no whole answer" if was_sent else "can't be reached"
+    how = "gave no complete answer" if was_sent else "can't be reached"
     return TokenEndpointError(
-        f"The sign-in server of provider `{provider}` {how}: {shown(error.reason, sent)}.",
+        f"the sign-in server of provider `{provider}` {how}: {shown(error.reason, sent)}",
         failure=Failure.AMBIGUOUS if was_sent else Failure.TRANSIENT,
         was_sent=was_sent,
     )
 
 
 def _tokens(body: Mapping[str, Any], answer: Answer, received_at: float, provider: str) -> TokenResponse:
-    token_type = body.get("token_type", "Bearer")  # required by §5.1, left out by some all the same
+    token_type = body.get("token_type", "Bearer")  # required by §5.1, but some servers omit it
     refresh_token = body.get("refresh_token")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise _of_no_use("a token of a type other than `Bearer`", "unsupported_token_type", answer, provider)
     if not is_token(body["access_token"]) or not (refresh_token in (None, "") or is_token(refresh_token)):
         raise _of_no_use(
-            "a token that can't be sent: empty, too long or not of plain characters", "bad_token", answer, provider
+            "a token that can't be sent: empty, too long or not plain ASCII", "bad_token", answer, provider
         )
     for given in (body["access_token"], refresh_token, body.get("id_token")):
         if isinstance(given, str):
-            remember(given)  # from here on it may come back
+            remember(given)  # from here on a server may repeat it
     return TokenResponse(
         access_token=Secret(body["access_token"]),
         refresh_token=Secret(refresh_token) if refresh_token else None,
@@ -245,9 +245,9 @@ def _tokens(body: Mapping[str, Any], answer: Answer, received_at: float, provide
 
 
 def _of_no_use(what: str, error: str, answer: Answer, provider: str) -> TokenEndpointError:
-    """The grant is spent, and what it brought is of no use."""
+    """The grant is used up, and its result is unusable."""
     return TokenEndpointError(
-        f"The sign-in server of provider `{provider}` gave {what}.",
+        f"the sign-in server of provider `{provider}` returned {what}",
         failure=Failure.AMBIGUOUS,
         error=error,
         status=answer.status,
@@ -267,7 +267,7 @@ def _lifetime_s(value: object) -> float | None:
 
 
 def _scopes(value: object) -> tuple[str, ...] | None:
-    """Scopes that no scope can look like (§3.3) are left out: they are shown to people."""
+    """Return the valid scopes (§3.3); invalid ones are dropped, because scopes are shown to people."""
     found = value.split() if isinstance(value, str) else value
     if not isinstance(found, list) or not all(isinstance(scope, str) for scope in found):
         return None

@@ -1,1 +1,1 @@
-"""The places where a credential can be: a file each, in one table that says in which order they count."""
+"""The sources of credentials: one file each, in one table that ranks them."""

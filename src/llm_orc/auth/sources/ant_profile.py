@@ -1,4 +1,4 @@
-"""The sign-in of Anthropic's own tool: that tool keeps and renews it."""
+"""The sign-in of Anthropic's own tool, which stores and refreshes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def in_ant_profile(wanted: Wanted, places: Places) -> Iterator[FoundCredential]:
     if wanted.provider != PROVIDER or (entry := places.ant.entry) is None:
         return
     origin = entry.origin or wanted.origin
-    standing = standing_of(entry, places.clock(), origin, places.refusals, "its own tool renews it")
+    standing = standing_of(entry, places.clock(), origin, places.refusals, "its own tool refreshes it")
     yield FoundCredential(
         "profile",
         "oauth",

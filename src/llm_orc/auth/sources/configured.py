@@ -1,4 +1,4 @@
-"""The key whose place the configuration names: `api_key_env`, `api_key_file`."""
+"""The key whose source the configuration names: `api_key_env`, `api_key_file`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def in_configuration(wanted: Wanted, places: Places) -> Iterator[FoundCredential
         standing = Standing("corrupt" if isinstance(e, KeyMalformed) else "absent", e.message, e.hint, e)
         yield FoundCredential("configuration", "api-key", where, label, standing, is_set_up=True)
         return
-    assert found is not None  # a named place holds a key, or it is an error
+    assert found is not None  # a named source has a key, or it is an error
     standing = key_standing(found.secret, wanted.origin, places.refusals, found.source, wanted.provider)
     yield FoundCredential("configuration", "api-key", where, found.source, standing, is_set_up=True, key=found)

@@ -1,4 +1,4 @@
-"""The key in the variables that a provider's own tools read, the first that is set before the others."""
+"""The key in the variables that a provider's own tools read; the first one that is set counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source is asked and what it answers: the shape of a row of the table."""
+"""The interface of a source: what it is asked, and what it returns."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CredentialKind = Literal["api-key", "oauth"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whose credential is looked for. `origin` is the server that it would go to, as configured; empty: unknown.
+    """The requested credential. `origin` is the configured server that it would be sent to; empty: unknown.
 
-    `variable` and `file` are where the configuration says that the key is, `variables` where it usually is.
+    `variable` and `file` are the sources that the configuration names, `variables` the usual ones.
     """
 
     provider: str
@@ -34,12 +34,12 @@ class Wanted:
     variable: str | None = None
     file: Path | None = None
     client_id: str | None = None  # of the configured OAuth client
-    can_exchange: bool = False  # the configuration says where tokens are renewed
+    can_exchange: bool = False  # the configuration says where tokens are refreshed
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Everything that sources read."""
+    """Everything that the sources read."""
 
     environ: Mapping[str, str] = field(repr=False)
     storage: CredentialStorage
@@ -50,9 +50,9 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class FoundCredential:
-    """A credential, or that the place which should hold one can't be read (then `kind` may be None).
+    """A credential, or a source that can't be read (then `kind` may be None).
 
-    `where` tells a person the place, `label` what a run shows as its source. `is_set_up`: its user put it there.
+    `where` describes the source to a person, `label` is what a run shows. `is_set_up`: the user set it up.
     """
 
     place: str  # the name of its source
@@ -61,7 +61,7 @@ class FoundCredential:
     label: str
     standing: Standing
     is_set_up: bool = False
-    is_active: bool = True  # of several accounts, the one that counts
+    is_active: bool = True  # is it the active one of several accounts?
     key: FoundKey | None = field(default=None, repr=False)
     entry: Entry | None = field(default=None, repr=False)
 
@@ -81,7 +81,7 @@ class Source:
 
 
 def secrets_of(found: FoundCredential) -> tuple[Secret, ...]:
-    """Return all that a refusal of this credential may be remembered by."""
+    """Return the secrets under which a refusal of this credential may be remembered."""
     if found.key is not None:
         return (found.key.secret,)
     match found.entry.credential if found.entry is not None else None:

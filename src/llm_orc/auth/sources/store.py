@@ -1,4 +1,4 @@
-"""What is stored: what its user added with `auth add`, and apart from it what an earlier release left."""
+"""Stored credentials: those that the user added with `auth add`, and separately those of an earlier release."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _STATES: dict[str, StandingName] = {"corrupt": "corrupt", "foreign": "corrupt"}
 
 
 def in_store(wanted: Wanted, places: Places) -> Iterator[FoundCredential]:
-    """The active account first; an entry that can't be read before those that are not active."""
+    """Return our store's credentials: the active account, then unreadable entries, then inactive accounts."""
     path = f"credential store {places.storage.path}"
     try:
         stored = places.storage.of(wanted.provider)
     except CredentialStoreError as e:
-        hint = e.hint or f"look at it: ls -l {places.storage.path}"
+        hint = e.hint or f"Look at it: `ls -l {places.storage.path}`."
         standing = Standing(_STATES.get(e.state, "locked"), e.message, hint, e)
         yield FoundCredential("store", None, path, path, standing, is_set_up=True)
         return
@@ -34,14 +34,14 @@ def in_store(wanted: Wanted, places: Places) -> Iterator[FoundCredential]:
 
 
 def in_older_store(wanted: Wanted, places: Places) -> Iterator[FoundCredential]:
-    """Read where they stand; a sign-in that was renewed stands in our store by now, and is no more than found."""
+    """Return those of earlier releases, read in place; a refreshed one is in our store, still only found."""
     try:
         stored = places.storage.of(wanted.provider)
     except CredentialStoreError:
-        return  # `in_store` tells it
+        return  # `in_store` reports it
     for entry in stored.entries:
         if not entry.is_set_up:
-            how = "read only" if entry.source == "older-store" else "renewed since"
+            how = "read only" if entry.source == "older-store" else "refreshed since"
             yield _entry(entry, wanted, places, f"an older store, {how}")
 
 
@@ -68,12 +68,12 @@ def _standing(entry: Entry, wanted: Wanted, places: Places, label: str) -> Stand
         try:
             checked_key_text(entry.credential.key.reveal(), f"the {label} of `{wanted.provider}`", origin)
         except KeyMalformed as e:
-            hint = f"{e.hint or ''} Add it again: llm-orc auth add {wanted.provider}".strip()
+            hint = f"{e.hint or ''} Add it again: `llm-orc auth add {wanted.provider}`.".strip()
             return Standing("corrupt", e.message, hint, KeyMalformed(e.message, hint=hint))
     no_renewal = why_no_renewal(entry, wanted.client_id, has_endpoint=wanted.can_exchange)
     return standing_of(entry, places.clock(), origin, places.refusals, no_renewal)
 
 
 def _damaged(provider: str, words: str) -> Standing:
-    hint = f"Add it again: llm-orc auth add {provider}; or delete it: llm-orc auth remove {provider}"
+    hint = f"Add it again: `llm-orc auth add {provider}`; or delete it: `llm-orc auth remove {provider}`."
     return Standing("damaged", words, hint, CredentialStoreError(words, state="corrupt", hint=hint))

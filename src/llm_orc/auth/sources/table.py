@@ -13,14 +13,14 @@ from llm_orc.auth.sources.store import in_older_store, in_store
 if TYPE_CHECKING:
     from llm_orc.auth.sources.source import FoundCredential, Places, Wanted
 
-# What its user set up comes first; all after it was only found. The table is open: a row may be added.
+# What the user set up comes first; everything after it was only found. The table is open: a row may be added.
 _ROWS = (
-    Source("configuration", in_configuration, "the configuration names it, and that goes before all else", rank=4),
+    Source("configuration", in_configuration, "the configuration names it, and that takes precedence", rank=4),
     Source("store", in_store, "you set it up with `llm-orc auth add`", rank=0),
     Source(
         "older-store",
         in_older_store,
-        "an earlier release left it; you have set up nothing that goes before it",
+        "an earlier release left it; nothing that you set up takes precedence",
         rank=3,
     ),
     Source("environment", in_environment, "nothing else is set up", rank=4),
@@ -30,5 +30,5 @@ SOURCES: dict[str, Source] = {row.name: row for row in _ROWS}
 
 
 def find_credentials(wanted: Wanted, places: Places) -> tuple[FoundCredential, ...]:
-    """Return all that there is of one provider, in order, whatever its state."""
+    """Return all credentials of one provider, in order, whatever their state."""
     return tuple(found for source in SOURCES.values() for found in source.find(wanted, places))

@@ -1,1 +1,1 @@
-"""How credentials are kept: the encrypted file, where its key comes from, and the files of older releases."""
+"""How credentials are stored: the encrypted file, the sources of its key, and the files of older releases."""

@@ -1,7 +1,7 @@
 """The profile of `ant auth login`, Anthropic's own sign-in for its API: read as its SDK reads it, never written.
 
-`configs/<profile>.json` says where the profile belongs, `credentials/<profile>.json` holds its token. That tool
-owns the refresh, so what it renews is picked up from the file, and its refresh token is never looked at.
+`configs/<profile>.json` says where the profile belongs, `credentials/<profile>.json` contains its token. That tool
+refreshes the token, so a new one is read from the file, and its refresh token is never read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class _Unusable(Exception):
-    """Why a profile that is there can't be used: a sentence without any value that could be a secret."""
+    """Why an existing profile can't be used: a sentence without any value that could be a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class AntProfile:
 
     @property
     def name(self) -> str:
-        """The name as it stands there, whether such a profile can be used or not."""
+        """The configured name, whether such a profile can be used or not."""
         if named := self._environ.get("ANTHROPIC_PROFILE"):
             return named
         try:
@@ -79,12 +79,12 @@ class AntProfile:
 
     @property
     def entry(self) -> Entry | None:
-        """The sign-in as it is in the file now, lapsed or not; None where none can be read."""
+        """The sign-in in the file now, expired or not; None if none can be read."""
         return next(iter(self.read().entries), None)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What goes with the token on every request."""
+        """The headers that accompany the token on every request."""
         self.read()
         return self._reading.headers
 
@@ -96,7 +96,7 @@ class AntProfile:
     def _read(self) -> _Reading:
         name = self.name
         path = self._folder / "configs" / f"{name}.json"
-        # Taken before reading: what changes meanwhile is read again.
+        # Taken before reading: a change meanwhile is read again.
         stamps = [(file, stamp_of(file)) for file in (self._folder / "active_config", path)]
         try:
             _refuse_name(name)
@@ -128,9 +128,9 @@ def _folder(environ: Mapping[str, str], platform: str, home: Path) -> Path:
 
 
 def _refuse_name(name: str) -> None:
-    """A name is one file's name: it must not lead out of its folder."""
+    """Refuse a name that is not a plain file name: it must not lead out of its folder."""
     if name != name.strip() or name.startswith(".") or not name.isprintable() or {"/", "\\"} & set(name):
-        raise _Unusable("this is no name for a profile")
+        raise _Unusable("this is not a valid profile name")
 
 
 def _read_config(path: Path, usual: Path, environ: Mapping[str, str]) -> _Config | None:
@@ -143,11 +143,11 @@ def _read_config(path: Path, usual: Path, environ: Mapping[str, str]) -> _Config
     except OSError as e:
         raise _Unusable(f"can't read `{path}`: {e.strerror or e}") from e
     if os.name != "nt" and mode & _OTHERS_WRITE:
-        raise _Unusable(f"`{path}` can be written by others (mode {mode:04o}); run: chmod go-w {path}")
+        raise _Unusable(f"`{path}` is writable by others (mode {mode:04o}); run `chmod go-w {path}`")
     config = _json_object(data, path)
     auth = config.get("authentication")
     if not isinstance(auth, dict) or auth.get("type") != "user_oauth":
-        raise _Unusable(f"`{path}` is not of a person's sign-in (`authentication.type` is not `user_oauth`)")
+        raise _Unusable(f"`{path}` is not a person's sign-in (`authentication.type` is not `user_oauth`)")
     credentials, workspace = auth.get("credentials_path"), config.get("workspace_id")
     return _Config(
         credentials=Path(str(credentials)).expanduser() if credentials else usual,
@@ -160,7 +160,7 @@ def _origin(base_url: JsonValue, path: Path) -> str:
     try:
         return origin_of(str(base_url))
     except ValueError as e:
-        raise _Unusable(f"the `base_url` for `{path}` is no address: {e}") from e
+        raise _Unusable(f"the `base_url` for `{path}` is not a URL: {e}") from e
 
 
 def _headers(workspace: JsonValue) -> Mapping[str, str]:
@@ -175,11 +175,11 @@ def _read_token(path: Path) -> OAuthToken:
     if file is None:
         raise _Unusable(f"`{path}` is missing")
     if file.was_loose is not None:
-        raise _Unusable(f"`{path}` can be read by others (mode {file.was_loose:04o}); run: chmod 600 {path}")
+        raise _Unusable(f"`{path}` is readable by others (mode {file.was_loose:04o}); run `chmod 600 {path}`")
     fields = _json_object(file.data, path)
     token = fields.get("access_token")
     if fields.get("type") not in {None, "oauth_token"} or not isinstance(token, str) or not token:
-        raise _Unusable(f"`{path}` holds no `access_token`")
+        raise _Unusable(f"`{path}` has no `access_token`")
     return OAuthToken(Secret(token), expires_at=_expires_at(fields.get("expires_at"), path))
 
 
@@ -200,5 +200,5 @@ def _json_object(data: bytes, path: Path) -> dict[str, JsonValue]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise _Unusable(f"`{path}` holds no JSON object")  # quoting it might show a secret
+        raise _Unusable(f"`{path}` contains no JSON object")  # quoting it might reveal a secret
     return found

@@ -1,4 +1,4 @@
-"""The table of places for the data key: where a new one goes, and where that of an existing store is."""
+"""The table of sources of the data key: where a new one goes, and where that of an existing store is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def choose_keys(
     environ: Mapping[str, str] = os.environ,
     clock: Callable[[], float] = time.time,
 ) -> DataKeys:
-    """Return all the places. Who names a passphrase file wants new stores to be protected by it."""
+    """Return all sources. If a passphrase file is named, new stores are protected by it."""
     if prefer is None and passphrase_file is not None:
         prefer = Protection.PASSPHRASE
     places: dict[Protection, KeySource] = {
@@ -41,7 +41,7 @@ def choose_keys(
 class DataKeys:
     """Finds a key where its store says that it is.
 
-    A new key goes where the user `prefer`s, and nowhere else; without a wish into the keychain, or, where that
+    A new key goes where the user `prefer`s, and nowhere else; without a preference into the keychain, or, if that
     can't be used, into the key file, with a notice.
     """
 
@@ -56,7 +56,7 @@ class DataKeys:
         return (*said, *([self._fallback] if self._fallback else []))
 
     def preferring(self, protection: Protection) -> DataKeys:
-        """Return the same places with another wish, for `CredentialStorage.reprotect`."""
+        """Return the same sources with another preference, for `CredentialStorage.reprotect`."""
         return DataKeys(self._places, protection)
 
     def create(self) -> NewKey:

@@ -1,4 +1,4 @@
-"""The store's file: read it, open its entries, replace it. Who may write, and when, is decided elsewhere."""
+"""The store's file: read it, decrypt its entries, replace it. Locking is done elsewhere."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 _LIMIT_BYTES = 16 * 1024 * 1024
-_TICK_S = 2.0  # the coarsest that is in use, FAT's
-_REMOVED = "removed"  # stands for an entry of an older store that its user removed
+_TICK_S = 2.0  # the coarsest in use, FAT's
+_REMOVED = "removed"  # marks an entry of an older store that the user removed
 
 EntryKey = tuple[str, str]  # provider, account
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """One version of the file, opened.
+    """One decrypted version of the file.
 
-    `damaged` are slots that the right key does not open, `strange` ones that a newer release wrote.
+    `damaged` are slots that the right key does not decrypt, `strange` ones that a newer release wrote.
     """
 
     envelope: Envelope
@@ -43,12 +43,12 @@ class Contents:
     strange: tuple[str, ...] = ()
 
     def holds(self, key: EntryKey) -> bool:
-        """True if something stands in this slot, readable or not: it then supersedes an older store's entry."""
+        """True if this slot has content, readable or not: it then supersedes an older store's entry."""
         return self.sealer.slot(*key) in self.envelope.sealed
 
 
 class EncryptedFile:
-    """Not bound to a thread. What was read is kept until the file changes."""
+    """Not bound to a thread. The content is cached until the file changes."""
 
     def __init__(self, path: Path, keys: KeySource) -> None:
         self.path = path
@@ -59,7 +59,7 @@ class EncryptedFile:
         self._sealer: Sealer | None = None
 
     def look(self, *, fresh: bool = False) -> Envelope | None:
-        """Return what can be seen without the key; None without a file. `fresh` trusts no earlier reading."""
+        """Return what is readable without the key; None without a file. `fresh` ignores the cache."""
         known = self._envelope
         if known is not None and not fresh and stamp_of(self.path) == known[0]:
             return known[1]
@@ -69,7 +69,7 @@ class EncryptedFile:
             raise CredentialStoreError(
                 f"the credential store is not used: {e.message}",
                 state="unsafe",
-                hint=f"look at it: ls -l {self.path}",
+                hint=f"Look at it: `ls -l {self.path}`.",
             ) from e
         except StorageError as e:
             raise CredentialStoreError(f"the credential store is not usable: {e.message}", state="locked") from e
@@ -78,12 +78,12 @@ class EncryptedFile:
             return None
         self.was_loose = file.was_loose or self.was_loose
         envelope = from_bytes(file.data, str(self.path))
-        # Within one tick of the file system's clock, another version may bear the same stamp.
+        # Within one tick of the file system's clock, another version may have the same timestamp.
         self._envelope = (file.stamp, envelope) if file.age_s > _TICK_S else None
         return envelope
 
     def read(self, *, fresh: bool = False) -> Contents | None:
-        """Open every entry; one that does not open leaves the others readable. None where there is no file."""
+        """Decrypt every entry; one that fails leaves the others readable. None if there is no file."""
         envelope = self.look(fresh=fresh)
         if envelope is None:
             return None
@@ -101,7 +101,7 @@ class EncryptedFile:
         return contents
 
     def start(self) -> Contents:
-        """Make a key for a file that does not exist yet. Call under the store's lock."""
+        """Create a key for a file that does not exist yet. Call under the store's lock."""
         new = self.keys.create()
         self._sealer = Sealer(new.key)
         return Contents(Envelope(new.header), self._sealer, {})
@@ -114,7 +114,7 @@ class EncryptedFile:
         removed: tuple[EntryKey, ...] = (),
         drop: tuple[str, ...] = (),
     ) -> None:
-        """Replace the file; entries that are not named stay as they are, sealed. Call under the store's lock.
+        """Replace the file; entries that are not named stay unchanged, encrypted. Call under the store's lock.
 
         `removed` leaves a mark in the slot; `drop` empties slots.
         """
@@ -129,14 +129,14 @@ class EncryptedFile:
         self._replace(replace(contents.envelope, sealed=sealed))
 
     def rekey(self, contents: Contents, keys: KeySource) -> None:
-        """Seal everything anew with a key of `keys`, then forget the old one. Call under the store's lock."""
+        """Encrypt everything again with a key of `keys`, then delete the old one. Call under the store's lock."""
         if contents.damaged:
             provider = provider_of(contents.damaged[0])
             raise CredentialStoreError(
                 f"the protection of `{self.path}` was not changed: an entry of `{provider}` is damaged "
-                "and can't be sealed with another key",
+                "and can't be encrypted with another key",
                 state="corrupt",
-                hint="remove the damaged entry first",
+                hint="Remove the damaged entry first.",
             )
         new = keys.create()
         sealer = Sealer(new.key)

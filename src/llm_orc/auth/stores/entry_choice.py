@@ -24,7 +24,7 @@ def choose(entries: tuple[Entry, ...], provider: str, account: str | None) -> En
 
 
 def with_one_active(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Own entries go before older ones; of several marked active, or none, the first is it."""
+    """Order entries: our own before older ones; if none or several are marked active, the first is."""
     active: dict[str, Entry] = {}
     for entry in entries:
         known = active.get(entry.provider)
@@ -60,7 +60,7 @@ def unreadable_of(contents: Contents, provider: str, path: Path) -> tuple[str, .
     strange = [slot for slot in contents.strange if provider_of(slot) == provider]
     return (
         *(f"an entry of `{provider}` in `{path}` is damaged and can't be read" for _ in damaged),
-        *(f"an entry of `{provider}` in `{path}` is of a newer release and is not understood" for _ in strange),
+        *(f"an entry of `{provider}` in `{path}` is of a newer release and can't be interpreted" for _ in strange),
     )
 
 

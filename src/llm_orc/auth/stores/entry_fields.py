@@ -1,4 +1,4 @@
-"""An entry as the JSON that is sealed, and back. What a newer release added is kept in `extra`."""
+"""Convert an entry to the JSON that is encrypted, and back. Fields of newer releases are kept in `extra`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KNOWN = {
 
 
 class NotUnderstood(Exception):
-    """A whole entry that this release can't read: most likely one of a newer release."""
+    """An entry that this release can't read: most likely one of a newer release."""
 
 
 def to_fields(entry: Entry) -> Fields:
@@ -49,7 +49,7 @@ def to_fields(entry: Entry) -> Fields:
 
 
 def from_fields(fields: Fields) -> Entry:
-    """Raise `NotUnderstood`, which quotes nothing."""
+    """Read an entry. Raises `NotUnderstood`, which quotes nothing."""
     try:
         plain: dict[str, Any] = {name: fields[name] for name in _PLAIN if name in fields}
         marks: dict[str, Any] = {

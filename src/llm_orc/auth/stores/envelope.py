@@ -1,8 +1,8 @@
-"""The store's file as it can be read without a key: a header and sealed entries, one for each slot.
+"""The store's file as readable without a key: a header and encrypted entries, one for each slot.
 
-A slot's name is `provider/<digest of the account>`. The provider is in plain sight, as it is in the configuration
-beside the store: so a locked store still tells which sign-ins it holds, and is no hindrance to those it does not.
-An account is often an e-mail address, so only the key tells it.
+A slot's name is `provider/<digest of the account>`. The provider is in clear text, as it is in the configuration
+beside the store, so a locked store still shows which providers it has and doesn't block the others. An account is
+often an e-mail address, so it is encrypted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from llm_orc.jsontypes import JsonValue
 FORMAT = "llm-orc-credentials"
 VERSION = 1
 
-_SCRYPT_LIMITS = {"n": (2**17, 2**20), "r": (8, 16), "p": (1, 4)}  # a forged header must not eat the memory
+_SCRYPT_LIMITS = {"n": (2**17, 2**20), "r": (8, 16), "p": (1, 4)}  # a forged header must not exhaust the memory
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`sealed` is by slot. Keys of newer releases are in `extra` and written back as they are."""
+    """`sealed` is by slot. Keys of newer releases are in `extra` and written back unchanged."""
 
     key: KeyHeader
     sealed: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def from_bytes(data: bytes, where: str) -> Envelope:
         raise CredentialStoreError(
             f"`{where}` was written by a newer release of llm-orc (its format is version {version})",
             state="foreign",
-            hint="update llm-orc",
+            hint="Update llm-orc.",
         )
     try:
         header = _header(document["key"])

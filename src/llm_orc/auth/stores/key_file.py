@@ -1,4 +1,4 @@
-"""The data key in a private file beside the store: where there is neither keychain nor passphrase."""
+"""The data key in a private file beside the store, if there is neither keychain nor passphrase."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LIMIT_BYTES = 64 * 1024
 
 
 class KeyFile:
-    """One key a line. A new key stands beside the old one until the store is rewritten, so no crash loses both.
+    """One key per line. A new key is kept beside the old one until the store is rewritten, so no crash loses both.
 
-    `create` and `forget` are called under the store's lock, which is what keeps two writers apart.
+    `create` and `forget` are called under the store's lock, which excludes other writers.
     """
 
     protection = Protection.KEY_FILE
@@ -34,7 +34,7 @@ class KeyFile:
     def notices(self) -> tuple[str, ...]:
         if self._loose is None:
             return ()
-        return (f"the key file `{self.path}` could be read by others (mode {self._loose:04o}); it is now 0600",)
+        return (f"the key file `{self.path}` was readable by others (mode {self._loose:04o}); it is now 0600",)
 
     def create(self) -> NewKey:
         lines = self._lines()
@@ -42,7 +42,7 @@ class KeyFile:
             raise CredentialStoreError(
                 f"`{self.path}` is not a key file of llm-orc, so no key is added to it",
                 state="foreign",
-                hint=f"move it away: mv {self.path} {self.path}.old",
+                hint=f"Move it away: `mv {self.path} {self.path}.old`.",
             )
         remove_leftovers(self.path)
         key = DataKey.new()
@@ -54,11 +54,11 @@ class KeyFile:
         for key in _keys(lines):
             if key.id == header.id:
                 return key
-        said = "does not hold the key of this store" if lines else "with the key of this store is missing"
+        said = "does not contain the key of this store" if lines else "with the key of this store is missing"
         raise CredentialStoreError(
             f"the key file `{self.path}` {said}",
             state="wrong_key",
-            hint="put the right key file back from a backup",
+            hint="Restore the right key file from a backup.",
         )
 
     def forget(self, header: KeyHeader) -> None:

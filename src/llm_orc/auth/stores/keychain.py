@@ -1,4 +1,4 @@
-"""The data key in the operating system's keychain, asked in a child process that can be killed."""
+"""The data key in the operating system's keychain, accessed by a child process that can be killed."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 _SERVICE = "llm-orc"
 _CHILD = "llm_orc.auth.stores.keychain_child"
-# A keychain that failed is not asked again for a while: briefly where a store needs it, longer to make a new one.
+# A keychain that failed is not tried again for a while: briefly if a store needs it, longer for a new one.
 _REST_BEFORE_FIND_S = 20.0
 _REST_BEFORE_CREATE_S = 15 * 60.0
-# What a desktop session has and a scheduled job does not: a failure in one says nothing about the other.
+# Set in a desktop session and not in a scheduled job: a failure in one says nothing about the other.
 _SESSION = ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "PYTHON_KEYRING_BACKEND")
 
 
 class Keychain:
-    """Keeps 32 bytes, because some keychains cut longer items; each store has an item of its own, by key id.
+    """Stores 32 bytes, because some keychains truncate longer items; each store has its own item, by key id.
 
     `cache` is a folder where failures are remembered. The child has no terminal, so it can't prompt on one; a
-    dialogue of the desktop has `limit_s` to be answered.
+    desktop dialog must be answered within `limit_s`.
     """
 
     protection = Protection.KEYCHAIN
@@ -65,7 +65,7 @@ class Keychain:
         if self._ask("get", key.id) != text:
             with contextlib.suppress(CredentialStoreError):
                 self._ask("delete", key.id)
-            raise self._failed("it does not give back what it was given")
+            raise self._failed("it does not return what was stored")
         return NewKey(key, KeyHeader(key.id, Protection.KEYCHAIN))
 
     def find(self, header: KeyHeader) -> DataKey:
@@ -73,7 +73,7 @@ class Keychain:
         text = self._ask("get", header.id)
         if text is None:
             raise CredentialStoreError(
-                "the keychain does not hold the key of this credential store", state="wrong_key"
+                "the keychain does not have the key of this credential store", state="wrong_key"
             )
         with contextlib.suppress(ValueError, binascii.Error):
             key = DataKey(b64decode(text, validate=True))
@@ -85,7 +85,7 @@ class Keychain:
 
     def forget(self, header: KeyHeader) -> None:
         with contextlib.suppress(CredentialStoreError):
-            self._ask("delete", header.id)  # left behind, it opens nothing
+            self._ask("delete", header.id)  # if left behind, it decrypts nothing
 
     def _ask(self, do: str, user: str, value: str | None = None) -> str | None:
         if importlib.util.find_spec("keyring") is None:
@@ -110,7 +110,7 @@ class Keychain:
     def _reply(self, request: bytes) -> dict[str, Any]:
         try:
             child = subprocess.Popen(  # noqa: S603 - our own program
-                # -P: the working directory may be anybody's and must not provide the module `keyring`.
+                # -P: the working directory may be another person's and must not provide the module `keyring`.
                 [sys.executable, "-P", "-m", _CHILD],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -150,13 +150,13 @@ def _unusable(why: str) -> CredentialStoreError:
     return CredentialStoreError(
         f"the operating system's keychain can't be used now: {why}",
         state="locked",
-        hint="unlock it and try again; over SSH or in a container there may be none",
+        hint="Unlock it and try again; over SSH or in a container there may be no keychain.",
     )
 
 
 @contextlib.contextmanager
 def _ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End a child that did not end by itself, with all that it started. What it left running by design stays."""
+    """End a child that did not end by itself, and its child processes. Daemons that it started stay."""
     try:
         yield
     finally:

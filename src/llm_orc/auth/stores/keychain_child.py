@@ -1,6 +1,6 @@
 """The program that talks to the keychain: one request on standard input, one reply on standard output.
 
-A process of its own, because a keychain that hangs can't be interrupted from within. It loads nothing of ours.
+A separate process, because a keychain that hangs can't be interrupted from within. It loads none of our code.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import signal
 import sys
 from typing import Any
 
-# Their entries lie unprotected in a file, or nowhere at all.
+# These keep entries unprotected in a file, or nowhere at all.
 _NO_KEYCHAIN = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Return `value` and the `backend` that was asked, or `why` not: a word, never what a backend says."""
+    """Return `value` and the `backend`, or `why` not: a keyword, never a backend's own text."""
     try:
         import keyring  # noqa: PLC0415
         from keyring import errors  # noqa: PLC0415
-    except Exception as e:  # noqa: BLE001 - a backend's import runs anything
+    except Exception as e:  # noqa: BLE001 - a backend's import may run any code
         return {"why": "failed", "detail": type(e).__name__}
     try:
         chosen = keyring.get_keyring()
@@ -32,7 +32,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"why": "locked"}
     except errors.NoKeyringError:
         return {"why": "none"}
-    except Exception as e:  # noqa: BLE001 - its words may quote the secret, so only its name is told
+    except Exception as e:  # noqa: BLE001 - its text may quote the secret, so only its type is reported
         return {"why": "failed", "detail": type(e).__name__}
 
 
@@ -52,10 +52,10 @@ def _perform(chosen: Any, request: dict[str, Any]) -> str | None:
 
 def main() -> None:
     replies = os.dup(1)
-    os.dup2(2, 1)  # what a backend prints is no reply
+    os.dup2(2, 1)  # a backend's output is not a reply
     request = json.loads(sys.stdin.buffer.read())
     if hasattr(signal, "alarm"):
-        signal.alarm(int(request["limit_s"]) + 2)  # should the one who would end us be killed first
+        signal.alarm(int(request["limit_s"]) + 2)  # in case the parent that would end us is killed first
     with os.fdopen(replies, "w", encoding="utf-8") as out:
         json.dump(answer(request), out)
     os._exit(0)  # a backend's threads or exit handlers may hang

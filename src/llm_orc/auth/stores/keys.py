@@ -1,4 +1,4 @@
-"""The data key that encrypts the store, and what a place that keeps it must be able to do."""
+"""The data key that encrypts the store, and the interface of its sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEY_BYTES = 32
 
 
 class Protection(StrEnum):
-    """What stands between the store and somebody who has the file."""
+    """What protects the store from someone who has the file."""
 
     KEYCHAIN = "keychain"
     PASSPHRASE = "passphrase"  # noqa: S105 - the name of a choice
@@ -25,14 +25,14 @@ class Protection(StrEnum):
 
 _WORDS = {
     Protection.KEYCHAIN: "encrypted; its key is in the operating system's keychain",
-    Protection.PASSPHRASE: "encrypted with a key made from your passphrase",
-    Protection.KEY_FILE: "encrypted; its key is in a file beside it: protects against nothing but casual reading",
+    Protection.PASSPHRASE: "encrypted with a key derived from your passphrase",
+    Protection.KEY_FILE: "encrypted; its key is in a file beside it: protects against casual reading only",
 }
 
 
 @final
 class DataKey:
-    """32 secret bytes and the `id` that tells them from others; the id says nothing about the key."""
+    """32 secret bytes and an `id` that distinguishes them; the id reveals nothing about the key."""
 
     __slots__ = ("_key", "id")
 
@@ -50,7 +50,7 @@ class DataKey:
         return self._key
 
     def derive(self, purpose: str) -> bytes:
-        """Return 32 bytes for one purpose, from which neither the key nor those of another can be found."""
+        """Return 32 bytes for one purpose; they reveal neither the key nor the bytes of another purpose."""
         return hmac.digest(self._key, f"llm-orc {purpose}".encode(), "sha256")
 
     def __repr__(self) -> str:
@@ -62,7 +62,7 @@ class DataKey:
 
 @dataclass(frozen=True, slots=True)
 class Scrypt:
-    """How a passphrase becomes a key (RFC 7914): `n` is the cost, `128 * n * r` bytes the memory."""
+    """How a key is derived from a passphrase (RFC 7914): `n` is the cost, `128 * n * r` bytes the memory."""
 
     salt: bytes
     n: int = 2**17
@@ -72,7 +72,7 @@ class Scrypt:
 
 @dataclass(frozen=True, slots=True)
 class KeyHeader:
-    """Stands in the store in plain sight: which key opens it, and where that key is."""
+    """In clear text in the store: which key decrypts it, and where that key is."""
 
     id: str
     protection: Protection
@@ -81,28 +81,28 @@ class KeyHeader:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that is already safe in its place."""
+    """A key that is already stored."""
 
     key: DataKey
     header: KeyHeader
 
 
 class KeySource(Protocol):
-    """One place for data keys. All three raise `CredentialStoreError` and never wait for long."""
+    """One source of data keys. All methods raise `CredentialStoreError` and never wait for long."""
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know about this place, in sentences."""
+        """Notices about this source, in sentences."""
         ...
 
     def create(self) -> NewKey:
-        """Make a new key and keep it, leaving older ones in their place."""
+        """Create and store a new key; older ones stay."""
         ...
 
     def find(self, header: KeyHeader) -> DataKey:
-        """Return the key of this header. State `locked`: ask again later; `wrong_key`: it is not here."""
+        """Return the key of this header. State `locked`: try again later; `wrong_key`: it is not here."""
         ...
 
     def forget(self, header: KeyHeader) -> None:
-        """Remove a key that no store needs any more; none there is no error."""
+        """Delete a key that no store needs any more; a missing key is no error."""
         ...

@@ -1,4 +1,4 @@
-"""Stores of earlier releases, read as they are and never written: one Fernet token that holds a YAML mapping."""
+"""Stores of earlier releases, read in place and never written: one Fernet token that contains a YAML mapping."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 _LIMIT_BYTES = 4 * 1024 * 1024
-_PATH_AS_KEY = "claude-cli"  # those releases kept the path of this program where a key belongs
+_PATH_AS_KEY = "claude-cli"  # those releases stored the path of this program in place of a key
 
 
 @dataclass(frozen=True, slots=True)
 class OlderContents:
-    """`notices` say what could not be read, in sentences. `is_readable` is false where nothing could."""
+    """`notices` say in sentences what could not be read. `is_readable` is false if nothing could."""
 
     entries: tuple[Entry, ...] = ()
     notices: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class OlderContents:
 
 
 class OlderStore(Protocol):
-    """A store that another release wrote. Never raises: what is wrong with it must not block our own."""
+    """A store of another release. Never raises: its problems must not block our own."""
 
     def read(self) -> OlderContents: ...
 
@@ -71,7 +71,7 @@ class FernetStore:
 
     @property
     def path(self) -> Path:
-        """The file with the credentials; the key that opens it stands beside it."""
+        """The file with the credentials; its key is beside it."""
         return self._data
 
     def read(self) -> OlderContents:
@@ -96,7 +96,7 @@ class FernetStore:
         return self._entries(text)
 
     def _unreadable(self, why: str) -> OlderContents:
-        said = f"the older credential store `{self._data}` can't be read and was left as it is: {why}"
+        said = f"the older credential store `{self._data}` can't be read and was left unchanged: {why}"
         return OlderContents((), (said,), is_readable=False)
 
     def _entries(self, text: bytes) -> OlderContents:
@@ -104,13 +104,13 @@ class FernetStore:
 
         located = read_yaml_text(text)
         if located.problems or not isinstance(located.data, dict | None):
-            return self._unreadable("what it holds is not a YAML mapping")  # a problem might quote a secret
+            return self._unreadable("its content is not a YAML mapping")  # a problem might quote a secret
         entries: list[Entry] = []
         notices: list[str] = []
         for provider, fields in (located.data or {}).items():
             if provider == _PATH_AS_KEY:
                 notices.append(
-                    f"the older credential store `{self._data}` names a program for `{provider}`, which is no "
+                    f"the older credential store `{self._data}` names a program for `{provider}`, which is not a "
                     "credential; it is not used"
                 )
             elif (credential := _credential(fields)) is None:

@@ -1,4 +1,4 @@
-"""The data key made from a passphrase: for machines without a keychain whose owner wants real protection."""
+"""The data key derived from a passphrase: real protection for machines without a keychain."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SALT_BYTES = 16
 
 
 class AskPassphrase(Protocol):
-    """Asks a person, and returns None where there is nobody to ask. `new`: it is being chosen, so ask twice."""
+    """Asks a person; returns None without a terminal. `new`: it is being chosen, so ask twice."""
 
     def __call__(self, *, new: bool) -> Secret | None: ...
 
 
 class Passphrase:
-    """Takes the passphrase from `file`, else from `ask`. What it becomes is kept in memory and nowhere else."""
+    """Takes the passphrase from `file`, else from `ask`. The derived key is kept in memory only."""
 
     protection = Protection.PASSPHRASE
     notices: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Passphrase:
             if (known := self._known.get(header.id)) is not None:
                 return known
             if header.scrypt is None:
-                raise CredentialStoreError("the store's key is not made from a passphrase", state="wrong_key")
+                raise CredentialStoreError("the store's key is not derived from a passphrase", state="wrong_key")
             key = _derive(self._passphrase(new=False), header.scrypt)
             if key.id != header.id:
                 said = f"the passphrase in `{self._source}`" if self._source else "the passphrase"
@@ -66,13 +66,13 @@ class Passphrase:
             raise CredentialStoreError(
                 "the credential store needs its passphrase",
                 state="locked",
-                hint="run this in a terminal, or name a file that holds it in LLM_ORC_PASSPHRASE_FILE",
+                hint="Run this in a terminal, or set LLM_ORC_PASSPHRASE_FILE to a file that contains it.",
             )
         return passphrase
 
 
 def _derive(passphrase: Secret, scrypt: Scrypt) -> DataKey:
-    # Two keyboards may type one letter as different code points.
+    # Keyboards may produce different code points for the same letter.
     text = unicodedata.normalize("NFC", passphrase.reveal()).encode()
     memory = 128 * scrypt.n * scrypt.r
     return DataKey(
@@ -83,7 +83,7 @@ def _derive(passphrase: Secret, scrypt: Scrypt) -> DataKey:
 
 
 def _first_line(path: Path) -> Secret:
-    """Return the file's one line. The person who names a file answers for a link in its path."""
+    """Return the file's one line. Links in its path are followed, because the user named it."""
     try:
         file = read_private(path.resolve(), limit_bytes=_LIMIT_BYTES, repair=False)
     except StorageError as e:
@@ -92,7 +92,7 @@ def _first_line(path: Path) -> Secret:
         raise CredentialStoreError(f"the passphrase file `{path}` does not exist", state="locked")
     if file.was_loose is not None:
         raise CredentialStoreError(
-            f"the passphrase file `{path}` can be read by others (mode {file.was_loose:04o})",
+            f"the passphrase file `{path}` is readable by others (mode {file.was_loose:04o})",
             state="locked",
             hint=f"chmod 600 {path}",
         )
@@ -101,5 +101,7 @@ def _first_line(path: Path) -> Secret:
     except UnicodeDecodeError:
         lines = []
     if len(lines) != 1 or not lines[0]:
-        raise CredentialStoreError(f"the passphrase file `{path}` does not hold one line of text", state="locked")
+        raise CredentialStoreError(
+            f"the passphrase file `{path}` does not contain exactly one line of text", state="locked"
+        )
     return Secret(lines[0])

@@ -1,4 +1,4 @@
-"""What processes agree on beside the store: whose turn it is to refresh, and until when nobody should try."""
+"""What processes share beside the store: refresh locks, and cool-downs of token endpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LONGEST_COOLDOWN_S = 24 * 3600.0  # a later end is a wrong clock
+_LONGEST_COOLDOWN_S = 24 * 3600.0  # a later end means a wrong clock
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def hold(path: Path, what: str, *, wait_s: float, waited_s: float = 0.0, poll_s:
                     f"{what} is locked by {who}"
                     + (f", which did not finish within {total_s:g} s" if total_s else " now"),
                     state="busy",
-                    hint="try again; if that process hangs, end it: its lock ends with it",
+                    hint="Try again; if that process hangs, end it, which releases the lock.",
                 )
             yield
     except StorageError as e:
@@ -39,7 +39,7 @@ def hold(path: Path, what: str, *, wait_s: float, waited_s: float = 0.0, poll_s:
 
 
 class RefreshLocks:
-    """One refresh at a time for each credential, and cool-downs, in files of one folder."""
+    """One refresh at a time for each credential, and cool-downs, as files in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class RefreshLocks:
             yield
 
     def cooldown(self, provider: str, account: str, now: float) -> float | None:
-        """Return when it ends (Unix seconds); None where there is none now."""
+        """Return when it ends (Unix seconds); None: there is none now."""
         try:
             until = float(self._file(provider, account, "cooldown").read_text("ascii"))
         except (OSError, ValueError):
@@ -66,7 +66,9 @@ class RefreshLocks:
             else:
                 write_private(path, f"{until!r}\n".encode())
         except (OSError, StorageError) as e:
-            raise CredentialStoreError(f"can't keep the cool-down of `{provider}`: {e}", state="unwritable") from e
+            raise CredentialStoreError(
+                f"can't store the cool-down of `{provider}`: {e}", state="unwritable"
+            ) from e
 
     def _file(self, provider: str, account: str, kind: str) -> Path:
         shown = re.sub(r"[^a-z0-9]+", "-", provider.lower())[:40].strip("-")

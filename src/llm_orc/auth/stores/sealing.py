@@ -1,4 +1,4 @@
-"""Seal and open single entries: AES-256-GCM, bound to the format's version, the key and the slot."""
+"""Encrypt and decrypt single entries: AES-256-GCM, bound to the format's version, the key and the slot."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NONCE_BYTES = 12  # random: safe for 2**32 entries under one key (NIST SP 800-3
 
 
 class Damaged(Exception):
-    """The entry was not sealed by this key for this slot, or was changed since."""
+    """The entry was not encrypted with this key for this slot, or was changed since."""
 
 
 @final
 class Sealer:
-    """Works with one data key. The first one loads `cryptography`, so that help and imports stay instant."""
+    """Encrypts with one data key. The first one loads `cryptography`, so that help and imports stay fast."""
 
     __slots__ = ("_aead", "_slot_key", "key_id")
 
@@ -45,7 +45,7 @@ class Sealer:
         return {"nonce": b64encode(nonce).decode(), "ciphertext": b64encode(sealed).decode()}
 
     def open(self, slot: str, sealed: JsonValue) -> dict[str, JsonValue]:
-        """Raise `Damaged`; nothing of what was decrypted is in its message or its cause."""
+        """Decrypt. Raises `Damaged`, without any decrypted data in its message or cause."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415
 
         if not isinstance(sealed, dict):

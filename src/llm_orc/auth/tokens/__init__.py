@@ -1,1 +1,1 @@
-"""Tokens of OAuth sign-ins: when they expire, how they are renewed and put on requests."""
+"""Tokens of OAuth sign-ins: when they expire, and how they are refreshed and added to requests."""

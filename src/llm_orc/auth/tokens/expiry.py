@@ -1,4 +1,4 @@
-"""When a token is renewed: in good time, and by our own clock."""
+"""When a token is refreshed: before it expires, by our own clock."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from llm_orc.auth.credential import OAuthToken
 
 _ADVISORY_S, _MANDATORY_S = 300.0, 30.0
-_ADVISORY_PART, _MANDATORY_PART = 1 / 4, 1 / 20  # of a lifetime, where that is shorter
+_ADVISORY_PART, _MANDATORY_PART = 1 / 4, 1 / 20  # of a lifetime, if that is shorter
 
 
 class Urgency(Enum):
     FRESH = auto()
-    DUE = auto()  # renew, and go on with the live token meanwhile
-    OVERDUE = auto()  # wait for the renewal, but a live token will do if it fails
+    DUE = auto()  # refresh, and use the valid token meanwhile
+    OVERDUE = auto()  # wait for the refresh, but use a valid token if it fails
     EXPIRED = auto()
 
 
 def urgency(token: OAuthToken, now: float) -> Urgency:
-    """Where `token` stands: due within min(300 s, lifetime/4) of its end, overdue within min(30 s, lifetime/20).
+    """Return the urgency: due within min(300 s, lifetime/4) of expiry, overdue within min(30 s, lifetime/20).
 
-    A token whose lifetime nobody told is fresh until the provider refuses it.
+    A token of unknown lifetime is fresh until the provider refuses it.
     """
     if token.expires_at is None:
         return Urgency.FRESH

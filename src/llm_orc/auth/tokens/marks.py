@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def hash_of(secret: Secret) -> str:
-    """What stands for a secret in marks: SHA-256, hexadecimal."""
+    """Return what identifies a secret in marks: SHA-256, hexadecimal."""
     return hashlib.sha256(secret.reveal().encode()).hexdigest()
 
 
 def lasting_secret(token: OAuthToken) -> Secret:
-    """What stands for a sign-in: its refresh token, else the access token itself."""
+    """Return what identifies a sign-in: its refresh token, else the access token."""
     return token.refresh_token or token.access_token

@@ -1,4 +1,4 @@
-"""The OAuth credentials of one process, and how each goes on a request."""
+"""The OAuth credentials of one process, and how each is added to a request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """One keeper for each credential in use. Leaving waits for the exchanges that are under way."""
+    """One keeper for each credential in use. On exit, it waits for exchanges in progress."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Tokens:
             await keeper.close()
 
     def keeper(self, entry: Entry, client: OAuthClient) -> TokenKeeper:
-        """Return the keeper of this entry, the same for all who ask."""
+        """Return the keeper of this entry, the same one for all callers."""
         from llm_orc.auth.tokens.refresh import TokenKeeper  # noqa: PLC0415 - heavy: exchanges of tokens
 
         key = (entry.provider, entry.account)
@@ -52,7 +52,7 @@ class Tokens:
 
 
 class OAuthAuthoriser:
-    """Puts the present access token on a request (RFC 6750 §2.1), and what headers the provider wants with it."""
+    """Adds the present access token to a request (RFC 6750 §2.1), and the provider's headers for it."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class OAuthAuthoriser:
         return self._origin
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
-        """Raises `CredentialExpired` where one new sign-in is needed, `ProviderError` where renewing must wait."""
+        """Raises `CredentialExpired` if a new sign-in is needed, `ProviderError` if the refresh must wait."""
         token = await self._keeper.current()
         if self._refusals is not None and self._refusals.find(self._origin, token.access_token) is not None:
             await self._keeper.replace(token.access_token.reveal())
@@ -78,7 +78,7 @@ class OAuthAuthoriser:
         headers["Authorization"] = f"Bearer {token.access_token.reveal()}"
 
     async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
-        """Raises `CredentialExpired`, `LoginFailed` where it can't be renewed: it is not sent again then."""
+        """Raises `CredentialExpired`, `LoginFailed` if it can't be refreshed: then it is not sent again."""
         if isinstance(refused, AccessRefused):
             return False
         sent = _sent_in(headers)
@@ -89,7 +89,7 @@ class OAuthAuthoriser:
             raise
 
     async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
-        """What is refused after a renewal, or as a way in, is the whole sign-in."""
+        """Remember the refusal of the whole sign-in: after a refresh, or of the auth method."""
         if (secret := self._keeper.lasting_secret_of(_sent_in(headers))) is not None:
             await self._keep(refused, secret)
 

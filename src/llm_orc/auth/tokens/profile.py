@@ -1,4 +1,4 @@
-"""Tokens that another program keeps fresh: taken from its profile for each request, never renewed here."""
+"""Tokens that another program refreshes: read from its profile for each request, never refreshed here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BETA = "anthropic-beta"
 
 
 class ProfileAuthoriser:
-    """Puts the token of `ant auth login` on a request, as Anthropic's SDK does."""
+    """Adds the token of `ant auth login` to a request, as Anthropic's SDK does."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class ProfileAuthoriser:
         return self._origin
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
-        """Raises `CredentialExpired` where the profile has no token (any more) for this origin that lives."""
+        """Raises `CredentialExpired` if the profile has no valid token (any more) for this origin."""
         token = await asyncio.to_thread(self._token)
         wanted = dict(self._profile.headers)
         flags = [*headers.get(_BETA, "").split(","), wanted.pop(_BETA, "")]
@@ -46,7 +46,7 @@ class ProfileAuthoriser:
         headers["Authorization"] = f"Bearer {token.reveal()}"
 
     async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
-        """True where the tool has renewed its token since. Raises `CredentialExpired` where it has not."""
+        """True if the tool has refreshed its token since. Raises `CredentialExpired` if not."""
         if isinstance(refused, AccessRefused) or refused.status != 401:
             return False
         token = await asyncio.to_thread(self._token)
@@ -68,7 +68,7 @@ class ProfileAuthoriser:
         if entry is None or entry.origin != self._origin or not isinstance(entry.credential, OAuthToken):
             raise self._expired("is gone")
         if urgency(entry.credential, self._clock()) is Urgency.EXPIRED:
-            raise self._expired("has ended")
+            raise self._expired("has expired")
         return entry.credential.access_token
 
     def _expired(self, what: str) -> CredentialExpired:

@@ -1,8 +1,8 @@
-"""Keep OAuth tokens fresh: in good time, once for all who need it, and without ever losing the sign-in.
+"""Refresh OAuth tokens: in time, once for all users of a token, and without ever losing the sign-in.
 
-The order of one renewal is what makes it safe: lock (all processes), read again, adopt what another has brought,
+The order of the steps makes a refresh safe: lock (all processes), read again, adopt another process's new token,
 or mark the refresh token as presented, exchange it, save the new tokens and clear the mark in one write, use them.
-A process that dies in between leaves the mark, and with it the truth: it may be spent (RFC 9700 §4.14.2).
+A process that dies in between leaves the mark, which shows that the token may be used up (RFC 9700 §4.14.2).
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from llm_orc.auth.storage import CredentialStorage
     from llm_orc.net.transport import Transport
 
-_REUSE_GRACE_S = 30.0  # many servers take a spent refresh token again for about so long
+_REUSE_GRACE_S = 30.0  # many servers accept a used refresh token again for about this long
 _FIRST_COOLDOWN_S, _AFTER_FAILURE_S = 5.0, 5.0
-_LAST_WAIT_S = 10.0  # how long leaving waits for an exchange that is under way
-_PROOF_AGE_S = 60.0  # a younger proof is not worth a write
+_LAST_WAIT_S = 10.0  # how long closing waits for an exchange in progress
+_PROOF_AGE_S = 60.0  # a more recent proof is not worth a write
 
 
 class TokenKeeper:
-    """One credential in one process. However many ask at once, one exchange is under way at most."""
+    """One credential in one process. However many callers there are, at most one exchange is in progress."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class TokenKeeper:
         *,
         tell: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
-        """`tell` is told what is waited for, in one sentence."""
+        """`tell` is called with what is waited for, in one sentence."""
         self._storage, self._transport, self._clock, self._tell = storage, transport, clock, tell
         self._provider, self._account = entry.provider, entry.account
         self._client = client
         self._entry = entry
         self._renewal: asyncio.Task[LlmOrcError | None] | None = None
-        self._refused: str | None = None  # an access token that the provider takes no longer, whatever its age
-        self._not_before = 0.0  # after a failure, when the next renewal that nobody waits for may begin
+        self._refused: str | None = None  # an access token that the provider no longer accepts, whatever its age
+        self._not_before = 0.0  # after a failure, when the next background refresh may start
         self._unsaved = False
         self._proven_at: float | None = None
 
@@ -75,7 +75,7 @@ class TokenKeeper:
         token = self._token
         state = urgency(token, self._clock())
         if state is Urgency.DUE and self._renewal is None and self._clock() >= self._not_before:
-            self._start(replacing=token)  # nobody waits for it
+            self._start(replacing=token)  # in the background
         if state in {Urgency.FRESH, Urgency.DUE}:
             return token
         failure = await self._renewed(replacing=token)
@@ -84,7 +84,7 @@ class TokenKeeper:
         return self._token
 
     async def replace(self, refused: str) -> bool:
-        """After a 401 for the access token `refused`: True where there is another one now. Raises as `current`."""
+        """After a 401 for the access token `refused`: True if there is another one now. Raises as `current`."""
         if self._token.access_token.reveal() == refused:
             self._refused = refused
             failure = await self._renewed(replacing=self._token)
@@ -93,14 +93,14 @@ class TokenKeeper:
         return self._token.access_token.reveal() != refused
 
     async def refresh_now(self, *, asked_at: float = math.inf) -> OAuthToken:
-        """Renew a token of any age (`auth refresh`) that was not issued since `asked_at`. Raises as `current`."""
+        """Refresh a token (`auth refresh`) unless it was issued since `asked_at`. Raises as `current`."""
         failure = await self._renewed(replacing=self._token, asked_at=asked_at)
         if failure is not None:
             raise failure
         return self._token
 
     def lasting_secret_of(self, access_token: str) -> Secret | None:
-        """What stays of the sign-in while access tokens come and go; None where it has another token by now."""
+        """Return what identifies the sign-in across access tokens; None if it has another token by now."""
         token = self._token
         return lasting_secret(token) if token.access_token.reveal() == access_token else None
 
@@ -108,14 +108,14 @@ class TokenKeeper:
         self._proven_at = self._clock()
 
     async def close(self) -> None:
-        """Let an exchange that is under way come to its end, within limits; keep what is not kept yet."""
+        """Let an exchange in progress finish, within limits; save what is not saved yet."""
         if (renewal := self._renewal) is not None:
             await asyncio.wait([renewal], timeout=_LAST_WAIT_S)
             if not renewal.done():
                 renewal.cancel()
                 await asyncio.wait([renewal])
         proven_at, known = self._proven_at, self._entry.proven_at
-        is_ours = self._entry.source == "own"  # a proof alone is no reason to copy what another release keeps
+        is_ours = self._entry.source == "own"  # a proof alone is no reason to copy another release's entry
         is_news = is_ours and proven_at is not None and (known is None or proven_at - known > _PROOF_AGE_S)
         if self._unsaved or is_news:
             with contextlib.suppress(LlmOrcError):
@@ -126,17 +126,18 @@ class TokenKeeper:
         credential = self._entry.credential
         if not isinstance(credential, OAuthToken):
             raise NotLoggedIn(
-                f"`{self._provider}` has an API key now, no sign-in", hint=f"llm-orc auth status {self._provider}"
+                f"`{self._provider}` now has an API key, not a sign-in",
+                hint=f"llm-orc auth status {self._provider}",
             )
         return credential
 
     async def _renewed(self, *, replacing: OAuthToken, asked_at: float = math.inf) -> LlmOrcError | None:
-        """Wait for the renewal under way, or begin one; a caller that is cancelled leaves it running."""
+        """Wait for the refresh in progress, or start one; it continues if a caller is cancelled."""
         renewal = self._renewal or self._start(replacing=replacing, asked_at=asked_at)
         return await asyncio.shield(renewal)
 
     def _start(self, *, replacing: OAuthToken, asked_at: float = math.inf) -> asyncio.Task[LlmOrcError | None]:
-        # Not in a task group: an exchange must outlive whoever asked for it. `close` waits for it.
+        # Not in a task group: an exchange must outlive its caller. `close` waits for it.
         self._renewal = asyncio.create_task(self._renew(replacing, asked_at))
         self._renewal.add_done_callback(self._ended)
         return self._renewal
@@ -158,12 +159,12 @@ class TokenKeeper:
         return None
 
     async def _adopt(self, replacing: OAuthToken, asked_at: float) -> bool:
-        """Read the store again: True where another process has brought a token that still lives.
+        """Read the store again: True if another process has stored a token that is still valid.
 
-        One that was issued after `asked_at` is what was asked for, even where it was there when we looked first.
+        One that was issued after `asked_at` fulfils the request, even if we saw it before.
         """
         if self._unsaved:
-            return False  # ours is newer than any that the store has
+            return False  # ours is newer than the store's
         entry = await asyncio.to_thread(self._storage.get, self._provider, self._account)
         if entry is None:
             raise NotLoggedIn(
@@ -175,10 +176,10 @@ class TokenKeeper:
         return is_other and urgency(token, self._clock()) is not Urgency.EXPIRED
 
     async def _exchange(self) -> None:
-        """Under the lock, with the entry just read."""
+        """Exchange under the lock, with the entry just read."""
         token, now = self._token, self._clock()
         if token.refresh_token is None:
-            raise self._expired("it has ended, and came without a refresh token")
+            raise self._expired("it has expired, and came without a refresh token")
         spent = hash_of(token.refresh_token)
         if self._entry.needs_login is not None and self._entry.needs_login.refresh_token_hash == spent:
             raise self._expired(_why(self._entry.needs_login.error))
@@ -188,7 +189,7 @@ class TokenKeeper:
         was_presented = mark is not None and mark.refresh_token_hash == spent
         lives = urgency(token, now) is not Urgency.EXPIRED and token.access_token.reveal() != self._refused
         if mark is not None and was_presented and now - mark.at > _REUSE_GRACE_S and lives:
-            return  # it may be spent: leave it alone as long as the access token does its work
+            return  # it may be used up: leave it alone as long as the access token works
         if self._client.token_endpoint is None:
             self._client = await resolve(self._client, self._transport)
         await self._present(token.refresh_token, spent, was_presented=was_presented)
@@ -200,7 +201,7 @@ class TokenKeeper:
             response = await refresh(client, self._transport, refresh_token, clock=self._clock)
         except TokenEndpointError as e:
             if e.failure is Failure.AMBIGUOUS and not was_presented:
-                # Once more at once: if the answer got lost, most servers give it again within their grace.
+                # Retry at once: if the answer was lost, most servers repeat it within a grace period.
                 return await self._present(refresh_token, spent, was_presented=True)
             await self._failed(e, spent, was_presented=was_presented)
         except LoginFailed:
@@ -210,7 +211,7 @@ class TokenKeeper:
             await self._keep(response)
 
     async def _failed(self, error: TokenEndpointError, spent: str, *, was_presented: bool) -> None:
-        """Nothing is ever deleted by a failure: at most it is noted that this very refresh token is dead."""
+        """Handle a failure: nothing is deleted; at most this very refresh token is marked as invalid."""
         match error.failure:
             case Failure.PERMANENT:
                 await self._dead(error, spent, was_presented=was_presented)
@@ -237,7 +238,7 @@ class TokenKeeper:
         def note(entry: Entry) -> Entry:
             token = entry.credential
             if not isinstance(token, OAuthToken) or _hash(token.refresh_token) != spent:
-                return entry  # a newer sign-in has come meanwhile: it is not this one that is dead
+                return entry  # there is a newer sign-in by now, which is not the invalid one
             return replace(entry, needs_login=dead, presented=None)
 
         await self._update(note)
@@ -245,12 +246,12 @@ class TokenKeeper:
             raise self._expired(_why(code)) from error
 
     async def _keep(self, response: TokenResponse) -> None:
-        """Save the new tokens and clear the mark in one write; where that fails, go on with them in memory."""
+        """Save the new tokens and clear the mark in one write; if that fails, use them from memory."""
         old = self._token
         new = OAuthToken(
             access_token=response.access_token,
             refresh_token=response.refresh_token
-            or old.refresh_token,  # left out: the old one goes on (RFC 6749 §6)
+            or old.refresh_token,  # omitted: the old one stays valid (RFC 6749 §6)
             expires_at=None if response.expires_in is None else response.received_at + response.expires_in,
             issued_at=response.received_at,
             scopes=old.scopes if response.scopes is None else response.scopes,
@@ -269,7 +270,7 @@ class TokenKeeper:
             self._entry, self._unsaved = take(self._entry), True
 
     async def _clear_mark(self, *, unless: bool) -> None:
-        """The token did not go out or is unharmed; `unless` an earlier presentation is still in doubt."""
+        """Clear the mark: the token was not sent or is unharmed, `unless` an earlier presentation is in doubt."""
         if not unless:
             await self._update(lambda e: replace(e, presented=None))
 
@@ -290,12 +291,12 @@ class TokenKeeper:
         return f"llm-orc auth add {self._provider}{account}"
 
     def _expired(self, why: str) -> CredentialExpired:
-        return CredentialExpired(f"the sign-in `{self._provider}` can't be renewed: {why}", hint=self._sign_in)
+        return CredentialExpired(f"the sign-in `{self._provider}` can't be refreshed: {why}", hint=self._sign_in)
 
     def _cooling_down(self, wait_s: float, cause: TokenEndpointError | None = None) -> ProviderOverloaded:
         until = datetime.fromtimestamp(self._clock() + wait_s, UTC)
         return ProviderOverloaded(
-            f"the sign-in server of `{self._provider}` wants to be left alone for {max(wait_s, 0):.0f} s"
+            f"the sign-in server of `{self._provider}` asks for a pause of {max(wait_s, 0):.0f} s"
             f" (until {until:%Y-%m-%d %H:%M:%S} UTC)",
             status=cause.status if cause else 0,
             retry_after_s=max(wait_s, 0.0),
@@ -311,10 +312,10 @@ class TokenKeeper:
 def _why(error: str) -> str:
     if error == "ambiguous":
         return (
-            "an earlier renewal was cut off before its answer was kept, and the server has spent the token since;"
-            " one new sign-in is needed"
+            "an earlier refresh was interrupted before its answer was stored, and the token is used up since;"
+            " a new sign-in is needed"
         )
-    return f"the server has ended it (`{error}`); one new sign-in is needed"
+    return f"the server has ended it (`{error}`); a new sign-in is needed"
 
 
 def _hash(secret: Secret | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Whose turn it is to renew a sign-in: one process after the other, with an end and a word while waiting."""
+"""Refresh a sign-in in one process at a time, with a time limit and a notice while waiting."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ async def refresh_turn(
     *,
     notice_s: float = _NOTICE_S,
 ) -> AsyncIterator[None]:
-    """Hold the credential's lock over awaits. Waiting happens here, where it keeps no thread busy.
+    """Hold the credential's lock across awaits. It waits here, without blocking a thread.
 
-    Raises `CredentialStoreError` of state `busy` after a minute, and tells after `notice_s` that it waits.
+    Raises `CredentialStoreError` of state `busy` after a minute, and reports after `notice_s` that it is waiting.
     """
     now = asyncio.get_running_loop().time
     began, has_told = now(), False
@@ -42,7 +42,7 @@ async def refresh_turn(
                 raise
         if waited_s >= notice_s and not has_told:
             has_told = True
-            tell(f"Waiting for another process, which renews the sign-in `{provider}`.")
+            tell(f"Waiting for another process that is refreshing the sign-in `{provider}`.")
         await asyncio.sleep(_POLL_S)
     try:
         yield

@@ -46,7 +46,7 @@ class BatchAccount:
         self._reserving = asyncio.Lock()  # calls that wait for money: one of them polls
 
     def of_row(self, number: int, before_send: Callable[[], Awaitable[None]]) -> RowBudget:
-        """`before_send` is awaited immediately before each try is counted and sent; it may hold the try back."""
+        """`before_send` is awaited immediately before each attempt is counted and sent; it may hold it back."""
         return RowBudget(self, number, before_send)
 
     async def count_call(self, number: int, what: str) -> None:
@@ -98,7 +98,7 @@ class BatchAccount:
             left = math.inf if batch.max_calls is None else batch.max_calls - batch.calls
             if left < 1:
                 raise BatchBudgetExceeded(
-                    f"{what} is not asked: the batch has made all the calls that it may make (`--max-calls`)",
+                    f"{what} is not called: the batch has made all calls that it may make (`--max-calls`)",
                     hint="To continue, give the same command with a higher `--max-calls`.",
                 )
             counted = int(max(1, min(_COUNTED_AT_ONCE, left // _SHARE_COUNTED)))
@@ -112,9 +112,9 @@ class BatchAccount:
             counted = connection.execute(more.values(calls=ROWS.c.calls + 1)).rowcount
         if not counted:
             raise BudgetExceeded(
-                f"{what} is not asked: the row has made all the {self.limits.row_max_calls} calls that one run may"
+                f"{what} is not called: the row has made all {self.limits.row_max_calls} calls that one run may"
                 " make (`max_calls`)",
-                hint="Raise it, give the batch's command again, then run: llm-orc batch retry-failed",
+                hint="Raise it, give the batch's command again, then run `llm-orc batch retry-failed`.",
             )
 
     async def give_back(self) -> None:
@@ -167,13 +167,12 @@ class BatchAccount:
                     of_row.add(usd, lives=lives)
             if not of_row.can_fit(most_usd):
                 raise BudgetExceeded(
-                    f"{what} may cost up to ${most_usd:.4f}, and the row may not cost so much more (`max_cost`)",
-                    hint="Raise it, give the batch's command again, then run: llm-orc batch retry-failed",
+                    f"{what} may cost up to ${most_usd:.4f}, which exceeds the row's limit (`max_cost`)",
+                    hint="Raise it, give the batch's command again, then run `llm-orc batch retry-failed`.",
                 )
             if not of_batch.can_fit(most_usd):
                 raise BatchBudgetExceeded(
-                    f"{what} may cost up to ${most_usd:.4f}, and the batch may not cost so much more"
-                    " (`--max-cost`)",
+                    f"{what} may cost up to ${most_usd:.4f}, which exceeds the batch's limit (`--max-cost`)",
                     hint="To continue, give the same command with a higher `--max-cost`.",
                 )
             if not (of_row.fits(most_usd) and of_batch.fits(most_usd)):

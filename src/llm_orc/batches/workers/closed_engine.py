@@ -65,7 +65,7 @@ def _not_closed(why: str) -> StorageError:
     return StorageError(
         f"the durable engine that is installed (dbos {version('dbos')}) can't be kept from running code that a row"
         f" of a store names: {why}",
-        hint='Install a release that llm-orc was tested with: pip install --upgrade "llm-orc[batch]"',
+        hint='Install a release that llm-orc was tested with: `pip install --upgrade "llm-orc[batch]"`.',
     )
 
 
@@ -93,4 +93,4 @@ def _prove_refused(read: Callable[..., object], text: str, form: str, ours: Json
         read(text, form, ours)
     except UnreadableValue:
         return
-    raise _not_closed(f"it still reads the form `{form}`")
+    raise _not_closed(f"it still reads the format `{form}`")

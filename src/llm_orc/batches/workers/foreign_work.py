@@ -48,7 +48,7 @@ _NOT_STARTED = "it could not be started: the store's data about it is damaged"
 
 @dataclass(frozen=True, slots=True)
 class _Foreign:
-    name: object  # of the workflow; of whatever type a file holds
+    name: object  # of the workflow; a file may contain any type
     why: str
 
 
@@ -97,7 +97,7 @@ def remove_foreign_work(engine: sa.Engine, store_url: StoreUrl, *, waiting: bool
         for start in range(0, len(names), _AT_ONCE):
             these = _OF.workflow_uuid.in_(names[start : start + _AT_ONCE])
             connection.execute(sa.delete(ENGINE_WORKFLOWS).where(these))
-        connection.execute(sa.delete(ENGINE_SCHEDULES).where(_is_given_to_us(ENGINE_SCHEDULES)))  # we make none
+        connection.execute(sa.delete(ENGINE_SCHEDULES).where(_is_given_to_us(ENGINE_SCHEDULES)))  # we create none
     return sentences
 
 

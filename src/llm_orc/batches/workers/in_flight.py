@@ -1,4 +1,4 @@
-"""What one process has in flight: its workflows, and of each the agents and calls that must not be cut off."""
+"""What one process has in flight: its workflows, and their agents and calls that must not be interrupted."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ def only_worker_on_file(store_url: StoreUrl) -> Iterator[None]:
 def _busy(store_url: StoreUrl, lock: Path, holder: str) -> StoreBusy:
     return StoreBusy(
         f"another {holder} ({holder_of(lock) or 'unknown'}) works on `{store_url}`",
-        hint="A file has one worker at a time. For several workers: `--store postgresql://user@host/database`",
+        hint="A file has one worker at a time. For several workers: `--store postgresql://user@host/database`.",
     )
 
 
@@ -278,7 +278,7 @@ def is_in_use(store_url: StoreUrl) -> bool:
 
 
 def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[WorkerStatus]:
-    """Return the workers that have joined and not left, the oldest first."""
+    """Return the workers that have joined and not left, oldest first."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             now = float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())

@@ -1,4 +1,4 @@
-"""Carry out one row of a batch, or one agent of a row of another worker: what the engine's workflows do here."""
+"""Execute one row of a batch, or one agent of another worker's row: the bodies of the engine's workflows."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.02
 BeforeSend = Callable[[], Awaitable[None]]
-"""Await it immediately before each try of a call is sent. Once the worker stops, it does not return."""
+"""Await it immediately before each attempt of a call is sent. Once the worker stops, it does not return."""
 
 
 class CallerFactory(Protocol):
-    """Makes what calls the agents of one row, with this machine's own credentials."""
+    """Creates the caller of one row's agents, with this machine's credentials."""
 
     async def __call__(
         self, batch_id: str, number: int, recipe: Recipe, before_send: BeforeSend, /
@@ -90,7 +90,7 @@ class RowExecutor:
         self._one_suspect = asyncio.Lock()
 
     async def run_row(self, batch_id: str, number: int, attempt: int) -> str:
-        """Carry out a row and return the state in which it ended. Everything else is read from the store."""
+        """Execute a row and return its final state. Everything else is read from the store."""
         name = workflow_id(batch_id, number, attempt)
         async with self._workflow(name):
             try:
@@ -111,8 +111,8 @@ class RowExecutor:
                 return as_error(error).message
 
     async def _stop_if_store_failed(self, name: str, error: Exception) -> None:
-        """Where the store failed, as on a full disk: stop, and don't return: the workflow is carried out later."""
-        # The foreign key breaks where the workflow is gone: its batch was deleted, or its row ended elsewhere.
+        """If the store failed, as on a full disk: stop, and don't return; the workflow is executed later."""
+        # The foreign key fails if the workflow is gone: its batch was deleted, or its row ended elsewhere.
         if isinstance(error, sa.exc.SQLAlchemyError) and not isinstance(error, sa.exc.IntegrityError):
             self._give_up(name.partition(":")[0], store_error(self._store.url, error))
             await self._until_cancelled(name)
@@ -132,7 +132,7 @@ class RowExecutor:
             raise StorageError(f"{row.damage} (`{self._store.url}`)")
         if row.takeovers < SUSPECT_FROM:
             return await self._execute(name, row, recipe, call)
-        # Of the rows that may have ended a worker, carry out one at a time, to learn which one it was.
+        # Execute rows that may have killed a worker one at a time, to learn which one it was.
         with self.in_flight.idle(name):
             await self._one_suspect.acquire()
         try:
@@ -227,7 +227,7 @@ class RowExecutor:
         return await self._until_cancelled(name)
 
     async def _call(self, name: str, call: CallAgent, turn: AgentTurn) -> str:
-        """Call an agent and return the outcome as text. Doesn't return where the worker stops because of it."""
+        """Call an agent and return the outcome as text. Doesn't return if the worker stops because of it."""
         batch_id = name.partition(":")[0]
         with self.in_flight.call(name):
             try:
@@ -273,12 +273,12 @@ class RowExecutor:
 
     async def settled(self, batch_id: str = "") -> None:
         """Return when no call is out and every answer is stored: of one batch that is refused, or of all."""
-        # Many things end a wait, and none of them is worth an event.
+        # Many things end a wait; polling is simpler than an event for each.
         while not self.is_evicted and not self.in_flight.is_settled(batch_id):  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
 
     def evict(self) -> None:
-        """Cancel everything: other workers took this one for dead, and have its rows."""
+        """Cancel everything: other workers declared this one dead, and have its rows."""
         self.is_evicted = True
         self.stopping.set()
         self.in_flight.cancel()

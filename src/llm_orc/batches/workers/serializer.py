@@ -40,15 +40,15 @@ class JsonSerializer(Serializer):
     def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805 - the engine's own signature
         """Raises `UnreadableValue`."""
         if len(serialized_data) > LONGEST_VALUE:
-            raise UnreadableValue("it holds a value that is too long")
+            raise UnreadableValue("it has a value that is too long")
         try:
             value = msgspec.json.decode(serialized_data)
         except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as e:
-            raise UnreadableValue(f"it holds a value that is damaged: {e}") from None
+            raise UnreadableValue(f"it has a damaged value: {e}") from None
         if isinstance(value, dict) and value.keys() == {_ERROR}:
             error = value[_ERROR]
             if not isinstance(error, dict):
-                raise UnreadableValue("it holds an error that is damaged")
+                raise UnreadableValue("it has a damaged error")
             return StoredError(f"{error.get('type')}: {error.get('message')}")
         return value
 
@@ -59,4 +59,4 @@ class JsonSerializer(Serializer):
 def refused(form: str) -> UnreadableValue:
     """Return the error for a value in the form `form`."""
     risk = ", which can run code" if "pickle" in form else ""
-    return UnreadableValue(f"it holds a value in the form `{form[:40]}`{risk}, not in ours (`{SERIALIZATION}`)")
+    return UnreadableValue(f"it has a value in the format `{form[:40]}`{risk}, not in ours (`{SERIALIZATION}`)")

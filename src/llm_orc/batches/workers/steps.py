@@ -43,13 +43,13 @@ class RowSink:
 
     def post(self, event: RecordedEvent) -> None:
         if isinstance(event, AgentStarted):
-            return  # its step tells when it started, and that may have been in another process
+            return  # its step knows when it started, perhaps in another process
         if isinstance(event, AgentFinished | AgentFailed) and (outcome := self.outcomes.get(event.agent)):
             event = replace(event, at=outcome.ended_at, duration_s=outcome.duration_s)
         self.keep(event)
 
     def keep(self, event: RecordedEvent) -> None:
-        """Take an event as it is."""
+        """Keep an event unchanged."""
         kind, body = encode_event(event)
         self.record.append(b'["%s",%s]' % (kind.encode(), body))
 
@@ -123,8 +123,9 @@ async def call_agent(
 ) -> str:
     """Call the agent and return the outcome as text: its answer, or its failure.
 
-    `retrying` is called when a try has failed and another will follow. Agents that run within it are a part of its
-    step: each is called inside `within`, and told with the step's outcome. Raises failures that are `is_fatal`.
+    `retrying` is called when an attempt has failed and another will follow. Agents that run within it are a part
+    of its step: each is called inside `within`, and told with the step's outcome. Raises failures that are
+    `is_fatal`.
     """
     watch = StepObserver(turn.path, turn.agent.work.kind, clock, retrying)
     children = turn.children

@@ -39,7 +39,7 @@ _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
     " program and its sign-in.  [default: ask]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code that you type on any other device.")
-@click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page; don't open it.")
+@click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page instead of opening it.")
 @click.option("--from-stdin", is_flag=True, help="Read the API key from standard input.")
 @click.option(
     "--from-file", metavar="FILE", help="Read the API key from this file, e.g. `--from-file ~/openai.key`."
@@ -47,14 +47,14 @@ _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 @click.option(
     "--from-env",
     metavar="NAME",
-    help="Take the API key from this environment variable and keep it, e.g. `--from-env OPENAI_API_KEY`.",
+    help="Read the API key from this environment variable, e.g. `--from-env OPENAI_API_KEY`.",
 )
 @click.option(
     "--account",
     metavar="NAME",
-    help="Keep it under this name, beside others, e.g. `--account work`.  [default: default]",
+    help="Store it under this name, beside others, e.g. `--account work`.  [default: default]",
 )
-@click.option("--acknowledge-terms", is_flag=True, help="Say yes to the provider's terms that `auth add` shows.")
+@click.option("--acknowledge-terms", is_flag=True, help="Agree to the provider's terms that `auth add` shows.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON document: what was added, without the secret."
 )
@@ -73,10 +73,10 @@ def command(
 ) -> None:
     """Add an API key of PROVIDER, or sign in there, and make it the active account.
 
-    Runs use the active account, unless the configuration names another way; then that is said.
+    Runs use the active account unless the configuration names another auth method; the command then says so.
 
-    Without --method it shows what the provider offers and who pays, and asks. Keys and tokens are kept encrypted
-    (`llm-orc auth status` says how well); none goes on the command line.
+    Without --method it shows the provider's auth methods and who pays, and asks. Keys and tokens are stored
+    encrypted (`llm-orc auth status` says how well); none is passed on the command line.
 
     \b
     llm-orc auth add anthropic-claude-pro-max
@@ -147,7 +147,7 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
 def _refuse_contradictions(request: AddRequest) -> None:
     context = click.get_current_context()
     if request.key.count > 1:
-        raise click.UsageError("A key has one source: --from-stdin, --from-file or --from-env.", context)
+        raise click.UsageError("Give one source of the key: --from-stdin, --from-file or --from-env.", context)
     if request.key.count and (request.is_for_sign_in or request.method not in {None, "api-key"}):
         raise click.UsageError("--from-stdin, --from-file and --from-env are for API keys only.", context)
     if request.is_for_sign_in and request.method not in {None, "oauth"}:
@@ -188,7 +188,7 @@ def _agrees_to_terms(method: AuthMethod) -> bool:
     if method.notice is None or not method.is_ready or not person_is_here():
         return False
     note(f"{method.notice.text}\n({method.notice.link}, as of {method.notice.date})")
-    return confirmed("Go on, knowing this?")
+    return confirmed("Continue?")
 
 
 def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddRequest) -> Entry:
@@ -214,6 +214,6 @@ def _say(app: App, entry: Entry) -> None:
     protection = open_credentials(app).protection
     note(f"Added the {what} of `{entry.provider}` (account `{entry.account}`); {WHO_PAYS[entry.billing]}.")
     if protection is not None:
-        note(f"It is kept {protection.words}.")
+        note(f"It is stored {protection.words}.")
     note_used(app, entry.provider, unless=("api-key" if what == "API key" else "oauth", entry.account))
     note(f"Try it: llm-orc auth test {entry.provider}")

@@ -14,7 +14,7 @@ from llm_orc.storage.suggest import closest_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-KEYS_COME_IN = "A key comes in by a hidden prompt, or with --from-stdin, --from-file FILE or --from-env NAME."
+KEYS_COME_IN = "Enter a key at the hidden prompt, or with --from-stdin, --from-file FILE or --from-env NAME."
 _KEY_SHAPE = re.compile(
     r"(sk|rk|gsk|hf|xai|pplx|r8|nvapi|ghp|gho|ghu|ghs|github_pat|sandbox-[ar]t)[-_][A-Za-z0-9_\-+/.=]{8,}"
     r"|AIza[A-Za-z0-9_\-]{20,}"
@@ -23,7 +23,7 @@ _KEY_SHAPE = re.compile(
     r"|(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_\-+]{32,}={0,2}"
 )
 _SECRET_GIVEN = (
-    "A secret stands on the command line, where the process list and the shell's history show it. It was not used;"
+    "A secret is on the command line, where the process list and the shell's history show it. It was not used;"
     f" if others use this machine, replace it at its provider. {KEYS_COME_IN}"
 )
 
@@ -34,12 +34,12 @@ account_option = click.option(
 
 
 def looks_like_key(argument: str) -> bool:
-    """True too for `--option=key`."""
+    """Also true for `--option=key`."""
     return any(part and _KEY_SHAPE.fullmatch(part) for part in (argument, argument.partition("=")[2]))
 
 
 class AuthGroup(LazyGroup):
-    """Refuses a secret among the arguments before any message could repeat it."""
+    """Refuses a secret among the arguments before a message could repeat it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing and any(map(looks_like_key, args)):
@@ -55,7 +55,7 @@ class AuthGroup(LazyGroup):
 
 
 class AuthCommand(click.Command):
-    """Does not repeat an argument that is too many: it may be a key of a shape that nobody knows."""
+    """Does not repeat a superfluous argument: it may be a key of an unknown form."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -63,7 +63,7 @@ class AuthCommand(click.Command):
         except click.UsageError as e:
             if "unexpected extra argument" not in e.message:
                 raise
-        raise click.UsageError(f"There is an argument too many. {KEYS_COME_IN}", ctx)
+        raise click.UsageError(f"There is one argument too many. {KEYS_COME_IN}", ctx)
 
 
 def auth_command(exit_codes: Mapping[int, str] | None = None) -> Callable[[Callable[..., object]], click.Command]:

@@ -8,18 +8,18 @@ from llm_orc.cli.table import Row
 
 COMMANDS = (
     Row("add", "auth.add", "Add an API key or sign in."),
-    Row("list", "auth.list", "List the credentials there are."),
-    Row("status", "auth.status", "Say how each credential is, and which a run would use."),
-    Row("test", "auth.test", "Ask a provider one minimal question."),
+    Row("list", "auth.list", "List all credentials."),
+    Row("status", "auth.status", "Show each credential's state, and which a run would use."),
+    Row("test", "auth.test", "Test a provider's access with one minimal call."),
     Row("prefer", "auth.prefer", "Say which auth methods a provider's calls may use, in order."),
     Row("refresh", "auth.refresh", "Renew a sign-in now."),
-    Row("switch", "auth.switch", "Make another account the one that runs use."),
+    Row("switch", "auth.switch", "Make another account the active one."),
     Row(
         "migrate",
         "auth.migrate",
         "Copy keys found on this machine, and earlier releases' sign-ins, into the store.",
     ),
-    Row("logout", "auth.logout", "End a sign-in at the provider and delete it here."),
+    Row("logout", "auth.logout", "Revoke a sign-in at the provider and delete it here."),
     Row("remove", "auth.remove", "Delete a credential here, without telling the provider."),
 )
 
@@ -28,11 +28,11 @@ COMMANDS = (
 def command() -> None:
     """Sign in at providers, add API keys, and see which of them a run would use.
 
-    PROVIDER is a name of `llm-orc setup`, or one of your own `providers` in config.yaml. No option takes a secret
-    itself.
+    PROVIDER is a name from `llm-orc setup`, or one of your own `providers` in config.yaml. No option takes a
+    secret itself.
 
     \b
     llm-orc auth add openrouter                      in the browser
     llm-orc auth add openai --from-env OPENAI_KEY    a key
-    llm-orc auth status                              what there is
+    llm-orc auth status                              what you have
     """

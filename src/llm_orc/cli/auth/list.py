@@ -29,9 +29,9 @@ _HEADING = (
 @auth_command()
 @json_option
 def command(*, as_json: bool) -> None:
-    """List the credentials there are, those of the environment and official CLIs too, and which a run would use.
+    """List all credentials, including the environment's and official CLIs, and which one a run would use.
 
-    An official CLI is asked how it is logged in; nobody else is.
+    Official CLIs are asked how they are logged in; no provider is called.
     """
     from llm_orc.app.accounts.official_cli import look_at_clis
     from llm_orc.app.accounts.status import auth_status

@@ -29,12 +29,14 @@ _NOT_CONFIRMED = 5
 )
 @provider_argument
 @account_option
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was done, here and there.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write one JSON document: what was done here and at the provider."
+)
 def command(*, provider: str, account: str | None, as_json: bool) -> int:
-    """End the sign-in at PROVIDER there (RFC 7009) where that is possible, and in any case delete it here.
+    """Revoke the sign-in at PROVIDER (RFC 7009) if possible, and delete it here in any case.
 
-    An API key can only be ended by its owner, on the provider's own page; it is deleted here. The login of an
-    official CLI is its own: its own logout is named, and in a terminal it is offered to run it.
+    Only its owner can revoke an API key, on the provider's page; here it is deleted. The login of an official CLI
+    belongs to that program: the command names its own logout, and in a terminal offers to run it.
     """
     from llm_orc.app.accounts.sign_out import log_out
     from llm_orc.net.event_loop import run_to_end
@@ -70,8 +72,8 @@ def _say(done: SignedOut) -> None:
         case "key-remains":
             spec = PROVIDERS.get(done.entry.provider)
             where = f": {spec.keys_at}" if spec and spec.keys_at else "'s own page"
-            note(f"Deleted the API key of {name} here. It still works; end it at the provider{where}")
+            note(f"Deleted the API key of {name} here. It still works; revoke it at the provider{where}")
         case "not-confirmed":
-            note(f"Deleted the sign-in {name} here. The provider did not confirm that it is ended there:")
+            note(f"Deleted the sign-in {name} here. The provider did not confirm that it is revoked:")
             note(f"  {one_line(done.reason)}")
-            note("If that matters, end it in your account at the provider.")
+            note("If that matters, revoke it in your account at the provider.")

@@ -1,4 +1,4 @@
-"""`llm-orc auth migrate`: bring keys that lie around, and what earlier releases left, into the store."""
+"""`llm-orc auth migrate`: copy keys found on this machine, and what earlier releases left, into the store."""
 
 from __future__ import annotations
 
@@ -40,35 +40,35 @@ _HEADING = (
 @click.option(
     "--remove-old",
     is_flag=True,
-    help="After the copy, take out lines of `.env` files and move stores of earlier releases aside.",
+    help="After copying, remove lines from `.env` files and move stores of earlier releases aside.",
 )
-@click.option("--dotenv", is_flag=True, help="With --yes: copy keys of this folder's `.env` files too.")
+@click.option("--dotenv", is_flag=True, help="With --yes: copy keys from this folder's `.env` files too.")
 @click.option(
     "--replace",
     "replaced",
     metavar="PLACE",
     multiple=True,
-    help="Take what stands at PLACE, as the table names it, for what the store has, e.g. `--replace .env:2`.",
+    help="Replace the stored key with the one at PLACE, as the table names it, e.g. `--replace .env:2`.",
 )
-@click.option("--undo", is_flag=True, help="Put back what --remove-old took away.")
+@click.option("--undo", is_flag=True, help="Restore what --remove-old removed.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document, without a secret. Asks nothing.")
 def command(
     *, yes: bool, remove_old: bool, dotenv: bool, replaced: tuple[str, ...], undo: bool, as_json: bool
 ) -> int:
-    """Show the API keys that lie around and what would happen to each; with a yes, copy them into the store.
+    """Show the API keys found on this machine and what would happen to each; copy them if you agree.
 
-    It looks into the environment, `.env` files of this directory, your shell's start-up files, and the stores,
-    settings and ensembles of earlier releases of llm-orc. Sign-ins of other programs are not read. What is not
-    plain text is reported and never guessed. Each copy is read back. Start-up files are never edited. A `.env`
-    file may have come with a cloned folder: --yes alone leaves its keys alone.
+    It searches the environment, `.env` files in this directory, your shell's start-up files, and the stores,
+    settings and ensembles of earlier releases of llm-orc. Sign-ins of other programs are not read. Values that are
+    not plain text are reported and never guessed. Each copy is read back. Start-up files are never edited. A
+    `.env` file may have come with a cloned folder: --yes alone leaves its keys alone.
 
     \b
-    llm-orc auth migrate                         look; in a terminal, it then asks
+    llm-orc auth migrate                         show; in a terminal, then ask
     llm-orc auth migrate --yes                   copy
-    llm-orc auth migrate --yes --dotenv          and those of `.env` files
-    llm-orc auth migrate --yes --remove-old      copy, then take the old places away
-    llm-orc auth migrate --yes --replace .env:2  take this key in place of the stored one
-    llm-orc auth migrate --undo --yes            put the old places back
+    llm-orc auth migrate --yes --dotenv          copy those in `.env` files too
+    llm-orc auth migrate --yes --remove-old      copy, then remove the old locations
+    llm-orc auth migrate --yes --replace .env:2  replace the stored key with this one
+    llm-orc auth migrate --undo --yes            restore the old locations
     """
     app = app_here()
     if undo:
@@ -112,7 +112,7 @@ def _migrate(app: App, wanted: _Wanted, *, as_json: bool) -> int:
     changes: tuple[Change, ...] = ()
     if remove_old and old and (copies or not waiting):
         shown = "".join(f"\n  {one.where}" for one in old)
-        if _agreed(f"Take away, to be put back with --undo?{shown}\n", yes=yes, as_json=as_json):
+        if _agreed(f"Remove them? --undo restores them.{shown}\n", yes=yes, as_json=as_json):
             changes = take_away(app, found)
     if as_json:
         document = _value(found, files, billing, changes)
@@ -123,12 +123,14 @@ def _migrate(app: App, wanted: _Wanted, *, as_json: bool) -> int:
 
 
 def _left_alone(one: Found) -> Found:
-    """Somebody else's key in a cloned folder would show them what you ask: it takes a word of its own."""
-    return replace(one, state="left", why="a `.env` may have come with the folder: if it is yours, add --dotenv")
+    """Another person's key in a cloned folder would show them what you ask, so it needs its own option."""
+    return replace(
+        one, state="left", why="a `.env` file may have come with the folder: if it is yours, add --dotenv"
+    )
 
 
 def _agreed(question: str, *, yes: bool, as_json: bool) -> bool:
-    """Where nobody can answer, that is no yes."""
+    """Without a terminal, the answer is no."""
     if yes or as_json or not person_is_here():
         return yes
     return confirmed(question)
@@ -139,15 +141,17 @@ def _show(found: Sequence[Found], files: Sequence[EarlierFile], billing: Sequenc
         rows = [(one.provider, one.state, one.hint, one.where, one.why) for one in found]
         write_data(table(_HEADING, rows, columns(sys.stdout)))
     else:
-        note("No keys lie around, and there is no store of an earlier release. Add one: llm-orc auth add PROVIDER")
+        note(
+            "No keys were found, and there is no store of an earlier release. Add a key: llm-orc auth add PROVIDER"
+        )
     if files:
-        note("Settings and ensembles, which stay where they are:")
+        note("Settings and ensembles (they stay where they are):")
     for file in files:
         note(one_line(f"  {file.state:<12} {file.file}"))
         for remark in file.remarks:
             note(f"    {one_line(remark)}")
     if billing:
-        note("What copying changes in who pays:")
+        note("How copying changes who pays:")
     for words in billing:
         note(f"  {words}")
 
@@ -167,7 +171,7 @@ def _say(
     if has_copied:
         protection = open_credentials(app).protection
         done = [one for one in found if one.state == "already-there" and one.why.startswith("copied")]
-        kept = f" They are kept {protection.words}." if protection else ""
+        kept = f" They are stored {protection.words}." if protection else ""
         note(f"Copied {_number(done)}, and read back from the store.{kept}")
     for notice in _notices(app):
         note(notice)
@@ -175,28 +179,30 @@ def _say(
         place = f"{change.file}:{change.line}" if change.line else f"{change.file}"
         note(f"{place}: {change.words}")
     if any(change.is_done for change in changes):
-        note("Put it back with: llm-orc auth migrate --undo --yes")
+        note("Restore it with: llm-orc auth migrate --undo --yes")
     for line in dict.fromkeys(_next_steps(found)):
         note(line)
     if waiting and not has_copied:
         note("Nothing was changed. To copy: llm-orc auth migrate --yes")
     elif not remove_old and not changes and removable(app, found):
-        note("The old places are as they were. To take away what can be: llm-orc auth migrate --yes --remove-old")
+        note(
+            "The old locations are unchanged. To remove those that can be: llm-orc auth migrate --yes --remove-old"
+        )
 
 
 def _notices(app: App) -> Iterable[str]:
-    """What in the stores of earlier releases could not be read, or is no credential."""
+    """What in the stores of earlier releases can't be read, or is no credential."""
     from llm_orc.app.access.credentials import older_stores
 
     return (notice for store in older_stores(app) for notice in store.read().notices)
 
 
 def _next_steps(found: Iterable[Found]) -> Iterable[str]:
-    """What this program can't do, or decide, itself."""
+    """What this program can't do or decide by itself."""
     for one in found:
         if one.state == "differs":
             yield (
-                f"{one.where} holds another credential of `{one.provider}`. To take that one:"
+                f"{one.where} has another credential of `{one.provider}`. To use that one:"
                 f" llm-orc auth migrate --yes --replace {quote(one.place)}"
             )
         if not one.is_kept:
@@ -204,7 +210,7 @@ def _next_steps(found: Iterable[Found]) -> Iterable[str]:
         if one.kind == "environment":
             yield f"Your shell still has the variable `{one.variable}`: unset {one.variable}"
         elif one.kind == "shell-profile":
-            yield f"{one.where} still sets `{one.variable}`: take that line out yourself"
+            yield f"{one.where} still sets `{one.variable}`: remove that line yourself"
 
 
 def _undo(app: App, *, yes: bool, as_json: bool) -> int:
@@ -213,10 +219,10 @@ def _undo(app: App, *, yes: bool, as_json: bool) -> int:
     kept = put_away(app)
     places = [f"{one.file}:{one.line}" if one.line else str(one.file) for one in kept]
     if not kept:
-        note("There is nothing to put back.")
+        note("There is nothing to restore.")
     changes: tuple[Change, ...] = ()
     shown = "".join(f"\n  {place}" for place in places)
-    is_agreed = bool(kept) and _agreed(f"Put back?{shown}\n", yes=yes, as_json=as_json)
+    is_agreed = bool(kept) and _agreed(f"Restore?{shown}\n", yes=yes, as_json=as_json)
     if is_agreed:
         changes = put_back(app, kept)
     if as_json:
@@ -225,9 +231,9 @@ def _undo(app: App, *, yes: bool, as_json: bool) -> int:
         place = f"{change.file}:{change.line}" if change.line else f"{change.file}"
         note(f"{place}: {change.words}")
     if changes:
-        note("The store keeps its copies; to delete one: llm-orc auth remove PROVIDER")
+        note("The store keeps its copies. To delete one: llm-orc auth remove PROVIDER")
     elif kept and not as_json:
-        note(f"Nothing was changed. To put back: llm-orc auth migrate --undo --yes{shown}")
+        note(f"Nothing was changed. To restore: llm-orc auth migrate --undo --yes{shown}")
     return 0 if all(change.is_done for change in changes) else 1
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def note_used(app: App, provider: str, *, unless: tuple[str | None, str | None] = (None, None)) -> None:
-    """Where the method and account of `unless` are used, which its user has just chosen, nothing is said."""
+    """Say nothing if runs use the method and account of `unless`, which the user has just chosen."""
     from llm_orc.app.accounts.official_cli import look_at_clis
     from llm_orc.app.accounts.status import auth_status
     from llm_orc.cli.shell.access_lines import WHO_PAYS
@@ -22,9 +22,9 @@ def note_used(app: App, provider: str, *, unless: tuple[str | None, str | None] 
     used = next(iter(found.used()), None)
     if used is not None:
         if (used.method, used.account) != unless and used.method is not None:
-            note(f"Runs that name `{provider}` use {used.source} now · {WHO_PAYS[used.billing]} · {used.use}.")
+            note(f"Runs that name `{provider}` now use {used.source} · {WHO_PAYS[used.billing]} · {used.use}.")
     elif unless == (None, None):
-        note(f"Nothing else gives access to `{provider}` now.")
+        note(f"There is no other access to `{provider}`.")
     elif found.credentials:
         first = found.credentials[0]
         note(f"No run can use `{provider}` now: {first.why}.")

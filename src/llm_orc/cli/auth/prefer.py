@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @auth_command()
 @provider_argument
 @click.argument("methods", metavar="METHOD...", nargs=-1, required=True, type=MethodName())
-@click.option("--acknowledge-terms", is_flag=True, help="Say yes to the provider's terms of these ways.")
-@click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: into your own]")
+@click.option("--acknowledge-terms", is_flag=True, help="Agree to the provider's terms for these auth methods.")
+@click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: your own]")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was written, and where.")
 def command(
     *, provider: str, methods: tuple[AuthMethodName, ...], acknowledge_terms: bool, project: bool, as_json: bool
 ) -> None:
-    """Let calls of PROVIDER take these ways only: the first METHOD that works, the next where it fails.
+    """Let PROVIDER's calls use only these auth methods: the first METHOD that works, the next if it fails.
 
     METHOD is `api-key`, `oauth` or the name of an official CLI, e.g. `claude-cli`. In the place of a plan, a way
     that is billed per token is taken only where you name it: naming it here is your yes to that bill. It is kept
@@ -49,11 +49,11 @@ def command(
                 "file": str(done.file),
             }
         )
-    note(f"Calls of `{provider}` take, in this order:")
+    note(f"Calls of `{provider}` use, in this order:")
     for number, method in enumerate(done.methods, start=1):
         note(f"  {number}. {method.name} · {WHO_PAYS[method.billing]}")
     note(f"Written to {done.file}.")
     if done.needs_trust:
-        note("It counts once this project is trusted: llm-orc trust")
+        note("It takes effect once this project is trusted: llm-orc trust")
     else:
         note_used(app_here(), provider, unless=(methods[0], None))

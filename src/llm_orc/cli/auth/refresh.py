@@ -19,7 +19,7 @@ from llm_orc.formats.figures import relative
 @account_option
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the sign-in, without its secrets.")
 def command(*, provider: str, account: str | None, as_json: bool) -> None:
-    """Renew the sign-in of PROVIDER now. Runs do it by themselves, in good time."""
+    """Refresh the sign-in of PROVIDER now. Runs do it automatically, before it expires."""
     from llm_orc.app.accounts.verify import refresh_access
     from llm_orc.net.event_loop import run_to_end
 
@@ -28,5 +28,7 @@ def command(*, provider: str, account: str | None, as_json: bool) -> None:
         write_json(entry_value(entry))
     token = entry.credential
     ends = token.expires_at if isinstance(token, OAuthToken) else None
-    until = f"; it ends {relative(ends, time.time())}, and is renewed by itself" if ends is not None else ""
+    until = (
+        f"; it expires {relative(ends, time.time())}, and is refreshed automatically" if ends is not None else ""
+    )
     note(f"Renewed the sign-in `{entry.provider}` (account `{entry.account}`){until}.")

@@ -12,7 +12,7 @@ from llm_orc.cli.shell.streams import note
 @provider_argument
 @account_option
 def command(*, provider: str, account: str | None) -> None:
-    """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to end a sign-in there."""
+    """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to revoke a sign-in."""
     from llm_orc.app.accounts.sign_out import remove as remove_entry
 
     app = app_here()

@@ -27,18 +27,18 @@ _READ_ONLY = {"environment", "configuration", "profile"}
 @auth_command({4: "a provider that is shown has no access that a run would take, or the store can't be opened"})
 @click.argument("provider", required=False, type=ProviderName())
 @click.option(
-    "--verify", is_flag=True, help="Ask each provider in use one minimal question; may cost a fraction of a cent."
+    "--verify", is_flag=True, help="Make one minimal call to each provider in use; may cost a fraction of a cent."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 def command(*, provider: str | None, verify: bool, as_json: bool) -> int:
-    """Say how the credentials are: who pays, when they end, and which of them a run would use.
+    """Show the state of the credentials: who pays, when they expire, and which of them a run would use.
 
     \b
-    verified    the provider took it; when, is said beside it
+    verified    the provider accepted it; the time is shown beside it
     unverified  not tried yet
-    lapsed      has ended, and is renewed by itself at the next call
-    expired     has ended for good: sign in again
-    refused     the provider has refused it; it is not sent again before `auth test` tries it
+    lapsed      expired; the next call refreshes it automatically
+    expired     expired for good: sign in again
+    refused     the provider refused it; it is not sent again until `auth test` tries it
     damaged     this entry of the store can't be read
     locked      the store can't be opened now
     corrupt     the store is damaged

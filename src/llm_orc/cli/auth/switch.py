@@ -15,7 +15,7 @@ from llm_orc.cli.shell.streams import note
 @provider_argument
 @click.argument("account")
 def command(*, provider: str, account: str) -> None:
-    """Make ACCOUNT the one of PROVIDER that runs use. `llm-orc auth list` shows those there are."""
+    """Make ACCOUNT the active account of PROVIDER, which runs use. `llm-orc auth list` shows all accounts."""
     from llm_orc.app.accounts.sign_out import switch as switch_to
 
     app = app_here()

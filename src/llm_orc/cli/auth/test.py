@@ -15,7 +15,7 @@ from llm_orc.formats.printable import one_line
 @auth_command()
 @provider_argument
 @click.option(
-    "--json", "as_json", is_flag=True, help="Write one JSON document: over which access which model answered."
+    "--json", "as_json", is_flag=True, help="Write one JSON document: which model answered, over which access."
 )
 def command(*, provider: str, as_json: bool) -> None:
     """Ask PROVIDER's default model one minimal question, with the credential that a run would use.

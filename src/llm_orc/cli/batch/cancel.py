@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @batch_argument
 @store_option
 def command(*, batch: str, store: str | None) -> None:
-    """Stop a batch wherever it is worked on. The same `batch run` goes on with it.  [default: the last batch]"""
+    """Stop a batch on all its workers. The same `batch run` resumes it.  [default: the last batch]"""
     app = app_here()
 
     def cancel(batches: BatchAdmin, batch_id: str) -> tuple[str, int]:
@@ -28,5 +28,5 @@ def command(*, batch: str, store: str | None) -> None:
     note(
         f"Cancelled batch {batch_id}: {stopped:,} rows were not done."
         if stopped
-        else f"Batch {batch_id} was over."
+        else f"Batch {batch_id} had already ended."
     )

@@ -1,4 +1,4 @@
-"""`llm-orc batch`: run an ensemble over many inputs, and look at such batches."""
+"""`llm-orc batch`: run an ensemble over many inputs, and manage batches."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 COMMANDS = (
     Row("run", "batch.run", "Run an ensemble on each of many inputs."),
     Row("resume", "batch.resume", "Continue a batch that was stopped."),
-    Row("list", "batch.list", "List batches, the newest first."),
-    Row("status", "batch.status", "Show how far a batch is, what failed and what it has cost."),
-    Row("results", "batch.results", "Write the rows that have ended, with their answers."),
+    Row("list", "batch.list", "List batches, newest first."),
+    Row("status", "batch.status", "Show a batch's progress, failures and cost."),
+    Row("results", "batch.results", "Write the finished rows, with their answers."),
     Row("cancel", "batch.cancel", "Stop a batch wherever it is worked on."),
-    Row("retry-failed", "batch.retry_failed", "Ask again for the rows that failed."),
+    Row("retry-failed", "batch.retry_failed", "Retry the rows that failed."),
     Row("delete", "batch.delete", "Delete a batch and its answers for good."),
 )
 
 
 class BatchGroup(LazyGroup):
-    """`llm-orc batch ENSEMBLE` is `llm-orc batch run ENSEMBLE`; an ensemble called `list` is run as `run list`."""
+    """`llm-orc batch ENSEMBLE` is `llm-orc batch run ENSEMBLE`; an ensemble called `list` needs `run list`."""
 
     default = "run"
 
@@ -46,7 +46,7 @@ class BatchGroup(LazyGroup):
         return super().parse_args(ctx, args)
 
     def _refuse_misspelt(self, ctx: click.Context, name: str) -> None:
-        """Without inputs it is no ensemble to run: say which command it resembles, if any."""
+        """Without inputs it is not an ensemble to run: name the command that it resembles, if any."""
         if near := closest_names(name, self.rows):
             ctx.fail(f"There is no command `batch {name}`. Did you mean `{near[0]}`? An ensemble needs --inputs.")
 
@@ -57,12 +57,12 @@ def _has_inputs_or_help(ctx: click.Context, args: list[str]) -> bool:
 
 @define_group(COMMANDS, BatchGroup)
 def command() -> None:
-    """Run an ensemble over many inputs, and look at such batches.
+    """Run an ensemble over many inputs, and manage batches.
 
     \b
     llm-orc batch ENSEMBLE --inputs FILE       the same as `batch run`
-    llm-orc batch resume last                  goes on with one that was stopped
+    llm-orc batch resume last                  resume one that was stopped
     llm-orc batch results last > out.jsonl
 
-    BATCH is a batch's id, the beginning of one, or `last`.
+    BATCH is a batch's id, the start of one, or `last`.
     """

@@ -1,4 +1,4 @@
-"""Options that the commands around batches share."""
+"""Options that the batch commands share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Command = TypeVar("Command", bound=Callable[..., object])
 store_option = click.option(
     "--store",
     metavar="PLACE",
-    help="Where batches are kept: a file, or `postgresql://user@host/database` for workers on many machines."
-    "  [default: the setting `batch.store`, else a file of yours]",
+    help="Where batches are stored: a file, or `postgresql://user@host/database` for workers on many machines."
+    "  [default: the setting `batch.store`, else your own file]",
 )
 store_of_row_option = click.option(
     "--store",
     metavar="PLACE",
-    help="Where the batch of a row `BATCH:ROW` is kept.  [default: `batch.store`, else a file of yours]",
+    help="Where the batch of a row `BATCH:ROW` is stored.  [default: `batch.store`, else your own file]",
 )
 row_format_option = click.option(
     "--output-format",
@@ -29,12 +29,12 @@ row_format_option = click.option(
     type=click.Choice(("jsonl", "csv")),
     default="jsonl",
     show_default=True,
-    help="One JSON object a row, or a CSV table with a column for each agent.",
+    help="One JSON object per row, or a CSV table with a column for each agent.",
 )
 
 
 BATCH_EXIT_CODES = {0: "every row completed", 1: "rows failed, or are not done yet"}
-stopping_words = "Waiting for calls under way; Ctrl-C again stops at once."
+stopping_words = "Waiting for calls in flight; Ctrl-C again stops at once."
 batch_argument = click.argument("batch", default="last", metavar="[BATCH]", type=BatchName())
 _limit_options = (
     click.option(
@@ -42,50 +42,50 @@ _limit_options = (
         "max_cost_usd",
         type=DOLLARS,
         metavar="USD",
-        help="Make no metered call that might bring the batch above this.  [default: no limit, or, to go on,"
-        " the one that it has]",
+        help="Make no metered call that might bring the batch above this.  [default: no limit; to resume,"
+        " its present limit]",
     ),
     click.option(
         "--max-calls",
         type=CALLS,
         metavar="N",
-        help="Make at most N calls for the batch.  [default: no limit, or, to go on, the one that it has]",
+        help="Make at most N calls for the batch.  [default: no limit; to resume, its present limit]",
     ),
     click.option(
         "--max-concurrent",
         "rows_at_once",
         type=click.IntRange(min=1, max=10_000),
         metavar="N",
-        help="Work on at most N rows at once in each process.  [default: 32]",
+        help="Process at most N rows at once in each process.  [default: 32]",
     ),
     click.option(
         "--allow-metered", is_flag=True, help="Agree to calls that are billed per token, for this batch."
     ),
 )
 _result_options = (
-    click.option("--ordered", is_flag=True, help="Write results in the order of the input, not as they come."),
+    click.option("--ordered", is_flag=True, help="Write results in the order of the input, not as they arrive."),
     row_format_option,
     output_option,
-    click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown."),
+    click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs."),
 )
 
 
 def limit_options(command: Command) -> Command:
-    """What a batch may spend, and how much of it is under way at once."""
+    """Add the limits of a batch: cost, calls and concurrency."""
     for option in reversed(_limit_options):
         command = option(command)
     return command
 
 
 def result_options(command: Command) -> Command:
-    """Where results go, and how."""
+    """Add the options for results: where they go, and in which format."""
     for option in reversed(_result_options):
         command = option(command)
     return command
 
 
 def pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Read `COLUMN=PLACEHOLDER`, given as often as one likes."""
+    """Read `COLUMN=PLACEHOLDER`, which may be repeated."""
     found: dict[str, str] = {}
     for value in values:
         column, equals, placeholder = value.rpartition("=")

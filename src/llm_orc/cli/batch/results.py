@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @define_command()
 @batch_argument
-@click.option("--ordered", is_flag=True, help="In the order of the input, not in that in which rows ended.")
+@click.option("--ordered", is_flag=True, help="Write rows in the order of the input, not as they finished.")
 @row_format_option
 @output_option
 @store_option
 def command(*, batch: str, ordered: bool, form: str, output_file: str | None, store: str | None) -> None:
-    """Write the rows that have ended, with their answers, at any time.  [default: the last batch]"""
+    """Write the finished rows, with their answers; works at any time.  [default: the last batch]"""
     file = output_place(output_file)
     if file is not None:
         app = app_here()

@@ -1,4 +1,4 @@
-"""`llm-orc batch resume`: go on with a batch that was stopped."""
+"""`llm-orc batch resume`: continue a batch that was stopped."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @result_options
 @store_option
 def command(**asked: Unpack[ResumeOptions]) -> int:
-    """Go on with a batch that was stopped or cancelled, or that has spent its budget.  [default: the last batch]
+    """Resume a batch that was stopped or cancelled, or that has spent its budget.  [default: the last batch]
 
-    It needs neither the inputs nor the ensemble's file: both are kept. Limits that aren't given stay as they were.
+    It needs neither the inputs nor the ensemble's file: both are stored. Limits that are not given stay the same.
     """
     from llm_orc.cli.batch.execution.resume_batch import resume_batch
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @result_options
 @store_option
 def command(**asked: Unpack[ResumeOptions]) -> int:
-    """Ask again for the rows that failed; agents that have answered are not asked.  [default: the last batch]"""
+    """Retry the rows that failed; agents that have answered are not asked again.  [default: the last batch]"""
     from llm_orc.cli.batch.execution.resume_batch import resume_batch
 
     return resume_batch(asked, failed=True)

@@ -40,22 +40,22 @@ if TYPE_CHECKING:
     required=True,
     metavar="PLACE",
     type=click.Path(allow_dash=True),
-    help="A file of JSON objects, one a line (.jsonl), a table (.csv, .tsv), lines of text, a folder with a file"
+    help="A file of JSON objects, one per line (.jsonl), a table (.csv, .tsv), lines of text, a folder with a file"
     " for each input, or `-` for standard input.",
 )
 @click.option(
     "--inputs-format",
     "input_form",
     type=click.Choice(("jsonl", "csv", "tsv", "lines")),
-    help="What the inputs are, where their name doesn't say so, as with `-`.  [default: by name and content]",
+    help="The format of the inputs if their name doesn't show it, as with `-`.  [default: by name and content]",
 )
 @click.option(
     "-i",
     "--input",
     "template",
     metavar="TEXT",
-    help='The task, with columns in it, e.g. `-i "Judge {{name}}: {{text}}"`.  [default: the ensemble\'s'
-    " `default_task` where it has placeholders, else the column `input`]",
+    help='The task, with columns as placeholders, e.g. `-i "Judge {{name}}: {{text}}"`.  [default: the ensemble\'s'
+    " `default_task` if it has placeholders, else the column `input`]",
 )
 @click.option(
     "--map",
@@ -63,18 +63,18 @@ if TYPE_CHECKING:
     multiple=True,
     callback=pairs,
     metavar="COLUMN=PLACEHOLDER",
-    help='Call a column otherwise, e.g. `--map "Company name=name"`.',
+    help='Rename a column, e.g. `--map "Company name=name"`.',
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N inputs, to try it.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N inputs, as a trial.")
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Only N inputs, drawn at random; always the same ones.",
+    help="Only N inputs, chosen at random; always the same ones.",
 )
 @limit_options
-@click.option("--rehearse", is_flag=True, help="Ask no model: canned answers, for nothing.")
-@click.option("--again", is_flag=True, help="Ask everything anew, though the same batch was run before.")
+@click.option("--rehearse", is_flag=True, help="Use canned answers, for free; no model is called.")
+@click.option("--again", is_flag=True, help="Run it as a new batch although the same one was run before.")
 @result_options
 @store_option
 def command(
@@ -100,9 +100,9 @@ def command(
 ) -> int:
     """Run ENSEMBLE on each of many inputs.
 
-    The same command again goes on where it was stopped, whatever stopped it: a batch is known by its ensemble and
-    its inputs. Ctrl-C lets calls under way end; a second one doesn't. Results go to standard output as rows end,
-    where that is no terminal, and `batch results` has them at any time.
+    The same command resumes a batch that was stopped, for whatever reason: a batch is identified by its ensemble
+    and its inputs. Ctrl-C lets calls in flight finish; a second one doesn't. Results go to standard output as rows
+    finish, unless it is a terminal; `batch results` writes them at any time.
 
     \b
     llm-orc batch review --inputs reports.jsonl > out.jsonl
@@ -121,7 +121,7 @@ def command(
     ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(showing.file, inputs, ensemble.source.path if ensemble.source else None)
     if inputs == "-" and is_terminal(sys.stdin):
-        note("Reading inputs from the terminal, one a line; Ctrl-D ends them.")
+        note("Reading inputs from the terminal, one per line; Ctrl-D ends them.")
     found = read_inputs(inputs, sys.stdin.buffer.read(LARGEST_FILE + 1) if inputs == "-" else None, input_form)
     options = BatchOptions(
         inputs=inputs if inputs == "-" else str(Path(inputs).absolute()),
@@ -136,7 +136,7 @@ def command(
     )
     submission = prepare_batch(app, ensemble, found, options)
     if ensemble.conversation is not None:
-        note("The ensemble's conversation is left out: rows know nothing of each other.")
+        note("The ensemble's conversation is not used: rows are independent of each other.")
 
     async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Submission:
         recipe = replace(submission.recipe, allow_metered=agreed)

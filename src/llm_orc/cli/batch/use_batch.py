@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 def use_batch(store: str | None, batch: str, use: Callable[[BatchAdmin, str], _T]) -> _T:
-    """Use the store with the batch that `batch` names. Raises `BatchNotFound`."""
+    """Open the store with the batch that `batch` names. Raises `BatchNotFound`."""
     from llm_orc.app.batches.admin import open_batches
 
     with open_batches(app_here(), store) as batches:

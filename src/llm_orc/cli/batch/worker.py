@@ -1,4 +1,4 @@
-"""`llm-orc worker`: work on the batches of a store."""
+"""`llm-orc worker`: process the batches of a store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @define_command()
 @click.option("--until-done", is_flag=True, help="End when no batch is open, instead of waiting for the next one.")
-@click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
 @store_option
 def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
-    """Work on the open batches of a store, until Ctrl-C.
+    """Process the open batches of a store, until Ctrl-C.
 
-    On PostgreSQL as many workers as one likes work together, on as many machines; each may come and go, or be
-    killed, at any time. Each uses the credentials of its own machine, and ends with exit code 4 where it has none.
+    On PostgreSQL any number of workers can share a store, on any number of machines; each may start, stop or be
+    killed at any time. Each uses the credentials of its own machine, and ends with exit code 4 if it has none.
 
     \b
     llm-orc worker --store postgresql://orc@db.example/batches
@@ -41,7 +41,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
         watch = WorkerListener(view.waiting, view.joined, view.progress, view.aside, view.note)
         return await run_worker(app, store, watch, stopping.event, until_done=until_done)
 
-    stopped_by, code = run_stoppable(work, "Waiting for calls under way; Ctrl-C again stops at once.")
+    stopped_by, code = run_stoppable(work, "Waiting for calls in flight; Ctrl-C again stops at once.")
     if stopped_by is not None:
         write_error(stopped_by)
         return stopped_by.exit_code
@@ -49,7 +49,7 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
 
 
 class _View:
-    """A line when a batch begins, is done, or has come a tenth further."""
+    """Prints a line when a batch starts, ends, or has progressed by a tenth."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -79,7 +79,7 @@ class _View:
             if tenth > self._said.get(batch.batch_id, -1):
                 self._said[batch.batch_id] = tenth
                 what = f"{batch.batch_id} {batch.ensemble}"
-                note(f"{what}: {done:,} of {batch.total:,} rows done, {rows:,} under way here")
+                note(f"{what}: {done:,} of {batch.total:,} rows done, {rows:,} in progress here")
         for batch_id in self._said.keys() - {batch.batch_id for batch in found}:
             del self._said[batch_id]
-            note(f"{batch_id}: over")
+            note(f"{batch_id}: done")

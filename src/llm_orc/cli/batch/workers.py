@@ -1,4 +1,4 @@
-"""`llm-orc workers`: who works on a store."""
+"""`llm-orc workers`: the workers of a store."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from llm_orc.formats.figures import moment, seconds
 def command(*, as_json: bool, store: str | None) -> None:
     """Show the workers of a store: where they run, when they were last seen, and what they hold.
 
-    A worker that has gone is taken for dead after two looks, some seconds apart; one that is silent, after half a
-    minute. Its rows are queued again.
+    A worker that disappears is declared dead after two checks some seconds apart; one without a sign of life,
+    after half a minute. Its rows are queued again.
     """
     from llm_orc.app.batches.admin import open_batches
 
@@ -65,4 +65,4 @@ def command(*, as_json: bool, store: str | None) -> None:
         ]
         write_data(table(heading, rows, columns(sys.stdout)))
     else:
-        note("Nobody works on this store. Start a worker with: llm-orc worker")
+        note("This store has no workers. Start one with: llm-orc worker")

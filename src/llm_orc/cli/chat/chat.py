@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     "--conversation",
     metavar="NAME",
     type=ConversationName(),
-    help="Go on with this conversation, or begin it, e.g. `taxes`.  [default: a new one, named by its time]",
+    help="Continue or start this conversation, e.g. `taxes`.  [default: a new one, named after the time]",
 )
 @click.option(
-    "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation, of all or with the same."
+    "-c",
+    "--continue",
+    "go_on",
+    is_flag=True,
+    help="Continue the last conversation (with the given target, if there is one).",
 )
 @when_full_option
 @click.option("--allow-metered", is_flag=True, help="Agree to calls that are billed per token.  [default: ask]")
@@ -61,9 +65,9 @@ def command(
 ) -> int:
     """Talk to an ensemble, to one agent (its name, or ENSEMBLE:AGENT), a model profile or a provider.
 
-    Without an argument it is the profile `default`, without a role. Answers go to standard output, all else to
-    standard error. Each turn is kept before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D ends
-    the chat. Where standard input is a pipe, each line of it is a turn, whatever it begins with.
+    Without an argument it is the profile `default`, without a role. Answers go to standard output, everything else
+    to standard error. Each turn is stored before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D
+    ends the chat. If standard input is a pipe, each line of it is a turn, whatever it starts with.
 
     \b
     llm-orc chat
@@ -75,13 +79,13 @@ def command(
     from llm_orc.cli.chat.loop import talk
 
     if conversation is not None and go_on:
-        raise click.UsageError("--conversation and --continue exclude each other: give one.")
+        raise click.UsageError("--conversation and --continue exclude each other: give only one.")
     app = app_here()
     earlier = go_on_with(app, conversation, target) if go_on or conversation is not None else None
     if go_on and earlier is None:
         whom = f" with `{target}`" if target else ""
         raise ConversationNotFound(
-            f"there is no conversation{whom} to go on with",
+            f"there is no conversation{whom} to continue",
             hint=f"llm-orc chat {target}" if target else "llm-orc chat",
         )
     ensemble = earlier.partner if earlier is not None else resolve_target(app, target)

@@ -28,11 +28,11 @@ LONGEST_LINE = 10 * 1024 * 1024  # bytes
 
 
 class Interrupted(Exception):
-    """Ctrl-C where nothing had been typed."""
+    """Ctrl-C before anything was typed."""
 
 
 class Lines(Protocol):
-    """`is_person`: can a question be asked? `takes_ctrl_c`: is that a key here, or a signal?"""
+    """`is_person`: can a question be asked? `takes_ctrl_c`: is Ctrl-C a key here, not a signal?"""
 
     is_person: bool
     takes_ctrl_c: bool
@@ -42,19 +42,20 @@ class Lines(Protocol):
         ...
 
     async def choose(self, options: list[str]) -> int:
-        """Show the options and return the position of the one chosen; the last one where nothing is chosen."""
+        """Show the options and return the index of the one chosen; the last one if none is chosen."""
         ...
 
 
 class TypedLines:
-    """A prompt with editing, history and completion. Enter sends; Alt-Enter or Ctrl-J begins a new line."""
+    """A prompt with editing, history and completion. Enter sends; Alt-Enter or Ctrl-J starts a new line."""
 
     is_person = True
     takes_ctrl_c = True
 
     def __init__(self, history: Path, complete: Callable[[str], Iterable[tuple[str, str]]]) -> None:
-        """`complete` returns what the line may go on as, with a word on each."""
-        # A terminal that can't tell where its cursor is would be complained about, for what we have no use for.
+        """`complete` returns possible completions of the line, each with a description."""
+        # Otherwise prompt-toolkit warns about terminals that can't report the cursor's position, which isn't
+        # needed.
         os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
         from prompt_toolkit import PromptSession
         from prompt_toolkit.output import create_output
@@ -98,9 +99,9 @@ class TypedLines:
 
 
 class PlainLines:
-    """Every line of standard input is a turn, empty ones none. For pipes, and terminals that can do no more.
+    """Every non-empty line of standard input is a turn. For pipes, and for terminals without editing.
 
-    `prompt` is shown to a person before each line; None: there is nobody.
+    `prompt` is shown to a person before each line; None: there is no person.
     """
 
     takes_ctrl_c = False
@@ -123,9 +124,7 @@ class PlainLines:
             if not line:
                 return None
             if len(line) > LONGEST_LINE:
-                raise InputError(
-                    f"line {self._number} of standard input is too long", hint="Nothing was sent of it."
-                )
+                raise InputError(f"line {self._number} of standard input is too long", hint="None of it was sent.")
             try:
                 text = line.decode("utf-8-sig" if self._number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as e:
@@ -156,15 +155,15 @@ class PlainLines:
             sys.stderr.flush()
 
     def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read in a thread of its own, as no other way can stop waiting on every platform."""
+        """Read in a separate thread: nothing else can stop waiting on every platform."""
         with suppress(RuntimeError, FutureCancelled):  # the chat has ended
             for line in _read_lines():
                 asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
 
 
 def _read_lines() -> Iterator[bytes | OSError]:
-    """Yield lines, then an empty one, or what went wrong. By descriptor: `sys.stdin` has a lock, which a thread
-    that still waits when the program ends would hold.
+    """Yield lines, then an empty one, or the error. Reads the descriptor: `sys.stdin` has a lock, which a thread
+    that is still waiting when the program ends would hold.
     """
     rest = b""
     while True:
@@ -184,7 +183,7 @@ def _read_lines() -> Iterator[bytes | OSError]:
 
 
 def _history(path: Path) -> History:
-    """What was typed before, for its owner's eyes; kept in memory where it can't be kept in the file."""
+    """Return the input history, readable by its owner only; in memory if the file can't be used."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     try:

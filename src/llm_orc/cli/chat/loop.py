@@ -1,4 +1,4 @@
-"""The chat itself: a turn, its answer, the next turn; and what the person can do in between."""
+"""The chat loop: a turn, its answer, the next turn; and what the person can do in between."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.state import RunResult
 
-_SHOWN_AGAIN = 2  # turns of each agent, where a chat goes on
+_SHOWN_AGAIN = 2  # turns of each agent, when a chat is continued
 _WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
     ("truncate-oldest", "Leave out the oldest turns"),
-    ("summarise", "Have the older turns summarised (one more call)"),
+    ("summarise", "Summarise the older turns (one more call)"),
 )
 
 
 def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
-    """Chat to the end and return the exit code. A yes to metered calls is asked for before the first word."""
+    """Chat to the end and return the exit code. Consent to metered calls is asked for before the first turn."""
     try:
         return asyncio.run(_ChatLoop(app).run(ensemble, options))
     except MeteredNotAllowed as refusal:
@@ -89,15 +89,13 @@ class _ChatLoop:
                 self._say_goodbye(chat, is_person=self._lines.is_person)
         except asyncio.CancelledError:
             if self._data.failure is not None:
-                kept = f"What was said is kept: llm-orc conversations show {_quoted(conversation)}"
+                kept = f"The conversation is kept: llm-orc conversations show {_quoted(conversation)}"
                 raise undelivered(self._data.failure, kept if conversation else None) from None
             if self._ended_by is None:
                 raise
             note("\nStopped.")
             return self._ended_by
         return 0 if person_is_here() else self._exit_code
-
-    # --- the turns ----------------------------------------------------------------------------------------
 
     async def _converse(self, room: Room, lines: Lines) -> None:
         interrupts = 0
@@ -108,7 +106,7 @@ class _ChatLoop:
                 interrupts += 1
                 if interrupts > 1:
                     return
-                note("Ctrl-D or /exit leaves; so does Ctrl-C once more.")
+                note("Ctrl-D or /exit leaves; so does another Ctrl-C.")
                 continue
             interrupts = 0
             if text is None:
@@ -125,7 +123,7 @@ class _ChatLoop:
     async def _turn(self, room: Room, lines: Lines, text: str) -> None:
         if not text.strip():
             return
-        if text.startswith("/") and lines.is_person:  # what a pipe brings may be anybody's words
+        if text.startswith("/") and lines.is_person:  # anyone may have written what comes through a pipe
             said = text[1:] if text.startswith("//") else await run_command(room, text)
             if said is None:
                 return
@@ -142,12 +140,12 @@ class _ChatLoop:
             if not lines.is_person:
                 raise
             write_error(e)
-            note("This turn is asked all the same. It is not kept: later turns are told nothing of it.")
+            note("The model is asked all the same, but this turn is not stored: later turns won't include it.")
             result = await self._interruptible(chat.say(text, show=view.show, waiting=note, keep=False), view)
         if result is None:
             return
         if lines.is_person and _is_full(result):
-            note("Nothing was dropped. What shall be done?")
+            note("Nothing was dropped. What do you want to do?")
             ways = [words for _, words in _WAYS_OUT]
             chosen = await lines.choose([*ways, "Nothing: leave it as it is"])
             if chosen < len(_WAYS_OUT):
@@ -158,7 +156,7 @@ class _ChatLoop:
         await self._data.drained()
 
     async def _interruptible(self, answering: Coroutine[Any, Any, RunResult], view: ChatView) -> RunResult | None:
-        """Wait for the answer; None where Ctrl-C stopped it."""
+        """Wait for the answer; None if Ctrl-C stopped it."""
         task = asyncio.create_task(answering)
         self._answering, self._view = task, view
         try:
@@ -167,7 +165,7 @@ class _ChatLoop:
             if self._ended_by is not None or self._main is None or self._main.cancelling():
                 raise
             view.close()
-            note(Styled("Stopped. What came is kept; /retry asks again, /undo takes it back.", "dim"))
+            note(Styled("Stopped. What arrived is kept; /retry asks again, /undo removes the turn.", "dim"))
             return None
         else:
             if self._ended_by is not None:  # the end came while the turn was closing
@@ -176,8 +174,6 @@ class _ChatLoop:
         finally:
             self._answering = None
             view.close()
-
-    # --- the person and the terminal ----------------------------------------------------------------------
 
     def _open_lines(self) -> Lines:
         if not person_is_here():
@@ -191,7 +187,7 @@ class _ChatLoop:
             note(line)
         turns, earlier = chat.turns(_SHOWN_AGAIN * len(chat.ensemble.agents))
         if turns:
-            note(f"Conversation {chat.conversation} goes on:\n")
+            note(f"Continuing conversation {chat.conversation}:\n")
             note(Styled(as_text(chat.conversation, turns, earlier), "dim"))
         elif person_is_here():
             note(f"Conversation {chat.conversation}, new.")
@@ -203,10 +199,10 @@ class _ChatLoop:
         if chat.calls:
             note(f"{count(chat.calls, 'call')}, {spent_dollars(chat.spend)}")
         if is_person and chat.turns(1)[0]:
-            note(f"Go on with: llm-orc chat --conversation {_quoted(chat.conversation)}")
+            note(f"Continue with: llm-orc chat --conversation {_quoted(chat.conversation)}")
 
     def _listen(self) -> None:
-        """One answer to each signal for the whole chat: Ctrl-C stops an answer, or the chat where none comes."""
+        """Handle signals for the whole chat: Ctrl-C stops an answer, or the chat if no answer is running."""
         loop = asyncio.get_running_loop()
         if sys.platform == "win32":
             signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._interrupt))

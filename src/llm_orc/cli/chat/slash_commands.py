@@ -1,4 +1,4 @@
-"""What one can do between two turns of a chat: lines that begin with `/`."""
+"""The commands between two turns of a chat: lines that start with `/`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _LONGEST_SHOWN = 60  # characters of a turn in a note
 
 @dataclass(slots=True)
 class Room:
-    """What commands work on.
+    """What the commands work on.
 
-    `said` holds what was said in this chat and not taken back, in order; `taken_back` is what `/undo` took back
-    last, until something else is said. `choose` shows options and returns the position of the one chosen.
+    `said` contains what was said in this chat and not undone, in order; `taken_back` is what `/undo` removed last,
+    until something else is said. `choose` shows options and returns the index of the one chosen.
     """
 
     app: App
@@ -55,12 +55,12 @@ class Room:
 
 
 class Leave(Exception):
-    """The person wants to go."""
+    """The person wants to leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`run` gets the words after the name, and returns what is to be said now, if anything."""
+    """`run` gets the text after the name, and returns the next turn, if there is one."""
 
     usage: str
     summary: str
@@ -68,17 +68,17 @@ class Command:
 
 
 async def run_command(room: Room, line: str) -> str | None:
-    """Do what the line says; returns the turn to say now, if there is one. Raises `InputError`, `Leave`."""
+    """Run the command in the line; return the next turn, if there is one. Raises `InputError`, `Leave`."""
     name, _, rest = line[1:].partition(" ")
     command = COMMANDS.get(name)
     if command is None:
-        hint = did_you_mean(name, COMMANDS) or "/help lists what there is."
-        raise InputError(f"there is no `/{one_line(name)}`", hint=f"{hint} To say it as it is, begin with `//`.")
+        hint = did_you_mean(name, COMMANDS) or "`/help` lists the commands."
+        raise InputError(f"there is no `/{one_line(name)}`", hint=f"{hint} To send it as text, start with `//`.")
     return await command.run(room, rest.strip())
 
 
 def complete(app: App, before: str) -> Iterator[tuple[str, str]]:
-    """Yield what the line may go on as, and what that is."""
+    """Yield the possible completions of the line, each with a description."""
     if before.startswith("/model "):
         known = {name: str(profile.model or "") for name, profile in app.settings.profiles.items()}
         yield from (
@@ -92,8 +92,8 @@ async def _help(_room: Room, _rest: str) -> None:
     longest = max(len(c.usage) for c in COMMANDS.values())
     for command in COMMANDS.values():
         note(f"  {command.usage.ljust(longest)}  {command.summary}")
-    note("Enter sends; Alt-Enter or Ctrl-J begins a new line. Ctrl-C stops an answer, Ctrl-D leaves.")
-    note("To say something that begins with `/`, begin it with `//`.")
+    note("Enter sends; Alt-Enter or Ctrl-J starts a new line. Ctrl-C stops an answer, Ctrl-D leaves.")
+    note("To send text that starts with `/`, start with `//`.")
 
 
 async def _role(room: Room, rest: str) -> None:
@@ -106,7 +106,7 @@ async def _role(room: Room, rest: str) -> None:
         for spec in ensemble.agents:
             if agent in (None, spec.name):
                 roles = [work.system_prompt for work in needs_of(spec.work).models if work.system_prompt]
-                note(f"{spec.name}: {'; '.join(roles) or 'no role of its own'}")
+                note(f"{spec.name}: {'; '.join(roles) or 'no role'}")
         return
     room.chat.ensemble = with_role(ensemble, text, agent)
     note(f"From now on: {text}")
@@ -132,18 +132,18 @@ async def _who(room: Room) -> None:
 async def _undo(room: Room, _rest: str) -> None:
     taken = room.chat.undo()
     if not taken:
-        note("There is nothing to take back.")
+        note("There is nothing to undo.")
         return
     asked = room.said.pop() if room.said else _asked_in(room, taken)
     room.taken_back = asked or None
-    note(f"Taken back: {_shortened(asked or taken[0].text)}")
+    note(f"Undone: {_shortened(asked or taken[0].text)}")
 
 
 async def _retry(room: Room, _rest: str) -> str | None:
-    """What was just taken back is asked again without taking back the turn before it."""
+    """Ask again what was just undone, without undoing the turn before it."""
     said = room.last or _asked_in(room, room.chat.turns()[0])
     if not said:
-        raise InputError("nothing has been said here yet that could be said again")
+        raise InputError("there is no turn yet that could be retried")
     if room.taken_back is None:
         room.chat.undo()
         del room.said[-1:]
@@ -151,9 +151,9 @@ async def _retry(room: Room, _rest: str) -> str | None:
 
 
 def _asked_in(room: Room, turns: Sequence[Turn]) -> str:
-    """Return what the person said last in `turns`; empty where that is not known.
+    """Return what the person said last in `turns`; empty if that is not known.
 
-    What one of several agents was given need not be what the person said.
+    The input of one of several agents need not be what the person said.
     """
     if len(room.chat.ensemble.agents) > 1:
         return ""
@@ -163,7 +163,7 @@ def _asked_in(room: Room, turns: Sequence[Turn]) -> str:
 async def _edit(room: Room, _rest: str) -> str | None:
     text = click.edit(room.last)
     if text is None or not text.strip():
-        note("Nothing was said.")
+        note("Nothing was sent.")
         return None
     return text.rstrip("\n")
 
@@ -184,16 +184,16 @@ def _file_for(room: Room, named: str) -> Path:
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in room.chat.conversation)
     path = Path(named or f"{safe}.md").expanduser().absolute()
     if path.is_dir() or not path.parent.is_dir():
-        raise StorageError(f"can't write to `{path}`: there is no such folder, or it is one")
+        raise StorageError(f"can't write to `{path}`: the folder does not exist, or it is a folder itself")
     return path
 
 
 async def _fork(room: Room, rest: str) -> None:
     if not rest:
-        raise InputError("give the copy a name", hint="/fork NAME")
+        raise InputError("the copy needs a name", hint="Name the copy: `/fork NAME`.")
     before = room.chat.conversation
     room.chat.fork(rest)
-    note(f"You are in `{rest}` now; `{before}` stays as it is.")
+    note(f"You are now in `{rest}`; `{before}` stays as it is.")
 
 
 async def _new(room: Room, rest: str) -> None:
@@ -220,16 +220,16 @@ def _shortened(text: str) -> str:
 
 
 COMMANDS: dict[str, Command] = {
-    "help": Command("/help", "List these.", _help),
-    "role": Command("/role [AGENT] [TEXT]", "Show the role, or give another one.", _role),
-    "model": Command("/model [NAME]", "Show who answers and who pays, or take another model.", _model),
-    "undo": Command("/undo", "Take the last turn back.", _undo),
-    "retry": Command("/retry", "Ask the last turn again, in place of its answer.", _retry),
-    "edit": Command("/edit", "Write the next turn in your editor, from the last one.", _edit),
+    "help": Command("/help", "List these commands.", _help),
+    "role": Command("/role [AGENT] [TEXT]", "Show the role, or set another one.", _role),
+    "model": Command("/model [NAME]", "Show who answers and who pays, or use another model.", _model),
+    "undo": Command("/undo", "Undo the last turn.", _undo),
+    "retry": Command("/retry", "Ask the last turn again, replacing its answer.", _retry),
+    "edit": Command("/edit", "Write the next turn in your editor, starting from the last one.", _edit),
     "save": Command("/save [FILE]", "Write the conversation as Markdown.", _save),
-    "fork": Command("/fork NAME", "Go on in a copy of the conversation.", _fork),
-    "new": Command("/new [NAME]", "Go on in another conversation, or a new one.", _new),
-    "info": Command("/info", "Show conversation, model, and what was spent.", _info),
-    "exit": Command("/exit", "Leave. What was said is kept.", _exit),
+    "fork": Command("/fork NAME", "Continue in a copy of the conversation.", _fork),
+    "new": Command("/new [NAME]", "Switch to another conversation, or a new one.", _new),
+    "info": Command("/info", "Show the conversation, the model, and the cost.", _info),
+    "exit": Command("/exit", "Leave. The conversation is kept.", _exit),
     "quit": Command("/quit", "The same.", _exit),
 }

@@ -1,4 +1,4 @@
-"""How an answer appears: word by word where one agent answers a person, else each answer when it is finished."""
+"""Show answers: word by word if one agent answers a person, otherwise each answer when it is finished."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from llm_orc.cli.shell.background_writer import DataWriter
     from llm_orc.engine.events import RunEvent
 
-_PATIENCE_S = 1.0  # before the first sign that something is under way
+_PATIENCE_S = 1.0  # before the waiting indicator appears
 
 
 class ChatView:
-    """Answers to `data`, all else to stderr. One for each turn; `close` ends what it began."""
+    """Writes answers to `data`, everything else to stderr. One view per turn; `close` ends it."""
 
     def __init__(self, agents: int, data: DataWriter) -> None:
         self._agents, self._data = agents, data
         self._streams = agents == 1 and is_terminal(sys.stdout)
-        self._is_in_line = False  # text stands in the last line of stdout
+        self._is_in_line = False  # the last line of stdout contains text
         self._printable = PrintableStream()
         self._waiting = _Waiting()
-        self.is_over = False  # every answer that comes has come
+        self.is_over = False  # every answer has arrived
 
     def show(self, event: RunEvent) -> None:
         match event:
@@ -50,7 +50,7 @@ class ChatView:
                 was_begun = self._is_in_line
                 self._note(plain_words(event))
                 if was_begun:
-                    note(Styled("The answer begins again:", "dim"))
+                    note(Styled("The answer starts again:", "dim"))
             case AgentNotice() | AgentSkipped():
                 self._note(plain_words(event))
             case AgentFinished():
@@ -78,7 +78,7 @@ class ChatView:
         note(Styled(one_line(" · ".join(figures)), "dim"))
 
     def _whole(self, agent: str, text: str) -> str:
-        """Return an answer that was not streamed, under its agent's name where several answer."""
+        """Return an answer that was not streamed, under its agent's name if several answer."""
         if self._agents == 1:
             return printable(text).rstrip("\n")
         return "\n".join([f"=== {agent}", *quoted_text(text)])

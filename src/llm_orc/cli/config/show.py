@@ -29,10 +29,13 @@ _HEADING = (Column("SETTING", shrinks=True), Column("VALUE", shrinks=True), Colu
 @click.option("--all", "show_all", is_flag=True, help="Show also what comes with the program, and defaults.")
 @json_option
 def command(*, key: str | None, show_all: bool, as_json: bool) -> None:
-    """Show the settings that count here: all, or those whose name begins with KEY, e.g. `providers.openai`.
+    """Show the settings in effect here: all, or those whose name starts with KEY.
 
-    What a flag says wins over the environment, that over the project, that over your own files, and those over
-    what comes with the program.
+    A flag overrides the environment, which overrides the project, which overrides your own files, which override
+    the built-in defaults.
+
+    \b
+    llm-orc config show providers.openai
     """
     app = app_here()
     settings = app.settings
@@ -54,7 +57,7 @@ def command(*, key: str | None, show_all: bool, as_json: bool) -> None:
         rows = [(name, _words(value), str(settings.origins.get(name, _DEFAULT))) for name, value in found.items()]
         write_data(table(_HEADING, rows, columns(sys.stdout)))
     else:
-        note(f"Nothing is set but what comes with the program. Your own file: {app.paths.config / 'config.yaml'}")
+        note(f"Only the built-in defaults are set. Your own file: {app.paths.config / 'config.yaml'}")
     for withheld in settings.withheld:
         note(f"Left out: `{withheld.key}` of {withheld.origin}, as its project is not trusted (llm-orc trust).")
 

@@ -19,10 +19,10 @@ from llm_orc.cli.shell.streams import note
 @click.argument("new_name")
 @json_option
 def command(name: str, new_name: str, as_json: bool) -> None:
-    """Copy the conversation NAME to NEW_NAME, to go on in another way; the first stays as it is."""
+    """Copy the conversation NAME to NEW_NAME, to continue it differently. NAME stays as it is."""
     forked = fork_conversation(app_here(), name, new_name)
     if as_json:
         write_json(summary_value(forked))
     else:
         note(f"`{forked.name}` has the {forked.turns} turns of `{forked.forked_from}`.")
-        note(f"Go on with: llm-orc chat --conversation {quote(forked.name)}")
+        note(f"Continue with: llm-orc chat --conversation {quote(forked.name)}")

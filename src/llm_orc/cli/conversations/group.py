@@ -6,11 +6,11 @@ from llm_orc.cli.shell.command_group import define_group
 from llm_orc.cli.table import Row
 
 COMMANDS = (
-    Row("list", "conversations.list", "List conversations, the one that changed last first."),
+    Row("list", "conversations.list", "List conversations, most recently changed first."),
     Row("show", "conversations.show", "Show what was said in a conversation."),
     Row("export", "conversations.export", "Write a whole conversation to a file or to standard output."),
     Row("fork", "conversations.fork", "Copy a conversation, to continue it in another way."),
-    Row("delete", "conversations.delete", "Delete conversations with all that was said, for good."),
+    Row("delete", "conversations.delete", "Delete conversations and all their turns for good."),
 )
 
 
@@ -18,6 +18,6 @@ COMMANDS = (
 def command() -> None:
     """List, show, export, fork and delete conversations.
 
-    NAME is a conversation's name, or `last` for the one that changed last. `llm-orc chat` and
-    `llm-orc invoke --conversation NAME` begin one and go on with it.
+    NAME is a conversation's name, or `last` for the most recently changed one. `llm-orc chat` and
+    `llm-orc invoke --conversation NAME` start one or continue it.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @define_command()
-@click.option("--ensemble", metavar="NAME", help="Only conversations that this ensemble began, e.g. `panel`.")
+@click.option("--ensemble", metavar="NAME", help="Only conversations that this ensemble started, e.g. `panel`.")
 @click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, metavar="N", help="At most N.")
 @click.option("--all", "show_all", is_flag=True, help="All of them, whatever --limit says.")
 @json_option
@@ -32,7 +32,7 @@ def command(ensemble: str | None, limit: int, show_all: bool, as_json: bool) -> 
     elif found:
         write_data(_table(found))
     else:
-        note("There are no conversations yet. Begin one with: llm-orc chat")
+        note("There are no conversations yet. Start one with: llm-orc chat")
 
 
 def _table(found: tuple[ConversationSummary, ...]) -> str:

@@ -23,7 +23,7 @@ _SHOWN = 20
     default=_SHOWN,
     show_default=True,
     metavar="N",
-    help="Only the newest N turns of both sides.",
+    help="Only the newest N turns.",
 )
 @click.option("--all", "show_all", is_flag=True, help="All turns, whatever --limit says.")
 @json_option

@@ -1,1 +1,1 @@
-"""Commands that show how things stand, and spend nothing."""
+"""Commands that show the state of things and spend nothing."""

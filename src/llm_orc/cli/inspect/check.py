@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 @define_command()
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @click.option(
-    "--allow-metered", is_flag=True, help="Check as `invoke --allow-metered` would run it.  [default: as without]"
+    "--allow-metered", is_flag=True, help="Check as for `invoke --allow-metered`.  [default: as without]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> int:
     """Check ENSEMBLE, a name or a YAML file: every problem with its line and column, and what a run would use.
 
-    No model is asked. The exit code is that of a run: 0 where it could start.
+    No model is called. The exit code is that of a run: 0 if it could start.
 
     \b
     llm-orc check panel

@@ -1,4 +1,4 @@
-"""`llm-orc doctor`: what is wrong with this machine's set-up, each thing with its fix."""
+"""`llm-orc doctor`: find problems on this machine, each with its fix."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MARKS = {"ok": "✓", "warning": "!", "fault": "✗"}
 
 
 @define_command({1: "something is wrong; warnings alone are not counted"})
-@click.option("--offline", is_flag=True, help="Ask no server.")
-@click.option("--all", "show_all", is_flag=True, help="Show also what is in order.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document, with what is in order too.")
+@click.option("--offline", is_flag=True, help="Contact no server.")
+@click.option("--all", "show_all", is_flag=True, help="Also show what is in order.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document, including what is in order.")
 def command(*, offline: bool, show_all: bool, as_json: bool) -> int:
-    """Find what is wrong with settings, ensembles, files, credentials, official CLIs, clock and network.
+    """Find problems with settings, ensembles, files, credentials, official CLIs, clock and network.
 
     Servers in use are asked for their time, without a credential; nothing is spent and nothing changed.
     """
@@ -59,6 +59,6 @@ def _lines(found: Sequence[Finding]) -> Iterator[str]:
 
 def _summary(faults: int, warnings: int, looked_at: int) -> str:
     if not faults and not warnings:
-        return f"Nothing is wrong: {count(looked_at, 'thing')} looked at."
+        return f"No problems: {count(looked_at, 'check')} passed."
     parts = [count(number, noun) for number, noun in ((faults, "fault"), (warnings, "warning")) if number]
-    return f"{', '.join(parts)}; {looked_at} things looked at (`--all` shows them)."
+    return f"{', '.join(parts)}; {looked_at} checks in all (`--all` shows them)."

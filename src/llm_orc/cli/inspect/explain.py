@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 @define_command()
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @click.option(
-    "--allow-metered", is_flag=True, help="Decide as `invoke --allow-metered` would.  [default: as without]"
+    "--allow-metered", is_flag=True, help="Decide as for `invoke --allow-metered`.  [default: as without]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
-    """Say for each agent of ENSEMBLE which access a run would use now, who pays, and why not another one.
+    """Show for each agent of ENSEMBLE which access a run would use now, who pays, and why no other.
 
-    No model is asked. Where no access can be used, the error and its exit code are those of a run.
+    No model is called. If no access can be used, the error and its exit code are those of a run.
 
     \b
     llm-orc explain panel
@@ -58,7 +58,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
 
 
 def _lines(plan: AccessPlan) -> Iterator[str]:
-    """Agents with the same decision share one."""
+    """Agents with the same decision share one block of lines."""
     groups: dict[AgentAccess, list[str]] = {}
     for agent in plan.agents:
         groups.setdefault(_nameless(agent), []).append(agent.agent)

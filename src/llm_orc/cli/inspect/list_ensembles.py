@@ -26,12 +26,12 @@ _HEADING = (
 
 
 @define_command()
-@click.option("--all", "show_all", is_flag=True, help="Also those that another of the same name hides.")
+@click.option("--all", "show_all", is_flag=True, help="Also show those that another of the same name hides.")
 @json_option
 def command(*, show_all: bool, as_json: bool) -> None:
     """List the ensembles that can be invoked by name: the project's, then yours, then the packaged ones.
 
-    Files that hold no valid ensemble are named on standard error.
+    Files that contain no valid ensemble are reported on standard error.
     """
     app = app_here()
     listing = app.library.listing()

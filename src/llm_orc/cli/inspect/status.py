@@ -27,7 +27,7 @@ _LABEL = 14  # columns
 @define_command({4: "agents that name no model have no access, or none that they may use unasked"})
 @json_option
 def command(*, as_json: bool) -> int:
-    """Show on one screen who would answer and who would pay, what you have, and what was left unfinished.
+    """Show on one screen who would answer, who would pay, what you have, and what is unfinished.
 
     Local servers and official CLIs are asked how they are; nobody elsewhere is.
     """
@@ -39,7 +39,7 @@ def command(*, as_json: bool) -> int:
     else:
         write_data("".join(f"{label.ljust(_LABEL)}{words}\n" for label, words in _lines(status)))
         if not status.has_access:
-            note("Agents that name no model have none now. Set one up with: llm-orc setup")
+            note("There is no model for agents that name none. Set one up with: llm-orc setup")
     return 0 if status.has_access else 4
 
 

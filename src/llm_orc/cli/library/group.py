@@ -13,4 +13,4 @@ COMMANDS = (
 
 @define_group(COMMANDS)
 def command() -> None:
-    """Look at the ensembles that come with the program: to run as they are, or to begin your own from."""
+    """List and show the bundled ensembles: run them as they are, or start your own from one."""

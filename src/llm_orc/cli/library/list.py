@@ -22,4 +22,4 @@ def command(*, as_json: bool) -> None:
         return
     heading = [Column("NAME"), Column("AGENTS", is_number=True), Column("DESCRIPTION", shrinks=True)]
     write_data(table(heading, [(t.name, str(t.agents), t.description) for t in found], columns(sys.stdout)))
-    note("Begin your own from one: llm-orc new NAME --from TEMPLATE")
+    note("Start your own from one: llm-orc new NAME --from TEMPLATE")

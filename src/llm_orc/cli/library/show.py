@@ -12,7 +12,7 @@ from llm_orc.cli.shell.streams import write_data
 @define_command()
 @click.argument("name", type=TemplateName())
 def command(*, name: str) -> None:
-    """Show one as it is written."""
+    """Print the YAML of one."""
     from llm_orc.app.projects.new_ensemble import template
 
     write_data(template(name).text)

@@ -1,1 +1,1 @@
-"""Commands that run an ensemble, and what a run looks like meanwhile."""
+"""Commands that run an ensemble, and the views of a run."""

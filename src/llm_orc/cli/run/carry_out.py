@@ -1,4 +1,4 @@
-"""Carry out a run for a person or a program: show it, ask before it costs, print what finished however it ends."""
+"""Run an ensemble for a person or a program: show it, ask before it costs, print what finished however it ends."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 
-_LAST_WORDS_S = 2.0  # that the last events of a stopped run may take
+_LAST_WORDS_S = 2.0  # time for the last events of a stopped run
 
 
 class Request(Protocol):
-    """What a command asks for: a run that begins, goes on, or begins anew from another one."""
+    """What a command asks for: a new run, a resumed run, or a new run from another one."""
 
     @property
     def recorded(self) -> bool: ...
@@ -82,7 +82,7 @@ def carry_out(request: Request, consent: Consent, output: Output) -> int:
 
 
 class _Run:
-    """One try: the event loop, the view, and the state of the run as far as it came."""
+    """One attempt: the event loop, the view, and the state of the run so far."""
 
     def __init__(self, request: Request, consent: Consent, output: Output) -> None:
         self._request, self._consent = request, consent
@@ -110,7 +110,7 @@ class _Run:
             return error.exit_code
         self._write(result)
         if result.exit_code != 0 and result.recorded:
-            note(f"Ask only those without an answer again: llm-orc resume {result.run_id}")
+            note(f"Retry only the agents without an answer: llm-orc resume {result.run_id}")
         return result.exit_code
 
     def _run_loop(self) -> RunResult:
@@ -138,9 +138,7 @@ class _Run:
             if self._events is not None:
                 await self._events.drained()
         finally:
-            if (
-                self._events is not None
-            ):  # stopped or failed: a reader who reads nothing must not keep it from ending
+            if self._events is not None:  # stopped or failed: a reader that doesn't read must not delay the end
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._events.drained(), _LAST_WORDS_S)
         return result
@@ -156,7 +154,7 @@ class _Run:
                 note(line)
 
     def _show(self, event: RunEvent) -> None:
-        if not isinstance(event, AgentDelta):  # the result needs no provisional text, and there may be much of it
+        if not isinstance(event, AgentDelta):  # the result needs no provisional text, which may be long
             self._state.apply(event)
         self._viewed.show(event)
         form = self._output.form
@@ -164,7 +162,7 @@ class _Run:
             self._events.write(form.event(event) + "\n")
 
     def _kept_at(self) -> str | None:
-        """The command that shows the answers again."""
+        """Return the command that shows the answers again."""
         return f"The answers are kept: llm-orc runs show {self._so_far().run_id}" if self._recorded else None
 
     def _so_far(self) -> RunResult:
@@ -185,7 +183,7 @@ class _Run:
         kept = f"{self._state.finished_agents:,} of {agents} had finished"
         note(f"\nStopped by {by}: {kept}" + (", and their answers are kept." if self._recorded else "."))
         if go_on:
-            note(f"Go on with: {go_on}")
+            note(f"Resume with: {go_on}")
         return exit_code
 
     def _write(self, result: RunResult) -> None:

@@ -1,4 +1,4 @@
-"""`llm-orc demo`: the packaged panel, on the best access there is or on canned answers."""
+"""`llm-orc demo`: the packaged panel, on the best access found or on canned answers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from llm_orc.runs.state import RunResult
 
 _NO_ACCESS = """
-That was the sandbox: canned answers, no model. To get real ones: llm-orc setup"""
+That was the sandbox: canned answers, no model. For real ones: llm-orc setup"""
 
 
 @define_command()
 @click.option(
     "--allow-metered",
     is_flag=True,
-    help="Agree to calls that are billed per token.  [default: use the sandbox rather than pay]",
+    help="Agree to calls that are billed per token.  [default: use the sandbox instead]",
 )
 @output_options
 def command(*, allow_metered: bool, format_name: str, output_file: str | None, quiet: bool) -> int:
     """Run the packaged ensemble `multi-role-test`: three specialists and a chair on one question.
 
-    It uses the best access that it finds without cost. Where there is none it takes canned answers from the
-    sandbox, and says so.
+    It uses the best access that costs nothing per call. If there is none, it uses canned answers from the sandbox,
+    and says so.
     """
     from llm_orc.app.access.consent import Consent
     from llm_orc.cli.run.carry_out import carry_out

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     "-i", "--input", "text", metavar="TEXT", help='The task, e.g. `-i "Worth it?"`.  [default: see above]'
 )
 @click.option("-f", "--input-file", metavar="FILE", help="Read the task from a UTF-8 file; `-` is standard input.")
-@click.option("--rehearse", is_flag=True, help="Take the real way but ask no model: canned answers, for nothing.")
-@click.option("--no-record", is_flag=True, help="Keep nothing of this run; then it can't be resumed.")
+@click.option("--rehearse", is_flag=True, help="A complete run on canned answers, for free; no model is called.")
+@click.option("--no-record", is_flag=True, help="Store nothing of this run; it can't be resumed then.")
 @conversation_options
 @running_options
 def command(
@@ -65,8 +65,8 @@ def command(
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
 
-    The task is --input or --input-file; else what is piped in; else the ensemble's `default_task`. Answers go to
-    standard output, all else to standard error.
+    The task is --input or --input-file; otherwise standard input, if it is piped; otherwise the ensemble's
+    `default_task`. Answers go to standard output, everything else to standard error.
 
     \b
     llm-orc invoke panel --input "Is this startup worth a seed round?"
@@ -83,14 +83,14 @@ def command(
     output = output_of(format_name, output_file, input_file, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
     if no_record and (asked.name or asked.go_on):
-        raise click.UsageError("A conversation keeps what is said, and --no-record keeps nothing: give one.")
+        raise click.UsageError("A conversation stores what is said, --no-record stores nothing: give only one.")
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
     task = read_task(text, input_file, ensemble.default_task, ensemble.name)
     recorded = app.settings.runs.record and not no_record
     if no_record and ensemble.conversation is not None:
-        note(f"With --no-record the agents know nothing of conversation `{ensemble.conversation}`.")
+        note(f"With --no-record the agents don't see the conversation `{ensemble.conversation}`.")
         asked = replace(asked, forget=True)
 
     options = RunOptions(
@@ -127,5 +127,5 @@ class _Invocation:
 
     def set_up(self, missing: NotLoggedIn) -> bool:
         is_set_up = sets_up(missing)
-        self.app = app_here()  # what was set up just now counts
+        self.app = app_here()  # includes what was just set up
         return is_set_up

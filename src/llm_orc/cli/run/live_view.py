@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
 
 _PAUSE_S = 1 / 8
-_IDLE_S = 1.0  # repaint for the clocks alone
+_IDLE_S = 1.0  # repaint only for the clocks
 _NARROWEST = 20
 
 

@@ -1,4 +1,4 @@
-"""A run as plain lines, for logs and dumb terminals; of a large one the failures and every tenth part."""
+"""A run as plain lines, for logs and dumb terminals; for a large one, failures and every tenth of the progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from llm_orc.formats.sentences import output_figures
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
 
-_EACH_UP_TO = 40  # agents; above, single starts and ends say less than their number
+_EACH_UP_TO = 40  # agents; above this, counts say more than single starts and ends
 
 
 class PlainView:
@@ -59,15 +59,15 @@ class PlainView:
 
 
 def plain_words(event: RunEvent) -> str:
-    """Return the event as one printable line; empty where there is nothing to say."""
+    """Return the event as one printable line; empty if there is nothing to show."""
     words = ""
     match event:
         case RunStarted(resumed=resumed) if resumed:
-            words = f"{event.ensemble}: {len(resumed)} of {count(len(event.agents), 'agent')} finished before"
+            words = f"{event.ensemble}: {len(resumed)} of {count(len(event.agents), 'agent')} already finished"
         case AgentStarted():
             words = f"{event.agent}: started"
         case ModelRetrying():
-            words = f"{event.agent}: try {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
+            words = f"{event.agent}: attempt {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
         case ModelSwitched():
             way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
             words = f"{event.agent}: now {event.model} {way}: {event.error.message}"

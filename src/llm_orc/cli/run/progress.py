@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import AgentPhase, AgentState
 
-NARROW = 60  # columns; up to here a line has a name and one figure
-_PIECES = 64  # of streamed text that can matter to one line
+NARROW = 60  # columns; up to this width a line has a name and one figure
+_PIECES = 64  # characters of streamed text that one line can show
 
 _MARKS: dict[AgentPhase, tuple[str, str]] = {
     "waiting": ("·", "dim"),
@@ -37,7 +37,7 @@ _ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A mark in a colour, then plain text; both printable and together no wider than was asked for."""
+    """A coloured mark, then plain text; both printable, and together no wider than requested."""
 
     mark: str
     style: str
@@ -59,7 +59,7 @@ class RunProgress:
         if isinstance(event, AgentDelta):
             self._state.apply(event)
             streamed = self._state.agents[event.agent].streamed
-            if len(streamed) > 2 * _PIECES:  # what no line can show is not kept
+            if len(streamed) > 2 * _PIECES:  # text that no line can show is not kept
                 del streamed[:-_PIECES]
             return
         if isinstance(event, RunStarted):
@@ -76,7 +76,7 @@ class RunProgress:
             self._count(event)
 
     def _recount(self, began_at: float) -> None:
-        """Start over from the state: a resumed run begins with agents that have ended."""
+        """Count again from the state: a resumed run starts with finished agents."""
         agents = self._state.agents
         self._began_at = began_at
         self._phases = Counter(agent.phase for agent in agents.values())
@@ -100,7 +100,7 @@ class RunProgress:
         self._spend = self._spend.plus(spend_of(output))
 
     def lines(self, width: int, height: int, now: float) -> list[Line]:
-        """Return at most `height` lines: the run, then every agent, or those that matter where not all fit."""
+        """Return at most `height` lines: the run, then every agent, or the important ones if not all fit."""
         agents = self._state.agents
         if len(agents) < height:
             shown = list(agents.values())
@@ -160,7 +160,7 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
             return head + tail(streamed, room - len(head))
         case "retrying":
             return (
-                f"{_one_figure(agent, now):<12}again, after {one_line(agent.error.message) if agent.error else ''}"
+                f"{_one_figure(agent, now):<12}retry after {one_line(agent.error.message) if agent.error else ''}"
             )
         case "completed":
             return "  ".join(_figures(agent))

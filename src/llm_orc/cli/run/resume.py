@@ -1,4 +1,4 @@
-"""`llm-orc resume`: go on with a run that was stopped, killed or had failures."""
+"""`llm-orc resume`: resume a run that was stopped, was killed or had failures."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def command(
     max_cost_usd: float | None,
     max_calls: int | None,
 ) -> int:
-    """Go on with RUN: its id, the beginning of one, or `last`.  [default: the newest unfinished run]
+    """Resume RUN: its id, the start of one, or `last`.  [default: the newest unfinished run]
 
-    Agents that have answered are not asked again; the others get the same task and the same ensemble, whatever
-    happened to its file meanwhile. The result is that of the whole run.
+    Agents that have answered are not asked again; the others get the same task and the same ensemble, even if its
+    file has changed. The result is that of the whole run.
 
     \b
     llm-orc resume

@@ -1,4 +1,4 @@
-"""Where a run has no access: offer to set it up there and then, and go on with the run."""
+"""If a run has no access: offer to set it up, and then continue the run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def sets_up(missing: NotLoggedIn) -> bool:
-    """Ask the person, and lead through it; returns whether the run may be tried again.
+    """Ask the person, and guide the setup; return whether the run may be tried again.
 
-    Where no provider is named the question comes once in a lifetime: `llm-orc setup` is there for later.
+    If no provider is named, the question is asked only once ever: later there is `llm-orc setup`.
     """
     if not person_is_here():
         return False
@@ -30,7 +30,7 @@ def sets_up(missing: NotLoggedIn) -> bool:
     if missing.provider is None:
         with suppress(StorageError):
             write_private(asked, b"")
-    if not confirmed(f"{what} now, and go on?", default=True):
+    if not confirmed(f"{what} now, and continue?", default=True):
         return False
     from llm_orc.cli.setup.wizard import set_up_provider
 

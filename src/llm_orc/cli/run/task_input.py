@@ -16,17 +16,17 @@ from llm_orc.errors import InputError
 
 LARGEST = 10 * 1024 * 1024  # bytes
 _CHUNK = 1 << 16
-_MOMENT_S = 1.0  # silence after which an open standard input counts as idle, where there is a default task
-_GIVE_ONE = "Give one with --input TEXT, --input-file FILE or a pipe, or set `default_task` in the ensemble"
+_MOMENT_S = 1.0  # silence after which an open standard input counts as idle, if there is a default task
+_GIVE_ONE = "Give one with `--input TEXT`, `--input-file FILE` or a pipe, or set `default_task` in the ensemble."
 
 
 def read_task(text: str | None, file: str | None, default: str | None, ensemble: str) -> str:
-    """Return the task; an option wins over piped standard input, and that over the default.
+    """Return the task; an option takes precedence over piped standard input, and that over the default.
 
-    Raises `InputError` where there is none, or it is empty, too large or not text.
+    Raises `InputError` if there is none, or it is empty, too large or not text.
     """
     if text is not None and file is not None:
-        raise click.UsageError("--input and --input-file exclude each other: give one.")
+        raise click.UsageError("--input and --input-file exclude each other: give only one.")
     if text is not None:
         return _checked(text, "--input")
     if file == "-":
@@ -42,7 +42,7 @@ def read_task(text: str | None, file: str | None, default: str | None, ensemble:
 
 
 def _piped(default: str | None) -> bytes | None:
-    """Return what was piped in. None: nothing was, or an inherited pipe (ssh, cron, CI) stays open and silent."""
+    """Return the piped input. None: there is none, or an inherited pipe (ssh, cron, CI) stays open and silent."""
     if not _may_be_piped():
         return None
     source = _StandardInput()
@@ -50,7 +50,7 @@ def _piped(default: str | None) -> bytes | None:
     if data is not None:
         return data if data.strip() else None
     if default is not None:
-        note("Nothing came on standard input: using the ensemble's default task (`--input-file -` waits).")
+        note("Nothing arrived on standard input: using the ensemble's default task (`--input-file -` waits).")
         return None
     note("Waiting for the task on standard input…")
     data = source.read(first_within_s=None)
@@ -67,7 +67,7 @@ def _may_be_piped() -> bool:
 
 
 class _StandardInput:
-    """Reads in a thread of its own, as no other way can stop waiting on every platform."""
+    """Reads in a separate thread: nothing else can stop waiting on every platform."""
 
     def __init__(self) -> None:
         self._chunks: SimpleQueue[bytes | OSError] = SimpleQueue()
@@ -87,7 +87,7 @@ class _StandardInput:
             self._chunks.put(e)
 
     def read(self, *, first_within_s: float | None) -> bytes | None:
-        """Return all up to the end, or a little more than `LARGEST`; None where nothing came in time."""
+        """Return everything, or a little more than `LARGEST`; None if nothing arrived in time."""
         try:
             chunk = self._chunks.get(timeout=first_within_s)
         except Empty:
@@ -113,21 +113,21 @@ def _decoded(data: bytes, origin: str) -> str:
     if len(data) > LARGEST:
         raise InputError(
             f"the task from {origin} is larger than {LARGEST // (1024 * 1024)} MB",
-            hint="Nothing was sent. Shorten it, or split it over several runs",
+            hint="Nothing was sent. Shorten it, or split it into several runs.",
         )
     try:
         return _checked(data.decode("utf-8-sig"), origin)
     except UnicodeDecodeError as e:
         raise InputError(
             f"the task from {origin} is not UTF-8 text: byte {e.start + 1:,} can't be read",
-            hint="Save it as UTF-8 text; a PDF, an image or an archive has to be turned into text first",
+            hint="Save it as UTF-8 text; a PDF, an image or an archive has to be converted to text first.",
         ) from e
 
 
 def _checked(text: str, origin: str) -> str:
-    """Return the text without its last line end; a NUL marks a file of another kind, which happens to decode."""
+    """Return the text without its last line end; a NUL marks a binary file that happens to decode."""
     if "\0" in text:
-        raise InputError(f"the task from {origin} is a binary file, not text", hint="Give it as UTF-8 text")
+        raise InputError(f"the task from {origin} is a binary file, not text", hint="Give it as UTF-8 text.")
     if not text.strip():
         raise InputError(f"the task from {origin} is empty", hint=_GIVE_ONE)
     return text.removesuffix("\n").removesuffix("\r")

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class View(Protocol):
-    """Reads a run's events. `show` is called in the event loop: it returns at once and never raises."""
+    """Shows a run's events. `show` is called in the event loop: it returns at once and never raises."""
 
-    wants_text: bool  # are deltas of any use to it?
+    wants_text: bool  # does it use deltas?
 
     def show(self, event: RunEvent) -> None: ...
 
     def close(self) -> None:
-        """Leave the terminal as it was; called once, however the run ended."""
+        """Restore the terminal; called once, however the run ended."""
         ...
 
 
@@ -34,7 +34,7 @@ class NoView:
 
 
 def choose_view(*, quiet: bool, events_on_stdout: bool) -> View:
-    """Return the view that stderr can show. Events that go to the same terminal are a view already."""
+    """Return the view that stderr can show; none if the events themselves go to the same terminal."""
     if quiet or (events_on_stdout and is_terminal(sys.stdout)):
         return NoView()
     if not moves_cursor(sys.stderr):

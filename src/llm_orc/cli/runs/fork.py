@@ -24,12 +24,12 @@ from llm_orc.cli.shell.options import (
     multiple=True,
     required=True,
     metavar="AGENT",
-    help="Ask this agent again, and all that depend on it; as often as one likes.",
+    help="Ask this agent again, and all that depend on it; may be repeated.",
 )
 @store_of_row_option
 @running_options
 def command(*, run: str, asked: tuple[str, ...], store: str | None, **running: Unpack[RunningOptions]) -> int:
-    """Begin RUN anew from AGENT on: what came before is kept, and not paid for again.  [default: the last run]
+    """Start a new run from RUN at AGENT: earlier answers are kept and not paid for.  [default: the last run]
 
     RUN may be a row of a batch, `BATCH:ROW`.
 

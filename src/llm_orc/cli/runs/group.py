@@ -6,8 +6,8 @@ from llm_orc.cli.shell.command_group import define_group
 from llm_orc.cli.table import Row
 
 COMMANDS = (
-    Row("list", "runs.list", "List runs, the newest first."),
-    Row("show", "runs.show", "Show a run again: its answers, what they took and how it ended."),
+    Row("list", "runs.list", "List runs, newest first."),
+    Row("show", "runs.show", "Show a run: its answers, their cost and how it ended."),
     Row("export", "runs.export", "Write a run to a file or to standard output."),
     Row("delete", "runs.delete", "Delete runs and their answers for good."),
     Row("prune", "runs.prune", "Delete old runs and batches for good."),
@@ -21,5 +21,5 @@ COMMANDS = (
 def command() -> None:
     """List, show, compare, fork and delete earlier runs.
 
-    RUN is a run's id, the beginning of one, or `last`; or a row of a batch, `BATCH:ROW`.
+    RUN is a run's id, the start of one, or `last`; or a row of a batch, `BATCH:ROW`.
     """

@@ -20,12 +20,12 @@ from llm_orc.formats.figures import count, moment
     type=DAYS,
     required=True,
     metavar="DAYS",
-    help="Delete runs that ended and started longer ago, e.g. `--older-than 30`.",
+    help="Delete finished runs that started longer ago, e.g. `--older-than 30`.",
 )
 @yes_option
 @store_option
 def command(days: float, yes: bool, store: str | None) -> None:
-    """Delete old runs and batches for good. Unfinished ones stay, as one can go on with them.
+    """Delete old runs and batches for good. Unfinished ones stay, because they can be resumed.
 
     A run that was stopped is unfinished, and so is a batch that was cancelled or has spent its budget.
     """

@@ -18,12 +18,12 @@ from llm_orc.cli.shell.options import (
 
 @define_command()
 @click.argument("run", default="last", type=RunName())
-@click.option("--all", "everything", is_flag=True, help="Ask all agents again, also those that have answered.")
+@click.option("--all", "everything", is_flag=True, help="Ask all agents again, even those that have answered.")
 @store_of_row_option
 @running_options
 def command(*, run: str, everything: bool, store: str | None, **running: Unpack[RunningOptions]) -> int:
-    """Begin RUN anew: agents that have answered keep their answers, the others are asked.  [default: the last run]
+    """Start a new run from RUN: answers are kept, and only agents without one are asked.  [default: the last run]
 
-    The old run stays as it is; `resume` is what goes on with it. RUN may be a row of a batch, `BATCH:ROW`.
+    The old run stays as it is; to continue it, use `resume`. RUN may be a row of a batch, `BATCH:ROW`.
     """
     return start_again(run, (), store, everything=everything, **running)

@@ -31,4 +31,4 @@ def command(run: str, format_name: str, as_json: bool, store: str | None) -> Non
     record = get_run(app_here(), run, store)
     write_data(record_text(record, "json" if as_json else format_name))
     if record.summary.status == "interrupted":
-        note(f"This run was interrupted. Go on with: llm-orc resume {record.summary.run_id}")
+        note(f"This run was interrupted. Resume with: llm-orc resume {record.summary.run_id}")

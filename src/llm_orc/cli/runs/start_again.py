@@ -35,7 +35,7 @@ def start_again(
     app = app_here()
     origin = origin_of(app, run, store)
     if origin.recipe.conversation is not None:
-        note(f"The new run is no part of the conversation `{origin.recipe.conversation}`.")
+        note(f"The new run is not part of the conversation `{origin.recipe.conversation}`.")
     limits = RunLimits(
         running["max_concurrent"], running["timeout_s"], running["max_cost_usd"], running["max_calls"]
     )

@@ -1,1 +1,1 @@
-"""Commands that set something up: wizard, new ensembles, trust, completion."""
+"""Commands that set something up: the wizard, new ensembles, trust, completion."""

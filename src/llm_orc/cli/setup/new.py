@@ -1,4 +1,4 @@
-"""`llm-orc new`: begin an ensemble of one's own."""
+"""`llm-orc new`: create an ensemble."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     "source",
     metavar="TEMPLATE",
     type=TemplateName(),
-    help="Begin with this one of `llm-orc library list`.",
+    help="Start from this one of `llm-orc library list`.",
 )
 @click.option("--project", "where", flag_value="project", help="Write it into this project.  [default]")
 @click.option("--user", "where", flag_value="user", help="Write it into your own folder, for all projects.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @json_option
 def command(*, name: str, source: str | None, where: Where | None, force: bool, as_json: bool) -> None:
-    """Write a YAML file for an ensemble called NAME, ready to be changed and run.
+    """Write a YAML file for an ensemble called NAME, ready to be edited and run.
 
     \b
     llm-orc new panel

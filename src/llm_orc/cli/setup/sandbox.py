@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     "--port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
-    help="Listen on this port, e.g. `--port 8123`.  [default: 4715, or a free one where that is taken]",
+    help="Listen on this port, e.g. `--port 8123`.  [default: 4715, or a free one if that is taken]",
 )
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="FAULT",
-    help="Let something go wrong, e.g. `--fault status=429,times=2,retry_after=1` or `--fault cut=3,model=slow-*`;"
-    " may be given more than once.",
+    help="Inject a fault, e.g. `--fault status=429,times=2,retry_after=1` or `--fault cut=3,model=slow-*`;"
+    " may be repeated.",
 )
 @click.option(
     "--delay",
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="Hold every answer back so long, e.g. `--delay 0.5`.  [default: 0]",
+    help="Delay every answer by this time, e.g. `--delay 0.5`.  [default: 0]",
 )
 @click.option(
     "--tokens-per-second",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     "--context-window",
     type=click.IntRange(min=1),
     metavar="TOKENS",
-    help="Refuse longer requests as a model would, e.g. `--context-window 500`; a word is a token."
+    help="Refuse longer requests, as a model would, e.g. `--context-window 500`; a word counts as a token."
     "  [default: none]",
 )
 @click.option(
@@ -64,9 +64,9 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     default=3600.0,
     metavar="SECONDS",
-    help="Let access tokens of the sign-in live so long, e.g. `--token-lifetime 2`.  [default: 3600]",
+    help="Lifetime of the sign-in's access tokens, e.g. `--token-lifetime 2`.  [default: 3600]",
 )
-@click.option("--require-token", is_flag=True, help="Answer only requests with a live token of the sign-in.")
+@click.option("--require-token", is_flag=True, help="Answer only requests with a valid token of the sign-in.")
 def command(
     *,
     port: int | None,
@@ -77,9 +77,9 @@ def command(
     token_lifetime_s: float,
     require_token: bool,
 ) -> int:
-    """Serve look-alikes of Anthropic, OpenAI and Gemini on loopback until Ctrl-C, and a sign-in for them.
+    """Serve imitations of Anthropic, OpenAI and Gemini on loopback until Ctrl-C, and a sign-in for them.
 
-    Each answer says that it is canned. Standard output gets one line for each: dialect, tab, base URL.
+    Each answer says that it is canned. Standard output has one line for each: dialect, tab, base URL.
     """
     from llm_orc.sandbox.faults import parse_fault
     from llm_orc.sandbox.oauth.server import OAuthServer
@@ -104,7 +104,7 @@ def command(
 
 
 async def _serve(sandbox_at: Callable[[int], Sandbox], port: int | None, *, require_token: bool) -> None:
-    """Serve until it is told to end: here that is the way to end well, so the exit code is 0."""
+    """Serve until a signal ends it: that is the normal end, so the exit code is 0."""
     stopped = asyncio.Event()
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
@@ -122,7 +122,7 @@ async def _started(sandbox_at: Callable[[int], Sandbox], port: int | None, stack
         return await stack.enter_async_context(sandbox_at(port))
     try:
         return await stack.enter_async_context(sandbox_at(USUAL_PORT))
-    except StorageError:  # taken, by another sandbox perhaps
+    except StorageError:  # taken, perhaps by another sandbox
         return await stack.enter_async_context(sandbox_at(0))
 
 
@@ -130,7 +130,7 @@ def _introduce(sandbox: Sandbox, *, require_token: bool) -> None:
     from llm_orc.sandbox.server import DIALECTS, USUAL_PORT
 
     write_data("".join(f"{dialect}\t{sandbox.base_url(dialect)}\n" for dialect in DIALECTS))
-    keys = "only a token of its sign-in is taken" if require_token else "keys are not checked"
+    keys = "only a token of its sign-in is accepted" if require_token else "keys are not checked"
     own = ""
     if not sandbox.origin.endswith(f":{USUAL_PORT}"):
         own = f"""

@@ -1,4 +1,4 @@
-"""`llm-orc schema`: JSON Schemas, so that editors complete and check what one writes."""
+"""`llm-orc schema`: JSON Schemas, so that editors complete and check YAML files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(*, name: SchemaName, output_file: str | None) -> None:
     """Print the JSON Schema (draft 2020-12) of an ensemble's file, of config.yaml, or of a result as JSON.
 
-    Editors with a YAML language server take it from the first line of a file:
+    Editors with a YAML language server find it by the first line of a file:
     `# yaml-language-server: $schema=ensemble.schema.json`
 
     \b

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @define_command()
-@click.option("--list", "only_list", is_flag=True, help="Only show what there is.")
-@click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the best access that costs nothing per call.")
-@click.option("--provider", metavar="NAME", help="With --yes: take this one, whoever pays, e.g. `openai`.")
-@click.option("--model", metavar="MODEL", help="With --yes: and this model of it.  [default: the provider's]")
+@click.option("--list", "only_list", is_flag=True, help="Only show what is found.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: use the best access that costs nothing per call.")
+@click.option("--provider", metavar="NAME", help="With --yes: use this provider, whoever pays, e.g. `openai`.")
+@click.option("--model", metavar="MODEL", help="With --yes: use this model of it.  [default: the provider's]")
 @click.option("--no-test", is_flag=True, help="With --yes: make no test call.")
 @click.option("--no-ensemble", is_flag=True, help="With --yes: write no first ensemble.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Write one JSON document: what there is; with --yes, what was done."
+    "--json", "as_json", is_flag=True, help="Write one JSON document: what was found; with --yes, what was done."
 )
 def command(
     *,
@@ -40,11 +40,11 @@ def command(
     no_ensemble: bool,
     as_json: bool,
 ) -> None:
-    """Find the access that this machine has, let you pick, try it, write a default profile and a first ensemble.
+    """Find the access that this machine has, let you pick, test it, write a default profile and a first ensemble.
 
-    It asks servers on this machine, looks for API keys in the environment and for logged-in official CLIs. Every
-    step can be skipped and done again. Without a terminal, and with --list, it shows what there is and how to get
-    more, and changes nothing; with --yes it asks nothing.
+    It looks for servers on this machine, API keys in the environment and logged-in official CLIs. Every step can
+    be skipped and repeated. Without a terminal, and with --list, it shows what it finds and how to get more, and
+    changes nothing; with --yes it asks nothing.
 
     \b
     llm-orc setup
@@ -54,7 +54,7 @@ def command(
     if yes:
         _do_it(provider, model, test=not no_test, ensemble=not no_ensemble, as_json=as_json)
     elif provider or model or no_test or no_ensemble:
-        raise click.UsageError("--provider, --model, --no-test and --no-ensemble go with --yes.")
+        raise click.UsageError("--provider, --model, --no-test and --no-ensemble need --yes.")
     elif only_list or as_json or not person_is_here():
         _show(as_json=as_json)
     else:
@@ -85,7 +85,7 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
         proof = run_to_end(try_access(app, found.provider, model or found.model))
         note(f"`{proof.model}` answered.")
     file = make_default(app, found.provider, model or found.model)
-    note(f"Agents that name no model use it now: `model_profiles.default` in {file}")
+    note(f"Agents that name no model now use it: `model_profiles.default` in {file}")
     written = write_first_ensemble(app) if ensemble else None
     if written is not None:
         note(f"A first ensemble: {written}")
@@ -117,7 +117,7 @@ def _show(*, as_json: bool) -> None:
 def _found_lines(seen: Inventory) -> Iterator[str]:
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
-    yield "Access found, the best first:" if seen.found else "No access found: an ensemble can only be rehearsed."
+    yield "Access found, best first:" if seen.found else "No access found: ensembles can only be rehearsed."
     for found in seen.found:
         yield f"  {found.provider} {found.model or ''}".rstrip()
         yield f"    {WHO_PAYS[found.billing]} · {found.evidence}"
@@ -132,11 +132,11 @@ def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
     for spec in PROVIDERS.values():
         if spec.start_hint:
             yield f"  {spec.title}, free: {spec.start_hint}"
-    yield "  a sign-in or an API key, kept encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
+    yield "  a sign-in or an API key, stored encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
     for name, spec in PROVIDERS.items():
         if name not in have and spec.api_key_env and spec.keys_at:
             yield f"    {name}: or export {spec.api_key_env[0]}=…  (keys: {spec.keys_at})"
-    yield "To choose one for good, and agree to its bill, write into " + settings + ":"
+    yield "To make one the default, and agree to its bill, write into " + settings + ":"
     yield "  model_profiles:"
     yield "    default: {provider: NAME, model: MODEL}"
 

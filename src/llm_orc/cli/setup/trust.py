@@ -1,4 +1,4 @@
-"""`llm-orc trust`: let a project's own files set what otherwise only the user may."""
+"""`llm-orc trust`: let a project's files set what otherwise only the user may."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 @click.option(
     "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."
 )
-@click.option("--forget", is_flag=True, help="Take the trust back.")
+@click.option("--forget", is_flag=True, help="Withdraw the trust.")
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the state after the command.")
 def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, as_json: bool) -> None:
     """Trust DIRECTORY's `.llm-orc` files, or one ensemble's FILE.  [default: the project that you are in]
 
-    Until then nothing that they say is your agreement to pay, and they set no endpoint, no credential's place, no
-    higher limit and nothing of your record: a repository that you only cloned might spend your money or send your
-    key elsewhere. It shows what they say beyond words, and asks. When one of these values changes, it has to be
-    given again.
+    Until then nothing in them is your consent to pay, and they set no endpoint, no source of credentials, no
+    higher limit and nothing about your run record: a repository that you only cloned might spend your money or
+    send your key elsewhere. The command shows all of these values and asks. When one of them changes, trust has to
+    be given again.
 
     \b
     llm-orc trust
@@ -53,18 +53,16 @@ def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, 
     if not where.exists() and not forget:
         raise click.UsageError(f"`{where}` does not exist.", click.get_current_context())
     if forget:
-        note(
-            f"{where} is not trusted any more." if distrust_directory(app, where) else f"{where} was not trusted."
-        )
+        note(f"{where} is no longer trusted." if distrust_directory(app, where) else f"{where} was not trusted.")
         return
     view = view_trust(app, where)
     if view.trusted:
-        note(f"{view.root} is trusted already.")
+        note(f"{view.root} is already trusted.")
     else:
         show_trust(view)
         if agreed(f"Trust {view.root}?", yes=yes):
             view = trust_directory(app, where, view)
-            note(f"Trusted. Take it back with: llm-orc trust {view.root} --forget")
+            note(f"Trusted. Withdraw it with: llm-orc trust {view.root} --forget")
     if as_json:
         write_json(_value(view))
 
@@ -78,7 +76,7 @@ def _list(app: App, *, as_json: bool) -> None:
     elif trusted:
         write_data(table([Column("DIRECTORY")], [(str(root),) for root in trusted], columns(sys.stdout)))
     else:
-        note("You trust no directory yet. In a project: llm-orc trust")
+        note("You trust no directory yet. To trust a project, run there: llm-orc trust")
 
 
 def _value(view: TrustView) -> JsonValue:

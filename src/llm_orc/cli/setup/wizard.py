@@ -1,4 +1,4 @@
-"""The wizard: from what is there to a first answer. Each step can be skipped, and writes whole or not at all."""
+"""The wizard: from what is found to a first answer. Each step can be skipped, and writes whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from llm_orc.app.access.route import Route
 
 _SKIP = "Nothing now: leave it as it is"
-_MORE = "Another way: sign in, or add an API key"
+_MORE = "Other access: sign in, or add an API key"
 _BACK = "Back"
 _AGAIN = "Enter it again"
-_OTHER = "Forget it, and choose another way"
+_OTHER = "Delete it, and choose other access"
 
 
 def wizard() -> None:
-    """Lead a person to a default model and a first ensemble; what is done is said with the very next command."""
+    """Guide a person to a default model and a first ensemble; say what was done and which command to run next."""
     found = _pick()
     while found is not None and not _proves(found):
         found = _pick()
@@ -51,7 +51,7 @@ def wizard() -> None:
 
 
 def set_up_provider(provider: str | None) -> bool:
-    """Set up `provider`, or whatever the person picks, in the middle of another command; returns whether it is."""
+    """Set up `provider`, or whatever the person picks, during another command; return whether it is set up."""
     if provider is None:
         found = _pick()
         if found is None:
@@ -72,11 +72,11 @@ def _add_access(provider: str) -> None:
 
 
 def _pick() -> Route | None:
-    """Show what there is and let the person choose, until something is chosen that exists."""
+    """Show what is found and let the person choose, until the choice exists."""
     while True:
         found = _look()
         options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
-        choice = select("Which shall agents use that name no model?", options)
+        choice = select("Which one should agents use that name no model?", options)
         if choice < len(found):
             name_server(app_here(), found[choice])
             return found[choice]
@@ -86,7 +86,7 @@ def _pick() -> Route | None:
 
 
 def _look() -> Sequence[Route]:
-    note("Looking at what this machine has…")
+    note("Looking for access on this machine…")
     found = run_to_end(inventory(app_here())).found
     if not found:
         note("No access to a model was found yet.")
@@ -95,7 +95,7 @@ def _look() -> Sequence[Route]:
         Column("WAY"),
         Column("MODEL", shrinks=True),
         Column("WHO PAYS"),
-        Column("WHY IT IS HERE", shrinks=True),
+        Column("FOUND", shrinks=True),
     ]
     rows = [(one.provider, one.model or "its default", WHO_PAYS[one.billing], one.evidence) for one in found]
     note(table(heading, rows, columns(sys.stderr)))
@@ -111,27 +111,27 @@ def _add_another() -> None:
     spec = specs[choice]
     if spec.credential == "none" and spec.cli is None:
         note(f"{spec.title} needs no key: {spec.start_hint or 'start it'},")
-        note("and come back; it is found by itself.")
+        note("and run this again; it is found automatically.")
         return
     try:
         _add_access(spec.name)
     except LlmOrcError as e:
         write_error(e)
-    except click.exceptions.Exit:  # a sign-in was stopped, which it said itself
+    except click.exceptions.Exit:  # a sign-in was stopped, and said so itself
         return
 
 
 def _proves(found: Route) -> bool:
-    """Make a real call, on a yes where it costs; returns whether to go on with this access.
+    """Make a real call, after consent if it costs; return whether to continue with this access.
 
-    A credential that is refused can be entered again, as often as it takes.
+    A refused credential can be entered again any number of times.
     """
     if found.billing is Billing.METERED and not confirmed(
         "Make a test call? It costs less than a cent.", default=True
     ):
         return True
     while True:
-        note("One real call, to be sure…")
+        note("Making one real call…")
         try:
             proof = run_to_end(try_access(app_here(), found.provider, found.model))
         except AuthError as e:
@@ -141,23 +141,23 @@ def _proves(found: Route) -> bool:
             continue
         except LlmOrcError as e:
             write_error(e)
-            return confirmed("Use it all the same?")
+            return confirmed("Use it anyway?")
         except TimeoutError:
             note("No answer within a minute.")
-            return confirmed("Use it all the same?")
+            return confirmed("Use it anyway?")
         note(f"`{proof.model}` answered in {seconds(proof.took_s)}.")
         return True
 
 
 def _enters_again(found: Route) -> bool:
-    """After a refusal: returns whether there is something new to try. What was refused is forgotten on a yes."""
+    """After a refusal: return whether there is something new to try. On request, delete the credential."""
     stored = next((e for e in open_credentials(app_here()).entries() if e.provider == found.provider), None)
     if stored is None or stored.source != "own":
-        note(f"`{found.provider}` is {found.evidence}: correct it there, or choose another way.")
+        note(f"`{found.provider}` is {found.evidence}: correct it there, or choose other access.")
         return False
-    if select("It was refused. What now?", [_AGAIN, _OTHER]) == 1:
+    if select("It was refused. What do you want to do?", [_AGAIN, _OTHER]) == 1:
         remove(app_here(), found.provider, stored.account)
-        note(f"Forgotten: the credential of `{found.provider}` (account `{stored.account}`).")
+        note(f"Deleted: the credential of `{found.provider}` (account `{stored.account}`).")
         return False
     try:
         _add_access(found.provider)
@@ -170,23 +170,23 @@ def _write_default(found: Route) -> None:
     app = app_here()
     before = default_now(app)
     if before.is_own and (before.provider, before.model) == (found.provider, found.model):
-        note("That is the default already.")
+        note("That is already the default.")
         return
     if (
         before.is_own
         and before.provider is not None
-        and not confirmed(f"The default is `{before.provider}` {before.model or ''} now. Change it?", default=True)
+        and not confirmed(f"The default is now `{before.provider}` {before.model or ''}. Change it?", default=True)
     ):
         return
     file = make_default(app, found.provider, found.model)
-    note(f"Agents that name no model use `{found.provider}` now: `model_profiles.default` in {file}")
+    note(f"Agents that name no model now use `{found.provider}`: `model_profiles.default` in {file}")
 
 
 def _first_ensemble() -> None:
     app = app_here()
     if any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries):
         return
-    if confirmed(f"Write a first ensemble, `{FIRST_ENSEMBLE}`, to try it on?", default=True):
+    if confirmed(f"Write a first ensemble, `{FIRST_ENSEMBLE}`, to try it?", default=True):
         file = write_first_ensemble(app)
         if file is not None:
             note(f"Written: {file}")

@@ -1,1 +1,1 @@
-"""What every command shares: streams, exit codes, options, prompts, tables."""
+"""What all commands share: streams, exit codes, options, prompts, tables."""

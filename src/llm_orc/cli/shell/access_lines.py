@@ -1,4 +1,4 @@
-"""Say before a run who will be asked, with whose credential, and who pays."""
+"""Say before a run which models will be called, with whose credential, and who pays."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 WHO_PAYS = {
     Billing.SUBSCRIPTION: "subscription: no extra cost",
-    Billing.METERED: "metered: paid per token",
+    Billing.METERED: "metered: billed per token",
     Billing.LOCAL: "local: free",
 }
 
 
 def access_lines(plan: AccessPlan) -> Iterator[str]:
-    """Yield two short lines for each different way in, those used only after a failure last; then the notices."""
+    """Yield two short lines for each access, those that are only used after a failure last; then the notices."""
     if any(agent.access.method == "sandbox" for agent in plan.agents):
         yield SANDBOX_NOTE
     first = Counter((agent.model, agent.access) for agent in plan.agents)

@@ -1,4 +1,4 @@
-"""Arguments that name something of ours, completed by the shell."""
+"""Arguments that name ensembles, runs and the like, completed by the shell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Name(click.ParamType[str]):
-    """Completes from what the app knows. Whatever goes wrong there, completion only offers less."""
+    """Completes from what the app knows. If that fails, completion only offers less."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return value
@@ -30,7 +30,7 @@ class _Name(click.ParamType[str]):
             items = [*self.known(open_app(ProcessEnvironment.here()))]
         except LlmOrcError:
             items = []
-        # The shell shows these as they are.
+        # The shell shows these unchanged.
         return [
             CompletionItem(item.value, type=item.type, help=one_line(item.help or "") or None)
             for item in items
@@ -66,7 +66,7 @@ class EnsembleName(_Name):
     name = "ensemble"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Names, and files where a path is begun."""
+        """Names, and files if a path was started."""
         if any(separator in incomplete for separator in "/\\."):
             return [CompletionItem(incomplete, type="file")]
         return super().shell_complete(ctx, param, incomplete)
@@ -171,7 +171,7 @@ class BatchName(_Name):
     name = "batch"
 
     def known(self, app: App) -> Iterable[CompletionItem]:
-        """The batches of the store that the settings name, the newest first."""
+        """The batches of the store that the settings name, newest first."""
         if not app.settings.batch.store and not app.paths.batches_database.exists():
             return
         from llm_orc.app.batches.admin import open_batches

@@ -1,4 +1,4 @@
-"""Write answers to standard output while agents work: a reader who is slow, or reads nothing, holds up none."""
+"""Write answers to standard output while agents work: a slow or stalled reader delays no agent."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class DataWriter(Protocol):
-    """Where printable data goes. `failure` says why nothing can be delivered any more; None: it can."""
+    """Takes printable data. `failure` says why nothing more can be delivered; None: it can."""
 
     failure: OSError | None
 
     def write(self, text: str) -> None:
-        """Write the text, soon if not now. Never raises: what can't be written is told by `failure`."""
+        """Write the text, now or soon. Never raises: `failure` reports what can't be written."""
         ...
 
     async def drained(self) -> None:
@@ -31,12 +31,12 @@ class DataWriter(Protocol):
 
 
 def stdout_writer(failed: Callable[[], None]) -> DataWriter:
-    """Return what writes to standard output: at once to a person's terminal, else in the background."""
+    """Return the writer of standard output: direct for a person's terminal, otherwise in the background."""
     return TerminalWriter(failed) if is_terminal(sys.stdout) else BackgroundWriter(failed)
 
 
 class TerminalWriter:
-    """`failed` is called where the terminal is gone."""
+    """`failed` is called if the terminal is gone."""
 
     def __init__(self, failed: Callable[[], None]) -> None:
         self.failure: OSError | None = None
@@ -57,8 +57,8 @@ class TerminalWriter:
 class BackgroundWriter:
     """Use it in one event loop: `write` as often as needed, then await `drained`.
 
-    `failed` is called once, in the loop, where standard output takes no more (its reader has gone, the disk is
-    full); `failure` says why, and what is written from then on is dropped.
+    `failed` is called once, in the loop, if standard output accepts no more (its reader is gone, the disk is
+    full); `failure` says why, and later writes are dropped.
     """
 
     def __init__(self, failed: Callable[[], None]) -> None:
@@ -67,11 +67,11 @@ class BackgroundWriter:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[str] = deque()
         self._wake = threading.Semaphore(0)
-        self._is_asked = False  # the thread is told at most once for each turn of the loop
-        self._under_way = 0  # texts that are handed over and not yet written
+        self._is_asked = False  # the thread is notified at most once per turn of the loop
+        self._under_way = 0  # texts handed over and not yet written
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        # A daemon: a thread that waits for a reader must not keep the program from ending.
+        # A daemon thread: waiting for a reader must not keep the program from ending.
         threading.Thread(target=self._write_all, name="standard output", daemon=True).start()
 
     def write(self, text: str) -> None:
@@ -100,7 +100,7 @@ class BackgroundWriter:
                 deliver("".join(texts))
             except OSError as e:
                 failure = e
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
                 self._loop.call_soon_threadsafe(self._written, len(texts), failure)
             if failure is not None:
                 return

@@ -18,7 +18,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called or their own help is asked for."""
+    """A group whose commands are imported when they are called or their help is requested."""
 
     def __init__(self, *args: object, rows: Iterable[Row] = (), **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]

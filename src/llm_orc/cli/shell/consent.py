@@ -1,4 +1,4 @@
-"""Ask the person whether a run may cost money: not, this once, or always for its project."""
+"""Ask whether a run may cost money: no, this once, or always for its project."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def agrees_to_pay(
     app: App, refusal: MeteredNotAllowed, what: str, plan: Callable[[], AccessPlan] | None = None
 ) -> bool:
-    """Return whether the person agrees to pay for `what`, having seen who would be paid for what.
+    """Return whether the person agrees to pay for `what`, after showing who would be paid.
 
-    Nobody there to ask is a no. `plan` returns what would be used with a yes, to show it first.
+    Without a terminal the answer is no. `plan` returns what would be used after consent, to show it first.
     """
     if not person_is_here():
         return False
@@ -39,8 +39,8 @@ def say_cost(refusal: MeteredNotAllowed) -> None:
 
 
 def says_yes(app: App, refusal: MeteredNotAllowed, what: str) -> bool:
-    """Ask. Where a project's file chose what costs, the person may trust the project, for what is shown then."""
-    question = f"Go on, and pay for the tokens of {what}?"
+    """Ask. If a project's file chose what costs money, the person may trust the project, with the values shown."""
+    question = f"Continue, and pay for the tokens of {what}?"
     if refusal.named_in is None:
         return confirmed(question)
     from llm_orc.app.projects.in_force import trust_place
@@ -50,17 +50,19 @@ def says_yes(app: App, refusal: MeteredNotAllowed, what: str) -> bool:
     view = view_trust(app, place)
     show_trust(view)
     note(question)
-    answer = chosen(("No", "Yes, this once", "Yes, and always for this project, as long as it says what is shown"))
+    answer = chosen(
+        ("No", "Yes, this once", "Yes, and always for this project, as long as these values don't change")
+    )
     if answer == 2:
         trust_directory(app, place, view)
     return answer > 0
 
 
 def show_trust(view: TrustView) -> None:
-    """Show each value that trust would allow, with its place, so that none can look like another."""
+    """Show each value that trust would allow, with its file and line, so that none can look like another."""
     root = unmistakable(str(view.root))
     if not view.guarded:
-        note(f"The files of {root} say nothing that needs trust now.")
+        note(f"The files of {root} contain nothing that needs trust now.")
         return
     note(f"The files of {root} say:")
     for guarded in view.guarded:

@@ -1,4 +1,4 @@
-"""How every command ends: the one place that turns an error into words, JSON and an exit code."""
+"""How every command ends: the one place that turns an error into text, JSON and an exit code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class UsageMistake(LlmOrcError):
-    """The command line itself is wrong; what click found, as one of ours."""
+    """The command line itself is wrong; click's error as one of ours."""
 
     code = "usage"
     exit_code = 2
 
 
 def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
-    """Run a command to its end and return the exit code; whatever goes wrong is said on stderr."""
+    """Run a command and return its exit code; errors are reported on stderr."""
     prepare_streams()
     if "--debug" in arguments:
         _show_what_is_logged()
@@ -42,24 +42,24 @@ def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except Ended as e:
         note(f"\nStopped by {stopped_by(int(e.code or 0))}.")
         return int(e.code or 0)
-    except Exception as e:  # noqa: BLE001 - the edge of the process: nothing may leave it as a bare traceback
+    except Exception as e:  # noqa: BLE001 - the edge of the process: no bare traceback may leave it
         return _failed(e, arguments)
     return code
 
 
 def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
-    """A byte that is no UTF-8 comes as half a character, which no record, prompt or table can hold."""
+    """Refuse arguments that are not UTF-8: Python passes lone surrogates for them, which can't be stored."""
     for number, argument in enumerate(arguments, start=1):
         if not argument.isascii() and any("\ud800" <= c <= "\udfff" for c in argument):
             shown = argument.encode("utf-8", "backslashreplace").decode()
             raise UsageMistake(
                 f"argument {number} is not UTF-8 text: `{shown[:80]}`",
-                hint="Give it as UTF-8; a file with such a name can be renamed, or piped in",
+                hint="Give it as UTF-8; rename a file with such a name, or pipe it in.",
             )
 
 
 def _asked_for(end: click.exceptions.Exit | click.exceptions.NoArgsIsHelpError) -> int:
-    """A group of commands alone shows its help, as `llm-orc` alone does."""
+    """A command group alone shows its help, as `llm-orc` alone does."""
     if isinstance(end, click.exceptions.Exit):
         return end.exit_code
     sys.stdout.write(f"{end.format_message()}\n")
@@ -82,7 +82,7 @@ def _failed(exception: Exception, arguments: Sequence[str]) -> int:
 
 
 def write_error(error: LlmOrcError) -> None:
-    """Say on stderr what went wrong, every problem with its place, and what to do next."""
+    """Report on stderr what went wrong, every problem with its position, and what to do next."""
     note(Styled("error", "red"), f": {error.message}")
     if isinstance(error, EnsembleInvalid):
         for problem in error.problems:
@@ -109,7 +109,7 @@ def _as_error(exception: Exception) -> LlmOrcError:
 
 
 def _write_as_data(error: LlmOrcError, arguments: Sequence[str]) -> None:
-    """Write the failure to stdout where the caller asked for JSON: that is the one thing such a caller reads."""
+    """Write the failure to stdout if the caller asked for JSON: such a caller reads nothing else."""
     format_name = asked_format(arguments)
     if format_name is None:
         return
@@ -122,7 +122,7 @@ def _write_as_data(error: LlmOrcError, arguments: Sequence[str]) -> None:
 
 
 def asked_format(arguments: Sequence[str]) -> str | None:
-    """Return the output format named on the command line; also when click could not read the rest of it."""
+    """Return the output format on the command line, even if click could not parse the rest of it."""
     for position, argument in enumerate(arguments):
         option, _, value = argument.partition("=")
         match option:
@@ -146,7 +146,7 @@ def _write_traceback(exception: Exception) -> None:
 
 
 def _show_what_is_logged() -> None:
-    """With `--debug`, show tracebacks of what ended one agent and not the whole command."""
+    """With `--debug`, show tracebacks of errors that ended one agent and not the whole command."""
     import logging
 
     from llm_orc.engine.surprises import LOGGER, without_credentials

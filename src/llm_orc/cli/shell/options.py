@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Amount(click.FloatRange):
-    """`nan` compares with nothing and would be no limit at all; `inf` is none either."""
+    """A finite number: `nan` compares with nothing and would be no limit, and `inf` is none either."""
 
     def __init__(self, what: str, most: float | None = None) -> None:
         super().__init__(min=0, max=most)
@@ -36,8 +36,8 @@ class _Amount(click.FloatRange):
         return number
 
 
-DOLLARS = _Amount("no amount of money")
-DAYS = _Amount("no number of days", 36_500)
+DOLLARS = _Amount("not an amount of money")
+DAYS = _Amount("not a number of days", 36_500)
 CALLS = click.IntRange(min=0, max=1_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
@@ -64,10 +64,10 @@ _format_option = click.option(
     type=click.Choice(FORMAT_NAMES),
     default="text",
     show_default=True,
-    help="How to write the result. `json` is one document, also for a failure; `jsonl` the events as they happen.",
+    help="The output format. `json` is one document, for a failure too; `jsonl` the events as they happen.",
 )
 
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show nothing while it runs; errors are shown.")
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
 
 _limits = (
     click.option(
@@ -117,19 +117,17 @@ _conversation_options = (
         "--conversation",
         metavar="NAME",
         type=ConversationName(),
-        help="Go on with this conversation, or begin it, e.g. `taxes`: agents know what was said in it."
+        help="Continue or start this conversation, e.g. `taxes`: agents see what was said in it."
         "  [default: the ensemble's `conversation`, else none]",
     ),
-    click.option(
-        "-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation with ENSEMBLE."
-    ),
-    click.option("--no-conversation", "forget", is_flag=True, help="Run as if nothing had been said before."),
+    click.option("-c", "--continue", "go_on", is_flag=True, help="Continue the last conversation with ENSEMBLE."),
+    click.option("--no-conversation", "forget", is_flag=True, help="Run without any conversation."),
     when_full_option,
 )
 
 
 def conversation_options(function: Decorated) -> Decorated:
-    """Add what every command takes that can go on with a conversation."""
+    """Add the options of every command that can continue a conversation."""
     for option in reversed(_conversation_options):
         function = option(function)
     return function
@@ -138,7 +136,7 @@ def conversation_options(function: Decorated) -> Decorated:
 def conversation_asked(
     *, conversation: str | None, go_on: bool, forget: bool, when_full: WhenFull | None
 ) -> ConversationOptions:
-    """Return what was asked for; options that exclude each other are a mistake in the call."""
+    """Return the requested conversation; options that exclude each other are a usage error."""
     from llm_orc.app.runs.conversation import ConversationOptions
 
     given = [
@@ -151,12 +149,12 @@ def conversation_asked(
         if is_given
     ]
     if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} exclude each other: give one.", _here())
+        raise click.UsageError(f"{' and '.join(given)} exclude each other: give only one.", _here())
     return ConversationOptions(conversation, go_on, forget, when_full)
 
 
 def output_options(function: Decorated) -> Decorated:
-    """Add what every command takes that writes a result."""
+    """Add the options of every command that writes a result."""
     return _format_option(output_option(_quiet_option(function)))
 
 
@@ -174,16 +172,16 @@ class RunningOptions(TypedDict):
 
 
 def running_options(function: Decorated) -> Decorated:
-    """Add what every command takes that runs agents: output, consent and limits."""
+    """Add the options of every command that runs agents: output, consent and limits."""
     for option in reversed(_limits):
         function = option(function)
     return output_options(function)
 
 
 def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool) -> Output:
-    """Return where the result goes. Refuses, before anything is spent, what could not be written at the end.
+    """Return where the result goes. Refuses, before anything is spent, a path that can't be written at the end.
 
-    `read` are the files that the command reads, which are never replaced.
+    `read` are the files that the command reads; they are never replaced.
     """
     from llm_orc.cli.shell.output import Output
     from llm_orc.formats.format import EventFormat

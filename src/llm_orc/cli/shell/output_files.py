@@ -1,4 +1,4 @@
-"""Where output may go: to a place that can be written to, and over nothing that is read or that is ours."""
+"""Where output may go: to a writable path that is neither an input nor one of the program's own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OURS = ("*.sqlite*", "config.yaml", "trust.json", "credentials*", "*.key", "*.e
 
 
 def check_output(_context: click.Context, _option: click.Parameter, file: str | None) -> str | None:
-    """Refuse a file of the program's own and the one that standard input is read from: click's callback."""
+    """Refuse the program's own files and the file behind standard input (a callback of click)."""
     if file is None:
         return None
     path = Path(file).expanduser()
@@ -30,7 +30,7 @@ def check_output(_context: click.Context, _option: click.Parameter, file: str | 
 
 
 def output_place(output_file: str | None) -> Path | None:
-    """Return the place to write to; refuse one that can't be, before anything is spent."""
+    """Return the path to write to; refuse one that can't be written, before anything is spent."""
     if output_file is None:
         return None
     path = Path(output_file).expanduser().absolute()
@@ -44,24 +44,26 @@ def output_place(output_file: str | None) -> Path | None:
 
 
 def refuse_to_replace(output: Path | None, *read: str | Path | None) -> None:
-    """Raise `UsageError` where output would go over a file that is read, or into a folder that is.
+    """Raise `UsageError` if output would overwrite an input file, or go into an input folder.
 
-    Links count as what they lead to. Standard output counts too: `>> inputs.jsonl` adds results to the inputs.
+    Links count as their targets. Standard output counts too: `>> inputs.jsonl` adds results to the inputs.
     """
     for place in read:
         if str(place) == "-" and _is_read_and_written():
-            raise click.UsageError("Standard input and standard output are one file: write the output elsewhere.")
+            raise click.UsageError(
+                "Standard input and standard output are the same file: write the output elsewhere."
+            )
         if place is None or str(place) in {"", "-"}:
             continue
         path = Path(place).expanduser()
         if path.is_dir():
             if output is not None and output.resolve().is_relative_to(path.resolve()):
                 raise click.UsageError(
-                    f"`{output}` lies in the folder of the inputs, and would be one of them. Write it elsewhere."
+                    f"`{output}` is in the folder of the inputs, and would be one of them. Write it elsewhere."
                 )
             continue
         if (output is not None and _same(output, path)) or _same_as_descriptor(path, _STDOUT):
-            raise click.UsageError(f"`{place}` is read, and output would change it. Write it elsewhere.")
+            raise click.UsageError(f"`{place}` is an input, and the output would change it. Write it elsewhere.")
 
 
 def _own_files() -> Iterator[Path]:

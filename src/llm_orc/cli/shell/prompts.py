@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NARROWEST = 20
-_INDENT = "     "  # of further lines, below the first one's words
-_MARGIN = 12  # the symbol, the number, the space around them, and the indentation of further lines
+_INDENT = "     "  # of continuation lines, below the first line's text
+_MARGIN = 12  # the symbol, the number, the space around them, and the indentation of continuation lines
 
 
 def person_is_here() -> bool:
-    """Can a question be shown, and an answer typed?"""
+    """Can a question be shown and an answer typed?"""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def chosen(options: Sequence[str]) -> int:
-    """Show the options and return the position of the one chosen; Enter takes the first."""
+    """Show the options and return the index of the one chosen; Enter takes the first."""
     for number, option in enumerate(options, start=1):
         note(f"  {number}  {option}")
     kind = click.IntRange(1, len(options))
@@ -36,26 +36,26 @@ def chosen(options: Sequence[str]) -> int:
 
 
 def agreed(question: str, *, yes: bool) -> bool:
-    """Ask, unless `--yes` was given. Where nobody can answer that is a mistake in the call: never a silent yes."""
+    """Ask, unless `--yes` was given. Without a terminal that is a usage error, never silent consent."""
     if yes:
         return True
     if not person_is_here():
-        raise click.UsageError(f"{question} Nobody is here to answer; add --yes.", click.get_current_context())
+        raise click.UsageError(f"{question} No terminal to answer in: add --yes.", click.get_current_context())
     return confirmed(question)
 
 
 def confirmed(question: str, *, default: bool = False) -> bool:
-    """Ask the person who is here. The question shows all that it quotes as what it is, hosts in ASCII too."""
+    """Ask the person at the terminal. Quoted values are shown with escapes, host names in ASCII too."""
     return click.confirm(unmistakable(question), default=default, err=True)
 
 
 def _wrapped(option: str, width: int) -> str:
-    """Return the option on as many lines as it needs: who pays stands in it, and is never cut."""
+    """Return the option on as many lines as it needs: it says who pays, and is never shortened."""
     return f"\n{_INDENT}".join(wrap(option, width, break_on_hyphens=False))
 
 
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
-    """Return the position of the option that was chosen; Enter takes the default."""
+    """Return the index of the chosen option; Enter takes the default."""
     question, options = unmistakable(question), [unmistakable(option) for option in options]
     if not moves_cursor(sys.stderr):
         note(question)

@@ -1,4 +1,4 @@
-"""The three standard streams: data to stdout, words for people to stderr, and what each of them can show."""
+"""The three standard streams: data to stdout, messages to stderr, and what each of them can show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODES = {"red": "31;1", "green": "32", "yellow": "33;1", "cyan": "36", "dim": "
 
 
 def prepare_streams() -> None:
-    """Make every text writable: UTF-8 in a pipe or file whatever the locale, and no error for a lone surrogate."""
+    """Make all text writable: UTF-8 in a pipe or file whatever the locale, and no error for a lone surrogate."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             encoding = None if stream.isatty() else "utf-8"
@@ -28,7 +28,7 @@ def prepare_streams() -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Is a person there? A closed stream is none."""
+    """Is it a terminal? A closed stream is not."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
@@ -36,7 +36,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def moves_cursor(stream: TextIO | None) -> bool:
-    """Can lines be painted over? Not in a pipe, and not in a terminal that calls itself dumb."""
+    """Can lines be repainted? Not in a pipe, and not in a dumb terminal."""
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
@@ -46,13 +46,13 @@ def has_colour(stream: TextIO | None) -> bool:
 
 
 def columns(stream: TextIO | None) -> int | None:
-    """Return the width to fit tables into; None where lines may be of any length."""
+    """Return the width for tables; None if lines may have any length."""
     return shutil.get_terminal_size().columns if is_terminal(stream) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Styled:
-    """A part of a note in a colour of ours; the one way to send an escape sequence with words."""
+    """A coloured part of a message; the only way to send an escape sequence with text."""
 
     text: str
     name: str
@@ -62,10 +62,10 @@ class Styled:
 
 
 def write_data(text: str, *, is_printable: bool = False) -> None:
-    """Write text for people to stdout, printable in a pipe too: it may lead to a terminal (`| tee`).
+    """Write text for people to stdout, printable even in a pipe: it may lead to a terminal (`| tee`).
 
-    `is_printable`: it is already, and its line ends are to stay as they are. Raises `BrokenPipeError` where its
-    reader has gone, `StorageError` where it takes no more.
+    `is_printable`: the text is printable already, and its line ends stay as they are. Raises `BrokenPipeError` if
+    the reader is gone, `StorageError` if stdout accepts no more.
     """
     from llm_orc.formats.printable import printable
 
@@ -78,14 +78,14 @@ def write_data(text: str, *, is_printable: bool = False) -> None:
 
 
 def undelivered(failure: OSError, hint: str | None = None) -> OSError | StorageError:
-    """Return what to raise where standard output takes no more; `hint` says where the data is kept."""
+    """Return the error for a standard output that accepts no more; `hint` says where the data is stored."""
     if isinstance(failure, BrokenPipeError):
         return failure
-    return StorageError(f"standard output takes no more: {failure.strerror or failure}", hint=hint)
+    return StorageError(f"standard output accepts no more: {failure.strerror or failure}", hint=hint)
 
 
 def note(*parts: str | Styled) -> None:
-    """Write the parts, printable, as one line for people to stderr. That nobody reads it is no reason to fail."""
+    """Write the parts, printable, as one line to stderr. Never fails, even if nothing reads it."""
     from llm_orc.formats.printable import printable
 
     line = "".join(_coloured(part) if isinstance(part, Styled) else printable(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Tables: aligned and fitted where a person reads them, tab-separated and whole where a program does."""
+"""Tables: aligned and fitted for people, tab-separated and complete for programs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Column:
     """A column of a table."""
 
     title: str
-    is_number: bool = False  # to the right
-    shrinks: bool = False  # may be cut to fit the terminal; the others never are
+    is_number: bool = False  # right-aligned
+    shrinks: bool = False  # may be shortened to fit the terminal; the others never are
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> str:
     """Return the rows as text, each line ended.
 
-    With a width: a heading and aligned columns, those that shrink cut to fit. Without: no heading, cells separated
-    by tabs, nothing cut.
+    With a width: a header and aligned columns, the shrinking ones shortened to fit. Without: no header, cells
+    separated by tabs, nothing shortened.
     """
     cells = [[one_line(cell) for cell in row] for row in rows]
     if width is None:
@@ -39,7 +39,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Take what is too much from the widest of the shrinking columns, one cell at a time."""
+    """Shorten the widest of the shrinking columns, one cell at a time, until the table fits."""
     shrinking = [i for i, column in enumerate(columns) if column.shrinks]
     excess = sum(widths) + _GAP * (len(widths) - 1) - width
     while excess > 0 and shrinking:
@@ -63,7 +63,7 @@ def _cells(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int])
 
 
 def cut(text: str, width: int) -> str:
-    """Return the text in at most `width` terminal cells, with an ellipsis where something is missing."""
+    """Return the text in at most `width` terminal cells, with an ellipsis if something is missing."""
     if cell_width(text) <= width:
         return text
     kept, used = [], 1

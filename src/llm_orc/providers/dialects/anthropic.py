@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # https://platform.claude.com/docs/en/api/versioning
 _VERSION = "2026-10-21"
-_SAMPLING_VERSION = "2023-06-01"  # the last one that takes sampling parameters, for models that still do
+_SAMPLING_VERSION = "2023-06-01"  # the last one that accepts sampling parameters, for models that still do
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _JSON_ONLY = "Answer with one valid JSON document and nothing else: no prose before or after it, no code fence."
 _HEADERS = {"anthropic-version": _VERSION, "content-type": "application/json", "accept": "application/json"}
@@ -40,7 +40,7 @@ _STATUSES = {
 }
 
 
-# The API demands a limit. What each generation allows, capped where an answer would take minutes.
+# The API requires a limit: what each generation allows, capped if an answer would take minutes.
 _MAX_TOKENS = (
     ("claude-3-5", 8192),
     ("claude-3-7", 16384),
@@ -60,9 +60,9 @@ def _samples(request: ModelRequest) -> bool:
 
 
 def _messages(request: ModelRequest) -> list[JsonValue]:
-    """In a conversation the last turn carries the mark up to which the provider's cache keeps the prefix.
+    """In a conversation the last turn carries the mark up to which the provider caches the prefix.
 
-    A mark costs a quarter more for what it writes, so a call that no other follows has none
+    A mark costs a quarter more for what it writes, so a single call has none
     (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
     """
     messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
@@ -79,7 +79,7 @@ class _Block(msgspec.Struct):
 
 
 class _StopDetails(msgspec.Struct):
-    """Why the model refused, where it says."""
+    """Why the model refused, if stated."""
 
     category: str | None = None
     explanation: str | None = None
@@ -111,7 +111,7 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _Event(msgspec.Struct, gc=False):
-    """Every event of a stream; fields that a type lacks stay empty."""
+    """Any event of a stream; fields that a type lacks stay empty."""
 
     type: str = ""
     delta: _Delta | None = None
@@ -178,7 +178,7 @@ class _Stream(StreamDecoder[_Event]):
 
 
 def _take_frame(draft: Draft, event: _Event) -> None:
-    """Everything but the text: a stream has a handful of these."""
+    """Handle everything but text: a stream has only a few of these."""
     if event.type == "message_start" and event.message is not None:
         _begin(draft, event.message)
     elif event.type == "content_block_start" and event.content_block is not None:
@@ -213,7 +213,7 @@ def _stop(draft: Draft, reason: str | None, details: _StopDetails | None) -> Non
 
 
 def _usage(raw: msgspec.Raw, before: Usage) -> Usage:
-    """Anthropic counts cache reads and writes beside `input_tokens`."""
+    """Return the usage; Anthropic counts cache reads and writes separately from `input_tokens`."""
     fields = fields_of(raw)
     read, written = added_in(fields, "cache_read_input_tokens"), added_in(fields, "cache_creation_input_tokens")
     if read is not None and written is not None:

@@ -1,4 +1,4 @@
-"""A wire dialect: how one request and its answer look in bytes. No I/O here, and no provider's name."""
+"""A wire protocol: one request and its answer as bytes. No I/O here, and no provider's name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EXCERPT = 160
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """`path` goes behind the endpoint's base URL."""
+    """`path` is appended to the endpoint's base URL."""
 
     path: str
     headers: Mapping[str, str]
@@ -41,34 +41,34 @@ class WireRequest:
 
 @dataclass(slots=True)
 class Draft:
-    """A reply while it grows: what whole replies and streams of every dialect come down to."""
+    """A reply under construction: whole replies and streams of every dialect are reduced to it."""
 
     target: Target
     pieces: list[str] = field(default_factory=list)
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     request_id: str = ""
-    stop: str = ""  # the provider's own word for why it stopped
+    stop: str = ""  # the provider's own stop reason
     meaning: Meaning = "other"
-    refusal: str | None = None  # set: the model or a filter declined; its words, if any
-    is_complete: bool = False  # the answer has its end
-    is_over: bool = False  # and nothing that we want follows it
-    _counted_at: int = 0  # how many pieces there were at the last count
+    refusal: str | None = None  # set: the model or a filter declined; its text, if any
+    is_complete: bool = False  # the answer is complete
+    is_over: bool = False  # and nothing that we need follows
+    _counted_at: int = 0  # the number of pieces at the last count
 
     def count(self, usage: Usage) -> None:
-        """Take what the provider says of its tokens so far."""
+        """Take the provider's token counts so far."""
         self.usage = merged(self.usage, usage)
         if usage.output_tokens is not None:
             self._counted_at = len(self.pieces)
 
     def _final_usage(self) -> Usage:
-        """A count from before the end of the answer is not that of the answer."""
+        """Return the usage; a count from before the end of the answer doesn't count."""
         if self._counted_at < len(self.pieces):
             return believed(replace(self.usage, output_tokens=None))
         return believed(self.usage)
 
     def ended(self, word: str | None, words: Words) -> None:
-        """The provider says why the answer ended, with a `word` of its dialect's `words`."""
+        """Take the provider's stop reason, a `word` of its dialect's `words`."""
         if not word:
             return
         self.is_complete = True
@@ -77,13 +77,13 @@ class Draft:
             self.refusal = ""
 
     def reply(self, answer: Answer) -> Reply:
-        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` where there is no text to read."""
+        """Finish. Raises `ReplyCut`, `ContentRefused`, or `ReplyUnreadable` if there is no visible text."""
         if self.refusal is not None:
             raise_refused(self.target, self.refusal or self.stop, answer.status)
         if not self.is_complete:
             why = f": {answer.broken}" if answer.broken else ""
             raise ReplyCut(
-                f"The answer of {self.target} broke off before its end{why}.",
+                f"the answer of {self.target} broke off before its end{why}",
                 hint="Run it again; if it happens often, look for a proxy or gateway with a time limit.",
                 status=answer.status,
             )
@@ -106,15 +106,17 @@ class Draft:
 def _empty(draft: Draft, status: int) -> ReplyUnreadable:
     hint = "Ask again, or reword the prompt."
     if draft.meaning == "max_tokens":
-        hint = "Raise `max_tokens`: all of them went into reasoning."
+        hint = "Raise `max_tokens`: reasoning used all of them."
     because = f" (it stopped because of `{one_line(draft.stop, 40)}`)" if draft.stop else ""
-    return ReplyUnreadable(f"{draft.target} gave an answer without any text{because}.", hint=hint, status=status)
+    return ReplyUnreadable(
+        f"{draft.target} returned an answer without any text{because}", hint=hint, status=status
+    )
 
 
 def _broke_off(draft: Draft, status: int) -> ReplyCut:
     error = ReplyCut(
-        f"The answer of {draft.target} broke off: it ended with `{plain_word(draft.stop)}`.",
-        hint="Take tools out of `options`: agents have none to give."
+        f"the answer of {draft.target} broke off: it ended with `{plain_word(draft.stop)}`",
+        hint="Remove tools from `options`: agents can't run any."
         if draft.meaning == "tool"
         else "Run it again; if it happens often, use another model (`fallback_model_profile`).",
         status=status,
@@ -135,22 +137,22 @@ def raise_refused(target: Target, why: str, status: int) -> NoReturn:
 
 
 class StreamDecoder(ABC, Generic[_Wire]):
-    """Reads one streamed reply: bytes in, text out, at the end a `Reply`."""
+    """Reads one streamed reply: bytes in, text out, and finally a `Reply`."""
 
     __slots__ = ("_draft", "_events", "_half", "_is_odd")
 
     _read: ClassVar[msgspec.json.Decoder[Any]]  # of `_Wire`: a class variable can't say so
     _over: ClassVar[bytes] = b""
-    """An event that says that nothing follows, where that one is no JSON."""
+    """The event that marks the end, if it is not JSON."""
 
     def __init__(self, target: Target) -> None:
         self._events = SseParser()
         self._draft = Draft(target)
-        self._is_odd = False  # an event was not as it should be: its text may hold half a UTF-16 pair
-        self._half = ""  # the first half of a pair, whose second one may come
+        self._is_odd = False  # an event was malformed: its text may contain half a UTF-16 pair
+        self._half = ""  # the first half of a pair; the second one may follow
 
     def feed(self, piece: bytes) -> str:
-        """Return the text that came with `piece`. Raises what an error event in the stream stands for."""
+        """Return the text in `piece`. Raises the error of an error event in the stream."""
         draft = self._draft
         before = len(draft.pieces)
         read, take = self._read.decode, self._take  # this loop runs once for each token of every agent
@@ -169,9 +171,9 @@ class StreamDecoder(ABC, Generic[_Wire]):
         return self._text_from(before)
 
     def close(self) -> str:
-        """Return the text that came with the end of the stream: its last event may lack the empty line behind it.
+        """Return the text at the end of the stream: its last event may lack the empty line after it.
 
-        One that was cut off in the middle is left out.
+        An event that was cut off in the middle is left out.
         """
         draft = self._draft
         before = len(draft.pieces)
@@ -192,7 +194,7 @@ class StreamDecoder(ABC, Generic[_Wire]):
         return whole_text(text.removesuffix(self._half) if self._half else text)
 
     def _take_odd(self, data: bytes) -> None:
-        """Take an event that is not as it should be. What is no object is no event of ours."""
+        """Take a malformed event. Anything but an object is ignored."""
         self._is_odd = True
         draft = self._draft
         for one in data.split(b"\n"):  # some servers put one line end between two events
@@ -209,11 +211,11 @@ class StreamDecoder(ABC, Generic[_Wire]):
 
     @property
     def is_over(self) -> bool:
-        """True after the event that nothing follows."""
+        """True after the final event."""
         return self._draft.is_over
 
     def finish(self, answer: Answer) -> Reply:
-        """Return the whole reply; `answer` is the one whose body was fed. Raises as `Draft.reply`."""
+        """Return the whole reply; `answer` is the one whose body was fed. Raises like `Draft.reply`."""
         return self._draft.reply(answer)
 
     @abstractmethod
@@ -222,36 +224,36 @@ class StreamDecoder(ABC, Generic[_Wire]):
 
 
 class Dialect(ABC):
-    """One provider protocol. Instances hold no state; one serves all calls."""
+    """One provider protocol. Instances are stateless; one serves all calls."""
 
     name: ClassVar[DialectName]
 
     @abstractmethod
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
-        """Build the request. Raises `RequestRejected` where `options` set a reserved field."""
+        """Build the request. Raises `RequestRejected` if `options` set a reserved field."""
 
     @abstractmethod
     def read(self, answer: Answer, target: Target) -> Reply:
-        """Read a whole 2xx answer. Raises `ReplyUnreadable`, `ContentRefused` and their like."""
+        """Read a whole 2xx answer. Raises `ReplyUnreadable`, `ContentRefused` and the like."""
 
     @abstractmethod
     def decoder(self, target: Target) -> StreamDecoder[Any]:
-        """Return a fresh decoder for one streamed answer."""
+        """Return a new decoder for one streamed answer."""
 
     @abstractmethod
     def words(self, body: bytes) -> ProviderWords:
         """Read the body of an error; whatever it holds, this raises nothing."""
 
     def merge(self, body: dict[str, JsonValue], options: Mapping[str, JsonValue], target: Target) -> bytes:
-        """Put `options` into `body` (mappings one level deep) and return it as JSON.
+        """Merge `options` into `body` (mappings one level deep) and return it as JSON.
 
-        What may be among them is settled before a run; here only what we fill ourselves is refused.
+        Which options are allowed is decided before a run; here only fields that we fill ourselves are refused.
         """
         for key, value in wire_options(options, self.name).items():
             if is_reserved(key, self.name):
                 raise RequestRejected(
-                    f"`options.{key}` can't be set for {target}: this field is filled by llm-orc itself.",
-                    hint=f"Remove `{key}` from `options`; models and prompts have settings of their own.",
+                    f"`options.{key}` can't be set for {target}: llm-orc fills this field itself",
+                    hint=f"Remove `{key}` from `options`; models and prompts have their own settings.",
                 )
             own = body.get(key)
             body[key] = {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
@@ -259,7 +261,7 @@ class Dialect(ABC):
 
 
 def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target) -> _Wire:
-    """Decode a whole body. Raises `ReplyUnreadable` with an excerpt of what came instead."""
+    """Decode a whole body. Raises `ReplyUnreadable` with an excerpt of the body."""
     try:
         return read(decoder, answer.body)
     except UNREADABLE as e:
@@ -267,24 +269,24 @@ def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target)
 
 
 def unreadable(target: Target, body: bytes, error: Exception, status: int) -> ReplyUnreadable:
-    """An answer that is not what the dialect says it is."""
+    """Return the error for an answer that doesn't follow the dialect."""
     start = excerpt(body)
-    problem = "has another shape than expected" if isinstance(error, msgspec.ValidationError) else "is not JSON"
+    problem = "has an unexpected structure" if isinstance(error, msgspec.ValidationError) else "is not JSON"
     return ReplyUnreadable(
-        f"The answer of {target} (status {status}) {problem}: " + (f"`{start}`" if start else "it is empty."),
-        hint="Check `base_url` and `dialect` of this provider: another kind of server may be answering there.",
+        f"the answer of {target} (status {status}) {problem}: " + (f"`{start}`" if start else "it is empty"),
+        hint="Check this provider's `base_url` and `dialect`: a different kind of server may be answering there.",
         status=status,
         provider_message=start,
     )
 
 
 def excerpt(body: bytes) -> str:
-    """The start of a body, fit for a message."""
+    """The start of a body, for a message."""
     return one_line(body[: _EXCERPT * 4].decode("utf-8", "replace"), _EXCERPT)
 
 
 def wants_json(request: ModelRequest) -> bool:
-    """True if JSON is asked for and no prompt says the word, which JSON modes insist on."""
+    """True if JSON is requested and no prompt contains the word, which JSON modes require."""
     if not request.json_output:
         return False
     texts = [request.system_prompt or "", *(m.content for m in request.messages)]

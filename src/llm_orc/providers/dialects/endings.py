@@ -1,4 +1,4 @@
-"""Why an answer ended: what each provider's word for it means, and what is said of an answer that is not whole."""
+"""Why an answer ended: the meaning of each provider's stop reason, and the note for an incomplete answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_orc.auth.masking import hide_in_error
 from llm_orc.providers.base import StopReason
 
 Meaning = StopReason | Literal["refusal", "cut", "tool"]
-"""`cut`: it broke off; the same again may do better. `tool`: it broke off to use a tool, and would again."""
+"""`cut`: it broke off; a retry may succeed. `tool`: it stopped to use a tool, and would do so again."""
 Words = Mapping[str, Meaning]
 
 _UNSAFE = re.compile(r"[^\w.:-]+")
@@ -53,17 +53,17 @@ GEMINI: Words = {
 
 
 def meaning_of(word: str, words: Words) -> Meaning:
-    """Return what the provider's `word` means; `other` where nobody knows."""
+    """Return the meaning of the provider's `word`; `other` if it is unknown."""
     return words.get(word) or words.get(word.lower()) or "other"
 
 
 def plain_word(word: str) -> str:
-    """Return a provider's word as it may stand in a line or a prompt; a credential of ours is not a part of it."""
+    """Return a provider's word for use in a line or a prompt, with credentials masked."""
     return _UNSAFE.sub("?", hide_in_error(word))[:40]
 
 
 def end_note(stop_reason: str | None, word: str = "") -> str:
-    """Say in a few words how an answer ended, where its reader must know; else nothing."""
+    """Say briefly how an answer ended if readers need to know; otherwise return nothing."""
     match stop_reason:
         case None | "end_turn" | "stop_sequence":
             return ""
@@ -76,10 +76,10 @@ def end_note(stop_reason: str | None, word: str = "") -> str:
 
 
 def note_for_readers(stop_reason: str | None, word: str = "") -> str:
-    """Tell an agent that is given an answer what it can't see: that its end is missing, or may be."""
+    """Return the note for an agent that receives an answer whose end is or may be missing."""
     note = end_note(stop_reason, word)
     if not note:
         return ""
     if stop_reason == "max_tokens":
         return "This answer was cut off at its length limit: its end is missing."
-    return f"This answer may not be whole: it {note}."
+    return f"This answer may be incomplete: it {note}."

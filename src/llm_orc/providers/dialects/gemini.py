@@ -113,7 +113,7 @@ class Gemini(Dialect):
 
     def words(self, body: bytes) -> ProviderWords:
         try:
-            # A stream that fails at once answers with a list of one error.
+            # A stream that fails at once returns a list with one error.
             error = read(_read_errors, body)[0].error if body.startswith(b"[") else read(_read_error, body).error
         except (*UNREADABLE, IndexError):
             return ProviderWords(excerpt(body))
@@ -150,7 +150,7 @@ def _take_candidate(draft: Draft, candidate: _Candidate) -> None:
 
 
 def _usage(raw: msgspec.Raw) -> Usage:
-    """Thinking is billed as output, and counted beside the answer's own tokens."""
+    """Return the usage; thinking is billed as output and counted separately from the answer."""
     fields = fields_of(raw)
     return counted(
         sum_of(count_in(fields, "promptTokenCount"), added_in(fields, "toolUsePromptTokenCount")),

@@ -1,4 +1,4 @@
-"""The error object that OpenAI's two APIs share, and that compatible servers fill in their own ways."""
+"""The error object that OpenAI's two APIs share, and that compatible servers fill in different ways."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATUSES = {
 
 
 class OpenAIError(msgspec.Struct):
-    """`code` is a word at OpenAI and often a status elsewhere."""
+    """`code` is a word at OpenAI, and often a status elsewhere."""
 
     message: str | None = None
     type: str | None = None
@@ -37,7 +37,7 @@ class OpenAIError(msgspec.Struct):
         )
 
     def status(self) -> int:
-        """The status that fits an error which came inside a stream or a 200 answer."""
+        """The status for an error inside a stream or a 200 answer."""
         if isinstance(self.code, int) and 400 <= self.code < 600:
             return self.code
         return _STATUSES.get(str(self.code)) or _STATUSES.get(self.type or "") or 500

@@ -30,7 +30,7 @@ class _Content(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
-    """One thing the model put out; only a `message` has content for the reader."""
+    """One output item; only a `message` has content for the reader."""
 
     type: str = ""
     content: list[_Content] | None = None
@@ -76,7 +76,7 @@ class OpenAIResponses(Dialect):
         if request.system_prompt:
             body["instructions"] = request.system_prompt
         if request.conversation is not None and target.provider == DIALECTS[self.name].author:
-            # Leads the turns of one conversation to the machine that has its prefix in the cache.
+            # Routes the turns of one conversation to the machine that has its prefix in the cache.
             body["prompt_cache_key"] = sha256(request.conversation.encode()).hexdigest()[:32]
         if request.max_tokens is not None:
             body["max_output_tokens"] = request.max_tokens

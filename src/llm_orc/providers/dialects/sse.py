@@ -1,17 +1,17 @@
-"""Server-sent events (WHATWG HTML §9.2), taken apart as the bytes come."""
+"""Server-sent events (WHATWG HTML §9.2), parsed as the bytes arrive."""
 
 from __future__ import annotations
 
 import re
 
 _BOM = b"\xef\xbb\xbf"
-# How every provider writes its events; two passes of C where others need a loop.
+# The usual form of events: two passes in C instead of a loop.
 _PLAIN = re.compile(rb"(?:(?:event: [^\n]*\n)?data: [^\n]*\n\n)*")
 _PLAIN_DATA = re.compile(rb"data: ([^\n]*)\n\n")
 
 
 class SseParser:
-    """Turns pieces of a stream into the data of its whole events.
+    """Turns pieces of a stream into the data of complete events.
 
     Only the data: every dialect repeats the event's name inside it, and none uses ids or retry times.
     An event that the stream's end cuts off is only returned by `rest`.
@@ -20,7 +20,7 @@ class SseParser:
     __slots__ = ("_has_return", "_rest", "_started")
 
     def __init__(self) -> None:
-        self._rest = bytearray()  # grows by what comes, so that one endless event is not copied with each piece
+        self._rest = bytearray()  # grows in place, so that one endless event is not copied with each piece
         self._has_return = False  # the last byte was "\r", and the next may be its "\n"
         self._started = False
 
@@ -51,7 +51,7 @@ class SseParser:
         return [data for block in whole[:-2].split(b"\n\n") if (data := _data(block)) is not None]
 
     def rest(self) -> bytes:
-        """Return the data of an event that has no empty line behind it; empty where there is none."""
+        """Return the data of an event without an empty line after it; empty if there is none."""
         block = bytes(self._rest).strip(b"\n")
         self._rest.clear()
         return (_data(block) or b"") if block else b""

@@ -1,7 +1,8 @@
-"""Read what a provider sends: strict about the text of its answer, tolerant of all the rest.
+"""Read a provider's answer: strict about its text, tolerant of everything else.
 
-A value of the wrong type is left out where no text of the answer hangs on it: a provider may change what we don't
-need, or a gateway may break it, and the answer is paid for. This way is slow, and only what failed takes it.
+A value of the wrong type is left out if no text of the answer depends on it: a provider may change what we don't
+need, or a gateway may break it, and the answer is paid for. This is slow, and only used after strict decoding
+failed.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _Wire = TypeVar("_Wire")
 _PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _MOST_LEFT_OUT = 200
-_MOST_WORK = 10_000_000  # bytes that are looked at again, as each try begins anew
-_LONGEST_INTEGER = 18  # digits; more count nothing that exists
-# Where the answer's text stands, or what it stands in.
+_MOST_WORK = 10_000_000  # bytes that are processed again, because each attempt starts over
+_LONGEST_INTEGER = 18  # digits; a longer number counts nothing real
+# The paths of the answer's text and of its containers.
 _NEEDED = frozenset(
     (
         "choices",
@@ -40,11 +41,11 @@ _NEEDED = frozenset(
 _NOT_TEXT = frozenset(("error", "usage", "usageMetadata", "promptFeedback"))
 
 UNREADABLE = (ValueError, RecursionError)  # also what msgspec raises
-"""What reading bytes that aren't what they should be can raise."""
+"""What reading malformed bytes can raise."""
 
 
 def read(decoder: msgspec.json.Decoder[_Wire], data: bytes) -> _Wire:
-    """Decode `data`. Raises one of `UNREADABLE` where it is no JSON, or has no text where the text should be."""
+    """Decode `data`. Raises one of `UNREADABLE` if it is no JSON, or has no text where the text should be."""
     try:
         return decoder.decode(data)
     except UNREADABLE:
@@ -52,7 +53,7 @@ def read(decoder: msgspec.json.Decoder[_Wire], data: bytes) -> _Wire:
 
 
 def _loads(data: bytes) -> JsonValue:
-    """Read JSON with all that may be wrong with it: half a UTF-16 pair, bytes that are no text, huge numbers."""
+    """Read malformed JSON: half a UTF-16 pair, bytes that are not text, huge numbers."""
     value: JsonValue = json.loads(
         data.decode("utf-8-sig", "replace"), parse_int=_integer, parse_float=_float, parse_constant=_nothing
     )
@@ -90,9 +91,7 @@ def _path_of(error: msgspec.ValidationError) -> list[str | int]:
 
 
 def _set_right(value: Any, path: list[str | int], *, is_raw: bool) -> bool:
-    """Give the value at `path` back as it was written where that is wanted; else take it out, unless text may be
-    lost with it.
-    """
+    """Return the value at `path` as written if allowed; otherwise remove it, unless text may be lost."""
     if not path:
         return False
     *above, last = path

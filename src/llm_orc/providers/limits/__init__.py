@@ -1,1 +1,1 @@
-"""How fast a provider may be asked: set limits, what its answers tell, and its pauses."""
+"""The rate of calls to a provider: configured limits, its rate headers, and its pauses."""

@@ -1,8 +1,8 @@
-"""Keep a process's calls to what each account allows: by the limits that are set, and by what the provider says.
+"""Keep a process's calls within what each account allows: by configured limits, and by what the provider reports.
 
-One limiter for each access (provider, address, credential). A call that is turned away because the provider is
-busy stops starts for as long as it asks, and teaches the pace that it takes (`pace.py`). So a crowd finds the
-speed of the account and never storms, and a refusal while it does costs none of a call's tries.
+One limiter for each access (provider, address, credential). A call that is refused because the provider is busy
+stops further starts for as long as it asks, and teaches the rate that it accepts (`pace.py`). So a large group of
+calls finds the account's rate without a storm, and refusals meanwhile don't count as attempts.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import CallLimits
 
 _MINUTE_S = 60.0
-_PATIENCE_S, _FEWEST_REFUSALS = 60.0, 5  # without any answer: who is in line then is told so
-_WARY_BELOW = 50  # requests left, from which on each start is counted against them
+_PATIENCE_S, _FEWEST_REFUSALS = 60.0, 5  # without any answer: then waiting calls fail
+_WARY_BELOW = 50  # with fewer requests left than this, each start is counted against them
 
 
 class Gate(Protocol):
-    """Asked after the limiter, immediately before a call starts: a limit that processes share."""
+    """A limit that processes share; consulted after the limiter, immediately before a call starts."""
 
     async def start(self, provider: str, tokens: int) -> None:
         """Return when the call may start; may raise."""
         ...
 
     async def ended(self, provider: str, drawn: int, used: int) -> None:
-        """The call drew so many tokens and used so many."""
+        """Report how many tokens the call drew and used."""
         ...
 
 
 class Bucket:
-    """At most `per_minute` in any window of a minute: a small burst, then evenly. Of requests, or of tokens."""
+    """At most `per_minute` requests or tokens in any minute: a small burst, then evenly."""
 
     def __init__(self, per_minute: int, now: float) -> None:
         self.burst = max(1.0, per_minute // 10)
@@ -53,13 +53,13 @@ class Bucket:
         self._left, self._at = self.burst, now
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Return how long until `amount` can be drawn. More than a whole burst goes when the bucket is full."""
+        """Return how long until `amount` can be drawn. More than a burst is granted when the bucket is full."""
         self._fill(now)
         missing = min(amount, self.burst) - self._left
         return missing / self._per_s if missing > 1e-9 else 0.0
 
     def draw(self, amount: float, now: float) -> None:
-        """Take it; what is more than there was is paid back before the next one."""
+        """Draw it; a deficit is repaid before the next draw."""
         self._fill(now)
         self._left -= amount
 
@@ -70,9 +70,9 @@ class Bucket:
 
 @dataclass(slots=True)
 class Call:
-    """One call that was let through. `headers` are those of its answer, once there is one.
+    """One admitted call. `headers` are those of its answer, once there is one.
 
-    `is_sent` is set before it goes out: what fails before, such as the renewal of a token, is no news of the pace.
+    `is_sent` is set before it is sent: earlier failures, such as of a token refresh, say nothing about the rate.
     """
 
     tokens: int
@@ -83,7 +83,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class SlowedDown:
-    """A busy provider that calls wait for: with fewer at once, and none before `pause_s` seconds have gone."""
+    """A busy provider that calls wait for: fewer at once, and none for `pause_s` seconds."""
 
     provider: str
     pause_s: float
@@ -120,13 +120,13 @@ class Limiter:
 
     @property
     def pause_s(self) -> float:
-        """For how long no call starts now, because the provider is busy."""
+        """How long no call starts now because the provider is busy."""
         now = self._now()
         return max(0.0, self._not_before - now, self._pace.wait_s(0, now))
 
     @property
     def slowed_down(self) -> SlowedDown | None:
-        """What the provider has told us, if calls wait for that; limits that are set are no news."""
+        """The provider's state if calls wait for it; configured limits don't count."""
         now, pause_s = self._now(), self.pause_s
         if self._credit is not None and self._credit[0] <= 0:
             pause_s = max(pause_s, self._credit[1] - now)
@@ -137,7 +137,7 @@ class Limiter:
     async def start(self, tokens: int) -> Call:
         """Return when a call of about so many tokens may start. First come, first served.
 
-        Raises `RateLimited` for all in line where the provider has taken no call for a minute.
+        Raises `RateLimited` for all waiting calls if the provider has accepted none for a minute.
         """
         if self._waiting or self._blocked_s(tokens) > 0:
             start = await self._stand_in_line(tokens)
@@ -154,9 +154,9 @@ class Limiter:
         return call
 
     async def end(self, call: Call, failure: BaseException | None, used: int | None) -> bool:
-        """The call has ended: with `failure`, or having used so many tokens. For each that started.
+        """Note that the call has ended: with `failure`, or after using so many tokens. For each that started.
 
-        True where it was refused only because the pace was still being found: that costs no try.
+        True if it was refused only because the rate was still being found: that doesn't count as an attempt.
         """
         now = self._now()
         self._pace.ended(call.start)
@@ -175,7 +175,7 @@ class Limiter:
         return is_free
 
     def _blocked_s(self, tokens: int) -> float:
-        """Return how long no call may start; infinite where one in flight has to end first."""
+        """Return how long no call may start; infinite if one in flight has to end first."""
         if self._in_flight >= self._most:
             return math.inf
         now = self._now()
@@ -209,7 +209,7 @@ class Limiter:
         try:
             return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:  # let in before it knew
+            if turn.done() and not turn.cancelled() and turn.exception() is None:  # admitted before that was known
                 self._pace.ended(turn.result())
                 self._release()
             else:
@@ -217,7 +217,7 @@ class Limiter:
             raise
 
     def _let_in(self) -> None:
-        """Let in who may start now; come again when time alone is what they wait for."""
+        """Admit the calls that may start now; schedule a timer if the rest only waits for time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -240,7 +240,7 @@ class Limiter:
             self._let_in()
 
     def _slow_down(self, call: Call, failure: ProviderError, now: float) -> bool:
-        """Turned away. A pause too long to wait for is no news of the pace: each call is told so by itself."""
+        """Handle a refusal. A pause too long to wait for says nothing about the rate: each call sees it itself."""
         asked_s = failure.retry_after_s
         if asked_s is not None and asked_s > LONGEST_WAIT_S:
             return False
@@ -251,7 +251,7 @@ class Limiter:
         if refusals >= _FEWEST_REFUSALS and now - since > _PATIENCE_S:
             self._give_up(failure, now - since)
             self._pace.begin_again(now)
-        return is_free and bool(call.headers)  # a stream that broke off has cost something
+        return is_free and bool(call.headers)  # a stream that broke off has used tokens
 
     def _give_up(self, failure: ProviderError, after_s: float) -> None:
         while self._waiting:
@@ -259,7 +259,7 @@ class Limiter:
             if not turn.done():
                 turn.set_exception(
                     RateLimited(
-                        f"`{self._provider}` has taken no call for {after_s:.0f} s, so this one was not sent",
+                        f"`{self._provider}` has accepted no call for {after_s:.0f} s, so this one was not sent",
                         hint="Try again later, with `llm-orc resume`, or set a `fallback_model_profile`.",
                         status=failure.status,
                     )
@@ -268,12 +268,12 @@ class Limiter:
     def _read(self, headers: Mapping[str, str], now: float) -> None:
         left = left_of(headers)
         if left is None or left.requests >= _WARY_BELOW or left.reset_s > LONGEST_WAIT_S:
-            return  # plenty, or so long that the refusal itself decides
+            return  # plenty, or so long that the refusal itself counts
         self._credit = (left.requests - (self._in_flight - 1), now + left.reset_s)
 
 
 def is_busy(failure: ProviderError) -> bool:
-    """Is it about how much is asked? A 500 is not."""
+    """True if the refusal is about the rate; a 500 is not."""
     return isinstance(failure, RateLimited) or failure.status == 529 or failure.retry_after_s is not None
 
 
@@ -286,7 +286,7 @@ class Limiters:
         self._limiters: dict[Access, Limiter] = {}
 
     def slowed_down(self) -> list[SlowedDown]:
-        """Return what busy providers have told us, where calls wait for that."""
+        """Return the busy providers that calls wait for."""
         return [slowed for limiter in self._limiters.values() if (slowed := limiter.slowed_down) is not None]
 
     def of(self, access: Access) -> Limiter:

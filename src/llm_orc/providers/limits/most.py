@@ -1,4 +1,4 @@
-"""How many tokens a call can take at most: what the provider counts is never more."""
+"""Upper bounds of the tokens of a call: the provider never counts more."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import ModelRequest
 
-# Some servers count a model's thoughts against the limit of its answer, some beside it.
+# Some servers count thinking against the limit of the answer, others in addition to it.
 _THOUGHTS = frozenset({"budget_tokens", "thinking_budget", "thinkingBudget", "reasoning.max_tokens"})
 _COPIES = frozenset({"n", "best_of", "best_of_n", "candidateCount", "candidate_count"})
-_FRAME = 64  # tokens that a provider puts around a prompt, and for the role of each message
+_FRAME = 64  # tokens that a provider adds to a prompt, and for the role of each message
 _ROLE = 16
 
 
 def most_input_tokens(request: ModelRequest, size: int) -> int:
-    """Return a number of tokens that a prompt can't exceed which is sent as `size` bytes.
+    """Return an upper bound of the tokens of a prompt that is sent as `size` bytes.
 
     The tokenizers of these providers work on the bytes of UTF-8, and no token has less than one; each message
-    adds a few for its role. Real prompts have about a quarter of it.
+    adds a few for its role. Real prompts have about a quarter of that.
     """
     return size + _ROLE * len(request.messages) + _FRAME
 
 
 def most_output_tokens(request: ModelRequest, model: str) -> int:
-    """Return how many tokens an answer may have, with all that the model thinks and all copies of it."""
+    """Return how many tokens an answer may have, including thinking and all choices."""
     limit = request.max_tokens or default_max_tokens(model)
     numbers = list(_numbers(request.options))
     thoughts = sum(max(number, 0) for name, number in numbers if name in _THOUGHTS)

@@ -1,10 +1,10 @@
-"""The pace that a provider takes: how many calls may start in a second, learnt from what it refuses.
+"""The rate that a provider accepts: calls that may start per second, learned from its refusals.
 
-Nothing is known at first, so a crowd starts with a few and doubles quickly: a provider with a limit says so after
-a few refusals, one without costs some tenths of a second, once. After a refusal starts are spaced: a little slower
-than what was just taken, then ever less so until too many are refused again. So each process finds its share by
-itself. A provider that refuses by chance refuses as many however slowly it is asked: then it is not asked more
-slowly. No clock and no waiting in here.
+Nothing is known at first, so a large group of calls starts with a few and doubles quickly: a provider with a limit
+shows it by a few refusals; one without costs some tenths of a second, once. After a refusal starts are spaced: a
+little slower than what was just accepted, then gradually faster until too many are refused again. So each process
+finds its share by itself. A provider that refuses at random refuses as many at any rate: then the rate is not
+lowered. This module has no clock and never waits.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _SPREAD = 0.3  # of a space between two starts, so that processes don't march in
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """When a call started, and how many lessons had been learnt by then."""
+    """When a call started, and the number of refusals that had been learned from by then."""
 
     at: float
     lesson: int
 
 
 class Pace:
-    """What is known of one access. Times are seconds of one monotonic clock."""
+    """The known rate of one access. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self._crowd: float = _CROWD
@@ -63,7 +63,7 @@ class Pace:
 
     @property
     def is_slow(self) -> bool:
-        """Starts are spaced, because the provider has refused some."""
+        """True if starts are spaced because the provider has refused some."""
         return self._rate != math.inf
 
     @property
@@ -81,7 +81,7 @@ class Pace:
         return self._next_at - now
 
     def started(self, now: float, jitter: float) -> Start:
-        """`jitter` is by chance, from 0 to 1."""
+        """`jitter` is random, from 0 to 1."""
         self._starts.append(now)
         if self._rate != math.inf:
             space_s = (1 - _SPREAD / 2 + _SPREAD * jitter) / self._rate
@@ -91,13 +91,13 @@ class Pace:
         return start
 
     def ended(self, start: Start) -> None:
-        """The call is over, however it went: for each that started, before what is said of it."""
+        """The call has ended, however: for each that started, before its outcome is reported."""
         self._out.discard(start)
 
     def refused(self, start: Start, now: float, asked_s: float | None) -> bool:
-        """The provider would not take this call, and asked for a pause or not.
+        """The provider refused this call, with or without a requested pause.
 
-        True where that was to be expected: others were taken lately, or it started before the last lesson.
+        True if that was to be expected: others were accepted lately, or it started before the last refusal.
         """
         self._refused.append(start.at)
         is_first, is_news = self._rate == math.inf, start.lesson == self._lesson
@@ -138,7 +138,7 @@ class Pace:
         self._unanswered_since = min(self._unanswered_since, now)
 
     def _cut(self, now: float) -> None:
-        """Go slower where too many are refused; as before where going much slower has changed nothing."""
+        """Go slower if too many are refused; restore the rate if going much slower has changed nothing."""
         share = self._ended_refused / self._ended
         if share <= _FEW:
             self._before = self._before if self._ended < 2 * _MANY else None
@@ -161,7 +161,7 @@ class Pace:
         self._ended_refused = self._ended_refused * _FADES + refused
 
     def answered(self, start: Start, now: float) -> None:
-        """The provider has taken this call."""
+        """The provider accepted this call."""
         if self._rate == math.inf:
             self._crowd += 1
             return
@@ -175,11 +175,11 @@ class Pace:
             self._rate, self._crowd, self._doubled_at = math.inf, _CROWD, None
 
     def begin_again(self, now: float) -> None:
-        """Those who waited have given up: whoever comes next waits as long as they did."""
+        """The waiting calls have given up: the next ones wait as long as they did."""
         self._unanswered, self._unanswered_since = 1, now
 
     def _taken(self, now: float) -> float:
-        """How many calls in a second the provider has just taken, as far as is known."""
+        """Return how many calls per second the provider has just accepted, as far as known."""
         return max(self._count(now - 1.0), self._count(now - _SPAN_S) / _SPAN_S)
 
     def _count(self, since: float) -> int:

@@ -1,4 +1,4 @@
-"""What providers say of their limits in the headers of an answer. Whatever stands there, nothing is raised."""
+"""Read the rate-limit headers of an answer. Never raises, whatever they contain."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _TOKENS = (
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How many requests may still start before `reset_s` from now; 0 also where tokens are used up."""
+    """How many requests may still start before `reset_s` from now; 0 also if tokens are used up."""
 
     requests: int
     reset_s: float
 
 
 def left_of(headers: Mapping[str, str], now: datetime | None = None) -> Left | None:
-    """Return what is left by these headers; None where they don't say, or not legibly."""
+    """Return what is left according to these headers; None if they don't say, or are malformed."""
     found: Left | None = None
     for remaining, reset in _REQUESTS:
         if (text := headers.get(remaining)) is not None:

@@ -1,1 +1,1 @@
-"""Vendors' own command line programs as models: the user's unmodified, logged-in `claude` and `codex`."""
+"""Official CLIs as models: the user's own unmodified, logged-in `claude` and `codex`."""

@@ -1,4 +1,4 @@
-"""The environment of an official CLI: built from a list of what it may see, never from what to take away.
+"""The environment of an official CLI: built from an allow-list, never by removing variables.
 
 A key, an address or a cloud switch that the list does not name can't move the child to another account or bill.
 """
@@ -39,7 +39,7 @@ _WINDOWS = frozenset(
 
 
 def child_env(environ: Mapping[str, str], also: Collection[str], fixed: Mapping[str, str]) -> dict[str, str]:
-    """Return what the child sees: what any program needs, `also` where it is set, and `fixed` above all."""
+    """Return the child's environment: what any program needs, `also` if set, and `fixed`, which overrides all."""
     seen = {
         name: value
         for name, value in environ.items()

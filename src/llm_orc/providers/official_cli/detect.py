@@ -1,4 +1,4 @@
-"""Look whether an official CLI is there, new enough and logged in, with the very environment of a call."""
+"""Check whether an official CLI is installed, new enough and logged in, in the same environment as a call."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _LIMIT_S = 15.0
 _MOST_BYTES = 8_000_000
 _VERSION = re.compile(r"(?<![\d.])(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?![\d.])")
 _CANT_START = {
-    errno.ENOENT: "can't be started: what its first line names to run it with is not there",
-    errno.ENOEXEC: "is no program that this machine can run: it is empty, damaged or made for another system",
-    errno.EACCES: "may not be run: its permissions, or those of what it needs, forbid it",
+    errno.ENOENT: "can't be started: the interpreter that its first line names does not exist",
+    errno.ENOEXEC: "is not a program that this machine can run: it is empty, damaged or for another system",
+    errno.EACCES: "can't be run: its permissions, or those of its interpreter, forbid it",
 }
 
 
 class _CantRun(Exception):
-    """Why the program can't be asked."""
+    """Why the program can't be queried."""
 
 
 async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
-    """Return the state; what is missing is in `problem`, with what to do about it."""
+    """Return the state; `problem` says what is missing and what to do about it."""
     path = find_program(program.row, environ)
     if path is None:
         return not_installed(program.row)
@@ -47,7 +47,7 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
         version, status, *models = await _ask(program, path, asked, environ)
         number = _version_of(version)
     except _CantRun as e:
-        broken = AccessNotSupported(f"`{path}` {e}", hint=f"Try it by hand: {program.command} --version")
+        broken = AccessNotSupported(f"`{path}` {e}", hint=f"Try it by hand: `{program.command} --version`.")
         return CliState(program.row.name, program.command, path, problem=broken)
     standing = program.standing(status, child_env(environ, program.row.variables, {}))
     return CliState(
@@ -63,13 +63,13 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
 
 
 def _version_of(told: Told) -> tuple[int, int, int]:
-    """Raises `_CantRun`: a program that does not know its own version is not what it seems."""
+    """Return the version. Raises `_CantRun` if the program doesn't report one."""
     words = one_line(told.stderr or told.stdout, 200)
     if told.exit_code:
         raise _CantRun(f"can't run (exit code {told.exit_code})" + (f": {words}" if words else ""))
     found = _VERSION.search(told.stdout) or _VERSION.search(told.stderr)
     if found is None:
-        raise _CantRun(f"does not tell its version; it says: {words or 'nothing'}")
+        raise _CantRun(f"does not report its version; it prints: {words or 'nothing'}")
     first, second, third = found.groups()
     return int(first), int(second), int(third)
 
@@ -78,7 +78,7 @@ def _problem(program: OfficialCli, version: tuple[int, int, int], standing: Stan
     if version < program.oldest:
         is_, oldest = (".".join(str(part) for part in parts) for parts in (version, program.oldest))
         return AccessNotSupported(
-            f"`{program.command}` {is_} is too old: {oldest} is the first that we can use",
+            f"`{program.command}` {is_} is too old: {oldest} is the oldest supported version",
             hint=f"{program.command} update",
         )
     match standing.login:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def find_program(row: OfficialCliRow, environ: Mapping[str, str]) -> Path | None:
     """Return the program's path; None: it is not installed."""
     found = shutil.which(row.command, path=environ.get("PATH", ""))
-    return None if found is None else Path(found).absolute()  # it is started elsewhere than here
+    return None if found is None else Path(found).absolute()  # it is started in another directory
 
 
 def not_installed(row: OfficialCliRow) -> CliState:

@@ -1,4 +1,4 @@
-"""A conversation told in one prompt, for a process that was not there; no text in it can forge a turn."""
+"""A conversation in one prompt, for a new process; no text in it can forge a turn."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def in_one_prompt(messages: Sequence[Message]) -> str:
-    """Return the last message as it is where it is the only one, else all of them between marked lines.
+    """Return the last message unchanged if it is the only one, otherwise all of them between marked lines.
 
-    The mark is random and in none of the texts, so no turn can end early or pretend to be two.
+    The mark is random and in none of the texts, so no turn can end early or pass for two.
     """
     if len(messages) == 1:
         return messages[0].content

@@ -1,4 +1,4 @@
-"""A line of an official CLI's output, read without trust: what is there in a shape that we know, else nothing.
+"""Read a line of an official CLI's output defensively: known fields in known types, otherwise nothing.
 
 Versions add kinds of lines and fields, and other programs write between them: nothing here raises.
 """
@@ -23,7 +23,7 @@ _NOTHING: Fields = {}
 
 
 def fields_of(line: bytes) -> Fields | None:
-    """Return the fields of the JSON object that `line` holds; None where it holds none."""
+    """Return the fields of the JSON object in `line`; None if there is none."""
     bare = line.removeprefix(_BOM).strip()
     if not bare.startswith(b"{"):
         return None
@@ -35,7 +35,7 @@ def fields_of(line: bytes) -> Fields | None:
 
 
 def text_in(fields: Fields, *path: str) -> str:
-    """Return the text at `path`, empty where there is none; half a surrogate pair in it becomes U+FFFD."""
+    """Return the text at `path`, empty if there is none; a lone surrogate becomes U+FFFD."""
     value = _at(fields, path)
     if not isinstance(value, str):
         return ""
@@ -53,7 +53,7 @@ def list_in(fields: Fields, *path: str) -> Sequence[object]:
 
 
 def number_in(fields: Fields, *path: str) -> float | None:
-    """Return the number at `path`; None where there is none, or one that no float can hold."""
+    """Return the number at `path`; None if there is none, or it is out of range."""
     value = _at(fields, path)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -76,7 +76,7 @@ def _at(fields: Fields, path: tuple[str, ...]) -> object:
 
 
 def _decoded_patiently(line: bytes) -> object:
-    """Decode what is JSON but for bytes that are no UTF-8, half surrogate pairs, or numbers out of all range."""
+    """Decode JSON despite bytes that are not UTF-8, lone surrogates, or numbers out of range."""
     try:
         return json.loads(line.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A model behind an official CLI: each call a turn of a process, each conversation a process of its own."""
+"""A model behind an official CLI: each call is a turn of a process, each conversation has its own process."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _JSON_ONLY = "Answer with one JSON value and nothing around it."
 
 
 class OfficialCliModel(ModelInterface):
-    """Sampling parameters and `options` don't reach it: these programs take none.
+    """Sampling parameters and `options` are not passed on: these programs accept none.
 
-    `name` is the model as asked for; where that is None, the program's own default answers.
+    `name` is the requested model; None: the program's default.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class OfficialCliModel(ModelInterface):
     def _refuse_blank(self, answered: Answered) -> None:
         if is_blank(answered.text):
             raise ReplyUnreadable(
-                f"{self._target} gave an answer without any text.", hint="Ask again, or reword the prompt."
+                f"{self._target} returned an answer without any text", hint="Ask again, or reword the prompt."
             )
 
     def _refuse_too_large(self, prompt: str) -> None:
@@ -127,12 +127,12 @@ class OfficialCliModel(ModelInterface):
         if size > limit:
             raise PromptTooLarge(
                 f"the prompt for {self._target} has {size / 1e6:.1f} MB;"
-                f" `{self._pool.program.command}` takes {limit / 1e6:.1f} MB",
+                f" `{self._pool.program.command}` accepts {limit / 1e6:.1f} MB",
                 hint="Nothing was sent. Shorten the input, or use a model with a larger context.",
             )
 
     def _tries_after(self, error: ProviderError) -> int:
-        """How many further tries there are in all: one where the program itself is in disorder."""
+        """Return the number of further attempts: one if the program itself malfunctions."""
         if isinstance(error, ToolAttempted) or (isinstance(error, RateLimited) and not ends_soon(error)):
             return 0
         if isinstance(error, ReplyCut) and error.would_again:
@@ -152,7 +152,7 @@ class ClaudeCLIModel(OfficialCliModel):
 
 
 class _Quiet:
-    """Hears of retries alone, where no text is wanted."""
+    """Receives only retries, for callers that want no text."""
 
     def __init__(self, observer: ReplyObserver | None) -> None:
         self._observer = observer

@@ -1,4 +1,4 @@
-"""All official CLIs of one run: what there is, and the processes that answer, none of which outlives it."""
+"""The official CLIs of one run: their states and their processes, none of which outlives it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def driver_of(row: OfficialCliRow) -> OfficialCli:
 
 
 class OfficialClis:
-    """Leaving it ends every process that it started, and removes their directories."""
+    """On exit, it ends every process that it started, and removes their directories."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class OfficialClis:
         max_starting: int | None = None,
         network: NetworkSettings | None = None,
     ) -> None:
-        """`max_starting` None: one per core. `network`: how long a program may be silent, how much it may say."""
+        """`max_starting` None: one per core. `network`: the longest silence and the largest output."""
         self._environ = environ
         self._network = network or NetworkSettings()
         self._slots = Slots(max_live, max_starting or os.cpu_count() or 2)
@@ -61,7 +61,7 @@ class OfficialClis:
             await pool.close()
 
     async def look(self, name: str) -> CliState:
-        """Return what is known of the CLI `name`; it is looked at once. Never raises: see `CliState.problem`."""
+        """Return the state of the CLI `name`, which is examined once. Never raises: see `CliState.problem`."""
         if name not in self._looks:
             self._looks[name] = asyncio.ensure_future(look_at(driver_of(OFFICIAL_CLIS[name]), self._environ))
         return await asyncio.shield(self._looks[name])
@@ -76,7 +76,7 @@ class OfficialClis:
         max_retries: int = 4,
         stream: bool = False,
     ) -> ModelInterface:
-        """Return the model. `base_url` is the only thing that sends the program elsewhere than to its vendor."""
+        """Return the model. Only `base_url` sends the program's requests to another address than its vendor's."""
         program = driver_of(OFFICIAL_CLIS[state.name])
         first = self._first.setdefault((state.name, base_url, model), LoginSingleFlight())
         pool = ProcessPool(

@@ -1,4 +1,4 @@
-"""A plan that is used up: said once, with the time of its end where that is known and can be true."""
+"""A plan that is used up: reported once, with the reset time if it is known and plausible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FARTHEST_RESET_S = 366 * 24 * 3600.0
 
 
 def limit_of_plan(target: Target, sentence: str, resets_at: float | None) -> RateLimited:
-    """`sentence` is the program's own; `resets_at` in Unix seconds, unknown where no plan could reset so late."""
+    """Return the error. `sentence` is the program's; `resets_at` is in Unix seconds, ignored if implausible."""
     wait_s = None if resets_at is None else max(0.0, resets_at - time.time())
     if wait_s is not None and wait_s > _FARTHEST_RESET_S:
         wait_s = None
@@ -25,7 +25,7 @@ def limit_of_plan(target: Target, sentence: str, resets_at: float | None) -> Rat
         until = time.strftime("; it resets at %Y-%m-%d %H:%M UTC", time.gmtime(max(0.0, resets_at)))
     return RateLimited(
         f"{target}: a limit of the plan is reached" + (f": {sentence}" if sentence else "") + until,
-        hint="Wait for it, or allow another way with `llm-orc auth prefer`: `api-key` is metered, paid per token.",
+        hint="Wait for it, or allow another auth method with `llm-orc auth prefer`; `api-key` costs per token.",
         status=429,
         provider_message=sentence,
         retry_after_s=wait_s,
@@ -33,7 +33,7 @@ def limit_of_plan(target: Target, sentence: str, resets_at: float | None) -> Rat
 
 
 def ends_soon(error: LlmOrcError) -> bool:
-    """True of a limit that says that it is over in a moment: any other is not worth another try."""
+    """True for a limit that ends in a moment; any other is not worth a retry."""
     if not isinstance(error, RateLimited) or error.retry_after_s is None:
         return False
     return error.retry_after_s <= LONGEST_WAIT_S

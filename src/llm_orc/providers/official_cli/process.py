@@ -1,4 +1,4 @@
-"""One child process that talks in lines: started in its own group, and ended with all of it however we leave."""
+"""A child process with line-based output: started in its own group, which is ended however we exit."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from llm_orc.net.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LONGEST_LINE = 16 * 1024 * 1024  # bytes; a whole answer comes in one line
+LONGEST_LINE = 16 * 1024 * 1024  # bytes; a whole answer is one line
 _MOST_LINES = 1_000_000  # in one turn: each takes some microseconds
 _PIECE = 64 * 1024
 _KEPT_OF_STDERR = 4096  # bytes
-# How a pipe says that nobody reads it; uvloop, once it has closed the pipe by itself, with the last.
+# The errors of a pipe without a reader; the last is uvloop's after it has closed the pipe.
 _GONE = (BrokenPipeError, ConnectionResetError, RuntimeError)
-_GRACE_S = 1.0  # between asking it to end and ending it
-_END_S = 5.0  # for a killed process to be gone
-_LOOK_S = 0.5  # how often we look whether it still lives, while its output is silent
-# Ends the child where we are killed outright: the one tool that does it needs no code between fork and exec.
+_GRACE_S = 1.0  # between SIGTERM and SIGKILL
+_END_S = 5.0  # until a killed process is gone
+_LOOK_S = 0.5  # how often we check that it is alive while its output is silent
+# Ends the child if we are killed: the only tool that needs no code between fork and exec.
 _SETPRIV = ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--")
 
 
 class TooMuchOutput(Exception):
-    """The child wrote a longer line, or more in all, than one answer may have."""
+    """The child wrote a longer line, or more in total, than one answer may have."""
 
 
 class Child:
-    """A started process. Whoever starts one calls `stop`, which never raises and may be called twice.
+    """A started process. Its starter calls `stop`, which never raises and may be called twice.
 
-    What it started may hold its pipes for as long as it likes: we wait for the process, not for them.
+    Its own child processes may hold its pipes open: we wait for the process, not for the pipes.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, most_bytes: int) -> None:
         self._process = process
         self._most = most_bytes
-        self._pending = bytearray()  # of a line whose end has not come
-        self._searched = 0  # bytes of it without an end
+        self._pending = bytearray()  # of an incomplete line
+        self._searched = 0  # bytes of it so far
         self._written = self._lines = 0  # bytes and lines since the turn began
         self._complaints = bytearray()
         self._is_flooding = False
@@ -60,7 +60,7 @@ class Child:
         most_bytes: int,
         dies_with_us: bool = True,
     ) -> Child:
-        """Raise `OSError` where it can't be started. `most_bytes`: what it may write in one turn."""
+        """Start it. Raises `OSError` if that fails. `most_bytes`: what it may write in one turn."""
         wrapped = (*_dying_with_us(), *argv) if dies_with_us else argv
         process = await asyncio.create_subprocess_exec(
             *wrapped,
@@ -70,7 +70,7 @@ class Child:
             env=dict(env),
             cwd=cwd,
             limit=_PIECE,
-            start_new_session=sys.platform != "win32",  # a group of its own: Ctrl-C reaches us alone
+            start_new_session=sys.platform != "win32",  # its own group: Ctrl-C only reaches us
         )
         return cls(process, most_bytes)
 
@@ -83,7 +83,7 @@ class Child:
         return self._process.returncode is None
 
     async def send(self, text: bytes, *, is_last: bool = False) -> None:
-        """Begin a turn: write to its standard input. What it no longer reads is lost; its output tells why."""
+        """Start a turn: write to its standard input. What it no longer reads is lost; its output says why."""
         self._written = self._lines = 0
         stdin = self._process.stdin
         assert stdin is not None
@@ -108,13 +108,13 @@ class Child:
             self._pending += piece
 
     async def rest(self) -> bytes:
-        """Return all that it writes from now to its end. Raises `TooMuchOutput`."""
+        """Return everything that it writes until it ends. Raises `TooMuchOutput`."""
         while piece := await self._piece():
             self._pending += piece
         return self._taken(len(self._pending))
 
     async def end(self) -> int:
-        """Wait a moment for its end, else end it; return its exit code."""
+        """Wait a moment until it ends, or end it; return its exit code."""
         if not await self._ends_within(_GRACE_S * 2):
             await self.stop()
         await asyncio.wait({self._drain}, timeout=_LOOK_S)
@@ -122,16 +122,16 @@ class Child:
 
     @property
     def stderr(self) -> str:
-        """The end of what it has written to standard error so far."""
+        """The last part of its standard error so far."""
         return self._complaints.decode("utf-8", "replace")
 
     async def complaint(self) -> tuple[int, str]:
-        """Wait for its end; return its exit code and the end of what it wrote to standard error, printable."""
+        """Wait until it ends; return its exit code and the last part of its standard error, printable."""
         code = await self.end()
         return code, one_line(self.stderr)
 
     async def stop(self) -> None:
-        """End it and all that it started. Goes on to its end even where the caller is cancelled meanwhile."""
+        """End it and its child processes. Completes even if the caller is cancelled meanwhile."""
         await asyncio.shield(asyncio.ensure_future(self._stop()))
 
     async def _stop(self) -> None:
@@ -144,15 +144,15 @@ class Child:
         self._drain.cancel()
         with suppress(asyncio.CancelledError):
             await self._drain
-        # Where something else still holds its pipes, our ends of them would stay open.
+        # If something else still holds its pipes, our ends would stay open.
         self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - no public name for it
 
     def kill(self) -> None:
-        """End it at once, without waiting; what it started in its group ends too."""
+        """End it at once, without waiting; its process group ends too."""
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
     async def _ends_within(self, limit_s: float) -> bool:
-        """Some event loops wait for its pipes too, which others may hold; so its exit code is looked at."""
+        """Poll its exit code: some event loops also wait for its pipes, which others may hold."""
         waiting = asyncio.ensure_future(self._process.wait())
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
@@ -171,7 +171,7 @@ class Child:
         return line
 
     async def _piece(self) -> bytes:
-        """Return what it wrote next, nothing after its end: a pipe that others hold has none.
+        """Return its next output, nothing after it has ended: a pipe that others hold has no end.
 
         Raises `TooMuchOutput`.
         """

@@ -1,4 +1,4 @@
-"""Where the processes of one model begin, rest between two turns, and end."""
+"""Start, keep and end the processes of one model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ProcessPool:
-    """Begins, keeps and ends the processes of one model."""
+    """Starts, keeps and ends the processes of one model."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ProcessPool:
     async def resume(
         self, conversation: str | None, history: tuple[Message, ...], system_prompt: str
     ) -> Session | None:
-        """Return the process that knows exactly these turns, if there is one; one that knows others is ended."""
+        """Return the process that has exactly these turns, if there is one; end one that has others."""
         session = None if conversation is None else self._resting.pop(conversation, None)
         if session is None or not await self._slots.wake(session):
             return None
@@ -58,7 +58,7 @@ class ProcessPool:
         return None
 
     async def begin(self, model: str | None, system_prompt: str, max_tokens: int | None) -> Session:
-        """Start a process, as soon as one may live and start. Raises `AccessNotSupported` where it can't."""
+        """Start a process as soon as a slot is free. Raises `AccessNotSupported` if it fails."""
         await self._slots.enter()
         try:
             await self._slots.starting.acquire()
@@ -75,7 +75,7 @@ class ProcessPool:
         return session
 
     async def rest(self, conversation: str, session: Session) -> None:
-        """Keep the process for the next turn of `conversation`, as long as nobody needs its slot."""
+        """Keep the process for the next turn of `conversation`, until its slot is needed."""
         before = self._resting.pop(conversation, None)
         self._resting[conversation] = session
         await self._slots.rest(session, lambda: session.end(gives_slot_back=False))
@@ -83,7 +83,7 @@ class ProcessPool:
             await before.end()
 
     def dismiss(self, session: Session, *, gently: bool) -> None:
-        """End the process while its answer already goes its way."""
+        """End the process while its answer is already being delivered."""
         task = asyncio.ensure_future(session.end(gently=gently))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -119,7 +119,7 @@ class ProcessPool:
             ) from e
 
     def _furnish(self, call: Call, env: Mapping[str, str]) -> tuple[Path, tuple[str, ...]]:
-        """Return the empty place that the program is told it works in, and its command line."""
+        """Create the program's empty working directory, and return it with the command line."""
         for name, text in self.program.files(call).items():
             file = call.room / name
             file.touch(mode=0o600)
@@ -133,7 +133,7 @@ def _no_room(program: OfficialCli, error: OSError) -> StorageError:
     place = tempfile.gettempdir()
     return StorageError(
         f"`{program.command}` can't be given a directory in `{place}`: {error.strerror or error}",
-        hint="Make room there, or name another directory in the environment variable TMPDIR.",
+        hint="Free space there, or set the environment variable TMPDIR to another directory.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a row of the table of official CLIs says: how one is found, called and read."""
+"""A row of the table of official CLIs: how one is found, called and read."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one process is started for; it answers as this model in this role, turn after turn."""
+    """What a process is started for; it answers as this model in this role, turn after turn."""
 
     model: str | None  # None: the program's own default
     system_prompt: str
     max_tokens: int | None
     base_url: str | None
-    room: Path  # its own directory, private and empty; removed after it
+    room: Path  # its own directory, private and empty; removed afterwards
     models: str = ""  # what `models_arguments` printed
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """It is up, and its standing was looked at."""
+    """It has started, and its login was checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The provider took the login and answers; the text shown so far is void."""
+    """The provider accepted the login and is answering; the text shown so far is void."""
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """The answer is on its way, or some thought before it."""
+    """The answer, or thinking before it, is in progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class TriesAgain:
-    """The program itself tries again; the text shown so far is void. That is no progress, however often."""
+    """The program itself retries; the text shown so far is void. This doesn't count as progress."""
 
     error: LlmOrcError
     delay_s: float
@@ -65,26 +65,26 @@ class TriesAgain:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The turn is over, and this is all of it. `may_go_on`: the process can take another turn."""
+    """The turn is complete. `may_go_on`: the process can take another turn."""
 
     text: str
     model: str
     usage: Usage = field(default_factory=Usage)
     stop_reason: StopReason = "end_turn"
-    stop_word: str = ""  # the program's own, where nobody knows what it means
+    stop_word: str = ""  # the program's own word, if its meaning is unknown
     may_go_on: bool = True
 
 
 Meaning = Started | Answering | Working | Piece | TriesAgain | Answered | None
-"""None: nothing that we need to know, such as a kind of line that a later version has."""
+"""None: irrelevant, such as a kind of line that a later version adds."""
 
 
 def tool_used(target: Target, tool: str) -> ToolAttempted:
-    """Return what anything but text and thought ends a turn with; `tool` is the program's word for it."""
+    """Return the error for output other than text and thinking; `tool` is the program's word for it."""
     return ToolAttempted(
-        f"{target} went for a tool ({one_line(tool, 80) or 'of an unknown kind'}), though it has to answer with"
-        " text alone; it was stopped",
-        hint="Say in the role or the task that everything it needs is in the text.",
+        f"{target} tried to use a tool ({one_line(tool, 80) or 'of an unknown kind'}) although it must answer with"
+        " text only; it was stopped",
+        hint="State in the role or the task that everything it needs is in the text.",
     )
 
 
@@ -97,7 +97,7 @@ class TurnReader(ABC):
 
     @abstractmethod
     def ended(self, exit_code: int, complaint: str) -> LlmOrcError:
-        """The process ended without saying that the turn is over: what that means."""
+        """Return what it means that the process ended before the turn was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class OfficialCli(ABC):
     status_arguments: ClassVar[tuple[str, ...]]
     oldest: ClassVar[tuple[int, int, int]]
     keeps_talking: ClassVar[bool]  # one process takes turn after turn
-    longest_prompt: ClassVar[int]  # bytes of UTF-8; beyond it the program refuses
-    models_arguments: ClassVar[tuple[str, ...]] = ()  # prints the models that it knows, where a call needs them
+    longest_prompt: ClassVar[int]  # bytes of UTF-8; the program refuses more
+    models_arguments: ClassVar[tuple[str, ...]] = ()  # prints its models, if a call needs them
     model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:OfficialCliModel"
 
     @property
@@ -122,23 +122,23 @@ class OfficialCli(ABC):
 
     @abstractmethod
     def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
-        """Return what follows the command, in the environment `env`; no prompt, no secret: everybody can read it.
+        """Return the arguments in the environment `env`; no prompt and no secret, because everyone can read them.
 
-        Raises `AccessNotSupported` where the program can't be closed.
+        Raises `AccessNotSupported` if the program's tools can't be disabled.
         """
 
     @abstractmethod
     def variables(self, room: Path, call: Call | None) -> Mapping[str, str]:
-        """Return what is set for the child besides what it may see; without a call, for looking at its state.
+        """Return the variables to set for the child; without a call, for examining its state.
 
         `room` is its own directory in both cases, and empty.
         """
 
     @abstractmethod
     def files(self, call: Call) -> Mapping[str, str]:
-        """Return the files that its arguments name, to be put into its room: name → text.
+        """Return the files that its arguments name, to be written into its room: name → text.
 
-        Raises `AccessNotSupported` where the program can't be closed.
+        Raises `AccessNotSupported` if the program's tools can't be disabled.
         """
 
     @abstractmethod
@@ -150,4 +150,4 @@ class OfficialCli(ABC):
 
     @abstractmethod
     def refusal_of_metered(self, standing: Standing) -> AuthError:
-        """Return why this standing, which is no proven plan, must not be used as a subscription."""
+        """Return the error for a login that is no proven plan and must not be used as a subscription."""

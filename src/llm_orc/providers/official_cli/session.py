@@ -1,4 +1,4 @@
-"""A process and the conversation that it holds."""
+"""A process and its conversation."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.program import Call, Meaning, OfficialCli, TurnReader
     from llm_orc.providers.official_cli.slots import Slots
 
-_EXIT_S = 2.0  # to leave by itself, once its input has ended
-_LAST_LOOK_S = 0.2  # after a time-out: what had come while we were stopped ourselves is still read
-_MOST_TRIES = 15  # of the program's own, in one turn
-_MOST_STRAY_LINES = 1000  # that are no JSON, in one turn
+_EXIT_S = 2.0  # to exit by itself, once its input has ended
+_LAST_LOOK_S = 0.2  # after a timeout: what arrived while we were suspended is still read
+_MOST_TRIES = 15  # the program's own retries in one turn
+_MOST_STRAY_LINES = 1000  # lines that are not JSON, in one turn
 _MOST_STRAY_BYTES = 1_000_000
 
 
 class Session:
-    """Holds a slot until it has ended. `held` are the turns that the process knows."""
+    """Holds a slot until it has ended. `held` are the turns that the process has."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Session:
         self.call = call
         self._program, self._child, self._slots, self._network = program, child, slots, network
         self._on_end = on_end
-        self._is_starting = True  # holds a place among those that start
+        self._is_starting = True  # occupies a start slot
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -64,7 +64,7 @@ class Session:
         taken: Callable[[], None],
         first_attempt: int,
     ) -> Answered:
-        """Take one turn. Raises `LlmOrcError`; the process is of no more use then, nor after a cancellation."""
+        """Take one turn. Raises `LlmOrcError`; after that, or a cancellation, the process is unusable."""
         turn = _Turn(self._program, self._child, self._program.reader(target, self.call), target, self._network)
         await turn.begin(self._program.turn(prompt), is_last=is_last)
         attempt = first_attempt
@@ -89,7 +89,7 @@ class Session:
                     pass
 
     async def end(self, *, gently: bool = False, gives_slot_back: bool = True) -> None:
-        """End the process and remove its room; goes on to the end even where the caller is cancelled."""
+        """End the process and remove its room; completes even if the caller is cancelled."""
         if self._ending is None:
             self._ending = asyncio.ensure_future(self._end(gently=gently, gives_slot_back=gives_slot_back))
         await asyncio.shield(self._ending)
@@ -117,7 +117,7 @@ class Session:
 
 
 class _Turn:
-    """Reads one turn within its limits: silence, time in all, and what is no line of the program's own."""
+    """Reads one turn within its limits: silence, total time, and lines that are not the program's."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class _Turn:
             raise self._timed_out() from None
 
     async def next(self) -> Meaning:
-        """Return what its next line means. Raises what that line, its silence or its end means."""
+        """Return what its next line means. Raises the error of that line, of silence or of its end."""
         while True:
             line = await self._line()
             if line is None:
@@ -173,12 +173,12 @@ class _Turn:
                 raise ReplyTooLarge(
                     f"{self._target} wrote more than {self._network.max_answer_mb} MB for one answer, or one line"
                     " of more than 16 MB; it was stopped",
-                    hint=f"Try it by hand: {self._program.command}. Where such answers are meant, raise"
+                    hint=f"Try it by hand: {self._program.command}. If such answers are expected, raise"
                     " `network.max_answer_mb`.",
                 ) from None
 
     def _refuse_endless(self) -> None:
-        """Once its whole time is over, what has come is still read, and nothing that comes later."""
+        """After the total time, what has arrived is still read, and nothing that arrives later."""
         now = self._clock()
         if now >= self._latest_end:
             self._read_until = self._read_until or now + _LAST_LOOK_S
@@ -193,8 +193,8 @@ class _Turn:
         command, network = self._program.command, self._network
         if self._clock() >= self._latest_end:
             return ReplyTimedOut(
-                f"The answer of {self._target} came to no end within {network.answer_timeout_s:g} s",
-                hint="Raise `network.answer_timeout_seconds`, or ask for less at once.",
+                f"the answer of {self._target} did not end within {network.answer_timeout_s:g} s",
+                hint="Raise `network.answer_timeout_seconds`, or request less at once.",
             )
         stray = f" (it wrote: {self._first_stray})" if self._first_stray else ""
         return ReplyTimedOut(
@@ -207,12 +207,12 @@ class _Turn:
         return self._reader.ended(exit_code, complaint or self._first_stray)
 
     def _passed_over(self, line: bytes) -> None:
-        """Programs warn, runtimes print, terminals add: a line that is none of theirs harms nothing, many do."""
+        """Skip stray lines, such as warnings: a few are harmless, many are an error."""
         self._strays += 1
         self._stray_bytes += len(line)
         self._first_stray = self._first_stray or one_line(line[:400].decode("utf-8", "replace"), 120)
         if self._strays > _MOST_STRAY_LINES or self._stray_bytes > _MOST_STRAY_BYTES:
             raise ReplyUnreadable(
-                f"{self._target} gave lines that are no JSON: {self._first_stray}",
-                hint=f"Try it by hand: {self._program.command}",
+                f"{self._target} wrote lines that are not JSON: {self._first_stray}",
+                hint=f"Try it by hand: `{self._program.command}`.",
             )

@@ -1,4 +1,4 @@
-"""How many processes may start, and live, at once: starting is pure CPU, and each living one takes 200 MB."""
+"""How many processes may start, and live, at once: starting takes CPU time, and each process 200 MB."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """Slots for living processes. One that only waits for its next turn gives its slot up to whoever has none."""
+    """Slots for processes. One that only waits for its next turn gives up its slot if another needs it."""
 
     def __init__(self, max_live: int, max_starting: int) -> None:
         self.starting = asyncio.Semaphore(max_starting)
         self._free = max_live
         self._changed = asyncio.Condition()
-        self._idle: dict[object, Callable[[], Awaitable[None]]] = {}  # the longest idle first
+        self._idle: dict[object, Callable[[], Awaitable[None]]] = {}  # longest idle first
 
     async def enter(self) -> None:
-        """Take a slot, waiting for one; ends the longest idle process where none is free."""
+        """Take a slot, waiting for one; end the longest idle process if none is free."""
         async with self._changed:
             while self._free == 0:
                 if self._idle:
                     end = self._idle.pop(next(iter(self._idle)))
-                    await end()  # gives nothing back: its slot is ours now
+                    await end()  # returns nothing: its slot is now ours
                     return
                 await self._changed.wait()
             self._free -= 1
@@ -40,21 +40,21 @@ class Slots:
             self._changed.notify()
 
     async def rest(self, who: object, end: Callable[[], Awaitable[None]]) -> None:
-        """Keep the slot while nobody else needs it; `end` is called where somebody does."""
+        """Keep the slot until another process needs it; then `end` is called."""
         async with self._changed:
             self._idle[who] = end
             self._changed.notify()
 
     async def wake(self, who: object) -> bool:
-        """Return whether `who` still has its slot; it no longer rests then."""
+        """Return whether `who` still has its slot, and mark it as active."""
         async with self._changed:
             return self._idle.pop(who, None) is not None
 
 
 class LoginSingleFlight:
-    """Lets one call go ahead of all others, so that they find a fresh login instead of all refreshing it.
+    """Lets one call run before all others, so that they find a fresh login instead of all refreshing it.
 
-    Where one call finds the login refused or the plan used up, the later ones learn it without asking again.
+    If one call finds the login refused or the plan used up, later ones fail without asking again.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class LoginSingleFlight:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Callable[[], None]]:
-        """Yield what the call invokes once its login was taken. Raises what an earlier call met."""
+        """Yield the function to call once the login was accepted. Raises the error of an earlier call."""
         while not self._is_open and self._ahead is not None:
             await self._ahead.wait()
         if self._refusal is not None:

@@ -1,4 +1,4 @@
-"""What is known of an official CLI on this machine. State, not proof: only a call shows that a login works."""
+"""The state of an official CLI on this machine. No proof: only a call shows that a login works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Login = Literal["plan", "token", "metered", "none", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a program printed when it was asked about itself."""
+    """A program's output about itself."""
 
     exit_code: int
     stdout: str
@@ -22,7 +22,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one is logged in; `metered` is any way that bills per call, `unknown` any that is no proven plan."""
+    """The login; `metered` is any that bills per call, `unknown` any that is no proven plan."""
 
     login: Login
     plan: str | None = None  # "max", "pro", "ChatGPT"
@@ -31,7 +31,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class CliState:
-    """Holds no secret and no name of a person. `problem` None: it can be used, and the subscription pays."""
+    """Contains no secret and no person's name. `problem` None: it can be used, and the subscription pays."""
 
     name: str  # "claude-cli"
     command: str  # "claude"
@@ -40,7 +40,7 @@ class CliState:
     login: Login = "unknown"
     plan: str | None = None
     problem: AuthError | None = None
-    models: str = field(default="", repr=False)  # as its own command lists them, where a call needs them
+    models: str = field(default="", repr=False)  # as its own command lists them, if a call needs them
 
     @property
     def in_words(self) -> str:

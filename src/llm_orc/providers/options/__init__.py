@@ -1,1 +1,1 @@
-"""The options that agents may put into requests: one table, and the checks of what it allows."""
+"""The options that agents may add to requests: one table, and its checks."""

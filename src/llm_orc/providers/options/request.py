@@ -1,8 +1,8 @@
-"""What `options` may put into a request: plain sampling options from anybody, all else by the user's own leave.
+"""What `options` may add to a request: plain sampling options by anyone, everything else only by the user.
 
-For working out prices: `limit_in` has been read into `max_tokens` already, so that number bounds the answer. What
-options add to the prompt is in the bytes of the request. Where `unpriced_options` names any, no most can be said
-of a call: refuse it under a ceiling.
+For prices: `limit_in` has already been read into `max_tokens`, so that number limits the answer. What options add
+to the prompt is in the bytes of the request. If `unpriced_options` names any, a call has no known maximum: refuse
+it under a limit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
     from llm_orc.providers.options.table import RequestOption
 
-# The mappings that rows stand in.
+# The mappings that contain rows.
 _GROUPS: Mapping[DialectName, frozenset[str]] = {
     dialect: frozenset(row.rpartition(".")[0] for row in rows) - {""} for dialect, rows in OPTIONS.items()
 }
@@ -33,10 +33,10 @@ _NO_LIMIT = frozenset({-1, -2})  # to servers for local models
 
 @dataclass(frozen=True, slots=True)
 class OptionProblem:
-    """An option that can't be sent. `path` is where it stands below `options`; `extra` what would allow it."""
+    """An option that can't be sent. `path` is its path below `options`; `extra` is what would allow it."""
 
     path: tuple[str, ...]
-    message: str  # behind who has it
+    message: str  # text after the name of its owner
     hint: str | None = None
     extra: str | None = None
 
@@ -47,7 +47,7 @@ class OptionProblem:
 
 @dataclass(frozen=True, slots=True)
 class ExtraOption:
-    """An option that is no plain sampling option."""
+    """An option that is not a plain sampling option."""
 
     path: tuple[str, ...]
     price: Price
@@ -63,7 +63,7 @@ class _Field:
     """One option as it was given."""
 
     path: tuple[str, ...]
-    name: str  # as the table writes it
+    name: str  # as in the table
     value: JsonValue
     is_known: bool  # a row has this name, or a part of it
 
@@ -71,10 +71,10 @@ class _Field:
 def option_problems(
     options: Mapping[str, JsonValue], dialects: Sequence[DialectName], allowed: Collection[str]
 ) -> tuple[OptionProblem, ...]:
-    """Return what is wrong with `options` for a model that speaks one of `dialects`.
+    """Return the problems of `options` for a model that speaks one of `dialects`.
 
-    `allowed` names what the user's own settings allow beside plain sampling options: a field, or a mapping with
-    all that is in it. What we fill ourselves nobody may set.
+    `allowed` names what the user's settings allow in addition: a field, or a mapping with all its content. Fields
+    that we fill ourselves can't be set.
     """
     problems = []
     for field in _fields(options, dialects):
@@ -92,7 +92,7 @@ def option_problems(
 
 
 def extra_options(options: Mapping[str, JsonValue], dialects: Sequence[DialectName]) -> tuple[ExtraOption, ...]:
-    """Return those of `options` that are no plain sampling options of any of `dialects`."""
+    """Return the `options` that are no plain sampling options of any of `dialects`."""
     found = []
     for field in _fields(options, dialects):
         rows = _rows(field.name, dialects)
@@ -103,12 +103,12 @@ def extra_options(options: Mapping[str, JsonValue], dialects: Sequence[DialectNa
 
 
 def unpriced_options(options: Mapping[str, JsonValue], dialect: DialectName) -> tuple[str, ...]:
-    """Return the names of those that may bill something beside tokens, or tokens at another price."""
+    """Return the names of options that may bill anything but tokens, or tokens at another price."""
     return tuple(extra.name for extra in extra_options(options, (dialect,)) if extra.price == "unknown")
 
 
 def limit_in(options: Mapping[str, JsonValue]) -> int | None:
-    """Return the limit of an answer that stands in `options` under one of its names; the lowest of several."""
+    """Return the answer limit in `options` under any of its names; the lowest of several."""
     found = [
         value
         for path, value in _leaves(options)
@@ -118,14 +118,14 @@ def limit_in(options: Mapping[str, JsonValue]) -> int | None:
 
 
 def limit_field(options: Mapping[str, JsonValue], default: str) -> str:
-    """Return the name by which the server is told the limit: the one that `options` have, if any."""
+    """Return the limit's field name in the request: the one in `options`, if any."""
     return next((name for name in LIMITS if name in options and "." not in name), default)
 
 
 def wire_options(options: Mapping[str, JsonValue], dialect: DialectName) -> dict[str, JsonValue]:
-    """Return `options` as they go into the body: in the dialect's spelling, without the limit (which was read).
+    """Return `options` for the body: in the dialect's spelling, without the limit (which was read).
 
-    Gemini takes `generation_config` for `generationConfig`; both in one body would be two.
+    Gemini accepts `generation_config` for `generationConfig`; a body must not contain both.
     """
     sent: dict[str, JsonValue] = {}
     for key, value in options.items():
@@ -142,7 +142,7 @@ def wire_options(options: Mapping[str, JsonValue], dialect: DialectName) -> dict
 
 
 def _fields(options: Mapping[str, JsonValue], dialects: Sequence[DialectName]) -> Iterator[_Field]:
-    """Go down into mappings as far as the table has rows for what is in them."""
+    """Descend into mappings as far as the table has rows for their content."""
     is_camel = "gemini" in dialects
     waiting: list[tuple[tuple[str, ...], JsonValue]] = [
         ((key,), value) for key, value in reversed(list(options.items()))
@@ -179,7 +179,7 @@ def _has_rows_inside(name: str, dialects: Sequence[DialectName]) -> bool:
 
 
 def is_reserved(key: str, dialect: DialectName) -> bool:
-    """True for what we fill ourselves, in any spelling: some servers read names without regard to case or `_`."""
+    """True for fields that we fill, in any spelling: some servers ignore case and `_` in names."""
     return _plain(key) in map(_plain, RESERVED[dialect])
 
 
@@ -204,7 +204,7 @@ def _reserved(field: _Field) -> OptionProblem:
     return OptionProblem(
         field.path,
         "can't be set: llm-orc fills this field itself",
-        "take it out; the model and the prompts have keys of their own",
+        "Remove it; the model and the prompts have their own keys.",
     )
 
 
@@ -213,7 +213,9 @@ def _limit_problem(field: _Field) -> list[OptionProblem]:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if is_whole and (value in _NO_LIMIT or (isinstance(value, int) and value >= 1)):
         return []
-    return [OptionProblem(field.path, "must be a whole number, at least 1", "better: the agent's `max_tokens`")]
+    return [
+        OptionProblem(field.path, "must be a whole number, at least 1", "Better use the agent's `max_tokens`.")
+    ]
 
 
 def _not_allowed(field: _Field, rows: Sequence[RequestOption]) -> OptionProblem:
@@ -222,13 +224,13 @@ def _not_allowed(field: _Field, rows: Sequence[RequestOption]) -> OptionProblem:
     what = next((row.does for row in rows if row.does), "")
     return OptionProblem(
         field.path,
-        "is no plain sampling option" + (f": it {what}" if what else ", as far as llm-orc knows"),
+        "is not a plain sampling option" + (f": it {what}" if what else ", as far as llm-orc knows"),
         extra=field.name,
     )
 
 
 def _wrong(value: JsonValue, rows: Sequence[RequestOption]) -> WrongValue | None:
-    """Return why no row takes the value."""
+    """Return why no row accepts the value."""
     complaint: WrongValue | None = None
     for row in rows:
         if row.takes is None:

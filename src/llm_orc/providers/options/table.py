@@ -1,8 +1,8 @@
-"""The table of what `options` may put into a request: one row an option, for each dialect.
+"""The table of what `options` may add to a request: one row per option, for each dialect.
 
-A row with a type is a plain sampling option: anybody may set it, a stranger's ensemble too. It changes what the
-model says and costs nothing but the tokens of the answer, which `max_tokens` bounds. A row without one does more,
-as its words say; only the user's own settings may allow it, like any field that has no row.
+A row with a type is a plain sampling option: any ensemble may set it, including another person's. It changes what
+the model says and costs nothing but the tokens of the answer, which `max_tokens` limits. A row without a type does
+more, as its text says; only the user's own settings may allow it, like any field without a row.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
 
 Price = Literal["tokens", "unknown"]
-"""`tokens`: the call costs what its tokens cost. `unknown`: something else may be billed, or the same at another
-price, so that no most can be said of the call."""
+"""`tokens`: the call costs what its tokens cost. `unknown`: something else may be billed, or tokens at another
+price, so the call has no known maximum."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOption:
-    """One field of a request. `name` is dotted where the field stands in a mapping: `thinking.budget_tokens`."""
+    """One field of a request. `name` is dotted if the field is in a mapping: `thinking.budget_tokens`."""
 
     name: str
-    takes: FieldType[Any] | None = None  # None: no sampling option
+    takes: FieldType[Any] | None = None  # None: not a sampling option
     price: Price = "tokens"
-    does: str = ""  # what it does beyond sampling, behind "it"
+    does: str = ""  # what it does beyond sampling, after "it"
 
 
 def _extra(does: str, *names: str, price: Price = "unknown") -> tuple[RequestOption, ...]:
@@ -59,7 +59,7 @@ def _extra(does: str, *names: str, price: Price = "unknown") -> tuple[RequestOpt
 
 _Row = RequestOption
 _TOOLS = "gives the model tools"
-_LEVEL = "calls with another level of service, at another price"
+_LEVEL = "uses another service tier, at another price"
 _KEEPS = "keeps prompts and answers at the provider"
 _LABEL = "labels the request"
 
@@ -81,10 +81,10 @@ _ANTHROPIC = (
     _Row("output_config.effort", word),
     _Row("output_config.format", MAPPING),
     *_extra("runs programs in a container", "container"),
-    *_extra("writes into the provider's cache, which is billed", "cache_control"),
-    *_extra("takes a faster and dearer way", "speed"),
+    *_extra("writes to the provider's cache, which is billed", "cache_control"),
+    *_extra("uses a faster and more expensive mode", "speed"),
     *_extra("chooses where the model runs, at another price", "inference_geo"),
-    *_extra("lets the provider change what the model is told", "context_management"),
+    *_extra("lets the provider change the prompt", "context_management"),
 )
 
 _OPENAI = (
@@ -94,7 +94,7 @@ _OPENAI = (
     *_extra(_KEEPS, "store", "prompt_cache_key", "prompt_cache_retention", price="tokens"),
 )
 
-# For OpenAI's API, and beside it the names that servers for local models know: llama.cpp, Ollama, vLLM, SGLang.
+# For OpenAI's API, and the names that servers for local models use: llama.cpp, Ollama, vLLM, SGLang.
 _CHAT = (
     *_OPENAI,
     _Row("n", one_answer),
@@ -121,7 +121,7 @@ _CHAT = (
     _Row("thinking_budget", FROM_MINUS_ONE),
     _Row("think", either(switch, word)),
     _Row("chat_template_kwargs", plain_mapping),
-    # which tokens may come
+    # which tokens are allowed
     *(_Row(name, FRACTION) for name in ("min_p", "top_a", "typical_p", "tfs_z", "epsilon_cutoff", "eta_cutoff")),
     *(_Row(name, PENALTY) for name in ("repeat_penalty", "repetition_penalty", "length_penalty")),
     *(_Row(name, FROM_MINUS_ONE) for name in ("repeat_last_n", "no_repeat_ngram_size", "n_keep", "num_keep")),
@@ -142,24 +142,24 @@ _CHAT = (
     _Row("safe_prompt", switch),
     _Row("random_seed", ANY_WHOLE_NUMBER),
     _Row("stop_token_ids", whole_numbers),
-    # the form of the answer
+    # the format of the answer
     *(_Row(name, any_text) for name in ("grammar", "guided_regex", "guided_grammar", "regex", "ebnf")),
     *(_Row(name, MAPPING) for name in ("json_schema", "guided_json", "structured_outputs")),
     _Row("guided_choice", texts),
-    # how the server holds the model
+    # how the server runs the model
     *(_Row(name, FROM_MINUS_ONE) for name in ("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread")),
     *(_Row(name, switch) for name in ("use_mmap", "use_mlock", "low_vram", "numa", "f16_kv", "cache_prompt")),
     _Row("keep_alive", either(word, ANY_NUMBER)),
-    _Row("usage.include", switch),  # OpenRouter: state what the call has cost
+    _Row("usage.include", switch),  # OpenRouter: report the cost of the call
     *_extra(_TOOLS, "functions", "function_call"),
     *_extra("lets the provider search the web", "web_search_options", "search_parameters"),
     *_extra("lets the provider choose another model", "models", "route"),
-    *_extra("gives the model plugins, such as a search of the web", "plugins"),
+    *_extra("gives the model plugins, such as web search", "plugins"),
     *_extra("chooses who runs the model, at another price", "provider"),
-    *_extra("lets the provider change what the model is told", "transforms"),
-    *_extra("has a guess billed beside the answer", "prediction"),
-    *_extra("asks for more than text", "modalities", "audio"),
-    *_extra("has several answers worked out", "use_beam_search", "best_of_n"),
+    *_extra("lets the provider change the prompt", "transforms"),
+    *_extra("has a prediction billed in addition to the answer", "prediction"),
+    *_extra("requests more than text", "modalities", "audio"),
+    *_extra("requests several answers", "use_beam_search", "best_of_n"),
 )
 
 _RESPONSES = (
@@ -174,11 +174,11 @@ _RESPONSES = (
     _Row("text.verbosity", word),
     _Row("text.format", MAPPING),
     *_extra(_TOOLS, "max_tool_calls"),
-    *_extra("sends a prompt that is kept at the provider", "prompt"),
-    *_extra("goes on with a conversation that is kept at the provider", "previous_response_id", "conversation"),
-    *_extra("goes on at the provider when we have gone", "background"),
-    *_extra("asks for more than text", "include"),
-    *_extra("lets the provider change what the model is told", "truncation", "context_management"),
+    *_extra("uses a prompt stored at the provider", "prompt"),
+    *_extra("continues a conversation stored at the provider", "previous_response_id", "conversation"),
+    *_extra("keeps running at the provider after we disconnect", "background"),
+    *_extra("requests more than text", "include"),
+    *_extra("lets the provider change the prompt", "truncation", "context_management"),
 )
 
 _GENERATION = (
@@ -202,10 +202,10 @@ _GENERATION = (
 )
 _GEMINI = (
     *(_Row(f"generationConfig.{row.name}", row.takes) for row in _GENERATION),
-    *_extra("asks for more than text", "generationConfig.speechConfig", "generationConfig.imageConfig"),
+    *_extra("requests more than text", "generationConfig.speechConfig", "generationConfig.imageConfig"),
     *_extra(_TOOLS, "tools", "toolConfig"),
     *_extra("changes what the provider filters", "safetySettings", price="tokens"),
-    *_extra("tells the model what is kept at the provider", "cachedContent"),
+    *_extra("gives the model content stored at the provider", "cachedContent"),
     *_extra(_LEVEL, "serviceTier"),
     *_extra(_LABEL, "labels", price="tokens"),
     *_extra(_KEEPS, "store", price="tokens"),
@@ -223,7 +223,7 @@ OPTIONS: Mapping[DialectName, Mapping[str, RequestOption]] = {
     "gemini": _by_name(_GEMINI),
 }
 
-# What we fill ourselves: who is asked, what is said, how it comes back.
+# Fields that we fill: the model, the prompt, the form of the reply.
 RESERVED: Mapping[DialectName, frozenset[str]] = {
     "anthropic": frozenset({"model", "messages", "stream", "system"}),
     "openai-chat": frozenset({"model", "messages", "stream", "stream_options"}),

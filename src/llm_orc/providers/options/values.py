@@ -1,4 +1,4 @@
-"""The types of value that options of a request are: what each must be, and what is said of a wrong one."""
+"""The value types of request options: what each must be, and the message for a wrong one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_orc.storage.field_types import (
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
-_LARGEST = 2.0**53  # beyond it, not every reader of JSON keeps a number as it is
+_LARGEST = 2.0**53  # beyond it, not every JSON reader keeps a number exact
 
 ANY_NUMBER = number(-_LARGEST, _LARGEST)
 POSITIVE = number(0, _LARGEST)
@@ -34,7 +34,7 @@ MAPPING = json_mapping
 def one_answer(value: JsonValue) -> int:
     if value == 1 and not isinstance(value, bool):
         return 1
-    raise WrongValue("1: every answer is billed, and one is read", "run the agent several times instead")
+    raise WrongValue("1: every answer is billed, and one is read", "Run the agent several times instead.")
 
 
 @field_type({"type": "string"}, "one word")
@@ -53,7 +53,7 @@ def any_text(value: JsonValue) -> str:
 
 @field_type({"type": ["string", "array", "null"]}, "text, or a list of texts")
 def texts(value: JsonValue) -> JsonValue:
-    """A text or a list of them, as stop sequences are."""
+    """A text or a list of them, like stop sequences."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -77,7 +77,7 @@ def switch(value: JsonValue) -> bool | None:
 
 @field_type({"type": "object"}, "a mapping with a number for each token")
 def numbers_by_name(value: JsonValue) -> JsonValue:
-    """As `logit_bias` is: numbers by token."""
+    """Numbers by token, like `logit_bias`."""
     if isinstance(value, dict) and all(_is_number(item) for item in value.values()):
         return value
     raise WrongValue("a mapping with a number for each token")
@@ -103,7 +103,7 @@ def text_only(value: JsonValue) -> JsonValue:
 
 
 def either(*types: FieldType[Any]) -> FieldType[Any]:
-    """What any one of `types` takes; the complaint is the first one's."""
+    """Any one of `types`; the message is the first one's."""
 
     def read(value: JsonValue) -> Any:
         complaint: WrongValue | None = None

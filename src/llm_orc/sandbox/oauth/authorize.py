@@ -88,7 +88,7 @@ class AuthorizePages:
         form = await request.post()
         pending = self._pending.pop(str(form.get("request", "")), None)
         if pending is None:
-            return pages.refusal("This page was used before, or the sandbox was started anew.")
+            return pages.refusal("This page was used before, or the sandbox was restarted.")
         if form.get("decision") == "allow":
             return self._approved(pending)
         denied = {"error": "access_denied", "error_description": "the person said no"}

@@ -46,7 +46,7 @@ SET_BY_EXCHANGE = frozenset(
 
 @field_type(_ADDRESS, "an `https://` address")
 def endpoint(value: JsonValue) -> str:
-    """An address that codes and tokens may go to. It may have a query (RFC 6749 §3.1)."""
+    """An address that codes and tokens may be sent to. It may have a query (RFC 6749 §3.1)."""
     found, parts = _url(value)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK_LITERALS):
         return found
@@ -64,7 +64,7 @@ def issuer(value: JsonValue) -> str:
 
 @field_type(_ADDRESS, "an `https://` address, or `http://` on this machine")
 def redirect_uri(value: JsonValue) -> str:
-    """A page of the provider's, or this machine: `localhost` too, where a server has registered nothing else."""
+    """A page of the provider, or this machine: `localhost` too, if a server has registered nothing else."""
     found, parts = _url(value)
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         return found
@@ -95,7 +95,7 @@ def scopes(value: JsonValue) -> tuple[str, ...]:
 
 
 def parameters(ours: frozenset[str]) -> FieldType[dict[str, str]]:
-    """Return the type of further parameters of a request; none of `ours`, which the sign-in itself sets."""
+    """Return the type of additional request parameters, except `ours`, which the sign-in itself sets."""
 
     def read(value: JsonValue) -> dict[str, str]:
         mapping = json_mapping(value)
@@ -129,7 +129,7 @@ def iso_date(value: JsonValue) -> str:
 
 
 def _url(value: JsonValue) -> tuple[str, SplitResult]:
-    """Messages never repeat a wrong one, since it may hold a password."""
+    """Check a URL; messages never repeat it, because it may contain a password."""
     found = text(value)
     needs = "an address like `https://host/path`"
     try:

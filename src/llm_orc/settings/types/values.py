@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CREDENTIAL_HEADER = re.compile(r"auth|cookie|api-?_?key|token|secret|passw|credential", re.IGNORECASE)
-# What HTTP itself says of a request and its connection (RFC 9110, 9112): the transport's own to say.
+# Headers that HTTP itself uses for a request and its connection (RFC 9110, 9112): set by the transport.
 _OF_THE_TRANSPORT = frozenset(
     {
         *("host", "content-length", "transfer-encoding", "te", "trailer", "expect", "upgrade", "http2-settings"),
         *("connection", "keep-alive", "proxy-connection", "content-type", "content-encoding", "accept-encoding"),
     }
 )
-KEY_HINT = "keys don't belong into this file: name a variable with `api_key_env`, or a file with `api_key_file`"
+KEY_HINT = "Keys don't belong in this file: name a variable with `api_key_env`, or a file with `api_key_file`."
 
 
 @field_type({"type": ["array", "null"], "items": {"type": "string", "pattern": r"\S"}}, "a list of names")
 def names(value: JsonValue) -> tuple[str, ...]:
-    """A list of names; none is an empty one."""
+    """A list of names, none of them empty."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
@@ -39,7 +39,7 @@ def names(value: JsonValue) -> tuple[str, ...]:
 def variable_name(value: JsonValue) -> str:
     if isinstance(value, str) and _ENV_NAME.fullmatch(value):
         return value
-    raise WrongValue("the name of an environment variable", "write the variable's name, never the key itself")
+    raise WrongValue("the name of an environment variable", "Write the variable's name, never the key itself.")
 
 
 @field_type(
@@ -47,7 +47,7 @@ def variable_name(value: JsonValue) -> str:
     "an absolute path, or an address without a password",
 )
 def store_address(value: JsonValue) -> str:
-    """Where batches are kept. Relative paths would mean another file in each folder."""
+    """Where batches are stored. A relative path would mean a different file in each folder."""
     found = non_empty_text(value)
     scheme, separator, rest = found.partition("://")
     if not separator and Path(found).expanduser().is_absolute():
@@ -59,7 +59,7 @@ def store_address(value: JsonValue) -> str:
     ):
         raise WrongValue("an absolute path, or an address like `postgresql://user@host/database`")
     if scheme != "sqlite" and (":" in rest.split("/")[0].rpartition("@")[0] or "password=" in rest):
-        raise WrongValue("an address without a password", "put it into ~/.pgpass or PGPASSWORD")
+        raise WrongValue("an address without a password", "Put it into ~/.pgpass or PGPASSWORD.")
     return found
 
 
@@ -75,7 +75,7 @@ def file_path(value: JsonValue) -> str:
     {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://[^?#]+$"}, "an `http://` or `https://` address"
 )
 def base_url(value: JsonValue) -> str:
-    """An address that may be shown: messages never repeat a wrong one, since it may hold a password."""
+    """An address without secrets: messages never repeat a wrong one, because it may contain a password."""
     found = text(value)
     try:
         parts = urlsplit(found)
@@ -106,7 +106,7 @@ def headers(value: JsonValue) -> dict[str, str]:
         if _CREDENTIAL_HEADER.search(name):
             raise WrongValue(f"free of credentials, and `{name}` looks like one", KEY_HINT)
         if name.lower() in _OF_THE_TRANSPORT:
-            raise WrongValue(f"free of what HTTP itself says, and `{name}` is that", "take it out")
+            raise WrongValue(f"free of what HTTP itself says, and `{name}` is that", "Remove it.")
         if sum(name.lower() == other.lower() for other in value) > 1:
             raise WrongValue(f"a mapping where each header stands once, and `{name}` stands twice")
         if not isinstance(content, str) or not content.isprintable() or not content.isascii():

@@ -1,4 +1,4 @@
-"""Where an API key comes in: a hidden prompt, standard input, a file or a named environment variable."""
+"""Read an API key from a hidden prompt, standard input, a file or a named environment variable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from llm_orc.auth.secret import Secret
 
-_LONGEST = 16 * 1024  # bytes; a longer one is some other file
+_LONGEST = 16 * 1024  # bytes; a longer input is some other file
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -37,7 +37,10 @@ class KeySourceOptions:
 def read_key(options: KeySourceOptions, provider: str, environ: Mapping[str, str]) -> Secret:
     """Return the key. Raises `InputError` and `KeyMalformed`, whose messages never repeat what was read."""
     if options.count > 1:
-        raise InputError("a key has one source", hint="Give one of --from-stdin, --from-file and --from-env.")
+        raise InputError(
+            "there is more than one source of the key",
+            hint="Give one of --from-stdin, --from-file and --from-env.",
+        )
     if options.from_env is not None:
         return checked_key_text(*_variable(options.from_env, environ))
     if options.from_file is not None:
@@ -50,9 +53,9 @@ def read_key(options: KeySourceOptions, provider: str, environ: Mapping[str, str
 def _prompted(provider: str) -> Secret:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise InputError(
-            f"nobody is here to type the key of `{provider}`",
-            hint=f"llm-orc auth add {provider} --method api-key --from-stdin < FILE"
-            " (or --from-file FILE, --from-env NAME)",
+            f"there is no terminal to ask for the key of `{provider}`",
+            hint=f"Pass it with `llm-orc auth add {provider} --method api-key --from-stdin < FILE`,"
+            " or with `--from-file FILE` or `--from-env NAME`.",
         )
     from getpass import getpass
 
@@ -60,11 +63,13 @@ def _prompted(provider: str) -> Secret:
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the value, and what to call the variable."""
-    shown = f"`{name}`" if _VARIABLE.fullmatch(name) else "named by --from-env"  # it may be a key by mistake
+    """Return the value, and the variable's name for messages."""
+    is_name = _VARIABLE.fullmatch(name) is not None  # otherwise it may be a key, given by mistake
+    shown = f"`{name}`" if is_name else "named by --from-env"
     if not (value := environ.get(name, "")):
         raise InputError(
-            f"the environment variable {shown} is not set", hint="export NAME=… before, in this shell"
+            f"the environment variable {shown} is not set",
+            hint=f"export {name}=…" if is_name else "Give the variable's name: `--from-env NAME`.",
         )
     return value, f"the environment variable {shown}"
 
@@ -79,5 +84,5 @@ def _file(name: str) -> bytes:
 
 def _clean(data: bytes, where: str) -> Secret:
     if len(data) > _LONGEST:
-        raise KeyMalformed(f"{where} does not hold one API key: it is too large for that")
+        raise KeyMalformed(f"{where} is not a valid API key: it is too large")
     return checked_key_bytes(data, where)

@@ -1,4 +1,4 @@
-"""`llm-orc auth add --method claude-cli`: use the vendor's own program, and its own sign-in."""
+"""`llm-orc auth add --method claude-cli`: use the vendor's own program and its login."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as
 
 
 def log_out_of_cli(app: App, provider: str) -> bool:
-    """Offer the vendor's own logout in this terminal; True where its user said yes and it was done."""
+    """Offer the vendor's own logout in this terminal; True if the user agreed and it succeeded."""
     from llm_orc.app.accounts.official_cli import logout_command
 
     spec = PROVIDERS.get(provider)
@@ -54,7 +54,7 @@ def log_out_of_cli(app: App, provider: str) -> bool:
     state, command = _look(app, spec.cli), logout_command(spec.cli)
     if state.path is None:
         return False
-    note(f"llm-orc keeps no sign-in of `{provider}`: the login of `{state.command}` is that program's own.")
+    note(f"llm-orc stores no sign-in of `{provider}`: the login of `{state.command}` belongs to that program.")
     if not confirmed(f"Run its own logout here: {' '.join(command)}", default=False):
         return False
     done = subprocess.run([str(state.path), *command[1:]], check=False)  # noqa: S603 - its user's own program
@@ -69,12 +69,12 @@ def _look(app: App, name: str) -> CliState:
 
 
 def _log_in(state: CliState) -> bool:
-    """Run the vendor's own sign-in in this terminal, on a yes; nothing of it passes through us."""
+    """Run the vendor's own login in this terminal if the user agrees; none of it passes through llm-orc."""
     from llm_orc.app.accounts.official_cli import login_command
 
     command = login_command(state.name)
-    note(f"`{state.command}` is installed and not logged in.")
-    if not confirmed(f"Start its own sign-in here: {' '.join(command)}", default=True):
+    note(f"`{state.command}` is installed but not logged in.")
+    if not confirmed(f"Start its own login here: {' '.join(command)}", default=True):
         return False
     done = subprocess.run([str(state.path), *command[1:]], check=False)  # noqa: S603 - its user's own program
     return done.returncode == 0

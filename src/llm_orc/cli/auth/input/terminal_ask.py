@@ -1,4 +1,4 @@
-"""The terminal's side of a sign-in: shows where to go, opens the browser, takes what is pasted."""
+"""The terminal side of a sign-in: shows the address, opens the browser, reads what is pasted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TO_OPEN_S = 1.0
 
 
 class TerminalAsk:
-    """Words go to stderr; the page's address goes to stdout, unless a document is to stand there."""
+    """Messages go to stderr; the page's address goes to stdout, unless a JSON document is written there."""
 
     def __init__(self, *, stdout_is_taken: bool) -> None:
         self._stdout_is_taken = stdout_is_taken
@@ -35,7 +35,7 @@ class TerminalAsk:
         self._show(url)
 
     def open_browser(self, url: str) -> bool:
-        """A browser that stays with its command is taken for open: its return must not wait for its end."""
+        """If the browser's command stays in the foreground, the page counts as open: don't wait until it ends."""
         outcome: list[bool] = []
         opening = threading.Thread(target=lambda: outcome.append(_open(url)), daemon=True)
         opening.start()
@@ -48,7 +48,7 @@ class TerminalAsk:
         try:
             line = await _line()
         except asyncio.CancelledError:
-            note()  # what comes next stands on a line of its own
+            note()  # what follows starts on a new line
             raise
         if not line:
             raise EOFError
@@ -58,7 +58,9 @@ class TerminalAsk:
         note("On any device, open this page and type the code:")
         self._show(device.verification_uri)
         self._show(device.user_code)
-        note(f"The code holds for {seconds(device.expires_in_s)}. Only type it for a sign-in that you began.")
+        note(
+            f"The code is valid for {seconds(device.expires_in_s)}. Only enter it for a sign-in that you started."
+        )
 
     def progress(self, words: str) -> None:
         note(unmistakable(words))
@@ -80,7 +82,7 @@ def _open(url: str) -> bool:
 
 
 async def _line() -> str:
-    """Return the next line of standard input, empty at its end. Cancelling leaves nobody who reads on."""
+    """Return the next line of standard input, empty at its end. After cancelling, no reader is left behind."""
     if sys.platform == "win32":
         return await _line_by_thread()
     loop = asyncio.get_running_loop()
@@ -102,7 +104,7 @@ async def _line() -> str:
 
 
 async def _line_by_thread() -> str:
-    """Windows can't wait for a console and a socket at once. The thread ends with the process."""
+    """Read in a thread: Windows can't wait for a console and a socket at once. It ends with the process."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str] = loop.create_future()
 

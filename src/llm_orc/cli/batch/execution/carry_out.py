@@ -42,7 +42,7 @@ def carry_out(
     *,
     allow_metered: bool,
 ) -> int:
-    """Plan, show who pays, have it agreed to where it must be, carry it out and say how it ended."""
+    """Plan the batch, show who pays, ask for consent if needed, run it and say how it ended."""
     from llm_orc.app.batches.carry_out import BatchListener
     from llm_orc.cli.batch.execution.output import RowStream, streams_rows
     from llm_orc.cli.batch.execution.progress import BatchView
@@ -73,7 +73,7 @@ def carry_out(
 
 def _first_words(batch: Batch) -> str:
     done = batch.total - batch.waiting - batch.unusable
-    before = f", {done:,} of them done before" if done else ""
+    before = f", {done:,} of them already done" if done else ""
     return f"Batch {batch.batch_id}: {batch.ensemble} over {count(batch.total, 'row')}{before}"
 
 
@@ -84,7 +84,7 @@ def planned_with_consent(
     allow_metered: bool,
     quiet: bool,
 ) -> _T:
-    """Plan and show it; where that needs a yes to metered calls, ask in a terminal, with what it may cost."""
+    """Plan the batch and show it; if it needs consent to metered calls, ask in a terminal, with an estimate."""
     to_do, asking = 0, False
 
     def show(access: AccessPlan, rows: int) -> None:
@@ -108,32 +108,30 @@ def planned_with_consent(
 
 
 def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: str | None) -> int:
-    """Say how the batch stands and what comes next; returns the exit code."""
+    """Say how the batch ended and what to do next; return the exit code."""
     go_on = _command("resume", batch_id, store)
     if outcome is None:
-        note(f"Stopped at once: calls under way may be made again. Go on with: {go_on}")
+        note(f"Stopped at once: calls in flight may be repeated. Resume with: {go_on}")
         return exit_code
     batch = outcome.progress.batch
     done = batch.total - batch.waiting - batch.counts.get("cancelled", 0)
     if outcome.stopped_by is not None:
-        note(
-            f"Stopped with {done:,} of {count(batch.total, 'row')} done. What is done is kept. Go on with: {go_on}"
-        )
+        note(f"Stopped with {done:,} of {count(batch.total, 'row')} done, which are kept. Resume with: {go_on}")
         write_error(outcome.stopped_by)
         return outcome.stopped_by.exit_code
     if batch.state == "open":
-        note(f"Paused with {done:,} of {count(batch.total, 'row')} done. Go on with: {go_on}")
+        note(f"Paused with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
         return exit_code or 1
     if batch.state == "cancelled":
-        note(f"Cancelled with {done:,} of {count(batch.total, 'row')} done. Go on with: {go_on}")
+        note(f"Cancelled with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
         return exit_code or 1
     note(f"Results: {_command('results', batch_id, store)}")
     failed = batch.counts.get("failed", 0) + batch.counts.get("completed_with_errors", 0)
     if failed > batch.unusable:
         asked = failed - batch.unusable
-        note(f"Ask again for the {asked:,} that failed: {_command('retry-failed', batch_id, store)}")
+        note(f"Retry the {asked:,} that failed: {_command('retry-failed', batch_id, store)}")
     if batch.unusable:
-        note(f"{count(batch.unusable, 'input')} could not be used; the results say why, with the line.")
+        note(f"{count(batch.unusable, 'input')} can't be used; the results say why, with the line number.")
     return 1 if failed else 0
 
 

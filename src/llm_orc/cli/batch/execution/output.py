@@ -1,4 +1,4 @@
-"""Where a batch's results go: lines as rows end, or a whole file at the end."""
+"""Write a batch's results: lines as rows finish, or a whole file at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NONE = Columns((), ())
 
 
 def row_texts(rows: Iterable[BatchRow], columns: Callable[[], Columns], form: str) -> Iterator[str]:
-    """Yield the rows as text in `form`, `jsonl` or `csv`, with a heading where it has one."""
+    """Yield the rows as text in `form`, `jsonl` or `csv`, with a header if the format has one."""
     of_table = columns() if form == "csv" else _NONE
     if form == "csv":
         yield csv_heading(of_table)
@@ -33,10 +33,10 @@ def _text(row: BatchRow, columns: Columns, form: str) -> str:
 
 
 class RowStream:
-    """Writes rows to standard output as they end; with `in_order` each waits for those before it."""
+    """Writes rows to standard output as they finish; with `in_order` each waits for those before it."""
 
     def __init__(self, columns: Callable[[], Columns], form: str, *, in_order: bool) -> None:
-        """`columns` is asked for a table's when the first row is there."""
+        """`columns` is called for a table's columns when the first row arrives."""
         self._of_table, self._form, self._in_order = columns, form, in_order
         self._columns = _NONE
         self._kept: dict[int, BatchRow] = {}
@@ -62,5 +62,5 @@ class RowStream:
 
 
 def streams_rows() -> bool:
-    """In a terminal, rows would run through the line of progress; they are shown when asked for."""
+    """True if rows are written as they finish: not to a terminal, where they would mix with the progress line."""
     return not is_terminal(sys.stdout)

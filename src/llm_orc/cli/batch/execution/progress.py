@@ -1,4 +1,4 @@
-"""A batch while it goes: one line that is painted over in a terminal, now and then a line elsewhere."""
+"""A batch's progress: one line that is repainted in a terminal, or a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class BatchView:
         self._is_painted = True
 
     def close(self) -> None:
-        """End the line that was painted, so that the next words begin one of their own."""
+        """End the painted line, so that the next message starts on a new one."""
         if self._is_painted:
             note()
             self._is_painted = False
@@ -60,7 +60,7 @@ class BatchView:
 def progress_words(progress: Progress, width: int | None = None) -> str:
     """`412 of 2,000 rows done, 3 failed, 32 in flight, 12.4 rows/s, 2 min 08 s left, metered $0.42 (12 calls)`.
 
-    What doesn't fit into `width` characters is left out, and who pays last of all.
+    What doesn't fit into `width` characters is left out; who pays is left out last.
     """
     counts = progress.batch.counts
     failed = counts.get("failed", 0) + counts.get("completed_with_errors", 0)

@@ -1,4 +1,4 @@
-"""Go on with a batch that the store has: the rest of it, or the rows that failed."""
+"""Continue a batch that the store has: the rest of it, or the rows that failed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ResumeOptions(TypedDict):
-    """What is asked of a batch that is kept."""
+    """The options for a stored batch."""
 
     batch: str
     max_cost_usd: float | None

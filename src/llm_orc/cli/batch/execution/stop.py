@@ -24,9 +24,9 @@ _THREADS_END_S = 1.0
 
 
 class Stopping:
-    """The first Ctrl-C, SIGTERM or SIGHUP asks for an end in good order, the second one ends at once.
+    """The first Ctrl-C, SIGTERM or SIGHUP requests an orderly end, the second one ends at once.
 
-    Not a second SIGHUP: a terminal that goes away sends it, and its shell too.
+    A second SIGHUP doesn't: a terminal that closes sends one, and its shell another.
     """
 
     def __init__(self, told: str) -> None:
@@ -37,7 +37,7 @@ class Stopping:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen, in the task that is to be ended. On Windows Ctrl-C knows only the second way."""
+        """Listen, in the task that is to be ended. On Windows, Ctrl-C always ends at once."""
         self._task = asyncio.current_task()
         if sys.platform != "win32":
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
@@ -51,21 +51,21 @@ class Stopping:
             note(f"\n{self._told}")
         elif self._task is not None and exit_code != HUNG_UP:
             self._task.cancel()
-            # Programs that we started are ended meanwhile; a store that is away is not waited for.
+            # Child processes are ended meanwhile; an unreachable store is not waited for.
             late = threading.Timer(_AT_ONCE_S, leave, (self.exit_code,))
             late.daemon = True
             late.start()
 
 
 def leave(exit_code: int) -> NoReturn:
-    """End the process now: threads that wait for a server would hold it, and nothing is lost that is not kept."""
+    """End the process now: threads that wait for a server would delay it, and everything to keep is stored."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     os._exit(exit_code)
 
 
 def leave_if_held(exit_code: int) -> None:
-    """Leave where threads of the durable engine don't end by themselves."""
+    """Leave if threads of the durable engine don't end by themselves."""
     deadline = time.monotonic() + _THREADS_END_S
     for thread in threading.enumerate():
         if thread.name.startswith("dbos-"):
@@ -75,7 +75,7 @@ def leave_if_held(exit_code: int) -> None:
 
 
 def run_stoppable(work: Callable[[Stopping], Coroutine[object, object, _T]], told: str) -> tuple[_T | None, int]:
-    """Run `work` to its end; returns what it returned, None where it was ended at once, and 0 or who ended it."""
+    """Run `work`; return its result (None if it was ended at once), and 0 or the exit code of what ended it."""
     asked: Stopping | None = None
 
     async def main() -> _T:

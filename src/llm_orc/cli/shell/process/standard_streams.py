@@ -1,7 +1,7 @@
-"""Make the three standard streams safe to use, whatever the program was started with: closed, full or unread.
+"""Make the three standard streams safe to use, even if they are closed, full or unread.
 
-A file that is opened while a standard descriptor is closed would take its number, and notes for people would then
-be written into it. So `hold_standard_streams` runs before anything else is opened.
+A file that is opened while a standard descriptor is closed would get its number, and messages would then be
+written into it. So `hold_standard_streams` runs before anything else is opened.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 import time
 from typing import cast
 
-READER_GONE = 141  # 128 + SIGPIPE, as shells show a program whose reader has gone
+READER_GONE = 141  # 128 + SIGPIPE, as shells report a program whose reader is gone
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-_PIECE = 512  # bytes; what POSIX lets a pipe take whole, so that a pipe with room never blocks (PIPE_BUF)
-_PATIENCE_S = 2.0  # that a note waits for a reader of standard error who is slow
+_PIECE = 512  # bytes that POSIX writes to a pipe atomically, so that a pipe with room never blocks (PIPE_BUF)
+_PATIENCE_S = 2.0  # how long a message waits for a slow reader of standard error
 
 
 def hold_standard_streams() -> None:
-    """Open the null device on each standard descriptor that is closed, and let standard error never fail.
+    """Open the null device on each closed standard descriptor, and make standard error never fail.
 
-    Data written to a standard output that is not there raises `BrokenPipeError`, as with a reader who has gone.
+    Writing to a closed standard output raises `BrokenPipeError`, as if its reader were gone.
     """
     is_missing = [not _is_open(descriptor) for descriptor in (_STDIN, _STDOUT, _STDERR)]
     for descriptor, missing in enumerate(is_missing):
@@ -40,9 +40,9 @@ def hold_standard_streams() -> None:
 
 
 def deliver(text: str) -> None:
-    """Write all of `text` to standard output, whatever that is, or raise `OSError`.
+    """Write all of `text` to standard output, or raise `OSError`.
 
-    It goes past Python's buffer, whose lock a thread that waits for a reader would keep until the process ends.
+    It bypasses Python's buffer, whose lock a thread that waits for a reader would hold until the process ends.
     """
     stream = sys.stdout
     stream.flush()
@@ -53,7 +53,7 @@ def deliver(text: str) -> None:
     left = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
     while left.nbytes:
         written = raw.write(left)
-        if written is None:  # a pipe that doesn't block, which another program shares with us
+        if written is None:  # a non-blocking pipe that another program shares with us
             _wait_for_room(raw.fileno())
         left = left[written or 0 :]
 
@@ -67,7 +67,7 @@ def _wait_for_room(descriptor: int) -> None:
 def give_up_stdout(failure: OSError) -> int:
     """Return the exit code of a command whose data can't be delivered: 141 without a reader, 1 on a full disk.
 
-    What is left in the buffer goes to the null device: Python's last flush would fail too.
+    The rest of the buffer goes to the null device: Python's last flush would fail too.
     """
     with contextlib.suppress(OSError):
         _open_null_as(_STDOUT)
@@ -83,7 +83,7 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _open_null_as(descriptor: int) -> None:
-    """Put the null device in the place of `descriptor`, whether that is open or not."""
+    """Replace `descriptor` by the null device, whether it is open or not."""
     opened = os.open(os.devnull, os.O_RDONLY if descriptor == _STDIN else os.O_WRONLY)
     if opened != descriptor:
         os.dup2(opened, descriptor)
@@ -96,7 +96,7 @@ def _encoding_of(stream: io.TextIOBase | object | None) -> str:
 
 
 class _NoReader(io.RawIOBase):
-    """A standard output that is not there."""
+    """A closed standard output."""
 
     def writable(self) -> bool:
         return True
@@ -109,9 +109,9 @@ class _NoReader(io.RawIOBase):
 
 
 class _NeverFails(io.RawIOBase):
-    """Standard error: what can't be written is dropped, since notes for people must not decide how a run ends.
+    """Standard error: what can't be written is dropped, because messages must not decide how a run ends.
 
-    A reader who does not read is waited for once, for two seconds; from then on what finds no room is dropped.
+    A stalled reader is waited for once, for two seconds; after that, what finds no room is dropped.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -140,7 +140,7 @@ class _NeverFails(io.RawIOBase):
         return size
 
     def _has_room(self) -> bool:
-        """Wait until a piece can be written without blocking; False where there is no room in time."""
+        """Wait until a piece can be written without blocking; False if there is no room in time."""
         from select import select
 
         began = time.monotonic()

@@ -1,6 +1,6 @@
-"""SIGTERM and SIGHUP end a command in good order: what can't go on is taken down, what is kept stays kept.
+"""SIGTERM and SIGHUP end a command in good order: it cleans up, and what is stored stays stored.
 
-A signal that whoever started the program wants ignored stays ignored, as `nohup` does with SIGHUP.
+A signal that the parent process set to be ignored stays ignored, as `nohup` does with SIGHUP.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
-HUNG_UP = 129  # 128 + SIGHUP, which Windows has not
+HUNG_UP = 129  # 128 + SIGHUP, which Windows doesn't have
 
 _NUMBERS = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
 _WORDS = {INTERRUPTED: "Ctrl-C", TERMINATED: "SIGTERM", HUNG_UP: "SIGHUP"}
 
 
 class Ended(SystemExit):
-    """The process was told to end; its code is that of the process. What is open on the way out is closed."""
+    """A signal asks the process to end; `code` is its exit code. Context managers clean up on the way out."""
 
 
 class _Answer:
-    """What a signal does just now. None: it ends the command where it is."""
+    """What a signal does at the moment. None: it ends the command at once."""
 
     call: Callable[[int], None] | None = None
 
 
 def stopped_by(exit_code: int) -> str:
-    """Return the name of what a person or a program stopped us with."""
+    """Return the name of the signal that stopped the program."""
     return _WORDS.get(exit_code, "a signal")
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Answer the signals from now on, for the whole of a command. Elsewhere than in the main thread none comes."""
+    """Handle the signals for a whole command. Outside the main thread none arrives."""
     ours: list[int] = []
     if threading.current_thread() is threading.main_thread():
         ours = [number for number in _NUMBERS if signal.getsignal(number) is signal.SIG_DFL]

@@ -1,6 +1,6 @@
-"""`claude`, Anthropic's Claude Code, as a plain chat model: no tools, no files, no settings, its user's own login.
+"""`claude`, Anthropic's Claude Code, as a plain chat model: no tools, no files, no settings, the user's own login.
 
-The command line, the variables and the shapes of its output were tried on versions up to 2.1.330.
+The command line, the variables and the output format were tested with versions up to 2.1.330.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PLAIN = {
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",  # `@/etc/passwd` in a prompt stays text, in old versions too
     "CLAUDE_CODE_DISABLE_FILE_MENTIONS": "1",
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
-    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a cut stream ends as success
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # otherwise a cut stream ends as success
     "CLAUDE_CODE_MAX_RETRIES": "2",  # its default is ten, with half a minute of silence
 }
 _FLAGS = (
@@ -50,7 +50,7 @@ class Claude(OfficialCli):
 
     # Before the command, or it is refused. Without it, a key in a settings file would seem to be the login.
     status_arguments: ClassVar[tuple[str, ...]] = ("--setting-sources", "", "auth", "status")
-    oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first that sends a prompt as it is written
+    oldest: ClassVar[tuple[int, int, int]] = (2, 1, 248)  # the first version that sends a prompt unchanged
     keeps_talking: ClassVar[bool] = True
     longest_prompt: ClassVar[int] = 3_000_000
     model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:ClaudeCLIModel"
@@ -60,9 +60,13 @@ class Claude(OfficialCli):
 
     def refusal_of_metered(self, standing: Standing) -> AuthError:
         if standing.login == "unknown":
-            what = f"nobody knows whether a Claude plan pays for `claude`; it says of its login: {standing.said}"
+            what = (
+                f"it is unknown whether a Claude plan pays for `claude`; it reports its login as: {standing.said}"
+            )
         else:
-            what = f"`claude` is logged in to what bills per call ({standing.said}), not to a Claude plan"
+            what = (
+                f"`claude` is logged in to an account that bills per call ({standing.said}), not to a Claude plan"
+            )
         return MeteredNotAllowed(what, hint="claude auth login --claudeai")
 
     def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -97,4 +101,4 @@ class Claude(OfficialCli):
         return ClaudeTurn(target)
 
 
-_NO_ROLE = "You are a helpful assistant."  # without a prompt of ours it would send the one of its coding agent
+_NO_ROLE = "You are a helpful assistant."  # without our prompt it would send that of its coding agent

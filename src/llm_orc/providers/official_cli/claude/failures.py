@@ -1,4 +1,4 @@
-"""What went wrong in a call of `claude`, as a typed error: by its status and own word first, its sentence last."""
+"""Failures of `claude` calls as typed errors: recognized by status and error word first, by text last."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Cause = Literal[
     "refreshing", "on_hold", "refused", "logged_out", "limited", "too_large", "no_model", "rejected", "down", "cut"
 ]
-_ELSEWHERE = "See how it is logged in: claude auth status. An API key of `anthropic-api` is metered."
+_ELSEWHERE = "See how it is logged in with `claude auth status`. An API key of `anthropic-api` is metered."
 _REFRESH_WAIT_S = 60.0
 
 
@@ -48,9 +48,9 @@ _CAUSES: tuple[tuple[_Cause, Callable[[int, str, str], bool]], ...] = (
 
 
 def failure_of(target: Target, status: int, word: str, sentence: str, resets_at: float | None) -> LlmOrcError:
-    """`word` is the program's `error`; `sentence` what it would show a person, on one line.
+    """Return the error. `word` is the program's `error`; `sentence` its message for people, on one line.
 
-    `status` 0: none came. `resets_at`: Unix seconds, where a limit says when it ends.
+    `status` 0: none came. `resets_at`: Unix seconds, if a limit says when it ends.
     """
     cause: _Cause = next((cause for cause, fits in _CAUSES if fits(status, word, sentence.lower())), "cut")
     return _FAILURES[cause](_Said(target, status, word, sentence, resets_at))
@@ -77,7 +77,7 @@ def _on_hold(said: _Said) -> LlmOrcError:
 
 def _refused(said: _Said) -> LlmOrcError:
     return AccessRefused(
-        said.message(f"{said.target} refuses this way in"),
+        said.message(f"{said.target} refuses this auth method"),
         hint=_ELSEWHERE,
         signature=said.word or "forbidden",
         status=said.status,
@@ -95,7 +95,7 @@ def _limited(said: _Said) -> LlmOrcError:
 
 def _too_large(said: _Said) -> LlmOrcError:
     return PromptTooLarge(
-        said.message(f"{said.target} can't take so long a prompt"),
+        said.message(f"{said.target} can't accept such a long prompt"),
         hint="Shorten the input, or use a model with a larger context.",
         status=said.status,
         provider_message=said.sentence,
@@ -105,7 +105,7 @@ def _too_large(said: _Said) -> LlmOrcError:
 def _no_model(said: _Said) -> LlmOrcError:
     return ModelNotFound(
         said.message(f"{said.target} does not know this model"),
-        hint="Check the spelling of `model`, and that your plan has it.",
+        hint="Check the spelling of `model`, and whether your plan includes it.",
         status=said.status,
         provider_message=said.sentence,
     )
@@ -117,12 +117,12 @@ def _rejected(said: _Said) -> LlmOrcError:
 
 
 def _down(said: _Said) -> LlmOrcError:
-    message = said.message(f"{said.target} is overloaded or out of order")
+    message = said.message(f"{said.target} is overloaded or out of service")
     return ProviderOverloaded(message, status=said.status, provider_message=said.sentence)
 
 
 def _cut(said: _Said) -> LlmOrcError:
-    message = said.message(f"{said.target} gave no whole answer")
+    message = said.message(f"{said.target} returned no complete answer")
     return ReplyCut(message, hint="Run it again.", provider_message=said.sentence)
 
 

@@ -1,4 +1,4 @@
-"""Who pays for `claude`: a plan where that is proven by where its login comes from, else nobody knows."""
+"""Who pays for `claude`: a plan if the source of its login proves it, otherwise unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _proven(status: Fields, env: Mapping[str, str], token_variable: str) -> Stan
     method = text_in(status, "authMethod")
     if method == "oauth_token" and env.get(token_variable, "").strip() and managed_token() is None:
         return Standing("token", said=token_variable)
-    # A profile may have been taken for it, by a version that knows no other sign of a stored plan login.
+    # A profile may have been used instead, by a version without another sign of a stored plan login.
     if method == "claude.ai" and (is_true(status, "storedClaudeAiLogin") or active_profile(env) is None):
         return Standing("plan", plan=one_line(text_in(status, "subscriptionType"), 40) or None, said=method)
     return None

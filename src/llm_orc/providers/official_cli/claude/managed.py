@@ -1,6 +1,6 @@
-"""What administrators lay down for every `claude` of a machine: a token there outranks that of its environment.
+"""Managed settings, which administrators set for a whole machine: a token there outranks the environment's.
 
-Its status tells the two not apart.
+Its status doesn't distinguish the two.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MOST_BYTES = 1_000_000
 
 
 def managed_token(folder: Path = _FOLDER) -> Path | None:
-    """Return the file of managed settings that sets a token, or that nobody can read; None where there is none."""
+    """Return the file of managed settings that sets a token, or that can't be read; None: there is none."""
     for file in (folder / "managed-settings.json", *sorted(folder.glob("managed-settings.d/*.json"))):
         try:
             with file.open("rb") as opened:

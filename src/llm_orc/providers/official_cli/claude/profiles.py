@@ -1,7 +1,7 @@
-"""Whether a profile of Anthropic's other programs is active: `claude` takes it for a login, and an account pays.
+"""Detect an active profile of Anthropic's other programs: `claude` uses it as its login, and an account pays.
 
 Such a profile signs in to the Console (`user_oauth`) or as a workload (`oidc_federation`). The child is shown an
-empty folder in the place of theirs; that one is there at all means that only a login seen for itself is a plan.
+empty folder instead; if a profile exists, only a stored login proves a plan.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _MOST_BYTES = 1_000_000
 
 
 def active_profile(environ: Mapping[str, str]) -> tuple[Path, str] | None:
-    """Return the file of the active profile and its kind, None where there is none.
+    """Return the file of the active profile and its kind, None if there is none.
 
-    A file that can't be read or understood is of the kind "unreadable": nobody knows what it does.
+    A file that can't be read or parsed is of the kind "unreadable".
     """
     folder = _folder(environ)
     if folder is None:
@@ -52,6 +52,6 @@ def _folder(environ: Mapping[str, str]) -> Path | None:
 
 def _text(file: Path) -> str:
     if file.exists() and not file.is_file():
-        raise OSError(errno.EINVAL, "no regular file", str(file))  # a pipe would hold us
+        raise OSError(errno.EINVAL, "no regular file", str(file))  # a pipe would block us
     with file.open("rb") as opened:
         return opened.read(_MOST_BYTES).decode("utf-8")

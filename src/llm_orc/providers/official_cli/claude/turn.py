@@ -50,11 +50,11 @@ class ClaudeTurn(TurnReader):
         self._has_spoken = False
         self._model = ""
         self._whole: list[str] = []  # of finished messages
-        self._pieces: list[str] = []  # of the message that is coming
-        self._error = ""  # Claude Code's word for what failed
+        self._pieces: list[str] = []  # of the message in progress
+        self._error = ""  # Claude Code's word for the failure
         self._resets_at: float | None = None
         self._usage = Usage()
-        self._stop = ""  # why the message ended, in the API's word
+        self._stop = ""  # why the message ended, the API's word
 
     def read(self, said: Fields) -> Meaning:
         self._has_spoken = True
@@ -72,7 +72,7 @@ class ClaudeTurn(TurnReader):
             case "result":
                 return self._result(said)
             case "control_request":
-                raise tool_used(self._target, text_in(said, "request", "tool_name") or "it asks to be allowed one")
+                raise tool_used(self._target, text_in(said, "request", "tool_name") or "it asks for permission")
             case kind if "tool" in kind:
                 raise tool_used(self._target, text_in(said, "tool_name") or kind)
             case _:
@@ -81,14 +81,14 @@ class ClaudeTurn(TurnReader):
 
     def ended(self, exit_code: int, complaint: str) -> LlmOrcError:
         words = f": {complaint}" if complaint else ""
-        if not self._has_spoken and exit_code > 0 and complaint:  # it says why it did not even start
+        if not self._has_spoken and exit_code > 0 and complaint:  # it says why it did not start
             return AccessNotSupported(
-                f"`claude` can't be used as it is (exit code {exit_code}){words}",
+                f"`claude` can't be used (exit code {exit_code}){words}",
                 hint="Try it by hand with `claude -p hello`, or update it with `claude update`.",
             )
         return ReplyCut(
             f"`claude` ended (exit code {exit_code}) before the answer did{words}",
-            hint="Run it again. If it happens each time, try: claude -p hello",
+            hint="Run it again. If it happens every time, try `claude -p hello`.",
         )
 
     def _system(self, said: Fields) -> Meaning:
@@ -105,8 +105,8 @@ class ClaudeTurn(TurnReader):
         self._resets_at = number_in(info, "resetsAt")
         if is_true(info, "isUsingOverage"):
             raise MeteredNotAllowed(
-                f"{self._target}: the plan is used up and your account's extra usage would pay; it was stopped",
-                hint="Wait until the plan resets, or turn extra usage off: claude.ai, Settings, Usage.",
+                f"{self._target}: the plan is used up and your account's extra usage would pay, so it was stopped",
+                hint="Wait until the plan resets, or turn extra usage off at claude.ai under Settings, Usage.",
             )
 
     def _begun(self, said: Fields) -> Started:
@@ -114,14 +114,14 @@ class ClaudeTurn(TurnReader):
         if key_source is not None and key_source != "none":
             raise MeteredNotAllowed(
                 f"`claude` would use the API key of {one_line(str(key_source))} and bill per token,"
-                " not your plan; it was stopped",
-                hint="Remove the key from the settings of Claude Code, or look with: claude auth status",
+                " not your plan, so it was stopped",
+                hint="Remove the key from the settings of Claude Code, or check with `claude auth status`.",
             )
         given = [str(name) for name in (*list_in(said, "tools"), *list_in(said, "mcp_servers"))]
         if given:
             raise AccessNotSupported(
-                f"this `claude` gives the model tools ({one_line(', '.join(given))}), though told not to",
-                hint="Update it with: claude update",
+                f"this `claude` offers the model tools ({one_line(', '.join(given))}) although it was told not to",
+                hint="Update it with `claude update`.",
             )
         return Started()
 
@@ -141,7 +141,7 @@ class ClaudeTurn(TurnReader):
                 self._count(object_in(event, "usage"))
                 self._stop = text_in(event, "delta", "stop_reason") or self._stop
                 if meaning_of(self._stop, ANTHROPIC) == "max_tokens":
-                    # It would now ask for the rest by itself, and give that alone as its result.
+                    # It would now request the rest by itself, and return only that as its result.
                     text = "".join([*self._whole, *self._pieces])
                     return Answered(text, self._model, believed(self._usage), "max_tokens", may_go_on=False)
             case _:
@@ -157,7 +157,7 @@ class ClaudeTurn(TurnReader):
         texts = [text_in(block, "text") for block in _blocks(message) if text_in(block, "type") == "text"]
         if texts:
             self._whole.extend(texts)
-            self._pieces.clear()  # they were this very text
+            self._pieces.clear()  # they were this text
         return Working()
 
     def _result(self, said: Fields) -> Meaning:
@@ -169,19 +169,19 @@ class ClaudeTurn(TurnReader):
                 f"{self._target} declined to answer: {words}", hint="Change the task or the role.", status=200
             )
         if subtype == "error_max_turns" or list_in(said, "permission_denials"):
-            raise tool_used(self._target, "it wanted one more turn for it")
+            raise tool_used(self._target, "it needed another turn for it")
         if is_true(said, "is_error") or subtype != "success":
             raise self._failure(_status(said, "api_error_status"), self._error, words)
         if turns == 0:
-            raise self._unreadable(f"an answer of its own, without asking the model: {words}")
+            raise self._unreadable(f"an answer of its own, without calling the model: {words}")
         if not self._whole:
-            raise self._unreadable("a result without an answer of the model")
+            raise self._unreadable("a result without an answer from the model")
         if turns is not None and turns > 1:
-            raise self._unreadable(f"{turns:g} turns where one was asked for")
+            raise self._unreadable(f"{turns:g} turns although one was requested")
         return self._answered(text_in(said, "stop_reason") or self._stop)
 
     def _answered(self, word: str) -> Answered:
-        """`word` is the API's own for why the answer ended."""
+        """Return the answer. `word` is the API's stop reason."""
         meaning = meaning_of(word, ANTHROPIC)
         text, usage = "".join(self._whole), believed(self._usage)
         if meaning == "tool":
@@ -194,7 +194,7 @@ class ClaudeTurn(TurnReader):
             self._refuse_tool(block)
 
     def _refuse_tool(self, block: Fields) -> None:
-        """A block of a kind that we don't know may be a tool as well."""
+        """Refuse tool use; an unknown kind of block may be a tool too."""
         kind = text_in(block, "type")
         if kind not in _PLAIN_BLOCKS:
             raise tool_used(self._target, text_in(block, "name") or kind)
@@ -214,14 +214,14 @@ class ClaudeTurn(TurnReader):
         self._pieces.clear()
 
     def _unreadable(self, what: str) -> ReplyUnreadable:
-        return ReplyUnreadable(f"{self._target} gave {what}", hint="Update the program with: claude update")
+        return ReplyUnreadable(f"{self._target} returned {what}", hint="Update the program with `claude update`.")
 
     def _failure(self, status: int, word: str, sentence: str) -> LlmOrcError:
         return failure_of(self._target, status, word, sentence, self._resets_at)
 
 
 def _blocks(message: Fields) -> list[Fields]:
-    """What a message is made of; one that is plain text is one block of it."""
+    """Return the blocks of a message; plain text is one block."""
     content = message.get("content")
     if isinstance(content, str):
         return [{"type": "text", "text": content}]

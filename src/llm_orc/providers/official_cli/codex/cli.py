@@ -1,6 +1,6 @@
-"""`codex`, OpenAI's command, as a model: one process for each call, without tools, files and settings of its user.
+"""`codex`, OpenAI's command, as a model: one process for each call, without the user's tools, files and settings.
 
-Tried on 0.160.0 and 0.171.0 with every model of their catalogs: the request that leaves them shows no tool.
+Tested with 0.160.0 and 0.171.0 and every model of their catalogs: no request offers a tool.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 _ROLE_FILE = "instructions.md"
 _MODELS_FILE = "models.json"
-_BY_PLAN = "Logged in using ChatGPT"  # the whole line; it says so of nothing else
-# The login that `exec` takes without its user's settings, so that the status is of the same.
+_BY_PLAN = "Logged in using ChatGPT"  # the whole line; it is printed in no other case
+# The login that `exec` uses without the user's settings, so that the status is for the same one.
 _STORE = ("-c", "cli_auth_credentials_store=file")
 _NO_TOOLS = (
     *("shell_tool", "apps", "plugins", "view_image", "image_generation", "goals", "tool_suggest", "multi_agent"),
 )
-# By `-c`, which a version that does not know one only notes; by `--disable` it would not start.
+# With `-c`, whose unknown keys only cause a notice; with `--disable` it would not start.
 _OFF = (
     *("tools.experimental_request_user_input.enabled=false", "web_search=disabled", "features.hooks=false"),
     *("features.unbounded_connection_retries=false", "features.memories=false", "mcp_servers={}"),
@@ -67,10 +67,12 @@ class Codex(OfficialCli):
 
     def refusal_of_metered(self, standing: Standing) -> AuthError:
         if standing.login == "unknown":
-            what = f"nobody knows whether a ChatGPT plan pays for `codex`; it says of its login: {standing.said}"
+            what = (
+                f"it is unknown whether a ChatGPT plan pays for `codex`; it reports its login as: {standing.said}"
+            )
         else:
             what = f"`codex` is logged in with {standing.said}, which bills per token, not with a ChatGPT plan"
-        return MeteredNotAllowed(what, hint="codex logout, then: codex login")
+        return MeteredNotAllowed(what, hint="Log in again: `codex logout`, then `codex login`.")
 
     def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
         model = () if call.model is None else ("-m", call.model)
@@ -92,8 +94,8 @@ class Codex(OfficialCli):
         models = without_tools(call.models)
         if models is None:
             raise AccessNotSupported(
-                "this `codex` does not list its models, so its tools can't be taken from them",
-                hint="npm install -g @openai/codex; try it by hand: codex debug models --bundled",
+                "this `codex` does not list its models, so their tools can't be removed",
+                hint="Update it: `npm install -g @openai/codex`; or try `codex debug models --bundled` by hand.",
             )
         return {_ROLE_FILE: call.system_prompt or "You are a helpful assistant.", _MODELS_FILE: models}
 
@@ -105,7 +107,7 @@ class Codex(OfficialCli):
 
 
 def _quoted(text: str | Path) -> str:
-    """As a string of TOML."""
+    """Return it as a TOML string."""
     return json.dumps(str(text), ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""What went wrong in a call of `codex`, as a typed error: all that it gives is a sentence."""
+"""Failures of `codex` calls as typed errors: it only reports a sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STATUS = re.compile(r"\bstatus:? (\d{3})\b")
 
 
 def failure_of(target: Target, sentence: str) -> LlmOrcError:
-    """`sentence` is what it would show a person."""
+    """Return the error for the `sentence` that it would show a person."""
     said, lower = one_line(sentence), sentence.lower()
     found = _STATUS.search(lower)
     status = int(found[1]) if found else 0
@@ -49,7 +49,7 @@ def _limited(target: Target, said: str, _status: int) -> LlmOrcError:
 def _no_model(target: Target, said: str, status: int) -> LlmOrcError:
     return ModelNotFound(
         f"{target} does not know this model: {said}",
-        hint="Check the spelling of `model`, and that your plan has it.",
+        hint="Check the spelling of `model`, and whether your plan includes it.",
         status=status,
         provider_message=said,
     )
@@ -60,7 +60,7 @@ def _rejected(target: Target, said: str, status: int) -> LlmOrcError:
 
 
 def _broke_off(target: Target, said: str, _status: int) -> LlmOrcError:
-    error = ReplyCut(f"The answer of {target} broke off: {said}", hint="Ask for less at once.")
+    error = ReplyCut(f"the answer of {target} broke off: {said}", hint="Request less at once.")
     error.would_again = True
     return error
 

@@ -1,7 +1,7 @@
 """The models of `codex` without their tools.
 
-Which tools a model is offered stands in the catalog of models, not in a flag: a shell, patches, a JavaScript
-runtime, other agents. So its own catalog is given back to it with these taken out. It holds no secret.
+The model catalog, not a flag, says which tools a model is offered: a shell, patches, a JavaScript runtime, other
+agents. So `codex` is given its own catalog with these removed. It contains no secret.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_WORDS: Mapping[str, object] = {
 
 @lru_cache(maxsize=2)
 def without_tools(catalog: str) -> str | None:
-    """Return the catalog that `codex debug models --bundled` printed, its models plain; None where it is none."""
+    """Return the catalog printed by `codex debug models --bundled`, without tools; None if it is none."""
     try:
         found = json.loads(catalog)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""The skills that `codex` would read for a `$name` in a prompt: found, so that each can be switched off.
+"""Find the skills that `codex` would read for a `$name` in a prompt, so that each can be switched off.
 
-A prompt may be another agent's answer, and no word in it may bring a file into the request.
+A prompt may be another agent's answer, and no word in it may add a file to the request.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _LONGEST_ARGUMENT = 120_000  # bytes; Linux takes 128 KiB
 
 
 def without_skills(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the arguments that switch off every skill that is installed for the user of `env`.
+    """Return the arguments that switch off every installed skill of the user of `env`.
 
-    Raises `AccessNotSupported` where there are more than a command line can name.
+    Raises `AccessNotSupported` if there are more than a command line can name.
     """
     found = list(_skills(_folders(env)))
     setting = ",".join(f"{{path={json.dumps(path, ensure_ascii=False)},enabled=false}}" for path in found)
     if len(os.fsencode(setting)) > _LONGEST_ARGUMENT:
         raise AccessNotSupported(
             f"`codex` has {len(found):,} skills, more than can be switched off for a call",
-            hint="Move those that you don't need out of its `skills` folder.",
+            hint="Move the ones that you don't need out of its `skills` folder.",
         )
     return ("-c", f"skills.config=[{setting}]") if found else ()
 

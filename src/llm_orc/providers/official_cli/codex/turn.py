@@ -31,7 +31,7 @@ class CodexTurn(TurnReader):
         self._target, self._model = target, model
         self._has_spoken = False
         self._texts: list[str] = []
-        self._trouble = ""  # what it last complained of
+        self._trouble = ""  # its last complaint
 
     def read(self, said: Fields) -> Meaning:
         self._has_spoken = True
@@ -54,12 +54,12 @@ class CodexTurn(TurnReader):
         words = complaint or one_line(self._trouble)
         if not self._has_spoken and exit_code > 0 and words:
             return AccessNotSupported(
-                f"`codex` can't be used as it is (exit code {exit_code}): {words}",
-                hint="Try it by hand with `codex exec hello`, or update it: npm install -g @openai/codex",
+                f"`codex` can't be used (exit code {exit_code}): {words}",
+                hint="Try it by hand with `codex exec hello`, or update it: `npm install -g @openai/codex`.",
             )
         return ReplyCut(
             f"`codex` ended (exit code {exit_code}) before the answer did" + (f": {words}" if words else ""),
-            hint="Run it again. If it happens each time, try: codex exec hello",
+            hint="Run it again. If it happens every time, try `codex exec hello`.",
         )
 
     def _item(self, item: Fields, *, is_whole: bool) -> Meaning:
@@ -73,7 +73,7 @@ class CodexTurn(TurnReader):
             case "error":  # a notice, such as of a setting that it does not know
                 self._trouble = text_in(item, "message")
                 return None
-            case kind:  # a command, a file, a search, a tool of a server, or what a later version can do
+            case kind:  # a command, a file, a search, a server's tool, or a feature of a later version
                 raise tool_used(self._target, text_in(item, "tool") or kind)
 
     def _complained(self, words: str) -> Meaning:
@@ -82,7 +82,7 @@ class CodexTurn(TurnReader):
             return None  # `turn.failed` follows
         error = failure_of(self._target, words)
         if isinstance(error, NotLoggedIn | RateLimited):
-            raise error  # it would go on trying
+            raise error  # it would keep trying
         return TriesAgain(error, 0.0)
 
     def _completed(self, counts: Fields) -> Answered:
