@@ -14,7 +14,7 @@ import types
 from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import llm_orc
-from llm_orc.agents.model_fields import MODEL_FIELDS
+from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line

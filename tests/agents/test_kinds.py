@@ -13,7 +13,7 @@ from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.kinds import KINDS, added, all_agents, needs_of
-from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, item_of, model_key
 from llm_orc.agents.spec import AgentGroup, AgentSpec

@@ -8,7 +8,7 @@ import pytest
 
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec

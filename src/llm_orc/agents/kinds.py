@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.model import MODEL
+from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.path import child_of, path_of
 from llm_orc.errors import InternalError
 

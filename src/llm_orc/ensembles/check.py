@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
-from llm_orc.agents.model import names_a_provider
+from llm_orc.agents.model.kind import names_a_provider
 from llm_orc.catalog.table import PROVIDERS, row_of
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.errors import Problem

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import Untrusted, choose_models
 from llm_orc.agents.kinds import needs_of
-from llm_orc.agents.options import option_hint, refused_options
+from llm_orc.agents.model.options import option_hint, refused_options
 from llm_orc.errors import LlmOrcError, Problem
 from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.options.request import ALL_DIALECTS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.agents.kind import AgentKeys
 from llm_orc.agents.kinds import KINDS
-from llm_orc.agents.model import MODEL
+from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source

@@ -9,7 +9,7 @@ import msgspec
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.kinds import KINDS
-from llm_orc.agents.model import MODEL
+from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import WhenFull
 from llm_orc.agents.work import Work
 from llm_orc.engine.events import RecordedEvent

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.runs.budget import budget_of, limits_of
 from llm_orc.auth.access import Access, Billing

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.agents.options import extras_notice, options_error, refused_options
+from llm_orc.agents.model.options import extras_notice, options_error, refused_options
 from llm_orc.app.access.best import BestAccess
 from llm_orc.app.access.consent import refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.caller import AgentCaller
-from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import is_own_store

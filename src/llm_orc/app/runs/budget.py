@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
-from llm_orc.agents.counted_tries import most_cost_usd
+from llm_orc.agents.model.counted_tries import most_cost_usd
 from llm_orc.app.access.costs import cost_of
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.caller import AgentCaller
-from llm_orc.agents.llm import LlmCaller
+from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import plan_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kind import Kind
-from llm_orc.agents.model_fields import MODEL_FIELDS
+from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.agents.work import ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
 
