@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.formats.format import EventFormat
 from llm_orc.formats.table import load_format
 
 if TYPE_CHECKING:
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
 
 
 def record_text(record: RunRecord, format_name: str) -> str:
-    from llm_orc.formats.format import EventFormat
-
     form = load_format(format_name)
     if isinstance(form, EventFormat):
         return "".join(form.event(event) + "\n" for event in record.events)

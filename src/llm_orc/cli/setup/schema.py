@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.projects.json_schemas import schema_text
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import output_option
 from llm_orc.cli.shell.streams import note, write_data
@@ -28,8 +29,6 @@ def command(*, name: SchemaName, output_file: str | None) -> None:
     \b
     llm-orc schema ensemble --output .llm-orc/ensemble.schema.json
     """
-    from llm_orc.app.projects.json_schemas import schema_text
-
     text = schema_text(name)
     if output_file is None:
         write_data(text)

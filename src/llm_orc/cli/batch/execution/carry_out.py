@@ -6,6 +6,7 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.cli.batch.execution.progress import BatchView
 from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
 from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 from llm_orc.cli.batch.options import (
@@ -45,7 +46,6 @@ def carry_out(
     """Plan the batch, show who pays, ask for consent if needed, run it and say how it ended."""
     from llm_orc.app.batches.carry_out import BatchListener
     from llm_orc.cli.batch.execution.output import RowStream, streams_rows
-    from llm_orc.cli.batch.execution.progress import BatchView
 
     ready = planned_with_consent(app, plan, allow_metered=allow_metered, quiet=showing.quiet)
     view = BatchView(quiet=showing.quiet)
