@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.claude_stand_in import install
+from tests.fakes.claude import install
 
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply

@@ -26,7 +26,7 @@ from llm_orc.sandbox.server import Sandbox
 from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
-    from tests.app.access_place import Place
+    from tests.fakes.access_place import Place
 
 KEY = "sk-canary-5512"
 
@@ -94,7 +94,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 @pytest.fixture
 async def place(workspace: Workspace) -> AsyncIterator[Place]:
     """A workspace without any official CLI, whose providers and sign-in server are the sandbox."""
-    from tests.app.access_place import Place
+    from tests.fakes.access_place import Place
 
     server = OAuthServer()
     async with Sandbox(oauth=server) as sandbox:

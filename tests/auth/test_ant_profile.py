@@ -22,8 +22,8 @@ from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
+from tests.fakes.loopback import Loopback, answer
 from tests.net.conftest import clean_environment, http, server
-from tests.net.loopback import Loopback, answer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what the SDK's own imports warn of is not ours to mend

@@ -24,8 +24,8 @@ from llm_orc.sandbox.oauth.faults import Dropped, OAuthEffect, OAuthFault
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from tests.auth.conftest import PROVIDER, open_storage
-from tests.auth.oauth.people import Clock
-from tests.net.loopback import Loopback, Script, answer
+from tests.fakes.clocks import SetTime
+from tests.fakes.loopback import Loopback, Script, answer
 
 QUESTION = ModelRequest((Message("user", "hello"),))
 YES = answer({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]})
@@ -40,7 +40,7 @@ BLIPS: dict[str, OAuthEffect] = {
 
 
 async def ask(
-    folder: Path, server: OAuthServer, clock: Clock, *scripts: Script, lives_s: float, max_retries: int = 4
+    folder: Path, server: OAuthServer, clock: SetTime, *scripts: Script, lives_s: float, max_retries: int = 4
 ) -> str:
     """Ask a model with a token that lives so long; the provider's answers are `scripts`."""
     storage, provider = open_storage(folder / "store", clock), Loopback()
@@ -76,7 +76,7 @@ async def ask(
 async def test_a_blip_of_the_sign_in_server_ends_no_call(
     tmp_path: Path, blip: str, times: int, *, is_refused: bool
 ) -> None:
-    server, clock = OAuthServer(), Clock()
+    server, clock = OAuthServer(), SetTime()
     server.add_fault(OAuthFault(BLIPS[blip], grant_type="refresh_token", times=times))
     scripts = [REFUSED, YES] if is_refused else [YES]
 
@@ -90,7 +90,7 @@ async def test_a_blip_of_the_sign_in_server_ends_no_call(
 async def test_a_sign_in_server_that_stays_busy_ends_the_call_after_its_tries(
     tmp_path: Path, *, is_refused: bool
 ) -> None:
-    server, clock = OAuthServer(), Clock()
+    server, clock = OAuthServer(), SetTime()
     server.add_fault(OAuthFault(BLIPS["502"], grant_type="refresh_token", times=None))
 
     with pytest.raises(ProviderOverloaded, match="sign-in server"):
@@ -100,7 +100,7 @@ async def test_a_sign_in_server_that_stays_busy_ends_the_call_after_its_tries(
 
 
 async def test_a_sign_in_server_that_asks_for_an_hour_is_not_waited_for(tmp_path: Path) -> None:
-    server, clock = OAuthServer(), Clock()
+    server, clock = OAuthServer(), SetTime()
     server.add_fault(OAuthFault(Status(429, retry_after_s=3600), grant_type="refresh_token", times=None))
 
     with pytest.raises(ProviderOverloaded, match=r"3600 s \(until 20.* UTC\)"):

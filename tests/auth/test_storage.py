@@ -21,37 +21,28 @@ from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.entry_fields import from_fields, to_fields
 from llm_orc.auth.stores.key_file import KeyFile
 from llm_orc.errors import CredentialStoreError, NotLoggedIn
+from tests.fakes.clocks import SetTime
 
 CANARY = "sk-canary-55931"
 
 
-class Clock:
-    """Time that stands still until told."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SetTime:
+    return SetTime(1_000_000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def storage(tmp_path: Path, clock: Clock) -> CredentialStorage:
+def storage(tmp_path: Path, clock: SetTime) -> CredentialStorage:
     return opened(tmp_path, clock)
 
 
-def opened(folder: Path, clock: Clock | None = None) -> CredentialStorage:
+def opened(folder: Path, clock: SetTime | None = None) -> CredentialStorage:
     return CredentialStorage(
-        folder / "credentials.json", KeyFile(folder / "credentials.key"), clock=clock or Clock()
+        folder / "credentials.json", KeyFile(folder / "credentials.key"), clock=clock or SetTime()
     )
 
 
-def test_a_key_is_there_for_the_next_process(storage: CredentialStorage, tmp_path: Path, clock: Clock) -> None:
+def test_a_key_is_there_for_the_next_process(storage: CredentialStorage, tmp_path: Path, clock: SetTime) -> None:
     stored = storage.store_api_key("openrouter", CANARY, origin="https://openrouter.ai", label="me")
 
     found = opened(tmp_path).get("openrouter")
@@ -68,7 +59,7 @@ def test_a_key_is_there_for_the_next_process(storage: CredentialStorage, tmp_pat
     )
 
 
-def test_an_oauth_token_needs_nothing_but_an_access_token(storage: CredentialStorage, clock: Clock) -> None:
+def test_an_oauth_token_needs_nothing_but_an_access_token(storage: CredentialStorage, clock: SetTime) -> None:
     storage.store_oauth_token("p", "access", None, None, None)
 
     found = storage.get("p")
@@ -307,7 +298,7 @@ def test_fields_of_a_newer_release_survive_a_change_by_this_one(newer: dict[str,
 
 
 def test_a_cool_down_is_seen_by_other_processes_until_it_ends(
-    storage: CredentialStorage, tmp_path: Path, clock: Clock
+    storage: CredentialStorage, tmp_path: Path, clock: SetTime
 ) -> None:
     other = opened(tmp_path, clock)
     storage.set_cooldown("p", "x", clock.now + 60)
@@ -320,7 +311,7 @@ def test_a_cool_down_is_seen_by_other_processes_until_it_ends(
 
 
 def test_a_cool_down_can_be_ended_and_one_of_a_wrong_clock_is_not_kept_to(
-    storage: CredentialStorage, clock: Clock
+    storage: CredentialStorage, clock: SetTime
 ) -> None:
     storage.set_cooldown("p", "x", clock.now + 60)
     storage.set_cooldown("p", "x", None)

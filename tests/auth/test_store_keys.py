@@ -42,7 +42,7 @@ class Desk:
         return {
             **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "PYTHON_KEYRING_BACKEND": f"tests.auth.fake_keyrings.{self.temper}",
+            "PYTHON_KEYRING_BACKEND": f"tests.fakes.keyrings.{self.temper}",
             "FAKE_KEYRING_FILE": str(self.items),
         }
 

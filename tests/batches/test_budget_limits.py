@@ -41,21 +41,14 @@ from llm_orc.providers.retries import Retries
 from llm_orc.runs.recipe import Recipe
 from tests.batches.test_budget import at_once as not_held_back
 from tests.batches.test_budget import joined
-from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
+from tests.fakes.clocks import SetClock
+from tests.fakes.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
 PROVIDER, MODEL, _ = PROVIDERS["anthropic"]
 CHOICE = ModelChoice(PROVIDER, MODEL, "user", max_tokens=2000, timeout_s=2.0)
 RECIPE = Recipe(Ensemble("e", (AgentSpec("a"),)), "", {"a": (CHOICE,)})
 ROWS = [NewRow(number, number, f"row {number}") for number in range(1, 7)]
 ACCESS = Access(PROVIDER, "api-key", Billing.METERED, "a key", "http://127.0.0.1")
-
-
-class Clock:
-    def now(self) -> float:
-        return 0.0
-
-    def monotonic(self) -> float:
-        return 0.0
 
 
 async def at_once(_seconds: float) -> None:
@@ -97,7 +90,7 @@ async def work(server: PaidServer, account: BatchAccount, http: Http, kill_at: i
     async def one(number: int) -> None:
         with suppress(LlmOrcError):
             turn = AgentTurn(
-                AgentPath("a"), AgentSpec("a"), f"row {number}", StepObserver(AgentPath("a"), "model", Clock())
+                AgentPath("a"), AgentSpec("a"), f"row {number}", StepObserver(AgentPath("a"), "model", SetClock())
             )
             await calls.with_budget(account.of_row(number, not_held_back))(turn)
 

@@ -26,6 +26,7 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RateLimited
 from tests.engine.conftest import ACCESS, KeptEvents, RealClock, ScriptedAgents
 from tests.engine.test_plan import acyclic_ensembles
+from tests.fakes.clocks import SetClock
 
 
 async def run(
@@ -251,19 +252,6 @@ async def test_who_is_given_an_answer_is_told_that_it_is_cut_also_after_a_resume
     for done in ({}, {"a": kept}):
         await execute(plan, "t", call, KeptEvents(), run_id="r", clock=RealClock(), max_concurrent=9, done=done)
         assert said in prompts.pop("b")
-
-
-class SetClock:
-    """Stands still but for what is added; its two readings are told apart by their size."""
-
-    def __init__(self) -> None:
-        self.passed_s = 0.0
-
-    def now(self) -> float:
-        return 1_800_000_000 + self.passed_s
-
-    def monotonic(self) -> float:
-        return 50 + self.passed_s
 
 
 async def test_durations_are_those_of_the_agent_and_of_the_run_however_they_end() -> None:

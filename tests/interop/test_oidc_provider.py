@@ -29,7 +29,7 @@ from llm_orc.auth.stores.key_file import KeyFile
 from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.errors import CredentialExpired, LoginFailed
 from llm_orc.net.http import Http
-from tests.auth.oauth.people import Person
+from tests.fakes.people import Person
 from tests.interop.visitor import Page, visit
 
 pytestmark = pytest.mark.interop

@@ -8,7 +8,7 @@ import pytest
 
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-from tests.net.loopback import Loopback
+from tests.fakes.loopback import Loopback
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from llm_orc.net.bodies import ERROR_PAGE_BYTES, in_words
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import Answer, TransportError, Trouble
-from tests.net.loopback import Cut, Loopback, Silence, answer, stream
+from tests.fakes.loopback import Cut, Loopback, Silence, answer, stream
 
 MB = 10**6
 JSON = {"content-type": "application/json"}

@@ -8,7 +8,7 @@ import pytest
 
 from llm_orc.net.closed_ports import refuse_closed_port
 from llm_orc.net.transport import TransportError, Trouble
-from tests.net.loopback import Loopback
+from tests.fakes.loopback import Loopback
 
 
 async def test_a_closed_port_is_refused() -> None:

@@ -15,8 +15,8 @@ from llm_orc.errors import SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import TransportError, Trouble
+from tests.fakes.loopback import Cut, Loopback, Silence, answer, stream
 from tests.net.certificates import self_signed
-from tests.net.loopback import Cut, Loopback, Silence, answer, stream
 
 JSON = {"content-type": "application/json"}
 

@@ -16,7 +16,7 @@ from llm_orc.net.no_proxy import NoProxy
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.proxies import Proxies
 from llm_orc.net.transport import TransportError, Trouble
-from tests.net.loopback import Cut, Loopback, Script, Silence, answer
+from tests.fakes.loopback import Cut, Loopback, Script, Silence, answer
 
 JSON = {"content-type": "application/json"}
 

@@ -12,7 +12,7 @@ import pytest
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import TransportError, Trouble
-from tests.net.loopback import Cut, Loopback, Silence, answer, stream
+from tests.fakes.loopback import Cut, Loopback, Silence, answer, stream
 
 JSON = {"content-type": "application/json"}
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

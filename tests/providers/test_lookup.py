@@ -20,7 +20,7 @@ from llm_orc.providers.endpoint import billing_of, endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.model_list import list_models
 from llm_orc.settings.model import ProviderSettings
-from tests.net.loopback import Loopback, answer
+from tests.fakes.loopback import Loopback, answer
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import HELLO, DialectSuite
 

@@ -19,7 +19,7 @@ from llm_orc.providers.dialects.openai_chat import OpenAIChat
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.retries import Retries
-from tests.net.loopback import Cut, Loopback, Script, Silence, answer, stream
+from tests.fakes.loopback import Cut, Loopback, Script, Silence, answer, stream
 from tests.providers.conftest import Naps, Watcher
 from tests.providers.dialects.suite import event
 

@@ -26,8 +26,8 @@ from llm_orc.providers.dialects.anthropic import Anthropic
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.retries import Retries
+from tests.fakes.loopback import Cut, Loopback, Silence, answer
 from tests.net.certificates import self_signed
-from tests.net.loopback import Cut, Loopback, Silence, answer
 from tests.providers.dialects import test_anthropic
 from tests.providers.dialects.suite import HELLO
 

@@ -18,7 +18,7 @@ from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
-from tests.net.loopback import Heard, Loopback, answer, stream
+from tests.fakes.loopback import Heard, Loopback, answer, stream
 from tests.providers.conftest import Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import TEXTS, DialectSuite

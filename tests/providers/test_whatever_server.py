@@ -31,7 +31,7 @@ from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.model_list import list_models
 from llm_orc.providers.retries import Retries
-from tests.net.loopback import Cut, Loopback, Silence
+from tests.fakes.loopback import Cut, Loopback, Silence
 from tests.providers.conftest import Naps, Watcher
 
 QUESTION = ModelRequest((Message("user", "hello"),))

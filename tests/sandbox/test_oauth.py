@@ -15,6 +15,7 @@ from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE, CLIENT_ID, Client
 from llm_orc.sandbox.oauth.grants import token_hash
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
+from tests.fakes.clocks import SetTime
 from tests.sandbox.oauth_calls import (
     CHALLENGE,
     REDIRECT_URI,
@@ -35,16 +36,6 @@ async def serving(**options: Any) -> AsyncIterator[OAuthServer]:
     oauth = OAuthServer(**{"auto_approve": True} | options)
     async with Sandbox(oauth=oauth):
         yield oauth
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_a_browser_comes_back_with_a_code_that_gets_tokens() -> None:
@@ -195,7 +186,7 @@ async def test_a_code_works_once_and_its_reuse_ends_what_it_got() -> None:
 
 
 async def test_a_code_expires() -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(clock=clock, code_lifetime_s=60) as oauth:
         code = came_back_with(await authorize(oauth))["code"]
         clock.now += 60
@@ -304,7 +295,7 @@ async def test_without_reuse_detection_a_spent_token_is_only_refused() -> None:
 
 
 async def test_within_its_grace_a_spent_token_gets_tokens_again() -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(reuse_grace_s=30, clock=clock) as oauth:
         tokens = await signed_in(oauth)
         await refresh(oauth, tokens["refresh_token"])
@@ -362,7 +353,7 @@ async def test_a_refresh_token_belongs_to_its_client() -> None:
 
 @pytest.mark.parametrize(("lifetime_s", "written"), [(0.25, 0.25), (2, 2), (60.0, 60)])
 async def test_access_tokens_live_as_long_as_told(lifetime_s: float, written: float) -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(access_token_lifetime_s=lifetime_s, clock=clock) as oauth:
         tokens = await signed_in(oauth)
         before = oauth.token_state(tokens["access_token"])
@@ -466,7 +457,7 @@ async def begin_on_device(oauth: OAuthServer, **changes: str) -> Any:
 
 
 async def test_a_device_waits_for_its_person_and_signs_in_once() -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(auto_approve=False, clock=clock) as oauth:
         login = await begin_on_device(oauth, scope="inference")
         pending = await poll(oauth, login["device_code"])
@@ -485,7 +476,7 @@ async def test_a_device_waits_for_its_person_and_signs_in_once() -> None:
 
 
 async def test_polling_too_fast_adds_five_seconds_for_good() -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(auto_approve=False, clock=clock) as oauth:
         login = await begin_on_device(oauth)
         answers = []
@@ -497,7 +488,7 @@ async def test_polling_too_fast_adds_five_seconds_for_good() -> None:
 
 
 async def test_a_device_that_keeps_the_longer_interval_is_served_again() -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(auto_approve=False, clock=clock) as oauth:
         login = await begin_on_device(oauth)
         answers = []
@@ -509,7 +500,7 @@ async def test_a_device_that_keeps_the_longer_interval_is_served_again() -> None
 
 
 async def test_a_device_s_person_may_say_no_or_come_too_late() -> None:
-    clock = Clock()
+    clock = SetTime()
     async with serving(auto_approve=False, device_lifetime_s=60, clock=clock) as oauth:
         denied, late = await begin_on_device(oauth), await begin_on_device(oauth)
         waiting = list(oauth.waiting_user_codes)

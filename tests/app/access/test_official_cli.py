@@ -19,7 +19,7 @@ from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from tests.app.access.test_stored_access import sign_in
 from tests.app.conftest import Workspace, on_sandbox, run
-from tests.claude_stand_in import LOGGED_OUT, StandIn, install
+from tests.fakes.claude import LOGGED_OUT, StandIn, install
 
 PRO_MAX = "anthropic-claude-pro-max"
 MARKER = "sk-marker-99817"

@@ -16,9 +16,9 @@ from llm_orc.auth.access import Billing
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
-from tests.app.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
 from tests.app.conftest import run
-from tests.claude_stand_in import LOGGED_OUT, install
+from tests.fakes.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
+from tests.fakes.claude import LOGGED_OUT, install
 
 # --- the documented order ----------------------------------------------------------------------------------
 

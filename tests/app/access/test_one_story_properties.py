@@ -15,9 +15,9 @@ from llm_orc.auth.access import Billing
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-from tests.app.access_place import MINE, PRO_MAX, VARIABLES, Place, leave_older_store, whole_story
 from tests.app.conftest import Workspace
-from tests.claude_stand_in import LOGGED_OUT, install
+from tests.fakes.access_place import MINE, PRO_MAX, VARIABLES, Place, leave_older_store, whole_story
+from tests.fakes.claude import LOGGED_OUT, install
 
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MANY = settings(FEW, max_examples=40)

@@ -11,8 +11,8 @@ from llm_orc.errors import AuthError, CredentialRefused
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
-from tests.app.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
 from tests.app.conftest import Workspace, run
+from tests.fakes.access_place import MINE, PRO_MAX, Place, leave_older_store, one_story
 
 WRONG_KEY = '{"error": {"message": "Incorrect API key provided: sk-canary-771", "code": "invalid_api_key"}}'
 REVOKED = '{"type":"error","error":{"type":"permission_error","message":"OAuth token has been revoked."}}'

@@ -17,9 +17,10 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.request_log import ReceivedRequest
 from llm_orc.sandbox.server import Sandbox
-from tests import claude_stand_in, codex_stand_in
 from tests.app.access.test_stored_access import CLAUDE_CODE, PRO_MAX, sign_in
 from tests.app.conftest import KEY, Workspace, on_sandbox, run
+from tests.fakes import claude as claude_stand_in
+from tests.fakes import codex as codex_stand_in
 
 FIRST, SECOND = "Worth a seed round?", "And if they grow by half?"
 SPECIALISTS = ("financial-analyst", "marketing-strategist", "legal-advisor")

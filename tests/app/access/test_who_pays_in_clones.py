@@ -29,9 +29,9 @@ from llm_orc.sandbox.server import Sandbox
 from llm_orc.settings.environment import ProcessEnvironment
 from tests.app.access.test_one_story_properties import MACHINES, put_entries, put_older
 from tests.app.access.test_one_story_properties import Machine as StoryMachine
-from tests.app.access_place import VARIABLES, credential_of
-from tests.app.access_place import Place as AccessPlace
 from tests.app.conftest import KEY, Workspace, run
+from tests.fakes.access_place import VARIABLES, credential_of
+from tests.fakes.access_place import Place as AccessPlace
 
 PLAN = "anthropic-claude-pro-max"
 _PROVIDERS = st.sampled_from(["openai-compatible", "anthropic-api", "openai", PLAN])

@@ -21,7 +21,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import KEY, Seen, Workspace, local, on_sandbox, run
-from tests.claude_stand_in import StandIn, install
+from tests.fakes.claude import StandIn, install
 
 PLAN = "anthropic-claude-pro-max"
 CONFIG = "work/project/.llm-orc/config.yaml"

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.app.conftest import KEY, Workspace
-from tests.paid_server import PROVIDERS, Fault, PaidServer
+from tests.fakes.paid_server import PROVIDERS, Fault, PaidServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion")]
 

@@ -41,7 +41,7 @@ from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.record import DirectSink
 from llm_orc.runs.state import RunState
 from llm_orc.runs.tries import RecordedTries
-from tests.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
+from tests.fakes.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (Anthropic(), OpenAIChat(), OpenAIResponses(), Gemini())

@@ -19,7 +19,7 @@ from llm_orc.engine.events import RunEvent, TryStarted
 from llm_orc.errors import SettingsError
 from llm_orc.runs.state import RunResult
 from tests.app.conftest import KEY, Workspace, limits_among, run
-from tests.paid_server import PROVIDERS, Fault, PaidServer
+from tests.fakes.paid_server import PROVIDERS, Fault, PaidServer
 
 LIMIT_USD = 0.16
 MAX_TOKENS = 8000  # at $15 a million: one try of the agent may cost 0.12

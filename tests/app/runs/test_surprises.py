@@ -19,8 +19,8 @@ from llm_orc.formats.table import load_format
 from llm_orc.runs.state import RunResult
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox, run
+from tests.fakes.loopback import Loopback, answer
 from tests.net.conftest import server
-from tests.net.loopback import Loopback, answer
 
 __all__ = ["server"]  # a fixture
 

@@ -9,7 +9,7 @@ import pytest
 
 from llm_orc.auth.methods.base import Login, LoginMethod
 from llm_orc.errors import LoginFailed
-from tests.auth.oauth.people import Person
+from tests.fakes.people import Person
 
 
 async def brings_a_credential(method: LoginMethod, person: Person) -> Login:

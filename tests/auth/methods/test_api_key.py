@@ -9,7 +9,7 @@ from llm_orc.auth.methods.api_key import ApiKeyLogin, checked_key
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import KeyMalformed
 from tests.auth.methods import suite
-from tests.auth.oauth.people import Person
+from tests.fakes.people import Person
 
 
 @pytest.mark.parametrize("text", ["sk-canary-1", "  sk-canary-1\n", "\ufeffsk-canary-1\r\n"])

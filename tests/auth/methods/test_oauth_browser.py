@@ -19,9 +19,10 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
 from tests.auth.methods import suite
-from tests.auth.oauth.authlib_server import install
-from tests.auth.oauth.people import Clock, Person, redirect_of, visit
-from tests.auth.oauth.scripted import Asked, Drop, Reply, Scripted, refusal, tokens
+from tests.fakes.authlib_server import install
+from tests.fakes.clocks import SetTime
+from tests.fakes.people import Person, redirect_of, visit
+from tests.fakes.scripted_server import Asked, Drop, Reply, Scripted, refusal, tokens
 
 _DESKTOP = BrowserChances(may_open=True, offers_paste=False)
 _REMOTE = BrowserChances(may_open=False, offers_paste=True, reason="this is a remote session (SSH)")
@@ -30,7 +31,7 @@ LogIn = Callable[..., BrowserLogin]
 
 
 @pytest.fixture
-def way(server: Scripted, http: Http, client: OAuthClient, clock: Clock) -> LogIn:
+def way(server: Scripted, http: Http, client: OAuthClient, clock: SetTime) -> LogIn:
     """Builds the login at a server that agrees to everything."""
     server.on("/authorize", agrees)
     server.on("/token", tokens(refresh_token="rt-canary", access_token="at-canary"))
@@ -93,7 +94,7 @@ def refuses_connections(uri: str) -> bool:
 
 
 async def test_the_browser_opens_comes_back_and_brings_tokens(
-    server: Scripted, way: LogIn, person: Person, clock: Clock
+    server: Scripted, way: LogIn, person: Person, clock: SetTime
 ) -> None:
     person.browses = browser = Browser()
 
@@ -264,7 +265,7 @@ async def test_the_page_does_not_say_that_it_worked_when_the_exchange_fails(
 
 
 async def test_a_busy_server_gets_the_same_code_again(
-    server: Scripted, way: LogIn, person: Person, clock: Clock
+    server: Scripted, way: LogIn, person: Person, clock: SetTime
 ) -> None:
     person.browses = Browser()
     busy, worse = Reply(b"", 429, {"retry-after": "7"}), Reply(b"<html>", 503, {}, "text/html")
@@ -279,7 +280,7 @@ async def test_a_busy_server_gets_the_same_code_again(
 
 
 async def test_a_server_that_stays_busy_longer_than_a_code_lives_ends_it(
-    server: Scripted, way: LogIn, person: Person, clock: Clock
+    server: Scripted, way: LogIn, person: Person, clock: SetTime
 ) -> None:
     person.browses = Browser()
     server.on("/token", Reply(b"", 429))

@@ -16,8 +16,9 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
 from tests.auth.methods import suite
-from tests.auth.oauth.people import Clock, Person
-from tests.auth.oauth.scripted import Reply, Scripted, Silence, refusal, tokens
+from tests.fakes.clocks import SetTime
+from tests.fakes.people import Person
+from tests.fakes.scripted_server import Reply, Scripted, Silence, refusal, tokens
 
 _OPTIONS = VisitOptions("acme", BrowserChances(may_open=True, offers_paste=False))
 _CODE = Reply(
@@ -34,7 +35,7 @@ LogIn = Callable[..., DeviceLogin]
 
 
 @pytest.fixture
-def way(server: Scripted, http: Http, client: OAuthClient, clock: Clock) -> LogIn:
+def way(server: Scripted, http: Http, client: OAuthClient, clock: SetTime) -> LogIn:
     server.on("/device", _CODE)
     server.on("/token", refusal("authorization_pending"), tokens(access_token="at-canary", scope="chat"))
 

@@ -19,8 +19,9 @@ from llm_orc.auth.secret import Secret
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
 from tests.auth.methods import suite
-from tests.auth.oauth.people import Clock, Person, visit
-from tests.auth.oauth.scripted import Drop, Reply, Scripted, Step
+from tests.fakes.clocks import SetTime
+from tests.fakes.people import Person, visit
+from tests.fakes.scripted_server import Drop, Reply, Scripted, Step
 
 _REMOTE = BrowserChances(may_open=False, offers_paste=True, reason="this is a container")
 _KEYS = "/api/v1/auth/keys"
@@ -29,7 +30,7 @@ LogIn = Callable[..., OpenRouterLogin]
 
 
 @pytest.fixture
-def way(server: Scripted, http: Http, clock: Clock) -> LogIn:
+def way(server: Scripted, http: Http, clock: SetTime) -> LogIn:
     server.on(_KEYS, Reply({"key": "sk-or-canary", "user_id": "user_1"}))
     client = OAuthClient(
         provider="acme",
@@ -138,7 +139,7 @@ async def test_without_a_key_it_says_why(
 
 
 async def test_a_busy_server_gets_the_same_code_again(
-    server: Scripted, way: LogIn, person: Person, clock: Clock
+    server: Scripted, way: LogIn, person: Person, clock: SetTime
 ) -> None:
     server.on(_KEYS, Reply(b"", 500), Reply(b"", 429), Reply({"key": "sk-or-canary"}))
     person.pastes.put_nowait("code-canary")

@@ -9,8 +9,9 @@ import pytest
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
-from tests.auth.oauth.people import Clock, Person
-from tests.auth.oauth.scripted import Scripted
+from tests.fakes.clocks import SetTime
+from tests.fakes.people import Person
+from tests.fakes.scripted_server import Scripted
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def client(server: Scripted) -> OAuthClient:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SetTime:
+    return SetTime()
 
 
 @pytest.fixture

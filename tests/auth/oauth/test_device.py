@@ -11,8 +11,8 @@ from llm_orc.auth.oauth.device import DeviceCode, poll_for_token, request_device
 from llm_orc.auth.oauth.token_endpoint import TokenEndpointError, TokenResponse
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-from tests.auth.oauth.people import Clock
-from tests.auth.oauth.scripted import Drop, Reply, Scripted, Step, refusal, tokens
+from tests.fakes.clocks import SetTime
+from tests.fakes.scripted_server import Drop, Reply, Scripted, Step, refusal, tokens
 
 _PENDING = refusal("authorization_pending")
 _SLOW_DOWN = refusal("slow_down")
@@ -31,13 +31,13 @@ def device(**more: object) -> Reply:
     return Reply({name: value for name, value in body.items() if value is not None})
 
 
-async def begin(server: Scripted, http: Http, client: OAuthClient, clock: Clock, reply: Reply) -> DeviceCode:
+async def begin(server: Scripted, http: Http, client: OAuthClient, clock: SetTime, reply: Reply) -> DeviceCode:
     server.on("/device", reply)
     return await request_device_code(client, http, clock=clock)
 
 
 async def sign_in(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, *steps: Step, **more: object
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, *steps: Step, **more: object
 ) -> TokenResponse:
     code = await begin(server, http, client, clock, device(**more))
     server.on("/token", *steps)
@@ -45,7 +45,7 @@ async def sign_in(
 
 
 async def test_the_code_is_asked_for_with_client_and_scopes(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     code = await begin(server, http, client, clock, device())
 
@@ -58,7 +58,7 @@ async def test_the_code_is_asked_for_with_client_and_scopes(
 
 
 async def test_a_token_comes_once_the_person_has_agreed(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     token = await sign_in(server, http, client, clock, _PENDING, _PENDING, tokens(refresh_token="rt-1"))
 
@@ -72,7 +72,7 @@ async def test_a_token_comes_once_the_person_has_agreed(
 
 
 async def test_the_interval_is_five_seconds_where_none_is_named(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     await sign_in(server, http, client, clock, _PENDING, tokens(), interval=None)
 
@@ -80,7 +80,7 @@ async def test_the_interval_is_five_seconds_where_none_is_named(
 
 
 async def test_slow_down_adds_five_seconds_for_good(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     await sign_in(server, http, client, clock, _SLOW_DOWN, _PENDING, _SLOW_DOWN, _PENDING, tokens(), interval=2)
 
@@ -88,7 +88,7 @@ async def test_slow_down_adds_five_seconds_for_good(
 
 
 async def test_a_lost_connection_doubles_the_interval(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     await sign_in(server, http, client, clock, Drop, Drop, _PENDING, tokens())
 
@@ -96,7 +96,7 @@ async def test_a_lost_connection_doubles_the_interval(
 
 
 async def test_a_busy_server_is_left_alone_as_long_as_it_asks(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     busy = Reply(b"<html>", 503, {"retry-after": "60"}, "text/html")
 
@@ -106,7 +106,7 @@ async def test_a_busy_server_is_left_alone_as_long_as_it_asks(
 
 
 async def test_it_stops_when_the_code_runs_out(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     began_at = clock.now
 
@@ -120,7 +120,7 @@ async def test_it_stops_when_the_code_runs_out(
 
 @pytest.mark.parametrize("error", ["access_denied", "expired_token"])
 async def test_a_decision_ends_it(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, error: str
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, error: str
 ) -> None:
     with pytest.raises(LoginFailed) as caught:
         await sign_in(server, http, client, clock, _PENDING, refusal(error), tokens())
@@ -131,7 +131,7 @@ async def test_a_decision_ends_it(
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_client", "unsupported_grant_type"])
 async def test_an_error_that_asking_again_can_not_mend_ends_it(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, error: str
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, error: str
 ) -> None:
     with pytest.raises(TokenEndpointError) as caught:
         await sign_in(server, http, client, clock, refusal(error), tokens())
@@ -143,14 +143,14 @@ async def test_an_error_that_asking_again_can_not_mend_ends_it(
     "uri", ["http://as.example/device", "http://localhost/device", "javascript:alert(1)", None, 7, "https://a b"]
 )
 async def test_a_page_that_is_not_https_is_not_shown(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, uri: object
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, uri: object
 ) -> None:
     with pytest.raises(LoginFailed, match="verification_uri"):
         await begin(server, http, client, clock, device(verification_uri=uri))
 
 
 async def test_a_complete_address_that_is_not_https_is_left_out(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     reply = device(verification_uri_complete="http://as.example/device?user_code=X")
 
@@ -161,7 +161,7 @@ async def test_a_complete_address_that_is_not_https_is_left_out(
 
 @pytest.mark.parametrize("user_code", [None, "", "A\x1b[2JB", "A" * 65, 7, "é"])
 async def test_a_code_that_can_not_be_shown_is_refused(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, user_code: object
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, user_code: object
 ) -> None:
     with pytest.raises(LoginFailed, match="user_code"):
         await begin(server, http, client, clock, device(user_code=user_code))
@@ -172,7 +172,7 @@ async def test_a_code_that_can_not_be_shown_is_refused(
     [("7", 7), (0, 5), (-3, 5), ("soon", 5), (True, 5), (10**9, 120), (0.25, 1), (0.0001, 1)],
 )
 async def test_an_odd_interval_becomes_a_sensible_one(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, interval: object, seconds: float
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, interval: object, seconds: float
 ) -> None:
     assert (await begin(server, http, client, clock, device(interval=interval))).interval_s == seconds
 
@@ -181,13 +181,13 @@ async def test_an_odd_interval_becomes_a_sensible_one(
     "reply", [refusal("invalid_client", status=401), Reply(status=404), Reply(b"<html>", 200, {}, "text/html")]
 )
 async def test_a_server_that_gives_no_code_is_an_error(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock, reply: Reply
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime, reply: Reply
 ) -> None:
     with pytest.raises(TokenEndpointError):
         await begin(server, http, client, clock, reply)
 
 
-async def test_an_unreachable_server_is_told(http: Http, client: OAuthClient, clock: Clock) -> None:
+async def test_an_unreachable_server_is_told(http: Http, client: OAuthClient, clock: SetTime) -> None:
     gone = Scripted()
     await gone.start()
     await gone.stop()

@@ -14,7 +14,7 @@ import pytest
 from llm_orc.auth.oauth.authorize import NotOurs
 from llm_orc.auth.oauth.loopback import CannotListen, Loopback
 from llm_orc.errors import LoginFailed
-from tests.auth.oauth.people import visit
+from tests.fakes.people import visit
 
 
 def accept(query: str) -> str:

@@ -10,7 +10,7 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.metadata import metadata_urls, resolve
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-from tests.auth.oauth.scripted import Drop, Reply, Scripted, Step
+from tests.fakes.scripted_server import Drop, Reply, Scripted, Step
 
 _RFC8414 = "/.well-known/oauth-authorization-server"
 _OPENID = "/.well-known/openid-configuration"

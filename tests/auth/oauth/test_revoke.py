@@ -10,8 +10,8 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.revoke import Revocation, revoke
 from llm_orc.auth.secret import Secret
 from llm_orc.net.http import Http
-from tests.auth.oauth.people import Clock
-from tests.auth.oauth.scripted import Drop, Reply, Scripted, Silence, Step, refusal
+from tests.fakes.clocks import SetTime
+from tests.fakes.scripted_server import Drop, Reply, Scripted, Silence, Step, refusal
 
 _OK = Reply(b"")
 
@@ -22,7 +22,7 @@ async def end(client: OAuthClient, http: Http, refresh_token: str | None = "rt-c
         http,
         refresh_token=Secret(refresh_token) if refresh_token else None,
         access_token=Secret("at-canary"),
-        clock=Clock(),
+        clock=SetTime(),
     )
 
 

@@ -15,8 +15,8 @@ from llm_orc.auth.oauth.token_endpoint import exchange_code, refresh
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import AuthError
 from llm_orc.net.http import Http
-from tests.auth.oauth.people import Clock
-from tests.auth.oauth.scripted import Drop, Garbage, Reply, Scripted, Step, refusal, tokens
+from tests.fakes.clocks import SetTime
+from tests.fakes.scripted_server import Drop, Garbage, Reply, Scripted, Step, refusal, tokens
 
 _SENT = Secret("sent-canary")
 _GOOD = tokens(access_token="at-canary", refresh_token="rt-canary", id_token="id-canary")
@@ -30,19 +30,19 @@ _DEVICE = Reply(
 )
 
 
-async def exchanges(client: OAuthClient, http: Http, clock: Clock) -> object:
+async def exchanges(client: OAuthClient, http: Http, clock: SetTime) -> object:
     return await exchange_code(client, http, _SENT, _SENT, "http://127.0.0.1:1/callback", state=_SENT, clock=clock)
 
 
-async def refreshes(client: OAuthClient, http: Http, clock: Clock) -> object:
+async def refreshes(client: OAuthClient, http: Http, clock: SetTime) -> object:
     return await refresh(client, http, _SENT, clock=clock)
 
 
-async def revokes(client: OAuthClient, http: Http, clock: Clock) -> object:
+async def revokes(client: OAuthClient, http: Http, clock: SetTime) -> object:
     return await revoke(client, http, refresh_token=_SENT, access_token=_SENT, clock=clock)
 
 
-async def polls(client: OAuthClient, http: Http, clock: Clock) -> object:
+async def polls(client: OAuthClient, http: Http, clock: SetTime) -> object:
     device = await request_device_code(client, http, clock=clock)
     return device, await poll_for_token(client, http, device, clock=clock, sleep=clock.sleep)
 
@@ -66,10 +66,10 @@ async def test_no_secret_is_in_a_log_traceback_repr_or_address(
     server: Scripted,
     http: Http,
     client: OAuthClient,
-    clock: Clock,
+    clock: SetTime,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-    flow: Callable[[OAuthClient, Http, Clock], Awaitable[object]],
+    flow: Callable[[OAuthClient, Http, SetTime], Awaitable[object]],
     step: Step,
 ) -> None:
     server.on("/device", _DEVICE)

@@ -28,14 +28,14 @@ from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import Answer, TransportError, Trouble
-from tests.auth.oauth.people import Clock
-from tests.auth.oauth.scripted import Drop, Garbage, Reply, Scripted, Silence, Step, refusal, tokens
+from tests.fakes.clocks import SetTime
+from tests.fakes.scripted_server import Drop, Garbage, Reply, Scripted, Silence, Step, refusal, tokens
 from tests.net.certificates import self_signed
 
 _REDIRECT = "http://127.0.0.1:50123/callback"
 
 
-async def exchange(client: OAuthClient, http: Http, clock: Clock | None = None) -> TokenResponse:
+async def exchange(client: OAuthClient, http: Http, clock: SetTime | None = None) -> TokenResponse:
     return await exchange_code(
         client,
         http,
@@ -43,7 +43,7 @@ async def exchange(client: OAuthClient, http: Http, clock: Clock | None = None) 
         Secret("verifier-canary"),
         _REDIRECT,
         state=Secret("state-canary"),
-        clock=clock or Clock(),
+        clock=clock or SetTime(),
     )
 
 
@@ -208,7 +208,7 @@ async def test_a_refresh_token_that_is_left_out_is_none(
 
 
 async def test_times_are_counted_from_when_the_answer_came_and_the_servers_clock_is_noted(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     server.on("/token", replace(tokens(), headers={"date": formatdate(clock.now + 400, usegmt=True)}))
 
@@ -325,7 +325,7 @@ async def test_the_servers_wish_to_wait_is_told(
 
 
 async def test_a_date_in_retry_after_is_read_too(
-    server: Scripted, http: Http, client: OAuthClient, clock: Clock
+    server: Scripted, http: Http, client: OAuthClient, clock: SetTime
 ) -> None:
     server.on("/token", Reply(b"", 503, {"retry-after": formatdate(clock.now + 90, usegmt=True)}))
 

@@ -17,9 +17,9 @@ from llm_orc.auth.oauth.token_endpoint import TokenEndpointError, TokenResponse,
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import LoginFailed
 from llm_orc.net.http import Http
-from tests.auth.oauth.authlib_server import CLIENT_ID, Issued, install
-from tests.auth.oauth.people import redirect_of, visit
-from tests.auth.oauth.scripted import Scripted
+from tests.fakes.authlib_server import CLIENT_ID, Issued, install
+from tests.fakes.people import redirect_of, visit
+from tests.fakes.scripted_server import Scripted
 
 
 @pytest.fixture

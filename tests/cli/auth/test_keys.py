@@ -11,7 +11,7 @@ import pytest
 
 from llm_orc.sandbox.oauth.server import OAuthServer
 from tests.cli.conftest import Shell
-from tests.cli.sign_in_place import SignInPlace, sign_in_place
+from tests.fakes.sign_in_place import SignInPlace, sign_in_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

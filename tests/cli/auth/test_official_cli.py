@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.claude_stand_in import LOGGED_OUT, StandIn, install
 from tests.cli.conftest import Shell
+from tests.fakes.claude import LOGGED_OUT, StandIn, install
 
 PRO_MAX = "anthropic-claude-pro-max"
 PLAN = f"""\

@@ -18,8 +18,8 @@ from llm_orc.sandbox.faults import Delay, Status
 from llm_orc.sandbox.oauth.faults import Altered, EndpointName, OAuthError, OAuthFault
 from llm_orc.sandbox.oauth.server import OAuthServer
 from tests.cli.conftest import Shell
-from tests.cli.sign_in_place import SignInPlace, sign_in_place
 from tests.cli.terminal import Terminal
+from tests.fakes.sign_in_place import SignInPlace, sign_in_place
 
 if TYPE_CHECKING:
     import subprocess

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tests.batches.postgres import Postgres, find_programs
 from tests.cli.conftest import Shell
-from tests.cli.provider import Provider, serving
+from tests.fakes.busy_provider import Provider, serving
 
 if TYPE_CHECKING:
     import subprocess

@@ -12,8 +12,8 @@ from threading import Thread
 
 import pytest
 
-from tests.claude_stand_in import LOGGED_OUT, install
 from tests.cli.conftest import Shell
+from tests.fakes.claude import LOGGED_OUT, install
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.provider import PAIR, Provider, serving
+from tests.fakes.busy_provider import PAIR, Provider, serving
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.conftest import PROGRAM
-from tests.cli.provider import PAIR, Provider, serving
+from tests.fakes.busy_provider import PAIR, Provider, serving
 
 if TYPE_CHECKING:
     import subprocess

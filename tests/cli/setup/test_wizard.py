@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.claude_stand_in import install
 from tests.cli.conftest import Shell, pretend_providers
 from tests.cli.terminal import CONTROL, Terminal
+from tests.fakes.claude import install
 
 pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")
 

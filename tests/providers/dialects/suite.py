@@ -32,7 +32,7 @@ from llm_orc.providers.dialects.dialect import Dialect
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.retries import Retries
-from tests.net.loopback import Cut, Loopback, answer, stream
+from tests.fakes.loopback import Cut, Loopback, answer, stream
 from tests.providers.conftest import Naps, Watcher
 
 HELLO = ModelRequest((Message("user", "Hello"),))

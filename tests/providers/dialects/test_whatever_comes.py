@@ -16,7 +16,7 @@ from llm_orc.net.text import has_halves, is_blank
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Reply, Target
 from llm_orc.providers.dialects.sse import SseParser
-from tests.net.loopback import Loopback, stream
+from tests.fakes.loopback import Loopback, stream
 from tests.providers.conftest import Naps, Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import HELLO, TEXTS, DialectSuite

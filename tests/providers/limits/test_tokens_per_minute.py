@@ -16,7 +16,7 @@ from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.retries import Retries
 from llm_orc.settings.model import CallLimits
-from tests.net.loopback import Cut, Loopback, Script, answer
+from tests.fakes.loopback import Cut, Loopback, Script, answer
 
 TEXT = {"choices": [{"message": {"content": "An answer."}, "finish_reason": "stop"}]}
 

@@ -7,7 +7,7 @@ import pytest
 
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.official_cli.official import OfficialClis
-from tests.claude_stand_in import StandIn, install
+from tests.fakes.claude import StandIn, install
 
 
 @pytest.fixture

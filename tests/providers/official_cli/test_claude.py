@@ -30,7 +30,7 @@ from llm_orc.errors import (
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelInterface, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
-from tests.claude_stand_in import LOGGED_OUT, StandIn
+from tests.fakes.claude import LOGGED_OUT, StandIn
 
 
 class Watcher:

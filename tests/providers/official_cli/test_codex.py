@@ -21,7 +21,7 @@ from llm_orc.errors import (
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
-from tests.codex_stand_in import calls, install
+from tests.fakes.codex import calls, install
 
 
 @pytest.fixture

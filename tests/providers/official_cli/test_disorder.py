@@ -18,8 +18,8 @@ from llm_orc.errors import AccessNotSupported, LlmOrcError, ReplyTimedOut, Reply
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
-from tests.claude_stand_in import StandIn
-from tests.codex_stand_in import install as install_codex
+from tests.fakes.claude import StandIn
+from tests.fakes.codex import install as install_codex
 
 _USUAL = NetworkSettings(idle_timeout_s=20, max_answer_mb=8)
 _BRIEF = NetworkSettings(idle_timeout_s=1)

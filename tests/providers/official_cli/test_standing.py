@@ -15,8 +15,8 @@ from llm_orc.providers.base import Message, ModelRequest
 from llm_orc.providers.official_cli.claude.managed import managed_token
 from llm_orc.providers.official_cli.official import OfficialClis, driver_of
 from llm_orc.providers.official_cli.state import Told
-from tests.claude_stand_in import StandIn
-from tests.codex_stand_in import install
+from tests.fakes.claude import StandIn
+from tests.fakes.codex import install
 
 PLAN: dict[str, object] = {"loggedIn": True, "authMethod": "claude.ai", "apiProvider": "firstParty"}
 TOKEN: dict[str, object] = {"loggedIn": True, "authMethod": "oauth_token", "apiProvider": "firstParty"}

@@ -73,18 +73,3 @@ class Person:
 
     def progress(self, words: str) -> None:
         self.words.append(words)
-
-
-@dataclass
-class Clock:
-    """Time that passes only where somebody sleeps."""
-
-    now: float = 1_790_000_000.0
-    naps: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds

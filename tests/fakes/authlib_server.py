@@ -17,7 +17,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 
-from tests.auth.oauth.scripted import Asked, Reply, Scripted
+from tests.fakes.scripted_server import Asked, Reply, Scripted
 
 CLIENT_ID = "native-app"
 SCOPES = ("chat", "profile")
