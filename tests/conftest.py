@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Many tests wait for a server or a process, so there is work for more workers than processors."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 _KEPT = {
     "PATH",
     "LANG",

@@ -86,6 +86,7 @@ async def survive_kills(sign_in: SignIn, kills: int, seed: int) -> tuple[int, in
     return refreshed, lost
 
 
+@pytest.mark.slow
 async def test_a_sign_in_survives_kills_or_says_that_it_did_not(sign_in: SignIn) -> None:
     refreshed, _ = await survive_kills(sign_in, kills=6, seed=1)
 

@@ -35,6 +35,7 @@ def tables_of(path: Path) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
+@pytest.mark.slow
 def test_programs_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> None:
     path = tmp_path / "batches.sqlite"
     command = [sys.executable, "-c", _OPENER, str(path)]

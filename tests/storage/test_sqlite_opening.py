@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 OPEN = """
 import sys, time
 from pathlib import Path
@@ -20,6 +22,7 @@ for number in range(40):
 """
 
 
+@pytest.mark.slow
 def test_four_at_once_make_one_file_again_and_again(tmp_path: Path) -> None:
     path = tmp_path / "state"
     begin = str(time.time() + 1.0)

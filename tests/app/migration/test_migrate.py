@@ -409,6 +409,7 @@ def test_killed_before_each_change_of_a_file_it_loses_nothing_and_goes_on(worksp
     assert number > 10
 
 
+@pytest.mark.slow
 async def test_two_at_once_do_no_harm(workspace: Workspace) -> None:
     path = workspace.write("work/project/.env", f"A=1\nOPENAI_API_KEY={KEY}\nHF_TOKEN={OTHER}\n")
     workspace.app()

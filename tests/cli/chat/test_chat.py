@@ -162,7 +162,8 @@ def test_the_limit_of_cost_is_that_of_the_whole_chat(shell: Shell, pretend: str)
 @pytest.mark.skipif(os.name == "nt", reason="signals are a POSIX notion")
 class TestSignals:
     @pytest.mark.parametrize(
-        ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+        ("number", "code"),
+        [(signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow), (signal.SIGINT, 130)],
     )
     def test_a_chat_that_waits_ends_at_once(self, shell: Shell, number: int, code: int) -> None:
         with subprocess.Popen(

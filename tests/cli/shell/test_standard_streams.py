@@ -83,9 +83,7 @@ def test_a_chat_ends_with_its_reader_though_more_is_there_to_say(shell: Shell) -
 
 
 @NEED_NO_DISK
-@pytest.mark.parametrize(
-    "command", every("invoke panel --output-format json", "batch pair.yaml --inputs firms.csv")
-)
+@pytest.mark.parametrize("command", every("invoke panel --output-format json"))
 @pytest.mark.parametrize("notes", ["2>/dev/full", "2>&-"])
 def test_standard_error_decides_nothing(pair: Shell, command: str, notes: str) -> None:
     line = prepared(pair, command)
