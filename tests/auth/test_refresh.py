@@ -415,6 +415,30 @@ async def test_a_sign_in_that_was_removed_meanwhile_is_said_to_be(sign_in: SignI
         await keeper.current()
 
 
+async def test_a_key_that_took_the_place_of_a_sign_in_meanwhile_is_named(sign_in: SignIn) -> None:
+    sign_in.issue(lifetime_s=EXPIRED_S)
+    keeper = sign_in.keeper()
+    sign_in.storage.store_api_key(PROVIDER, "sk-key")
+
+    with pytest.raises(NotLoggedIn, match="has an API key now") as caught:
+        await keeper.current()
+
+    assert caught.value.hint == f"llm-orc auth status {PROVIDER}"
+    assert sign_in.server.refresh_count == 0
+
+
+async def test_a_token_that_came_alone_is_over_when_it_has_ended(sign_in: SignIn) -> None:
+    sign_in.issue(lifetime_s=EXPIRED_S)
+    sign_in.storage.update(
+        PROVIDER, None, lambda entry: replace(entry, credential=replace(sign_in.token, refresh_token=None))
+    )
+
+    with pytest.raises(CredentialExpired, match="came without a refresh token"):
+        await sign_in.keeper().current()
+
+    assert sign_in.server.refresh_count == 0
+
+
 # --- the unknowable moment -------------------------------------------------------------------------------------
 
 
