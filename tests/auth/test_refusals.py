@@ -77,11 +77,11 @@ def test_many_at_once_are_all_kept(tmp_path: Path) -> None:
     def refuse(number: int) -> None:
         RefusalMemory(path, lambda: 7.0).remember(HERE, Secret(f"sk-{number}"), CredentialRefused("no"))
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(refuse, range(24)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(refuse, range(12)))
 
     memory = RefusalMemory(path, lambda: 7.0)
-    assert all(memory.find(HERE, Secret(f"sk-{number}")) for number in range(24))
+    assert all(memory.find(HERE, Secret(f"sk-{number}")) for number in range(12))
 
 
 @pytest.mark.parametrize(

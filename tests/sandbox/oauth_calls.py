@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,7 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.oauth.tokens import DEVICE_GRANT
+from llm_orc.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     from llm_orc.sandbox.oauth.server import OAuthServer
@@ -98,3 +102,10 @@ async def signed_in(oauth: OAuthServer) -> dict[str, Any]:
     assert said.status == 200, said.body
     found: dict[str, Any] = said.json
     return found
+
+
+@asynccontextmanager
+async def serving(**options: Any) -> AsyncIterator[OAuthServer]:
+    oauth = OAuthServer(**{"auto_approve": True} | options)
+    async with Sandbox(oauth=oauth):
+        yield oauth

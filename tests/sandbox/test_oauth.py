@@ -1,20 +1,15 @@
-"""The sandbox's authorisation server as a client meets it: codes, tokens, refusals, devices, metadata."""
+"""The sandbox's authorisation server as a client meets it: codes, tokens, refusals, metadata."""
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE, CLIENT_ID, Client
 from llm_orc.sandbox.oauth.grants import token_hash
-from llm_orc.sandbox.oauth.server import OAuthServer
-from llm_orc.sandbox.server import Sandbox
 from tests.fakes.clocks import SetTime
 from tests.sandbox.oauth_calls import (
     CHALLENGE,
@@ -24,18 +19,11 @@ from tests.sandbox.oauth_calls import (
     authorize,
     came_back_with,
     exchange,
-    poll,
     refresh,
+    serving,
     signed_in,
     token,
 )
-
-
-@asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[OAuthServer]:
-    oauth = OAuthServer(**{"auto_approve": True} | options)
-    async with Sandbox(oauth=oauth):
-        yield oauth
 
 
 async def test_a_browser_comes_back_with_a_code_that_gets_tokens() -> None:
@@ -256,163 +244,6 @@ async def test_a_body_that_cannot_be_read_is_an_invalid_request(body: dict[str, 
     assert (said.status, said.json["error"]) == (400, "invalid_request")
 
 
-async def test_a_refresh_rotates_and_keeps_the_scope() -> None:
-    async with serving() as oauth:
-        tokens = await signed_in(oauth)
-        said = await refresh(oauth, tokens["refresh_token"])
-
-        assert said.json["refresh_token"] != tokens["refresh_token"]
-        assert said.json["scope"] == "inference"
-        assert oauth.token_state(said.json["access_token"]) == "live"
-    assert (oauth.tokens_issued, oauth.families_alive) == (2, 1)
-
-
-async def test_a_spent_refresh_token_ends_its_family_and_no_other() -> None:
-    async with serving() as oauth:
-        mine, theirs = await signed_in(oauth), await signed_in(oauth)
-        rotated = await refresh(oauth, mine["refresh_token"])
-        again = await refresh(oauth, mine["refresh_token"])
-        newest = await refresh(oauth, rotated.json["refresh_token"])
-
-        assert (again.status, again.json["error"]) == (400, "invalid_grant")
-        assert newest.json == {"error": "invalid_grant", "error_description": "the refresh token was revoked"}
-        assert oauth.token_state(rotated.json["access_token"]) == "revoked"
-        assert oauth.token_state(theirs["access_token"]) == "live"
-    assert [event.family for event in oauth.reuse_events] == [1]
-    assert oauth.families_alive == 1
-
-
-async def test_without_reuse_detection_a_spent_token_is_only_refused() -> None:
-    async with serving(detects_reuse=False) as oauth:
-        tokens = await signed_in(oauth)
-        rotated = await refresh(oauth, tokens["refresh_token"])
-        again = await refresh(oauth, tokens["refresh_token"])
-        newest = await refresh(oauth, rotated.json["refresh_token"])
-
-    assert again.json["error"] == "invalid_grant"
-    assert newest.status == 200
-    assert oauth.reuse_events == []
-
-
-async def test_within_its_grace_a_spent_token_gets_tokens_again() -> None:
-    clock = SetTime()
-    async with serving(reuse_grace_s=30, clock=clock) as oauth:
-        tokens = await signed_in(oauth)
-        await refresh(oauth, tokens["refresh_token"])
-        clock.now += 29
-        within = await refresh(oauth, tokens["refresh_token"])
-        clock.now += 2
-        after = await refresh(oauth, tokens["refresh_token"])
-
-    assert within.status == 200
-    assert after.json["error"] == "invalid_grant"
-    assert len(oauth.reuse_events) == 1
-
-
-async def test_without_rotation_the_same_refresh_token_comes_back() -> None:
-    async with serving(rotates=False) as oauth:
-        tokens = await signed_in(oauth)
-        first = await refresh(oauth, tokens["refresh_token"])
-        second = await refresh(oauth, tokens["refresh_token"])
-
-    assert first.json["refresh_token"] == second.json["refresh_token"] == tokens["refresh_token"]
-
-
-async def test_a_refresh_may_leave_the_refresh_token_out_and_it_stays_good() -> None:
-    async with serving(omits_refresh_token_on_refresh=True) as oauth:
-        tokens = await signed_in(oauth)
-        first = await refresh(oauth, tokens["refresh_token"])
-        second = await refresh(oauth, tokens["refresh_token"])
-
-    assert "refresh_token" in tokens
-    assert "refresh_token" not in first.json
-    assert second.status == 200
-
-
-async def test_a_refresh_may_narrow_the_scope_and_not_widen_it() -> None:
-    async with serving() as oauth:
-        issued = oauth.issue_tokens()
-        narrow = oauth.issue_tokens(scopes=["profile"])
-        assert issued.refresh_token
-        assert narrow.refresh_token
-        narrowed = await refresh(oauth, issued.refresh_token, scope="profile")
-        widened = await refresh(oauth, narrow.refresh_token, scope="profile inference")
-
-        assert oauth.scopes_of(narrowed.json["access_token"]) == ("profile",)
-    assert issued.scopes == ("inference", "profile")
-    assert widened.json["error"] == "invalid_scope"
-
-
-async def test_a_refresh_token_belongs_to_its_client() -> None:
-    async with serving(clients=[Client(), Client("other")]) as oauth:
-        tokens = await signed_in(oauth)
-        said = await refresh(oauth, tokens["refresh_token"], client_id="other")
-
-    assert said.json["error_description"] == "the refresh token belongs to another client"
-
-
-@pytest.mark.parametrize(("lifetime_s", "written"), [(0.25, 0.25), (2, 2), (60.0, 60)])
-async def test_access_tokens_live_as_long_as_told(lifetime_s: float, written: float) -> None:
-    clock = SetTime()
-    async with serving(access_token_lifetime_s=lifetime_s, clock=clock) as oauth:
-        tokens = await signed_in(oauth)
-        before = oauth.token_state(tokens["access_token"])
-        clock.now += lifetime_s
-
-        assert tokens["expires_in"] == written
-        assert (before, oauth.token_state(tokens["access_token"])) == ("live", "expired")
-    assert oauth.token_state("sandbox-at-guessed") == "unknown"
-
-
-async def test_tokens_can_be_ended_from_outside() -> None:
-    async with serving() as oauth:
-        first, second = oauth.issue_tokens(), oauth.issue_tokens()
-        oauth.expire_access_tokens()
-        states = [oauth.token_state(first.access_token)]
-        oauth.set_access_token_lifetime(5)
-        assert first.refresh_token
-        renewed = await refresh(oauth, first.refresh_token)
-        oauth.revoke_everything()
-        states.append(oauth.token_state(renewed.json["access_token"]))
-        assert second.refresh_token
-        refused = await refresh(oauth, second.refresh_token)
-
-    assert states == ["expired", "revoked"]
-    assert renewed.json["expires_in"] == 5
-    assert refused.json["error"] == "invalid_grant"
-
-
-async def test_revoking_a_refresh_token_ends_its_family_and_an_access_token_only_itself() -> None:
-    async with serving() as oauth:
-        one, other = await signed_in(oauth), await signed_in(oauth)
-        family = await ask(
-            "POST",
-            oauth.revocation_endpoint,
-            data={"client_id": CLIENT_ID, "token": one["refresh_token"], "token_type_hint": "refresh_token"},
-        )
-        access = await ask(
-            "POST", oauth.revocation_endpoint, data={"client_id": CLIENT_ID, "token": other["access_token"]}
-        )
-
-        states = [oauth.token_state(tokens["access_token"]) for tokens in (one, other)]
-        still = await refresh(oauth, other["refresh_token"])
-    assert (family.status, family.body, access.status) == (200, "", 200)
-    assert states == ["revoked", "revoked"]
-    assert still.status == 200
-    assert [request.was_ours for request in oauth.record.revocation_requests] == [True, True]
-    assert oauth.record.revocation_requests[0].token_type_hint == "refresh_token"
-
-
-async def test_revoking_what_is_unknown_is_answered_the_same() -> None:
-    async with serving() as oauth:
-        unknown = await ask("POST", oauth.revocation_endpoint, data={"client_id": CLIENT_ID, "token": "guessed"})
-        nobody = await ask("POST", oauth.revocation_endpoint, data={"token": "guessed"})
-
-    assert (unknown.status, unknown.body) == (200, "")
-    assert (nobody.status, nobody.json["error"]) == (400, "invalid_request")
-    assert [request.was_ours for request in oauth.record.revocation_requests] == [False]
-
-
 @pytest.mark.parametrize("path", ["", "/tenant"])
 async def test_metadata_is_found_where_both_standards_look(path: str) -> None:
     async with serving(issuer_path=path) as oauth:
@@ -446,91 +277,6 @@ async def test_the_date_header_is_as_far_off_as_told() -> None:
 
     date = email.utils.parsedate_to_datetime(said.headers["date"]).timestamp()
     assert -605 < date - time.time() < -595
-
-
-# --- devices ----------------------------------------------------------------------------------------------
-
-
-async def begin_on_device(oauth: OAuthServer, **changes: str) -> Any:
-    said = await ask("POST", oauth.device_authorization_endpoint, data={"client_id": CLIENT_ID} | changes)
-    return said.json
-
-
-async def test_a_device_waits_for_its_person_and_signs_in_once() -> None:
-    clock = SetTime()
-    async with serving(auto_approve=False, clock=clock) as oauth:
-        login = await begin_on_device(oauth, scope="inference")
-        pending = await poll(oauth, login["device_code"])
-        approved = oauth.approve_device(login["user_code"].lower().replace("-", ""))
-        clock.now += 5
-        tokens = await poll(oauth, login["device_code"])
-        clock.now += 5
-        again = await poll(oauth, login["device_code"])
-
-    assert (login["interval"], login["expires_in"]) == (5, 600)
-    assert login["verification_uri_complete"] == f"{login['verification_uri']}?user_code={login['user_code']}"
-    assert pending["error"] == "authorization_pending"
-    assert approved
-    assert tokens["access_token"].startswith("sandbox-at-")
-    assert again["error"] == "invalid_grant"
-
-
-async def test_polling_too_fast_adds_five_seconds_for_good() -> None:
-    clock = SetTime()
-    async with serving(auto_approve=False, clock=clock) as oauth:
-        login = await begin_on_device(oauth)
-        answers = []
-        for pause_s in (0, 4, 5, 10):
-            clock.now += pause_s
-            answers.append((await poll(oauth, login["device_code"]))["error"])
-
-    assert answers == ["authorization_pending", "slow_down", "slow_down", "slow_down"]
-
-
-async def test_a_device_that_keeps_the_longer_interval_is_served_again() -> None:
-    clock = SetTime()
-    async with serving(auto_approve=False, clock=clock) as oauth:
-        login = await begin_on_device(oauth)
-        answers = []
-        for pause_s in (0, 4, 10):
-            clock.now += pause_s
-            answers.append((await poll(oauth, login["device_code"]))["error"])
-
-    assert answers == ["authorization_pending", "slow_down", "authorization_pending"]
-
-
-async def test_a_device_s_person_may_say_no_or_come_too_late() -> None:
-    clock = SetTime()
-    async with serving(auto_approve=False, device_lifetime_s=60, clock=clock) as oauth:
-        denied, late = await begin_on_device(oauth), await begin_on_device(oauth)
-        waiting = list(oauth.waiting_user_codes)
-        oauth.deny_device(denied["user_code"])
-        refusal = await poll(oauth, denied["device_code"])
-        clock.now += 60
-        too_late = await poll(oauth, late["device_code"])
-
-        assert not oauth.approve_device(late["user_code"])
-    assert waiting == [denied["user_code"], late["user_code"]]
-    assert (refusal["error"], too_late["error"]) == ("access_denied", "expired_token")
-
-
-async def test_a_device_is_approved_at_once_where_the_server_approves_by_itself() -> None:
-    async with serving() as oauth:
-        login = await begin_on_device(oauth)
-        tokens = await poll(oauth, login["device_code"])
-
-    assert tokens["scope"] == "inference profile"
-
-
-async def test_others_can_wait_for_a_device_and_for_token_requests() -> None:
-    async with serving(auto_approve=False) as oauth, asyncio.TaskGroup() as group:
-        user_code = group.create_task(oauth.wait_for_device_login())
-        requests = group.create_task(oauth.wait_for_token_requests(1, worked_on=True))
-        login = await begin_on_device(oauth)
-        await poll(oauth, login["device_code"])
-
-    assert user_code.result() == login["user_code"]
-    assert [request.outcome for request in requests.result()] == ["authorization_pending"]
 
 
 async def test_waiting_for_what_does_not_come_ends() -> None:
