@@ -11,7 +11,7 @@ from llm_orc.auth.source import FoundKey
 from llm_orc.auth.sources.source import FoundCredential, Places, Source, Wanted
 from llm_orc.auth.sources.table import SOURCES
 from llm_orc.auth.standing import key_standing
-from tests.app.access_place import Place, whole_story
+from tests.fakes.access_place import Place, whole_story
 
 KEY = "sk-of-the-vault"
 
