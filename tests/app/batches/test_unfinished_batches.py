@@ -45,7 +45,7 @@ async def test_a_batch_whose_inputs_are_not_all_stored_is_resumed_by_its_own_com
         kept = [NewRow(1, 1, "task")]
         store.batches.submit(NewBatch("b1", RECIPE, "in.csv", 0.0, 3), kept, lambda *_: None, 0.0)
 
-    with pytest.raises(InputError, match="1 of 3 are there") as refused:
+    with pytest.raises(InputError, match="1 of 3 are stored") as refused:
         await plan_resume(app, ResumeRequest("b1"), lambda _plan, _rows: None)
 
     assert "in.csv" in str(refused.value.hint)
