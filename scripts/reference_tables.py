@@ -14,7 +14,7 @@ import types
 from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import llm_orc
-from llm_orc.agents.model.fields import MODEL_FIELDS
+from llm_orc.agents.kinds import KINDS
 from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line
@@ -69,7 +69,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
     groups: dict[str, Mapping[str, Field]] = {
         "ensemble": ENSEMBLE_FIELDS,
         "agent": FRAME_FIELDS,
-        "model": MODEL_FIELDS,
+        **{key: kind.fields for key, kind in KINDS.items()},
         **{name: section.fields for name, section in SECTIONS.items()},
         "providers.oauth": OAUTH_FIELDS,
         "providers.oauth.notice": NOTICE_FIELDS,

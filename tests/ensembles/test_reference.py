@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import reference_tables
+from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.ensembles.ensemble import Source
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, agent_fields
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.parse import parse_ensemble_text
-from llm_orc.ensembles.schema import OTHER_KINDS_OF_AGENT
 from llm_orc.errors import EnsembleInvalid
 from llm_orc.settings.field import Field
 from llm_orc.storage.field_types import text, whole_number
@@ -25,13 +25,13 @@ def test_each_group_of_keys_has_its_table() -> None:
 def test_a_row_is_for_each_key_and_no_other() -> None:
     rows = [line.split("`")[1] for line in _PAGE.splitlines() if line.startswith("| `")]
 
-    assert rows == [*ENSEMBLE_FIELDS, *agent_fields()]
+    assert rows == [*ENSEMBLE_FIELDS, *FRAME_FIELDS, *MODEL_FIELDS]
 
 
 def test_every_row_says_what_it_is_in_whole_sentences() -> None:
-    rows = {**ENSEMBLE_FIELDS, **agent_fields()}
+    rows = [*ENSEMBLE_FIELDS.items(), *FRAME_FIELDS.items(), *MODEL_FIELDS.items()]
 
-    assert [key for key, row in rows.items() if not row.description.endswith(".")] == []
+    assert [key for key, row in rows if not row.description.endswith(".")] == []
 
 
 @pytest.mark.parametrize("key", OTHER_KINDS_OF_AGENT)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args
 
-from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.spec import Requires, WhenFull
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
 from llm_orc.settings.field import Field, Fields
@@ -107,10 +105,5 @@ FRAME_FIELDS: Fields = {
 }
 """An agent's place in the graph, whatever work it does."""
 
-
-def agent_fields() -> Fields:
-    """Return all keys that agents of some kind have; one that a kind requires is not required of other kinds."""
-    rows = dict(FRAME_FIELDS)
-    for kind in KINDS.values():
-        rows.update((key, replace(row, required=False)) for key, row in kind.fields.items())
-    return rows
+OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
+"""Keys of agents of other releases that are no language models: refused with a message of its own."""

@@ -13,9 +13,8 @@ from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.ensembles.cycles import find_cycles
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
-from llm_orc.ensembles.schema import OTHER_KINDS_OF_AGENT
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
 from llm_orc.settings.guard import GuardedValue
 from llm_orc.storage.field_types import type_of

@@ -7,6 +7,7 @@ have, a whole number that is written as `1.0`, credentials among headers and opt
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+import reference_tables
+from llm_orc.agents.kind import Kind
+from llm_orc.agents.kinds import added
+from llm_orc.agents.model.fields import MODEL_FIELDS
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.work import Work
 from llm_orc.app.projects.json_schemas import config_schema, ensemble_schema, schema_text
 from llm_orc.catalog.table import PROVIDERS
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, agent_fields
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.ensembles.library import PACKAGED
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleInvalid, SettingsError
+from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS
 from llm_orc.settings.load import load_settings
+from llm_orc.storage.field_types import text, whole_number
 from llm_orc.storage.paths import Paths
 
 ENSEMBLE = Draft202012Validator(ensemble_schema())
@@ -45,7 +54,7 @@ values: st.SearchStrategy[object] = st.one_of(
 
 
 def agents() -> st.SearchStrategy[dict[str, Any]]:
-    keys = st.sampled_from([*agent_fields(), "unknown_key"])
+    keys = st.sampled_from([*FRAME_FIELDS, *MODEL_FIELDS, "unknown_key"])
     return st.dictionaries(keys.filter(lambda key: key not in ("name", "depends_on")), values, max_size=4)
 
 
@@ -92,6 +101,49 @@ def is_read(document: object) -> bool:
 @given(ensembles())
 def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dict[str, Any]) -> None:
     assert ENSEMBLE.is_valid(document) == is_read(document), document
+
+
+@dataclass(frozen=True, slots=True)
+class Shout(Work):
+    """Work of a kind that only this test knows."""
+
+    words: str
+    kind: str = field(default="shout", init=False, repr=False)
+
+
+async def shouted(_context: object, work: Shout) -> AgentOutput:
+    return AgentOutput(work.words.upper(), calls=())
+
+
+SHOUT = Kind(
+    "shout",
+    Shout,
+    fields={"shout": Field(text, "What to shout."), "times": Field(whole_number(1), "How often.")},
+    read=lambda keys: Shout(keys.values.get("shout", "")),
+    run=shouted,
+)
+
+
+@pytest.mark.parametrize(
+    ("agent", "is_good"),
+    [
+        ({"shout": "hey", "times": 2, "timeout_seconds": 3, "depends_on": []}, True),
+        ({"shout": 3}, False),
+        ({"shout": "hey", "model": "m"}, False),
+        ({"times": 2}, False),
+        ({"model_profile": "default"}, True),
+    ],
+)
+def test_an_agent_of_another_kind_has_the_keys_of_its_kind(agent: dict[str, Any], *, is_good: bool) -> None:
+    document = {"name": "one", "agents": [{"name": "a", **agent}]}
+
+    with added(SHOUT):
+        schema = Draft202012Validator(ensemble_schema())
+        assert (schema.is_valid(document), is_read(document)) == (is_good, is_good)
+        table = reference_tables.all_tables()["keys of shout"]()
+
+    assert "| `times` | a whole number, at least 1 | How often. |" in table
+    assert not ENSEMBLE.is_valid({"name": "one", "agents": [{"name": "a", "shout": "hey"}]})
 
 
 @st.composite

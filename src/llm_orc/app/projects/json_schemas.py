@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, agent_fields
+from llm_orc.agents.kinds import KINDS
+from llm_orc.agents.model.kind import MODEL
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.formats.json_result import schema as result_schema
 from llm_orc.settings.fields import SECTIONS
 
@@ -30,7 +32,6 @@ def schema_text(name: SchemaName) -> str:
 
 def ensemble_schema() -> JsonSchema:
     """Return the schema of an ensemble's file. It can't express unknown or duplicate names, and cycles."""
-    agent = _mapping(agent_fields()) | _excludes("model_profile", "model", "provider")
     ensemble = _mapping(ENSEMBLE_FIELDS) | _excludes("task", "default_task")
     properties = ensemble["properties"]
     assert isinstance(properties, dict)
@@ -38,9 +39,19 @@ def ensemble_schema() -> JsonSchema:
         "description": _description(ENSEMBLE_FIELDS["agents"]),
         "type": "array",
         "minItems": 1,
-        "items": agent,
+        "items": _agent_schema(),
     }
     return {"$schema": _DRAFT, "title": "An ensemble of LLM agents for llm-orc", **ensemble}
+
+
+def _agent_schema() -> JsonSchema:
+    """Return the schema of an agent: its kind has a key that no other kind has, else it is a language model."""
+    schema = _mapping({**FRAME_FIELDS, **MODEL.fields}) | _excludes("model_profile", "model", "provider")
+    for key, kind in KINDS.items():
+        if kind is not MODEL:
+            has_key: JsonSchema = {"required": [key]}
+            schema = {"if": has_key, "then": _mapping({**FRAME_FIELDS, **kind.fields}), "else": schema}
+    return schema
 
 
 def config_schema() -> JsonSchema:
