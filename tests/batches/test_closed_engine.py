@@ -14,8 +14,8 @@ from dbos import _serialization as forms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_orc.batches.workers.closed_engine import close_other_forms, engine_serializer
-from llm_orc.batches.workers.serializer import JsonSerializer, StoredError, UnreadableValue
+from llm_orc.batches.workers.engine.closed_engine import close_other_forms, engine_serializer
+from llm_orc.batches.workers.engine.serializer import JsonSerializer, StoredError, UnreadableValue
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from llm_orc.errors import SettingsError
 from llm_orc.net.http import Http
-from llm_orc.net.no_proxy import NoProxy
 from llm_orc.net.options import NetworkSettings
-from llm_orc.net.proxies import Proxies
+from llm_orc.net.proxies.choice import Proxies
+from llm_orc.net.proxies.no_proxy import NoProxy
 from llm_orc.net.transport import TransportError, Trouble
 from tests.fakes.loopback import Cut, Loopback, Script, Silence, answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from llm_orc.net.proxies import Proxies
+from llm_orc.net.proxies.choice import Proxies
 from llm_orc.net.tls import check_bundles, tls_context
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from llm_orc.net.options import NetworkSettings
-    from llm_orc.net.proxies import Proxies, Proxy
+    from llm_orc.net.proxies.choice import Proxies, Proxy
 
 _LARGE = 2**20  # aiohttp sends larger bodies in pieces only when they come as a file
 _PROXY_REFUSES = 407  # RFC 9110 §15.5.8: it comes from the proxy, never from the server

@@ -25,8 +25,8 @@ from llm_orc.batches.tables import (
     ENGINE_WORKFLOWS,
     engine_connection,
 )
+from llm_orc.batches.workers.engine.serializer import SERIALIZATION, refused
 from llm_orc.batches.workers.queues import APPLICATION
-from llm_orc.batches.workers.serializer import SERIALIZATION, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

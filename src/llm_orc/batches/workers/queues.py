@@ -12,7 +12,7 @@ from dbos import DBOSClient
 
 from llm_orc.batches.batch import ROW_WORKFLOW, queue_of, workflow_id
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, engine_connection
-from llm_orc.batches.workers.closed_engine import engine_serializer
+from llm_orc.batches.workers.engine.closed_engine import engine_serializer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

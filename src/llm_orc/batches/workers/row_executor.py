@@ -19,11 +19,11 @@ from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
 from llm_orc.batches.outcome import StepObserver
 from llm_orc.batches.workers.agents import QueuedAgents
+from llm_orc.batches.workers.engine.serializer import StoredError, UnreadableValue
 from llm_orc.batches.workers.in_flight import InFlight
 from llm_orc.batches.workers.membership import Evicted
 from llm_orc.batches.workers.queues import APPLICATION_VERSION
 from llm_orc.batches.workers.recovery import SUSPECT_FROM
-from llm_orc.batches.workers.serializer import StoredError, UnreadableValue
 from llm_orc.batches.workers.steps import DurableSteps, RowSink, call_agent
 from llm_orc.engine.execute import execute
 from llm_orc.engine.plan import make_plan

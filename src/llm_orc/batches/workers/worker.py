@@ -22,7 +22,7 @@ from llm_orc.batches.database import (
     store_error,
 )
 from llm_orc.batches.workers.cleanup import clean_up, clean_up_regularly
-from llm_orc.batches.workers.closed_engine import engine_serializer
+from llm_orc.batches.workers.engine.closed_engine import engine_serializer
 from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS, remove_foreign_work, watch_for_foreign_work
 from llm_orc.batches.workers.limits import SharedLimits, limit_queue, set_limits
 from llm_orc.batches.workers.membership import Heartbeats, Membership

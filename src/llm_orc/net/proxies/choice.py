@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_orc.errors import SettingsError
-from llm_orc.net.no_proxy import NoProxy
 from llm_orc.net.origin import DEFAULT_PORTS, is_loopback
+from llm_orc.net.proxies.no_proxy import NoProxy
 from llm_orc.net.text import one_line
 
 if TYPE_CHECKING:

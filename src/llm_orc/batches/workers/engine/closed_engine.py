@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
-from llm_orc.batches.workers.serializer import JsonSerializer, UnreadableValue, refused
+from llm_orc.batches.workers.engine.serializer import JsonSerializer, UnreadableValue, refused
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:
