@@ -61,7 +61,7 @@ COMMANDS: tuple[Row, ...] = (
 
 EXIT_CODES = """\b
 Exit codes:
-  0  success: all agents completed  4  access: log in, or allow it
+  0  all agents completed           4  access: log in, or allow it
   1  agents or the command failed   5  the provider failed
   2  wrong usage or input         130  stopped by Ctrl-C
   3  wrong ensemble or settings   143  stopped by SIGTERM (SIGHUP: 129)

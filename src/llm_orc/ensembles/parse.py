@@ -124,7 +124,9 @@ class _Parser:
         document = self._fields.document
         if document.is_empty:
             self._fields.problem(
-                "the file is empty; an ensemble has a `name` and `agents`", (), hint="see: llm-orc list-ensembles"
+                "the file is empty; an ensemble has a `name` and `agents`",
+                (),
+                hint="See `llm-orc list-ensembles`.",
             )
         elif data is not None or not document.problems:
             self._fields.problem(f"an ensemble is a mapping with `name` and `agents`, not {type_of(data)}", ())
@@ -164,7 +166,7 @@ class _Parser:
                 f"{what} has `{other}`, which this release does not support",
                 (*path, other),
                 at_key=True,
-                hint="this release runs agents that are language models",
+                hint="This release runs agents that are language models.",
             )
         name = values.get("name")
         if name is not None and self._is_first(name, i):
@@ -181,7 +183,7 @@ class _Parser:
         self._fields.problem(
             f"two agents are called `{name}`, the first on line {line}",
             ("agents", i, "name"),
-            hint="give each agent a name of its own",
+            hint="Give each agent a different name.",
         )
         return False
 
@@ -206,7 +208,7 @@ class _Parser:
                 f"{what} has both `{named[0]}` and `{other}`",
                 (*path, other),
                 at_key=True,
-                hint="an agent does one kind of work; keep one of them",
+                hint="An agent does one kind of work: keep one of them.",
             )
         return KINDS[named[0]] if named else MODEL
 
@@ -237,7 +239,7 @@ class _Parser:
             if len(cycle) == 2:
                 message = f"agent `{cycle[0]}` depends on itself: `{shown}`"
             self._fields.problem(
-                message, self._dependency_path(cycle[0], cycle[1]), hint="take one of these `depends_on` away"
+                message, self._dependency_path(cycle[0], cycle[1]), hint="Remove one of these `depends_on`."
             )
 
     def _invalid(self) -> EnsembleInvalid:

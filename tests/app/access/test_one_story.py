@@ -201,7 +201,7 @@ async def test_a_plan_that_was_chosen_and_failed_is_not_replaced_by_a_stored_key
     with pytest.raises(AuthError) as caught:
         await run(place.workspace.app(), "open")
 
-    assert "has ended" in caught.value.message
+    assert "has expired" in caught.value.message
     assert "per token" in caught.value.message
     assert place.sandbox.request_count == 0
 

@@ -67,7 +67,7 @@ def test_a_method_that_is_not_offered_is_refused_with_those_that_are(workspace: 
         open_provider(app, "openai").method("claude-cli")
     with pytest.raises(AccessNotSupported) as needless:
         open_provider(app, "sandbox").method("claude-cli")
-    with pytest.raises(SettingsError, match="There is no provider `opnai`"):
+    with pytest.raises(SettingsError, match="there is no provider `opnai`"):
         open_provider(app, "opnai")
 
     assert refused.value.hint == "It has: `--method api-key`"

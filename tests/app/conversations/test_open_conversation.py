@@ -29,7 +29,7 @@ def test_a_turn_is_the_users_or_the_assistants_and_the_user_begins() -> None:
     with open_conversation("notes") as conversation:
         with pytest.raises(InputError, match="starts with a turn of the user"):
             conversation.add_to_conversation("assistant", "x")
-        with pytest.raises(InputError, match="not `system`'s"):
+        with pytest.raises(InputError, match="not `system`"):
             conversation.add_to_conversation("system", "x")  # type: ignore[arg-type]
 
 

@@ -297,7 +297,7 @@ async def test_what_does_not_count_is_said_by_run_check_and_explain(clone: Works
     for key in ("runs.record", "runs.keep_days", "conversation", "agents.a.options", "agents.a.conversation"):
         assert f"`{key}` (" in said
     assert str(file) in said
-    assert said.endswith("llm-orc trust")
+    assert said.endswith("See `llm-orc trust`.")
     assert explained.notices == (said,)
     assert checked.plan is not None
     assert checked.plan.notices == (said,)

@@ -44,7 +44,7 @@ def _model(keys: AgentKeys) -> ModelRef:
                 keys.say(
                     key,
                     f"agent `{keys.agent}` has both `model_profile` and `{key}`",
-                    hint="keep the profile, or `model` and `provider`",
+                    hint="Keep the profile, or `model` and `provider`.",
                 )
         return ModelRef(profile=profile)
     if provider is None and model is None:

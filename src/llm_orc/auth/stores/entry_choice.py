@@ -70,5 +70,5 @@ def refuse_damaged(contents: Contents, provider: str, account: str | None) -> No
         raise CredentialStoreError(
             f"an entry of `{provider}` in the credential store is damaged",
             state="corrupt",
-            hint=f"Add it again: llm-orc auth add {provider}; or delete it: llm-orc auth remove {provider}",
+            hint=f"Add it again: `llm-orc auth add {provider}`; or delete it: `llm-orc auth remove {provider}`.",
         )

@@ -166,7 +166,7 @@ def _ask_for_method(provider: AuthProvider) -> AuthMethod:
         )
     if len(methods) == 1:
         return methods[0]
-    question = f"Ways to get access to `{provider.name}`:"
+    question = f"How to access `{provider.name}`:"
     return methods[select(question, [_described(method) for method in methods])]
 
 

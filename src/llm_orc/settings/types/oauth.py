@@ -103,7 +103,7 @@ def parameters(ours: frozenset[str]) -> FieldType[dict[str, str]]:
             if name in ours:
                 raise WrongValue(f"free of `{name}`, which the sign-in itself sets")
             if not isinstance(content, str):
-                hint = "put it in quotes" if isinstance(content, bool | int | float) else None
+                hint = "Put it in quotes." if isinstance(content, bool | int | float) else None
                 raise WrongValue(f"a mapping of names to text, and `{name}` is {type_of(content)}", hint)
         return {name: str(content) for name, content in mapping.items()}
 
