@@ -420,10 +420,10 @@ async def test_a_key_that_took_the_place_of_a_sign_in_meanwhile_is_named(sign_in
     keeper = sign_in.keeper()
     sign_in.storage.store_api_key(PROVIDER, "sk-key")
 
-    with pytest.raises(NotLoggedIn, match="has an API key now") as caught:
+    with pytest.raises(NotLoggedIn, match="now has an API key") as caught:
         await keeper.current()
 
-    assert caught.value.hint == f"llm-orc auth status {PROVIDER}"
+    assert f"llm-orc auth status {PROVIDER}" in (caught.value.hint or "")
     assert sign_in.server.refresh_count == 0
 
 

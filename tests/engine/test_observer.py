@@ -66,5 +66,6 @@ async def test_a_failure_says_all_that_its_error_says_and_whether_it_may_be_bill
 async def test_a_run_is_no_rehearsal_unless_it_says_so() -> None:
     sink, _ = await run(AgentSpec("a"), clock=SetClock())
 
-    assert sink.events[0] == RunStarted(NOW, "run-1", "panel", ("a",), "the task", sandbox=False)
-    assert ErrorInfo("code", "message") == ErrorInfo("code", "message", None, exit_code=1, may_be_billed=False)
+    first = sink.events[0]
+    assert isinstance(first, RunStarted)
+    assert not first.sandbox
