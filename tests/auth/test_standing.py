@@ -53,7 +53,7 @@ def test_what_was_proven_is_verified_and_the_rest_can_be_tried(
         None,
         True,
     )
-    assert (untried.name, untried.hint, untried.is_usable) == ("unverified", untried.hint, True)
+    assert (untried.name, untried.is_usable) == ("unverified", True)
     assert "llm-orc auth test acme" in (untried.hint or "")
 
 

@@ -21,7 +21,7 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStopped,
 )
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import ReplyUnreadable
@@ -52,13 +52,11 @@ async def run(
     sink, models = KeptEvents(), models or ScriptedAgents()
     await execute(
         make_plan(Ensemble("outer", agents)),
-        "the task",
+        RunStart("run-1", "the task", done=done or {}),
         AgentCaller(models, rehearsal=False),
         sink,
-        run_id="run-1",
         clock=RealClock(),
         max_concurrent=max_concurrent,
-        done=done,
         timeout_s=timeout_s,
     )
     return sink, models

@@ -19,7 +19,7 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStopped,
 )
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.execution import Clock
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
@@ -41,14 +41,12 @@ async def run(
     sink, calls = sink or KeptEvents(), calls or ScriptedAgents()
     await execute(
         make_plan(Ensemble("panel", agents)),
-        "the task",
+        RunStart("run-1", "the task", done=done or {}),
         calls,
         sink,
-        run_id="run-1",
         clock=clock or RealClock(),
         max_concurrent=max_concurrent,
         timeout_s=timeout_s,
-        done=done,
     )
     return sink, calls
 
@@ -250,7 +248,7 @@ async def test_who_is_given_an_answer_is_told_that_it_is_cut_also_after_a_resume
     prompts: dict[str, str] = {}
     plan = make_plan(Ensemble("panel", (AgentSpec("a"), AgentSpec("b", depends_on=("a",)))))
     for done in ({}, {"a": kept}):
-        await execute(plan, "t", call, KeptEvents(), run_id="r", clock=RealClock(), max_concurrent=9, done=done)
+        await execute(plan, RunStart("r", "t", done=done), call, KeptEvents(), clock=RealClock(), max_concurrent=9)
         assert said in prompts.pop("b")
 
 

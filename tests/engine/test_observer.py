@@ -68,4 +68,5 @@ async def test_a_run_is_no_rehearsal_unless_it_says_so() -> None:
 
     first = sink.events[0]
     assert isinstance(first, RunStarted)
+    assert (first.run_id, first.ensemble, first.task) == ("run-1", "panel", "the task")
     assert not first.sandbox

@@ -10,7 +10,7 @@ import pytest
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.engine.events import AgentFailed, AgentFinished, RecordedEvent, RunFinished, RunStopped
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.engine.surprises import as_error, without_credentials
 from llm_orc.ensembles.ensemble import Ensemble
@@ -66,7 +66,7 @@ def raising(surprise: BaseException) -> Behaviour:
 async def run(behaviour: Behaviour, sink: KeptEvents | None = None) -> KeptEvents:
     sink = sink or KeptEvents()
     calls = ScriptedAgents({"odd": behaviour})
-    await execute(PANEL, "t", calls, sink, run_id="r", clock=RealClock(), max_concurrent=9)
+    await execute(PANEL, RunStart("r", "t"), calls, sink, clock=RealClock(), max_concurrent=9)
     return sink
 
 
@@ -138,10 +138,9 @@ async def test_what_carries_the_run_passes_where_that_is_asked_for() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await execute(
             PANEL,
-            "t",
+            RunStart("r", "t"),
             ScriptedAgents({"odd": raising(KeyError("store"))}),
             KeptEvents(),
-            run_id="r",
             clock=RealClock(),
             max_concurrent=9,
             passes=Exception,

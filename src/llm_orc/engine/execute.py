@@ -4,65 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import top_of
 from llm_orc.engine.child_runs import ChildRuns
-from llm_orc.engine.events import RunFinished, RunStarted, RunStopped
+from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
 from llm_orc.engine.execution import Execution, Shared, error_info
 from llm_orc.engine.slots import Slots
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import CallAgent
-    from llm_orc.engine.events import EventSink, Limited
+    from llm_orc.engine.events import EventSink
     from llm_orc.engine.execution import Clock
     from llm_orc.engine.plan import Plan
 
 _LAST_WORDS_S = 5.0  # how long a cancelled run may take to record its cancellation
 
 
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """What a run, or another attempt of it, starts with. `done` are the answers that it has from before."""
+
+    run_id: str
+    task: str
+    done: Mapping[str, AgentOutput] = field(default_factory=dict)
+    sandbox: bool = False  # it is a rehearsal: all answers are canned
+    conversation: str | None = None
+    limits: tuple[Limited, ...] = ()
+
+
 async def execute(
     plan: Plan,
-    task: str,
+    start: RunStart,
     call: CallAgent,
     sink: EventSink,
     *,
-    run_id: str,
     clock: Clock,
     max_concurrent: int,
     timeout_s: float | None = None,
-    done: Mapping[str, AgentOutput] | None = None,
-    sandbox: bool = False,
-    conversation: str | None = None,
-    limits: tuple[Limited, ...] = (),
     passes: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> None:
-    """Run all agents of `plan` that are not in `done`, at most `max_concurrent` at once.
+    """Run all agents of `plan` that are not in `start.done`, at most `max_concurrent` at once.
 
     A failed agent doesn't stop the others: those that need it are skipped, or run with the available answers if
     their `requires` says so. The last event is `RunFinished`, or `RunStopped` if `timeout_s` ended the run or the
     task was cancelled (the cancellation then propagates). Agents' exceptions are not raised: whatever an agent's
     work raises is that agent's failure, except `passes`, errors of what carries the whole run.
     """
-    known = {} if done is None else _known(plan, done)
+    known = _known(plan, start.done)
     shared = Shared(call, sink, clock, Slots(max_concurrent), ChildRuns, known, passes)
-    execution = Execution(plan, task, shared)
+    execution = Execution(plan, start.task, shared)
     began = clock.monotonic()
     sink.post(
         RunStarted(
             clock.now(),
-            run_id,
+            start.run_id,
             plan.ensemble,
             plan.names,
-            task,
-            sandbox,
+            start.task,
+            start.sandbox,
             resumed=tuple(known),
-            conversation=conversation,
-            limits=limits,
+            conversation=start.conversation,
+            limits=start.limits,
             answer=plan.answer,
         )
     )

@@ -21,7 +21,7 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
 from llm_orc.engine.events import AgentDelta, RecordedEvent, TryStarted
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.net.http import Http
@@ -118,14 +118,11 @@ class Story:
         running = asyncio.ensure_future(
             execute(
                 plan,
-                recipe.task,
+                RunStart("r", recipe.task, done=done, limits=limits_of(recipe)),
                 LlmCaller(candidates, () if budget is None else (budget,)),
                 sink,
-                run_id="r",
                 clock=clock,
                 max_concurrent=3,
-                done=done,
-                limits=limits_of(recipe),
             )
         )
         with suppress(asyncio.CancelledError):

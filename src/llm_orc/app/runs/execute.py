@@ -18,7 +18,7 @@ from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.engine.events import AgentDelta, RunEvent
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import AuthError, RunNotResumable
 from llm_orc.runs.journal import NewRun
@@ -98,20 +98,22 @@ async def execute_recipe(
         budgets = tuple(one for one in (limits.budget, budget) if one is not None)
         await execute(
             make_plan(recipe.ensemble),
-            recipe.task,
+            RunStart(
+                run_id,
+                recipe.task,
+                done=earlier.state.outputs if earlier else {},
+                sandbox=recipe.rehearsal,
+                conversation=recipe.conversation,
+                limits=limits_of(recipe),
+            ),
             told.wrap(AgentCaller(LlmCaller(models.candidates, budgets), rehearsal=recipe.rehearsal)),
             sink,
-            run_id=run_id,
             clock=app.clock,
             max_concurrent=min(
                 limits.max_concurrent or app.settings.runs.max_concurrent or models.connections,
                 models.connections,
             ),
             timeout_s=limits.timeout_s or recipe.timeout_s or app.settings.runs.timeout_s,
-            done=earlier.state.outputs if earlier else None,
-            sandbox=recipe.rehearsal,
-            conversation=recipe.conversation,
-            limits=limits_of(recipe),
         )
         result = state.result(recorded=attempt.record and sink.failure is None)
         if any(

@@ -25,7 +25,7 @@ from llm_orc.batches.workers.membership import Evicted
 from llm_orc.batches.workers.queues import APPLICATION_VERSION
 from llm_orc.batches.workers.recovery import SUSPECT_FROM
 from llm_orc.batches.workers.steps import DurableSteps, RowSink, call_agent
-from llm_orc.engine.execute import execute
+from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.engine.surprises import as_error, first_cause
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError, StorageError
@@ -166,15 +166,12 @@ class RowExecutor:
 
         await execute(
             plan,
-            row.task,
+            RunStart(row.row_id, row.task, done=row.run_state.outputs, sandbox=recipe.rehearsal),
             step,
             sink,
-            run_id=row.row_id,
             clock=self._clock,
             max_concurrent=len(plan.order),
             timeout_s=recipe.timeout_s,
-            done=row.run_state.outputs,
-            sandbox=recipe.rehearsal,
             passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
         )
         if self._queued is not None and queued:  # a time limit has ended the row, and nobody waits for these
