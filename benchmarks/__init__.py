@@ -1,1 +1,1 @@
-"""What things cost: `python -m benchmarks.run`. Measured against a bare client of the same HTTP library."""
+"""Benchmarks, `python -m benchmarks.run`: costs compared with a bare client of the same HTTP library."""

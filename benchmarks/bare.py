@@ -1,4 +1,4 @@
-"""The floor: the same calls by hand, on the HTTP library that we use, with typed decoding and nothing else."""
+"""The baseline: the same calls, made directly with our HTTP library and typed decoding."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What durable rows cost: `python -m benchmarks.batches [ROWS…]`; fresh processes, agents that answer at once.
+"""The cost of durable rows: `python -m benchmarks.batches [ROWS…]`; fresh processes, agents that answer at once.
 
-Four agents a row, 2 kB an answer. Where PostgreSQL's programs are there, a server of its own is measured too.
+Four agents per row, 2 kB per answer. If PostgreSQL is installed, a server of its own is measured too.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
             new = NewBatch(name, RECIPE, "", 0.0, number)
             await asyncio.to_thread(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0)
             queued = time.monotonic() - began
-            # Another thread writes what is waited for.
+            # Another thread changes the condition.
             while (batch := await asyncio.to_thread(store.batches.batch, name)) and batch.waiting:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             seconds, cpu = time.monotonic() - began, time.process_time() - cpu
@@ -91,7 +91,7 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
 
 
 def measured(store: str, number: int) -> dict[str, float]:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.batches", "--one", store, str(number)],
         env=os.environ | {"PYTHONPATH": "."},

@@ -1,4 +1,4 @@
-"""The same calls through httpx and the official SDKs, as their documentation shows them.
+"""The same calls through httpx and the official SDKs, written as in their documentation.
 
 Each variant imports its own client only, so that memory is measured fairly and none must be installed.
 
@@ -131,7 +131,7 @@ async def _openai_aiohttp(shape: Shape, origin: str) -> int:
 
 
 async def _all(shape: Shape, ask: Ask) -> int:
-    """Make all calls of a shape; one that fails is counted, not raised, because some clients lose a few."""
+    """Make all calls of a shape. Failed calls are counted, not raised, because some clients lose a few."""
     done = 0
     for _ in range(shape.layers):
         texts = await asyncio.gather(*(ask() for _ in range(shape.width)), return_exceptions=True)

@@ -1,8 +1,8 @@
-"""How long the commands take with many stored turns: `python -m benchmarks.conversations [TURNS]`.
+"""The duration of commands with many stored turns: `python -m benchmarks.conversations [TURNS]`.
 
 Two stores: one with all turns in a single conversation, one with two hundred turns in each. Every command is a
-whole process, from its start to its end; `--continue` asks a loopback server, which answers at once, and takes its
-history along. The least of five is given, in milliseconds, beside the same command on an empty store.
+whole process, from its start to its end; `--continue` sends its history to a loopback server that answers at once.
+The minimum of five runs is given, in milliseconds, beside that of the same command on an empty store.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from llm_orc.conversations.store import ConversationStore
 
 _PROGRAM = (sys.executable, "-c", "import sys; from llm_orc.cli.main import main; sys.exit(main())")
 _TRIES = 5
-_EACH = 200  # turns of a conversation, where there are many
+_EACH = 200  # turns per conversation in the store of many conversations
 _TEXT = "Some forty words of ordinary length stand for what a person or a model says in one turn. " * 3
 
 
 def _fill(path: Path, turns: int, each: int) -> None:
-    """Write the turns in one transaction, as no run would: what is measured is reading."""
+    """Write the turns in one transaction. No run does that, but only reading is measured."""
     store = ConversationStore(path)
     with store.database.change() as connection:
         for number in range(turns // each):

@@ -1,4 +1,4 @@
-"""What a benchmark asks of the machine: a core of its own, enough open files, and what to print about it."""
+"""The machine that a benchmark runs on: reserve a core, raise the limit of open files, describe the machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pin(core: int) -> None:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Keep this process, and those it starts meanwhile, on one core."""
+    """Keep this process, and the processes that it starts within the context, on one core."""
     before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     pin(core)
     try:
@@ -43,13 +43,13 @@ def raise_open_files() -> None:
 
 
 def cpu_s() -> float:
-    """Seconds of CPU that this process has used, in its own code and in the kernel's for it."""
+    """Return the CPU seconds that this process has used, in user and kernel mode."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def peak_mb() -> float:
-    """The most memory that this process ever had, in MB of a million bytes."""
+    """Return the peak memory of this process, in MB of a million bytes."""
     per_unit = 1 if platform.system() == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * per_unit / 1e6
 

@@ -1,7 +1,7 @@
-"""How things are measured: each time in a fresh process, several times over, what is compared taking turns.
+"""Measure programs: repeatedly, each time in a fresh process, with the compared programs taking turns.
 
-A machine's speed drifts by half within minutes. So the parent runs A B A B, and reports the median of each and
-the median of the ratios between neighbours, which the drift hardly touches.
+A machine's speed can drift by half within minutes. So the parent runs A B A B, and reports the median of each and
+the median of the ratios between neighbours, which drift hardly affects.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WARM_UP = {"fan": fan(10), "stream": stream(10), "chain": chain(3), "layers": f
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Something to measure: `python -m MODULE [VARIANT] SHAPE ORIGIN`, a module whose `main` calls `child`."""
+    """A program to measure: `python -m MODULE [VARIANT] SHAPE ORIGIN`, a module whose `main` calls `child`."""
 
     name: str
     module: str
@@ -43,7 +43,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement: of the work alone, but `peak_mb` of the whole process."""
+    """One measurement of the work alone; only `peak_mb` is of the whole process."""
 
     cpu_ms_per_call: float
     wall_s: float
@@ -55,11 +55,8 @@ class NotMeasured(Exception):
     """The program isn't installed, failed, or took too long; the text says which."""
 
 
-# --- in the measured process ------------------------------------------------------------------------------
-
-
 def child(work: Work, arguments: Sequence[str] | None = None) -> None:
-    """Do the work that the command line names, and print its `Sample` as JSON. The `main` of every program."""
+    """Do the work that the command line names, and print its `Sample` as JSON: the `main` of every program."""
     parser = argparse.ArgumentParser()
     parser.add_argument("shape", type=parse_shape)
     parser.add_argument("origin")
@@ -72,7 +69,7 @@ def child(work: Work, arguments: Sequence[str] | None = None) -> None:
 
 async def _measured(work: Work, shape: Shape, origin: str) -> Sample:
     await work(_WARM_UP[shape.kind], origin)
-    # Small work is repeated, or the clock's own grain would show.
+    # Small work is repeated because the clock's resolution is limited.
     rounds = 1 if shape.kind == "chain" else max(1, min(20, 200 // shape.calls))
     gc.collect()
     wall, cpu, done = [], 0.0, 0
@@ -86,12 +83,9 @@ async def _measured(work: Work, shape: Shape, origin: str) -> Sample:
     return Sample(cpu / calls * 1000, median(wall), peak_mb(), calls - done)
 
 
-# --- in the parent ----------------------------------------------------------------------------------------
-
-
 @contextmanager
 def server(*, latency_ms: float = 0.0, pace_ms: float = 0.0, writes: int = 4) -> Iterator[str]:
-    """Run the loopback server in its own process; gives its origin."""
+    """Run the loopback server in its own process, and yield its origin."""
     command = [sys.executable, "-m", "benchmarks.server"]
     options = {"--latency-ms": latency_ms, "--pace-ms": pace_ms, "--writes": writes}
     command += [f"{name}={value}" for name, value in options.items()]
@@ -121,7 +115,7 @@ def once(program: Program, shape: Shape, origin: str) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A program's medians for one shape; `cpu_ratio` is to the first program's CPU, the median of all turns."""
+    """A program's medians for one shape. `cpu_ratio`: its CPU time relative to that of the first program."""
 
     program: str
     shape: Shape
@@ -130,11 +124,11 @@ class Compared:
     peak_mb: float
     failed_calls: int
     cpu_ratio: float
-    note: str = ""  # why there is no figure, where there is none
+    note: str = ""  # why a figure is missing
 
 
 def compare(programs: Sequence[Program], shape: Shape, origin: str, repeats: int) -> list[Compared]:
-    """Measure the programs in turns, each `repeats` times; the first is what the others are compared with."""
+    """Measure the programs in turns, each `repeats` times; the others are compared with the first."""
     samples: dict[str, list[Sample]] = {program.name: [] for program in programs}
     missing: dict[str, str] = {}
     for _ in range(repeats):
@@ -168,7 +162,7 @@ def _compared(
 
 
 def growth_exponent(points: Sequence[tuple[int, float]]) -> float:
-    """The slope of total cost over size, both as logarithms: 1.0 is linear."""
+    """Return the slope of log(total cost) over log(size): 1.0 is linear growth."""
     xs = [math.log(size) for size, _ in points]
     ys = [math.log(total) for _, total in points]
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)

@@ -1,7 +1,7 @@
 """Time, peak processes and peak memory of many calls through an official CLI: `python -m benchmarks.official_cli`.
 
-Without an argument it measures the stand-in of the tests, which answers at once; with the path of a real `claude`,
-that one against a loopback Messages API, with an invented login. A third of the calls can be made to fail.
+Without an argument it measures the fake CLI of the tests, which answers at once; with the path of a real `claude`,
+it measures that against a loopback Messages API, with an invented login. A third of the calls can be made to fail.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Peak:
 
 
 async def measure(calls: int, *, program: Path | None, troubled: bool) -> dict[str, object]:
-    """Return what `calls` at once took, and how they ended."""
+    """Make `calls` calls at once. Returns their cost and outcomes."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with AsyncExitStack() as stack:
             base_url = None
@@ -92,7 +92,7 @@ async def _watch(peak: Peak) -> None:
 
 
 def _descendants() -> list[float]:
-    """The resident megabytes of each child process that lives."""
+    """Return the resident megabytes of each living child process."""
     sizes = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -1,7 +1,7 @@
-"""What a run costs on a runtime that is open already: `python -m benchmarks.open_runtime [SHAPE…]`.
+"""The cost of a run on an open runtime: `python -m benchmarks.open_runtime [SHAPE…]`.
 
 Every run is recorded. The figure is the CPU time of the whole process for one agent, the journal's thread
-included: the least of many runs, because whatever else the machine does only ever adds to it.
+included: the minimum of many runs, because other load on the machine can only add to it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from llm_orc.net.event_loop import run_to_end
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Layers of so many agents; each layer waits for the whole one before it."""
+    """Layers of agents, given by their sizes; each layer waits for all of the one before."""
 
     name: str
     layers: tuple[int, ...]
@@ -53,7 +53,7 @@ async def _measured(case: _Case, origin: str, home: Path) -> Row:
         for turn in range(case.runs + 3):
             before = cpu_s()
             result = await run_ensemble(app, ensemble, RunOptions(PROMPT), runtime=runtime)
-            if turn >= 3:  # connections are open and modules loaded
+            if turn >= 3:  # by now connections are open and modules loaded
                 found.append((cpu_s() - before) / case.agents * 1000)
             if result.total.calls != case.agents or not result.recorded:
                 raise SystemExit(f"{case.name}: {result.status}")

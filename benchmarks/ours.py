@@ -1,4 +1,4 @@
-"""LLM Orchestra itself: a run with its journal on for every shape, text streamed where the shape is a stream."""
+"""LLM Orchestra itself: a recorded run for every shape; its text is streamed if the shape is a stream."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def app_on(origin: str, home: Path) -> App:
 
 
 def ensemble_of(layers: Sequence[int]) -> Ensemble:
-    """Return an ensemble of so many agents in each layer.
+    """Return an ensemble with the given number of agents in each layer.
 
     Each agent waits for the whole layer before its own, as the bare client does.
     """

@@ -1,4 +1,4 @@
-"""Tables for people, JSON for programs: what `run` prints and writes into `benchmarks/results/`."""
+"""Publish results: tables for people and JSON for programs, in `benchmarks/results/`."""
 
 from __future__ import annotations
 

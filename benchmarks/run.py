@@ -1,8 +1,8 @@
-"""All benchmarks, or some: prints tables and writes them into `benchmarks/results/`.
+"""Run all benchmarks, or some of them: print tables and write them into `benchmarks/results/`.
 
     python -m benchmarks.run [--quick] [--only startup,fan,stream,clients]
 
-The targets that a table names are those of the project; a figure beyond its target is reported, not hidden.
+The targets in the tables are the project's; a figure that misses its target is reported, not hidden.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from benchmarks.startup import measure_startup
 from benchmarks.workload import chain, fan, layers, stream
 
 _LATENCY_MS = 50.0
-_RATIO = 1.5  # of CPU, allowed over the bare client's
-_ALLOWANCE_MS = {"fan": 0.15, "layers": 0.15, "chain": 0.5, "stream": 0.0}  # of CPU per call, on top
-_WALL_RATIO = 1.1  # over the critical path, up to so many calls:
+_RATIO = 1.5  # CPU time, relative to the bare client's
+_ALLOWANCE_MS = {"fan": 0.15, "layers": 0.15, "chain": 0.5, "stream": 0.0}  # more CPU time per call
+_WALL_RATIO = 1.1  # relative to the critical path, up to _WALL_CALLS calls
 _WALL_CALLS = 500
 _PEAK_MB = {"stream:1000": 130.0, "stream:5000": 400.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much to measure. Quick is for a look, not for a report."""
+    """How much to measure. `--quick` gives a first impression and no results to publish."""
 
     repeats: int
     fans: Sequence[int]
@@ -57,7 +57,7 @@ def measure_fan(extent: Extent) -> None:
 
 
 def measure_stream(extent: Extent) -> None:
-    """Streams of 200 tokens, as fast as they go."""
+    """Streams of 200 tokens, as fast as possible."""
     with server() as origin:
         found = [
             row
@@ -106,7 +106,7 @@ def _limits(row: Compared, bare_ms: float) -> dict[str, str | int | float]:
     beyond = []
     if row.cpu_ms_per_call > allowed_ms:
         beyond.append("CPU")
-    if row.shape.calls <= _WALL_CALLS and wall > _WALL_RATIO:  # not-a-number is never beyond
+    if row.shape.calls <= _WALL_CALLS and wall > _WALL_RATIO:  # false for NaN
         beyond.append("wall")
     if row.peak_mb > _PEAK_MB.get(str(row.shape), math.inf):
         beyond.append("memory")

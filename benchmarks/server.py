@@ -1,9 +1,9 @@
-"""A loopback server that costs next to nothing: replies are made once, requests are barely looked at.
+"""A loopback server with minimal overhead: replies are made once, and requests are barely parsed.
 
     python -m benchmarks.server --latency-ms 50
 
-Speaks Anthropic Messages and OpenAI Chat Completions. Prints its port on one line and serves until it is killed
-or its standard input ends, so it never outlives the program that started it.
+It speaks Anthropic Messages and OpenAI Chat Completions, prints its port on one line, and serves until it is
+killed or its standard input ends, so it never outlives the program that started it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BACKLOG = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Canned:
-    """The replies of one dialect, headers included. A stream is a list of chunks, the last one its end."""
+    """The replies of one dialect, headers included. A stream is a list of chunks; the last chunk ends it."""
 
     whole: bytes
     stream: list[bytes]
@@ -42,7 +42,7 @@ class Replies:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection: HTTP/1.1 as far as a well-behaved client of a benchmark needs it."""
+    """One keep-alive connection: as much of HTTP/1.1 as the clients of the benchmarks need."""
 
     __slots__ = ("_buffer", "_latency_s", "_loop", "_pace_s", "_replies", "_transport")
 
@@ -110,7 +110,7 @@ def _whole(reply: object) -> bytes:
 
 
 def _chunked(events: list[bytes], writes: int) -> list[bytes]:
-    """The stream in so many writes, each event a chunk of its own, as the real services send them."""
+    """Return the stream split into writes; each event is a chunk of its own, as real services send them."""
     head = (
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nrequest-id: req_benchmark\r\n"
         b"x-request-id: req_benchmark\r\ntransfer-encoding: chunked\r\n\r\n"

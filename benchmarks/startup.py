@@ -1,4 +1,4 @@
-"""What a whole process costs: `--help`, `--version`, and one call from the command line to the answer."""
+"""The cost of a whole process: `--help`, `--version`, and one call from the command line to the answer."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class _Command:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Of one whole process, in milliseconds."""
+    """The cost of one whole process, in milliseconds."""
 
     cpu_ms: float
     wall_ms: float
 
 
 def measure_startup(repeats: int) -> None:
-    """Take turns over all commands; the first round is thrown away, because it compiles and warms the disk."""
+    """Measure all commands in turns; the first round is discarded: it compiles and fills the disk cache."""
     with tempfile.TemporaryDirectory() as folder, server(latency_ms=_LATENCY_MS) as origin, pinned(CLIENT_CORE):
         home = Path(folder)
         ensemble = _prepare(home, origin)

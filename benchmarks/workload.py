@@ -1,4 +1,4 @@
-"""The shapes of work that every program is given, and the texts that go with them."""
+"""The workloads that every program runs: their shapes and their texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROMPT = "Is this startup worth a seed round? A two-person B2B SaaS with 40 payi
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`layers` of `width` calls, each layer waiting for the whole one before it.
+    """`layers` of `width` calls; each layer waits for all of the one before.
 
     `fan`: one layer of whole replies; `stream`: one layer of streams; `chain`: layers of one call.
     """
@@ -59,7 +59,7 @@ def layers(count: int, width: int) -> Shape:
 
 
 def parse_shape(text: str) -> Shape:
-    """Read what `str` wrote."""
+    """Read a shape from its `str` form."""
     kind, _, size = text.partition(":")
     first, _, second = size.partition("x")
     match kind:

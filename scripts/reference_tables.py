@@ -1,4 +1,4 @@
-"""The tables of docs/reference that are made from the code's own rows and types.
+"""Generate the tables of docs/reference from the rows and types of the code.
 
 A page keeps its hand-written prose; each table stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 """
@@ -49,7 +49,7 @@ _LONGEST_LINE = 100  # characters
 
 
 def fill(page: str) -> str:
-    """Return the page with every table made anew. Raises `KeyError` for a name that no table has."""
+    """Return the page with all tables regenerated. Raises `KeyError` for an unknown name of a table."""
     tables = all_tables()
 
     def made(block: re.Match[str]) -> str:
@@ -65,7 +65,7 @@ def names_in(page: str) -> list[str]:
 
 
 def all_tables() -> dict[str, Callable[[], str]]:
-    """Return what makes each table, by its name in the pages."""
+    """Return the function that generates each table, by the name of the table."""
     groups: dict[str, Mapping[str, Field]] = {
         "ensemble": ENSEMBLE_FIELDS,
         "agent": FRAME_FIELDS,
@@ -95,7 +95,7 @@ def _maker(make: Callable[[Any], str], what: object) -> Callable[[], str]:
 
 
 def field_table(fields: Mapping[str, Field]) -> str:
-    """Return the rows of one mapping. Columns that no row fills are left out."""
+    """Return the table of the keys of one mapping. Columns without values are left out."""
     heading = ["key", "type", "meaning", "default", "without trust", "environment", "option"]
     rows = [
         [
@@ -129,7 +129,7 @@ def _table(heading: list[str], rows: list[list[str]]) -> str:
 
 
 def result_table(name: str) -> str:
-    """Return the keys of one mapping of the published JSON Schema."""
+    """Return the table of the keys of one mapping of the published JSON Schema."""
     definitions = json.loads(result_schema())["$defs"]
     rows = []
     for key, content in _properties(name, definitions).items():
@@ -148,7 +148,7 @@ def _properties(name: str, definitions: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolved(content: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what a `$ref` leads to below what stands beside it."""
+    """Resolve a `$ref`: the keys beside it override those of its target."""
     reference = content.get("$ref")
     if reference is None:
         return dict(content)
@@ -176,7 +176,7 @@ def _either(words: Iterable[str]) -> str:
 
 
 def event_table() -> str:
-    """Return the types of event lines: when each is written, and the keys that it has."""
+    """Return the table of event types: when each is written, and its keys."""
     rows = []
     for kind in get_args(RunEvent):
         values: dict[str, JsonValue] = json.loads(event_line(sample(kind)))
@@ -188,14 +188,14 @@ def event_table() -> str:
 
 
 def _sentence(documented: object) -> str:
-    """Return the first paragraph of the docstring; what `dataclass` writes where there is none says nothing."""
+    """Return the first paragraph of the docstring; nothing if it is only the signature that `dataclass` writes."""
     text = inspect.getdoc(documented) or ""
     is_made = isinstance(documented, type) and text.startswith(f"{documented.__name__}(")
     return "" if is_made else " ".join(text.partition("\n\n")[0].split())
 
 
 def sample(kind: Any) -> Any:
-    """Return some value of a type, to see how it is written."""
+    """Return an example value of a type, to show how it is written."""
     kind = getattr(kind, "__supertype__", kind)  # of a `NewType`
     origin, inner = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
@@ -219,7 +219,7 @@ def sample(kind: Any) -> Any:
 
 
 def signature(function: Any) -> str:
-    """Return a public function's signature as one would write it: on one line, or one for each argument."""
+    """Return a public function's signature as in source code: on one line, or with a line for each argument."""
     found = inspect.signature(function)
     arguments = [_argument(one) for one in found.parameters.values()]
     keyword = next((i for i, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY), None)
@@ -239,7 +239,7 @@ def _argument(one: inspect.Parameter) -> str:
 
 
 def attribute_table(public: type) -> str:
-    """Return the attributes and properties of a public class, with what its source says beside them."""
+    """Return the attributes and properties of a public class, with the comments beside them."""
     rows = [[f"`{key}`", f"`{kind}`", meaning] for key, kind, meaning in _attributes(public)]
     return _table(["attribute", "type", "meaning"], rows)
 

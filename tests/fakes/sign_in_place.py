@@ -47,7 +47,7 @@ class SignInPlace:
             encoding="utf-8",
         )
 
-    def sign_in_for_nothing(self) -> None:
+    def approve_sign_ins(self) -> None:
         """Let `auth add` open a browser that agrees to everything."""
         path = self.shell.home / "browser"
         path.write_text(_BROWSER, encoding="utf-8")

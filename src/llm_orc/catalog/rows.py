@@ -1,4 +1,4 @@
-"""What a row says of a provider, an official CLI and a wire protocol."""
+"""The rows of the catalog: a provider, an official CLI, a wire protocol."""
 
 from __future__ import annotations
 

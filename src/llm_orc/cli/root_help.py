@@ -1,4 +1,4 @@
-"""What `llm-orc --help` shows, written as click writes it, which takes longer to load than all this takes."""
+"""The text of `llm-orc --help` in the style of click, but without click, which takes long to load."""
 
 from __future__ import annotations
 

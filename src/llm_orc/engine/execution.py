@@ -1,4 +1,4 @@
-"""The moving parts of one graph of agents that runs: who waits for whom, and what has been answered."""
+"""The state of one running graph of agents: which agents wait for which, and which have answered."""
 
 from __future__ import annotations
 

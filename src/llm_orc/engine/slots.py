@@ -1,4 +1,4 @@
-"""How many agents may run at once, over a run and all that runs within its agents."""
+"""How many agents may run at once, in a run and in all runs within its agents."""
 
 from __future__ import annotations
 

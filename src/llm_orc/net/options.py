@@ -1,4 +1,4 @@
-"""What is trusted on the network, and how long it is waited for."""
+"""Options of the network: trusted certificates and time limits."""
 
 from __future__ import annotations
 

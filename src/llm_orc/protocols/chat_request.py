@@ -1,4 +1,4 @@
-"""A chat request, independent of its dialect, and the refusal of a pretend provider."""
+"""A chat request, independent of its dialect, and the refusal of a request."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ChatRequest:
 
 
 class Rejected(Exception):
-    """The provider refuses. Every dialect has its own format for this.
+    """The request is refused. Every dialect has its own format for this.
 
     `param` and `error_code` are OpenAI's; `body` replaces the dialect's own error document. `keeps_limit_headers`
     False leaves the dialect's own headers out.
@@ -88,7 +88,7 @@ def objects(value: JsonValue) -> Iterator[JsonObject]:
 
 
 def text_of(content: JsonValue) -> str:
-    """The text of a message's content: a string, or a list of parts of which some have a `text`."""
+    """Return the text of a message's content: a string, or a list of parts of which some have a `text`."""
     if isinstance(content, str):
         return content
     return "\n".join(found for part in objects(content) if isinstance(found := part.get("text"), str))

@@ -27,11 +27,11 @@ class Dialect(Protocol):
     name: DialectName
     base_path: str  # what this protocol's clients append to the origin
     paths: tuple[str, ...]  # in the router's notation
-    not_json: str  # its error for a body that isn't a JSON object
+    not_json: str  # the provider's error for a body that isn't a JSON object
     overloaded_status: int
 
     def read(self, arrived: ArrivedRequest) -> ChatRequest:
-        """Raises `Rejected` as the real provider would."""
+        """Read a request. Raises `Rejected` as the real provider would."""
         ...
 
     def credential(self, headers: Mapping[str, str]) -> str:
@@ -39,11 +39,11 @@ class Dialect(Protocol):
         ...
 
     def wrong_key(self) -> Rejected:
-        """Return its error for an unknown key or token."""
+        """Return the provider's error for an unknown key or token."""
         ...
 
     def too_long(self, tokens: int, most: int) -> Rejected:
-        """Return its error for more input than the model accepts."""
+        """Return the provider's error for more input than the model accepts."""
         ...
 
     def whole(self, reply: ServedReply) -> JsonValue: ...
@@ -66,6 +66,6 @@ class Dialect(Protocol):
 
 
 def event(data: JsonValue, name: str = "") -> bytes:
-    """One server-sent event (WHATWG HTML §9.2)."""
+    """Return one server-sent event (WHATWG HTML §9.2)."""
     head = f"event: {name}\n".encode() if name else b""
     return b"%bdata: %b\n\n" % (head, msgspec.json.encode(data))

@@ -117,7 +117,7 @@ class GeminiDialect:
 
 
 def _either(value: JsonValue, camel: str, snake: str) -> JsonValue:
-    """Google's JSON accepts both spellings of every field."""
+    """Return the field under either of its spellings: Google's JSON accepts both."""
     found = within(value, camel)
     return within(value, snake) if found is None else found
 

@@ -1,4 +1,4 @@
-"""Read what releases of schema 1, which only had language models, stored."""
+"""Read runs that earlier releases stored with schema 1, in which every agent was a language model."""
 
 from __future__ import annotations
 

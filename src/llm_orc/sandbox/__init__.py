@@ -1,1 +1,1 @@
-"""Pretend providers on loopback, for tests, rehearsals and machines without access: every answer is canned."""
+"""Servers on loopback that imitate providers with canned answers: for tests, rehearsals and first tries."""

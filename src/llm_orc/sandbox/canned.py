@@ -1,4 +1,4 @@
-"""The canned answers: the same request always gets the same text, which first of all says what it is."""
+"""The canned answers: the same request always gets the same text, which begins by saying that it is canned."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Compose = Callable[[ChatRequest], str]
 
 _WORD = re.compile(r"\S+\s*")
 _SHORT = 12  # words
-_CACHED_UNASKED = 1_024  # tokens from which OpenAI and Google cache a prompt by themselves
+_CACHED_UNASKED = 1_024  # tokens; OpenAI and Google cache longer prompts automatically
 _MOST_PREFIXES = 10_000
 _EARLIER_ANSWER = re.compile(re.escape(LABEL) + r".*?" + re.escape(END), re.DOTALL)
 
 
 def summary(asked: ChatRequest) -> str:
-    """Say which role was given and what was asked, in a few words each."""
+    """Summarise the role and the prompt in a few words each."""
     role = f'I was told: "{_shortened(asked.system_prompt)}".' if asked.system_prompt else "I was given no role."
     return (
         f'{role} I was asked: "{_shortened(asked.prompt)}". A model would answer this here; '
@@ -32,9 +32,9 @@ def summary(asked: ChatRequest) -> str:
 
 
 def prompts_in_full(asked: ChatRequest) -> str:
-    """Show all that a model would have been given. Earlier canned answers within it are named, not repeated.
+    """Return everything that a model would have received. Canned answers in it are only named, not repeated.
 
-    Were they repeated, each layer of an ensemble would multiply the text of the one before.
+    Otherwise each layer of an ensemble would multiply the text of the one before.
     """
     parts = (
         [f"--- system prompt ---\n{asked.system_prompt}"] if asked.system_prompt else ["--- no system prompt ---"]
@@ -44,7 +44,7 @@ def prompts_in_full(asked: ChatRequest) -> str:
 
 
 def tokens_of(asked: ChatRequest, said: str) -> tuple[str, ...]:
-    """Take an answer apart into its tokens. The label is one token, so no cut or limit can separate it."""
+    """Split an answer into tokens. The label is one token, so no fault or limit can cut it in two."""
     if asked.wants_json:
         rest = msgspec.json.encode(said).decode()
         return (f'{{"canned": "{LABEL}", ', '"text": ', *_words(rest), "}")
@@ -52,18 +52,18 @@ def tokens_of(asked: ChatRequest, said: str) -> tuple[str, ...]:
 
 
 def count(text: str) -> int:
-    """The number of tokens in a text, taking a word for a token."""
+    """Return the number of tokens in a text: each word counts as one."""
     return len(_WORD.findall(text))
 
 
 class PromptCache:
-    """Pretends to be a provider's prompt cache: knows the prefixes it has met."""
+    """Imitates a provider's prompt cache: it remembers the prefixes of earlier requests."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, int, int]] = set()
 
     def usage(self, asked: ChatRequest, output_tokens: int, *, may_write: bool) -> ServedUsage:
-        """Count a request. `may_write`: the provider charges for writing to its cache, and says so (Anthropic)."""
+        """Return the usage of a request. `may_write`: cache writes are reported and charged (Anthropic)."""
         least = 1 if may_write else _CACHED_UNASKED
         read = written = 0
         if len(self._seen) >= _MOST_PREFIXES:
@@ -72,7 +72,7 @@ class PromptCache:
             if tokens >= least and prefix in self._seen:
                 read = tokens
         for prefix, tokens in _prefixes(asked):
-            # Who charges for writing keeps what the request marks, up to there; the others what is long, unasked.
+            # A provider that charges for writes caches up to the marks of the request; others cache long prompts.
             if tokens >= least and (not may_write or prefix[1] == len(asked.cached_parts)):
                 self._seen.add(prefix)
                 written = tokens - read if may_write else 0
@@ -85,7 +85,7 @@ class PromptCache:
 
 
 def _prefixes(asked: ChatRequest) -> Iterator[tuple[tuple[str, int, int], int]]:
-    """Yield what the request begins with, part after part: a name for it, and its tokens so far."""
+    """Yield each prefix of the request, part by part: a key for it, and its number of tokens."""
     name, tokens = 0, 0
     for number, part in enumerate(asked.cached_parts, start=1):
         name = hash((name, part))

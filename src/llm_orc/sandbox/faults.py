@@ -1,4 +1,4 @@
-"""What can go wrong on the way, on demand: which requests a fault meets, and what it does to them."""
+"""Faults on demand: which requests each one hits, and its effect on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Done_co = TypeVar("Done_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An HTTP error in the dialect's own shape, or with `body` as it is."""
+    """An HTTP error in the dialect's own format, or with `body` as it is."""
 
     status: int = 500
     retry_after_s: float | None = None
@@ -32,68 +32,68 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Nothing comes, not even headers, for so many seconds; then all is well."""
+    """Nothing is sent, not even headers, for `seconds`; then the answer is normal."""
 
     seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SlowHeaders:
-    """The headers come a few bytes at a time, spread over so many seconds; then all is well."""
+    """The headers are sent a few bytes at a time, over `seconds`; then the answer is normal."""
 
     seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """The body comes a few bytes at a time (never at an event's or character's end), with a pause after each."""
+    """The body is sent a few bytes at a time, split within events and characters, with pauses between."""
 
     pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection is closed after so many tokens of the answer."""
+    """The connection is closed after this many tokens of the answer."""
 
     tokens: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """After so many tokens nothing more comes, and the connection stays open. None: not even headers come."""
+    """After this many tokens nothing more is sent, and the connection stays open. None: no headers either."""
 
     tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """After so many tokens the stream ends with an error. A whole reply is that error, with status 200."""
+    """After this many tokens the stream ends with an error. A whole reply is that error, with status 200."""
 
     tokens: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Status 200 and something else than a reply, as a captive portal would send."""
+    """Status 200 with something other than a reply, as from a captive portal."""
 
     body: str = "<!doctype html><title>Sign in</title><p>Please sign in to this network.</p>"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The model declines, in the dialect's way of saying so."""
+    """The model declines to answer, in the dialect's own form."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaxTokens:
-    """The answer ends after so many tokens because the limit of tokens was reached."""
+    """The answer ends after this many tokens, as if the token limit had been reached."""
 
     tokens: int = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalSignature:
-    """The credential is refused in the words by which such a refusal is recognised; the names: `SIGNATURES`."""
+    """The credential is refused with the known text of a provider; `SIGNATURES` has the names."""
 
     signature: SignatureName = "claude_code_only"
 
@@ -115,9 +115,9 @@ Effect = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An effect and the requests it meets: after letting `after` of the matching ones pass, the next `times`.
+    """An effect and its requests: of the matching ones, the first `after` pass and the next `times` are hit.
 
-    `model` is a glob; `contains` is looked for in the system prompt and in every message. `times` None: no end.
+    `model` is a glob; `contains` is searched in the system prompt and all messages. `times` None: all that follow.
     """
 
     effect: Effect
@@ -131,7 +131,7 @@ class Fault:
 
 
 class Planned(Protocol[Met_contra, Done_co]):
-    """What a plan must know of a fault."""
+    """The part of a fault that a plan needs."""
 
     @property
     def effect(self) -> Done_co: ...
@@ -143,14 +143,14 @@ class Planned(Protocol[Met_contra, Done_co]):
 
 
 class FaultPlan(Generic[Met_contra, Done_co]):
-    """Hands out faults to requests as they come. A request meets one fault at most: the first that wants it."""
+    """Assigns faults to requests in order of arrival. A request gets at most one fault: the first that matches."""
 
     def __init__(self, faults: Sequence[Planned[Met_contra, Done_co]]) -> None:
         self._faults = list(faults)
         self._met = [0] * len(self._faults)
 
     def add(self, fault: Planned[Met_contra, Done_co]) -> None:
-        """Put a fault behind those there are; what it lets pass is counted from now on."""
+        """Add a fault after the others; its `after` counts requests from now on."""
         self._faults.append(fault)
         self._met.append(0)
 
@@ -166,8 +166,6 @@ class FaultPlan(Generic[Met_contra, Done_co]):
                 return fault.effect
         return None
 
-
-# --- the text form, for the command line ------------------------------------------------------------------
 
 _KINDS: Mapping[str, type[Effect]] = {
     "status": Status,
@@ -190,7 +188,7 @@ _KEYS = {spelled: key for key, spelled in _SPELLINGS.items()}
 
 
 def parse_fault(text: str) -> Fault:
-    """Read one fault: a kind, with its main value or without, then `key=value` pairs, all parted by commas.
+    """Read one fault: a kind, perhaps with its main value, then `key=value` pairs, all separated by commas.
 
     The kinds: `status=CODE`, `delay=SECONDS`, `slow_headers=SECONDS`, `drip=SECONDS`, `cut=TOKENS`, `hang=TOKENS`,
     `error_event=TOKENS`, `garbage=BODY`, `refusal`, `max_tokens=TOKENS`, `refusal_signature=NAME`. The keys:
@@ -239,7 +237,7 @@ def _main_value(text: str, first: str, effect_keys: Sequence[str]) -> dict[str, 
 
 
 def _checked(fault: str, spelled: str, key: str, value: str) -> str:
-    """Return the value as JSON writes it, if it is one for this key."""
+    """Return the value as written in JSON. Raises if it is invalid for this key."""
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if not (value.isascii() and value.isdecimal() and len(value) < 9 and low <= int(value) <= high):

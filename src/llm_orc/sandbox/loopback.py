@@ -1,4 +1,4 @@
-"""Serve this machine only: which addresses are its own, and whose requests are answered."""
+"""Serve this machine only: recognize its own addresses, and refuse requests for other hosts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def only_for_loopback(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Refuse what asks for another host: a web page whose name was rebound to this address shows that name."""
+    """Refuse requests for another host: a web page that uses DNS rebinding sends its own host name."""
     if not is_loopback(_without_port(request.host)):
         message = "the llm-orc sandbox answers requests to loopback addresses only"
         return web.json_response({"error": {"message": message}}, status=403)
@@ -24,6 +24,6 @@ async def only_for_loopback(
 
 
 def _without_port(host: str) -> str:
-    if host.endswith("]"):  # an IPv6 address alone
+    if host.endswith("]"):  # an IPv6 address without a port
         return host[1:-1]
     return host.rsplit(":", 1)[0].strip("[]")

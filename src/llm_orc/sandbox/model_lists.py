@@ -1,4 +1,4 @@
-"""The lists of models, in each protocol's form, and the page that says what this server is."""
+"""The lists of models in each protocol's format, and the page that says what this server is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CREATED = 1_735_689_600
 
 
 def add_lists(application: web.Application, guarded: Callable[[Handler], Handler]) -> None:
-    """`guarded` puts before each what may refuse a request."""
+    """Add the routes of the lists; `guarded` wraps each handler with the checks that may refuse a request."""
     application.router.add_get("/v1/models", guarded(_v1_models))
     application.router.add_get("/v1/models/{model}", guarded(_v1_model))
     application.router.add_get("/v1beta/models", guarded(_gemini_models))
@@ -53,7 +53,7 @@ async def _v1_models(request: web.Request) -> web.Response:
 
 
 async def _v1_model(request: web.Request) -> web.Response:
-    """Any name will do here too, as it does in a request for an answer."""
+    """Describe a model: any name is accepted, as in requests for answers."""
     model = request.match_info["model"]
     return web.json_response(_anthropic(model) if "anthropic-version" in request.headers else _openai(model))
 

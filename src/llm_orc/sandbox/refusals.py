@@ -1,4 +1,4 @@
-"""How providers say no to a token, in their own words: expired, revoked, or not for tools like ours."""
+"""How providers refuse a token, with their own texts: expired, revoked, or not allowed for third-party tools."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SignatureName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One refusal as Anthropic words it. `keeps_limit_headers` False: its rate limit headers are missing."""
+    """One refusal with the text of Anthropic. `keeps_limit_headers` False: it has no rate-limit headers."""
 
     status: int
     message: str
@@ -101,7 +101,7 @@ _CHALLENGES: Mapping[TokenTrouble, str] = {  # RFC 6750 §3
 
 
 def refused_token(dialect: DialectName, trouble: TokenTrouble) -> Rejected:
-    """What the dialect's provider says to a request whose access token is no good."""
+    """Return the error of the dialect's provider for an invalid access token."""
     headers = {"www-authenticate": _CHALLENGES[trouble]}
     match dialect:
         case "anthropic":

@@ -1,4 +1,4 @@
-"""The requests that the sandbox got, kept for whoever wants to look at them."""
+"""A log of the requests to the sandbox, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CREDENTIALS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "cooki
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One request as it was on the wire. What a request did not say, or said wrongly, is empty here.
+    """One request as it was sent. Fields that were missing or invalid are empty.
 
-    `headers` has the real values under names of any case; the `repr` masks those that prove who one is.
+    `headers` has the real values, and its keys ignore case; the `repr` masks credentials.
     """
 
     dialect: DialectName
@@ -38,7 +38,7 @@ class ReceivedRequest:
 
 
 class RequestLog:
-    """Counts requests from their arrival to their end, and lets others wait for both."""
+    """Counts requests as they arrive and end, and lets tests wait for either."""
 
     def __init__(self, *, keep: bool) -> None:
         self.kept: list[ReceivedRequest] = []
@@ -71,6 +71,6 @@ class RequestLog:
                 await self._changed.wait()
 
     def _tell(self) -> None:
-        """Wake whoever waits now; whoever comes later waits for the next change."""
+        """Wake all tasks that wait now; later ones wait for the next change."""
         self._changed.set()
         self._changed = asyncio.Event()

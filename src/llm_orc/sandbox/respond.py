@@ -1,4 +1,4 @@
-"""Puts an answer on the wire, whole or streamed, at the pace and with the fault that was asked for."""
+"""Send an answer, whole or streamed, at the configured pace and with the configured fault."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 CANNED_HEADER = {"x-llm-orc-sandbox": "canned"}
-_DRIP_BYTES = 7  # coprime to all that is usual, so every boundary falls somewhere inside an event
+_DRIP_BYTES = 7  # coprime to the usual sizes, so pieces end inside events and characters
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How one answer goes out. `tokens_per_s` None: as fast as it goes."""
+    """How one answer is sent. `tokens_per_s` None: as fast as possible."""
 
     dialect: Dialect
     reply: ServedReply
@@ -64,7 +64,7 @@ class Delivery:
         return response
 
     def _pieces(self) -> Iterator[bytes]:
-        """The stream in pieces; an empty one where it stops short."""
+        """Yield the stream in pieces; an empty piece where it is cut off."""
         most = len(self.reply.tokens)
         if isinstance(self.effect, (Cut, Hang, ErrorEvent)):
             most = min(most, self.effect.tokens or 0)
@@ -88,7 +88,7 @@ class Delivery:
             await asyncio.sleep(self.effect.pause_s)
 
     async def _stop(self, request: web.Request) -> None:
-        """Send nothing more: hold the line until the client or the sandbox ends it, or end it."""
+        """Send nothing more: close the connection or, for `Hang`, keep it open until someone else closes it."""
         if isinstance(self.effect, Hang):
             await hang()
         if request.transport is not None:
@@ -99,14 +99,14 @@ class Delivery:
 
 
 async def hang() -> None:
-    """Wait to be cancelled, which happens when the client goes or the sandbox closes."""
+    """Wait until the client disconnects or the sandbox closes: both cancel this task."""
     await asyncio.get_running_loop().create_future()
 
 
 async def slow_headers(
     request: web.Request, seconds: float, headers: Mapping[str, str], body: bytes
 ) -> web.Response:
-    """Answer with a complete reply whose headers come a few bytes at a time; the connection ends with it."""
+    """Send a complete reply, its headers a few bytes at a time; then close the connection."""
     lines = [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"content-length: {len(body)}", "connection: close"]
     head = "\r\n".join(["HTTP/1.1 200 OK", *lines, "", ""]).encode("latin-1")

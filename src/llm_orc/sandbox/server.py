@@ -1,6 +1,6 @@
-"""Pretend providers on loopback, in four wire protocols. Needs aiohttp, so import it where it is used.
+"""Servers on loopback that imitate providers, in four wire protocols. Loads aiohttp: import it where it is used.
 
-Every answer says that it is canned. Nothing that a client sends is logged, and only loopback is served.
+Every answer says that it is canned. No content of requests is logged, and only loopback is served.
 """
 
 from __future__ import annotations
@@ -63,32 +63,32 @@ DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect
     for dialect in (AnthropicDialect(), OpenAiChatDialect(), OpenAiResponsesDialect(), GeminiDialect())
 }
-USUAL_PORT = 4715  # where the presets look for `llm-orc sandbox`
+USUAL_PORT = 4715  # where the catalog expects `llm-orc sandbox`
 _LARGEST_BODY = 32 * 1024 * 1024  # bytes, Anthropic's limit
-_SHUTDOWN_S = 0.05  # for answers on their way; then they are cut
-_END_S = 5.0  # for what is cut to notice it
+_SHUTDOWN_S = 0.05  # to finish answers; then they are cut off
+_END_S = 5.0  # for cut answers to end
 _BACKLOG = 4096
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Sandbox:
-    """A loopback server that answers as the providers would; enter it to start, leave it to stop.
+    """A loopback server that answers as the providers would; a context manager that starts and stops it.
 
-    Raises `InputError` for a host that is not this machine's, and on entering `StorageError` for a port in use.
+    Raises `InputError` for a host that isn't this machine's and, when entered, `StorageError` for a port in use.
     """
 
     host: str = "127.0.0.1"
-    port: int = 0  # 0 takes a free one
+    port: int = 0  # 0: any free port
     faults: Sequence[Fault] = ()
-    tokens_per_s: float | None = None  # the pace of streams; None: as fast as they are read
-    delay_s: float = 0.0  # every answer is held back so long
-    show_prompts: bool = False  # an answer is all that a model would have been given, whatever `max_tokens` says
-    compose: Compose | None = None  # what an answer says after its label
-    context_window: int | None = None  # a request of more tokens is refused as too long; a word counts as one
+    tokens_per_s: float | None = None  # the pace of streams; None: as fast as possible
+    delay_s: float = 0.0  # the delay of every answer
+    show_prompts: bool = False  # answer with everything that a model would receive, ignoring `max_tokens`
+    compose: Compose | None = None  # makes the text after the label of an answer
+    context_window: int | None = None  # in tokens: longer requests are refused; each word counts as one
     accept_keys: Collection[str] | None = None  # any other key or token is answered with 401
-    keep_requests: bool = True  # False keeps none, for servers that live long
-    oauth: OAuthServer | None = None  # signs in on the same port
-    require_token: bool = False  # only a live token of `oauth` gets an answer
+    keep_requests: bool = True  # False: only count them, for long-lived servers
+    oauth: OAuthServer | None = None  # an authorisation server on the same port
+    require_token: bool = False  # answer only to valid tokens of `oauth`
     origin: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -134,12 +134,12 @@ class Sandbox:
             await self._log.wait_until_idle(_END_S)
 
     def base_url(self, dialect: str) -> str:
-        """Return the base URL in the form that the dialect's own SDK takes."""
+        """Return the base URL in the form that the dialect's official SDK expects."""
         return self.origin + DIALECTS[dialect].base_path
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """The requests for answers, in the order of their arrival, refused ones included."""
+        """The requests for answers in order of arrival, refused ones included."""
         return self._log.kept
 
     @property
@@ -151,12 +151,12 @@ class Sandbox:
         return self._log.in_progress
 
     async def wait_for_requests(self, count: int, *, timeout_s: float = 10.0) -> list[ReceivedRequest]:
-        """Return once so many requests for answers have come in all. Raises `TimeoutError`."""
+        """Return once `count` requests for answers have arrived in all. Raises `TimeoutError`."""
         await self._log.wait_for(count, timeout_s)
         return self.requests
 
     async def wait_until_idle(self, *, timeout_s: float = 10.0) -> None:
-        """Return once no request is being answered: done, cut, or its client gone. Raises `TimeoutError`."""
+        """Return once all requests are answered, cut off, or abandoned by their clients. Raises `TimeoutError`."""
         await self._log.wait_until_idle(timeout_s)
 
     def _application(self) -> web.Application:
@@ -188,7 +188,7 @@ class Sandbox:
             self._log.begun()
             try:
                 return await self._answer(dialect, request)
-            except ConnectionError:  # the client has gone: nobody is left to answer
+            except ConnectionError:  # the client has disconnected
                 return web.Response()
             finally:
                 self._log.ended()
@@ -243,7 +243,7 @@ class Sandbox:
         return asked
 
     async def _hold_back(self, effect: Effect | None) -> None:
-        """Wait as told; raise `Rejected` where the fault is a status."""
+        """Wait as configured. Raises `Rejected` if the fault is a status."""
         await asyncio.sleep(effect.seconds if isinstance(effect, Delay) else self.delay_s)
         if isinstance(effect, Status):
             raise Rejected(
@@ -316,7 +316,7 @@ async def _not_found(request: web.Request) -> web.Response:
 
 
 def _dialect_of(request: web.Request) -> Dialect:
-    """Guess whose client it is, to answer in words that it understands."""
+    """Guess the dialect of the client, to answer in its format."""
     if "anthropic-version" in request.headers:
         return DIALECTS["anthropic"]
     if request.path.startswith("/v1beta") or ":" in request.path:

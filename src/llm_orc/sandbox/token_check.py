@@ -1,4 +1,4 @@
-"""Only a live access token of the sandbox's own authorisation server gets an answer from a model."""
+"""Check access tokens: models answer only to valid ones of the sandbox's own authorisation server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TokenCheck:
         self._oauth = oauth
 
     def check(self, dialect: DialectName, headers: Mapping[str, str]) -> None:
-        """Raise `Rejected` as the provider would. Only the `Authorization` header counts (RFC 6750 §2.1)."""
+        """Raise `Rejected` unless the `Authorization` header has a valid token (RFC 6750 §2.1)."""
         trouble = self._trouble(headers.get("authorization", ""))
         if trouble is not None:
             raise refused_token(dialect, trouble)

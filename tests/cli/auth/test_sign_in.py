@@ -87,7 +87,7 @@ async def state_of(place: SignInPlace) -> str:
 
 
 async def test_the_browser_opens_and_the_sign_in_serves_the_next_call(place: SignInPlace) -> None:
-    place.sign_in_for_nothing()
+    place.approve_sign_ins()
     terminal = Terminal(place.shell, "auth", "add", "sandbox")
     await asyncio.to_thread(terminal.process.expect, "How to access")
     terminal.process.send("\r")
@@ -119,7 +119,7 @@ async def test_without_a_terminal_the_address_is_one_line_and_the_callback_is_aw
 
 
 async def test_with_json_the_address_leaves_stdout_to_the_document(place: SignInPlace) -> None:
-    place.sign_in_for_nothing()
+    place.approve_sign_ins()
     with place.shell.started("auth", "add", "sandbox", "--no-browser", "--json") as process:
         assert process.stderr is not None
         await asyncio.to_thread(process.stderr.readline)

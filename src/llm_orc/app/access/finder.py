@@ -1,4 +1,4 @@
-"""Find the access of every agent's models: decided, or refused, before anything is spent."""
+"""Find the access of every agent's models, or raise, before anything is spent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When this process started, by the system's record: before Python could read a clock."""
+"""When this process started, according to the system: earlier than Python could read a clock."""
 
 from __future__ import annotations
 

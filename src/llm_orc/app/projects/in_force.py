@@ -1,4 +1,4 @@
-"""What takes effect of a project's files: trusted values, and others that cost and change nothing."""
+"""Which values of a project's files take effect: trusted ones, and those that cost and change nothing."""
 
 from __future__ import annotations
 

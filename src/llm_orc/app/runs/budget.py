@@ -1,4 +1,4 @@
-"""The limits of one run, with all counted that it has spent, or may have: also by processes before this one."""
+"""The limits of one run, with everything counted that it has or may have spent, in earlier processes too."""
 
 from __future__ import annotations
 

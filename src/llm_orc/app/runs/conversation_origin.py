@@ -1,4 +1,4 @@
-"""Who began a conversation, and who may be told what was said in it: a clone can call itself anything."""
+"""Which ensemble began a conversation, and which others may continue it. A name alone proves nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every run can be given, however it begins: its limits, and who is told what happens."""
+"""What every run can be given, however it begins: its limits, and the listener for its events."""
 
 from __future__ import annotations
 

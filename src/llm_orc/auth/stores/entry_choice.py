@@ -1,4 +1,4 @@
-"""Which entry of a provider counts, and what is said of entries that can't be read."""
+"""Which entry of a provider counts, and the messages about unreadable entries."""
 
 from __future__ import annotations
 

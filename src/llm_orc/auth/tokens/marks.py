@@ -1,4 +1,4 @@
-"""What stands for a secret, and for a sign-in, where neither is to be written."""
+"""Short hashes that stand for a secret or a sign-in where neither may be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the `auth` commands share: arguments, of which no message ever repeats a secret."""
+"""Arguments that the `auth` commands share. No message about them ever repeats a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several `auth` commands say on standard error: which access runs use now, how the store is."""
+"""Notes of several `auth` commands on standard error: which access runs use now, and the state of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`llm-orc auth status`: how each credential is, and which of them a run would use."""
+"""`llm-orc auth status`: the state of each credential, and which of them a run would use."""
 
 from __future__ import annotations
 

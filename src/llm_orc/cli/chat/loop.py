@@ -1,4 +1,4 @@
-"""The chat loop: a turn, its answer, the next turn; and what the person can do in between."""
+"""The chat loop: a turn, its answer, the next turn; and what the user can do in between."""
 
 from __future__ import annotations
 

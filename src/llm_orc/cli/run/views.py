@@ -1,4 +1,4 @@
-"""What a run looks like on stderr while it goes: nothing, plain lines, or a live view."""
+"""What a run shows on stderr while it lasts: nothing, plain lines, or a live view."""
 
 from __future__ import annotations
 

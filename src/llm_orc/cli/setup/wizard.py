@@ -1,4 +1,4 @@
-"""The wizard: from what is found to a first answer. Each step can be skipped, and writes whole or not at all."""
+"""The wizard: from what is found to a first answer. Each step can be skipped; it writes everything or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upper bounds of the tokens of a call: the provider never counts more."""
+"""Upper bounds of the tokens of a call: no provider counts more than these."""
 
 from __future__ import annotations
 

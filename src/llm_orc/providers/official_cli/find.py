@@ -1,4 +1,4 @@
-"""Find an official CLI on the user's PATH: where it is not, nothing of what speaks to it need be loaded."""
+"""Find an official CLI on the user's PATH: if it isn't there, the code that drives it needn't be loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a person's browser goes: the authorisation endpoint (RFC 6749 §4.1.1), and the device's page."""
+"""The pages for the user's browser: the authorisation endpoint (RFC 6749 §4.1.1) and the device page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEVICE_PAGE = "/oauth/device/verify"
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A request that waits for its person."""
+    """An authorisation request that waits for the user."""
 
     code_request: CodeRequest
     state: str
@@ -36,7 +36,7 @@ class _Pending:
 
 
 class AuthorizePages:
-    """Approves by itself where it was told to; else asks on a page."""
+    """Handles authorisation requests: with `auto_approve` at once, otherwise by asking on a page."""
 
     def __init__(self, state: OAuthState) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""The clients that the sandbox's authorisation server knows, and where each may be redirected to."""
+"""The clients that the sandbox's authorisation server knows, with their redirect URIs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 CLIENT_ID = "llm-orc-sandbox-client"
-CALLBACK_PAGE = "/oauth/code/callback"  # shows the code, for those whose browser can't come back to them
+CALLBACK_PAGE = "/oauth/code/callback"  # shows the code, for clients that the browser can't reach
 _LOOPBACK_LITERALS = frozenset({"127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A public client: it has a name and no secret (RFC 6749 §2.1).
+    """A public client: it has an id but no secret (RFC 6749 §2.1).
 
-    A redirect URI that begins with `/` is a page of the sandbox itself.
+    A redirect URI that starts with `/` is a page of the sandbox itself.
     """
 
     client_id: str = CLIENT_ID
     redirect_uris: tuple[str, ...] = ("http://127.0.0.1/callback", "http://[::1]/callback", CALLBACK_PAGE)
 
     def allows(self, redirect_uri: str, sandbox_origin: str) -> bool:
-        """Compare exactly, except for the port of a loopback IP literal (RFC 8252 §7.3, RFC 9700 §2.1)."""
+        """Return whether the URI is registered: an exact match, but any port of a loopback address
+        (RFC 8252 §7.3, RFC 9700 §2.1)."""
         registered = (sandbox_origin + uri if uri.startswith("/") else uri for uri in self.redirect_uris)
         return any(redirect_uri == uri or _same_but_port(redirect_uri, uri) for uri in registered)
 
@@ -29,7 +30,7 @@ class Client:
 def _same_but_port(asked: str, registered: str) -> bool:
     try:
         one, other = urlsplit(asked), urlsplit(registered)
-        _ = one.port  # raises where it is no port
+        _ = one.port  # raises if it is invalid
     except ValueError:
         return False
     if other.hostname not in _LOOPBACK_LITERALS or one.hostname != other.hostname or "@" in one.netloc:

@@ -1,4 +1,4 @@
-"""Sign-ins on another device that wait for their person (RFC 8628)."""
+"""Sign-ins on another device that wait for their user (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from llm_orc.sandbox.oauth.grants import OAuthProblem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels, so that no word comes out (§6.1)
-_SLOW_DOWN_S = 5.0  # §3.5
-_TOO_EARLY = 0.9  # of the interval: timers are not exact
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels, so that codes spell no words (§6.1)
+_SLOW_DOWN_S = 5.0  # added to the interval (§3.5)
+_TOO_EARLY = 0.9  # tolerated fraction of the interval: timers are inexact
 
 
 @dataclass(slots=True)
 class DeviceLogin:
-    """One waiting sign-in. `decision` None: nobody has answered yet."""
+    """One waiting sign-in. `decision` is None until the user has decided."""
 
     device_code: str = field(repr=False)
     user_code: str
@@ -56,7 +56,7 @@ class Devices:
         return login
 
     def decide(self, user_code: str, decision: Literal["allowed", "denied"]) -> bool:
-        """Answer for the person; False where no sign-in with this code waits. Case and dash don't matter."""
+        """Decide for the user. Returns False if no sign-in waits for this code; case and dash don't matter."""
         wanted = _letters(user_code)
         for login in self.waiting:
             if _letters(login.user_code) == wanted and self._clock() < login.expires_at:
@@ -65,7 +65,7 @@ class Devices:
         return False
 
     def poll(self, device_code: str, client_id: str) -> DeviceLogin:
-        """Return the sign-in once it is allowed, for one time; until then an `OAuthProblem` of §3.5."""
+        """Return the sign-in if it is allowed, only once. Otherwise raises `OAuthProblem` (§3.5)."""
         login = self._by_device_code.get(device_code)
         if login is None or login.client_id != client_id or login.is_redeemed:
             raise OAuthProblem("invalid_grant", "unknown device code")

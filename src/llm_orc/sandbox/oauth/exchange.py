@@ -1,4 +1,4 @@
-"""One request at an endpoint that programs talk to: read it, meet its fault, work on it, answer in JSON."""
+"""Handle a request to an endpoint that clients call: read it, apply its fault, process it, answer in JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GATEWAY_PAGE = "<html><head><title>503 Service Unavailable</title></head><body>
 
 
 async def parameters_of(request: web.Request) -> dict[str, str]:
-    """Return a form's or a JSON object's fields as text. Raises `OAuthProblem`; a parameter twice is an error."""
+    """Return the fields of a form or a JSON object as text. Raises `OAuthProblem`, also for a repeated one."""
     if request.content_type == "application/json":
         try:
             body = msgspec.json.decode(await request.read())
@@ -46,9 +46,9 @@ async def answered(
     headers: Mapping[str, str],
     work: Callable[[], Mapping[str, JsonValue] | None],
 ) -> web.StreamResponse:
-    """Answer with what `work` returns (None: an empty 200), as the fault lets it.
+    """Answer with what `work` returns (None: an empty 200), after applying the fault.
 
-    `work` runs without a break, so that a client that goes away can't leave it half done.
+    `work` isn't interrupted, so a client that disconnects can't leave it half done.
     """
     replaced = await _before(request, effect, headers)
     if replaced is not None:
@@ -111,7 +111,8 @@ async def _after(
 
 
 def _status(effect: Status, headers: Mapping[str, str]) -> web.Response:
-    """A gateway in front answers in HTML; a limit of requests as Anthropic's token endpoint words it."""
+    """Return the answer of a status fault: HTML as from a gateway; a rate limit in the format of Anthropic's token
+    endpoint."""
     headers = dict(headers)
     if effect.retry_after_s is not None:
         headers["retry-after"] = f"{effect.retry_after_s:g}"

@@ -1,4 +1,4 @@
-"""What can go wrong at the authorisation server, on demand, in the words of `faults` and a few of its own."""
+"""Faults of the authorisation server, on demand: those of `sandbox/faults.py` and a few more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EndpointName = Literal["authorize", "token", "revoke", "device", "metadata"]
 
 @dataclass(frozen=True, slots=True)
 class OAuthError:
-    """The request is refused with this `error` and not worked on: `invalid_grant`, `slow_down`, …"""
+    """The request is refused with this `error` (`invalid_grant`, `slow_down`, …) and not processed."""
 
     error: str
     description: str = "a fault of the llm-orc sandbox"
@@ -24,26 +24,26 @@ class OAuthError:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The connection is closed before the request is worked on."""
+    """The connection is closed before the request is processed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LostAnswer:
-    """The request is worked on, tokens rotated and all; then the connection is closed without an answer."""
+    """The request is processed, so tokens are rotated; then the connection is closed without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class LateAnswer:
-    """The request is worked on at once, and its answer held back for so many seconds."""
+    """The request is processed at once, and its answer is delayed by `seconds`."""
 
     seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Altered:
-    """The answer has these fields in place of its own; None leaves one out.
+    """These fields replace those of the answer; None removes a field.
 
-    At `authorize` they are the parameters of the redirect: `Altered({"state": "forged"})`.
+    At `authorize`, they are the parameters of the redirect: `Altered({"state": "forged"})`.
     """
 
     fields: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class SentElsewhere:
     status: int = 307
 
 
-# Status and Garbage answer in place of the server, Delay and Hang come before it works on the request.
+# Status and Garbage replace the answer; Delay and Hang take effect before the request is processed.
 OAuthEffect = (
     Status | Garbage | Delay | Hang | OAuthError | Dropped | LostAnswer | LateAnswer | Altered | SentElsewhere
 )
@@ -65,7 +65,7 @@ OAuthEffect = (
 
 @dataclass(frozen=True, slots=True)
 class OAuthRequest:
-    """What a fault can tell requests apart by."""
+    """The properties of a request by which a fault selects it."""
 
     endpoint: EndpointName
     grant_type: str = ""
@@ -73,9 +73,9 @@ class OAuthRequest:
 
 @dataclass(frozen=True, slots=True)
 class OAuthFault:
-    """An effect and the requests it meets: after letting `after` of the matching ones pass, the next `times`.
+    """An effect and its requests: of the matching ones, the first `after` pass and the next `times` are hit.
 
-    `grant_type` is a glob, for the token endpoint: `refresh_token`, `*device_code`. `times` None: no end.
+    `grant_type` is a glob, for the token endpoint: `refresh_token`, `*device_code`. `times` None: all that follow.
     """
 
     effect: OAuthEffect

@@ -1,4 +1,4 @@
-"""Codes, tokens and their families, as an authorisation server keeps them (RFC 6749, RFC 7636, RFC 9700 §4.14)."""
+"""The authorisation server's codes, tokens and token families (RFC 6749, RFC 7636, RFC 9700 §4.14)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 
 
 class OAuthProblem(Exception):
-    """An error response (RFC 6749 §5.2). `reason` is for the record, in more words than a client gets."""
+    """An error response (RFC 6749 §5.2). `reason` is for the record and more detailed than what a client gets."""
 
     def __init__(self, error: str, description: str = "", *, status: int = 400, reason: str = "") -> None:
         super().__init__(error)
@@ -29,17 +29,17 @@ class OAuthProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CodeRequest:
-    """What a person agreed to, bound to one client, one redirect URI and one challenge."""
+    """The consent of a user, bound to one client, one redirect URI and one challenge."""
 
     client_id: str
     redirect_uri: str
     scopes: tuple[str, ...]
-    challenge: str  # empty where PKCE was not asked for
+    challenge: str  # empty without PKCE
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedTokens:
-    """`refresh_token` None: the response leaves it out, and the client's own stays good (RFC 6749 §6)."""
+    """`refresh_token` None: the response omits it, and the client's current one stays valid (RFC 6749 §6)."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -50,7 +50,7 @@ class IssuedTokens:
 
 @dataclass(slots=True)
 class Family:
-    """All tokens that come from one agreement. Reuse of a spent refresh token ends it."""
+    """All tokens that come from one consent. Reuse of a rotated refresh token revokes them all."""
 
     number: int
     client_id: str
@@ -60,7 +60,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class ReuseEvent:
-    """A spent refresh token came a second time, and its family ended."""
+    """A rotated refresh token was used again, and its family was revoked."""
 
     at: float  # Unix seconds, by the sandbox's clock
     family: int
@@ -71,7 +71,7 @@ class ReuseEvent:
 class _Code:
     request: CodeRequest
     expires_at: float
-    family: Family | None = None  # set when it was redeemed
+    family: Family | None = None  # set when the code is redeemed
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class _Refresh:
 
 
 class Grants:
-    """All that was handed out and what became of it. Every call is one step: it happens whole or not at all."""
+    """All codes and tokens that were issued, with their states. Every call is atomic."""
 
     def __init__(
         self,
@@ -120,23 +120,19 @@ class Grants:
     def families_alive(self) -> int:
         return sum(family.is_alive for family in self._families)
 
-    # --- what a person agrees to --------------------------------------------------------------------------
-
     def new_code(self, request: CodeRequest) -> str:
         code = f"sandbox-code-{secrets.token_urlsafe(16)}"
         self._codes[code] = _Code(request, self._clock() + self._code_lifetime_s)
         return code
 
     def new_family(self, client_id: str, scopes: tuple[str, ...]) -> IssuedTokens:
-        """Begin a family without a code, as the device grant does."""
+        """Start a token family without a code, as the device grant does."""
         family = Family(len(self._families) + 1, client_id, scopes)
         self._families.append(family)
         return self._issue(family, scopes, self._new_refresh_token(family))
 
-    # --- the grants of the token endpoint -----------------------------------------------------------------
-
     def redeem(self, code: str, client_id: str, redirect_uri: str, verifier: str) -> IssuedTokens:
-        """Exchange a code, once (RFC 6749 §4.1.3). A second time ends what the first one got (§4.1.2)."""
+        """Exchange a code, once (RFC 6749 §4.1.3). A second use revokes the tokens of the first (§4.1.2)."""
         found = self._codes.get(code)
         if found is None:
             raise OAuthProblem("invalid_grant", "unknown code")
@@ -162,7 +158,7 @@ class Grants:
             raise OAuthProblem("invalid_grant", "code_verifier without a code_challenge (RFC 9700 §2.1.1)")
 
     def refresh(self, refresh_token: str, client_id: str, scopes: tuple[str, ...] = ()) -> IssuedTokens:
-        """Give out new tokens (RFC 6749 §6); what is spent by rotation ends its family when it comes again."""
+        """Issue new tokens (RFC 6749 §6). Reuse of a rotated refresh token revokes its family."""
         found = self._refresh.get(refresh_token)
         if found is None:
             raise OAuthProblem("invalid_grant", "unknown refresh token")
@@ -196,10 +192,10 @@ class Grants:
             reason=f"reuse of a spent refresh token: family {found.family.number} is revoked",
         )
 
-    # --- afterwards ---------------------------------------------------------------------------------------
-
     def revoke(self, token: str) -> bool:
-        """End a refresh token's whole family, or one access token (RFC 7009 §2.1); False: not ours, or dead."""
+        """Revoke a refresh token's whole family, or one access token (RFC 7009 §2.1).
+
+        Returns False if the token is unknown or already invalid."""
         refresh = self._refresh.get(token)
         if refresh is not None:
             was_alive, refresh.family.is_alive = refresh.family.is_alive, False
@@ -215,7 +211,7 @@ class Grants:
             family.is_alive = False
 
     def expire_access_tokens(self) -> None:
-        """Let every access token that is out be past its time now."""
+        """Expire every issued access token now."""
         for access in self._access.values():
             access.expires_at = min(access.expires_at, self._clock())
 
@@ -245,12 +241,12 @@ class Grants:
 
 
 def token_hash(token: str) -> str:
-    """SHA-256 in hexadecimal: how a token is named where the token itself must not stand."""
+    """SHA-256 in hexadecimal: identifies a token where the token itself must not be written."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _verifies(verifier: str, challenge: str) -> bool:
-    """RFC 7636 §4.6, S256."""
+    """Verify the code verifier with S256 (RFC 7636 §4.6)."""
     digest = hashlib.sha256(verifier.encode("ascii", "replace")).digest()
     expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
     return bool(_VERIFIER.fullmatch(verifier)) and secrets.compare_digest(expected.encode(), challenge.encode())

@@ -22,7 +22,7 @@ _STYLE = (
 
 
 def page(title: str, *paragraphs: str, status: int = 200) -> web.Response:
-    """`paragraphs` are HTML already."""
+    """Return a whole page; `paragraphs` must be escaped HTML."""
     text = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
     return web.Response(
         status=status,
@@ -39,7 +39,7 @@ def page(title: str, *paragraphs: str, status: int = 200) -> web.Response:
 
 
 def refusal(what: str) -> web.Response:
-    """For what must not be redirected (RFC 6749 §4.1.2.1)."""
+    """The error page for requests that must not be redirected (RFC 6749 §4.1.2.1)."""
     return page("This sign-in can't go on", escape(what), status=400)
 
 
@@ -64,7 +64,7 @@ def enter_user_code(action: str) -> web.Response:
 
 
 def copy_code(code: str, state: str) -> web.Response:
-    """The page for clients that can't be redirected to: the code and its state, to copy."""
+    """The page for clients without a redirect: it shows the code and the state, to be copied."""
     return page(
         "Copy this into your terminal",
         f"<code>{escape(code)}#{escape(state)}</code>",

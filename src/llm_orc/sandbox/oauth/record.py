@@ -1,4 +1,4 @@
-"""What the sandbox's authorisation server was asked, kept for whoever wants to look at it."""
+"""A record of the requests to the sandbox's authorisation server, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class TokenRequest:
-    """One request at the token endpoint. `outcome` stays empty until, and unless, the server works on it.
+    """One request to the token endpoint. `outcome` is empty unless the server has processed it.
 
-    `outcome` is `accepted`, an OAuth error code, or what a fault did in its place; `reason` says why in words.
-    `fault` names the fault that it met: with `LostAnswer`, `accepted` means that the client can't know.
+    `outcome` is `accepted`, an OAuth error code, or what a fault did instead; `reason` explains it.
+    `fault` names the fault that was applied: with `LostAnswer`, the client can't know that it was `accepted`.
     """
 
     at: float  # Unix seconds, by the sandbox's clock
@@ -46,11 +46,11 @@ class RevocationRequest:
     at: float
     token_hash: str
     token_type_hint: str
-    was_ours: bool  # False: unknown or dead already, which the answer doesn't tell (RFC 7009 §2.2)
+    was_ours: bool  # False: unknown or already invalid; the response is the same (RFC 7009 §2.2)
 
 
 class OAuthRecord:
-    """The requests in the order of their arrival, and a way to wait for them; `keep` False only counts."""
+    """The requests in order of arrival, and a way to wait for them. With `keep` False they are only counted."""
 
     def __init__(self, *, keep: bool = True) -> None:
         self.token_requests: list[TokenRequest] = []
@@ -86,12 +86,12 @@ class OAuthRecord:
         self.tell()
 
     def tell(self) -> None:
-        """Wake whoever waits now; whoever comes later waits for the next change."""
+        """Wake all tasks that wait now; later ones wait for the next change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def wait_until(self, is_so: Callable[[], bool], timeout_s: float) -> None:
-        """Return once `is_so`, now or after some change. Raises `TimeoutError`."""
+        """Return as soon as `is_so()` is true; it is asked now and after each change. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout_s):
             while not is_so():
                 await self._changed.wait()

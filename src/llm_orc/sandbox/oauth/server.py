@@ -1,6 +1,6 @@
-"""An authorisation server on loopback, for the sandbox: signs anybody in, and goes wrong on demand.
+"""An authorisation server on loopback, for the sandbox: it signs in every user, and fails on demand.
 
-Everything that it issues says so (`sandbox-at-…`, `sandbox-rt-…`). Give it to `Sandbox(oauth=OAuthServer())`.
+Its tokens are recognizable (`sandbox-at-…`, `sandbox-rt-…`). Pass it to `Sandbox(oauth=OAuthServer())`.
 """
 
 from __future__ import annotations
@@ -33,33 +33,35 @@ if TYPE_CHECKING:
 TOKEN = "/oauth/token"  # noqa: S105 - a path
 REVOKE = "/oauth/revoke"
 DEVICE = "/oauth/device"
-INFERENCE = "inference"  # the scope that model endpoints ask for
+INFERENCE = "inference"  # the scope that model endpoints require
 SCOPES = (INFERENCE, "profile")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class OAuthServer:
-    """Rotates refresh tokens and ends a family at reuse (RFC 9700 §4.14.2), unless told otherwise. Times are in
-    seconds."""
+    """An authorisation server. Times are in seconds.
+
+    By default it rotates refresh tokens, and revokes a token family at reuse (RFC 9700 §4.14.2).
+    """
 
     access_token_lifetime_s: float = 3600.0
     code_lifetime_s: float = 60.0
     rotates: bool = True
     detects_reuse: bool = True
-    reuse_grace_s: float = 0.0  # so long after its rotation a spent refresh token still gets new tokens
-    omits_refresh_token_on_refresh: bool = False  # the answer leaves it out and it stays good (RFC 6749 §6)
+    reuse_grace_s: float = 0.0  # a rotated refresh token still works for this long
+    omits_refresh_token_on_refresh: bool = False  # the current one stays valid (RFC 6749 §6)
     clients: Sequence[Client] = (Client(),)
     scopes: Sequence[str] = SCOPES
-    auto_approve: bool = False  # redirect at once where else a page asks
+    auto_approve: bool = False  # redirect at once instead of asking on a page
     requires_pkce: bool = True
     supports_s256: bool = True
     sends_iss: bool = True
     device_interval_s: float = 5.0
     device_lifetime_s: float = 600.0
     date_skew_s: float = 0.0  # how far the `Date` header is ahead
-    issuer_path: str = ""  # of the issuer's URL, after the origin
+    issuer_path: str = ""  # the part of the issuer's URL after the origin
     faults: Sequence[OAuthFault] = ()
-    keep_requests: bool = True  # False keeps none, for servers that live long
+    keep_requests: bool = True  # False: only count them, for long-lived servers
     clock: Callable[[], float] = time.time
     _state: OAuthState = field(init=False, repr=False)
 
@@ -114,22 +116,22 @@ class OAuthServer:
         self._state.faults.add(fault)
 
     def issue_tokens(self, client_id: str = CLIENT_ID, scopes: Sequence[str] = ()) -> IssuedTokens:
-        """Sign somebody in without a browser: a new family, as if a person had agreed."""
+        """Sign a user in without a browser: issue a new token family, as after consent."""
         return self._state.grants.new_family(client_id, tuple(scopes) or self._state.scopes)
 
     def set_access_token_lifetime(self, lifetime_s: float) -> None:
-        """For tokens from now on."""
+        """Set the lifetime of access tokens that are issued from now on."""
         self._state.grants.access_token_lifetime_s = lifetime_s
 
     def expire_access_tokens(self) -> None:
-        """Let every access token that is out be past its time now."""
+        """Expire every issued access token now."""
         self._state.grants.expire_access_tokens()
 
     def revoke_everything(self) -> None:
         self._state.grants.revoke_all()
 
     def approve_device(self, user_code: str) -> bool:
-        """Return whether a sign-in waited for this code."""
+        """Allow the sign-in with this code. Returns whether one was waiting."""
         return self._state.devices.decide(user_code, "allowed")
 
     def deny_device(self, user_code: str) -> bool:
@@ -145,7 +147,7 @@ class OAuthServer:
 
     @property
     def refresh_count(self) -> int:
-        """How many refreshes were asked for, whatever became of them."""
+        """The number of refresh requests, successful or not."""
         return self._state.record.refresh_count
 
     @property
@@ -162,7 +164,7 @@ class OAuthServer:
 
     @property
     def waiting_user_codes(self) -> list[str]:
-        """Of the device sign-ins that nobody has answered."""
+        """The user codes of the device sign-ins that are still undecided."""
         return [login.user_code for login in self._state.devices.waiting]
 
     def token_state(self, access_token: str) -> TokenState:
@@ -174,7 +176,7 @@ class OAuthServer:
     async def wait_for_token_requests(
         self, count: int, *, worked_on: bool = False, timeout_s: float = 10.0
     ) -> list[TokenRequest]:
-        """Return once so many came in all, or with `worked_on` were decided about. Raises `TimeoutError`."""
+        """Return once `count` requests have arrived; with `worked_on`, been processed. Raises `TimeoutError`."""
         requests = self._state.record.token_requests
 
         def is_so() -> bool:
@@ -184,7 +186,7 @@ class OAuthServer:
         return requests
 
     async def wait_for_device_login(self, *, timeout_s: float = 10.0) -> str:
-        """Return the user code of a sign-in that waits, once there is one. Raises `TimeoutError`."""
+        """Wait for a device sign-in and return its user code. Raises `TimeoutError`."""
         await self._state.record.wait_until(lambda: bool(self._state.devices.waiting), timeout_s)
         return self._state.devices.waiting[0].user_code
 
@@ -210,7 +212,7 @@ class OAuthServer:
         return await answered(request, effect, self._state.headers(), self._document)
 
     def _document(self) -> Mapping[str, JsonValue]:
-        """RFC 8414 §2."""
+        """Return the metadata document (RFC 8414 §2)."""
         return {
             "issuer": self.issuer,
             "authorization_endpoint": self.authorization_endpoint,

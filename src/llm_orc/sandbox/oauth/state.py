@@ -1,4 +1,4 @@
-"""What the authorisation server's endpoints share: who it is, what it was told to do, what it has given out."""
+"""What the authorisation server's endpoints share: its identity, its options, and what it has issued."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llm_orc.sandbox.oauth.record import OAuthRecord
 
 @dataclass(slots=True)
 class OAuthState:
-    """`origin` is known once the sandbox listens."""
+    """The shared state; `origin` is set once the sandbox listens."""
 
     clients: Mapping[str, Client]
     scopes: tuple[str, ...]
@@ -38,7 +38,7 @@ class OAuthState:
         return self.origin + self.issuer_path
 
     def headers(self) -> dict[str, str]:
-        """Of every answer that a client reads (RFC 6749 §5.1); `Date` by the server's own, maybe wrong, clock."""
+        """Return the headers of every answer to a client (RFC 6749 §5.1). `Date` has the configured skew."""
         return {
             "x-llm-orc-sandbox": "canned",
             "cache-control": "no-store",
@@ -46,13 +46,13 @@ class OAuthState:
         }
 
     def client(self, client_id: str) -> Client:
-        """Raises `OAuthProblem`."""
+        """Return the client that the request names. Raises `OAuthProblem`."""
         if client_id not in self.clients:
             raise OAuthProblem("invalid_client", "unknown client_id", status=401)
         return self.clients[client_id]
 
     def granted(self, asked: str) -> tuple[str, ...]:
-        """Return the scopes of a request, all that there are where it names none. Raises `OAuthProblem`."""
+        """Return the scopes of a request, or all scopes if it names none. Raises `OAuthProblem`."""
         scopes = tuple(dict.fromkeys(asked.split()))
         unknown = [scope for scope in scopes if scope not in self.scopes]
         if unknown:

@@ -1,4 +1,4 @@
-"""The endpoints that programs call: tokens (RFC 6749 §3.2), revocation (RFC 7009), devices (RFC 8628)."""
+"""The endpoints that clients call: token (RFC 6749 §3.2), revocation (RFC 7009), device (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class TokenEndpoint:
-    """Public clients only: whoever sends a secret is told that it has none."""
+    """The token endpoint, for public clients only: a request with a client secret is refused."""
 
     def __init__(self, state: OAuthState) -> None:
         self._state = state
@@ -109,7 +109,7 @@ class RevocationEndpoint:
 
 
 class DeviceEndpoint:
-    """RFC 8628 §3.1 and §3.2. Where the server approves by itself, the sign-in is allowed at once."""
+    """The device endpoint (RFC 8628 §3.1, §3.2). With `auto_approve`, a sign-in is allowed at once."""
 
     def __init__(self, state: OAuthState, page: str) -> None:
         self._state = state
@@ -144,7 +144,7 @@ class DeviceEndpoint:
 
 
 async def _read(request: web.Request) -> tuple[OAuthProblem | None, dict[str, str]]:
-    """A body that can't be read is met by faults all the same, so its problem waits until they are through."""
+    """Return the parameters, or the problem of an unreadable body, which is reported only after any fault."""
     try:
         return None, await parameters_of(request)
     except OAuthProblem as problem:
@@ -152,7 +152,7 @@ async def _read(request: web.Request) -> tuple[OAuthProblem | None, dict[str, st
 
 
 def _outcome_of(effect: OAuthEffect | None) -> str:
-    """What a fault makes of a request in the server's place; empty where the server will decide."""
+    """Return the outcome that a fault causes instead of the server; empty if the server decides."""
     match effect:
         case Status(status=status) | SentElsewhere(status=status):
             return f"status {status}"
@@ -171,7 +171,7 @@ def _required(parameters: Mapping[str, str], name: str) -> str:
 
 
 def _document(issued: IssuedTokens) -> Mapping[str, JsonValue]:
-    """RFC 6749 §5.1, and a field that no client knows, which it must ignore."""
+    """The response of RFC 6749 §5.1, with an unknown field, which clients must ignore."""
     document: dict[str, JsonValue] = {
         "access_token": issued.access_token,
         "token_type": "Bearer",

@@ -1,1 +1,1 @@
-"""What a person enters: keys, sign-ins, the login of an official CLI."""
+"""What the user enters: keys, sign-ins, the login of an official CLI."""

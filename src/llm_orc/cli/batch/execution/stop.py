@@ -1,4 +1,4 @@
-"""How a batch is stopped: once in good order, twice at once."""
+"""How a batch is stopped: the first signal stops it in good order, the second one at once."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What this process is given by the system: its standard streams, and the signals that end it."""
+"""This process's standard streams, and the signals that end it."""
