@@ -107,9 +107,9 @@ def _descendants() -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program", nargs="?", type=Path, help="a real `claude`")
+    parser.add_argument("program", nargs="?", type=Path, help="the path of a real `claude`")
     parser.add_argument("--calls", type=int, default=100)
-    parser.add_argument("--troubled", action="store_true", help="a third crash, hang or print rubbish")
+    parser.add_argument("--troubled", action="store_true", help="a third of the calls fail or print garbage")
     given = parser.parse_args()
     print(json.dumps(asyncio.run(measure(given.calls, program=given.program, troubled=given.troubled))))
 

@@ -208,9 +208,9 @@ async def _serve(latency_s: float, pace_s: float, writes: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.server", description=__doc__)
-    parser.add_argument("--latency-ms", type=float, default=0.0, help="before a reply begins")
-    parser.add_argument("--pace-ms", type=float, default=0.0, help="between a stream's writes")
-    parser.add_argument("--writes", type=int, default=4, help="into how many writes a stream is parted")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="wait before each reply")
+    parser.add_argument("--pace-ms", type=float, default=0.0, help="wait between the writes of a stream")
+    parser.add_argument("--writes", type=int, default=4, help="number of writes of a stream")
     options = parser.parse_args()
     pin(SERVER_CORE)
     raise_open_files()

@@ -237,7 +237,7 @@ def _main_value(text: str, first: str, effect_keys: Sequence[str]) -> dict[str, 
 
 
 def _checked(fault: str, spelled: str, key: str, value: str) -> str:
-    """Return the value as written in JSON. Raises if it is invalid for this key."""
+    """Return the value as written in JSON. Raises `InputError` if it is invalid for this key."""
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if not (value.isascii() and value.isdecimal() and len(value) < 9 and low <= int(value) <= high):

@@ -21,8 +21,7 @@ class Client:
     redirect_uris: tuple[str, ...] = ("http://127.0.0.1/callback", "http://[::1]/callback", CALLBACK_PAGE)
 
     def allows(self, redirect_uri: str, sandbox_origin: str) -> bool:
-        """Return whether the URI is registered: an exact match, but any port of a loopback address
-        (RFC 8252 §7.3, RFC 9700 §2.1)."""
+        """Whether the URI is registered, with any port for a loopback IP (RFC 8252 §7.3, RFC 9700 §2.1)."""
         registered = (sandbox_origin + uri if uri.startswith("/") else uri for uri in self.redirect_uris)
         return any(redirect_uri == uri or _same_but_port(redirect_uri, uri) for uri in registered)
 

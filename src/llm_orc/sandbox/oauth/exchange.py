@@ -111,8 +111,7 @@ async def _after(
 
 
 def _status(effect: Status, headers: Mapping[str, str]) -> web.Response:
-    """Return the answer of a status fault: HTML as from a gateway; a rate limit in the format of Anthropic's token
-    endpoint."""
+    """Return the answer of a status fault: 5xx in HTML, as from a gateway; 429 as from Anthropic's endpoint."""
     headers = dict(headers)
     if effect.retry_after_s is not None:
         headers["retry-after"] = f"{effect.retry_after_s:g}"

@@ -195,7 +195,8 @@ class Grants:
     def revoke(self, token: str) -> bool:
         """Revoke a refresh token's whole family, or one access token (RFC 7009 §2.1).
 
-        Returns False if the token is unknown or already invalid."""
+        Returns False if the token is unknown or already invalid.
+        """
         refresh = self._refresh.get(token)
         if refresh is not None:
             was_alive, refresh.family.is_alive = refresh.family.is_alive, False
