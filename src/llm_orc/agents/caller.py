@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AgentCaller:
-    """See `agents.turn.CallAgent`. In a rehearsal it does what stands for the work there."""
+    """Implements `agents.turn.CallAgent`. In a rehearsal it uses `Kind.rehearse`, if the kind has one."""
 
     def __init__(self, ask_model: CallAgent, *, rehearsal: bool) -> None:
         self._ask_model, self._rehearsal = ask_model, rehearsal

@@ -48,7 +48,7 @@ class Slots:
                         waiter.set_result(None)
 
     def release(self) -> None:
-        """Give a slot back; whoever does calls `start_ready` when its own part is done."""
+        """Give a slot back. The caller has to call `start_ready` when its own part is done."""
         self._free += 1
 
     async def take_back(self) -> None:

@@ -39,7 +39,7 @@ _MOST_FREE = 25  # refusals of one call that don't count as attempts
 
 
 class HttpModel(ModelInterface):
-    """Retries what is transient; streams only where `stream` is set and somebody watches.
+    """Retries transient failures; streams only if `stream` is set and the call has an observer.
 
     Raises `AuthError` when made for a credential of another origin than the endpoint's.
     """

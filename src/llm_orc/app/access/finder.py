@@ -47,7 +47,7 @@ async def access_finder(
 
 
 class LazyClis:
-    """The official CLIs of a process, for whoever uses one. Leaving it ends their processes."""
+    """The official CLIs of a process, opened when one is first used. Leaving it ends their processes."""
 
     def __init__(self, app: App) -> None:
         self._app = app

@@ -49,7 +49,7 @@ class Comparison:
 
 
 def compare_runs(left: RunRecord, right: RunRecord) -> Comparison:
-    """Compare what was asked, what was answered, and by whom."""
+    """Compare the prompts, the answers and the models of two runs."""
     agents_left = {agent.name: agent for agent in left.result.agents}
     agents_right = {agent.name: agent for agent in right.result.agents}
     prompts_left = _system_prompts(left.ensemble)

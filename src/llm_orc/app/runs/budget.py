@@ -32,9 +32,9 @@ def budget_of(
     told: Mapping[str, int],
     record: RecordedTries,
 ) -> Budget | None:
-    """Return the budget of a limited run; None: it is not limited. `told` has the characters of conversations.
+    """Return the budget of a run, None without limits. `told` has the length of each history in characters.
 
-    What an earlier process of the run sent without a limit, and whose cost is not known, counts at its most.
+    A call that an earlier process sent without a limit, and whose cost is unknown, counts at its maximum.
     """
     if recipe.max_cost_usd is None and recipe.max_calls is None:
         return None

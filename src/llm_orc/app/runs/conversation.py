@@ -78,7 +78,7 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The conversation of one run, opened: the caller that tells and keeps it, and how much each agent is told."""
+    """The opened conversation of a run: `wrap` adds it to a caller; `characters` is the length of each history."""
 
     wrap: Callable[[CallAgent], CallAgent] = lambda call: call
     characters: Mapping[str, int] = field(default_factory=dict)
@@ -132,7 +132,7 @@ def _begin(app: App, store: ConversationStore, recipe: Recipe) -> Conversation:
 
 
 def _histories(app: App, recipe: Recipe) -> dict[str, tuple[Message, ...]]:
-    """Return what each agent is told; nothing where it can't be read and nothing is to be kept anyway."""
+    """Return each agent's history; nothing if it can't be read in a run that keeps no turns."""
     try:
         store = app.open_conversations()
     except StorageError:

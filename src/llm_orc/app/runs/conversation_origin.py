@@ -19,7 +19,7 @@ _PACKAGED = ("llm_orc", "ensembles", "packaged")
 
 
 def is_begun_by(conversation: Conversation, ensemble: Ensemble) -> bool:
-    """Whether this very ensemble began it: one of the same name from the same file, or a packaged one again."""
+    """Whether this ensemble began it: same name and same file, or the same packaged ensemble."""
     if conversation.ensemble != ensemble.name:
         return False
     source = ensemble.source
@@ -47,7 +47,7 @@ def conversation_named(app: App, name: str) -> Conversation | None:
 
 
 def refuse_another_file(app: App, ensemble: Ensemble, name: str) -> None:
-    """A file may continue a conversation that it began. A person must hand over one that another began."""
+    """Refuse a conversation that another file began, unless the user names it. Raises `InputError`."""
     known = conversation_named(app, name)
     if known is not None and not is_begun_by(known, ensemble):
         raise InputError(
@@ -57,7 +57,7 @@ def refuse_another_file(app: App, ensemble: Ensemble, name: str) -> None:
 
 
 def refuse_untrusted(app: App, ensemble: Ensemble, name: str) -> None:
-    """A person hands a conversation over by its name, but to no file of a project that they don't trust."""
+    """Refuse a conversation that the user named to a file of an untrusted project. Raises `NotTrusted`."""
     if ensemble.is_users or ensemble.source is None:
         return
     known = conversation_named(app, name)

@@ -23,7 +23,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class RunListener:
-    """Who is told of a run. `stream`: are pieces of answers wanted as they come?"""
+    """Callbacks for the progress of a run. `stream`: whether pieces of answers are shown as they arrive."""
 
     show: Callable[[RunEvent], None] = lambda _event: None  # gets each event, durable already
     planned: Callable[[AccessPlan], None] = lambda _plan: None  # called before anything is spent

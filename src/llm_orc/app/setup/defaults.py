@@ -67,9 +67,9 @@ def name_server(app: App, found: Route) -> None:
 
 
 async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Route:
-    """Return the best access there is, or that of `provider`, which is then its user's choice whoever pays.
+    """Return the best access there is, or that of `provider`, which the user chose, however it is billed.
 
-    Raises `NotLoggedIn` where there is none, `MeteredNotAllowed` where only money would do and nobody said so.
+    Raises `NotLoggedIn` if there is none, `MeteredNotAllowed` if all is metered and `allow_metered` is False.
     """
     found = (await inventory(app)).found
     if provider is not None:

@@ -1,4 +1,4 @@
-"""The page on which the browser ends. It is self-contained and has no code, no token and no address."""
+"""The page that the browser shows after a sign-in. It is self-contained and has no code, token or address."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class QueuedAgents:
         return over.output
 
     async def forget(self, row: str, agents: Iterable[str]) -> None:
-        """Take agents of the row off their queues: nobody waits for them any more."""
+        """Take agents of the row off their queues: their answers are no longer needed."""
         await in_store(partial(self._client.cancel_workflows, [f"{row}:{agent}" for agent in sorted(agents)]))
 
     def _is_cancelled(self, row: str) -> bool:

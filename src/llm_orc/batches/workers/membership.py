@@ -270,7 +270,7 @@ def _busy(store_url: StoreUrl, lock: Path, holder: str) -> StoreBusy:
 
 
 def is_in_use(store_url: StoreUrl) -> bool:
-    """Whether a process holds the lock of this file. True for PostgreSQL, where it can't be told at once."""
+    """Whether a process holds the lock of this file. True for PostgreSQL, where a quick check isn't possible."""
     if store_url.path is None:
         return True
     with exclusive(lock_file(store_url)) as is_free:

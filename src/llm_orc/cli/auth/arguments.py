@@ -47,7 +47,7 @@ class AuthGroup(LazyGroup):
         return super().parse_args(ctx, args)
 
     def unknown_command(self, ctx: click.Context, name: str) -> str:
-        """Return a message that does not repeat the name: it may be a key of a shape that nobody knows."""
+        """Return a message that does not repeat the name, because it may be a key of an unknown form."""
         near = closest_names(name, self.rows)
         return "There is no such command" + (
             f". Did you mean `{near[0]}`?" if near else f"; there are {', '.join(self.rows)}."

@@ -63,7 +63,7 @@ def command(*, key: str | None, show_all: bool, as_json: bool) -> None:
 
 
 def _is_set(settings: Settings, name: str) -> bool:
-    """Whether somebody set it: a file of the user's or a project's, the environment, or a flag."""
+    """Whether it is set by a file of the user or a project, the environment, or a flag."""
     return name in settings.origins and settings.origins[name].layer != "packaged"
 
 

@@ -1,4 +1,4 @@
-"""`llm-orc conversations list`: the conversations, the one that changed last first."""
+"""`llm-orc conversations list`: the conversations, the last changed first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of `codex` without their tools.
+"""A model catalog for `codex` that offers its models no tools.
 
 The model catalog, not a flag, says which tools a model is offered: a shell, patches, a JavaScript runtime, other
 agents. So `codex` is given its own catalog with these removed. It contains no secret.
