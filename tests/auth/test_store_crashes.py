@@ -87,6 +87,7 @@ def test_a_kill_at_any_step_of_the_first_change_leaves_no_store_or_a_whole_one(t
     assert places > 20
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_no_files_behind_once_another_has_written(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     with StoreWorker(folder) as worker:

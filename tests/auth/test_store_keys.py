@@ -128,6 +128,7 @@ def test_where_the_keychain_is_no_good_a_new_store_says_that_its_key_is_in_a_fil
     assert "is encrypted; its key is in a file beside it" in storage.state.words
 
 
+@pytest.mark.slow
 def test_a_keychain_that_hangs_is_ended_in_time_with_all_that_it_started_and_left_alone_for_a_while(
     desk: Desk,
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_keychain_that_hangs_is_ended_in_time_with_all_that_it_started_and_lef
     assert desk.storage().protection is Protection.KEYCHAIN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temper", ["Locked", "Hanging"])
 def test_a_store_whose_keychain_does_not_answer_is_locked_and_never_made_anew(temper: str, desk: Desk) -> None:
     desk.storage().store_api_key("a", "k")

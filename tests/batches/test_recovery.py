@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from llm_orc.agents.choice import ModelChoice
@@ -69,6 +70,7 @@ async def held(store: WorkerStore) -> list[tuple[str, str | None]]:
     return [(one.workflow_id, one.executor_id) for one in found]
 
 
+@pytest.mark.slow
 async def test_a_late_recovery_leaves_a_row_with_the_worker_that_has_started_it(
     tmp_path: Path,
 ) -> None:

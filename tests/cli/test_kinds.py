@@ -78,6 +78,7 @@ def test_a_run_has_its_answer_as_text_and_data_at_no_cost(kinds: Shell, limits: 
     assert result["totals"]["calls"] == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_and_forked_and_nothing_is_done_twice(kinds: Shell, pretend: str) -> None:
     kinds.talks_to("http://127.0.0.1:9")  # nobody is there
     failed = kinds.run("invoke", "mixed", "--output-format", "json")
@@ -117,6 +118,7 @@ def rows(kinds: Shell, *store: str) -> None:
     assert json.loads(shown.stdout)["results"]["counter"]["data"] == {"word": "no", "number": 2}
 
 
+@pytest.mark.slow
 def test_a_batch_runs_it_for_each_row(kinds: Shell) -> None:
     rows(kinds)
 

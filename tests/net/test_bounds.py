@@ -160,6 +160,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no getrusage")
 async def test_memory_stays_within_three_times_the_limit_whatever_comes() -> None:
     """Answers of 200 MB against a limit of 4."""

@@ -57,6 +57,7 @@ async def test_a_body_that_is_no_http_keeps_nobody_waiting(
     assert caught.value.trouble is Trouble.GARBAGE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows stops nobody")
 @pytest.mark.parametrize("way", ["whole", "stream"])
 async def test_what_came_while_the_process_was_stopped_is_read_before_anybody_is_called_silent(

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ DOORS: dict[str, Callable[[str, Http], Awaitable[object]]] = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(door=st.sampled_from(sorted(DOORS)), script=scripts())
 def test_every_door_ends_in_time_with_an_answer_or_an_error_of_ours(

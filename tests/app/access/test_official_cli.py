@@ -255,6 +255,7 @@ MOVES = ("ANTHROPIC_BASE_URL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTE
 METHODS = (None, "claude-cli", ["claude-cli", "oauth"], ["claude-cli", "api-key"], ["api-key"])
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     poison=st.sets(st.sampled_from(KEYS + MOVES)),

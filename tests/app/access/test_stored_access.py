@@ -133,6 +133,7 @@ async def test_a_sign_in_carries_roles_in_the_conversation_and_the_bill_of_the_s
     assert [m.role for m in signed_in.requests[0].messages] == ["user", "assistant", "user"]
 
 
+@pytest.mark.slow
 async def test_a_run_that_outlives_its_tokens_several_times_over_completes(workspace: Workspace) -> None:
     server = OAuthServer(access_token_lifetime_s=0.4)
     async with Sandbox(oauth=server, require_token=True, delay_s=0.15) as sandbox:

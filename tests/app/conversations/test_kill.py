@@ -90,6 +90,7 @@ async def the_next_request_carries_it_all(workspace: Workspace, sandbox: Sandbox
     assert json.dumps(before).count("answer to <") == len(before) // 2
 
 
+@pytest.mark.slow
 async def test_four_programs_in_one_conversation_speak_one_after_the_other(workspace: Workspace) -> None:
     async def one(name: str) -> None:
         process = await asyncio.create_subprocess_exec(

@@ -337,6 +337,7 @@ def where_the_key_is(workspace: Workspace, path: Path) -> set[str]:
     return places
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX notion")
 async def test_killed_at_any_instant_it_loses_nothing(workspace: Workspace) -> None:
     path = workspace.write("work/project/.env", f"A=1\nOPENAI_API_KEY={KEY}\n")

@@ -39,6 +39,7 @@ def test_each_input_is_run_and_a_bad_one_is_a_failed_row_with_its_line(pair: She
     assert "2 inputs can't be used" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_same_batch_twice_is_run_once(pair: Shell) -> None:
     (pair.cwd / "in.csv").write_text("Name of firm,land\nAcme,DE\nBolt,FR\n")
     command = (

@@ -52,6 +52,7 @@ def test_runs_that_differ_have_exit_code_1_and_a_diff(shell: Shell) -> None:
     assert json.loads(data.stdout)["differences"][0] == {"what": "task", "a": "one thing", "b": "another thing"}
 
 
+@pytest.mark.slow
 def test_a_row_of_a_batch_is_shown_compared_and_retried_like_a_run(shell: Shell) -> None:
     (shell.cwd / "pair.yaml").write_text(PAIR)
     shell.run("batch", "./pair.yaml", "--inputs", "-", "--rehearse", stdin="one\ntwo\n")

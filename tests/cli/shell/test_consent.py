@@ -49,6 +49,7 @@ def test_trust_shows_what_is_hidden_and_what_looks_like_something_else(clone: Sh
     assert {one["key"] for one in document["guarded"]} >= {"agents.a.provider", "model_profiles.theirs.model"}
 
 
+@pytest.mark.slow
 def test_a_batch_is_the_same_whoever_agreed_and_needs_the_agreement_again(clone: Shell) -> None:
     paid = ("batch", "paid", "--inputs", "-")
     begun = clone.run(*paid, "--allow-metered", stdin="one\ntwo\n")

@@ -350,6 +350,7 @@ async def test_no_more_than_the_limit_live_at_once(claude: StandIn, room: Path) 
     assert left_in(room) == []
 
 
+@pytest.mark.slow
 async def test_a_mix_of_crashes_hangs_and_rubbish_harms_no_other_call(claude: StandIn, room: Path) -> None:
     troubles = ["crash", "rubbish", "hang", "nothing"]
     async with OfficialClis(

@@ -126,6 +126,7 @@ async def test_an_answer_has_a_time_in_all(claude: StandIn, do: str) -> None:
         await ask(claude, f"[do {do}]", network=network)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process so")
 async def test_what_came_while_we_were_stopped_is_read_before_a_time_out_is_declared(claude: StandIn) -> None:
     claude.set_up(do="slow")  # it answers while we are stopped, for longer than it may be silent
