@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llm_orc.batches.database import open_engine
+from llm_orc.batches.database import close_engine, open_engine
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import METADATA, SCHEMA
 from llm_orc.errors import StorageError
@@ -99,3 +99,16 @@ def test_a_file_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) 
         open_engine(parse_store_url(str(path), tmp_path))
 
     assert path.read_bytes() == before
+
+
+def test_a_connection_that_a_thread_still_uses_is_closed_when_it_is_given_back(tmp_path: Path) -> None:
+    engine = open_engine(parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path))
+    in_use = engine.raw_connection()
+    connection = in_use.driver_connection
+
+    close_engine(engine)
+    in_use.close()
+
+    assert connection is not None
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

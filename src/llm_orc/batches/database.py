@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
     from pathlib import Path
 
+    from sqlalchemy.pool import ConnectionPoolEntry
+
     from llm_orc.batches.store_url import StoreUrl
 
 _POOL_TIMEOUT_S = 300.0  # of threads that queue for a connection
@@ -108,7 +110,7 @@ def open_engine(store_url: StoreUrl) -> sa.Engine:
     try:
         make_tables(store_url, engine)
     except sa.exc.SQLAlchemyError as e:
-        engine.dispose()
+        close_engine(engine)
         raise store_error(store_url, e) from None  # SQLAlchemy's message would show statements and their values
     return engine
 
@@ -128,6 +130,19 @@ def engine_of(store_url: StoreUrl, *, tuned: bool = True) -> sa.Engine:
         )
     except OSError as e:
         raise store_error(store_url, e) from None
+
+
+def close_engine(engine: sa.Engine) -> None:
+    """Close every connection: idle ones now, those that a thread still uses when it gives them back.
+
+    `Engine.dispose` alone leaves the latter open in the pool that it gives up, until they are collected.
+    """
+
+    @sa.event.listens_for(engine, "checkin")
+    def close(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.invalidate()
+
+    engine.dispose()
 
 
 def make_tables(store_url: StoreUrl, engine: sa.Engine) -> None:

@@ -11,7 +11,7 @@ from llm_orc.app.batches.prompts import longest_additions
 from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
 from llm_orc.batches.batch_store import BatchStore
-from llm_orc.batches.database import StoreFailure, open_engine, store_error
+from llm_orc.batches.database import StoreFailure, close_engine, open_engine, store_error
 from llm_orc.batches.workers.membership import WorkerStatus, is_in_use, workers_of
 from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue
 from llm_orc.engine.plan import make_plan
@@ -144,7 +144,7 @@ def open_batches(app: App, store: str | None) -> Iterator[BatchAdmin | None]:
     except StoreFailure as e:
         raise store_error(store_url, e) from None
     finally:
-        engine.dispose()
+        close_engine(engine)
 
 
 @dataclass(frozen=True, slots=True)

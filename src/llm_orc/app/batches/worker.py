@@ -13,7 +13,7 @@ from llm_orc.app.batches.join import WorkerEvents, join_store
 from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import Batch
 from llm_orc.batches.batch_store import BatchStore
-from llm_orc.batches.database import StoreFailure, in_store, open_engine, store_error
+from llm_orc.batches.database import StoreFailure, close_engine, in_store, open_engine, store_error
 from llm_orc.batches.workers.membership import is_in_use, only_worker_on_file
 from llm_orc.batches.workers.queues import close_queue, open_queue
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError, StoreBusy
@@ -84,7 +84,7 @@ async def _until_work(store_url: StoreUrl, stop: asyncio.Event, *, until_done: b
                 return
             await wait_until_set(stop, _POLL_S)
     finally:
-        engine.dispose()
+        close_engine(engine)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,9 +226,12 @@ class Membership:
     def _relock(self) -> None:
         self._unlock()
         own = sa.create_engine(self._engine.url, poolclass=sa.NullPool, connect_args=CONNECT)
-        connection = own.connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": self._lock_key})
-        self._lock = connection
+        self._lock = own.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            self._lock.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": self._lock_key})
+        except BaseException:
+            self._unlock()
+            raise
 
     def _unlock(self) -> None:
         if self._lock is not None:

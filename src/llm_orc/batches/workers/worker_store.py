@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.batches.batch_store import BatchStore
-from llm_orc.batches.database import engine_of
+from llm_orc.batches.database import close_engine, engine_of
 from llm_orc.batches.workers.limits import SharedGate
 from llm_orc.batches.workers.queues import client_of
 
@@ -41,4 +41,4 @@ class WorkerStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.destroy()
-        self.engine.dispose()
+        close_engine(self.engine)
