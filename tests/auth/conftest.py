@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.key_file import KeyFile
-from llm_orc.auth.tokens.oauth import Tokens
+from llm_orc.auth.tokens.oauth import OAuthAuthoriser, Tokens
 from llm_orc.auth.tokens.refresh import TokenKeeper
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
+from llm_orc.sandbox.oauth.faults import OAuthEffect, OAuthFault
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 
 PROVIDER = "pretend"
+EXPIRED_S = -1.0
 
 
 def open_storage(folder: Path, clock: Callable[[], float] = time.time) -> CredentialStorage:
@@ -66,6 +69,24 @@ class SignIn:
         return credential
 
 
+def fault(effect: OAuthEffect, times: int | None = 1) -> OAuthFault:
+    """A fault of the next renewals."""
+    return OAuthFault(effect, grant_type="refresh_token", times=times)
+
+
+async def sent_by(authoriser: OAuthAuthoriser) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    await authoriser.authorise(headers)
+    return headers
+
+
+@asynccontextmanager
+async def sign_in_at(server: OAuthServer, folder: Path) -> AsyncIterator[SignIn]:
+    async with Sandbox(oauth=server), Http(NetworkSettings(idle_timeout_s=0.5), max_connections=50) as http:
+        client = OAuthClient(PROVIDER, CLIENT_ID, token_endpoint=server.token_endpoint)
+        yield SignIn(open_storage(folder), server, client, http)
+
+
 @pytest.fixture
 def server() -> OAuthServer:
     return OAuthServer()
@@ -73,6 +94,5 @@ def server() -> OAuthServer:
 
 @pytest.fixture
 async def sign_in(tmp_path: Path, server: OAuthServer) -> AsyncIterator[SignIn]:
-    async with Sandbox(oauth=server), Http(NetworkSettings(idle_timeout_s=0.5), max_connections=50) as http:
-        client = OAuthClient(PROVIDER, CLIENT_ID, token_endpoint=server.token_endpoint)
-        yield SignIn(open_storage(tmp_path / "store"), server, client, http)
+    async with sign_in_at(server, tmp_path / "store") as signed_in:
+        yield signed_in

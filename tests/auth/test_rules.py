@@ -53,7 +53,7 @@ RULES: dict[str, tuple[str, ...]] = {
         "auth/oauth/test_pkce.py::256_random_bits_are_asked_for",
     ),
     "7636 4.2: S256 and never less": (
-        "auth/oauth/test_token_endpoint.py::the_challenge_method_is_never_downgraded",
+        "auth/oauth/test_token_failures.py::the_challenge_method_is_never_downgraded",
     ),
     "9700 2.1.1: a challenge for this transaction alone": (
         "auth/oauth/test_with_authlib.py::a_code_with_the_verifier_of_another_sign_in_is_worthless",
@@ -85,8 +85,8 @@ RULES: dict[str, tuple[str, ...]] = {
         "auth/oauth/test_token_endpoint.py::unknown_fields_of_the_answer_are_dropped",
     ),
     "6749 5.2: the error response": (
-        "auth/oauth/test_token_endpoint.py::each_answer_has_one_meaning",
-        "auth/test_refresh.py::invalid_grant_ends_this_refresh_token_and_deletes_nothing",
+        "auth/oauth/test_token_failures.py::each_answer_has_one_meaning",
+        "auth/test_refresh_failures.py::invalid_grant_ends_this_refresh_token_and_deletes_nothing",
     ),
     "6749 6: a new refresh token replaces the old, none keeps it": (
         "auth/test_refresh.py::an_answer_without_refresh_token_keeps_the_old_one",
@@ -116,7 +116,7 @@ RULES: dict[str, tuple[str, ...]] = {
         "auth/oauth/test_secrets.py::no_secret_is_in_a_log_traceback_repr_or_address",
     ),
     "6750 3.1: 401 renews once, 403 never": (
-        "auth/test_refresh.py::many_refusals_of_one_token_are_one_exchange",
+        "auth/test_refused_tokens.py::many_refusals_of_one_token_are_one_exchange",
         "app/access/test_stored_access.py::a_token_that_is_revoked_in_the_middle_of_a_run_is_renewed_once",
     ),
     "6750 5.2: certificates are checked": (
@@ -136,13 +136,13 @@ RULES: dict[str, tuple[str, ...]] = {
 FAILURES: dict[str, tuple[str, ...]] = {
     "two processes refresh": ("auth/test_refresh_processes.py::processes_that_share_a_sign_in_refresh_it_once",),
     "a failed refresh deletes": (
-        "auth/test_refresh.py::invalid_grant_ends_this_refresh_token_and_deletes_nothing",
-        "auth/test_refresh.py::a_new_sign_in_clears_the_end_of_the_old_one",
+        "auth/test_refresh_failures.py::invalid_grant_ends_this_refresh_token_and_deletes_nothing",
+        "auth/test_refresh_failures.py::a_new_sign_in_clears_the_end_of_the_old_one",
     ),
     "a death between exchange and save": (
-        "auth/test_refresh.py::the_mark_is_in_the_store_before_the_token_goes_out",
-        "auth/test_refresh.py::a_lost_answer_without_grace_is_told_truthfully",
-        "auth/test_refresh.py::a_mark_that_a_killed_process_left_is_not_touched_while_the_access_token_lives",
+        "auth/test_refresh_failures.py::the_mark_is_in_the_store_before_the_token_goes_out",
+        "auth/test_refresh_failures.py::a_lost_answer_without_grace_is_told_truthfully",
+        "auth/test_refresh_failures.py::a_mark_that_a_killed_process_left_is_not_touched_while_the_access_token_lives",
         "auth/test_refresh.py::a_refresh_survives_the_cancellation_of_whoever_asked_for_it",
     ),
     "a damaged file, a locked keychain": (
@@ -162,14 +162,14 @@ FAILURES: dict[str, tuple[str, ...]] = {
     ),
     "a wrong clock": (
         "auth/oauth/test_token_endpoint.py::times_are_counted_from_when_the_answer_came_and_the_servers_clock_is_noted",
-        "cli/auth/test_sign_in.py::a_clock_that_is_far_off_is_shown_and_does_no_harm",
+        "cli/auth/test_signed_in.py::a_clock_that_is_far_off_is_shown_and_does_no_harm",
     ),
     "a token ends in a long run": (
         "app/access/test_stored_access.py::a_run_that_outlives_its_tokens_several_times_over_completes",
     ),
     "429 at the token endpoint": (
-        "auth/test_refresh.py::a_busy_token_endpoint_is_a_cool_down_for_every_process",
-        "auth/test_refresh.py::a_live_token_goes_on_being_used_through_a_cool_down",
+        "auth/test_refresh_failures.py::a_busy_token_endpoint_is_a_cool_down_for_every_process",
+        "auth/test_refresh_failures.py::a_live_token_goes_on_being_used_through_a_cool_down",
         "auth/methods/test_oauth_browser.py::a_busy_server_gets_the_same_code_again",
     ),
     "a secret in the process list": (
@@ -184,7 +184,7 @@ FAILURES: dict[str, tuple[str, ...]] = {
         "app/access/test_official_cli.py::no_key_takes_over_that_nobody_allowed",
     ),
     "a status that rests on a file alone": (
-        "cli/auth/test_sign_in.py::a_lapsed_sign_in_is_called_so_and_renews_itself",
+        "cli/auth/test_signed_in.py::a_lapsed_sign_in_is_called_so_and_renews_itself",
         "cli/auth/test_official_cli.py::status_shows_it_as_seen_and_not_proven",
     ),
     "a lock that is left or not to be had": (

@@ -7,11 +7,28 @@ from collections.abc import AsyncIterator
 import pytest
 
 from llm_orc.auth.oauth.client import OAuthClient
+from llm_orc.auth.oauth.token_endpoint import TokenResponse, exchange_code
+from llm_orc.auth.secret import Secret
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from tests.fakes.clocks import SetTime
 from tests.fakes.people import Person
 from tests.fakes.scripted_server import Scripted
+
+REDIRECT = "http://127.0.0.1:50123/callback"
+
+
+async def exchange(client: OAuthClient, http: Http, clock: SetTime | None = None) -> TokenResponse:
+    """Send a code, its verifier and its state that are easy to find again."""
+    return await exchange_code(
+        client,
+        http,
+        Secret("code-canary"),
+        Secret("verifier-canary"),
+        REDIRECT,
+        state=Secret("state-canary"),
+        clock=clock or SetTime(),
+    )
 
 
 @pytest.fixture
