@@ -28,18 +28,29 @@ providers:
       token_endpoint: https://id.acme.example/token
       revocation_endpoint: https://id.acme.example/revoke
       device_authorization_endpoint: https://id.acme.example/device
+      jwks_uri: https://id.acme.example/keys
       client_id: our-client
+      client_registration: at-sign-in
+      registration_params: {agent_name: ours}
+      host_id_param: machine
+      resource: https://api.acme.example/v1
+      requires_id_token: true
       scopes: [chat, models]
+      required_scopes: [chat]
       redirect: paste
       redirect_uri: https://id.acme.example/code
       token_request: json
       extra_authorize_params: {code: "true", prompt: consent}
       extra_token_params: {audience: api}
       state_in_token_request: true
+      revokes_access_token: false
       headers: {acme-beta: one}
       required_system_prompt: You are Acme.
       billing: subscription
       notice: {text: Read this., link: https://acme.example/terms, date: "2026-10-06"}
+      action: Continue with Acme
+      in_use: Using your Acme plan
+      usage_page: https://acme.example/usage
 """
 
 
@@ -72,18 +83,29 @@ def test_a_provider_s_oauth_is_described_without_code(place: Place) -> None:
         token_endpoint="https://id.acme.example/token",
         revocation_endpoint="https://id.acme.example/revoke",
         device_authorization_endpoint="https://id.acme.example/device",
+        jwks_uri="https://id.acme.example/keys",
         client_id="our-client",
+        client_registration="at-sign-in",
+        registration_params={"agent_name": "ours"},
+        host_id_param="machine",
+        resource="https://api.acme.example/v1",
+        requires_id_token=True,
         scopes=("chat", "models"),
+        required_scopes=("chat",),
         redirect="paste",
         redirect_uri="https://id.acme.example/code",
         token_request="json",
         extra_authorize_params={"code": "true", "prompt": "consent"},
         extra_token_params={"audience": "api"},
         state_in_token_request=True,
+        revokes_access_token=False,
         headers={"acme-beta": "one"},
         required_system_prompt="You are Acme.",
         billing="subscription",
         notice=OAuthNotice("Read this.", "https://acme.example/terms", "2026-10-06"),
+        action="Continue with Acme",
+        in_use="Using your Acme plan",
+        usage_page="https://acme.example/usage",
     )
 
 
@@ -144,6 +166,15 @@ def test_an_endpoint_elsewhere_without_https_is_refused(place: Place, key: str, 
         ("{issuer: 'https://id.example:x'}", "`issuer` must be an address like"),
         ("{issuer: nowhere}", "`issuer` must be an address like"),
         ("{isuer: 'https://id.example'}", "has no key `isuer` (Did you mean `issuer`?)"),
+        (
+            "{host_id_param: state}",
+            "`host_id_param` must be the name of a parameter that the sign-in itself does not",
+        ),
+        ("{resource: mailto}", "`resource` must be an address like `https://host/path`"),
+        (
+            "{requires_id_token: true, token_endpoint: 'https://a.example', authorization_endpoint: 'https://a.example'}",
+            "requires ID tokens, and does not say who issues them",
+        ),
         ("{redirect: hosted}", "`redirect` must be `loopback` or `paste`"),
         ("{token_request: xml}", "`token_request` must be `form` or `json`"),
         ("{kind: oauth1}", "`kind` must be `oauth2` or `openrouter`"),

@@ -23,6 +23,15 @@ SCOPES = {
     "huggingface": ("inference-api",),
     "anthropic-claude-pro-max": ("org:create_api_key", "user:profile", "user:inference"),
     "sandbox": ("inference",),
+    "sandbox-plan": ("openid", "profile", "email", "offline_access", "inference"),
+    "chatgpt": (
+        "openid",
+        "profile",
+        "email",
+        "offline_access",
+        "resource.invoke",
+        "chatgpt.tokens.use.direct",
+    ),
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHIPPED = [p for p in Path(llm_orc.__file__).parent.rglob("*") if p.suffix in {".py", ".yaml", ".json"}]

@@ -18,6 +18,7 @@ AuthMethodName = str  # "api-key", "oauth" or the name of an official CLI: `cata
 OAuthKindName = Literal["oauth2", "openrouter"]
 RedirectName = Literal["loopback", "paste"]
 TokenRequestName = Literal["form", "json"]
+RegistrationName = Literal["none", "at-sign-in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class OAuthSettings:
 
     The names are those of RFC 8414 and RFC 7591. `kind` `openrouter` is that provider's own exchange: PKCE without
     `state` and without a client, which ends with an API key. `headers` are sent with every call to the provider's
-    API.
+    API. The keys from `client_registration` to `required_scopes` make a sign-in stricter, or register its client.
     """
 
     kind: OAuthKindName = "oauth2"
@@ -79,7 +80,14 @@ class OAuthSettings:
     token_endpoint: str | None = None
     revocation_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
+    jwks_uri: str | None = None
     client_id: str | None = None
+    client_registration: RegistrationName = "none"
+    registration_params: Mapping[str, str] = field(default_factory=dict)  # of a sign-in that registers a client
+    host_id_param: str | None = None  # carries the id of this machine
+    resource: str | None = None  # RFC 8707
+    requires_id_token: bool = False  # OpenID Connect
+    required_scopes: tuple[str, ...] = ()  # without them, a token is of no use
     scopes: tuple[str, ...] = ()
     redirect: RedirectName = "loopback"
     redirect_uri: str | None = None  # with `paste`: the page that shows the code
@@ -87,10 +95,14 @@ class OAuthSettings:
     extra_authorize_params: Mapping[str, str] = field(default_factory=dict)
     extra_token_params: Mapping[str, str] = field(default_factory=dict)
     state_in_token_request: bool = False
+    revokes_access_token: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     required_system_prompt: str | None = None
     billing: BillingName | None = None  # who pays for calls with a token; None: as for the provider
     notice: OAuthNotice | None = None
+    action: str | None = None  # what a person chooses, in the provider's words
+    in_use: str | None = None  # what the status says while it is in use, in the provider's words
+    usage_page: str | None = None  # where its user sees and limits the usage
 
     @property
     def needs_client(self) -> bool:

@@ -17,6 +17,7 @@ ENDPOINTS = (
     "token_endpoint",
     "revocation_endpoint",
     "device_authorization_endpoint",
+    "jwks_uri",
 )
 _BEGINNINGS = ("authorization_endpoint", "device_authorization_endpoint")
 
@@ -51,6 +52,10 @@ def _problems(name: str, given: Mapping[str, Value]) -> list[Problem]:
         message = f"`providers.{name}.oauth` does not say where to sign in"
         hint = "Add `issuer`, or `authorization_endpoint` and `token_endpoint`."
         found.append(_at(next(iter(given.values())), message, hint))
+    checked = given.get("requires_id_token")
+    if checked is not None and checked.value is True and "issuer" not in given:
+        message = f"`providers.{name}.oauth` requires ID tokens, and does not say who issues them"
+        found.append(_at(checked, message, "Add `issuer`."))
     return found
 
 

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 _ADDRESS: JsonSchema = {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://"}
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]+")
 _LOOPBACK_LITERALS = frozenset({"127.0.0.1", "::1"})
 SET_BY_AUTHORIZE = frozenset(
     {
         "client_id",
         "code_challenge",
         "code_challenge_method",
+        "nonce",
         "redirect_uri",
         "response_type",
         "scope",
@@ -109,6 +111,24 @@ def parameters(ours: frozenset[str]) -> FieldType[dict[str, str]]:
 
     schema: JsonSchema = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
     return FieldType(read, schema, "a mapping of names to text", "mapping")
+
+
+@field_type(_ADDRESS, "an absolute address")
+def resource(value: JsonValue) -> str:
+    """RFC 8707 §2: an absolute URI without a fragment; unlike an endpoint, nothing is sent to it."""
+    found, parts = _url(value)
+    if parts.scheme in {"https", "http"}:
+        return found
+    raise WrongValue("an address like `https://host/path`")
+
+
+@field_type({"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"}, "the name of a parameter")
+def parameter_name(value: JsonValue) -> str:
+    """The name of a parameter (RFC 6749, appendix A) that the sign-in itself does not set."""
+    found = text(value)
+    if not _PARAMETER.fullmatch(found) or found in SET_BY_AUTHORIZE:
+        raise WrongValue("the name of a parameter that the sign-in itself does not set")
+    return found
 
 
 @field_type({"type": "string", "minLength": 1}, "printable ASCII text")
