@@ -105,6 +105,7 @@ def test_small_costs_are_not_rounded_to_nothing(cost_usd: float | None, words: s
 def test_a_subscription_is_not_shown_as_a_price() -> None:
     assert charge("subscription", 0.0) == "subscription"
     assert charge("metered", None) == "metered cost unknown"
+    assert charge("plan-credits", None) == "plan-credits, cost unknown"
 
 
 def test_what_is_not_known_of_a_cost_is_said_in_the_total() -> None:
@@ -121,6 +122,22 @@ def test_what_is_not_known_of_a_cost_is_said_in_the_total() -> None:
     ]
     assert "500 tokens in, ? out" in as_text(result)
     assert "metered cost unknown" in as_markdown(result)
+
+
+def test_a_limit_of_money_is_not_said_to_bind_calls_on_a_plans_credits() -> None:
+    on_plan = agent_result(
+        "a", Access("p", "oauth", Billing.PLAN_CREDITS, "", "https://p.example"), Usage(9, 9), None
+    )
+    paid = agent_result(
+        "b", Access("q", "api-key", Billing.METERED, "", "https://q.example"), Usage(9, None), None
+    )
+    only_plan = RunResult("r", "e", "completed", "t", (on_plan,), 0.0, 1.0, counted_usd=0.0)
+    both = RunResult("r", "e", "completed", "t", (on_plan, paid), 0.0, 1.0, counted_usd=0.61)
+
+    assert total_figures(only_plan)[2:] == ["plan-credits cost unknown (1 call, 1 of unknown cost)"]
+    assert total_figures(both)[-1] == "metered at most $0.61"
+    assert "plan-credits, cost unknown" in as_text(only_plan)
+    assert only_plan.total.cost_usd is None
 
 
 def agent_result(name: str, access: Access, usage: Usage, cost_usd: float | None) -> AgentResult:

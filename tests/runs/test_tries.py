@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from llm_orc.agents.budget import Budget, Tried
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import (
     AgentFailed,
+    AgentFinished,
     AgentStarted,
     ErrorInfo,
     ModelChosen,
@@ -20,10 +22,12 @@ from llm_orc.engine.events import (
     TryStarted,
 )
 from llm_orc.errors import StorageError
+from llm_orc.providers.base import Usage
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.journal import Journal
 from llm_orc.runs.recipe import load_run
 from llm_orc.runs.record import Recorder
+from llm_orc.runs.state import RunState
 from llm_orc.runs.tries import RecordedTries
 from tests.runs.conftest import new_run
 
@@ -103,3 +107,26 @@ def test_tries_that_no_limit_counted_are_named() -> None:
     assert (costs.calls, costs.counted_usd, costs.unanswered) == (4, 0.0, 3)
     costs.apply(TrySettled(0.0, AgentPath("b"), 0, 0.2))
     assert (costs.uncounted, costs.counted_usd) == (["a", "c"], 0.2)
+
+
+def test_tries_on_a_plans_credits_may_be_billed_and_count_against_no_limit_of_money() -> None:
+    on_plan = Access("plan", "oauth", Billing.PLAN_CREDITS, "a sign-in", "http://127.0.0.1:1")
+    free = Access("plan", "oauth", Billing.SUBSCRIPTION, "a sign-in", "http://127.0.0.1:1")
+    state = RunState()
+    state.apply(RunStarted(1.0, "run-1", "panel", ("a", "b", "c"), "x"))
+    for name, access in (("a", on_plan), ("b", PAID), ("c", free)):
+        state.apply(AgentStarted(1.0, AgentPath(name), "model"))
+        state.apply(ModelChosen(1.0, AgentPath(name), "m", access))
+    state.apply(ModelRetrying(2.0, AgentPath("a"), 2, 0.1, CUT))
+    for name in ("a", "c"):
+        access = on_plan if name == "a" else free
+        output = AgentOutput("yes", (ModelCall("m", access, Usage(5, 5), None if name == "a" else 0.0),))
+        state.apply(AgentFinished(3.0, AgentPath(name), 1.0, output))
+
+    state.costs.stop()
+    result = state.result()
+
+    assert (result.unanswered, result.unanswered_on_plan) == (2, 1)
+    assert state.costs.uncounted == ["b"]
+    by_billing = {who: (spend.cost_usd, spend.unknown_costs) for who, spend in result.by_billing.items()}
+    assert by_billing == {"plan-credits": (None, 2), "metered": (None, 1), "subscription": (0.0, 0)}

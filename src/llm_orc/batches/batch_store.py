@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
+from llm_orc.auth.access import Billing
 from llm_orc.batches.batch_queries import BatchQueries
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
 from llm_orc.batches.tables import BATCHES, HOLDS, ROWS
@@ -219,9 +220,11 @@ def _lock(connection: sa.Connection, batch_id: str) -> None:
 
 
 def _spent_usd(connection: sa.Connection, batch_id: str, most_usd: float) -> float:
+    """Return what the rows have spent, metered calls of unknown cost at their maximum."""
     spends = connection.execute(sa.select(ROWS.c.spend).where(ROWS.c.batch_id == batch_id)).scalars()
     total = NOTHING_SPENT
     for spend in spends:
-        for part in read_spend(spend).values():
-            total = total.plus(part)
+        for billing, part in read_spend(spend).items():
+            if billing != Billing.PLAN_CREDITS:  # no limit of money counts it: its price is not known
+                total = total.plus(part)
     return total.known_cost_usd + total.unknown_costs * most_usd

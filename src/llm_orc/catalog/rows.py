@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, assert_never
 
 from llm_orc.jsontypes import JsonValue
 
@@ -14,8 +14,27 @@ class Billing(StrEnum):
     """Who pays for a call."""
 
     SUBSCRIPTION = "subscription"  # a flat plan: no extra cost per call
+    PLAN_CREDITS = "plan-credits"  # a plan's allowance; beyond it, as the account's own settings allow
     METERED = "metered"  # billed per token, to someone's account
     LOCAL = "local"  # this machine: nothing
+
+    @property
+    def expense(self) -> int:
+        """How sure a bill for the call is: 0 there is none, 1 there may be one, 2 there is one."""
+        match self:
+            case Billing.LOCAL | Billing.SUBSCRIPTION:
+                return 0
+            case Billing.PLAN_CREDITS:
+                return 1
+            case Billing.METERED:
+                return 2
+            case _:
+                assert_never(self)
+
+    @property
+    def may_cost(self) -> bool:
+        """True if the call may cost more than its user pays anyway, so that it needs their consent."""
+        return self.expense > 0
 
 
 CredentialNeed = Literal["required", "optional", "none"]

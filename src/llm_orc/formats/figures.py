@@ -43,12 +43,16 @@ def dollars(cost_usd: float | None) -> str:
 
 
 def charge(billing: Billing | str | None, cost_usd: float | None) -> str:
-    """Return who pays and, if calls are billed, how much: `metered $0.0031`, `subscription`, `local`."""
+    """Return who pays and, if calls may be billed, how much: `metered $0.0031`, `plan-credits, cost unknown`."""
     if billing is None:
         return ""
-    if billing == Billing.METERED:
-        return f"metered {dollars(cost_usd)}"
-    return str(billing)
+    match Billing(billing):
+        case Billing.METERED:
+            return f"metered {dollars(cost_usd)}"
+        case Billing.PLAN_CREDITS:
+            return f"plan-credits, {dollars(cost_usd)}"
+        case Billing.SUBSCRIPTION | Billing.LOCAL:
+            return str(billing)
 
 
 def spent(spend: Spend) -> str:

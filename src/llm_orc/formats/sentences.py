@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import charge, count, most_dollars, seconds, spent, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
 from llm_orc.providers.dialects.endings import end_note
@@ -94,8 +95,10 @@ def total_figures(result: RunResult) -> list[str]:
     parts = [spent(result.total), seconds(result.duration_s)]
     for billing, spend in result.by_billing.items():
         if spend.calls or spend.unknown_costs:
-            cost = f" {spent_dollars(spend)}" if billing == "metered" else ""
+            cost = f" {spent_dollars(spend)}" if Billing(billing).may_cost else ""
             parts.append(f"{billing}{cost} ({calls_of(spend)})")
-    if result.total.unknown_costs and result.counted_usd is not None:
-        parts.append(f"at most {most_dollars(result.counted_usd)}")
+    metered = result.by_billing.get(Billing.METERED)
+    if metered is not None and metered.unknown_costs and result.counted_usd is not None:
+        what = "" if metered.unknown_costs == result.total.unknown_costs else "metered "
+        parts.append(f"{what}at most {most_dollars(result.counted_usd)}")
     return parts

@@ -6,7 +6,7 @@ attempts, so `uncounted` is what has to be counted if it is resumed with a limit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from llm_orc.auth.access import Billing
 from llm_orc.engine.events import (
@@ -32,22 +32,28 @@ class CostsSoFar:
 
     def __init__(self) -> None:
         self.known_usd = 0.0
-        self.unknown = 0  # answers of metered models of unknown cost
+        self.unknown = 0  # answers of unknown cost, of models that may cost
         self.calls = 0  # tries, over all accesses
         self.counted_usd = 0.0
         self.counts_cost = False  # a limit counts the cost of this process's attempts
         self._counts_calls = False  # they are events
         self.uncounted: list[
             AgentPath
-        ] = []  # the agent of each try that no limit has counted and that may be billed
-        self.lost = 0  # tries of metered models that may be billed and came to no answer
-        self._metered: dict[AgentPath, bool] = {}  # of agents under way
+        ] = []  # the agent of each metered try that no limit has counted and that may be billed
+        self.lost = 0  # tries of models that may cost, which may be billed and came to no answer
+        self.lost_on_plan = 0  # of them, those on a plan's credits
+        self._under_way: dict[AgentPath, Billing] = {}  # who pays for each agent under way
         self._most: dict[int, float] = {}  # of tries under way
 
     @property
     def unanswered(self) -> int:
-        """Attempts of metered models that may be billed and have no answer (yet)."""
-        return self.lost + sum(self._metered.values())
+        """Attempts of models that may cost, which may be billed and have no answer (yet)."""
+        return self.lost + sum(billing.may_cost for billing in self._under_way.values())
+
+    @property
+    def unanswered_on_plan(self) -> int:
+        """Those of them that are on a plan's credits."""
+        return self.lost_on_plan + sum(one is Billing.PLAN_CREDITS for one in self._under_way.values())
 
     def apply(self, event: RecordedEvent) -> None:
         match event:
@@ -84,7 +90,7 @@ class CostsSoFar:
                 self._begin(event.agent, event.access)
             case AgentFailed():
                 self._failed(event.agent, event.error)
-                self._metered.pop(event.agent, None)
+                self._under_way.pop(event.agent, None)
                 if not self._counts_calls and event.error.code == BudgetExceeded.code:
                     self.calls -= 1
             case AgentFinished():
@@ -94,13 +100,12 @@ class CostsSoFar:
 
     def stop(self) -> None:
         """The process that made the calls is gone: calls in flight may be billed, without an answer."""
-        for agent, is_metered in self._metered.items():
-            if is_metered:
-                self._lose(agent)
-        self._metered.clear()
+        for agent, billing in self._under_way.items():
+            self._lose(agent, billing)
+        self._under_way.clear()
 
     def _begin(self, agent: AgentPath, access: Access) -> None:
-        self._metered[agent] = access.billing is Billing.METERED
+        self._under_way[agent] = access.billing
         self._count_call()
 
     def _count_call(self) -> None:
@@ -108,16 +113,25 @@ class CostsSoFar:
             self.calls += 1
 
     def _failed(self, agent: AgentPath, error: ErrorInfo) -> None:
-        if error.may_be_billed and self._metered.get(agent):
-            self._lose(agent)
+        billing = self._under_way.get(agent)
+        if error.may_be_billed and billing is not None:
+            self._lose(agent, billing)
 
-    def _lose(self, agent: AgentPath) -> None:
+    def _lose(self, agent: AgentPath, billing: Billing) -> None:
+        match billing:
+            case Billing.LOCAL | Billing.SUBSCRIPTION:
+                return
+            case Billing.PLAN_CREDITS:  # no limit of money counts it: its price is not known
+                self.lost_on_plan += 1
+            case Billing.METERED:
+                if not self.counts_cost:
+                    self.uncounted.append(agent)
+            case _:
+                assert_never(billing)
         self.lost += 1
-        if not self.counts_cost:
-            self.uncounted.append(agent)
 
     def _finished(self, event: AgentFinished) -> None:
-        if self._metered.pop(event.agent, None) is None:
+        if self._under_way.pop(event.agent, None) is None:
             return  # kept from another run, which paid for it
         for call in event.output.calls:
             cost_usd = call.cost_usd
@@ -127,5 +141,5 @@ class CostsSoFar:
                 self.known_usd += cost_usd
             if not self.counts_cost:
                 self.counted_usd += cost_usd or 0.0
-                if cost_usd is None:
+                if cost_usd is None and call.access.billing is Billing.METERED:
                     self.uncounted.append(event.agent)

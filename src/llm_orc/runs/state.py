@@ -90,8 +90,9 @@ class AgentResult:
 class RunResult:
     """The result of a run. `error` says why it stopped early, if it did.
 
-    `unanswered` attempts of metered models have no answer and may still be billed. `counted_usd` is what counts
-    against a limit of the run: known costs, and the maximum of unknown ones; None: nothing was limited.
+    `unanswered` attempts have no answer and may still be billed, `unanswered_on_plan` of them to a plan's credits.
+    `counted_usd` is what counts against a limit of the run: known costs, and the maximum of unknown ones of
+    metered models; None: nothing was limited.
     """
 
     run_id: str
@@ -109,6 +110,7 @@ class RunResult:
     unanswered: int = 0
     counted_usd: float | None = None
     answered_by: str = ""  # the agent whose answer is that of the ensemble
+    unanswered_on_plan: int = 0
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -128,15 +130,16 @@ class RunResult:
 
     @property
     def by_billing(self) -> dict[str, Spend]:
-        """The totals by who pays: keys are `subscription`, `metered`, `local` as far as they occur."""
+        """The totals by who pays: keys are values of `Billing`, as far as they occur."""
         found = {str(a.access.billing): NOTHING_SPENT for a in self.agents if a.access and not a.is_kept}
         for agent in self.agents:
             for call in _own_calls(agent):
                 source = str(call.access.billing)
                 found[source] = found.get(source, NOTHING_SPENT).plus(spend_on((call,)))
-        if self.unanswered:
-            metered = found.get(Billing.METERED, NOTHING_SPENT)
-            found[str(Billing.METERED)] = metered.plus(unanswered(self.unanswered))
+        of_metered = self.unanswered - self.unanswered_on_plan
+        for billing, tries in ((Billing.PLAN_CREDITS, self.unanswered_on_plan), (Billing.METERED, of_metered)):
+            if tries:
+                found[str(billing)] = found.get(billing, NOTHING_SPENT).plus(unanswered(tries))
         return found
 
     @property
@@ -294,6 +297,7 @@ class RunState:
             conversation=self.started.conversation,
             forked_from=self.started.forked_from,
             unanswered=self.costs.unanswered,
+            unanswered_on_plan=self.costs.unanswered_on_plan,
             counted_usd=self.costs.counted_usd if self.costs.counts_cost else None,
             answered_by=self.started.answer or next(reversed(self.started.agents), ""),
         )

@@ -13,7 +13,7 @@ from llm_orc.jsontypes import JsonValue
 from llm_orc.net.options import NetworkSettings
 
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
-BillingName = Literal["subscription", "metered", "local"]
+BillingName = Literal["subscription", "plan-credits", "metered", "local"]
 AuthMethodName = str  # "api-key", "oauth" or the name of an official CLI: `catalog.table.method_names`
 OAuthKindName = Literal["oauth2", "openrouter"]
 RedirectName = Literal["loopback", "paste"]

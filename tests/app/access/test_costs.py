@@ -35,6 +35,11 @@ def test_a_plan_and_this_machine_charge_nothing_for_a_call_whatever_is_known_of_
         assert cost_of(ready(billing))(SONNET, usage) == 0
 
 
+def test_what_a_call_on_a_plans_credits_costs_is_not_known_whatever_is_stated_of_it() -> None:
+    for usage in (TOKENS, Usage(), stated(0.5), stated(0.0)):
+        assert cost_of(ready(Billing.PLAN_CREDITS, per_token=0.001))(SONNET, usage) is None
+
+
 def test_the_providers_word_counts_before_the_profiles_and_that_before_the_list() -> None:
     assert cost_of(ready(per_token=1.0))(SONNET, stated(0.5)) == 0.5
     assert cost_of(ready(per_token=0.001))(SONNET, TOKENS) == 2.0

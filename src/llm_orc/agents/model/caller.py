@@ -98,7 +98,8 @@ class LlmCaller:
 def _closes_access(error: LlmOrcError, access: Access) -> bool:
     """True if every call over this access would fail in the same way; a 403 may be about one model only."""
     if isinstance(error, RateLimited):
-        return access.billing is Billing.SUBSCRIPTION and (error.retry_after_s or 0.0) > LONGEST_WAIT_S
+        is_plan = access.billing in {Billing.SUBSCRIPTION, Billing.PLAN_CREDITS}
+        return is_plan and (error.retry_after_s or 0.0) > LONGEST_WAIT_S
     return isinstance(error, AuthError) and not isinstance(error, CredentialRefused)
 
 

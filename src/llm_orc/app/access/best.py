@@ -1,7 +1,7 @@
 """The access of agents that name no model: what each provider would send, best first.
 
 Local servers come first, then what the user set up, then official CLIs, then what was only found. Of what was set
-up, access that costs nothing per call ranks first; if it can't be used, nothing metered replaces it without
+up, access that costs nothing per call ranks first; if it can't be used, nothing that may cost replaces it without
 consent.
 """
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.discovery import find_local
 from llm_orc.app.access.route import Route
-from llm_orc.auth.access import Billing
 from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.errors import LlmOrcError, NotLoggedIn
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
     from llm_orc.net.transport import Transport
     from llm_orc.providers.official_cli.state import CliState
 
-_SET_UP, _SET_UP_METERED, _LAST = 0, 1, 9
+_SET_UP, _SET_UP_COSTLY, _LAST = 0, 1, 9
 _PROGRAM = 2  # an official CLI goes before what was only found: `Source.rank`
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """`failed` is what the user also set up and what can't be used, if calls are billed per token.
+    """`failed` is what the user also set up and what can't be used, if calls may cost.
 
     `is_chosen`: it does not replace something that costs nothing per call.
     """
@@ -54,7 +53,7 @@ class BestAccess:
         self._set_up: LlmOrcError | None = None  # the same for one that was set up, if its provider has no other
 
     async def find(self, *, free_only: bool = False) -> Best:
-        """Return it; with `free_only` the best that bills nothing per token. Raises `NotLoggedIn` if none."""
+        """Return it; with `free_only` the best that costs nothing. Raises `NotLoggedIn` if none."""
         for local in await find_local(self._settings, self._http):
             if any(
                 route.is_used
@@ -64,12 +63,12 @@ class BestAccess:
         ranked, failed = await self._ranked(with_programs=False)
         if free_only:
             ranked = _free(ranked)
-        if not ranked or ranked[0][0] > _SET_UP_METERED:
+        if not ranked or ranked[0][0] > _SET_UP_COSTLY:
             ranked, failed = await self._ranked(with_programs=True)
             ranked = _free(ranked) if free_only else ranked
         if ranked:
             best = ranked[0][1]
-            passed_over = self._set_up if best.billing is Billing.METERED else None
+            passed_over = self._set_up if best.billing.may_cost else None
             return Best(best, failed or passed_over, is_chosen=failed is None)
         if failed is not None:
             raise failed
@@ -120,29 +119,29 @@ class BestAccess:
                 chosen = replace(used.choice, provider=name, model=model)
                 ranked.append((rank, replace(used, choice=chosen, is_set_up=rank <= _PROGRAM)))
         if failed is not None:
-            ranked = [(_LAST if route.billing is Billing.METERED else rank, route) for rank, route in ranked]
-        return sorted(ranked, key=lambda one: one[0]), failed
+            ranked = [(_LAST if route.billing.may_cost else rank, route) for rank, route in ranked]
+        return sorted(ranked, key=lambda one: (one[0], one[1].billing.expense)), failed
 
     def _names(self) -> Iterator[str]:
         yield from dict.fromkeys([*PROVIDERS, *self._settings.providers, *self._resolver.stored_providers()])
 
 
 def _free(ranked: list[tuple[int, Route]]) -> list[tuple[int, Route]]:
-    return [(rank, route) for rank, route in ranked if route.billing is not Billing.METERED]
+    return [(rank, route) for rank, route in ranked if not route.billing.may_cost]
 
 
 def _failed(routes: tuple[Route, ...], used: Route | None, *, is_preferred: bool) -> LlmOrcError | None:
     """Return what the user set up without a cost per call and can't be used, if nothing as cheap replaces it."""
-    if used is not None and used.billing is not Billing.METERED:
+    if used is not None and not used.billing.may_cost:
         return None
     for route in routes:
         is_chosen = route.place == "store" or (is_preferred and route.place in {"program", "nowhere"})
-        if is_chosen and not route.bar and route.problem is not None and route.billing is not Billing.METERED:
+        if is_chosen and not route.bar and route.problem is not None and not route.billing.may_cost:
             return route.problem
     return None
 
 
 def _rank(route: Route, *, is_preferred: bool) -> int:
     if route.place == "store" or is_preferred:
-        return _SET_UP_METERED if route.billing is Billing.METERED else _SET_UP
+        return _SET_UP_COSTLY if route.billing.may_cost else _SET_UP
     return SOURCES[route.place].rank if route.place in SOURCES else _PROGRAM

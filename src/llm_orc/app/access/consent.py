@@ -52,15 +52,16 @@ def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
 
 
 def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying, *, is_set_up: bool) -> None:
-    """Raise `MeteredNotAllowed` if `access` bills per token and its user has not agreed.
+    """Raise `MeteredNotAllowed` if `access` may cost and its user has not agreed.
 
     Naming a provider is consent, and so is setting it up with `auth add` if nothing names one; being found is not,
     and neither is being named by an untrusted file.
     """
-    if access.billing is not Billing.METERED or paying == "always":
+    if not access.billing.may_cost or paying == "always":
         return
     choice = route.choice
-    billed = f"`{access.provider}`, billed per token ({access.source})"
+    how = "billed per token" if access.billing is Billing.METERED else "billed to your plan's credits"
+    billed = f"`{access.provider}`, {how} ({access.source})"
     if paying == "never":
         raise MeteredNotAllowed(f"no metered call is made here, and this would use {billed}")
     if choice.named_by == "project":

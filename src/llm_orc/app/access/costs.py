@@ -1,9 +1,9 @@
-"""What a call costs: nothing if it isn't metered, else by the provider, the profile, or the price list."""
+"""What a call costs: nothing, unknown with a plan's credits, or by the provider, the profile or the price list."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from llm_orc.auth.access import Billing
 from llm_orc.providers.prices import listed_usd
@@ -16,10 +16,24 @@ if TYPE_CHECKING:
 
 
 def cost_of(ready: Model) -> Callable[[str, Usage], float | None]:
-    """Return a function: (model that answered, usage) → US dollars, None if the price is not known."""
+    """Return a function: (model that answered, usage) → US dollars, None if the price is not known.
+
+    With a plan's credits it is never known: no provider says which calls were beyond the allowance, and what a
+    program reports is a list price.
+    """
+    match ready.access.billing:
+        case Billing.LOCAL | Billing.SUBSCRIPTION:
+            return lambda _model, _usage: 0.0
+        case Billing.PLAN_CREDITS:
+            return lambda _model, _usage: None
+        case Billing.METERED:
+            return _metered_cost_of(ready)
+        case _:
+            assert_never(ready.access.billing)
+
+
+def _metered_cost_of(ready: Model) -> Callable[[str, Usage], float | None]:
     provider, per_token = ready.access.provider, ready.choice.cost_per_token
-    if ready.access.billing is not Billing.METERED:
-        return lambda _model, _usage: 0.0
 
     def worked_out(model: str, usage: Usage) -> float | None:
         if per_token is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.auth.access import Billing
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -17,17 +15,22 @@ if TYPE_CHECKING:
 def stepping_in(routes: Sequence[Route], *, is_plan: bool = False) -> Iterator[Route]:
     """Yield the first route, and those that replace it if all before them can't be used.
 
-    A route that was set up is never replaced by one that bills per token; one that was only found is replaced by
-    the next that was found, unless that costs more. A plan's own program may replace a sign-in to the plan.
+    A route that was set up is never replaced by one that may cost as much; one that was only found is replaced by
+    the next that was found, unless that may cost more. A plan's own program may replace a sign-in to the plan.
     """
     taken: list[Route] = []
     for route in routes:
-        is_free = route.billing is not Billing.METERED
-        is_no_worse = is_free or not any(w.is_set_up or w.billing is not Billing.METERED for w in taken)
+        is_no_worse = all(_is_no_worse(route, before) for before in taken)
         is_beside = is_plan and route.place == "program"
         if not taken or is_beside or (is_no_worse and not any(w.may_be_taken for w in taken)):
             taken.append(route)
     yield from taken
+
+
+def _is_no_worse(route: Route, before: Route) -> bool:
+    if not route.billing.may_cost or route.billing.expense < before.billing.expense:
+        return True
+    return route.billing is before.billing and not before.is_set_up
 
 
 def marked(routes: Iterable[Route]) -> tuple[Route, ...]:

@@ -138,7 +138,7 @@ class Resolver:
         )
 
     def _billing(self, spec: ProviderSpec, found: FoundCredential, endpoint: Endpoint | None) -> Billing:
-        """Return who pays. What was set up as metered, or is metered by today's configuration, is metered."""
+        """Return who pays: of what was set up and today's configuration, that which may cost more."""
         entry, oauth = found.entry, self._own(spec).oauth
         if entry is not None and entry.source == "ant-profile":
             return entry.billing
@@ -148,7 +148,7 @@ class Resolver:
             today = spec.billing if endpoint is None else billing_of(spec, endpoint)
         if entry is None or not entry.is_set_up:
             return today
-        return Billing.METERED if Billing.METERED in {today, entry.billing} else entry.billing
+        return max(entry.billing, today, key=lambda billing: billing.expense)
 
     def _taken(
         self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route], *, allow_metered: bool

@@ -18,6 +18,7 @@ from llm_orc.app.diagnostics.clock_skew import CURE, NOTABLE_S, skew_words
 from llm_orc.app.projects.in_force import in_force, trust_command
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.app.wiring import open_app
+from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import OFFICIAL_CLIS, stray_keys
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, SettingsError
@@ -218,8 +219,12 @@ def _stray_keys(app: App, status: AuthStatus, clis: dict[str, CliState]) -> Iter
                 " (llm-orc hides it from the program)",
                 f"Run `unset {variable}`, and remove it from your shell profile.",
             )
-    if not any(one.billing == "metered" and one.is_used for one in status.credentials):
+    used = {one.billing for one in status.credentials if one.is_used}
+    if not any(billing.may_cost for billing in used):
         yield Finding("billing", "ok", "no credential in use is billed per token")
+    elif Billing.METERED not in used:
+        says = "no credential in use is billed per token; beyond a plan's allowance, its account decides"
+        yield Finding("billing", "ok", says)
 
 
 async def _default(app: App) -> list[Finding]:

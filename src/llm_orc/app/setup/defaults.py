@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.projects.new_ensemble import new_ensemble
 from llm_orc.app.setup.inventory import inventory
-from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.settings.profiles import default_profile
@@ -69,7 +68,7 @@ def name_server(app: App, found: Route) -> None:
 async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Route:
     """Return the best access there is, or that of `provider`, which the user chose, however it is billed.
 
-    Raises `NotLoggedIn` if there is none, `MeteredNotAllowed` if all is metered and `allow_metered` is False.
+    Raises `NotLoggedIn` if there is none, `MeteredNotAllowed` if all may cost and `allow_metered` is False.
     """
     found = (await inventory(app)).found
     if provider is not None:
@@ -80,12 +79,12 @@ async def choose_access(app: App, provider: str | None, *, allow_metered: bool) 
             f"`{provider}` is not set up on this machine", hint=f"llm-orc auth add {provider}", provider=provider
         )
     for one in found:
-        if one.billing is not Billing.METERED or allow_metered:
+        if not one.billing.may_cost or allow_metered:
             return one
     if found:
         names = ", ".join(dict.fromkeys(one.provider for one in found))
         raise MeteredNotAllowed(
-            f"the only access here is billed per token: {names}",
+            f"the only access here may cost money: {names}",
             hint=f"If you want that: `llm-orc setup --yes --provider {found[0].provider}`.",
         )
     commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values())

@@ -13,7 +13,6 @@ from llm_orc.app.accounts.sign_out import remove
 from llm_orc.app.accounts.verify import try_access
 from llm_orc.app.setup.defaults import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
 from llm_orc.app.setup.inventory import inventory
-from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.auth.add import ask_and_add_access
 from llm_orc.cli.shell.access_lines import WHO_PAYS
@@ -126,9 +125,7 @@ def _proves(found: Route) -> bool:
 
     A refused credential can be entered again any number of times.
     """
-    if found.billing is Billing.METERED and not confirmed(
-        "Make a test call? It costs less than a cent.", default=True
-    ):
+    if found.billing.may_cost and not confirmed("Make a test call? It costs less than a cent.", default=True):
         return True
     while True:
         note("Making one real call…")

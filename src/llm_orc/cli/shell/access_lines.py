@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WHO_PAYS = {
     Billing.SUBSCRIPTION: "subscription: no extra cost",
+    Billing.PLAN_CREDITS: "plan-credits: your plan's allowance; beyond it, as your account allows",
     Billing.METERED: "metered: billed per token",
     Billing.LOCAL: "local: free",
 }
