@@ -1,6 +1,7 @@
 """Messages have one style (CONTRIBUTING.md): an error starts small and has no full stop; its hint is a sentence.
 
-Read from the source: every construction of an error, with the literal texts that it is given.
+Read from the source: every construction of an error, with the literal texts that it is given. What click says of a
+wrong command line is in `tests/cli/shell/test_usage.py`.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from llm_orc import errors
-from llm_orc.cli.shell.exits import UsageMistake
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 SOURCE = Path(errors.__file__).parents[1]
 ERRORS = {
@@ -63,20 +66,28 @@ def texts(node: ast.expr) -> Iterator[str]:
             pass  # a value that is known only at run time
 
 
-def calls() -> Iterator[tuple[str, ast.Call]]:
+@cache
+def all_calls() -> list[tuple[str, str, ast.Call]]:
+    """Every call in the source: its file, what is called, and the call."""
+    found = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in ERRORS:
-                    yield path.relative_to(SOURCE).as_posix(), node
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+                    found.append((path.relative_to(SOURCE).as_posix(), name, node))
                 case _:
                     pass
+    return found
 
 
-def messages() -> list[Said]:
+def calls(names: Collection[str] = ERRORS) -> Iterator[tuple[str, ast.Call]]:
+    return ((file, call) for file, name, call in all_calls() if name in names)
+
+
+def messages(names: Collection[str] = ERRORS) -> list[Said]:
     return [
         Said(file, call.lineno, text)
-        for file, call in calls()
+        for file, call in calls(names)
         for arg in call.args[:1]
         for text in texts(arg)
         if text
@@ -109,6 +120,22 @@ def test_every_message_starts_small_and_has_no_full_stop() -> None:
 
     assert len(found) > 200
     assert [str(one) for one in found if not starts_small(one.text) or re.search(r"\w\.$", one.text)] == []
+
+
+def test_what_is_wrong_with_a_value_is_said_in_the_same_style() -> None:
+    """`fail` is click's function for types of values."""
+    found = messages({"fail"})
+
+    assert found != []
+    assert [str(one) for one in found if not starts_small(one.text) or re.search(r"\w\.$", one.text)] == []
+
+
+def test_wrong_usage_is_an_error_of_ours() -> None:
+    """Click's own errors have no hint."""
+    of_click = {name for name in vars(click.exceptions) if name.endswith(("Error", "Usage", "Parameter"))}
+
+    assert {"UsageError", "BadParameter"} <= of_click
+    assert [f"{file}:{call.lineno}" for file, call in calls(of_click)] == []
 
 
 def test_every_hint_is_a_sentence_or_a_command() -> None:

@@ -118,7 +118,7 @@ def test_a_preference_keeps_what_its_user_wrote_around_it(bare: Shell, claude: S
         ((PRO_MAX, "claude-cli", "oauth"), 2, "--acknowledge-terms"),
         (("openai", "claude-cli"), 4, "has no `claude-cli`"),
         ((PRO_MAX, "claude-cli", "claude-cli"), 2, "named twice"),
-        ((PRO_MAX,), 2, "Missing argument"),
+        ((PRO_MAX,), 2, "missing argument"),
         ((PRO_MAX, "claude-cli", "--project"), 3, "llm-orc"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_misspelt_command_gets_the_nearest_one_and_is_no_ensemble(pair: Shell)
     help_of_run = pair.run("batch", "statsu", "--help")
 
     assert misspelt.returncode == ensemble.returncode == 2
-    assert "no command `batch statsu`. Did you mean `status`?" in misspelt.stderr
+    assert "no command `batch statsu`\nhint: Did you mean `status`?" in misspelt.stderr
     assert "--inputs" in ensemble.stderr
     assert "Usage: llm-orc batch run" in help_of_run.stdout
 

@@ -79,7 +79,7 @@ def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent
     done = shell.run("invoke", "panel", "-o", "missing/answer.md")
 
     assert done.returncode == 2
-    assert "There is no folder" in done.stderr
+    assert "there is no folder" in done.stderr
     assert shell.run("runs", "list").stdout == ""
 
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-import click
 import pytest
 
 from llm_orc.cli.run.task_input import LARGEST, read_task
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_a_file_is_read_without_its_last_line_end(tmp_path: Path) -> None:
 
 
 def test_text_and_file_together_are_a_usage_error() -> None:
-    with pytest.raises(click.UsageError, match="exclude each other"):
+    with pytest.raises(UsageMistake, match="exclude each other"):
         read_task("a", "b", None, "panel")
 
 

@@ -64,7 +64,7 @@ def test_delete_asks_and_then_deletes_for_good(shell: Shell, run_id: str) -> Non
     deleted = shell.run("runs", "delete", run_id, "--yes")
 
     assert refused.returncode == 2
-    assert "add --yes" in refused.stderr
+    assert "hint: Agree with --yes." in refused.stderr
     assert (deleted.returncode, deleted.stderr) == (0, "Deleted 1 run.\n")
     assert shell.run("runs", "show", run_id).returncode == 1
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 
 from llm_orc.cli.shell.output_files import refuse_to_replace
+from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -29,12 +29,12 @@ def test_a_file_that_is_read_is_not_replaced_by_whatever_name_it_goes(inputs: Pa
     os.link(inputs, hard)
 
     for output in (inputs, link, hard, way_round):
-        with pytest.raises(click.UsageError, match="is an input"):
+        with pytest.raises(UsageMistake, match="is an input"):
             refuse_to_replace(output, str(inputs))
 
 
 def test_output_into_the_folder_that_is_read_is_refused_and_elsewhere_is_not(inputs: Path, tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match="is in the folder of the inputs"):
+    with pytest.raises(UsageMistake, match="is in the folder of the inputs"):
         refuse_to_replace(tmp_path / "out.jsonl", tmp_path)
 
     refuse_to_replace(tmp_path / "out.jsonl", inputs, None, "-", tmp_path / "not exist")

@@ -19,6 +19,7 @@ from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
 from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider
@@ -145,24 +146,35 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
 
 
 def _refuse_contradictions(request: AddRequest) -> None:
-    context = click.get_current_context()
     if request.key.count > 1:
-        raise click.UsageError("Give one source of the key: --from-stdin, --from-file or --from-env.", context)
+        raise UsageMistake(
+            "there is more than one source of the key",
+            hint="Give one of --from-stdin, --from-file and --from-env.",
+        )
     if request.key.count and (request.is_for_sign_in or request.method not in {None, "api-key"}):
-        raise click.UsageError("--from-stdin, --from-file and --from-env are for API keys only.", context)
+        raise UsageMistake(
+            "--from-stdin, --from-file and --from-env are for API keys only",
+            hint="Leave them out, or add an API key with `--method api-key`.",
+        )
     if request.is_for_sign_in and request.method not in {None, "oauth"}:
-        raise click.UsageError("--device and --no-browser are for `--method oauth`.", context)
+        raise UsageMistake(
+            "--device and --no-browser are for sign-ins only",
+            hint="Leave them out, or sign in with `--method oauth`.",
+        )
 
 
 def _ask_for_method(provider: AuthProvider) -> AuthMethod:
     """Show the methods and let the person choose. Without a terminal, the usage error lists them."""
     methods = provider.methods
     if not methods:
-        raise click.UsageError(f"`{provider.name}` needs no credential.", click.get_current_context())
+        raise UsageMistake(
+            f"`{provider.name}` needs no credential",
+            hint=f"Use it at once: `provider: {provider.name}` in an ensemble or a profile.",
+        )
     if not person_is_here():
         named = "".join(f"\n  --method {method.name}: {_described(method)}" for method in methods)
-        raise click.UsageError(
-            f"No terminal to ask in: choose a method with `--method`.{named}", click.get_current_context()
+        raise UsageMistake(
+            "there is no terminal to ask for the auth method in", hint=f"Choose one with `--method`:{named}"
         )
     if len(methods) == 1:
         return methods[0]

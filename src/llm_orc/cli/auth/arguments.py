@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.arguments import ProviderName
-from llm_orc.cli.shell.command_group import LazyGroup, define_command
+from llm_orc.cli.shell.command_group import LazyGroup, PlainCommand, define_command
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ _KEY_SHAPE = re.compile(
     r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-.]+"  # a JSON Web Token
     r"|Bearer\s.*"
     r"|(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_\-+]{32,}={0,2}"
-)
-_SECRET_GIVEN = (
-    "A secret is on the command line, where the process list and the shell's history show it. It was not used;"
-    f" if others use this machine, replace it at its provider. {KEYS_COME_IN}"
 )
 
 provider_argument = click.argument("provider", type=ProviderName())
@@ -43,18 +40,25 @@ class AuthGroup(LazyGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing and any(map(looks_like_key, args)):
-            raise click.UsageError(_SECRET_GIVEN, ctx)
+            raise UsageMistake(
+                "a secret is on the command line, where the process list and the shell's history show it;"
+                " it was not used",
+                hint=f"If others use this machine, replace it at its provider. {KEYS_COME_IN}",
+                context=ctx,
+            )
         return super().parse_args(ctx, args)
 
-    def unknown_command(self, ctx: click.Context, name: str) -> str:
-        """Return a message that does not repeat the name, because it may be a key of an unknown form."""
-        near = closest_names(name, self.rows)
-        return "There is no such command" + (
-            f". Did you mean `{near[0]}`?" if near else f"; there are {', '.join(self.rows)}."
+    def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
+        """Return an error that does not repeat the name, because it may be a key of an unknown form."""
+        near = closest_names(name, self.rows, limit=1)
+        return UsageMistake(
+            "there is no such command",
+            hint=f"Did you mean `{near[0]}`?" if near else f"The commands are {', '.join(self.rows)}.",
+            context=ctx,
         )
 
 
-class AuthCommand(click.Command):
+class AuthCommand(PlainCommand):
     """Does not repeat a superfluous argument: it may be a key of an unknown form."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -63,7 +67,7 @@ class AuthCommand(click.Command):
         except click.UsageError as e:
             if "unexpected extra argument" not in e.message:
                 raise
-        raise click.UsageError(f"There is one argument too many. {KEYS_COME_IN}", ctx)
+        raise UsageMistake("there is one argument too many", hint=KEYS_COME_IN, context=ctx)
 
 
 def auth_command(exit_codes: Mapping[int, str] | None = None) -> Callable[[Callable[..., object]], click.Command]:

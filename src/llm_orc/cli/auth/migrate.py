@@ -14,6 +14,7 @@ from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.prompts import confirmed, person_is_here
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.figures import count
 from llm_orc.formats.printable import one_line
 
@@ -74,7 +75,7 @@ def command(
     if undo:
         if remove_old or replaced:
             other = "--remove-old" if remove_old else "--replace"
-            raise click.UsageError(f"--undo and {other} exclude each other.", click.get_current_context())
+            raise UsageMistake(f"--undo and {other} exclude each other", hint="Give only one.")
         return _undo(app, yes=yes, as_json=as_json)
     return _migrate(app, _Wanted(yes, remove_old, dotenv, replaced), as_json=as_json)
 

@@ -8,6 +8,7 @@ import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import LazyGroup, define_group
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.cli.table import Row
 from llm_orc.storage.suggest import closest_names
 
@@ -48,7 +49,11 @@ class BatchGroup(LazyGroup):
     def _refuse_misspelt(self, ctx: click.Context, name: str) -> None:
         """Without inputs it is not an ensemble to run: name the command that it resembles, if any."""
         if near := closest_names(name, self.rows):
-            ctx.fail(f"There is no command `batch {name}`. Did you mean `{near[0]}`? An ensemble needs --inputs.")
+            raise UsageMistake(
+                f"there is no command `batch {name}`",
+                hint=f"Did you mean `{near[0]}`? An ensemble needs --inputs.",
+                context=ctx,
+            )
 
 
 def _has_inputs_or_help(ctx: click.Context, args: list[str]) -> bool:

@@ -9,6 +9,7 @@ import click
 
 from llm_orc.cli.shell.arguments import BatchName
 from llm_orc.cli.shell.options import CALLS, DOLLARS, output_option
+from llm_orc.cli.shell.usage import UsageMistake
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -90,6 +91,8 @@ def pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...])
     for value in values:
         column, equals, placeholder = value.rpartition("=")
         if not equals or not column.strip() or not placeholder.strip():
-            raise click.BadParameter(f"`{value}` is not COLUMN=PLACEHOLDER")
+            raise UsageMistake(
+                f"`--map {value}` is not COLUMN=PLACEHOLDER", hint="Name both, e.g. `--map company=firm`."
+            )
         found[column.strip()] = placeholder.strip()
     return found

@@ -11,6 +11,7 @@ from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DOLLARS, app_here, when_full_option
 from llm_orc.cli.shell.streams import is_terminal
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import ConversationNotFound
 
@@ -79,7 +80,7 @@ def command(
     from llm_orc.cli.chat.loop import talk
 
     if conversation is not None and go_on:
-        raise click.UsageError("--conversation and --continue exclude each other: give only one.")
+        raise UsageMistake("--conversation and --continue exclude each other", hint="Give only one.")
     app = app_here()
     earlier = go_on_with(app, conversation, target) if go_on or conversation is not None else None
     if go_on and earlier is None:

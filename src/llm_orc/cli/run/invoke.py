@@ -21,6 +21,7 @@ from llm_orc.cli.shell.options import (
 )
 from llm_orc.cli.shell.output_files import refuse_to_replace
 from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
@@ -83,7 +84,9 @@ def command(
     output = output_of(format_name, output_file, input_file, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
     if no_record and (asked.name or asked.go_on):
-        raise click.UsageError("A conversation stores what is said, --no-record stores nothing: give only one.")
+        raise UsageMistake(
+            "a conversation stores what is said, and --no-record stores nothing", hint="Give only one of them."
+        )
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)

@@ -9,9 +9,8 @@ import threading
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-import click
-
 from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 
 LARGEST = 10 * 1024 * 1024  # bytes
@@ -26,7 +25,7 @@ def read_task(text: str | None, file: str | None, default: str | None, ensemble:
     Raises `InputError` if there is none, or it is empty, too large or not text.
     """
     if text is not None and file is not None:
-        raise click.UsageError("--input and --input-file exclude each other: give only one.")
+        raise UsageMistake("--input and --input-file exclude each other", hint="Give only one.")
     if text is not None:
         return _checked(text, "--input")
     if file == "-":

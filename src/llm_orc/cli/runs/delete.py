@@ -10,6 +10,7 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, yes_option
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.figures import count
 
 
@@ -21,7 +22,10 @@ def command(runs: tuple[str, ...], yes: bool) -> None:
     app = app_here()
     for run in runs:
         if ":" in run:
-            raise click.UsageError(f"`{run}` is a row: rows are deleted with their batch, `llm-orc batch delete`.")
+            raise UsageMistake(
+                f"`{run}` is a row, and rows are deleted with their batch",
+                hint=f"llm-orc batch delete {run.partition(':')[0]}",
+            )
     found = [get_run(app, run).summary for run in runs]
     if not agreed(f"Delete {', '.join(f'{run.run_id} ({run.ensemble})' for run in found)}?", yes=yes):
         return

@@ -11,6 +11,7 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,10 @@ def command(
     if yes:
         _do_it(provider, model, test=not no_test, ensemble=not no_ensemble, as_json=as_json)
     elif provider or model or no_test or no_ensemble:
-        raise click.UsageError("--provider, --model, --no-test and --no-ensemble need --yes.")
+        raise UsageMistake(
+            "--provider, --model, --no-test and --no-ensemble need --yes",
+            hint="Add --yes, or leave them out: `setup` then asks.",
+        )
     elif only_list or as_json or not person_is_here():
         _show(as_json=as_json)
     else:

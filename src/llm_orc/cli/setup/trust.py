@@ -13,6 +13,7 @@ from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:
     from llm_orc.app.projects.trust import TrustView
@@ -51,7 +52,7 @@ def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, 
         return
     where = app.environment.cwd / (place or ".")
     if not where.exists() and not forget:
-        raise click.UsageError(f"`{where}` does not exist.", click.get_current_context())
+        raise UsageMistake(f"`{where}` does not exist", hint="Name a project's directory, or an ensemble's file.")
     if forget:
         note(f"{where} is no longer trusted." if distrust_directory(app, where) else f"{where} was not trusted.")
         return

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from click.shell_completion import CompletionItem
 
+    from llm_orc.cli.shell.usage import UsageMistake
     from llm_orc.cli.table import Row
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@contextmanager
+def names_its_command(ctx: click.Context) -> Iterator[None]:
+    """Tell a usage error of click's parser which command it is about; the parser itself doesn't always know."""
+    try:
+        yield
+    except click.UsageError as e:
+        e.ctx = e.ctx or ctx
+        raise
+
+
+class PlainCommand(click.Command):
+    """A command whose usage errors always name it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with names_its_command(ctx):
+            return super().parse_args(ctx, args)
 
 
 class LazyGroup(click.Group):
@@ -23,6 +43,10 @@ class LazyGroup(click.Group):
     def __init__(self, *args: object, rows: Iterable[Row] = (), **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
         self.rows = {row.name: row for row in rows}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with names_its_command(ctx):
+            return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.rows)
@@ -38,16 +62,19 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.rows and not args[0].startswith("-"):
-            ctx.fail(self.unknown_command(ctx, args[0]))
+            raise self.unknown_command(ctx, args[0])
         return super().resolve_command(ctx, args)
 
-    def unknown_command(self, ctx: click.Context, name: str) -> str:
-        """Return the message for a name that is not in the table, with the nearest one that is."""
+    def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
+        """Return the error for a name that is not in the table; its hint is the nearest one that is."""
+        from llm_orc.cli.shell.usage import UsageMistake
         from llm_orc.storage.suggest import closest_names
 
-        near = closest_names(name, self.rows)
+        near = closest_names(name, self.rows, limit=1)
         words = " ".join([*ctx.command_path.split()[1:], name])  # without the program's own name
-        return f"There is no command `{words}`." + (f" Did you mean `{near[0]}`?" if near else "")
+        return UsageMistake(
+            f"there is no command `{words}`", hint=f"Did you mean `{near[0]}`?" if near else None, context=ctx
+        )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -68,7 +95,7 @@ class LazyGroup(click.Group):
 
 
 def define_command(
-    exit_codes: Mapping[int, str] | None = None, cls: type[click.Command] = click.Command
+    exit_codes: Mapping[int, str] | None = None, cls: type[click.Command] = PlainCommand
 ) -> Callable[[Callable[..., object]], click.Command]:
     """Return click's decorator for a command of a table.
 

@@ -10,17 +10,11 @@ import click
 from llm_orc.cli.shell.process.standard_streams import give_up_stdout
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, Ended, stopped_by
 from llm_orc.cli.shell.streams import Styled, note, prepare_streams
+from llm_orc.cli.shell.usage import UsageMistake, as_usage_mistake
 from llm_orc.errors import EnsembleInvalid, LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-
-class UsageMistake(LlmOrcError):
-    """The command line itself is wrong; click's error as one of ours."""
-
-    code = "usage"
-    exit_code = 2
 
 
 def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -73,8 +67,8 @@ def _failed(exception: Exception, arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except OSError as e:
         give_up_stdout(e)
-    if isinstance(exception, click.UsageError) and exception.ctx is not None:
-        note(exception.ctx.get_usage())
+    if isinstance(error, UsageMistake) and error.usage is not None:
+        note(error.usage)
     if "--debug" in arguments:
         _write_traceback(exception)
     write_error(error)
@@ -97,11 +91,8 @@ def _as_error(exception: Exception) -> LlmOrcError:
     match exception:
         case LlmOrcError():
             return exception
-        case click.UsageError():
-            command = exception.ctx.command_path if exception.ctx else "llm-orc"
-            return UsageMistake(exception.format_message(), hint=f"{command} --help")
         case click.ClickException():
-            return UsageMistake(exception.format_message())
+            return as_usage_mistake(exception)
         case _:
             from llm_orc.engine.surprises import as_error
 

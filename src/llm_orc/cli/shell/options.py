@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import ConversationName
-from llm_orc.cli.shell.output_files import check_output, refuse_to_replace
+from llm_orc.cli.shell.output_files import check_output, no_folder, refuse_to_replace
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.table import FORMAT_NAMES, load_format
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def conversation_asked(
         if is_given
     ]
     if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} exclude each other: give only one.", _here())
+        raise UsageMistake(f"{' and '.join(given)} exclude each other", hint="Give only one.")
     return ConversationOptions(conversation, go_on, forget, when_full)
 
 
@@ -189,16 +190,13 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
     path = Path(file).absolute() if file else None
     form = load_format(format_name)
     if path is not None and isinstance(form, EventFormat):
-        message = f"{format_name} is written as it happens: use `> FILE` instead of --output."
-        raise click.UsageError(message, _here())
+        raise UsageMistake(
+            f"`{format_name}` is written as it happens, not at the end", hint="Use `> FILE` instead of --output."
+        )
     if path is not None and not path.parent.is_dir():
-        raise click.UsageError(f"There is no folder `{path.parent}` to write to.", _here())
+        raise no_folder(path.parent)
     refuse_to_replace(path, *read)
     return Output(form, path, quiet)
-
-
-def _here() -> click.Context:
-    return click.get_current_context()
 
 
 def app_here() -> App:

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import click
+
 _STDIN, _STDOUT = 0, 1
+_ELSEWHERE = "Write the output to another file: `--output FILE`."
 _OURS = ("*.sqlite*", "config.yaml", "trust.json", "credentials*", "*.key", "*.enc")
 
 
@@ -23,9 +26,9 @@ def check_output(_context: click.Context, _option: click.Parameter, file: str | 
         return None
     path = Path(file).expanduser()
     if _same_as_descriptor(path, _STDIN):
-        raise click.BadParameter(f"`{file}` is what standard input reads, and would be replaced.")
+        raise UsageMistake(f"`{file}` is what standard input reads, and would be replaced", hint=_ELSEWHERE)
     if any(_same(path, own) for own in _own_files()):
-        raise click.BadParameter(f"`{file}` is a file of llm-orc's own, and would be replaced.")
+        raise UsageMistake(f"`{file}` is a file of llm-orc's own, and would be replaced", hint=_ELSEWHERE)
     return file
 
 
@@ -35,35 +38,39 @@ def output_place(output_file: str | None) -> Path | None:
         return None
     path = Path(output_file).expanduser().absolute()
     if path.is_dir():
-        raise click.UsageError(f"`{path}` is a folder.")
+        raise UsageMistake(
+            f"`{path}` is a folder", hint=f"Write to a file in it: `--output {path / 'rows.jsonl'}`."
+        )
     if not path.parent.is_dir():
-        raise click.UsageError(f"There is no folder `{path.parent}` to write to.")
+        raise no_folder(path.parent)
     if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
-        raise click.UsageError(f"`{path}` can't be written to.")
+        raise UsageMistake(f"`{path}` can't be written to", hint=_ELSEWHERE)
     return path
 
 
+def no_folder(folder: Path) -> UsageMistake:
+    return UsageMistake(f"there is no folder `{folder}` to write to", hint="Create it first, or write elsewhere.")
+
+
 def refuse_to_replace(output: Path | None, *read: str | Path | None) -> None:
-    """Raise `UsageError` if output would overwrite an input file, or go into an input folder.
+    """Raise `UsageMistake` if output would overwrite an input file, or go into an input folder.
 
     Links count as their targets. Standard output counts too: `>> inputs.jsonl` adds results to the inputs.
     """
     for place in read:
         if str(place) == "-" and _is_read_and_written():
-            raise click.UsageError(
-                "Standard input and standard output are the same file: write the output elsewhere."
-            )
+            raise UsageMistake("standard input and standard output are the same file", hint=_ELSEWHERE)
         if place is None or str(place) in {"", "-"}:
             continue
         path = Path(place).expanduser()
         if path.is_dir():
             if output is not None and output.resolve().is_relative_to(path.resolve()):
-                raise click.UsageError(
-                    f"`{output}` is in the folder of the inputs, and would be one of them. Write it elsewhere."
+                raise UsageMistake(
+                    f"`{output}` is in the folder of the inputs, and would be one of them", hint=_ELSEWHERE
                 )
             continue
         if (output is not None and _same(output, path)) or _same_as_descriptor(path, _STDOUT):
-            raise click.UsageError(f"`{place}` is an input, and the output would change it. Write it elsewhere.")
+            raise UsageMistake(f"`{place}` is an input, and the output would change it", hint=_ELSEWHERE)
 
 
 def _own_files() -> Iterator[Path]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.streams import has_colour, is_terminal, moves_cursor, note
+from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.printable import unmistakable
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def agreed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not person_is_here():
-        raise click.UsageError(f"{question} No terminal to answer in: add --yes.", click.get_current_context())
+        raise UsageMistake(f"there is no terminal to ask in: {question}", hint="Agree with --yes.")
     return confirmed(question)
 
 

@@ -27,7 +27,7 @@ class Showing:
 
 
 def refuse_to_replace_inputs(app: App, batch: str, store: str | None, file: Path | None) -> None:
-    """Raise `UsageError` if results would overwrite the inputs of a batch. Raises `BatchNotFound`."""
+    """Raise `UsageMistake` if results would overwrite the inputs of a batch. Raises `BatchNotFound`."""
     from llm_orc.app.batches.admin import find_batch
 
     if file is not None:
