@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origi
 
 import llm_orc
 from llm_orc.agents.kinds import KINDS
+from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line
@@ -78,6 +79,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
     for name in ("run_result", "agent_result", "totals", "usage", "access", "error", "problem"):
         tables[f"result: {name}"] = _maker(result_table, name)
     tables["events"] = event_table
+    tables["providers"] = provider_table
     for name in llm_orc.__all__:
         public = getattr(llm_orc, name)
         if inspect.isfunction(public):
@@ -123,6 +125,34 @@ def _table(heading: list[str], rows: list[list[str]]) -> str:
     shown = [i for i in range(len(heading)) if any(row[i] for row in rows)]
     lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join("| " + " | ".join(line[i].replace("|", r"\|") for i in shown) + " |" for line in lines)
+
+
+# Providers
+
+
+def provider_table() -> str:
+    """Return the table of the providers that are reached over HTTP."""
+    rows = [
+        [
+            f"`{row.name}`",
+            row.title,
+            f"`{row.base_url}`"
+            if row.base_url
+            else f"yours, like `{row.address_like}`"
+            if row.address_like
+            else "yours",
+            f"`{row.dialect}`",
+            _either(f"`{name}`" for name in row.api_key_env) if row.api_key_env else "",
+            row.keys_at,
+            f"`{row.default_model}`" if row.default_model else "",
+            f"`{row.billing}`",
+        ]
+        for row in PROVIDERS.values()
+        if row.name not in OFFICIAL_CLIS
+    ]
+    return _table(
+        ["name", "meaning", "base URL", "dialect", "variable", "keys at", "default model", "pays"], rows
+    )
 
 
 # The JSON document of a result

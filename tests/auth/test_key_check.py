@@ -83,7 +83,8 @@ def test_a_server_of_unknown_origin_takes_whatever_can_be_sent(key: str) -> None
         ("AIzaSyAbc", OPENAI, "llm-orc auth add google-gemini"),
         ("hf_abc", ANTHROPIC, "llm-orc auth add huggingface"),
         ("sk-ant-oat01-abc", ANTHROPIC, "CLAUDE_CODE_OAUTH_TOKEN"),
-        ("gsk_abc", OPENAI, "the right provider"),
+        ("gsk_abc", OPENAI, "llm-orc auth add groq"),
+        ("pplx-abc", OPENAI, "the right provider"),
     ],
 )
 def test_a_key_of_another_provider_is_refused_with_the_command_that_takes_it(

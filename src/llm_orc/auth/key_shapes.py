@@ -22,8 +22,6 @@ class Prefix(NamedTuple):
 
 
 _OTHERS = (  # who give keys and are no providers of ours
-    Prefix("gsk_", "Groq", "https://api.groq.com"),
-    Prefix("xai-", "xAI", "https://api.x.ai"),
     Prefix("pplx-", "Perplexity", "https://api.perplexity.ai"),
     Prefix("nvapi-", "NVIDIA", "https://integrate.api.nvidia.com"),
     Prefix("ghp_", "GitHub"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_orc.catalog.hosted import HOSTED_ROWS
 from llm_orc.catalog.rows import Billing, ProviderSpec
 
 PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
@@ -82,6 +83,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
             "billing": "metered",
         },
     ),
+    *HOSTED_ROWS,
     ProviderSpec(
         name="ollama",
         title="Ollama on this machine",

@@ -66,6 +66,7 @@ class ProviderSpec:
     title: str
     dialect: DialectName
     base_url: str | None  # None: the user's configuration must say
+    address_like: str = ""  # what such a base URL looks like
     credential: CredentialNeed = "required"
     api_key_env: tuple[str, ...] = ()  # the first that is set counts
     billing: Billing = Billing.METERED

@@ -52,9 +52,10 @@ def endpoint_of(
     """
     address = base_url or spec.base_url
     if not address:
+        like = spec.address_like or "http://127.0.0.1:8000/v1"
         raise SettingsError(
             f"provider `{spec.name}` needs the address of its server",
-            hint=f"Set `providers.{spec.name}.base_url` in config.yaml, like `http://127.0.0.1:8000/v1`.",
+            hint=f"Set `providers.{spec.name}.base_url` in config.yaml, like `{like}`.",
         )
     clean = check_base_url(address, spec.name)
     clean = clean.removesuffix(DIALECTS[spec.dialect].path_prefix)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llm_orc.catalog.table import PROVIDERS
 from tests.cli.conftest import Shell, pretend_providers
 from tests.cli.terminal import CONTROL, Terminal
 from tests.fakes.claude import install
@@ -111,12 +112,15 @@ def test_stopped_at_any_step_nothing_is_half_written(local: Shell, step: str) ->
     assert [p.name for p in local.config.parent.iterdir() if p.name.endswith(".tmp")] == []
 
 
+_PLAN = [spec.name for spec in PROVIDERS.values() if spec.is_offered].index("anthropic-claude-pro-max")
+
+
 @pytest.mark.parametrize(
     "way",
     [
         [(DOWN + "\r", "Whose models")],
         [(DOWN + "\r", "Whose models"), ("\r", "not shown")],
-        [(DOWN + "\r", "Whose models"), (DOWN * 8 + "\r", "How to access|needs no key|install")],
+        [(DOWN + "\r", "Whose models"), (DOWN * _PLAN + "\r", "How to access|needs no key|install")],
     ],
     ids=["providers", "key", "ways"],
 )

@@ -94,11 +94,14 @@ class Resolver:
         if choice.base_url is not None and not self._is_at_home(choice.base_url, spec):
             return ()
         oauth = own.oauth
+        # A variable that other programs read, too, says nothing about a provider whose address nobody has set.
+        is_source_named = bool(own.api_key_env or own.api_key_file)
+        usual = () if is_source_named or not (choice.base_url or spec.base_url) else spec.api_key_env
         return find_credentials(
             Wanted(
                 spec.name,
                 origin,
-                () if own.api_key_env or own.api_key_file else spec.api_key_env,
+                usual,
                 own.api_key_env,
                 own.api_key_file,
                 oauth.client_id if oauth else None,
@@ -242,12 +245,25 @@ class Resolver:
 
     def _missing(self, choice: ModelChoice, spec: ProviderSpec, method: AuthMethodName | None) -> Route:
         is_elsewhere = choice.base_url is not None and not self._is_at_home(choice.base_url, spec)
+        error: LlmOrcError
         if is_elsewhere:
             error = elsewhere_error(choice)
+        elif (no_address := self._no_address(choice, spec)) is not None:
+            error = no_address
         else:
             error = missing_error(spec, self._own(spec), method, self._places.ant)
         standing = Standing("absent", error.message, error.hint, error)
         return Route(choice, spec, method, "nowhere", "nowhere", "nowhere", spec.billing, standing, problem=error)
+
+    def _no_address(self, choice: ModelChoice, spec: ProviderSpec) -> LlmOrcError | None:
+        """Return the error where nobody has said where the provider is: without that, no key helps."""
+        if choice.base_url or spec.base_url or spec.cli is not None:
+            return None
+        try:
+            endpoint_of(spec, self._providers)
+        except LlmOrcError as e:
+            return e
+        return None
 
     def _own(self, spec: ProviderSpec) -> ProviderSettings:
         return self._providers.get(spec.name) or ProviderSettings(spec.name)

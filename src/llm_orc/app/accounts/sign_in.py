@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.methods.base import Ask, Login, LoginMethod
     from llm_orc.auth.secret import Secret
     from llm_orc.net.transport import Transport
+    from llm_orc.providers.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,8 @@ class SignInOptions:
     limit_s: float = LIMIT_S
 
 
-def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str | None = None) -> Entry:
-    """Keep a key without asking its provider whether it works. It is sent to the provider's present address only.
-
-    Raises `AccessNotSupported`, `KeyMalformed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
-    """
+def place_for_key(app: App, provider: AuthProvider) -> Endpoint:
+    """Return where a key would be sent. Raises `AccessNotSupported`, `SettingsError`: ask for no key before."""
     provider.method("api-key")
     spec = provider.spec
     if spec.metered_sibling is not None:
@@ -53,7 +51,15 @@ def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str |
             hint=f"A key is metered (billed per token). Add one with `llm-orc auth add {spec.metered_sibling}`,"
             f" and allow it here with `llm-orc auth prefer {spec.name} api-key`.",
         )
-    endpoint = endpoint_of(spec, app.settings.providers, has_credential=True)
+    return endpoint_of(spec, app.settings.providers, has_credential=True)
+
+
+def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str | None = None) -> Entry:
+    """Keep a key without asking its provider whether it works. It is sent to the provider's present address only.
+
+    Raises `AccessNotSupported`, `KeyMalformed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
+    """
+    spec, endpoint = provider.spec, place_for_key(app, provider)
     return open_credentials(app).store_api_key(
         spec.name,
         checked_key(key, origin=endpoint.origin).key,

@@ -142,7 +142,7 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
         entry = _sign_in(app, provider, method, request)
     if request.as_json:
         write_json(entry_value(entry))
-    _say(app, entry)
+    _say(app, provider, entry)
 
 
 def _refuse_contradictions(request: AddRequest) -> None:
@@ -189,8 +189,9 @@ def _described(method: AuthMethod) -> str:
 
 
 def _add_key(app: App, provider: AuthProvider, request: AddRequest) -> Entry:
-    from llm_orc.app.accounts.sign_in import add_api_key
+    from llm_orc.app.accounts.sign_in import add_api_key, place_for_key
 
+    place_for_key(app, provider)
     key = read_key(request.key, provider.name, app.environment.environ)
     return add_api_key(app, provider, key, account=request.sign_in.account)
 
@@ -218,7 +219,7 @@ def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddR
     return keep_login(app, provider, login, options)
 
 
-def _say(app: App, entry: Entry) -> None:
+def _say(app: App, provider: AuthProvider, entry: Entry) -> None:
     from llm_orc.app.access.credentials import open_credentials
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
@@ -228,4 +229,7 @@ def _say(app: App, entry: Entry) -> None:
     if protection is not None:
         note(f"It is stored {protection.words}.")
     note_used(app, entry.provider, unless=("api-key" if what == "API key" else "oauth", entry.account))
-    note(f"Try it: llm-orc auth test {entry.provider}")
+    model = "" if provider.spec.default_model else " --model MODEL"
+    note(f"Try it: llm-orc auth test {entry.provider}{model}")
+    if model:
+        note(f"Agents name a model of it; `providers.{entry.provider}.default_model` is for those that name none.")

@@ -139,7 +139,8 @@ def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
     yield "  a sign-in or an API key, stored encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
     for name, spec in PROVIDERS.items():
         if name not in have and spec.api_key_env and spec.keys_at:
-            yield f"    {name}: or export {spec.api_key_env[0]}=…  (keys: {spec.keys_at})"
+            address = "" if spec.base_url else f"; first set `providers.{name}.base_url`"
+            yield f"    {name}: or export {spec.api_key_env[0]}=…  (keys: {spec.keys_at}){address}"
     yield "To make one the default, and agree to its bill, write into " + settings + ":"
     yield "  model_profiles:"
     yield "    default: {provider: NAME, model: MODEL}"
