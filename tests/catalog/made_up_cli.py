@@ -70,7 +70,7 @@ class Parrot(OfficialCli):
     def turn(self, prompt: str) -> bytes:
         return prompt.encode()
 
-    def reader(self, target: Target, call: Call) -> TurnReader:
+    def reader(self, target: Target, call: Call, prompt: str) -> TurnReader:
         return _ParrotTurn()
 
     def refusal_of_metered(self, standing: Standing) -> AuthError:

@@ -105,6 +105,7 @@ class OfficialCliRow:
     token_prefixes: tuple[str, ...] = ()  # what its sign-ins begin with; they are no API keys
     metered_sibling: str | None = None  # who sells the same models per token, and whose keys it must not see
     sibling_models: str = ""  # as in `ProviderSpec`
+    arguments: tuple[str, ...] = ()  # after the command, where the driver takes them from here
 
     @property
     def provider(self) -> ProviderSpec:

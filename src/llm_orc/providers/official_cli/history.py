@@ -33,6 +33,17 @@ def in_one_prompt(messages: Sequence[Message]) -> str:
     )
 
 
+def with_role(role: str, prompt: str) -> str:
+    """Return the prompt with its role before it, between marked lines, for a program without a system prompt."""
+    if not role:
+        return prompt
+    mark = _unused([role, prompt])
+    return (
+        f"Your role stands between two lines that begin with [{mark}]. Follow it; what comes after is your task.\n"
+        f"[{mark} role]\n{role}\n[{mark} end of the role]\n{prompt}"
+    )
+
+
 def _unused(texts: Sequence[str]) -> str:
     while True:
         mark = f"turn-{secrets.token_hex(8)}"

@@ -91,13 +91,14 @@ class OfficialCliModel(ModelInterface):
             self._refuse_too_large(prompt)
             if session is None:
                 session = await self._pool.begin(self._model, system, request.max_tokens)
-            keeps = request.conversation is not None and self._pool.program.keeps_talking
+            program = self._pool.program
+            keeps = request.conversation is not None and program.keeps_talking
             try:
                 answered = await session.answer(
                     prompt,
                     self._target,
                     watcher,
-                    is_last=not keeps,
+                    is_last=not (keeps or program.converses),
                     taken=taken,
                     first_attempt=attempt,
                 )

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Self
 from llm_orc.catalog.load import load
 from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.net.options import NetworkSettings
-from llm_orc.providers.official_cli.detect import look_at
 from llm_orc.providers.official_cli.process_pool import ProcessPool
 from llm_orc.providers.official_cli.slots import LoginSingleFlight, Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from llm_orc.catalog.rows import OfficialCliRow
     from llm_orc.providers.base import ModelInterface
     from llm_orc.providers.official_cli.model import OfficialCliModel
     from llm_orc.providers.official_cli.program import OfficialCli
     from llm_orc.providers.official_cli.state import CliState
+
+    Look = Callable[[OfficialCli, Mapping[str, str]], Awaitable[CliState]]
 
 MAX_LIVE = 8
 
@@ -63,7 +64,9 @@ class OfficialClis:
     async def look(self, name: str) -> CliState:
         """Return the state of the CLI `name`, which is examined once. Never raises: see `CliState.problem`."""
         if name not in self._looks:
-            self._looks[name] = asyncio.ensure_future(look_at(driver_of(OFFICIAL_CLIS[name]), self._environ))
+            program = driver_of(OFFICIAL_CLIS[name])
+            look: Look = load(program.look)
+            self._looks[name] = asyncio.ensure_future(look(program, self._environ))
         return await asyncio.shield(self._looks[name])
 
     def model(

@@ -85,13 +85,17 @@ class Child:
     async def send(self, text: bytes, *, is_last: bool = False) -> None:
         """Start a turn: write to its standard input. What it no longer reads is lost; its output says why."""
         self._written = self._lines = 0
+        await self.write(text)
+        if is_last:
+            self._close_stdin()
+
+    async def write(self, text: bytes) -> None:
+        """Write to its standard input within a turn."""
         stdin = self._process.stdin
         assert stdin is not None
         with suppress(*_GONE):
             stdin.write(text)
             await stdin.drain()
-        if is_last:
-            self._close_stdin()
 
     async def line(self) -> bytes | None:
         """Return its next line, None after the last. Raises `TooMuchOutput`."""

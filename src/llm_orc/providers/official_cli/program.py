@@ -75,7 +75,15 @@ class Answered:
     may_go_on: bool = True
 
 
-Meaning = Started | Answering | Working | Piece | TriesAgain | Answered | None
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """The program waits for this line on its standard input. `is_accepted`: it has accepted the login."""
+
+    line: bytes
+    is_accepted: bool = False
+
+
+Meaning = Started | Answering | Working | Piece | TriesAgain | Answered | Respond | None
 """None: irrelevant, such as a kind of line that a later version adds."""
 
 
@@ -107,7 +115,9 @@ class OfficialCli(ABC):
     row: OfficialCliRow
     status_arguments: ClassVar[tuple[str, ...]]
     oldest: ClassVar[tuple[int, int, int]]
+    look: ClassVar[str] = "llm_orc.providers.official_cli.detect:look_at"  # finds out its state
     keeps_talking: ClassVar[bool]  # one process takes turn after turn
+    converses: ClassVar[bool] = False  # it reads on within a turn, so its standard input stays open
     longest_prompt: ClassVar[int]  # bytes of UTF-8; the program refuses more
     models_arguments: ClassVar[tuple[str, ...]] = ()  # prints its models, if a call needs them
     model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:OfficialCliModel"
@@ -146,7 +156,8 @@ class OfficialCli(ABC):
         """Return what is written to its standard input for one turn."""
 
     @abstractmethod
-    def reader(self, target: Target, call: Call) -> TurnReader: ...
+    def reader(self, target: Target, call: Call, prompt: str) -> TurnReader:
+        """Return what reads the turn that `turn(prompt)` began."""
 
     @abstractmethod
     def refusal_of_metered(self, standing: Standing) -> AuthError:

@@ -11,7 +11,7 @@ from llm_orc.errors import ReplyTimedOut, ReplyTooLarge, ReplyUnreadable
 from llm_orc.net.text import one_line
 from llm_orc.providers.official_cli.lines import fields_of
 from llm_orc.providers.official_cli.process import TooMuchOutput
-from llm_orc.providers.official_cli.program import Answered, Answering, Piece, TriesAgain
+from llm_orc.providers.official_cli.program import Answered, Answering, Piece, Respond, TriesAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,9 @@ class Session:
         first_attempt: int,
     ) -> Answered:
         """Take one turn. Raises `LlmOrcError`; after that, or a cancellation, the process is unusable."""
-        turn = _Turn(self._program, self._child, self._program.reader(target, self.call), target, self._network)
+        turn = _Turn(
+            self._program, self._child, self._program.reader(target, self.call, prompt), target, self._network
+        )
         await turn.begin(self._program.turn(prompt), is_last=is_last)
         attempt = first_attempt
         while True:
@@ -74,6 +76,10 @@ class Session:
             match meaning:
                 case Answering():
                     taken()
+                case Respond(line, is_accepted):
+                    if is_accepted:
+                        taken()
+                    await self._child.write(line)
                 case Piece(text) if watcher is not None:
                     watcher.text(text)
                 case TriesAgain(error, delay_s):

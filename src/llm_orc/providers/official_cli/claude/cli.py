@@ -97,7 +97,7 @@ class Claude(OfficialCli):
         }
         return json.dumps(line).encode() + b"\n"
 
-    def reader(self, target: Target, call: Call) -> ClaudeTurn:
+    def reader(self, target: Target, call: Call, prompt: str) -> ClaudeTurn:
         return ClaudeTurn(target)
 
 

@@ -102,7 +102,7 @@ class Codex(OfficialCli):
     def turn(self, prompt: str) -> bytes:
         return prompt.encode("utf-8", "replace")
 
-    def reader(self, target: Target, call: Call) -> CodexTurn:
+    def reader(self, target: Target, call: Call, prompt: str) -> CodexTurn:
         return CodexTurn(target, call.model or "")
 
 
