@@ -22,7 +22,7 @@ _EXTRA = re.compile(r"Got unexpected extra (arguments?) \((.*)\)", re.DOTALL)
 class UsageMistake(LlmOrcError):
     """The command line itself is wrong.
 
-    Without a hint of its own, the hint is the command's `--help`. `usage` is the command's usage line, None where no
+    Without a hint of its own, the hint is the command's `--help`. `usage` is the command's usage line; None: no
     command is known.
     """
 
