@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llm_orc.app.batches.admin import open_batches
-from llm_orc.app.batches.plan import ResumeRequest, plan_resume
+from llm_orc.app.batches.plan import plan_resume
+from llm_orc.app.batches.request import ResumeRequest
 from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import NewBatch, NewRow
 from llm_orc.batches.database import open_engine

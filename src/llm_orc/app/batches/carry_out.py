@@ -22,7 +22,8 @@ from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.spend import Spend
 
 if TYPE_CHECKING:
-    from llm_orc.app.batches.plan import PlannedResume, ResumeRequest, Submission
+    from llm_orc.app.batches.plan import PlannedResume, Submission
+    from llm_orc.app.batches.request import ResumeRequest
     from llm_orc.app.wiring import App
 
 _POLL_S = 0.5
@@ -86,7 +87,7 @@ async def run_batch(
             limits=submission.limits,
             most_usd=submission.most_usd,
         )
-        open_queue(store.client, submission.batch_id, options.rows_at_once)
+        open_queue(store.client, submission.batch_id, options.limits.rows_at_once)
         store.batches.reopen(submission.batch_id)  # before rows are added, so that a cancellation meanwhile holds
         is_new = store.batches.submit(new, submission.rows, partial(enqueue_row, store.client), app.clock.now())
         if not is_new:
@@ -102,7 +103,7 @@ async def resume_batch(
     """Work on a stored batch, as `run_batch` does; if asked, retry its failed rows, which keep their answers."""
 
     def submit(store: WorkerStore) -> None:
-        open_queue(store.client, resume.batch_id, request.rows_at_once)
+        open_queue(store.client, resume.batch_id, request.limits.rows_at_once)
         store.batches.change(resume.batch_id, resume.recipe, resume.limits, resume.most_usd)
         store.batches.reopen(resume.batch_id)
         if request.failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
-from llm_orc.app.batches.inputs import Shaping, make_tasks
+from llm_orc.app.batches.inputs import make_tasks
 from llm_orc.app.batches.placeholders import placeholders
 from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price
@@ -30,23 +30,9 @@ if TYPE_CHECKING:
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.input_lines import Input
     from llm_orc.app.batches.inputs import Task
+    from llm_orc.app.batches.request import BatchOptions, ResumeRequest
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOptions:
-    """Options of a new batch. None: as the settings say, or no limit."""
-
-    inputs: str  # where they come from, for people
-    shaping: Shaping = field(default_factory=Shaping)
-    store: str | None = None
-    allow_metered: bool = False
-    rehearse: bool = False
-    again: bool = False  # a new batch, even if the same one was run before
-    rows_at_once: int | None = None
-    max_cost_usd: float | None = None
-    max_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +45,6 @@ class Submission:
     limits: BatchLimits
     options: BatchOptions
     most_usd: float = 0.0  # the most that one try of a call can cost
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeRequest:
-    """A batch to resume, if `failed` with its failed rows. A limit that is None stays as it was."""
-
-    batch: str  # its id, the start of it, or `last`
-    store: str | None = None
-    allow_metered: bool = False
-    failed: bool = False
-    rows_at_once: int | None = None
-    max_cost_usd: float | None = None
-    max_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +70,18 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
         task="",
         choices=with_own_columns(choices, shaping.columns),
-        allow_metered=options.allow_metered,
+        allow_metered=options.consent.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
     )
-    limits = BatchLimits(
-        max_cost_usd=options.max_cost_usd,
-        max_calls=options.max_calls,
+    of_a_row = BatchLimits(
         row_max_cost_usd=lowest(app.settings.runs.max_cost_usd, ensemble.max_cost_usd),
         row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls),
     )
     rows = [_new_row(task) for task in tasks]
     of_id = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})
     batch_id = batch_id_of(of_id, rows, app.new_run_id() if options.again else "")
-    return Submission(batch_id, recipe, rows, limits, options)
+    return Submission(batch_id, recipe, rows, options.limits.over(of_a_row), options)
 
 
 def _by_default(app: App, choices: tuple[ModelChoice, ...]) -> tuple[ModelChoice, ...]:
@@ -166,7 +137,7 @@ async def plan_resume(
     Raises `BatchNotFound`, and `InputError` if the failed rows of a cancelled batch are to be retried.
     """
     known = find_batch(app, request.batch, request.store)
-    batch_id, kept = known.batch.batch_id, known.batch.limits
+    batch_id = known.batch.batch_id
     if request.failed and known.batch.state == "cancelled":
         raise InputError(
             f"batch `{batch_id}` was cancelled",
@@ -179,12 +150,8 @@ async def plan_resume(
             hint=f"Give the command that started it again, with `{known.batch.inputs}`: llm-orc batch"
             f" {known.batch.ensemble} --inputs …",
         )
-    limits = replace(
-        kept,
-        max_cost_usd=kept.max_cost_usd if request.max_cost_usd is None else request.max_cost_usd,
-        max_calls=kept.max_calls if request.max_calls is None else request.max_calls,
-    )
-    recipe = replace(known.recipe, allow_metered=request.allow_metered or known.recipe.allow_metered)
+    limits = request.limits.over(known.batch.limits)
+    recipe = replace(known.recipe, allow_metered=request.consent.allow_metered or known.recipe.allow_metered)
     rows = known.to_do + (known.failed if request.failed else 0)
     added = known.added
     recipe, most_usd = await _plan(app, recipe, limits, _ToDo(rows, known.longest_task, added), planned)

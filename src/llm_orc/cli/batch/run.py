@@ -109,10 +109,11 @@ def command(
     llm-orc batch screen --inputs firms.csv --map "Company name=name" --max-cost 5
     llm-orc batch review --inputs letters/ --limit 3 --rehearse
     """
-
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.batches.carry_out import run_batch
     from llm_orc.app.batches.inputs import Shaping, read_inputs
-    from llm_orc.app.batches.plan import BatchOptions, plan_batch, prepare_batch
+    from llm_orc.app.batches.plan import plan_batch, prepare_batch
+    from llm_orc.app.batches.request import BatchOptions, RequestedLimits
     from llm_orc.app.projects.find_ensemble import find_ensemble
     from llm_orc.cli.batch.execution.carry_out import carry_out
 
@@ -127,22 +128,20 @@ def command(
         inputs=inputs if inputs == "-" else str(Path(inputs).absolute()),
         shaping=Shaping(template, mapping, limit, sample),
         store=store,
-        allow_metered=allow_metered,
+        limits=RequestedLimits(max_cost_usd, max_calls, rows_at_once),
+        consent=Consent(allow_metered),
         rehearse=rehearse,
         again=again,
-        rows_at_once=rows_at_once,
-        max_cost_usd=max_cost_usd,
-        max_calls=max_calls,
     )
     submission = prepare_batch(app, ensemble, found, options)
     if ensemble.conversation is not None:
         note("The ensemble's conversation is not used: rows are independent of each other.")
 
-    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> Submission:
-        recipe = replace(submission.recipe, allow_metered=agreed)
+    async def plan(consent: Consent, planned: Callable[[AccessPlan, int], None]) -> Submission:
+        recipe = replace(submission.recipe, allow_metered=consent.allow_metered)
         return await plan_batch(app, replace(submission, recipe=recipe), planned)
 
     async def work(ready: Submission, watch: BatchListener, stopping: Stopping) -> BatchOutcome:
         return await run_batch(app, ready, watch, stopping.event)
 
-    return carry_out(app, plan, work, showing, store, allow_metered=allow_metered)
+    return carry_out(app, plan, work, showing, store, consent=options.consent)

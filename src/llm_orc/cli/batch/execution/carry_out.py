@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.cli.batch.execution.progress import BatchView
 from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
 from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
-from llm_orc.cli.batch.options import (
-    stopping_words,
-)
+from llm_orc.cli.batch.options import stopping_words
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import say_cost, says_yes
 from llm_orc.cli.shell.exits import write_error
@@ -24,6 +23,7 @@ from llm_orc.net.event_loop import run_to_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.carry_out import BatchListener, BatchOutcome
     from llm_orc.app.batches.plan import PlannedResume, Submission
@@ -36,18 +36,18 @@ _Ready = TypeVar("_Ready", "Submission", "PlannedResume")
 
 def carry_out(
     app: App,
-    plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
+    plan: Callable[[Consent, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
     work: Callable[[_Ready, BatchListener, Stopping], Coroutine[object, object, BatchOutcome]],
     showing: Showing,
     store: str | None,
     *,
-    allow_metered: bool,
+    consent: Consent,
 ) -> int:
     """Plan the batch, show who pays, ask for consent if needed, run it and say how it ended."""
     from llm_orc.app.batches.carry_out import BatchListener
     from llm_orc.cli.batch.execution.output import RowStream, streams_rows
 
-    ready = planned_with_consent(app, plan, allow_metered=allow_metered, quiet=showing.quiet)
+    ready = planned_with_consent(app, plan, consent, quiet=showing.quiet)
     view = BatchView(quiet=showing.quiet)
     stream = None
     if showing.file is None and streams_rows():
@@ -79,9 +79,9 @@ def _first_words(batch: Batch) -> str:
 
 def planned_with_consent(
     app: App,
-    plan: Callable[[bool, Callable[[AccessPlan, int], None]], Coroutine[object, object, _T]],
+    plan: Callable[[Consent, Callable[[AccessPlan, int], None]], Coroutine[object, object, _T]],
+    consent: Consent,
     *,
-    allow_metered: bool,
     quiet: bool,
 ) -> _T:
     """Plan the batch and show it; if it needs consent to metered calls, ask in a terminal, with an estimate."""
@@ -95,13 +95,13 @@ def planned_with_consent(
                 note(words)
 
     try:
-        return run_to_end(plan(allow_metered, show))
+        return run_to_end(plan(consent, show))
     except MeteredNotAllowed as refusal:
-        if allow_metered or not person_is_here():
+        if consent.allow_metered or not person_is_here():
             raise
         say_cost(refusal)
         asking = True
-        ready = run_to_end(plan(True, show))
+        ready = run_to_end(plan(replace(consent, allow_metered=True), show))
         if not says_yes(app, refusal, count(to_do, "row")):
             raise
         return ready

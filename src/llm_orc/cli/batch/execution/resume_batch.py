@@ -35,28 +35,28 @@ class ResumeOptions(TypedDict):
 
 
 def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.batches.carry_out import resume_batch
-    from llm_orc.app.batches.plan import ResumeRequest, plan_resume
+    from llm_orc.app.batches.plan import plan_resume
+    from llm_orc.app.batches.request import RequestedLimits, ResumeRequest
 
     app = app_here()
     wanted = ResumeRequest(
         asked["batch"],
         asked["store"],
-        allow_metered=asked["allow_metered"],
+        RequestedLimits(asked["max_cost_usd"], asked["max_calls"], asked["rows_at_once"]),
+        Consent(asked["allow_metered"]),
         failed=failed,
-        rows_at_once=asked["rows_at_once"],
-        max_cost_usd=asked["max_cost_usd"],
-        max_calls=asked["max_calls"],
     )
     showing = Showing(
         asked["form"], output_place(asked["output_file"]), ordered=asked["ordered"], quiet=asked["quiet"]
     )
     refuse_to_replace_inputs(app, wanted.batch, wanted.store, showing.file)
 
-    async def plan(agreed: bool, planned: Callable[[AccessPlan, int], None]) -> PlannedResume:
-        return await plan_resume(app, replace(wanted, allow_metered=agreed), planned)
+    async def plan(consent: Consent, planned: Callable[[AccessPlan, int], None]) -> PlannedResume:
+        return await plan_resume(app, replace(wanted, consent=consent), planned)
 
     async def work(ready: PlannedResume, watch: BatchListener, stopping: Stopping) -> BatchOutcome:
         return await resume_batch(app, ready, wanted, watch, stopping.event)
 
-    return carry_out(app, plan, work, showing, wanted.store, allow_metered=wanted.allow_metered)
+    return carry_out(app, plan, work, showing, wanted.store, consent=wanted.consent)

@@ -1,0 +1,53 @@
+"""What a batch can be asked for, new or stored: its limits, the consent to bills, and where it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from llm_orc.app.access.consent import Consent
+from llm_orc.app.batches.inputs import Shaping
+
+if TYPE_CHECKING:
+    from llm_orc.batches.batch import BatchLimits
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedLimits:
+    """Limits of a whole batch. None: as before; for a new batch, no limit and the usual number of rows at once."""
+
+    max_cost_usd: float | None = None  # over metered accesses
+    max_calls: int | None = None  # requests to providers over all accesses, retries included
+    rows_at_once: int | None = None  # in each process
+
+    def over(self, before: BatchLimits) -> BatchLimits:
+        """Return the limits to store: `before`, with those that are requested."""
+        return replace(
+            before,
+            max_cost_usd=before.max_cost_usd if self.max_cost_usd is None else self.max_cost_usd,
+            max_calls=before.max_calls if self.max_calls is None else self.max_calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Options of a new batch."""
+
+    inputs: str  # where they come from, for people
+    shaping: Shaping = field(default_factory=Shaping)
+    store: str | None = None  # None: as the settings say
+    limits: RequestedLimits = RequestedLimits()
+    consent: Consent = Consent()
+    rehearse: bool = False
+    again: bool = False  # a new batch, even if the same one was run before
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """A batch to resume, if `failed` with its failed rows."""
+
+    batch: str  # its id, the start of it, or `last`
+    store: str | None = None  # None: as the settings say
+    limits: RequestedLimits = RequestedLimits()
+    consent: Consent = Consent()
+    failed: bool = False
