@@ -150,9 +150,7 @@ def provider_table() -> str:
         for row in PROVIDERS.values()
         if row.name not in OFFICIAL_CLIS
     ]
-    return _table(
-        ["name", "meaning", "base URL", "dialect", "variable", "keys at", "default model", "pays"], rows
-    )
+    return _table(["name", "meaning", "base URL", "dialect", "variable", "keys at", "default model", "pays"], rows)
 
 
 # The JSON document of a result
