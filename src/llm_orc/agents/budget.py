@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.path import AgentPath
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import BudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:

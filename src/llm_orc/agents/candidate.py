@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.auth.access import Access, Billing
+from llm_orc.dataclass import dataclass
 from llm_orc.providers.base import ModelInterface, Usage
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.catalog.table import PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import SettingsError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.options.request import limit_in

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.turn import AgentTurn, CallAgent
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError
 
 if TYPE_CHECKING:

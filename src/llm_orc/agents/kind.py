@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any, Protocol
 
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.spec import AgentGraph
 from llm_orc.agents.work import Needs, Work
+from llm_orc.dataclass import dataclass
 from llm_orc.settings.field import Fields
 
 

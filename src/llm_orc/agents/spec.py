@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
 from llm_orc.agents.work import ModelWork, Work
+from llm_orc.dataclass import dataclass
 
 Requires = Literal["all", "any", "none"]
 WhenFull = Literal["error", "truncate-oldest", "summarise"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.dataclass import dataclass
 from llm_orc.providers.base import Message, ReplyObserver
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llm_orc.catalog.rows import Billing
+from llm_orc.dataclass import dataclass
 
 __all__ = ["Access", "Billing", "Method"]
 

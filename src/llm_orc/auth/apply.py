@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.auth.refusals import RefusalMemory
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping

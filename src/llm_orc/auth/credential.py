@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llm_orc.auth.access import Billing
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 
 DEFAULT_ACCOUNT = "default"
 

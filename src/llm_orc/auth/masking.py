@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from llm_orc.auth.key_shapes import public_part
 from llm_orc.auth.secret import generation, revealed
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

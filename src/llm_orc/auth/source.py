@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.key_check import checked_key_bytes, checked_key_text
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import KeyMalformed, NotLoggedIn
 
 if TYPE_CHECKING:

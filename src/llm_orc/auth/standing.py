@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, OAuthToken
 from llm_orc.auth.refusals import REFUSED_KEY
 from llm_orc.auth.tokens.expiry import Urgency, urgency
 from llm_orc.auth.tokens.marks import hash_of, lasting_secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LlmOrcError
 
 if TYPE_CHECKING:

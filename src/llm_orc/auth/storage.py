@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from llm_orc.auth.stores.entry_choice import (
 from llm_orc.auth.stores.envelope import provider_of
 from llm_orc.auth.stores.older import OlderStores
 from llm_orc.auth.stores.refresh_locks import RefreshLocks, hold
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError, NotLoggedIn
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
     AgentDelta,
     AgentNotice,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 
 _POSTGRES = ("postgresql", "postgres")

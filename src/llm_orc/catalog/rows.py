@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal, assert_never
 
+from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import WhenFull
 from llm_orc.conversations.context_window import ContextPolicy
 from llm_orc.conversations.conversation import Question
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, StorageError
 

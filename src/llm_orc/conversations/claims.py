@@ -10,10 +10,11 @@ import os
 import secrets
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationBusy
 
 if TYPE_CHECKING:

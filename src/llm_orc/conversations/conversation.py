@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llm_orc.auth.access import Access
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.providers.base import Role, StopReason, Usage
 

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.storage.patience import USUAL_PATIENCE, Patience
 from llm_orc.storage.sqlite import open_database, storage_error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.auth.access import Access, Billing
@@ -10,6 +9,7 @@ from llm_orc.conversations import turns as within
 from llm_orc.conversations.claims import refuse_if_held
 from llm_orc.conversations.conversation import Conversation, Turn, check_name
 from llm_orc.conversations.database import Database
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationNotFound, InputError
 from llm_orc.storage.patience import USUAL_PATIENCE, Patience
 from llm_orc.storage.suggest import closest_names

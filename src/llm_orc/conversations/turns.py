@@ -5,13 +5,13 @@ Every function takes a connection within a transaction, which its caller commits
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.auth.access import Access, Billing, Method
 from llm_orc.conversations.claims import is_ours
 from llm_orc.conversations.conversation import CUT_MARK
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationBusy
 from llm_orc.providers.base import Message, Role, StopReason, Usage
 

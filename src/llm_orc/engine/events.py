@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
+from llm_orc.dataclass import dataclass
 
 Limited = Literal["cost", "calls"]
 RunStatus = Literal["completed", "completed_with_errors", "failed"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import top_of
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
 from llm_orc.engine.execution import Execution, Shared, error_info

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, child_of
 from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, ChildRunner
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.path import can_be_step
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.model.kind import names_a_provider
 from llm_orc.catalog.table import PROVIDERS, row_of
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.errors import Problem
 from llm_orc.storage.suggest import did_you_mean

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from llm_orc.agents.spec import AgentSpec, WhenFull
+from llm_orc.dataclass import dataclass
 
 Place = Literal["project", "user", "packaged", "file"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble, Place
 from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file

@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import error_info_value, line, spend_value
 from llm_orc.formats.printable import printable

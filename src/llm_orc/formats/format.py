@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunEvent
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.state import RunResult

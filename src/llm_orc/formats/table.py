@@ -5,9 +5,10 @@ A format is one module with a `FORMAT` and one row here; `tests/formats/suite.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.formats.format import Format

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from llm_orc.dataclass import dataclass
 
 Feed = Callable[[bytes], bool]
 """Takes one piece of a streamed body as it arrives; returns True if nothing after it matters."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import aiohttp
 
+from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import TransportError, Trouble
 

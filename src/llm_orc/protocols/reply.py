@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from llm_orc.dataclass import dataclass
 
 Stop = Literal["end", "max_tokens", "refusal"]
 

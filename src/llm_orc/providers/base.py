@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
 if TYPE_CHECKING:

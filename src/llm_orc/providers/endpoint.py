@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from llm_orc.auth.access import Billing
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import DialectName
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import SettingsError
 from llm_orc.net.origin import is_loopback, origin_of
 from llm_orc.net.text import one_line

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import (
     CredentialRefused,
     LlmOrcError,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import (
     AccessRefused,
     AuthError,

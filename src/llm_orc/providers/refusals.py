@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.catalog.table import PROVIDERS, supported_way
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessRefused
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from llm_orc.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.runs.retention import UNFINISHED, RunAge, forgettable, older_than
 from llm_orc.storage.patience import USUAL_PATIENCE, Patience

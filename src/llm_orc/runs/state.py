@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import is_top
 from llm_orc.auth.access import Access, Billing
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,

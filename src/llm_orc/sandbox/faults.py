@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.sandbox.refusals import SIGNATURES, SignatureName
 from llm_orc.storage.suggest import did_you_mean

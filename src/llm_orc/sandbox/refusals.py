@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from llm_orc.dataclass import dataclass
 from llm_orc.protocols.chat_request import Rejected
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
+from llm_orc.dataclass import dataclass
 from llm_orc.protocols.chat_request import Rejected
 from llm_orc.protocols.dialect import Dialect
 from llm_orc.protocols.reply import ServedReply

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 from aiohttp import web
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, StorageError
 from llm_orc.net.origin import is_loopback
 from llm_orc.protocols.anthropic import AnthropicDialect

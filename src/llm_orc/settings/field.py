@@ -6,9 +6,10 @@ The readers, the JSON Schemas, shell completion and the tables of the reference 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any, Literal
 
+from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.field_types import FieldType
 

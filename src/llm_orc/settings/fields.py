@@ -5,11 +5,11 @@ A row may be added from anywhere (`SECTIONS["runs"].fields["…"] = Field(…)`)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.table import method_names
+from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.field import Field, Fields
 from llm_orc.settings.model import BillingName, RunSettings

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.catalog.table import PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, SettingPath, is_entry

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from dataclasses import fields as attributes_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem, SettingsError
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.environment import environment_layer, flag_layer

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from llm_orc.catalog.rows import DialectName
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem
 from llm_orc.jsontypes import JsonValue
 from llm_orc.net.options import NetworkSettings

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.storage.atomic import write_private
 from llm_orc.storage.lock import exclusive

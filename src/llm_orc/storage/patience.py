@@ -6,9 +6,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from llm_orc.dataclass import dataclass
 
 T = TypeVar("T")
 

@@ -7,9 +7,10 @@ import os
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError, UnsafeFile
 
 if TYPE_CHECKING:

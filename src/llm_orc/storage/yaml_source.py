@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem
 from llm_orc.storage.yaml_build import Builder, Mark, Unreadable
 

@@ -8,7 +8,7 @@ consent.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
@@ -16,6 +16,7 @@ from llm_orc.app.access.discovery import find_local
 from llm_orc.app.access.route import Route
 from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, NotLoggedIn
 
 if TYPE_CHECKING:

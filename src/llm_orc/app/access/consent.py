@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.projects.in_force import trust_command
 from llm_orc.auth.access import Billing
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import MeteredNotAllowed, NotTrusted
 
 if TYPE_CHECKING:

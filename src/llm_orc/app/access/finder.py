@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.model.options import extras_notice, options_error, refused_options
@@ -16,6 +16,7 @@ from llm_orc.app.access.models import CliConnection, Considered, HttpConnection,
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
 from llm_orc.providers.lookup import find_provider

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
@@ -11,6 +11,7 @@ from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
+from llm_orc.dataclass import dataclass
 from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.state import CliState

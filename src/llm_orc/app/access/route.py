@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.auth.access import Billing, Method
 from llm_orc.auth.sources.source import FoundCredential
 from llm_orc.auth.standing import Standing
 from llm_orc.catalog.rows import ProviderSpec
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 from llm_orc.providers.official_cli.state import CliState
 

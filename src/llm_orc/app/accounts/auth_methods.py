@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
@@ -12,6 +12,7 @@ from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessNotSupported
 from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import AuthMethodName, OAuthNotice, OAuthSettings

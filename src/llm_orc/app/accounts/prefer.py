@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.accounts.auth_methods import AuthMethod
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, SettingsError
 from llm_orc.settings.write import write_setting
 

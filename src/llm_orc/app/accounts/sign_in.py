@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
@@ -16,6 +16,7 @@ from llm_orc.auth.methods.oauth_browser import BrowserLogin
 from llm_orc.auth.methods.oauth_device import DeviceLogin
 from llm_orc.auth.methods.openrouter import OpenRouterLogin
 from llm_orc.catalog.table import supported_way
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessNotSupported, CredentialStoreError, InputError
 from llm_orc.net.http import Http
 from llm_orc.providers.endpoint import billing_of, endpoint_of

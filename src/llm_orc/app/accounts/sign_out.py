@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
@@ -13,6 +13,7 @@ from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
 from llm_orc.catalog.table import PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError, LlmOrcError, NotLoggedIn
 from llm_orc.net.http import Http
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from llm_orc.auth.storage import StoreState
 from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
 from llm_orc.auth.stores.keys import Protection
 from llm_orc.catalog.table import PROVIDERS, is_alias
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 from llm_orc.providers.lookup import find_provider
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
@@ -14,6 +14,7 @@ from llm_orc.auth.access import Access
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.sources.source import secrets_of
 from llm_orc.auth.tokens.oauth import Tokens
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, NotLoggedIn, ReplyTimedOut
 from llm_orc.net.http import Http
 from llm_orc.providers.base import Message, ModelRequest

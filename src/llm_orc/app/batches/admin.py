@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.prompts import longest_additions
@@ -14,6 +13,7 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, close_engine, open_engine, store_error
 from llm_orc.batches.workers.membership import WorkerStatus, is_in_use, workers_of
 from llm_orc.batches.workers.queues import cancel_all, client_of, close_queue
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import BatchNotFound
 from llm_orc.formats.batch import Columns

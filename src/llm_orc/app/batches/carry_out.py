@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from llm_orc.batches.database import StoreFailure, in_store, store_error
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.queues import close_queue, enqueue_row, open_queue, requeue_missing
 from llm_orc.batches.workers.worker_store import WorkerStore
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, LlmOrcError, StorageError, StoreBusy
 from llm_orc.providers.limits.limiter import SlowedDown
 from llm_orc.runs.recipe import Recipe

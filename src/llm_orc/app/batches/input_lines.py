@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.jsontypes import JsonValue
 

@@ -6,7 +6,7 @@ import os
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from llm_orc.app.batches.input_lines import LARGEST_FILE, Input, json_lines, pla
 from llm_orc.app.batches.input_tables import table_rows
 from llm_orc.app.batches.placeholders import as_text, fill, placeholders
 from llm_orc.app.runs.run import check_task
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.suggest import closest_names

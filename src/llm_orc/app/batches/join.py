@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.calls import BatchCalls
 from llm_orc.batches.workers.row_executor import RowExecutor
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:

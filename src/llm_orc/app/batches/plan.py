@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price
 from llm_orc.app.runs.run import lowest
 from llm_orc.app.runs.runtime import Choices, Runtime, Terms
 from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.providers.lookup import find_provider
 from llm_orc.runs.recipe import Recipe

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.inputs import Shaping
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.batches.batch import BatchLimits

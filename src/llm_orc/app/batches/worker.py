@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, close_engine, in_store, open_engine, store_error
 from llm_orc.batches.workers.membership import is_in_use, only_worker_on_file
 from llm_orc.batches.workers.queues import close_queue, open_queue
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import BatchBudgetExceeded, LlmOrcError, StorageError, StoreBusy
 
 if TYPE_CHECKING:

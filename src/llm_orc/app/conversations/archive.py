@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.conversations.conversation import Turn
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationNotFound
 
 if TYPE_CHECKING:

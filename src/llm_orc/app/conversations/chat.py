@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.budget import Budget
@@ -18,6 +18,7 @@ from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime, Terms
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.spend import Spend

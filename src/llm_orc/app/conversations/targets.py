@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import AgentSpec
@@ -12,6 +12,7 @@ from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation_origin import is_begun_by, newest_of, refuse_untrusted
 from llm_orc.catalog.table import PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
 from llm_orc.storage.suggest import did_you_mean

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.in_force import in_force
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble

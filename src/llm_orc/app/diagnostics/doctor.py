@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import stat
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +19,7 @@ from llm_orc.app.setup.inventory import inventory
 from llm_orc.app.wiring import open_app
 from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import OFFICIAL_CLIS, stray_keys
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.net.http import Http

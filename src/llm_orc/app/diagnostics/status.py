@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
 from llm_orc.app.conversations.archive import ConversationSummary, conversations, list_conversations
 from llm_orc.app.history.runs import RunSummary, list_runs, unfinished_run
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunRecord

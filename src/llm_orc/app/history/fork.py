@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
@@ -12,6 +12,7 @@ from llm_orc.app.access.consent import Consent
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.request import RunLimits, RunListener
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentFinished, RunStarted
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InputError

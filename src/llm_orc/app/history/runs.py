@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.runs.running import is_running, lock_of
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunStarted
 from llm_orc.runs.state import RunState
 

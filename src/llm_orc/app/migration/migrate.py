@@ -5,7 +5,7 @@ Looking changes nothing. Copying reads each copy back. `rollback` removes and re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Entry, OAuthToken
 from llm_orc.auth.methods.api_key import checked_key
 from llm_orc.catalog.table import PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError, InputError, LlmOrcError
 from llm_orc.providers.endpoint import billing_of, endpoint_of
 from llm_orc.providers.lookup import find_provider

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from llm_orc.app.migration.migrate import Found, is_in_store
 from llm_orc.app.migration.scan import read_bytes
 from llm_orc.auth.credential import ApiKey
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError, StorageError
 from llm_orc.storage.atomic import remove_leftovers, sync_directory, write_private
 

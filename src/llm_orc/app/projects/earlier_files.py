@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble_files import ensemble_files
 from llm_orc.ensembles.parse import load_ensemble_file

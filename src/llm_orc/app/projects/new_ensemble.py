@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.projects.json_schemas import schema_text
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.field_types import ensemble_name
 from llm_orc.ensembles.library import PACKAGED
 from llm_orc.ensembles.parse import parse_ensemble_text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.app.projects.in_force import places_of
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble_files import ensemble_files
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, SettingsError

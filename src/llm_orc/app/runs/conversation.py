@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
@@ -14,6 +14,7 @@ from llm_orc.agents.turn import CallAgent
 from llm_orc.app.runs.conversation_origin import newest_of, refuse_another_file, refuse_untrusted
 from llm_orc.conversations.caller import ConversationCaller, RehearsingCaller, Remembering
 from llm_orc.conversations.lock import ConversationLock
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ConversationNotFound, InputError, StorageError
 
 if TYPE_CHECKING:

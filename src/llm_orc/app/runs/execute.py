@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan

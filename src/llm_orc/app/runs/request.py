@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from llm_orc.agents.budget import Budget
 from llm_orc.app.access.models import AccessPlan
+from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunEvent
 
 

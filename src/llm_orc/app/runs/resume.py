@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from llm_orc.app.access.consent import Consent
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.running import is_running
+from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
 from llm_orc.runs.reader import Reader

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.app.access.choices import choices_of
@@ -10,6 +9,7 @@ from llm_orc.app.access.consent import Consent
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.request import RunLimits, RunListener
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.runs.recipe import Recipe
 

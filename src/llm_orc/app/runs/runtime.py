@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.candidate import Candidate
@@ -15,6 +14,7 @@ from llm_orc.app.access.costs import cost_of
 from llm_orc.app.access.credentials import open_authorisers
 from llm_orc.app.access.finder import AccessFinder, LazyClis
 from llm_orc.app.access.models import Models
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.projects.new_ensemble import new_ensemble
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.catalog.table import OFFICIAL_CLIS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.settings.profiles import default_profile
 from llm_orc.settings.write import write_settings

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.best import BestAccess
 from llm_orc.app.access.credentials import open_resolver
 from llm_orc.app.access.discovery import find_local, find_unnamed_servers
 from llm_orc.app.access.route import Route
+from llm_orc.dataclass import dataclass
 from llm_orc.net.http import Http
 from llm_orc.providers.official_cli.official import OfficialClis
 from llm_orc.settings.model import ModelProfile

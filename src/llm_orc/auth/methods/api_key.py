@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import ApiKey
 from llm_orc.auth.key_check import checked_key_text
 from llm_orc.auth.methods.base import Login, login_with_key
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.auth.methods.base import Ask

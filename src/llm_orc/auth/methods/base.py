@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.auth.credential import ApiKey, Credential, OAuthToken
 from llm_orc.auth.oauth.token_endpoint import Failure
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 
 if TYPE_CHECKING:

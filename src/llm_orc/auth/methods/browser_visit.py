@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from llm_orc.auth.oauth.addresses import LOOPBACK_HOSTS
 from llm_orc.auth.oauth.authorize import NotOurs
 from llm_orc.auth.oauth.loopback import CannotListen, Loopback
 from llm_orc.auth.oauth.token_endpoint import TokenEndpointError
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 
 if TYPE_CHECKING:

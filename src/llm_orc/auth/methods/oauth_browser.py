@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from llm_orc.auth.oauth.authorize import AuthorizationAttempt
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.token_endpoint import exchange_code
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 from llm_orc.net.transport import Transport
 

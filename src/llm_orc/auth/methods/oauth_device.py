@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.methods.base import failed_at_token_endpoint, login_with_token
@@ -14,6 +13,7 @@ from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.device import poll_for_token, request_device_code
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.token_endpoint import TokenEndpointError
+from llm_orc.dataclass import dataclass
 from llm_orc.net.transport import Transport
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +22,7 @@ from llm_orc.auth.oauth.endpoint import Params, checked, json_object, post, show
 from llm_orc.auth.oauth.pkce import base64url, new_pkce
 from llm_orc.auth.oauth.token_endpoint import LIMIT_S, Failure, TokenEndpointError, failure_of, lost
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import KeyMalformed, LoginFailed
 from llm_orc.net.transport import Transport, TransportError
 

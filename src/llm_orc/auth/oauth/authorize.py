@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,6 +10,7 @@ from llm_orc.auth.oauth.endpoint import checked, shown
 from llm_orc.auth.oauth.pkce import base64url, new_pkce
 from llm_orc.auth.oauth.token_endpoint import client_id_of
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 
 if TYPE_CHECKING:

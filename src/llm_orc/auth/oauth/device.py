@@ -6,7 +6,6 @@ import asyncio
 import math
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from llm_orc.auth.oauth.addresses import problem_of
@@ -20,6 +19,7 @@ from llm_orc.auth.oauth.token_endpoint import (
     request_token,
 )
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 from llm_orc.net.transport import TransportError
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 from llm_orc.auth.masking import MASK, hide_in_error
 from llm_orc.auth.oauth.addresses import problem_of
 from llm_orc.auth.secret import Secret, remember
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 from llm_orc.net.text import one_line
 

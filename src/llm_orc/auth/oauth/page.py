@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from string import Template
+
+from llm_orc.dataclass import dataclass
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.auth.oauth.endpoint import Params, checked, json_object, post, retry_after_s, server_error, shown
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LoginFailed
 from llm_orc.net.transport import TransportError
 

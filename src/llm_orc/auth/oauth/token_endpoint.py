@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from llm_orc.auth.oauth.endpoint import (
     shown,
 )
 from llm_orc.auth.secret import Secret, remember
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AuthError, LoginFailed
 from llm_orc.net.transport import TransportError, Trouble
 

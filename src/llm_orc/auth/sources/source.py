@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ from llm_orc.auth.standing import Standing
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.ant_profile import AntProfile
 from llm_orc.auth.tokens.marks import lasting_secret
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.auth.secret import Secret

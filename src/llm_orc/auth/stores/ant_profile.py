@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.stores.older import OlderContents
 from llm_orc.catalog.table import PROVIDERS
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.origin import origin_of
 from llm_orc.storage.private_file import Stamp, read_private, stamp_of

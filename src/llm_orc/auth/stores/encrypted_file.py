@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import Entry
 from llm_orc.auth.stores.entry_fields import Fields, NotUnderstood, from_fields, to_fields
 from llm_orc.auth.stores.envelope import Envelope, from_bytes, provider_of, to_bytes
 from llm_orc.auth.stores.sealing import Damaged, Sealer
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError, StorageError, UnsafeFile
 from llm_orc.storage.atomic import remove_leftovers, sync_directory, write_private
 from llm_orc.storage.private_file import Stamp, read_private, stamp_of

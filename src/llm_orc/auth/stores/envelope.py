@@ -11,9 +11,10 @@ import binascii
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llm_orc.auth.stores.keys import KeyHeader, Protection, Scrypt
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError
 from llm_orc.jsontypes import JsonValue
 

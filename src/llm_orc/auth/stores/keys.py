@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 import os
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn, Protocol, final
+
+from llm_orc.dataclass import dataclass
 
 KEY_BYTES = 32
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.auth.access import Billing
 from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, Credential, Entry, OAuthToken
 from llm_orc.auth.secret import Secret
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.storage.private_file import Stamp, read_private, stamp_of
 

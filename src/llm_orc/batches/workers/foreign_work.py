@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from llm_orc.batches.tables import (
 )
 from llm_orc.batches.workers.engine.serializer import SERIALIZATION, refused
 from llm_orc.batches.workers.queues import APPLICATION
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -12,7 +12,6 @@ import asyncio
 import math
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 from llm_orc.batches.database import in_store, one_statement
 from llm_orc.batches.tables import LIMITS
 from llm_orc.batches.workers.membership import Evicted
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,6 @@ import os
 import socket
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -24,6 +23,7 @@ from llm_orc.batches.tables import WORKERS
 from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS
 from llm_orc.batches.workers.queues import requeue
 from llm_orc.batches.workers.recovery import recover_workflows
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StoreBusy
 from llm_orc.storage.lock import exclusive, holder_of
 

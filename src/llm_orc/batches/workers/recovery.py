@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from llm_orc.batches.batch import AGENT_WORKFLOW, parse_workflow_id, row_of_agen
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.tables import ENGINE_STEPS, ROWS, engine_connection
 from llm_orc.batches.workers.queues import cancel_all, requeue
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

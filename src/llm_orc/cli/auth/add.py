@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +20,7 @@ from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
 from llm_orc.cli.shell.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider

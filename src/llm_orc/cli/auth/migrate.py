@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from llm_orc.cli.shell.prompts import confirmed, person_is_here
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
 from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import count
 from llm_orc.formats.printable import one_line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from llm_orc.app.wiring import App
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.streams import note
 from llm_orc.conversations.conversation import check_name
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, StorageError
 from llm_orc.formats.conversation import as_markdown
 from llm_orc.formats.figures import count, spent_dollars

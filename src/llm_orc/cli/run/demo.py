@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_of, output_options
 from llm_orc.cli.shell.streams import note
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent

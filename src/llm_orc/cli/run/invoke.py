@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from llm_orc.cli.shell.options import (
 from llm_orc.cli.shell.output_files import refuse_to_replace
 from llm_orc.cli.shell.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull

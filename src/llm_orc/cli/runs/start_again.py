@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from llm_orc.cli.shell.options import RunningOptions, app_here, output_of
 from llm_orc.cli.shell.streams import note
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent

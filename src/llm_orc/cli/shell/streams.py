@@ -6,11 +6,11 @@ import contextlib
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.process.standard_streams import deliver
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import SettingsError
 from llm_orc.net.origin import DEFAULT_PORTS, is_loopback
 from llm_orc.net.proxies.no_proxy import NoProxy

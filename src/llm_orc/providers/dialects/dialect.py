@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 import msgspec
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
 from llm_orc.net.text import is_blank, one_line, whole_text
 from llm_orc.providers.base import Reply, Target, Usage

@@ -13,9 +13,10 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import ProviderError, ProviderOverloaded, RateLimited
 from llm_orc.providers.failures import LONGEST_WAIT_S
 from llm_orc.providers.limits.pace import Pace, Start

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+
+from llm_orc.dataclass import dataclass
 
 _CROWD = 20  # calls in flight before anything is known
 _DOUBLED_EACH_S = 0.2

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from llm_orc.catalog.rows import OfficialCliRow
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, ToolAttempted
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import StopReason, Usage

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AuthError
 
 Login = Literal["plan", "token", "metered", "none", "unknown"]

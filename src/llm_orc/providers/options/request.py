@@ -8,9 +8,9 @@ it under a limit.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.options.table import LIMITS, OPTIONS, RESERVED, Price
 from llm_orc.storage.field_types import WrongValue

@@ -7,9 +7,9 @@ more, as its text says; only the user's own settings may allow it, like any fiel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from llm_orc.dataclass import dataclass
 from llm_orc.providers.options.values import (
     ANY_NUMBER,
     ANY_WHOLE_NUMBER,

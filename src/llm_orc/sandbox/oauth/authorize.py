@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from aiohttp import web
 
+from llm_orc.dataclass import dataclass
 from llm_orc.sandbox.faults import Status
 from llm_orc.sandbox.oauth import pages
 from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from llm_orc.dataclass import dataclass
 
 CLIENT_ID = "llm-orc-sandbox-client"
 CALLBACK_PAGE = "/oauth/code/callback"  # shows the code, for clients that the browser can't reach

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.dataclass import dataclass
 from llm_orc.sandbox.oauth.grants import OAuthProblem
 
 if TYPE_CHECKING:

@@ -6,8 +6,10 @@ import base64
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from llm_orc.dataclass import dataclass
 from llm_orc.sandbox.faults import FaultPlan
 from llm_orc.sandbox.oauth.authorize import AUTHORIZE, DEVICE_PAGE, AuthorizePages
 from llm_orc.sandbox.oauth.clients import CLIENT_ID, Client

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email.utils import formatdate
 
+from llm_orc.dataclass import dataclass
 from llm_orc.sandbox.faults import FaultPlan
 from llm_orc.sandbox.oauth.clients import Client
 from llm_orc.sandbox.oauth.devices import Devices

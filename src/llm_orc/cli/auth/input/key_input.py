@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.key_check import checked_key_bytes, checked_key_text
 from llm_orc.cli.shell.streams import is_terminal
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, KeyMalformed
 
 if TYPE_CHECKING:

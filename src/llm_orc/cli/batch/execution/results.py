@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.output_files import refuse_to_replace
 from llm_orc.cli.shell.streams import note
+from llm_orc.dataclass import dataclass
 from llm_orc.storage.atomic import write_where_named
 
 if TYPE_CHECKING:

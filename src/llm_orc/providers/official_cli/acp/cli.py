@@ -5,9 +5,9 @@ The command is data: a row of the catalog, or `acp_command` of a provider in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.providers.official_cli.acp import messages
 from llm_orc.providers.official_cli.acp.turn import AcpTurn

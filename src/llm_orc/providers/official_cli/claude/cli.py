@@ -6,9 +6,9 @@ The command line, the variables and the output format were tested with versions 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.providers.official_cli.claude.login import standing_of
 from llm_orc.providers.official_cli.claude.turn import ClaudeTurn

@@ -6,9 +6,9 @@ Tested with 0.160.0 and 0.171.0 and every model of their catalogs: no request of
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessNotSupported, MeteredNotAllowed
 from llm_orc.net.text import one_line
 from llm_orc.providers.official_cli.codex.models import without_tools
