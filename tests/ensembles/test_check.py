@@ -52,7 +52,7 @@ def test_an_ensemble_of_known_names_is_fine() -> None:
         ),
         ("{name: a, model: gpt}", (3, 20), "names the model `gpt` but no provider", "Add `provider:` beside it"),
         ("{name: a, model: fast}", (3, 20), "names the model `fast` but no provider", "write `model_profile:`"),
-        ("{name: a, provider: zzz}", (3, 23), "names the unknown provider `zzz`", "Known providers: "),
+        ("{name: a, provider: zzz}", (3, 23), "names the unknown provider `zzz`", "Known are: "),
     ],
 )
 def test_an_unknown_name_is_a_problem_at_its_place(

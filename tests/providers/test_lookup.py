@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,9 @@ from llm_orc.providers.claude import ClaudeModel
 from llm_orc.providers.endpoint import billing_of, endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.model_list import list_models
+from llm_orc.settings.load import load_settings
 from llm_orc.settings.model import ProviderSettings
+from llm_orc.storage.paths import Paths
 from tests.fakes.loopback import Loopback, answer
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import HELLO, DialectSuite
@@ -58,6 +62,34 @@ def test_a_name_like_no_other_gets_all_of_them() -> None:
         find_provider("zzz", {})
 
     assert all(name in (caught.value.hint or "") for name in PROVIDERS)
+
+
+@pytest.mark.parametrize("name", ["acme", "ACME.v2", "mistrall", "zai"])
+def test_an_unknown_name_gets_the_lines_that_describe_it(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        find_provider(name, {})
+    hint = caught.value.hint or ""
+    lines = textwrap.dedent(hint[hint.index("  providers:") :]).replace("HOST", "acme.example")
+    (tmp_path / "config.yaml").write_text(lines, encoding="utf-8")
+    own = load_settings(Paths(tmp_path, tmp_path, tmp_path), tmp_path, {}, home=tmp_path).providers
+
+    spec = find_provider(name, own)
+
+    assert (spec.base_url, spec.dialect, spec.default_model) == ("https://acme.example/v1", "openai-chat", "MODEL")
+    assert spec.api_key_env[0].endswith("_API_KEY")
+
+
+def test_a_name_that_yaml_would_misread_is_shown_with_a_stand_in() -> None:
+    with pytest.raises(SettingsError) as caught:
+        find_provider("a: [b", {})
+
+    assert "\n    NAME:\n" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["zai", "Z.AI", "glm_coding_plan", "github-models"])
+def test_what_is_not_offered_says_why_with_link_and_date(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"there is no provider .*: .*\(https://.*, as of \d{4}-\d\d-\d\d\)"):
+        find_provider(name, {})
 
 
 def test_settings_change_a_row() -> None:

@@ -168,10 +168,12 @@ class CredentialStorage:
         billing: Billing = Billing.METERED,
         origin: str | None = None,
         label: str = "",
+        terms_acknowledged_at: float | None = None,
     ) -> Entry:
         """Store a key and make its account the provider's active one."""
-        credential = ApiKey(as_secret(key))
-        return self._store(new_entry(provider, account, credential, billing), origin=origin, label=label)
+        entry = new_entry(provider, account, ApiKey(as_secret(key)), billing)
+        entry = replace(entry, terms_acknowledged_at=terms_acknowledged_at)
+        return self._store(entry, origin=origin, label=label)
 
     def store_oauth_token(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_orc.catalog.hosted import HOSTED_ROWS
+from llm_orc.catalog.plan_keys import PLAN_KEY_ROWS
 from llm_orc.catalog.rows import Billing, ProviderSpec
 
 PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
@@ -84,6 +85,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         },
     ),
     *HOSTED_ROWS,
+    *PLAN_KEY_ROWS,
     ProviderSpec(
         name="ollama",
         title="Ollama on this machine",

@@ -60,6 +60,15 @@ class DialectRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyNotice:
+    """What a person must agree to before a key is stored, from the provider's own page at `link`."""
+
+    text: str
+    link: str
+    date: str  # ISO 8601, when the page said so
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """One provider: what it speaks, where it lives, what credential it wants and who pays."""
 
@@ -76,6 +85,8 @@ class ProviderSpec:
     keys_at: str = ""  # the page where a user gets a key
     key_owner: str = ""  # who gives such keys, in words
     key_prefixes: tuple[str, ...] = ()  # what all its keys begin with, as far as that is documented or seen
+    key_notice: KeyNotice | None = None
+    max_concurrent: int | None = None  # calls in flight at once, as far as configuration says nothing else
     cli: str | None = None  # the official CLI whose login can serve it
     metered_sibling: str | None = None  # who sells the same models per token: only where the user allows it
     sibling_models: str = ""  # the sibling knows the models whose names begin so; of others it takes its default
@@ -85,6 +96,11 @@ class ProviderSpec:
     is_offered: bool = True  # where a person chooses a provider
     # How one signs in, as under `providers.NAME.oauth` of config.yaml; configuration can change any of it.
     oauth: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+
+    @property
+    def takes_key(self) -> bool:
+        """True if it can be called with a key. A flat plan has none, unless there is a page that has them."""
+        return self.credential != "none" and (self.billing is not Billing.SUBSCRIPTION or bool(self.keys_at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from llm_orc.catalog.table import PROVIDERS, row_of
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.errors import Problem
+from llm_orc.providers.unknown import what_to_do, why_unknown
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ class _Checker:
         if not self._is_known(name):
             self.problems.append(
                 self._document.problem(
-                    f"{who} names the unknown provider `{name}`", path, hint=self._provider_hint(name)
+                    f"{who} names the unknown provider `{name}`{why_unknown(name)}",
+                    path,
+                    hint=self._provider_hint(name),
                 )
             )
 
@@ -144,4 +147,4 @@ class _Checker:
     def _provider_hint(self, name: str) -> str:
         if any(w.key.startswith(f"providers.{name}.") for w in self._settings.withheld):
             return _TRUST
-        return did_you_mean(name, self._providers) or f"Known providers: {', '.join(sorted(self._providers))}."
+        return what_to_do(name, self._providers)

@@ -10,7 +10,7 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import COMPATIBLE, PROVIDERS, row_of
 from llm_orc.errors import SettingsError
-from llm_orc.storage.suggest import closest_names
+from llm_orc.providers.unknown import what_to_do, why_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,6 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
 
 
 def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:
-    known = sorted({*PROVIDERS, *settings})
-    near = closest_names(name, known)
-    hint = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"Known are: {', '.join(known)}."
-    return SettingsError(f"there is no provider `{name}`", hint=hint)
+    return SettingsError(
+        f"there is no provider `{name}`{why_unknown(name)}", hint=what_to_do(name, {*PROVIDERS, *settings})
+    )

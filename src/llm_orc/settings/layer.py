@@ -101,12 +101,15 @@ def read_layer(files: list[Path], layer: Layer) -> LayerValues:
 
 
 def read_presets() -> LayerValues:
-    """Return the sign-in settings of providers from their rows."""
+    """Return what the rows of providers say in the place of settings: how to sign in, and limits of calls."""
     found, rows = LayerValues(), SECTIONS["providers"].fields["oauth"].fields
     for provider in PROVIDERS.values():
-        if provider.oauth:
-            path = ("providers", provider.name)
-            found.values += (Value(path, None, _PRESET), *_preset((*path, "oauth"), provider.oauth, rows))
+        path = ("providers", provider.name)
+        if provider.oauth or provider.max_concurrent:
+            found.values.append(Value(path, None, _PRESET))
+        if provider.max_concurrent:
+            found.values.append(Value((*path, "max_concurrent"), provider.max_concurrent, _PRESET))
+        found.values += _preset((*path, "oauth"), provider.oauth, rows)
     return found
 
 

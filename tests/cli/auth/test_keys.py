@@ -335,3 +335,23 @@ def test_a_typed_key_is_not_shown(bare: Shell) -> None:
 
 def test_setup_mentions_auth_add(bare: Shell) -> None:
     assert "llm-orc auth add" in bare.run("setup").stdout
+
+
+def test_an_unknown_provider_gets_the_nearest_name_and_the_lines_that_describe_it(bare: Shell) -> None:
+    unknown = bare.run("auth", "add", "groqq", "--from-stdin", stdin=KEY)
+    left_out = bare.run("auth", "add", "zai", "--from-stdin", stdin=KEY)
+
+    assert (unknown.returncode, left_out.returncode) == (3, 3)
+    assert "Did you mean `groq`?" in unknown.stderr
+    assert "    groqq:\n      dialect: openai-chat" in unknown.stderr
+    assert "https://docs.z.ai/devpack/overview, as of " in left_out.stderr
+
+
+def test_terms_of_a_plan_s_key_need_a_yes_before_the_key_is_read(bare: Shell) -> None:
+    refused = bare.run("auth", "add", "mistral-vibe", "--from-stdin", stdin=KEY)
+    agreed = bare.run("auth", "add", "mistral-vibe", "--from-stdin", "--acknowledge-terms", stdin=KEY)
+
+    assert refused.returncode == 2
+    assert "https://docs.mistral.ai/vibe, as of " in refused.stderr
+    assert agreed.returncode == 0, agreed.stderr
+    assert "Added the API key of `mistral-vibe`" in agreed.stderr

@@ -47,10 +47,14 @@ def missing_error(
     where = f" (get a key at {spec.keys_at})" if spec.keys_at else ""
     return NotLoggedIn(
         f"there is no API key for `{spec.name}`",
-        hint=f"Run `llm-orc auth add {spec.name}`, or set {' or '.join(spec.api_key_env) or 'its key'}{where}."
+        hint=f"Run `llm-orc auth add {spec.name}`, or set {_variables(spec)}{where}."
         " `llm-orc setup` shows other access; `--rehearse` runs it for free.",
         provider=spec.name,
     )
+
+
+def _variables(spec: ProviderSpec) -> str:
+    return " or ".join(spec.api_key_env) or f"`providers.{spec.name}.api_key_env`"
 
 
 def joined_error(failed: Mapping[str, Sequence[LlmOrcError]]) -> LlmOrcError:

@@ -95,10 +95,15 @@ def _methods(spec: ProviderSpec, oauth: OAuthSettings | None, app: App) -> Itera
         title = f"Use the API key of `{sibling.name}` instead"
         state = f"set it up with: llm-orc auth add {sibling.name}"
         yield AuthMethod("api-key", title, sibling.billing, is_ready=False, state=state)
-    # A plan never pays for a key: if the plan pays, there is no key to add.
-    if spec.credential != "none" and spec.billing is not Billing.SUBSCRIPTION:
+    if spec.takes_key:
         state = f"ready; keys are at {spec.keys_at}" if spec.keys_at else "ready"
-        yield AuthMethod("api-key", "Paste an API key", spec.billing, is_ready=True, state=state)
+        title = "Paste an API key" if spec.billing is Billing.METERED else "Paste the key of your plan"
+        yield AuthMethod("api-key", title, spec.billing, is_ready=True, state=state, notice=_notice(spec))
+
+
+def _notice(spec: ProviderSpec) -> OAuthNotice | None:
+    said = spec.key_notice
+    return None if said is None else OAuthNotice(said.text, said.link, said.date)
 
 
 def _client(app: App, spec: ProviderSpec, oauth: OAuthSettings) -> OAuthClient:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.accounts.auth_methods import AuthMethod
+from llm_orc.auth.credential import ApiKey, OAuthToken
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, SettingsError
 from llm_orc.settings.write import write_setting
@@ -62,10 +63,13 @@ def prefer(
 
 
 def _has_acknowledged(app: App, provider: str, method: AuthMethod) -> bool:
-    """Whether a sign-in is stored for which the same terms were acknowledged."""
+    """Whether a key or sign-in is stored for which the same terms were acknowledged."""
     storage = open_credentials(app)
-    return method.name == "oauth" and any(
-        entry.provider == provider and entry.terms_acknowledged_at is not None
+    kind = {"api-key": ApiKey, "oauth": OAuthToken}.get(method.name)
+    return kind is not None and any(
+        entry.provider == provider
+        and entry.terms_acknowledged_at is not None
+        and isinstance(entry.credential, kind)
         for entry in (storage.entries() if storage.state.is_usable else ())
     )
 

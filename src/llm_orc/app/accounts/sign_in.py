@@ -55,19 +55,40 @@ def place_for_key(app: App, provider: AuthProvider) -> Endpoint:
     return endpoint_of(spec, app.settings.providers, has_credential=True)
 
 
-def add_api_key(app: App, provider: AuthProvider, key: Secret, *, account: str | None = None) -> Entry:
+def add_api_key(
+    app: App,
+    provider: AuthProvider,
+    key: Secret,
+    *,
+    account: str | None = None,
+    acknowledge_terms: bool = False,
+) -> Entry:
     """Keep a key without asking its provider whether it works. It is sent to the provider's present address only.
 
-    Raises `AccessNotSupported`, `KeyMalformed` for what can't be a key, `SettingsError`, `CredentialStoreError`.
+    Raises `AccessNotSupported`, `InputError` if terms are not acknowledged, `KeyMalformed` for what can't be a
+    key, `SettingsError`, `CredentialStoreError`.
     """
     spec, endpoint = provider.spec, place_for_key(app, provider)
+    method = provider.method("api-key")
+    refuse_without_yes(provider, method, acknowledged=acknowledge_terms)
     return open_credentials(app).store_api_key(
         spec.name,
         checked_key(key, origin=endpoint.origin).key,
         account=account,
         billing=billing_of(spec, endpoint),
         origin=endpoint.origin,
+        terms_acknowledged_at=app.clock.now() if method.notice is not None else None,
     )
+
+
+def refuse_without_yes(provider: AuthProvider, method: AuthMethod, *, acknowledged: bool) -> None:
+    """Raise `InputError` for terms that a person has not agreed to."""
+    if method.notice is not None and not acknowledged:
+        raise InputError(
+            f"`{provider.name}` has terms that need your explicit yes: {method.notice.text}"
+            f" ({method.notice.link}, as of {method.notice.date})",
+            hint="Say it with `--acknowledge-terms`.",
+        )
 
 
 async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOptions) -> Login:
@@ -80,12 +101,7 @@ async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOpt
     assert method.sign_in is not None  # as that of every method `oauth`
     if not method.sign_in.has_client:
         raise _no_client(provider.name, method)
-    if method.notice is not None and not options.acknowledge_terms:
-        raise InputError(
-            f"`{provider.name}` has terms that need your explicit yes: {method.notice.text}"
-            f" ({method.notice.link}, as of {method.notice.date})",
-            hint="Say it with `--acknowledge-terms`.",
-        )
+    refuse_without_yes(provider, method, acknowledged=options.acknowledge_terms)
     endpoint_of(provider.spec, app.settings.providers, has_credential=True)
     _refuse_unusable_store(app)
     async with Http(app.settings.network, max_connections=4) as http:

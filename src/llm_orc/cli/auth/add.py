@@ -138,7 +138,7 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
         use_official_cli(app, provider, method, as_json=request.as_json)
         return
     if method.name == "api-key":
-        entry = _add_key(app, provider, request)
+        entry = _add_key(app, provider, method, request)
     else:
         entry = _sign_in(app, provider, method, request)
     if request.as_json:
@@ -189,12 +189,14 @@ def _described(method: AuthMethod) -> str:
     return f"{method.title} · {WHO_PAYS[method.billing]} · {method.state}"
 
 
-def _add_key(app: App, provider: AuthProvider, request: AddRequest) -> Entry:
-    from llm_orc.app.accounts.sign_in import add_api_key, place_for_key
+def _add_key(app: App, provider: AuthProvider, method: AuthMethod, request: AddRequest) -> Entry:
+    from llm_orc.app.accounts.sign_in import add_api_key, place_for_key, refuse_without_yes
 
     place_for_key(app, provider)
+    acknowledged = request.sign_in.acknowledge_terms or _agrees_to_terms(method)
+    refuse_without_yes(provider, method, acknowledged=acknowledged)
     key = read_key(request.key, provider.name, app.environment.environ)
-    return add_api_key(app, provider, key, account=request.sign_in.account)
+    return add_api_key(app, provider, key, account=request.sign_in.account, acknowledge_terms=acknowledged)
 
 
 def _agrees_to_terms(method: AuthMethod) -> bool:

@@ -77,7 +77,7 @@ def _lines(report: CheckReport) -> Iterator[str]:
 def _problem_lines(kind: str, problem: Problem) -> Iterator[str]:
     yield f"{kind}: {problem}"
     if problem.hint:
-        yield f"  {problem.hint}"
+        yield "  " + problem.hint.replace("\n", "\n  ")
 
 
 def _verdict(report: CheckReport) -> str:

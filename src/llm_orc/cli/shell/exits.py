@@ -82,7 +82,7 @@ def write_error(error: LlmOrcError) -> None:
         for problem in error.problems:
             note(f"  {problem}")
             if problem.hint:
-                note(f"    {problem.hint}")
+                note("    " + problem.hint.replace("\n", "\n    "))
     if error.hint:
         note(Styled("hint", "cyan"), f": {error.hint}")
 
