@@ -20,6 +20,7 @@ from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line
 from llm_orc.formats.json_result import schema as result_schema
+from llm_orc.settings.call_fields import CALL_FIELDS
 from llm_orc.settings.fields import SECTIONS
 from llm_orc.settings.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
 
@@ -74,6 +75,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
         **{name: section.fields for name, section in SECTIONS.items()},
         "providers.oauth": OAUTH_FIELDS,
         "providers.oauth.notice": NOTICE_FIELDS,
+        "providers.calls": CALL_FIELDS,
     }
     tables = {f"keys of {name}": _maker(field_table, fields) for name, fields in groups.items()}
     for name in ("run_result", "agent_result", "totals", "usage", "access", "error", "problem"):

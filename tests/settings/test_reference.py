@@ -10,6 +10,7 @@ import pytest
 
 import reference_tables
 from llm_orc.cli.root import root
+from llm_orc.settings.call_fields import CALL_FIELDS
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, plain_fields
 from llm_orc.settings.model import BatchSettings, ModelProfile, ProviderSettings, RunSettings, Settings
@@ -24,6 +25,7 @@ _GROUPS = {
     **{name: section.fields for name, section in SECTIONS.items()},
     "providers.oauth": OAUTH_FIELDS,
     "providers.oauth.notice": NOTICE_FIELDS,
+    "providers.calls": CALL_FIELDS,
 }
 _RECORDS: dict[str, type[DataclassInstance]] = {
     "model_profiles": ModelProfile,
@@ -39,6 +41,7 @@ def test_every_section_has_its_table() -> None:
         "keys of providers",
         "keys of providers.oauth",
         "keys of providers.oauth.notice",
+        "keys of providers.calls",
         "keys of runs",
         "keys of batch",
         "keys of network",

@@ -7,6 +7,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Literal, assert_never
 
+from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
@@ -94,6 +95,7 @@ class ProviderSpec:
     profiles_of: str = ""  # the vendor's other program whose sign-in serves it, too
     start_hint: str = ""  # how one gets its server on this machine
     is_offered: bool = True  # where a person chooses a provider
+    calls: CallRules = NO_RULES
     # How one signs in, as under `providers.NAME.oauth` of config.yaml; configuration can change any of it.
     oauth: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.call_rules import CallRules
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import COMPATIBLE, PROVIDERS, row_of
@@ -15,7 +16,7 @@ from llm_orc.providers.unknown import what_to_do, why_unknown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llm_orc.settings.model import ProviderSettings
+    from llm_orc.settings.model import CallSettings, ProviderSettings
 
 
 def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSpec:
@@ -65,7 +66,13 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
         default_model=own.default_model or spec.default_model,
         billing=Billing(own.billing) if own.billing else spec.billing,
         is_billing_told=own.billing is not None,
+        calls=_with_changes(spec.calls, own.calls),
     )
+
+
+def _with_changes(rules: CallRules, own: CallSettings) -> CallRules:
+    changed = {item.name: value for item in fields(own) if (value := getattr(own, item.name)) is not None}
+    return replace(rules, **{**changed, "errors": {**rules.errors, **own.errors}})
 
 
 def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:

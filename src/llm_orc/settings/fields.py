@@ -11,6 +11,7 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.table import method_names
 from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
+from llm_orc.settings.call_fields import CALL_FIELDS
 from llm_orc.settings.field import Field, Fields
 from llm_orc.settings.model import BillingName, RunSettings
 from llm_orc.settings.oauth_fields import OAUTH_FIELDS
@@ -139,6 +140,12 @@ _PROVIDER_FIELDS: Fields = {
     ),
     "oauth": Field(
         json_mapping, "How to sign in; its keys are in the next table.", fields=OAUTH_FIELDS, is_prose=True
+    ),
+    "calls": Field(
+        json_mapping,
+        "What its calls must be like; its keys are in a table below.",
+        fields=CALL_FIELDS,
+        is_prose=True,
     ),
 }
 

@@ -16,6 +16,7 @@ from llm_orc.settings.guard import GuardedSettings, counts_untrusted, guarded_se
 from llm_orc.settings.layer import LayerValues, Value, dotted, layer_files, read_layer, read_presets
 from llm_orc.settings.model import (
     BatchSettings,
+    CallSettings,
     ModelProfile,
     OAuthNotice,
     OAuthSettings,
@@ -235,6 +236,7 @@ class _Merged:
                 value.path,
                 name=name,
                 oauth=self._oauth(value.path),
+                calls=self.record(CallSettings, (*value.path, "calls")),
                 auth_methods=self.values(value.path).get("auth_methods") or (),  # empty: unset
             )
             for name, value in self._entries.get("providers", {}).items()

@@ -7,6 +7,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from llm_orc.catalog.call_rules import ErrorMeaning
 from llm_orc.catalog.rows import DialectName
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem
@@ -121,6 +122,19 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class CallSettings:
+    """Changes to the `CallRules` of a provider; None: as in its row. Codes in `errors` are added to the row's."""
+
+    always_stream: bool | None = None
+    leave_out: tuple[str, ...] | None = None
+    only_completed: bool | None = None
+    errors: Mapping[str, ErrorMeaning] = field(default_factory=dict)
+    usage_page: str | None = None
+    own_machine_only: str | None = None
+    terms_page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSettings:
     """The configuration of one provider; None: as in the provider table."""
 
@@ -136,6 +150,7 @@ class ProviderSettings:
     allow_metered_fallback: bool = False
     extra_options: tuple[str, ...] = ()  # fields of requests that agents may set in addition to sampling options
     oauth: OAuthSettings | None = None
+    calls: CallSettings = CallSettings()
     max_concurrent: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
