@@ -24,6 +24,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ ProviderUnreachable     provider_unreachable              no connection: network, proxy, certificate
 │  ├─ ProviderOverloaded      provider_overloaded               5xx, 529
 │  ├─ RateLimited             rate_limited                      429, after all retries
+│  │  └─ PlanLimitReached     plan_limit_reached                the plan that pays is used up until it resets
 │  ├─ RequestRejected         request_rejected                  400, 422: sending it again won't help
 │  │  ├─ ModelNotFound        model_not_found                   the provider does not know this model
 │  │  └─ PromptTooLarge       prompt_too_large                  more than the model accepts
@@ -72,6 +73,7 @@ from llm_orc.errors.provider import (
     ContentRefused,
     ConversationFull,
     ModelNotFound,
+    PlanLimitReached,
     PromptTooLarge,
     ProviderError,
     ProviderOverloaded,
@@ -129,6 +131,7 @@ __all__ = [
     "ModelNotFound",
     "NotLoggedIn",
     "NotTrusted",
+    "PlanLimitReached",
     "Problem",
     "ProfileNotFound",
     "PromptTooLarge",

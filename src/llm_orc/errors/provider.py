@@ -53,6 +53,31 @@ class RateLimited(ProviderError):
     is_transient = True
 
 
+class PlanLimitReached(RateLimited):
+    """A limit of the plan that pays is reached. `resets_at`, in Unix seconds, is what the provider said; None: it
+    said nothing. `is_of_model`: the limit is that of one model, and the plan's others still answer.
+    """
+
+    code = "plan_limit_reached"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int = 0,
+        provider_message: str = "",
+        retry_after_s: float | None = None,
+        resets_at: float | None = None,
+        is_of_model: bool = False,
+    ) -> None:
+        super().__init__(
+            message, hint=hint, status=status, provider_message=provider_message, retry_after_s=retry_after_s
+        )
+        self.resets_at = resets_at
+        self.is_of_model = is_of_model
+
+
 class RequestRejected(ProviderError):
     """The provider answered 400 or 422: sending the same request again does not help."""
 

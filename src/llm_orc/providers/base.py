@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
@@ -24,6 +25,7 @@ class Target:
 
     provider: str
     model: str
+    calls: CallRules = field(default=NO_RULES, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"`{self.provider}` (model `{self.model}`)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import DialectName
 from llm_orc.dataclass import dataclass
@@ -33,6 +34,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     key_hint: str = ""  # what to do about a refused credential
     credential: str = "credential"  # describes the credential and its source
+    calls: CallRules = NO_RULES
 
     @property
     def is_loopback(self) -> bool:
@@ -68,6 +70,7 @@ def endpoint_of(
         origin=origin_of(clean),
         headers={} if own is None else dict(own.headers),
         key_hint=_key_hint(spec),
+        calls=spec.calls,
     )
     needs = spec.credential == "required" if has_credential is None else has_credential
     check_transport_security(endpoint, has_credential=needs)

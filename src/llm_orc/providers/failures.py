@@ -25,6 +25,7 @@ from llm_orc.errors import (
 )
 from llm_orc.net.text import one_line
 from llm_orc.net.transport import TransportError, Trouble
+from llm_orc.providers.known_errors import KnownError, known_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,7 @@ class ProviderWords:
     message: str
     kind: str = ""
     code: str = ""
+    param: str = ""  # the part of the request that it is about
     retry_after_s: float | None = None
 
 
@@ -79,8 +81,11 @@ def from_status(
     now: datetime | None = None,
 ) -> LlmOrcError:
     """Return the error for an answer that isn't 2xx. `credential` describes the one that was sent and its source,
-    `key_hint` says what to do if it is refused.
+    `key_hint` says what to do if it is refused. A code that the provider's row explains comes before the status.
     """
+    if (meaning := target.calls.errors.get(words.code)) is not None:
+        wait_s = _Wait.read(headers, words, now).seconds
+        return known_error(meaning, KnownError(target, words.message, words.param, wait_s, key_hint, credential))
     if 300 <= status < 400:
         return _redirected(status, target, headers)
     if _is_about_access(status, words):

@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.catalog.call_rules import CallRules
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
 from llm_orc.catalog.table import COMPATIBLE, PROVIDERS, row_of
@@ -16,6 +15,7 @@ from llm_orc.providers.unknown import what_to_do, why_unknown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.catalog.call_rules import CallRules
     from llm_orc.settings.model import CallSettings, ProviderSettings
 
 

@@ -18,6 +18,7 @@ from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import ModelInterface, Target, Try
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport, may_have_been_billed
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
+from llm_orc.providers.limits.plan_limit import is_of_plan
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
 from llm_orc.providers.retries import Retries
 
@@ -39,7 +40,8 @@ _MOST_FREE = 25  # refusals of one call that don't count as attempts
 
 
 class HttpModel(ModelInterface):
-    """Retries transient failures; streams only if `stream` is set and the call has an observer.
+    """Retries transient failures; streams only if `stream` is set and the call has an observer, or if the provider
+    answers nothing but streams.
 
     Raises `AuthError` when made for a credential of another origin than the endpoint's.
     """
@@ -60,7 +62,7 @@ class HttpModel(ModelInterface):
         self.provider = endpoint.provider
         self.name = model
         self._endpoint = endpoint
-        self._target = Target(endpoint.provider, model)
+        self._target = Target(endpoint.provider, model, endpoint.calls)
         self._dialect = dialect
         self._authoriser = authoriser
         self._http = http
@@ -74,7 +76,8 @@ class HttpModel(ModelInterface):
 
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
         watcher = observer if self._stream else None
-        wire = self._dialect.encode(request, self._target, stream=watcher is not None)
+        streams = watcher is not None or self._target.calls.always_stream
+        wire = self._dialect.encode(request, self._target, stream=streams)
         may_renew = True
         tries = _Tries()
         while True:
@@ -183,13 +186,14 @@ class HttpModel(ModelInterface):
         await self._authoriser.authorise(headers)
         remember_credentials(headers, {*wire.headers, *self._endpoint.headers})
         url = self._endpoint.base_url + wire.path
-        decoder = None if watcher is None else self._dialect.decoder(self._target)
+        streams = watcher is not None or self._target.calls.always_stream
+        decoder = self._dialect.decoder(self._target) if streams else None
         if permitted is not None:
             await permitted.sending()
         if call is not None:
             call.is_sent = True
         try:
-            if watcher is None or decoder is None:
+            if decoder is None:
                 answer = await self._http.send("POST", url, headers, wire.body)
             else:
                 answer = await self._http.send("POST", url, headers, wire.body, feed=_feed(decoder, watcher))
@@ -220,7 +224,7 @@ class HttpModel(ModelInterface):
             raise self._failure(masked_body(answer))
         if decoder is None or answer.body:  # a server that doesn't stream answers in one piece
             return self._read(answer)
-        if watcher is not None and (rest := decoder.close()):
+        if (rest := decoder.close()) and watcher is not None:
             watcher.text(rest)
         return decoder.finish(answer)
 
@@ -287,9 +291,9 @@ def _may_be_billed(failure: BaseException | None) -> bool:
     return failure is None or not isinstance(failure, LlmOrcError) or failure.may_be_billed
 
 
-def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver) -> Callable[[bytes], bool]:
+def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver | None) -> Callable[[bytes], bool]:
     def feed(piece: bytes) -> bool:
-        if text := decoder.feed(piece):
+        if (text := decoder.feed(piece)) and watcher is not None:
             watcher.text(text)
         return decoder.is_over
 
@@ -302,7 +306,7 @@ def _is_renewable(refused: CredentialRefused | AccessRefused) -> bool:
 
 
 def _is_worth_retrying(error: ProviderError) -> bool:
-    if not error.is_transient or (error.retry_after_s or 0.0) > LONGEST_WAIT_S:
+    if not error.is_transient or (error.retry_after_s or 0.0) > LONGEST_WAIT_S or is_of_plan(error):
         return False
     if isinstance(error, ReplyCut) and error.would_again:
         return False

@@ -17,6 +17,7 @@ from llm_orc.errors import (
     MeteredNotAllowed,
     ModelNotFound,
     NotLoggedIn,
+    PlanLimitReached,
     PromptTooLarge,
     ProviderOverloaded,
     RateLimited,
@@ -320,7 +321,7 @@ def _stat(pid: int) -> str:
 
 @pytest.mark.parametrize(
     ("do", "error"),
-    [("logged-out", NotLoggedIn), ("limit", RateLimited), ("limit-without-a-time", RateLimited)],
+    [("logged-out", NotLoggedIn), ("limit", PlanLimitReached), ("limit-without-a-time", PlanLimitReached)],
 )
 async def test_the_first_call_goes_alone_and_what_closes_the_way_is_asked_once(
     clis: OfficialClis, claude: StandIn, do: str, error: type[LlmOrcError]

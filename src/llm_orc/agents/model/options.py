@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import SettingsError
-from llm_orc.providers.lookup import provider_settings
+from llm_orc.providers.lookup import find_provider, provider_settings
+from llm_orc.providers.options.left_out import left_out, unsendable
 from llm_orc.providers.options.request import extra_options, option_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.catalog.call_rules import CallRules
     from llm_orc.catalog.rows import DialectName
     from llm_orc.providers.options.request import OptionProblem
     from llm_orc.settings.model import Settings
@@ -25,11 +27,16 @@ def refused_options(
     """Return the problems with the options of `choice`, for a model that speaks one of `dialects`.
 
     The user's settings allow what `providers.<name>.extra_options` names, and what a profile in the user's own
-    files sets itself. Nothing in an ensemble or in a project's files allows more, trusted or not.
+    files sets itself. Nothing in an ensemble or in a project's files allows more, trusted or not. An option that
+    the provider refuses is a problem if the request would mean something else without it.
     """
     if not choice.options:
         return ()
-    return option_problems(choice.options, dialects, _allowed(choice, settings))
+    problems = option_problems(choice.options, dialects, _allowed(choice, settings))
+    if choice.provider is None:
+        return problems
+    rules, known = find_provider(choice.provider, settings.providers).calls, {problem.path for problem in problems}
+    return (*problems, *(p for p in unsendable(rules, choice.options, dialects) if p.path not in known))
 
 
 def _allowed(choice: ModelChoice, settings: Settings) -> frozenset[str]:
@@ -71,6 +78,21 @@ def options_error(agent: str, choice: ModelChoice, problems: Sequence[OptionProb
         f"agent `{agent}` can't call `{choice.provider}` with these options: {'; '.join(lines)}",
         hint=next(filter(None, (option_hint(problem, choice.provider) for problem in problems)), None),
     )
+
+
+def left_out_notices(agents: Mapping[str, Sequence[tuple[ModelChoice, CallRules]]]) -> list[str]:
+    """Return a notice for each provider that is not sent what its agents set, because it refuses that."""
+    found: dict[tuple[str, tuple[str, ...]], dict[str, None]] = {}
+    for agent, models in agents.items():
+        for choice, rules in models:
+            names = left_out(rules, choice.options, temperature=choice.temperature, max_tokens=choice.max_tokens)
+            if names:
+                found.setdefault((choice.provider or "", names), {})[agent] = None
+    return [
+        f"`{provider}` refuses {', '.join(f'`{name}`' for name in names)}, so it is called without (agents"
+        f" {', '.join(f'`{agent}`' for agent in concerned)})."
+        for (provider, names), concerned in found.items()
+    ]
 
 
 def extras_notice(agent: str, choice: ModelChoice, dialects: Sequence[DialectName]) -> str | None:

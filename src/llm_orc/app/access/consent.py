@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.app.projects.in_force import trust_command
 from llm_orc.auth.access import Billing
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import MeteredNotAllowed, NotTrusted
+from llm_orc.errors import AccessNotSupported, MeteredNotAllowed, NotTrusted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.auth.access import Access
+    from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.settings.model import Settings
 
 Paying = Literal["never", "agreed", "always"]
@@ -32,6 +35,28 @@ class Consent:
         if self.allow_metered:
             return "always"
         return "never" if self.free_only else "agreed"
+
+
+Caller = Literal["own machine", "shared store", "open server"]
+"""Where calls are made: on the machine of the credential's user and for them alone; by a worker on a store that
+other machines share; or by a server that other machines can reach."""
+
+_CALLERS: Mapping[Caller, str] = {
+    "own machine": "",
+    "shared store": "a worker on a shared store",
+    "open server": "a server that other machines can reach",
+}
+
+
+def refuse_elsewhere(spec: ProviderSpec, caller: Caller) -> None:
+    """Raise `AccessNotSupported` for a provider that may only be called from its user's own machine."""
+    if caller == "own machine" or not spec.calls.own_machine_only:
+        return
+    page = f" ({spec.calls.terms_page})" if spec.calls.terms_page else ""
+    raise AccessNotSupported(
+        f"`{spec.name}` is not called by {_CALLERS[caller]}: {spec.calls.own_machine_only}{page}",
+        hint="Name another provider for these agents; `llm-orc models list` shows what you have.",
+    )
 
 
 def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:

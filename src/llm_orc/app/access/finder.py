@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from llm_orc.agents.model.options import extras_notice, options_error, refused_options
+from llm_orc.agents.model.options import extras_notice, left_out_notices, options_error, refused_options
 from llm_orc.app.access.best import BestAccess
-from llm_orc.app.access.consent import refuse_unwanted_bill, refuse_withheld
+from llm_orc.app.access.consent import refuse_elsewhere, refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
 from llm_orc.app.access.missing import joined_error
-from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, Model, Models
+from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, LazyClis, Model, Models
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.agents.choice import ModelChoice
-    from llm_orc.app.access.consent import Paying
+    from llm_orc.app.access.consent import Caller, Paying
     from llm_orc.app.access.credentials import Authorisers
     from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.net.transport import Transport
-    from llm_orc.providers.official_cli.official import OfficialClis
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.sandbox.server import Sandbox
 
@@ -45,31 +44,6 @@ async def access_finder(
     """Return the finder of one run or command. On exit it ends what it started: token exchanges, official CLIs."""
     async with open_authorisers(app, http) as authorisers, LazyClis(app) as clis:
         yield AccessFinder(app, http, authorisers, clis, paying=paying, sandbox=sandbox)
-
-
-class LazyClis:
-    """The official CLIs of a process, opened when one is first used. Leaving it ends their processes."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._clis: OfficialClis | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._clis is not None:
-            await self._clis.__aexit__(*_)
-
-    def __call__(self) -> OfficialClis:
-        if self._clis is None:
-            from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
-
-            settings = self._app.settings
-            self._clis = OfficialClis(
-                self._app.environment.environ, max_live=settings.runs.max_cli_processes, network=settings.network
-            )
-        return self._clis
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +70,12 @@ class AccessFinder:
         clis: LazyClis,
         *,
         paying: Paying = "agreed",
+        caller: Caller = "own machine",
         sandbox: Sandbox | None = None,
     ) -> None:
         self._app, self._settings, self._http = app, app.settings, http
         self._authorisers, self._clis = authorisers, clis
-        self._paying, self._sandbox = paying, sandbox
+        self._paying, self._caller, self._sandbox = paying, caller, sandbox
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
 
@@ -129,6 +104,8 @@ class AccessFinder:
                     notices[f"{_left_out(choice, is_first=choice is wanted[0])} is left out: {e.message}"] = None
         if failed:
             raise joined_error(failed)
+        of_agents = {agent: [(model.choice, model.connection.calls) for model in ready[agent]] for agent in ready}
+        notices.update(dict.fromkeys(left_out_notices(of_agents)))
         return Models(ready, considered, tuple(notices))
 
     def _look_at_options(self, agent: str, outcomes: Sequence[_Outcome]) -> None:
@@ -292,6 +269,7 @@ class AccessFinder:
         endpoint = endpoint_of(spec, self._settings.providers, choice.base_url, has_credential=has_credential)
         self._http.check(endpoint.base_url)
         access = Access(spec.name, route.method or "none", route.billing, route.label, endpoint.origin)
+        refuse_elsewhere(spec, self._caller)
         is_set_up = route.place == "store" and is_chosen
         refuse_unwanted_bill(self._app, route, access, self._paying, is_set_up=is_set_up)
         is_named = choice.profile is None and choice.named_by != "nobody"
@@ -312,7 +290,8 @@ class AccessFinder:
         spec = find_provider(choice.provider or COMPATIBLE, self._settings.providers)
         model = choice.model or spec.default_model or "sandbox"
         name = choice.provider or "sandbox"
-        endpoint = Endpoint(name, spec.dialect, sandbox.base_url(spec.dialect), sandbox.origin)
+        address = sandbox.base_url(spec.dialect)
+        endpoint = Endpoint(name, spec.dialect, address, sandbox.origin, calls=spec.calls)
         access = Access(name, "sandbox", Billing.LOCAL, "sandbox: canned answers, no model", sandbox.origin)
         connection = HttpConnection(endpoint, NoCredential(sandbox.origin))
         return Model(replace(choice, model=model), model, connection, access)

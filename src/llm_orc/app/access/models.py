@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
+from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
 from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.official_cli.state import CliState
+from llm_orc.providers.options.left_out import takes_limit
 from llm_orc.providers.options.request import ALL_DIALECTS, unpriced_options
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ class HttpConnection:
         """The dialects that its requests may use."""
         return (self.endpoint.dialect,)
 
+    @property
+    def calls(self) -> CallRules:
+        """What its requests must be like."""
+        return self.endpoint.calls
+
     def build(
         self,
         ready: Model,
@@ -61,6 +68,31 @@ class HttpConnection:
         )
 
 
+class LazyClis:
+    """The official CLIs of a process, opened when one is first used. Leaving it ends their processes."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._clis: OfficialClis | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._clis is not None:
+            await self._clis.__aexit__(*_)
+
+    def __call__(self) -> OfficialClis:
+        if self._clis is None:
+            from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - for those who use one
+
+            settings = self._app.settings
+            self._clis = OfficialClis(
+                self._app.environment.environ, max_live=settings.runs.max_cli_processes, network=settings.network
+            )
+        return self._clis
+
+
 @dataclass(frozen=True, slots=True)
 class CliConnection:
     """An official CLI. `base_url` None: its vendor's own address."""
@@ -73,6 +105,10 @@ class CliConnection:
     def dialects(self) -> tuple[DialectName, ...]:
         """All dialects: it is sent no options, so any dialect's options do no harm."""
         return ALL_DIALECTS
+
+    @property
+    def calls(self) -> CallRules:
+        return NO_RULES
 
     def build(
         self,
@@ -106,10 +142,13 @@ class Model:
 
     @property
     def unpriced_options(self) -> tuple[str, ...]:
-        """The `options` that may bill anything but tokens, or tokens at another price."""
+        """What makes the most that a call can cost unknown: `options` that may bill anything but tokens, or tokens
+        at another price; `max_tokens`, if the provider takes no limit.
+        """
         if self.access.billing is not Billing.METERED or not isinstance(self.connection, HttpConnection):
             return ()
-        return unpriced_options(self.choice.options, self.connection.endpoint.dialect)
+        endless = () if takes_limit(self.connection.calls) else ("max_tokens",)
+        return (*unpriced_options(self.choice.options, self.connection.endpoint.dialect), *endless)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
-from llm_orc.app.batches.store import is_own_store
+from llm_orc.app.batches.store import caller_of, is_own_store
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
@@ -103,7 +103,8 @@ class BatchCalls:
             refuse_foreign_endpoints(self._app.settings, recipe)
         runtime = await self._shared_runtime()
         paying = Consent(recipe.allow_metered).paying
-        models = await runtime.models_for(recipe.choices, Terms(paying, recipe.rehearsal, patience=_PATIENCE))
+        terms = Terms(paying, recipe.rehearsal, patience=_PATIENCE, caller=caller_of(store.url))
+        models = await runtime.models_for(recipe.choices, terms)
         candidates = models.candidates
         batch = await in_store(partial(store.batches.batch, batch_id))
         limits = BatchLimits() if batch is None else batch.limits

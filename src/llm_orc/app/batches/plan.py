@@ -15,6 +15,7 @@ from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import make_tasks
 from llm_orc.app.batches.placeholders import placeholders
 from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
+from llm_orc.app.batches.store import batch_store_url, caller_of
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price
 from llm_orc.app.runs.run import lowest
 from llm_orc.app.runs.runtime import Choices, Runtime, Terms
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.access.consent import Caller
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.input_lines import Input
     from llm_orc.app.batches.inputs import Task
@@ -112,7 +114,8 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     waiting = len(tasks) if known is None else known.to_do
     added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
-    ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned)
+    caller = caller_of(batch_store_url(app, submission.options.store))
+    ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller)
     return replace(submission, recipe=ready, most_usd=most_usd)
 
 
@@ -155,7 +158,9 @@ async def plan_resume(
     recipe = replace(known.recipe, allow_metered=request.consent.allow_metered or known.recipe.allow_metered)
     rows = known.to_do + (known.failed if request.failed else 0)
     added = known.added
-    recipe, most_usd = await _plan(app, recipe, limits, _ToDo(rows, known.longest_task, added), planned)
+    to_do = _ToDo(rows, known.longest_task, added)
+    caller = caller_of(batch_store_url(app, request.store))
+    recipe, most_usd = await _plan(app, recipe, limits, to_do, planned=planned, caller=caller)
     return PlannedResume(batch_id, recipe, limits, most_usd)
 
 
@@ -173,11 +178,13 @@ async def _plan(
     recipe: Recipe,
     limits: BatchLimits,
     to_do: _ToDo,
+    *,
     planned: Callable[[AccessPlan, int], None],
+    caller: Caller,
 ) -> tuple[Recipe, float]:
     """Return the recipe with every model decided, and the most that one try of a call can cost."""
     async with Runtime(app) as runtime:
-        terms = Terms(Consent(recipe.allow_metered).paying, recipe.rehearsal)
+        terms = Terms(Consent(recipe.allow_metered).paying, recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
     refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)

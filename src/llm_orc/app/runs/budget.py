@@ -105,6 +105,12 @@ def refuse_unknown_price(max_cost_usd: float | None, ready: Models) -> None:
             f"the price of {', '.join(dict.fromkeys(unknown))} is not known, so `--max-cost` can't be kept",
             hint="Give it in a profile (`cost_per_token`, US dollars), or run without `--max-cost`.",
         )
+    endless = sorted({f"`{m.access.provider}`" for m in models if "max_tokens" in m.unpriced_options})
+    if endless:
+        raise SettingsError(
+            f"{', '.join(endless)} takes no limit of an answer, so `--max-cost` can't be kept",
+            hint="Use another provider, or run without `--max-cost`.",
+        )
     for agent, found in ready.by_agent.items():
         options = sorted({option for model in found for option in model.unpriced_options})
         if options:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.app.access.consent import Paying
+from llm_orc.app.access.consent import Caller, Paying
 from llm_orc.app.access.costs import cost_of
 from llm_orc.app.access.credentials import open_authorisers
-from llm_orc.app.access.finder import AccessFinder, LazyClis
-from llm_orc.app.access.models import Models
+from llm_orc.app.access.finder import AccessFinder
+from llm_orc.app.access.models import LazyClis, Models
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
@@ -45,6 +45,7 @@ class Terms:
     rehearsal: bool = False  # canned answers from the sandbox; no model is asked
     stream: bool = False  # pass text on as it comes
     patience: int = 1
+    caller: Caller = "own machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,15 @@ class Runtime:
         if terms.rehearsal:
             http, sandbox = await self._open_rehearsal()
             connections //= 2  # both ends of each are ours
-        finder = AccessFinder(self.app, http, self._authorisers, self._clis, paying=terms.paying, sandbox=sandbox)
+        finder = AccessFinder(
+            self.app,
+            http,
+            self._authorisers,
+            self._clis,
+            paying=terms.paying,
+            caller=terms.caller,
+            sandbox=sandbox,
+        )
         ready = await finder.find_all(choices)
         candidates = {
             agent: tuple(self._candidate(model, http, terms) for model in models)

@@ -14,7 +14,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
 from llm_orc.net.text import is_blank, one_line, whole_text
 from llm_orc.providers.base import Reply, Target, Usage
-from llm_orc.providers.dialects.endings import Meaning, Words, meaning_of, plain_word
+from llm_orc.providers.dialects.endings import COMPLETE, Meaning, Words, meaning_of, plain_word
 from llm_orc.providers.dialects.sse import SseParser
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
 from llm_orc.providers.options.request import is_reserved, wire_options
@@ -90,6 +90,8 @@ class Draft:
             )
         if self.meaning == "cut" or self.meaning == "tool":  # noqa: PLR1714 - mypy narrows so
             raise _broke_off(self, answer.status)
+        if self.target.calls.only_completed and self.meaning not in COMPLETE:
+            raise _broke_off(self, answer.status)
         text = whole_text("".join(self.pieces))
         if is_blank(text):
             raise _empty(self, answer.status)
@@ -115,15 +117,22 @@ def _empty(draft: Draft, status: int) -> ReplyUnreadable:
 
 
 def _broke_off(draft: Draft, status: int) -> ReplyCut:
+    ended = f"it ended with `{plain_word(draft.stop)}`" if draft.stop else "it ended without a reason"
     error = ReplyCut(
-        f"the answer of {draft.target} broke off: it ended with `{plain_word(draft.stop)}`",
-        hint="Remove tools from `options`: agents can't run any."
-        if draft.meaning == "tool"
-        else "Run it again; if it happens often, use another model (`fallback_model_profile`).",
+        f"the answer of {draft.target} broke off: {ended}",
+        hint=_AFTER_CUT.get(draft.meaning)
+        or "Run it again; if it happens often, use another model (`fallback_model_profile`).",
         status=status,
     )
-    error.would_again = draft.meaning == "tool"
+    error.would_again = draft.meaning in _AFTER_CUT
     return error
+
+
+# The same request would end so again.
+_AFTER_CUT: Mapping[Meaning, str] = {
+    "tool": "Remove tools from `options`: agents can't run any.",
+    "max_tokens": "Ask for less at once, or use another model (`fallback_model_profile`).",
+}
 
 
 def raise_refused(target: Target, why: str, status: int) -> NoReturn:
@@ -246,7 +255,8 @@ class Dialect(ABC):
         """Read the body of an error; whatever it holds, this raises nothing."""
 
     def merge(self, body: dict[str, JsonValue], options: Mapping[str, JsonValue], target: Target) -> bytes:
-        """Merge `options` into `body` (mappings one level deep) and return it as JSON.
+        """Merge `options` into `body` (mappings one level deep) and return it as JSON, without what the provider
+        refuses.
 
         Which options are allowed is decided before a run; here only fields that we fill ourselves are refused.
         """
@@ -258,6 +268,8 @@ class Dialect(ABC):
                 )
             own = body.get(key)
             body[key] = {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
+        for name in target.calls.leave_out:
+            body.pop(name, None)
         return msgspec.json.encode(body)
 
 

@@ -13,6 +13,9 @@ Meaning = StopReason | Literal["refusal", "cut", "tool"]
 """`cut`: it broke off; a retry may succeed. `tool`: it stopped to use a tool, and would do so again."""
 Words = Mapping[str, Meaning]
 
+COMPLETE: frozenset[Meaning] = frozenset({"end_turn", "stop_sequence"})
+"""The answer is whole."""
+
 _UNSAFE = re.compile(r"[^\w.:-]+")
 
 ANTHROPIC: Words = {

@@ -28,12 +28,14 @@ class OpenAIError(msgspec.Struct):
     message: str | None = None
     type: str | None = None
     code: str | int | None = None
+    param: str | None = None
 
     def words(self) -> ProviderWords:
         return ProviderWords(
             one_line(self.message or ""),
             kind=one_line(self.type or "", 60),
             code=one_line(str(self.code or ""), 60),
+            param=one_line(self.param or "", 60),
         )
 
     def status(self) -> int:
@@ -43,10 +45,17 @@ class OpenAIError(msgspec.Struct):
         return _STATUSES.get(str(self.code)) or _STATUSES.get(self.type or "") or 500
 
 
+class _Detail(msgspec.Struct):
+    """Of a gateway before the API: `{"detail": {"error_code": "invalid_token"}}`."""
+
+    error_code: str | None = None
+    message: str | None = None
+
+
 class _ErrorBody(msgspec.Struct):
     error: OpenAIError | str | None = None
     message: str | None = None  # some gateways: the error object is the whole body
-    detail: str | None = None  # FastAPI servers
+    detail: str | _Detail | None = None  # FastAPI servers
 
 
 _read_error = msgspec.json.Decoder(_ErrorBody)
@@ -60,4 +69,7 @@ def error_words(body: bytes) -> ProviderWords:
         return ProviderWords(excerpt(body))
     if isinstance(found.error, OpenAIError):
         return found.error.words()
+    if isinstance(found.detail, _Detail):
+        code = one_line(found.detail.error_code or "", 60)
+        return ProviderWords(one_line(found.detail.message or "") or code or excerpt(body), code=code)
     return ProviderWords(one_line(found.error or found.message or found.detail or "") or excerpt(body))

@@ -58,6 +58,7 @@ class _Event(msgspec.Struct, gc=False):
     error: OpenAIError | None = None
     message: str | None = None  # an `error` event is its own error object
     code: str | int | None = None
+    param: str | None = None
 
 
 _read_response = msgspec.json.Decoder(_Response, strict=False)
@@ -114,10 +115,11 @@ class _Stream(StreamDecoder[_Event]):
                 draft.refusal = (draft.refusal or "") + event.delta
         elif event.type in _ENDS:
             response = event.response or _Response()
-            _finish(draft, response, response.status or event.type.removeprefix("response."))
+            end = event.type.removeprefix("response.")  # the event and the status must both say `completed`
+            _finish(draft, response, (response.status or end) if end == "completed" else end)
             draft.is_over = True
         elif event.type == "error":
-            error = event.error or OpenAIError(message=event.message, code=event.code)
+            error = event.error or OpenAIError(message=event.message, code=event.code, param=event.param)
             raise from_status(error.status(), error.words(), draft.target, {})
 
 

@@ -20,6 +20,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import ProviderError, ProviderOverloaded, RateLimited
 from llm_orc.providers.failures import LONGEST_WAIT_S
 from llm_orc.providers.limits.pace import Pace, Start
+from llm_orc.providers.limits.plan_limit import is_of_plan
 from llm_orc.providers.limits.rate_headers import left_of
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ class Limiter:
     def _slow_down(self, call: Call, failure: ProviderError, now: float) -> bool:
         """Handle a refusal. A pause too long to wait for says nothing about the rate: each call sees it itself."""
         asked_s = failure.retry_after_s
-        if asked_s is not None and asked_s > LONGEST_WAIT_S:
+        if (asked_s is not None and asked_s > LONGEST_WAIT_S) or is_of_plan(failure):
             return False
         is_free = self._pace.refused(call.start, now, asked_s)
         if asked_s is not None:

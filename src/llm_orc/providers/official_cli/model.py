@@ -17,8 +17,8 @@ from llm_orc.errors import (
 )
 from llm_orc.net.text import is_blank
 from llm_orc.providers.base import Message, ModelInterface, Reply, Target
+from llm_orc.providers.limits.plan_limit import ends_soon
 from llm_orc.providers.official_cli.history import in_one_prompt
-from llm_orc.providers.official_cli.plan_limit import ends_soon
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import AuthError, RateLimited
-from llm_orc.providers.official_cli.plan_limit import ends_soon
+from llm_orc.providers.limits.plan_limit import ends_soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -13,7 +13,7 @@ from llm_orc.errors import (
     ReplyCut,
     RequestRejected,
 )
-from llm_orc.providers.official_cli.plan_limit import limit_of_plan
+from llm_orc.providers.limits.plan_limit import limit_of_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

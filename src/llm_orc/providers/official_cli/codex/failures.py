@@ -14,7 +14,7 @@ from llm_orc.errors import (
     RequestRejected,
 )
 from llm_orc.net.text import one_line
-from llm_orc.providers.official_cli.plan_limit import limit_of_plan
+from llm_orc.providers.limits.plan_limit import limit_of_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

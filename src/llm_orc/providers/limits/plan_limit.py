@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import RateLimited
+from llm_orc.errors import PlanLimitReached, RateLimited
 from llm_orc.providers.failures import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 _FARTHEST_RESET_S = 366 * 24 * 3600.0
 
 
-def limit_of_plan(target: Target, sentence: str, resets_at: float | None) -> RateLimited:
+def limit_of_plan(target: Target, sentence: str, resets_at: float | None) -> PlanLimitReached:
     """Return the error. `sentence` is the program's; `resets_at` is in Unix seconds, ignored if implausible."""
     wait_s = None if resets_at is None else max(0.0, resets_at - time.time())
     if wait_s is not None and wait_s > _FARTHEST_RESET_S:
-        wait_s = None
+        wait_s = resets_at = None
     until = ""
-    if wait_s is not None and resets_at is not None:
+    if resets_at is not None:
         until = time.strftime("; it resets at %Y-%m-%d %H:%M UTC", time.gmtime(max(0.0, resets_at)))
-    return RateLimited(
+    return PlanLimitReached(
         f"{target}: a limit of the plan is reached" + (f": {sentence}" if sentence else "") + until,
         hint="Wait for it, or allow another auth method with `llm-orc auth prefer`; `api-key` costs per token.",
         status=429,
         provider_message=sentence,
         retry_after_s=wait_s,
+        resets_at=resets_at,
     )
 
 
@@ -37,3 +38,8 @@ def ends_soon(error: LlmOrcError) -> bool:
     if not isinstance(error, RateLimited) or error.retry_after_s is None:
         return False
     return error.retry_after_s <= LONGEST_WAIT_S
+
+
+def is_of_plan(error: LlmOrcError) -> bool:
+    """True for a limit of a plan that doesn't end in a moment."""
+    return isinstance(error, PlanLimitReached) and not ends_soon(error)
