@@ -26,7 +26,7 @@ from llm_orc.providers.endpoint import Endpoint, endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.retries import Retries
-from llm_orc.settings.model import CallSettings, ProviderSettings
+from llm_orc.settings.model import CallSettings, OAuthSettings, ProviderSettings
 from tests.fakes.loopback import Cut, Loopback, answer, stream
 from tests.providers.dialects import test_openai_responses
 from tests.providers.dialects.test_openai_responses import typed
@@ -53,6 +53,7 @@ ASKED = ModelRequest(
 def model(
     server: Loopback, http: Http, naps: Naps, *, rules: CallRules = CHATGPT_CALLS, streams: bool = False
 ) -> HttpModel:
+    rules = replace(rules, usage_page=PAGE)
     endpoint = Endpoint("plan", "openai-responses", f"{server.url}/v1", server.url, calls=rules)
     dialect = dialect_of("openai-responses")
     retries = Retries(4, naps, lambda: 1.0)
@@ -288,13 +289,14 @@ def test_a_provider_of_this_kind_needs_no_code() -> None:
         "mine",
         base_url="https://plan.example/v1",
         dialect="openai-responses",
+        oauth=OAuthSettings(usage_page=PAGE),
         calls=CallSettings(always_stream=True, leave_out=("temperature",), errors={"too_much": "plan-limit"}),
     )
 
     endpoint = endpoint_of(find_provider("mine", {"mine": own}), {"mine": own})
 
     assert endpoint.calls == CallRules(
-        always_stream=True, leave_out=("temperature",), errors={"too_much": "plan-limit"}
+        always_stream=True, leave_out=("temperature",), errors={"too_much": "plan-limit"}, usage_page=PAGE
     )
 
 

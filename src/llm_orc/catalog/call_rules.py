@@ -23,7 +23,7 @@ class CallRules:
     leave_out: tuple[str, ...] = ()  # fields of requests that it refuses, so that they are never sent
     only_completed: bool = False  # an answer that ended early, as at a limit of tokens, is a failure
     errors: Mapping[str, ErrorMeaning] = field(default_factory=dict, hash=False)  # by the provider's code
-    usage_page: str = ""  # where its user sees, and limits, what the plan pays
+    usage_page: str = ""  # where its user sees and limits the usage; told by `oauth.usage_page`
     own_machine_only: str = ""  # why it may only be called from its user's own machine; empty: from anywhere
     terms_page: str = ""  # where its provider says so
 

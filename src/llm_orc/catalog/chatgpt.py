@@ -41,7 +41,6 @@ CHATGPT_CALLS = CallRules(
         f"{_SHARING}_invalid_user": "sign-in",
         "invalid_token": "sign-in",
     },
-    usage_page="https://chatgpt.com/settings/usage",
     own_machine_only="OpenAI allows its plans for programs on their user's own machine",
     terms_page="https://developers.openai.com/siwc/quickstart",
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from llm_orc.catalog.chatgpt import CHATGPT_CALLS
 from llm_orc.catalog.hosted import HOSTED_ROWS
 from llm_orc.catalog.plan_keys import PLAN_KEY_ROWS
 from llm_orc.catalog.rows import Billing, ProviderSpec
@@ -139,6 +142,9 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
             "revokes_access_token": False,
             "billing": "local",
         },
+        calls=replace(
+            CHATGPT_CALLS, own_machine_only="it pretends to be a plan that allows nothing else", terms_page=""
+        ),
     ),
     ProviderSpec(
         name="chatgpt",
@@ -175,6 +181,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
             "billing": "subscription",
             "usage_page": "https://chatgpt.com/settings/usage",
         },
+        calls=CHATGPT_CALLS,
     ),
     ProviderSpec(
         name="anthropic-claude-pro-max",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.catalog.call_rules import CallRules
-    from llm_orc.settings.model import CallSettings, ProviderSettings
+    from llm_orc.settings.model import ProviderSettings
 
 
 def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSpec:
@@ -66,13 +66,15 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
         default_model=own.default_model or spec.default_model,
         billing=Billing(own.billing) if own.billing else spec.billing,
         is_billing_told=own.billing is not None,
-        calls=_with_changes(spec.calls, own.calls),
+        calls=_with_changes(spec.calls, own),
     )
 
 
-def _with_changes(rules: CallRules, own: CallSettings) -> CallRules:
-    changed = {item.name: value for item in fields(own) if (value := getattr(own, item.name)) is not None}
-    return replace(rules, **{**changed, "errors": {**rules.errors, **own.errors}})
+def _with_changes(rules: CallRules, own: ProviderSettings) -> CallRules:
+    found = {item.name: getattr(own.calls, item.name) for item in fields(own.calls)}
+    changed = {name: value for name, value in found.items() if value is not None}
+    usage_page = (own.oauth and own.oauth.usage_page) or rules.usage_page
+    return replace(rules, **{**changed, "errors": {**rules.errors, **own.calls.errors}, "usage_page": usage_page})
 
 
 def _unknown(name: str, settings: Mapping[str, ProviderSettings]) -> SettingsError:

@@ -51,7 +51,6 @@ CALL_FIELDS: Fields = {
         default_text="as the provider requires",
     ),
     "errors": Field(_error_codes, "What the provider's own error codes mean; merged key by key."),
-    "usage_page": Field(optional(web_page), "The page where you see, and limit, what your plan pays."),
     "own_machine_only": Field(
         optional(non_empty_text),
         "Why it may only be called from your own machine, and not by shared workers and servers.",

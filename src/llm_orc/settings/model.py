@@ -129,7 +129,6 @@ class CallSettings:
     leave_out: tuple[str, ...] | None = None
     only_completed: bool | None = None
     errors: Mapping[str, ErrorMeaning] = field(default_factory=dict)
-    usage_page: str | None = None
     own_machine_only: str | None = None
     terms_page: str | None = None
 

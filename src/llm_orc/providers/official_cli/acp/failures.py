@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import ModelNotFound, NotLoggedIn, ProviderOverloaded, RequestRejected
 from llm_orc.net.text import one_line
+from llm_orc.providers.limits.plan_limit import limit_of_plan
 from llm_orc.providers.official_cli.lines import number_in, object_in, text_in
-from llm_orc.providers.official_cli.plan_limit import limit_of_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
