@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from llm_orc.dataclass import dataclass
 
 ErrorMeaning = Literal["plan-limit", "not-eligible", "unavailable", "unsupported", "wrong-address", "sign-in"]
 """What an error code of a provider means, whatever status it comes with, and in a stream too:

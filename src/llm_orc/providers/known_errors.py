@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from llm_orc.catalog.table import supported_way
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import (
     AccessRefused,
     CredentialRefused,
