@@ -24,6 +24,8 @@ from llm_orc.app.setup.inventory import inventory
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.secret import Secret
+from llm_orc.cli.auth.list import all_credentials
+from llm_orc.cli.auth.values import credential_value
 from llm_orc.errors import AuthError, CredentialRefused
 from llm_orc.providers.lookup import find_provider
 from llm_orc.sandbox.oauth.clients import CLIENT_ID
@@ -121,6 +123,15 @@ class Place:
     async def used(self, provider: str) -> CredentialStatus | None:
         return next(iter((await self.status(provider)).used()), None)
 
+    async def listed(self, provider: str) -> list[tuple[object, ...]]:
+        """What `auth list` marks as used; it lists credentials, and so no server that needs none."""
+        rows = (credential_value(row) for row in (await all_credentials(self.workspace.app())).credentials)
+        return [
+            tuple(row[key] for key in ("account", "method", "place", "billing", "label"))
+            for row in rows
+            if row["is_used"] and row["provider"] == provider
+        ]
+
     async def asked(self, provider: str) -> tuple[Access | None, Access | None, str]:
         """What `explain` says, what the result says, and what was sent; None where it was refused."""
         self.workspace.ensemble("one", {"name": "a", "provider": provider, "model": "claude-m"})
@@ -148,6 +159,7 @@ async def one_story(place: Place, provider: str) -> tuple[CredentialStatus | Non
     assert explained == result
     assert (used is None) == (result is None)
     assert (await place.status(provider)).is_good == (used is not None)
+    assert await place.listed(provider) == ([_told(used)] if used is not None and used.method is not None else [])
     everything = await place.status()
     if any(row.provider == provider for row in everything.credentials):
         assert (provider in everything.without_way) == (used is None)
@@ -188,4 +200,4 @@ async def whole_story(place: Place, provider: str) -> tuple[CredentialStatus | N
 
 
 def _told(row: CredentialStatus) -> tuple[object, ...]:
-    return row.account, row.method, row.place, row.billing, row.label
+    return row.account, row.method, row.place, row.billing, row.label or None

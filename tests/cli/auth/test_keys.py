@@ -188,6 +188,18 @@ def test_a_key_without_a_source_and_without_a_terminal_says_what_to_run(bare: Sh
     assert "llm-orc auth add openai --method api-key --from-stdin" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("provider", "sibling"), [("anthropic-claude-pro-max", "anthropic-api"), ("chatgpt", "openai")]
+)
+def test_a_key_of_a_plan_is_refused_before_it_is_read(bare: Shell, provider: str, sibling: str) -> None:
+    """The variable does not exist: it is not even looked for."""
+    done = bare.run("auth", "add", provider, "--method", "api-key", "--from-env", "NO_SUCH_VARIABLE")
+
+    assert "has no keys of its own" in done.stderr
+    assert f"llm-orc auth add {sibling}" in done.stderr
+    assert "NO_SUCH_VARIABLE" not in done.stderr
+
+
 def test_an_unknown_provider_gets_the_nearest(bare: Shell) -> None:
     done = bare.run("auth", "add", "opnai", "--from-stdin", stdin="x")
 

@@ -13,7 +13,8 @@ from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
 
 if TYPE_CHECKING:
-    from llm_orc.app.accounts.status import CredentialStatus
+    from llm_orc.app.accounts.status import AuthStatus, CredentialStatus
+    from llm_orc.app.wiring import App
 
 _HEADING = (
     Column("PROVIDER"),
@@ -33,12 +34,9 @@ def command(*, as_json: bool) -> None:
 
     Official CLIs are asked how they are logged in; no provider is called.
     """
-    from llm_orc.app.accounts.official_cli import look_at_clis
-    from llm_orc.app.accounts.status import auth_status
     from llm_orc.net.event_loop import run_to_end
 
-    app = app_here()
-    found = auth_status(app, None, run_to_end(look_at_clis(app)))
+    found = run_to_end(all_credentials(app_here()))
     if as_json:
         write_json([credential_value(credential) for credential in found.credentials])
     elif found.credentials:
@@ -46,6 +44,14 @@ def command(*, as_json: bool) -> None:
     else:
         note("There are no credentials yet. Add one with: llm-orc auth add PROVIDER")
     note_store(found)
+
+
+async def all_credentials(app: App) -> AuthStatus:
+    """Return what the command lists."""
+    from llm_orc.app.accounts.official_cli import look_at_clis
+    from llm_orc.app.accounts.status import auth_status
+
+    return auth_status(app, None, await look_at_clis(app))
 
 
 def _row(credential: CredentialStatus) -> tuple[str, ...]:
