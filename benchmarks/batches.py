@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.batches.postgres import Postgres, find_programs
 
-from llm_orc.agents.budget import Tried
+from llm_orc.agents.budget import Attempt
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
@@ -58,7 +58,7 @@ async def carry_out(url: str, number: int) -> dict[str, float]:
     async def make_caller(_id: str, row: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
         async def call(turn: AgentTurn) -> AgentOutput:
             turn.observer.calling("none", ACCESS)
-            await account.of_row(row, before_send).sending(Tried(AgentPath(turn.agent.name), 0.0))
+            await account.of_row(row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
             return AgentOutput(ANSWER, (ModelCall("none", ACCESS),))
 
         return call

@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.agents.budget import Budget, Tried
+from llm_orc.agents.budget import Attempt, Budget
 from llm_orc.agents.path import AgentPath
 from llm_orc.errors import BudgetExceeded, LlmOrcError, RateLimited, ReplyCut
 
 
-async def send(budget: Budget, tried: Tried) -> None:
-    await budget.sending(tried)
-    tried.is_sent = True
+async def send(budget: Budget, attempt: Attempt) -> None:
+    await budget.count(attempt)
+    attempt.is_sent = True
 
 
 async def call(budget: Budget, most: float, cost: float | None = None, error: LlmOrcError | None = None) -> None:
-    tried = Tried(AgentPath("a"), most)
-    async with budget.hold(tried):
-        await send(budget, tried)
+    attempt = Attempt(AgentPath("a"), most)
+    async with budget.reserve(attempt):
+        await send(budget, attempt)
         await asyncio.sleep(0)
         if error is not None:
             raise error
-        tried.cost_usd = cost
+        attempt.cost_usd = cost
 
 
 def billed(error: LlmOrcError) -> LlmOrcError:
@@ -74,9 +74,9 @@ async def test_a_cancelled_call_counts_and_does_not_block_the_others() -> None:
     started = asyncio.Event()
 
     async def hang() -> None:
-        tried = Tried(AgentPath("a"), 0.7)
-        async with budget.hold(tried):
-            await send(budget, tried)
+        attempt = Attempt(AgentPath("a"), 0.7)
+        async with budget.reserve(attempt):
+            await send(budget, attempt)
             started.set()
             await asyncio.Event().wait()
 
@@ -106,16 +106,16 @@ async def test_no_interleaving_brings_a_run_above_its_limit(
     budget = Budget(limit)
 
     async def one(most: float, part: float, end: str, turns: int) -> None:
-        tried = Tried(AgentPath("a"), most)
-        async with budget.hold(tried):
-            await send(budget, tried)
+        attempt = Attempt(AgentPath("a"), most)
+        async with budget.reserve(attempt):
+            await send(budget, attempt)
             for _ in range(turns):
                 await asyncio.sleep(0)
             if end == "unbilled":
                 raise RateLimited("no")
             if end == "cut":
                 raise billed(ReplyCut("gone"))
-            tried.cost_usd = None if end == "unknown" else most * part
+            attempt.cost_usd = None if end == "unknown" else most * part
 
     tasks = [asyncio.ensure_future(one(*each)) for each in calls]
     await asyncio.sleep(0)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from llm_orc.agents.budget import Tried
+from llm_orc.agents.budget import Attempt
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
@@ -56,13 +56,13 @@ async def at_once() -> None:
 
 
 @asynccontextmanager
-async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Tried]:
+async def holding(account: BatchAccount, row: int, most_usd: float, agent: str) -> AsyncIterator[Attempt]:
     """Reserve the most that a try can cost, and send it."""
-    budget, tried = account.of_row(row, at_once), Tried(AgentPath(agent), most_usd)
-    async with budget.hold(tried):
-        await budget.sending(tried)
-        tried.is_sent = True
-        yield tried
+    budget, attempt = account.of_row(row, at_once), Attempt(AgentPath(agent), most_usd)
+    async with budget.reserve(attempt):
+        await budget.count(attempt)
+        attempt.is_sent = True
+        yield attempt
 
 
 def counted(engine: sa.Engine, column: sa.Column[float]) -> float:

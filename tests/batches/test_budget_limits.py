@@ -27,7 +27,7 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.outcome import StepObserver
 from llm_orc.batches.store_url import parse_store_url
-from llm_orc.batches.tables import BATCHES, HOLDS
+from llm_orc.batches.tables import BATCHES, RESERVATIONS
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
@@ -71,7 +71,9 @@ def counted_usd(engine: sa.Engine) -> float:
     """Return what is spent, and what the dead have left put aside."""
     with engine.connect() as connection:
         spent: float = connection.execute(sa.select(BATCHES.c.spent_usd)).scalar_one()
-        held: float = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(HOLDS.c.usd), 0.0))).scalar_one()
+        held: float = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.sum(RESERVATIONS.c.usd), 0.0))
+        ).scalar_one()
     return spent + held
 
 

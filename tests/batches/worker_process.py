@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 from dbos import DBOS
 
-from llm_orc.agents.budget import Tried
+from llm_orc.agents.budget import Attempt
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
@@ -83,7 +83,7 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
                     os._exit(9)
                 if limits and store.gate is not None:
                     await store.gate.start("witness", 0)
-                await account.of_row(row, before_send).sending(Tried(AgentPath(turn.agent.name), 0.0))
+                await account.of_row(row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
                 # The prompt itself names the row; agents that depend on others find it in their answers.
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
                 asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}

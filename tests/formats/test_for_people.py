@@ -28,11 +28,11 @@ def test_the_summary_says_what_each_agent_took_and_who_pays(result: RunResult) -
     lines = as_text(result).splitlines()
 
     assert (
-        "analyst   completed  some-model · 1,204 tokens in (1,000 cached), 310 out · 3.2 s · 2 tries · metered $0.0031"
+        "analyst   completed  some-model · 1,204 tokens in (1,000 cached), 310 out · 3.2 s · 2 attempts · metered $0.0031"
         in lines
     )
     assert (
-        "marketer  completed  some-model · 1,204 tokens in (1,000 cached), 310 out · 2.5 s · 2 tries · local"
+        "marketer  completed  some-model · 1,204 tokens in (1,000 cached), 310 out · 2.5 s · 2 attempts · local"
         in lines
     )
     assert "lawyer    failed     some-model · 3.5 s" in lines
@@ -117,7 +117,7 @@ def test_what_is_not_known_of_a_cost_is_said_in_the_total() -> None:
     assert total_figures(result) == [
         "2 calls, 1,500+? tokens in, 20+? out",
         "1.0 s",
-        "metered $0.02+? (2 calls, 1 of unknown cost, and 2 tries without an answer that may be billed)",
+        "metered $0.02+? (2 calls, 1 of unknown cost, and 2 attempts without an answer that may be billed)",
         "at most $0.61",
     ]
     assert "500 tokens in, ? out" in as_text(result)

@@ -29,7 +29,7 @@ PIECE = event({"choices": [{"delta": {"content": "An "}}]})
 
 
 @dataclass
-class Tries:
+class Attempts:
     """A permit that remembers what it was told."""
 
     sizes: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Tries:
     ends: list[BaseException | None] = field(default_factory=list)
 
     @asynccontextmanager
-    async def __call__(self, size: int) -> AsyncIterator[Tries]:
+    async def __call__(self, size: int) -> AsyncIterator[Attempts]:
         self.sizes.append(size)
         try:
             yield self
@@ -47,7 +47,7 @@ class Tries:
             raise
         self.ends.append(None)
 
-    async def sending(self) -> None:
+    async def before_send(self) -> None:
         self.sent += 1
 
     def answered(self, reply: Reply) -> None:
@@ -66,11 +66,11 @@ def model(url: str, http: Http, *, retries: int = 0) -> HttpModel:
     return HttpModel(endpoint, "m", OpenAIChat(), key, http, retries=Retries(retries, Naps()), stream=True)
 
 
-async def failure_of(asked: HttpModel) -> tuple[LlmOrcError, Tries]:
-    tries = Tries()
+async def failure_of(asked: HttpModel) -> tuple[LlmOrcError, Attempts]:
+    attempts = Attempts()
     with pytest.raises(LlmOrcError) as caught:
-        await asked.reply(replace(REQUEST, permit=tries), Watcher())
-    return caught.value, tries
+        await asked.reply(replace(REQUEST, permit=attempts), Watcher())
+    return caught.value, attempts
 
 
 BILLED: dict[str, Script] = {
@@ -94,20 +94,20 @@ REFUSED = (301, 400, 401, 402, 403, 404, 413, 422, 429, 500, 501, 503, 529)
 async def test_a_call_that_was_sent_may_be_billed(server: Loopback, http: Http, script: Script) -> None:
     server.answers(script)
 
-    error, tries = await failure_of(model(server.url, http))
+    error, attempts = await failure_of(model(server.url, http))
 
     assert error.may_be_billed
-    assert (tries.sent, tries.ends, tries.answers) == (1, [error], [])
+    assert (attempts.sent, attempts.ends, attempts.answers) == (1, [error], [])
 
 
 @pytest.mark.parametrize("status", REFUSED)
 async def test_one_that_the_provider_refused_is_not(server: Loopback, http: Http, status: int) -> None:
     server.answers(answer({"error": {"message": "no"}}, status))
 
-    error, tries = await failure_of(model(server.url, http))
+    error, attempts = await failure_of(model(server.url, http))
 
     assert not error.may_be_billed
-    assert tries.sent == 1
+    assert attempts.sent == 1
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://name.invalid"])
@@ -120,28 +120,28 @@ async def test_one_that_never_got_a_connection_is_not(http: Http, url: str) -> N
 async def test_each_try_is_permitted_by_its_size_and_told_what_came_of_it(server: Loopback, http: Http) -> None:
     scripts: Sequence[Script] = (answer({}, 503), [Cut], answer(TEXT))
     server.answers(*scripts)
-    tries = Tries()
+    attempts = Attempts()
 
-    reply = await model(server.url, http, retries=2).reply(replace(REQUEST, permit=tries), Watcher())
+    reply = await model(server.url, http, retries=2).reply(replace(REQUEST, permit=attempts), Watcher())
 
-    assert tries.sizes == [len(heard.body) for heard in server.heard]
-    assert [error is not None and getattr(error, "may_be_billed", None) for error in tries.ends] == [
+    assert attempts.sizes == [len(heard.body) for heard in server.heard]
+    assert [error is not None and getattr(error, "may_be_billed", None) for error in attempts.ends] == [
         False,
         True,
         False,
     ]
-    assert tries.answers == [reply]
+    assert attempts.answers == [reply]
 
 
 async def test_a_call_that_is_cancelled_tells_so(server: Loopback, http: Http) -> None:
     server.answers([Silence])
-    tries = Tries()
-    asked = asyncio.ensure_future(model(server.url, http).reply(replace(REQUEST, permit=tries)))
+    attempts = Attempts()
+    asked = asyncio.ensure_future(model(server.url, http).reply(replace(REQUEST, permit=attempts)))
     async with asyncio.timeout(5):
         while not server.heard:
             await asyncio.sleep(0)
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
 
-    assert tries.sent == 1
-    assert isinstance(tries.ends[0], asyncio.CancelledError)
+    assert attempts.sent == 1
+    assert isinstance(attempts.ends[0], asyncio.CancelledError)

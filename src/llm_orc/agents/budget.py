@@ -18,7 +18,7 @@ _ROUNDING_USD = 1e-9
 
 
 @dataclass(slots=True)
-class Tried:
+class Attempt:
     """One attempt of a call. `most_usd` is 0 if it costs nothing, or if the cost is not limited."""
 
     agent: AgentPath
@@ -50,11 +50,11 @@ class Spending(Protocol):
         """False: no price needs to be known."""
         ...
 
-    def hold(self, tried: Tried) -> AbstractAsyncContextManager[None]:
+    def reserve(self, attempt: Attempt) -> AbstractAsyncContextManager[None]:
         """Reserve the attempt's maximum. Raises `BudgetExceeded` if less is left."""
         ...
 
-    async def sending(self, tried: Tried) -> None:
+    async def count(self, attempt: Attempt) -> None:
         """Count the attempt, which is about to be sent, durably, so that it counts even if this process dies.
 
         Raises `BudgetExceeded` if no more may be sent, `StorageError` if it can't be stored.
@@ -62,14 +62,14 @@ class Spending(Protocol):
         ...
 
 
-class TryRecord(Protocol):
+class AttemptRecord(Protocol):
     """Records the attempts of a run, so that a process that resumes it knows them."""
 
-    async def sending(self, tried: Tried) -> None:
+    async def started(self, attempt: Attempt) -> None:
         """Return when this attempt is recorded as about to be sent. Raises `StorageError` if that fails."""
         ...
 
-    def ended(self, tried: Tried, counts_usd: float) -> None: ...
+    def ended(self, attempt: Attempt, counts_usd: float) -> None: ...
 
 
 class Budget:
@@ -85,31 +85,31 @@ class Budget:
         *,
         max_calls: int | None = None,
         calls: int = 0,
-        record: TryRecord | None = None,
+        record: AttemptRecord | None = None,
     ) -> None:
         self.limits_cost = limit_usd is not None
         self.limit_usd = math.inf if limit_usd is None else limit_usd
         self.spent_usd = spent_usd
         self.max_calls, self.calls = max_calls, calls
         self._record = record
-        self._held_usd = 0.0
+        self._reserved_usd = 0.0
         self._changed = asyncio.Condition()
 
-    async def sending(self, tried: Tried) -> None:
+    async def count(self, attempt: Attempt) -> None:
         if self.max_calls is not None and self.calls >= self.max_calls:
             raise BudgetExceeded(
-                f"{tried.what} is not called: the run has made all {self.max_calls} calls that it may make",
+                f"{attempt.what} is not called: the run has made all {self.max_calls} calls that it may make",
                 hint="Allow more with `llm-orc resume --max-calls N`.",
             )
         self.calls += 1
         if self._record is not None:
-            tried.number = self.calls
-            await self._record.sending(tried)
+            attempt.number = self.calls
+            await self._record.started(attempt)
 
     @asynccontextmanager
-    async def hold(self, tried: Tried) -> AsyncIterator[None]:
+    async def reserve(self, attempt: Attempt) -> AsyncIterator[None]:
         """Reserve; wait while attempts in flight may leave enough; raise `BudgetExceeded` if they can't."""
-        await self._take(tried)
+        await self._reserve(attempt)
         error: BaseException | None = None
         try:
             yield
@@ -117,27 +117,27 @@ class Budget:
             error = e
             raise
         finally:
-            counts_usd = tried.counts_usd(error)
-            self._held_usd -= tried.most_usd
+            counts_usd = attempt.counts_usd(error)
+            self._reserved_usd -= attempt.most_usd
             self.spent_usd += counts_usd
-            if tried.number and self._record is not None:
-                self._record.ended(tried, counts_usd)
+            if attempt.number and self._record is not None:
+                self._record.ended(attempt, counts_usd)
             await asyncio.shield(self._tell())
 
-    async def _take(self, tried: Tried) -> None:
-        most_usd = tried.most_usd
+    async def _reserve(self, attempt: Attempt) -> None:
+        most_usd = attempt.most_usd
         if not most_usd:
             return
         async with self._changed:
-            while not self._fits(self._held_usd + most_usd):
-                if self._held_usd <= _ROUNDING_USD or not self._fits(most_usd):
+            while not self._fits(self._reserved_usd + most_usd):
+                if self._reserved_usd <= _ROUNDING_USD or not self._fits(most_usd):
                     raise BudgetExceeded(
-                        f"{tried.what} may cost up to ${most_usd:.4f}; only ${max(self._left_usd, 0):.4f} of the"
+                        f"{attempt.what} may cost up to ${most_usd:.4f}; only ${max(self._left_usd, 0):.4f} of the"
                         f" ${self.limit_usd:.2f} that this run may cost are left",
                         hint="Allow more with `llm-orc resume --max-cost USD`, or lower the agent's `max_tokens`.",
                     )
                 await self._changed.wait()
-            self._held_usd += most_usd
+            self._reserved_usd += most_usd
 
     def _fits(self, usd: float) -> bool:
         """Also false if the limit is not a number."""
@@ -145,7 +145,7 @@ class Budget:
 
     @property
     def _left_usd(self) -> float:
-        return self.limit_usd - self.spent_usd - self._held_usd
+        return self.limit_usd - self.spent_usd - self._reserved_usd
 
     async def _tell(self) -> None:
         async with self._changed:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from llm_orc.auth.access import Billing
 from llm_orc.batches.batch_queries import BatchQueries
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
-from llm_orc.batches.tables import BATCHES, HOLDS, ROWS
+from llm_orc.batches.tables import BATCHES, RESERVATIONS, ROWS
 from llm_orc.runs.recipe import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
 from llm_orc.runs.state import RunState
@@ -159,7 +159,7 @@ class BatchStore(BatchQueries):
 
     def delete(self, batch_id: str) -> None:
         with self._engine.begin() as connection:
-            for table in (ROWS, HOLDS):
+            for table in (ROWS, RESERVATIONS):
                 connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 

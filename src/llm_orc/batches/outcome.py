@@ -86,7 +86,7 @@ class StepObserver:
     def __init__(
         self, agent: AgentPath, kind: str, clock: Clock, on_retry: Callable[[], None] = lambda: None
     ) -> None:
-        """`kind` is that of its work; `on_retry` is called when a try has failed and another will follow."""
+        """`kind` is that of its work; `on_retry` is called when an attempt has failed and another will follow."""
         self._agent, self._clock, self._on_retry = agent, clock, on_retry
         self._began = clock.monotonic()
         self._events: list[RecordedEvent] = [AgentStarted(clock.now(), agent, kind)]

@@ -61,8 +61,8 @@ ROWS = sa.Table(
     sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
 )
 
-HOLDS = sa.Table(
-    "llm_orc_holds",
+RESERVATIONS = sa.Table(
+    "llm_orc_holds",  # the name in stores of earlier builds too
     METADATA,
     sa.Column("hold_id", sa.Text, primary_key=True),
     sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), nullable=False),

@@ -47,7 +47,7 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class TryStarted:
+class AttemptStarted:
     """An attempt that may cost `most_usd` is about to be sent. `number` is its number in the run."""
 
     at: float
@@ -57,7 +57,7 @@ class TryStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class TrySettled:
+class AttemptSettled:
     """The attempt has ended and counts `counts_usd` against the run's limit: its cost, or its maximum if unknown.
 
     `number` 0: an attempt of an earlier process, which had no limit and so recorded no attempts.
@@ -175,8 +175,8 @@ class RunStopped:
 
 RecordedEvent = (
     RunStarted
-    | TryStarted
-    | TrySettled
+    | AttemptStarted
+    | AttemptSettled
     | AgentStarted
     | ModelChosen
     | ModelRetrying

@@ -11,14 +11,14 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    AttemptSettled,
+    AttemptStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
     RunFinished,
     RunStarted,
     RunStopped,
-    TrySettled,
-    TryStarted,
 )
 from llm_orc.formats.figures import moment
 from llm_orc.formats.format import EventFormat
@@ -58,8 +58,8 @@ def error_line(error: LlmOrcError) -> str:
 def _event_values(event: RecordedEvent) -> dict[str, JsonValue]:
     if isinstance(event, RunStarted | RunFinished | RunStopped):
         return _run_values(event)
-    if isinstance(event, TryStarted | TrySettled):
-        return _try_values(event)
+    if isinstance(event, AttemptStarted | AttemptSettled):
+        return _attempt_values(event)
     return _agent_values(event)
 
 
@@ -88,9 +88,9 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
             assert_never(event)
 
 
-def _try_values(event: TryStarted | TrySettled) -> dict[str, JsonValue]:
+def _attempt_values(event: AttemptStarted | AttemptSettled) -> dict[str, JsonValue]:
     common: dict[str, JsonValue] = {"at": moment(event.at), "agent": event.agent, "try": event.number}
-    if isinstance(event, TryStarted):
+    if isinstance(event, AttemptStarted):
         return {"type": "try_started", **common, "most_usd": event.most_usd}
     return {"type": "try_settled", **common, "counts_usd": event.counts_usd}
 

@@ -52,7 +52,7 @@ def agent_figures(agent: AgentResult) -> list[str]:
     if agent.duration_s is not None:
         parts.append(seconds(agent.duration_s))
     if agent.attempts > 1:
-        parts.append(count(agent.attempts, "try").replace("trys", "tries"))
+        parts.append(count(agent.attempts, "attempt"))
     if agent.access is not None and agent.status == "completed":
         parts.append(charge(agent.access.billing, agent.cost_usd))
     if note := end_note(agent.stop_reason, agent.stop_word):
@@ -85,8 +85,8 @@ def calls_of(spend: Spend) -> str:
     if unknown:
         words += f", {unknown:,} of unknown cost"
     if spend.unanswered:
-        tries = count(spend.unanswered, "try").replace("trys", "tries")
-        words += f", and {tries} without an answer that may be billed"
+        attempts = count(spend.unanswered, "attempt")
+        words += f", and {attempts} without an answer that may be billed"
     return words
 
 

@@ -84,10 +84,10 @@ NO_USAGE = Usage(0, 0)
 """The usage of a call that was not made."""
 
 
-class Try(Protocol):
+class PermittedAttempt(Protocol):
     """One attempt of a call, as the budget sees it."""
 
-    async def sending(self) -> None:
+    async def before_send(self) -> None:
         """Awaited immediately before the attempt is sent. Raises if it may not be sent."""
         ...
 
@@ -96,7 +96,7 @@ class Try(Protocol):
         ...
 
 
-Permit = Callable[[int], AbstractAsyncContextManager[Try]]
+Permit = Callable[[int], AbstractAsyncContextManager[PermittedAttempt]]
 """Entered with the size of the request in bytes, and left when the attempt has ended, however it ended."""
 
 

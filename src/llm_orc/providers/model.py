@@ -15,7 +15,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
-from llm_orc.providers.base import ModelInterface, Target, Try
+from llm_orc.providers.base import ModelInterface, PermittedAttempt, Target
 from llm_orc.providers.failures import LONGEST_WAIT_S, from_status, from_transport, may_have_been_billed
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.limits.plan_limit import is_of_plan
@@ -79,34 +79,34 @@ class HttpModel(ModelInterface):
         streams = watcher is not None or self._target.calls.always_stream
         wire = self._dialect.encode(request, self._target, stream=streams)
         may_renew = True
-        tries = _Tries()
+        attempts = _Attempts()
         while True:
             headers = {**wire.headers, **self._endpoint.headers}
             try:
-                reply = await self._admitted(request, wire, headers, watcher, tries)
+                reply = await self._admitted(request, wire, headers, watcher, attempts)
             except (CredentialRefused, AccessRefused) as e:
-                if not (may_renew and _is_renewable(e) and await self._renew(e, headers, tries, observer)):
+                if not (may_renew and _is_renewable(e) and await self._renew(e, headers, attempts, observer)):
                     await self._authoriser.remember(e, headers)
                     raise
                 may_renew = False
                 error: LlmOrcError = e
                 delay_s = 0.0
             except ProviderError as e:
-                if not tries.may_go_on(self._max_retries) or not _is_worth_retrying(e):
+                if not attempts.may_go_on(self._max_retries) or not _is_worth_retrying(e):
                     raise
                 error = e
-                delay_s = 0.0 if tries.was_free else self._delay_s(e, tries.counted)
+                delay_s = 0.0 if attempts.was_free else self._delay_s(e, attempts.counted)
             else:
                 self._authoriser.accepted()
                 return reply
             pause_s = self._limiter.pause_s if self._limiter is not None else 0.0
-            await self._pause(error, delay_s, max(delay_s, pause_s), tries, observer)
+            await self._pause(error, delay_s, max(delay_s, pause_s), attempts, observer)
 
     async def _renew(
         self,
         refused: CredentialRefused | AccessRefused,
         headers: dict[str, str],
-        tries: _Tries,
+        attempts: _Attempts,
         observer: ReplyObserver | None,
     ) -> bool:
         """Refresh what was refused, with as many attempts as the call itself has: an outage of the authorisation
@@ -116,18 +116,23 @@ class HttpModel(ModelInterface):
             try:
                 return await self._authoriser.renew(refused, headers)
             except ProviderError as e:
-                if not tries.may_go_on(self._max_retries) or not _is_worth_retrying(e):
+                if not attempts.may_go_on(self._max_retries) or not _is_worth_retrying(e):
                     raise
-                delay_s = self._delay_s(e, tries.counted)
-                tries.counted += 1
-                await self._pause(e, delay_s, delay_s, tries, observer)
+                delay_s = self._delay_s(e, attempts.counted)
+                attempts.counted += 1
+                await self._pause(e, delay_s, delay_s, attempts, observer)
 
     async def _pause(
-        self, error: LlmOrcError, delay_s: float, shown_s: float, tries: _Tries, observer: ReplyObserver | None
+        self,
+        error: LlmOrcError,
+        delay_s: float,
+        shown_s: float,
+        attempts: _Attempts,
+        observer: ReplyObserver | None,
     ) -> None:
-        tries.sent += 1
+        attempts.sent += 1
         if observer is not None:
-            observer.retrying(error, tries.sent, shown_s)
+            observer.retrying(error, attempts.sent, shown_s)
         if delay_s:
             await self._sleep(delay_s)
 
@@ -137,13 +142,13 @@ class HttpModel(ModelInterface):
         wire: WireRequest,
         headers: dict[str, str],
         watcher: ReplyObserver | None,
-        tries: _Tries,
+        attempts: _Attempts,
     ) -> Reply:
         """Make one attempt when `permit` and the account's limits allow it."""
         if request.permit is None:
-            return await self._limited(request, wire, headers, watcher, tries)
-        async with request.permit(len(wire.body)) as tries.permitted:
-            return await self._limited(request, wire, headers, watcher, tries)
+            return await self._limited(request, wire, headers, watcher, attempts)
+        async with request.permit(len(wire.body)) as attempts.permitted:
+            return await self._limited(request, wire, headers, watcher, attempts)
 
     async def _limited(
         self,
@@ -151,19 +156,19 @@ class HttpModel(ModelInterface):
         wire: WireRequest,
         headers: dict[str, str],
         watcher: ReplyObserver | None,
-        tries: _Tries,
+        attempts: _Attempts,
     ) -> Reply:
         limiter = self._limiter
-        tries.begin(is_let_in=limiter is None)
+        attempts.begin(is_let_in=limiter is None)
         if limiter is None:
-            return await self._try(wire, headers, watcher, None, tries.permitted)
+            return await self._attempt(wire, headers, watcher, None, attempts.permitted)
         tokens = len(wire.body) // _BYTES_PER_TOKEN + _USUAL_ANSWER if limiter.counts_tokens else 0
         call = await limiter.start(tokens)
-        tries.is_let_in = True
+        attempts.is_let_in = True
         failure: BaseException | None = None
         used: int | None = None
         try:
-            reply = await self._try(wire, headers, watcher, call, tries.permitted)
+            reply = await self._attempt(wire, headers, watcher, call, attempts.permitted)
             used = reply.usage.tokens
         except BaseException as e:
             failure = e
@@ -171,16 +176,16 @@ class HttpModel(ModelInterface):
         finally:
             if used is None and limiter.counts_tokens and _may_be_billed(failure):
                 used = most_input_tokens(request, len(wire.body)) + most_output_tokens(request, self.name)
-            tries.ended(is_free=await limiter.end(call, failure, used if limiter.counts_tokens else None))
+            attempts.ended(is_free=await limiter.end(call, failure, used if limiter.counts_tokens else None))
         return reply
 
-    async def _try(
+    async def _attempt(
         self,
         wire: WireRequest,
         headers: dict[str, str],
         watcher: ReplyObserver | None,
         call: Call | None,
-        permitted: Try | None,
+        permitted: PermittedAttempt | None,
     ) -> Reply:
         self._check_origin()
         await self._authoriser.authorise(headers)
@@ -189,7 +194,7 @@ class HttpModel(ModelInterface):
         streams = watcher is not None or self._target.calls.always_stream
         decoder = self._dialect.decoder(self._target) if streams else None
         if permitted is not None:
-            await permitted.sending()
+            await permitted.before_send()
         if call is not None:
             call.is_sent = True
         try:
@@ -261,7 +266,7 @@ class HttpModel(ModelInterface):
 
 
 @dataclass(slots=True)
-class _Tries:
+class _Attempts:
     """The attempts of a call, and how many of them count against `max_retries`."""
 
     sent: int = 1
@@ -269,7 +274,7 @@ class _Tries:
     free: int = 0
     was_free: bool = False
     is_let_in: bool = True
-    permitted: Try | None = None  # the present attempt, as the budget sees it
+    permitted: PermittedAttempt | None = None  # the present attempt, as the budget sees it
 
     def begin(self, *, is_let_in: bool) -> None:
         self.is_let_in = is_let_in

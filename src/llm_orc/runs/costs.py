@@ -12,12 +12,12 @@ from llm_orc.auth.access import Billing
 from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
+    AttemptSettled,
+    AttemptStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
     RunStarted,
-    TrySettled,
-    TryStarted,
 )
 from llm_orc.errors import BudgetExceeded
 
@@ -33,17 +33,17 @@ class CostsSoFar:
     def __init__(self) -> None:
         self.known_usd = 0.0
         self.unknown = 0  # answers of unknown cost, of models that may cost
-        self.calls = 0  # tries, over all accesses
+        self.calls = 0  # attempts, over all accesses
         self.counted_usd = 0.0
         self.counts_cost = False  # a limit counts the cost of this process's attempts
         self._counts_calls = False  # they are events
         self.uncounted: list[
             AgentPath
-        ] = []  # the agent of each metered try that no limit has counted and that may be billed
-        self.lost = 0  # tries of models that may cost, which may be billed and came to no answer
+        ] = []  # the agent of each metered attempt that no limit has counted and that may be billed
+        self.lost = 0  # attempts of models that may cost, which may be billed and came to no answer
         self.lost_on_plan = 0  # of them, those on a plan's credits
         self._under_way: dict[AgentPath, Billing] = {}  # who pays for each agent under way
-        self._most: dict[int, float] = {}  # of tries under way
+        self._most: dict[int, float] = {}  # of attempts under way
 
     @property
     def unanswered(self) -> int:
@@ -57,11 +57,11 @@ class CostsSoFar:
 
     def apply(self, event: RecordedEvent) -> None:
         match event:
-            case TryStarted():
+            case AttemptStarted():
                 self.calls += 1
                 self.counted_usd += event.most_usd
                 self._most[event.number] = event.most_usd
-            case TrySettled():
+            case AttemptSettled():
                 self._settle(event)
             case RunStarted():
                 self.stop()
@@ -69,7 +69,7 @@ class CostsSoFar:
             case _:
                 self._agent_event(event)
 
-    def _settle(self, event: TrySettled) -> None:
+    def _settle(self, event: AttemptSettled) -> None:
         if not event.number:  # told by the next process, which knows how the one before it ended
             self.stop()
         most_usd = self._most.pop(event.number, 0.0)

@@ -81,6 +81,6 @@ def spend_on(calls: Iterable[ModelCall]) -> Spend:
     return total
 
 
-def unanswered(tries: int) -> Spend:
+def unanswered(attempts: int) -> Spend:
     """Return the totals of so many attempts without an answer that may be billed."""
-    return Spend(cost_usd=None, unknown_costs=tries, unanswered=tries) if tries else NOTHING_SPENT
+    return Spend(cost_usd=None, unknown_costs=attempts, unanswered=attempts) if attempts else NOTHING_SPENT

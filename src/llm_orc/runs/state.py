@@ -16,6 +16,8 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    AttemptSettled,
+    AttemptStarted,
     ErrorInfo,
     ModelChosen,
     ModelRetrying,
@@ -24,8 +26,6 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStatus,
     RunStopped,
-    TrySettled,
-    TryStarted,
 )
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import NO_USAGE, Usage
@@ -138,9 +138,9 @@ class RunResult:
                 source = str(call.access.billing)
                 found[source] = found.get(source, NOTHING_SPENT).plus(spend_on((call,)))
         of_metered = self.unanswered - self.unanswered_on_plan
-        for billing, tries in ((Billing.PLAN_CREDITS, self.unanswered_on_plan), (Billing.METERED, of_metered)):
-            if tries:
-                found[str(billing)] = found.get(billing, NOTHING_SPENT).plus(unanswered(tries))
+        for billing, attempts in ((Billing.PLAN_CREDITS, self.unanswered_on_plan), (Billing.METERED, of_metered)):
+            if attempts:
+                found[str(billing)] = found.get(billing, NOTHING_SPENT).plus(unanswered(attempts))
         return found
 
     @property
@@ -184,7 +184,7 @@ class RunState:
         self.last_at = event.at
         self.costs.apply(event)
         match event:
-            case TryStarted() | TrySettled():
+            case AttemptStarted() | AttemptSettled():
                 pass
             case RunStarted():
                 self._start(event)

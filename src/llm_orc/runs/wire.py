@@ -10,6 +10,8 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    AttemptSettled,
+    AttemptStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
@@ -17,8 +19,6 @@ from llm_orc.engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
-    TrySettled,
-    TryStarted,
 )
 from llm_orc.errors import StorageError
 from llm_orc.net.text import whole_text
@@ -26,8 +26,8 @@ from llm_orc.runs.earlier import EARLIER
 
 KINDS: dict[type[RecordedEvent], str] = {
     RunStarted: "run_started",
-    TryStarted: "try_started",
-    TrySettled: "try_settled",
+    AttemptStarted: "try_started",
+    AttemptSettled: "try_settled",
     AgentStarted: "agent_started",
     ModelChosen: "model_chosen",
     ModelRetrying: "model_retrying",

@@ -20,7 +20,7 @@ from llm_orc.app.runs.budget import budget_of, limits_of
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader
 from llm_orc.auth.secret import Secret
-from llm_orc.engine.events import AgentDelta, RecordedEvent, TryStarted
+from llm_orc.engine.events import AgentDelta, AttemptStarted, RecordedEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
@@ -36,11 +36,11 @@ from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.prices import listed_usd
 from llm_orc.providers.retries import Retries
+from llm_orc.runs.attempts import RecordedAttempts
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.record import DirectSink
 from llm_orc.runs.state import RunState
-from llm_orc.runs.tries import RecordedTries
 from tests.fakes.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
 DIALECTS: dict[str, Dialect] = {
@@ -98,7 +98,7 @@ class Story:
         def keep(event: RecordedEvent | AgentDelta) -> None:
             if is_alive and not isinstance(event, AgentDelta):
                 self.kept.append(event)
-            elif isinstance(event, TryStarted):
+            elif isinstance(event, AttemptStarted):
                 raise asyncio.CancelledError  # the dead send nothing
 
         def billed(_usd: float) -> None:
@@ -113,7 +113,7 @@ class Story:
         plan, candidate = make_plan(recipe.ensemble), self.candidate(server, http)
         candidates = dict.fromkeys(plan.names, (candidate,))
         done = self.state.outputs
-        record = RecordedTries(sink, clock.now)
+        record = RecordedAttempts(sink, clock.now)
         budget = budget_of(recipe, self.earlier(recipe), candidates, {}, record)
         running = asyncio.ensure_future(
             execute(

@@ -15,7 +15,7 @@ from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
-from llm_orc.engine.events import RunEvent, TryStarted
+from llm_orc.engine.events import AttemptStarted, RunEvent
 from llm_orc.errors import SettingsError
 from llm_orc.runs.state import RunResult
 from tests.app.conftest import KEY, Workspace, limits_among, run
@@ -217,7 +217,7 @@ async def test_calls_that_were_under_way_count_against_a_limit_of_calls(
     async with asyncio.timeout(10):
         while len(server.bills) < 2:
             await asyncio.sleep(0.01)
-    assert sum(isinstance(event, TryStarted) for event in seen) == 2, "each is kept before it is sent"
+    assert sum(isinstance(event, AttemptStarted) for event in seen) == 2, "each is kept before it is sent"
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -278,7 +278,7 @@ async def test_a_run_without_a_limit_keeps_no_tries(place: Workspace, server: Pa
 
     result, seen = await run(place.app(), "one")
 
-    assert not any(isinstance(event, TryStarted) for event in seen.events)
+    assert not any(isinstance(event, AttemptStarted) for event in seen.events)
     assert result.counted_usd is None
     assert result.total.cost_usd == pytest.approx(server.bill_usd)
 

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.model.counted_tries import counted
+from llm_orc.agents.model.counted_attempts import counted
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import model_key
 from llm_orc.agents.time_limit import within_time_limit

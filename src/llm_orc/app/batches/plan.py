@@ -47,7 +47,7 @@ class Submission:
     rows: Sequence[NewRow]
     limits: BatchLimits
     options: BatchOptions
-    most_usd: float = 0.0  # the most that one try of a call can cost
+    most_usd: float = 0.0  # the most that one attempt of a call can cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class PlannedResume:
     batch_id: str
     recipe: Recipe
     limits: BatchLimits
-    most_usd: float = 0.0  # the most that one try of a call can cost
+    most_usd: float = 0.0  # the most that one attempt of a call can cost
 
 
 def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options: BatchOptions) -> Submission:
@@ -182,7 +182,7 @@ async def _plan(
     planned: Callable[[AccessPlan, int], None],
     caller: Caller,
 ) -> tuple[Recipe, float]:
-    """Return the recipe with every model decided, and the most that one try of a call can cost."""
+    """Return the recipe with every model decided, and the most that one attempt of a call can cost."""
     async with Runtime(app) as runtime:
         terms = Terms(Consent(recipe.allow_metered).paying, recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
-from llm_orc.agents.model.counted_tries import most_cost_usd
+from llm_orc.agents.model.counted_attempts import most_cost_usd
 from llm_orc.app.access.costs import cost_of
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from llm_orc.agents.candidate import Candidate
     from llm_orc.app.access.models import Models
     from llm_orc.engine.events import Limited
+    from llm_orc.runs.attempts import RecordedAttempts
     from llm_orc.runs.recipe import Recipe, RecordedRun
-    from llm_orc.runs.tries import RecordedTries
 
 _BYTES_PER_TOKEN = 6  # of an answer that the next agent is given; few languages have more
 _LONGEST_MADE = 8192  # bytes of an answer that no model gives, where nothing says how long it may be
@@ -30,7 +30,7 @@ def budget_of(
     earlier: RecordedRun | None,
     candidates: Mapping[str, Sequence[Candidate]],
     told: Mapping[str, int],
-    record: RecordedTries,
+    record: RecordedAttempts,
 ) -> Budget | None:
     """Return the budget of a run, None without limits. `told` has the length of each history in characters.
 
@@ -58,7 +58,7 @@ def limits_of(recipe: Recipe) -> tuple[Limited, ...]:
 def _most_of(
     recipe: Recipe, earlier: RecordedRun, candidates: Sequence[Candidate], agent: str, told: int
 ) -> float:
-    """Return what one try of the agent can have cost at most, by what it is asked now."""
+    """Return what one attempt of the agent can have cost at most, by what it is asked now."""
     outputs = earlier.state.outputs
     depends_on = next((spec.depends_on for spec in recipe.ensemble.agents if spec.name == agent), ())
     parts = [recipe.task, *(outputs[name].text for name in depends_on if name in outputs)]
@@ -67,7 +67,7 @@ def _most_of(
 
 
 def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], added: Mapping[str, int]) -> float:
-    """Return what one try of any agent can cost at most. `added` are characters that its system prompt may get."""
+    """Return what one attempt of any agent can cost at most. `added` are characters that system prompts get."""
     longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
     most_usd = 0.0
     waits_for = {spec.name: spec.depends_on for spec in recipe.ensemble.agents}

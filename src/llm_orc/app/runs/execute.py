@@ -1,4 +1,4 @@
-"""Execute one try of a run: open what it needs, execute its plan, and close everything again, however it ends."""
+"""Execute one attempt at a run: open what it needs, execute its plan, and close everything, however it ends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import AuthError, RunNotResumable
+from llm_orc.runs.attempts import RecordedAttempts
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.state import RunState
-from llm_orc.runs.tries import RecordedTries
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a run. `earlier` is what there is of it already; `consent` None: as the recipe was agreed to."""
+    """One attempt at a run. `earlier` is what there is of it already; `consent` None: that of the recipe."""
 
     recipe: Recipe
     run_id: str
@@ -53,7 +53,7 @@ class Attempt:
 async def execute_recipe(
     app: App, attempt: Attempt, limits: RunLimits, listener: RunListener, *, runtime: Runtime | None = None
 ) -> RunResult:
-    """Run the recipe, or what an earlier try has left of it, and return the result.
+    """Run the recipe, or what an earlier attempt has left of it, and return the result.
 
     `runtime` None: one of its own. On cancellation the record is completed and what the run has opened is closed
     before the cancellation goes on.
@@ -95,7 +95,9 @@ async def execute_recipe(
         elif earlier is not None:
             for event in earlier.events:
                 see(event)
-        budget = budget_of(recipe, earlier, models.candidates, told.characters, RecordedTries(sink, app.clock.now))
+        budget = budget_of(
+            recipe, earlier, models.candidates, told.characters, RecordedAttempts(sink, app.clock.now)
+        )
         budgets = tuple(one for one in (limits.budget, budget) if one is not None)
         await execute(
             make_plan(recipe.ensemble),

@@ -16,7 +16,7 @@ class RunLimits:
 
     max_concurrent: int | None = None  # agents at once
     timeout_s: float | None = None
-    max_cost_usd: float | None = None  # over metered accesses, with what an earlier try of the run has spent
+    max_cost_usd: float | None = None  # over metered accesses, with what an earlier attempt at the run has spent
     max_calls: int | None = None  # requests to providers over all accesses, retries included
     budget: Budget | None = None  # one that several runs share, beside the run's own
 

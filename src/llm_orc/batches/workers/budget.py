@@ -14,14 +14,14 @@ import sqlalchemy as sa
 
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store, one_statement
-from llm_orc.batches.tables import BATCHES, HOLDS, ROWS, WORKERS
+from llm_orc.batches.tables import BATCHES, RESERVATIONS, ROWS, WORKERS
 from llm_orc.batches.workers.membership import Evicted
 from llm_orc.errors import BatchBudgetExceeded, BatchNotFound, BudgetExceeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from llm_orc.agents.budget import Tried
+    from llm_orc.agents.budget import Attempt
 
 _ROUNDING_USD = 1e-9
 _COUNTED_AT_ONCE = 64  # calls
@@ -50,7 +50,7 @@ class BatchAccount:
         return RowBudget(self, number, before_send)
 
     async def count_call(self, number: int, what: str) -> None:
-        """Count one try of a call. If this raises, the try must not be sent.
+        """Count one attempt of a call. If this raises, it must not be sent.
 
         Raises `BudgetExceeded` if the row has no call left, `BatchBudgetExceeded` if the batch has none,
         `BatchNotFound` if the batch was deleted, `Evicted`, and `LimitsChanged`.
@@ -135,14 +135,14 @@ class BatchAccount:
 
         Raises `BudgetExceeded`, or `BatchBudgetExceeded`, if they can't leave enough.
         """
-        hold_id = uuid.uuid4().hex
+        reservation_id = uuid.uuid4().hex
         async with self._reserving:
             while True:
-                if await in_store(partial(self._reserve, hold_id, number, most_usd, what)):
-                    return hold_id
+                if await in_store(partial(self._reserve, reservation_id, number, most_usd, what)):
+                    return reservation_id
                 await asyncio.sleep(_POLL_S)
 
-    def _reserve(self, hold_id: str, number: int, most_usd: float, what: str) -> bool:
+    def _reserve(self, reservation_id: str, number: int, most_usd: float, what: str) -> bool:
         with self._engine.begin() as connection:
             limits = (BATCHES.c.max_cost_usd, BATCHES.c.row_max_cost_usd, BATCHES.c.spent_usd)
             batch = connection.execute(
@@ -151,17 +151,17 @@ class BatchAccount:
             spent_of_row = connection.execute(
                 sa.select(ROWS.c.spent_usd).where(ROWS.c.batch_id == self._batch_id, ROWS.c.number == number)
             ).scalar_one()
-            living = sa.exists().where(WORKERS.c.worker_id == HOLDS.c.worker_id)
-            holds = connection.execute(
-                sa.select(HOLDS.c.hold_id, HOLDS.c.number, HOLDS.c.usd, living).where(
-                    HOLDS.c.batch_id == self._batch_id
+            living = sa.exists().where(WORKERS.c.worker_id == RESERVATIONS.c.worker_id)
+            reservations = connection.execute(
+                sa.select(RESERVATIONS.c.hold_id, RESERVATIONS.c.number, RESERVATIONS.c.usd, living).where(
+                    RESERVATIONS.c.batch_id == self._batch_id
                 )
             ).all()
-            if any(hold[0] == hold_id for hold in holds):  # it was stored before the connection broke
+            if any(one.hold_id == reservation_id for one in reservations):  # stored before the connection broke
                 return True
             of_row = _Allowance(batch.row_max_cost_usd, spent_of_row)
             of_batch = _Allowance(batch.max_cost_usd, batch.spent_usd)
-            for _, of, usd, lives in holds:
+            for _, of, usd, lives in reservations:
                 of_batch.add(usd, lives=lives)
                 if of == number:
                     of_row.add(usd, lives=lives)
@@ -177,14 +177,15 @@ class BatchAccount:
                 )
             if not (of_row.fits(most_usd) and of_batch.fits(most_usd)):
                 return False
-            hold = {"batch_id": self._batch_id, "number": number, "worker_id": self._worker_id, "usd": most_usd}
-            connection.execute(sa.insert(HOLDS).values(hold_id=hold_id, **hold))
+            of = {"batch_id": self._batch_id, "number": number, "worker_id": self._worker_id}
+            connection.execute(sa.insert(RESERVATIONS).values(hold_id=reservation_id, usd=most_usd, **of))
             return True
 
-    def settle(self, hold_id: str, number: int, spent_usd: float) -> None:
+    def settle(self, reservation_id: str, number: int, spent_usd: float) -> None:
         """Replace the reservation by what the call has cost. Calling this again changes nothing."""
         with self._engine.begin() as connection:
-            if not connection.execute(sa.delete(HOLDS).where(HOLDS.c.hold_id == hold_id)).rowcount:
+            this = sa.delete(RESERVATIONS).where(RESERVATIONS.c.hold_id == reservation_id)
+            if not connection.execute(this).rowcount:
                 return
             row = sa.and_(ROWS.c.batch_id == self._batch_id, ROWS.c.number == number)
             connection.execute(sa.update(ROWS).where(row).values(spent_usd=ROWS.c.spent_usd + spent_usd))
@@ -206,16 +207,16 @@ class RowBudget:
         limits = account.limits
         self.limits_cost = limits.max_cost_usd is not None or limits.row_max_cost_usd is not None
 
-    async def sending(self, tried: Tried) -> None:
+    async def count(self, attempt: Attempt) -> None:
         await self._before_send()
-        await self._account.count_call(self._number, tried.what)
+        await self._account.count_call(self._number, attempt.what)
 
     @asynccontextmanager
-    async def hold(self, tried: Tried) -> AsyncIterator[None]:
-        if not self.limits_cost or not tried.most_usd:
+    async def reserve(self, attempt: Attempt) -> AsyncIterator[None]:
+        if not self.limits_cost or not attempt.most_usd:
             yield
             return
-        hold_id = await self._account.reserve(self._number, tried.most_usd, tried.what)
+        reservation_id = await self._account.reserve(self._number, attempt.most_usd, attempt.what)
         error: BaseException | None = None
         try:
             yield
@@ -223,8 +224,8 @@ class RowBudget:
             error = e
             raise
         finally:
-            spent_usd = tried.counts_usd(error)
-            await asyncio.shield(in_store(partial(self._account.settle, hold_id, self._number, spent_usd)))
+            spent_usd = attempt.counts_usd(error)
+            await asyncio.shield(in_store(partial(self._account.settle, reservation_id, self._number, spent_usd)))
 
 
 class _Allowance:

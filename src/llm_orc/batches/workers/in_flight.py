@@ -25,7 +25,7 @@ class InFlight:
     """Workflows by name, `BATCH:ROW:ATTEMPT` or `BATCH:ROW:ATTEMPT:AGENT`, each with the task that carries it out.
 
     A workflow is *idle* while it can be cancelled without losing anything: it waits for its turn, for another
-    worker, or between two tries of a call. Otherwise an answer is on its way, or is being stored.
+    worker, or between two attempts of a call. Otherwise an answer is on its way, or is being stored.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class InFlight:
         self._calls[_current_task()].is_sent = True
 
     def mark_waiting(self) -> None:
-        """The call of the current task waits for its turn, or for its next try: no answer to it is on its way."""
+        """The call of the current task waits for its turn, or for its next attempt: no answer is on its way."""
         self._calls[_current_task()].is_sent = False
 
     def is_settled(self, batch_id: str = "") -> bool:

@@ -1,9 +1,9 @@
 """Limits that all workers of a PostgreSQL share: on calls in flight, and on requests and tokens per minute.
 
 The durable engine limits calls in flight: each agent is its own workflow, on its provider's queue. Rates are
-limited by a row in our table, from which a worker reserves a start immediately before each try. Starts are evenly
-spaced, so that no window has more of them than the limit, plus one for each worker that was slow between its
-reservation and its call.
+limited by a row in our table, from which a worker reserves a start immediately before each attempt. Starts are
+evenly spaced, so that no window has more of them than the limit, plus one for each worker that was slow between
+its reservation and its call.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def limited_providers(engine: sa.Engine) -> frozenset[str]:
 
 
 class SharedGate:
-    """A `Gate` over all workers: reserves the start of each try in the store, and waits for it."""
+    """A `Gate` over all workers: reserves the start of each attempt in the store, and waits for it."""
 
     def __init__(self, engine: sa.Engine, worker_id: str) -> None:
         self._engine, self._worker_id = engine, worker_id

@@ -53,7 +53,7 @@ class OfficialCliModel(ModelInterface):
             try:
                 return await self._counted(request, observer, attempt)
             except ProviderError as e:
-                if attempt > self._tries_after(e):
+                if attempt > self._attempts_after(e):
                     raise
                 attempt += 1
                 delay_s = self._delay_s(e, attempt)
@@ -63,12 +63,12 @@ class OfficialCliModel(ModelInterface):
 
     async def _counted(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Reply:
         if request.permit is None:
-            return self._reply(await self._try(request, observer, attempt))
+            return self._reply(await self._attempt(request, observer, attempt))
         size = sum(len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages)
-        async with request.permit(size) as tried:
-            await tried.sending()
-            reply = self._reply(await self._try(request, observer, attempt))
-            tried.answered(reply)
+        async with request.permit(size) as permitted:
+            await permitted.before_send()
+            reply = self._reply(await self._attempt(request, observer, attempt))
+            permitted.answered(reply)
             return reply
 
     def _reply(self, answered: Answered) -> Reply:
@@ -80,7 +80,7 @@ class OfficialCliModel(ModelInterface):
             stop_word=answered.stop_word,
         )
 
-    async def _try(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Answered:
+    async def _attempt(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Answered:
         watcher = observer if self._stream else _Quiet(observer)
         system = request.system_prompt or ""
         if request.json_output:
@@ -132,7 +132,7 @@ class OfficialCliModel(ModelInterface):
                 hint="Nothing was sent. Shorten the input, or use a model with a larger context.",
             )
 
-    def _tries_after(self, error: ProviderError) -> int:
+    def _attempts_after(self, error: ProviderError) -> int:
         """Return the number of further attempts: one if the program itself malfunctions."""
         if isinstance(error, ToolAttempted) or (isinstance(error, RateLimited) and not ends_soon(error)):
             return 0

@@ -9,7 +9,7 @@ import pytest
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.agents.model.counted_tries import counted
+from llm_orc.agents.model.counted_attempts import counted
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import BudgetExceeded

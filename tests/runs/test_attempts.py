@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_orc.agents.budget import Budget, Tried
+from llm_orc.agents.budget import Attempt, Budget
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
@@ -12,23 +12,23 @@ from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
     AgentStarted,
+    AttemptSettled,
+    AttemptStarted,
     ErrorInfo,
     ModelChosen,
     ModelRetrying,
     RecordedEvent,
     RunEvent,
     RunStarted,
-    TrySettled,
-    TryStarted,
 )
 from llm_orc.errors import StorageError
 from llm_orc.providers.base import Usage
+from llm_orc.runs.attempts import RecordedAttempts
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.journal import Journal
 from llm_orc.runs.recipe import load_run
 from llm_orc.runs.record import Recorder
 from llm_orc.runs.state import RunState
-from llm_orc.runs.tries import RecordedTries
 from tests.runs.conftest import new_run
 
 PAID = Access("p", "api-key", Billing.METERED, "a key", "http://127.0.0.1:1")
@@ -38,31 +38,31 @@ CUT = ErrorInfo("reply_cut", "cut", may_be_billed=True)
 async def test_a_try_is_in_the_file_before_it_is_sent_and_settled_after_it(journal: Journal) -> None:
     journal.begin(new_run("run-1", "a"))
     recorder = Recorder(journal, "run-1", lambda _event: None)
-    budget = Budget(1.0, record=RecordedTries(recorder, lambda: 5.0))
-    tried = Tried(AgentPath("a"), 0.4)
+    budget = Budget(1.0, record=RecordedAttempts(recorder, lambda: 5.0))
+    attempt = Attempt(AgentPath("a"), 0.4)
 
-    async with budget.hold(tried):
-        await budget.sending(tried)
+    async with budget.reserve(attempt):
+        await budget.count(attempt)
         before = load_run(journal, "run-1").events
-        tried.is_sent, tried.cost_usd = True, 0.1
+        attempt.is_sent, attempt.cost_usd = True, 0.1
     await recorder.commit(RunStarted(6.0, "run-1", "panel", ("a",), "x"))
 
-    assert before == (TryStarted(5.0, AgentPath("a"), 1, 0.4),)
-    assert load_run(journal, "run-1").events[1] == TrySettled(5.0, AgentPath("a"), 1, 0.1)
+    assert before == (AttemptStarted(5.0, AgentPath("a"), 1, 0.4),)
+    assert load_run(journal, "run-1").events[1] == AttemptSettled(5.0, AgentPath("a"), 1, 0.1)
 
 
 async def test_nothing_is_sent_once_the_record_takes_no_more(journal: Journal) -> None:
     journal.begin(new_run("run-1", "a"))
     shown: list[RunEvent] = []
     recorder = Recorder(journal, "run-1", shown.append)
-    budget = Budget(1.0, record=RecordedTries(recorder, lambda: 5.0))
+    budget = Budget(1.0, record=RecordedAttempts(recorder, lambda: 5.0))
     journal.delete(["run-1"])  # from here on nothing can be written
 
     for _ in range(2):
-        tried = Tried(AgentPath("a"), 0.4)
+        attempt = Attempt(AgentPath("a"), 0.4)
         with pytest.raises(StorageError):
-            async with budget.hold(tried):
-                await budget.sending(tried)
+            async with budget.reserve(attempt):
+                await budget.count(attempt)
 
     assert budget.spent_usd == 0
 
@@ -79,9 +79,9 @@ def test_a_try_without_an_end_counts_at_its_most() -> None:
         RunStarted(0.0, "r", "e", ("a",), "x", limits=("cost",)),
         AgentStarted(0.0, AgentPath("a"), "model"),
         ModelChosen(0.0, AgentPath("a"), "m", PAID),
-        TryStarted(0.0, AgentPath("a"), 1, 0.4),
-        TrySettled(0.0, AgentPath("a"), 1, 0.1),
-        TryStarted(0.0, AgentPath("a"), 2, 0.3),
+        AttemptStarted(0.0, AgentPath("a"), 1, 0.4),
+        AttemptSettled(0.0, AgentPath("a"), 1, 0.1),
+        AttemptStarted(0.0, AgentPath("a"), 2, 0.3),
     )
 
     assert costs.counted_usd == pytest.approx(0.4)
@@ -105,7 +105,7 @@ def test_tries_that_no_limit_counted_are_named() -> None:
 
     assert costs.uncounted == ["a", "b", "c"]
     assert (costs.calls, costs.counted_usd, costs.unanswered) == (4, 0.0, 3)
-    costs.apply(TrySettled(0.0, AgentPath("b"), 0, 0.2))
+    costs.apply(AttemptSettled(0.0, AgentPath("b"), 0, 0.2))
     assert (costs.uncounted, costs.counted_usd) == (["a", "c"], 0.2)
 
 

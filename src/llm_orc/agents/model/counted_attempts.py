@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.budget import Tried
+from llm_orc.agents.budget import Attempt
 from llm_orc.errors import BudgetExceeded
 from llm_orc.providers.base import Usage
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
@@ -61,30 +61,30 @@ class _Permit:
         self._candidate, self._agent, self._budgets, self._priced = candidate, agent, budgets, priced
 
     @asynccontextmanager
-    async def __call__(self, size: int) -> AsyncIterator[_CountedTry]:
+    async def __call__(self, size: int) -> AsyncIterator[_CountedAttempt]:
         most_usd = 0.0 if self._priced is None else most_cost_usd(self._candidate, self._priced, size)
-        tried = Tried(self._agent, most_usd)
+        attempt = Attempt(self._agent, most_usd)
         async with AsyncExitStack() as stack:
             for budget in self._budgets:
-                await stack.enter_async_context(budget.hold(tried))
-            yield _CountedTry(tried, self._candidate, self._budgets)
+                await stack.enter_async_context(budget.reserve(attempt))
+            yield _CountedAttempt(attempt, self._candidate, self._budgets)
 
 
-class _CountedTry:
-    """See `providers.base.Try`."""
+class _CountedAttempt:
+    """See `providers.base.PermittedAttempt`."""
 
-    __slots__ = ("_budgets", "_candidate", "_tried")
+    __slots__ = ("_attempt", "_budgets", "_candidate")
 
-    def __init__(self, tried: Tried, candidate: Candidate, budgets: Sequence[Spending]) -> None:
-        self._tried, self._candidate, self._budgets = tried, candidate, budgets
+    def __init__(self, attempt: Attempt, candidate: Candidate, budgets: Sequence[Spending]) -> None:
+        self._attempt, self._candidate, self._budgets = attempt, candidate, budgets
 
-    async def sending(self) -> None:
+    async def before_send(self) -> None:
         for budget in self._budgets:
-            await budget.sending(self._tried)
-        self._tried.is_sent = True
+            await budget.count(self._attempt)
+        self._attempt.is_sent = True
 
     def answered(self, reply: Reply) -> None:
-        self._tried.cost_usd = self._candidate.cost_usd(reply.model, reply.usage)
+        self._attempt.cost_usd = self._candidate.cost_usd(reply.model, reply.usage)
 
 
 def most_cost_usd(candidate: Candidate, request: ModelRequest, size: int) -> float:
