@@ -126,7 +126,7 @@ async def test_lists_of_models_want_a_token_too(path: str) -> None:
     assert (without.status, live.status) == (401, 200)
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", [name for name in SIGNATURES if not name.startswith("plan_")])
 async def test_each_refusal_is_recognised_by_status_type_and_words(name: SignatureName) -> None:
     kinds = {
         400: "invalid_request_error",

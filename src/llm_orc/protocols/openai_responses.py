@@ -101,7 +101,13 @@ class OpenAiResponsesDialect(OpenAiWire):
         )
 
     def error_event(self, rejected: Rejected, reply: ServedReply) -> bytes:
-        """Send the error inside `error`, as the service does; its reference shows the fields beside `type`."""
+        """Send the error inside `error`, as the service does; its reference shows the fields beside `type`.
+
+        An error with a code of its own ends the response as failed instead.
+        """
+        if rejected.error_code is not None:
+            failed = {**_response(reply, "failed", []), "error": error_object(rejected)}
+            return _numbered(_EVENTS_BEFORE_TEXT + len(reply.tokens), "response.failed", {"response": failed})
         return _numbered(_EVENTS_BEFORE_TEXT + len(reply.tokens), "error", {"error": error_object(rejected)})
 
 
@@ -142,7 +148,7 @@ def _item(reply: ServedReply, content: list[JsonValue] | None) -> JsonValue:
     }
 
 
-def _response(reply: ServedReply, status: str, output: list[JsonValue]) -> JsonValue:
+def _response(reply: ServedReply, status: str, output: list[JsonValue]) -> dict[str, JsonValue]:
     return {
         "id": f"resp_sandbox{reply.number:012}",
         "object": "response",

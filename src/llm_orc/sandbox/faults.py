@@ -94,9 +94,13 @@ class MaxTokens:
 
 @dataclass(frozen=True, slots=True)
 class RefusalSignature:
-    """The credential is refused with the known text of a provider; `SIGNATURES` has the names."""
+    """The call is refused in the known words of a provider; `SIGNATURES` has the names.
+
+    With `tokens`, a stream is: after so many tokens of the answer.
+    """
 
     signature: SignatureName = "claude_code_only"
+    tokens: int | None = None
 
 
 Effect = (

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.sandbox.plan_calls import PlanCalls
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,9 +32,20 @@ _CREATED_AT = "2025-01-01T00:00:00Z"
 _CREATED = 1_735_689_600
 
 
-def add_lists(application: web.Application, guarded: Callable[[Handler], Handler]) -> None:
-    """Add the routes of the lists; `guarded` wraps each handler with the checks that may refuse a request."""
-    application.router.add_get("/v1/models", guarded(_v1_models))
+def add_lists(
+    application: web.Application, guarded: Callable[[Handler], Handler], plan: PlanCalls | None = None
+) -> None:
+    """Add the routes of the lists; `guarded` wraps each handler with the checks that may refuse a request.
+
+    Requests that `plan` concerns get the plan's own list.
+    """
+
+    async def v1_models(request: web.Request) -> web.StreamResponse:
+        if plan is not None and plan.concern(request.headers):
+            return web.json_response(plan.models(MODELS))
+        return await _v1_models(request)
+
+    application.router.add_get("/v1/models", guarded(v1_models))
     application.router.add_get("/v1/models/{model}", guarded(_v1_model))
     application.router.add_get("/v1beta/models", guarded(_gemini_models))
     application.router.add_get("/api/tags", guarded(_ollama_tags))

@@ -12,6 +12,7 @@ from llm_orc.protocols.chat_request import Rejected
 if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
 
+_SHARING = "subscription_sharing"
 TokenTrouble = Literal["missing", "unknown", "expired", "revoked", "scope"]
 SignatureName = Literal[
     "claude_code_only",
@@ -26,20 +27,34 @@ SignatureName = Literal[
     "rate_limited",
     "entitlement_gate",
     "credit_balance",
+    "plan_limit",
+    "plan_not_eligible",
+    "plan_unavailable",
+    "plan_account_unavailable",
+    "plan_unsupported",
+    "plan_route",
+    "plan_invalid_user",
+    "plan_disconnected",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One refusal with the text of Anthropic. `keeps_limit_headers` False: it has no rate-limit headers."""
+    """One refusal in a provider's words. `keeps_limit_headers` False: it has no rate-limit headers.
+
+    `code` and `param` are OpenAI's; `detail` is the whole document of a gateway that answers in its place.
+    """
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
     keeps_limit_headers: bool = True
+    code: str = ""
+    param: str = ""
+    detail: str = ""
 
 
-# Quoted in issue reports and in https://code.claude.com/docs/en/errors; the error type follows from the status.
+# Of Anthropic: quoted in issue reports and in https://code.claude.com/docs/en/errors; the status says the type.
 SIGNATURES: Mapping[SignatureName, Signature] = {
     "claude_code_only": Signature(
         400,
@@ -67,6 +82,19 @@ SIGNATURES: Mapping[SignatureName, Signature] = {
     "entitlement_gate": Signature(429, "Error", keeps_limit_headers=False),
     "credit_balance": Signature(
         400, "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+    ),
+    # Of OpenAI's plans; the codes are from their page "Errors and recovery", the sentences are the sandbox's own.
+    "plan_limit": Signature(429, "The plan's limit is reached.", code=f"{_SHARING}_usage_limit_exceeded"),
+    "plan_not_eligible": Signature(403, "This account is not eligible.", code=f"{_SHARING}_user_not_eligible"),
+    "plan_unavailable": Signature(503, "The usage is unknown now.", code=f"{_SHARING}_usage_unavailable"),
+    "plan_account_unavailable": Signature(503, "The account is unknown now.", code=f"{_SHARING}_user_unavailable"),
+    "plan_unsupported": Signature(
+        400, "This is not supported.", code=f"{_SHARING}_unsupported_capability", param="tools"
+    ),
+    "plan_route": Signature(403, "This address is not supported.", code=f"{_SHARING}_route_not_supported"),
+    "plan_invalid_user": Signature(401, "The account can't be used.", code=f"{_SHARING}_invalid_user"),
+    "plan_disconnected": Signature(
+        401, "invalid_token", code="invalid_token", detail='{"detail": {"error_code": "invalid_token"}}'
     ),
 }
 SIGNATURE_NAMES: tuple[SignatureName, ...] = get_args(SignatureName)
@@ -119,11 +147,15 @@ def refused_token(dialect: DialectName, trouble: TokenTrouble) -> Rejected:
             return Rejected(401, _GEMINI_WORDS, error_code=reason, headers=headers)
 
 
-def refused_as(name: SignatureName) -> Rejected:
+def refused_as(name: SignatureName, *, param: str = "") -> Rejected:
+    """Return the refusal; `param` is the part of the request that it is about."""
     signature = SIGNATURES[name]
     return Rejected(
         signature.status,
         signature.message,
+        param=param or signature.param or None,
+        error_code=signature.code or None,
+        body=signature.detail or None,
         headers=signature.headers,
         keeps_limit_headers=signature.keeps_limit_headers,
     )

@@ -14,7 +14,8 @@ from llm_orc.dataclass import dataclass
 from llm_orc.protocols.chat_request import Rejected
 from llm_orc.protocols.dialect import Dialect
 from llm_orc.protocols.reply import ServedReply
-from llm_orc.sandbox.faults import Cut, Drip, Effect, ErrorEvent, Hang
+from llm_orc.sandbox.faults import Cut, Drip, Effect, ErrorEvent, Hang, RefusalSignature
+from llm_orc.sandbox.refusals import refused_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +38,8 @@ class Delivery:
 
     async def whole(self, request: web.Request) -> web.StreamResponse:
         body = encoded(self.dialect.whole(self.reply))
-        if isinstance(self.effect, ErrorEvent):
-            body = encoded(self.dialect.error(self._overloaded(), self.dialect.request_id(self.reply.number)))
+        if (error := self._error()) is not None:
+            body = encoded(self.dialect.error(error, self.dialect.request_id(self.reply.number)))
         response = web.StreamResponse(headers={**self.headers, "content-type": "application/json"})
         response.content_length = len(body)
         await response.prepare(request)
@@ -66,7 +67,7 @@ class Delivery:
     def _pieces(self) -> Iterator[bytes]:
         """Yield the stream in pieces; an empty piece where it is cut off."""
         most = len(self.reply.tokens)
-        if isinstance(self.effect, (Cut, Hang, ErrorEvent)):
+        if isinstance(self.effect, (Cut, Hang, ErrorEvent, RefusalSignature)):
             most = min(most, self.effect.tokens or 0)
         yield from filter(None, [self.dialect.opening(self.reply)])
         for index in range(most):
@@ -74,10 +75,13 @@ class Delivery:
         match self.effect:
             case Cut() | Hang():
                 yield b""
-            case ErrorEvent():
-                yield self.dialect.error_event(self._overloaded(), self.reply)
             case _:
-                yield self.dialect.closing(self.reply)
+                error = self._error()
+                yield (
+                    self.dialect.closing(self.reply)
+                    if error is None
+                    else self.dialect.error_event(error, self.reply)
+                )
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         if not isinstance(self.effect, Drip):
@@ -94,8 +98,15 @@ class Delivery:
         if request.transport is not None:
             request.transport.close()
 
-    def _overloaded(self) -> Rejected:
-        return Rejected(self.dialect.overloaded_status, "Overloaded (a fault of the llm-orc sandbox)")
+    def _error(self) -> Rejected | None:
+        """Return the error that ends the answer, if one does."""
+        match self.effect:
+            case ErrorEvent():
+                return Rejected(self.dialect.overloaded_status, "Overloaded (a fault of the llm-orc sandbox)")
+            case RefusalSignature(signature=name):
+                return refused_as(name)
+            case _:
+                return None
 
 
 async def hang() -> None:

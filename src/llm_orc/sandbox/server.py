@@ -48,6 +48,7 @@ from llm_orc.sandbox.faults import (
 from llm_orc.sandbox.loopback import only_for_loopback
 from llm_orc.sandbox.model_lists import INDEX, add_lists
 from llm_orc.sandbox.oauth.server import OAuthServer
+from llm_orc.sandbox.plan_calls import PlanCalls
 from llm_orc.sandbox.refusals import refused_as
 from llm_orc.sandbox.request_log import ReceivedRequest, RequestLog
 from llm_orc.sandbox.respond import CANNED_HEADER, Delivery, hang, in_one_piece, rejection, slow_headers
@@ -101,6 +102,7 @@ class Sandbox:
         self._fault_plan = FaultPlan(self.faults)
         self._compose = self.compose or (prompts_in_full if self.show_prompts else summary)
         self._tokens = TokenCheck(self.oauth) if self.oauth is not None and self.require_token else None
+        self._plan = PlanCalls(self.oauth) if self.oauth is not None else None
         self._cache = PromptCache()
         self._log = RequestLog(keep=self.keep_requests)
         self._number = 0
@@ -166,7 +168,7 @@ class Sandbox:
         for dialect in DIALECTS.values():
             for path in dialect.paths:
                 application.router.add_post(path, self._answering(dialect))
-        add_lists(application, self._guarded)
+        add_lists(application, self._guarded, self._plan)
         if self.oauth is not None:
             self.oauth.add_to(application)
         application.router.add_route("*", "/{anything:.*}", _not_found)
@@ -176,6 +178,8 @@ class Sandbox:
         async def answer(request: web.Request) -> web.StreamResponse:
             dialect = _dialect_of(request)
             try:
+                if self._plan is not None:
+                    self._plan.check_token(request.headers)
                 if self._tokens is not None:
                     self._tokens.check(dialect.name, request.headers)
             except Rejected as rejected:
@@ -224,15 +228,14 @@ class Sandbox:
         body = b""
         try:
             body = await request.read()
-            asked = dialect.read(
-                ArrivedRequest(
-                    request.headers,
-                    request.query,
-                    _json_object(dialect, body),
-                    request.match_info.get("model", ""),
-                    request.match_info.get("verb", ""),
-                )
+            document = _json_object(dialect, body)
+            if self._plan is not None:
+                self._plan.check(dialect.name, request.headers, document)
+            path = request.match_info
+            arrived = ArrivedRequest(
+                request.headers, request.query, document, path.get("model", ""), path.get("verb", "")
             )
+            asked = dialect.read(arrived)
             if self.accept_keys is not None and dialect.credential(request.headers) not in self.accept_keys:
                 raise dialect.wrong_key()
             if self._tokens is not None:
@@ -253,7 +256,7 @@ class Sandbox:
                 retry_after_s=effect.retry_after_s,
                 body=effect.body,
             )
-        if isinstance(effect, RefusalSignature):
+        if isinstance(effect, RefusalSignature) and effect.tokens is None:
             raise refused_as(effect.signature)
         if isinstance(effect, Hang) and effect.tokens is None:
             await hang()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from llm_orc.sandbox.refusals import TokenTrouble
 
 
+_MODELS = frozenset({INFERENCE, "chatgpt.tokens.use.direct"})  # the scopes that open them
+
+
 class TokenCheck:
     def __init__(self, oauth: OAuthServer) -> None:
         self._oauth = oauth
@@ -32,4 +35,4 @@ class TokenCheck:
         state = self._oauth.token_state(token)
         if state != "live":
             return state
-        return None if INFERENCE in self._oauth.scopes_of(token) else "scope"
+        return None if not _MODELS.isdisjoint(self._oauth.scopes_of(token)) else "scope"
