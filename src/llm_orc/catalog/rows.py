@@ -125,6 +125,7 @@ class OfficialCliRow:
     metered_sibling: str | None = None  # who sells the same models per token, and whose keys it must not see
     sibling_models: str = ""  # as in `ProviderSpec`
     arguments: tuple[str, ...] = ()  # after the command, where the driver takes them from here
+    billing: Billing = Billing.SUBSCRIPTION  # who pays for calls with its user's login
 
     @property
     def provider(self) -> ProviderSpec:
@@ -135,7 +136,7 @@ class OfficialCliRow:
             dialect=self.dialect,
             base_url=None,
             credential="none",
-            billing=Billing.SUBSCRIPTION,
+            billing=self.billing,
             cli=self.name,
             metered_sibling=self.metered_sibling,
             sibling_models=self.sibling_models,

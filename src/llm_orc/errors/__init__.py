@@ -13,6 +13,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ NotLoggedIn             not_logged_in                     no credential where one is needed
 │  ├─ KeyMalformed            key_malformed                     the value given as a key can't be one
 │  ├─ MeteredNotAllowed       metered_not_allowed               no consent to pay per token
+│  │  └─ PlanCreditsNotAllowed  plan_credits_not_allowed        no consent to use a plan's credits
 │  ├─ NotTrusted              not_trusted                       a project's file sets what only the user may
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
 │  ├─ AccessRefused           access_refused                    an auth method that the provider does not allow
@@ -66,6 +67,7 @@ from llm_orc.errors.access import (
     MeteredNotAllowed,
     NotLoggedIn,
     NotTrusted,
+    PlanCreditsNotAllowed,
 )
 from llm_orc.errors.base import InputError, InternalError, LlmOrcError
 from llm_orc.errors.ensemble import EnsembleCycle, EnsembleError, EnsembleInvalid, EnsembleNotFound, Problem
@@ -131,6 +133,7 @@ __all__ = [
     "ModelNotFound",
     "NotLoggedIn",
     "NotTrusted",
+    "PlanCreditsNotAllowed",
     "PlanLimitReached",
     "Problem",
     "ProfileNotFound",

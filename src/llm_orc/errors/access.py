@@ -38,6 +38,23 @@ class MeteredNotAllowed(AuthError):
         self.named_in = named_in
 
 
+class PlanCreditsNotAllowed(MeteredNotAllowed):
+    """`provider` is the one whose plan needs a yes, which is kept; None: the yes is for one run only."""
+
+    code = "plan_credits_not_allowed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        named_in: str | None = None,
+        provider: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, named_in=named_in)
+        self.provider = provider
+
+
 class NotTrusted(AuthError):
     """A file of a project sets what only the project's user may set."""
 

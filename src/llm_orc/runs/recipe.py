@@ -43,6 +43,7 @@ class Recipe:
     when_full: WhenFull = "error"
     keeps_turns: bool = True  # False: agents receive the history, and nothing is added to the conversation
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
+    allow_plan_credits: bool = False  # as `allow_metered`: consent, which shapes no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def identity_of(recipe: Recipe) -> bytes:
     An agent with a model is written as by the releases that had no other agents.
     """
     values = msgspec.to_builtins(recipe)
+    del values["allow_plan_credits"]  # earlier releases have identities without it
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
     return encode(values)
 

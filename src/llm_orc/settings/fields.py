@@ -135,6 +135,11 @@ _PROVIDER_FIELDS: Fields = {
         "Whether calls may fall back to access that is billed per token if the plan's fails.",
         default=False,
     ),
+    "allow_plan_credits": Field(
+        boolean,
+        "Whether calls may use a plan that passes into credits as its account allows (`billing: plan-credits`).",
+        default=False,
+    ),
     "extra_options": Field(
         names, "Fields of requests that `options` may set in addition to plain sampling options.", "never"
     ),

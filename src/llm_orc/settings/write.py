@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-Written = str | Sequence[str] | None
+Written = str | bool | Sequence[str] | None
 
 
 def write_setting(file: Path, path: Sequence[str], value: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ def write_settings(file: Path, path: Sequence[str], values: Mapping[str, Written
     for key, value in values.items():
         if value is None:
             place.pop(key, None)
-        elif isinstance(value, str):
+        elif isinstance(value, str | bool):
             place[key] = value
         else:
             place[key] = CommentedSeq(value)

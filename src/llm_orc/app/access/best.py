@@ -17,11 +17,12 @@ from llm_orc.app.access.route import Route
 from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import LlmOrcError, NotLoggedIn
+from llm_orc.errors import LlmOrcError, NotLoggedIn, PlanCreditsNotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from llm_orc.app.access.consent import Paying
     from llm_orc.app.access.resolver import Resolver
     from llm_orc.app.wiring import App
     from llm_orc.net.transport import Transport
@@ -47,9 +48,16 @@ class BestAccess:
     """`look` returns the state of an official CLI; it is called only if the answer may matter."""
 
     def __init__(
-        self, app: App, http: Transport, resolver: Resolver, look: Callable[[str], Awaitable[CliState]]
+        self,
+        app: App,
+        http: Transport,
+        resolver: Resolver,
+        look: Callable[[str], Awaitable[CliState]],
+        *,
+        paying: Paying = "agreed",
     ) -> None:
         self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
+        self._paying: Paying = "plan" if paying in {"plan", "always"} else "agreed"
         self._unusable: LlmOrcError | None = None  # why an existing credential can't be used
         self._set_up: LlmOrcError | None = None  # the same for one that was set up, if its provider has no other
 
@@ -100,12 +108,14 @@ class BestAccess:
             try:
                 program = self._resolver.program_of(choice) if with_programs or is_preferred else None
                 cli = None if program is None else await self._look(program)
-                routes = await asyncio.to_thread(self._resolver.routes, choice, cli)
+                routes = await asyncio.to_thread(self._resolver.routes, choice, cli, paying=self._paying)
             except LlmOrcError:
                 continue  # not usable as configured: agents that name it get the error
             used = next((route for route in routes if route.is_used), None)
             problems = (
-                route.problem for route in routes if route.found is not None and route.problem and not route.bar
+                route.problem
+                for route in routes
+                if route.problem is not None and not route.bar and _exists(route, route.problem)
             )
             self._unusable = self._unusable or next(problems, None)
             if used is None:
@@ -125,6 +135,11 @@ class BestAccess:
 
     def _names(self) -> Iterator[str]:
         yield from dict.fromkeys([*PROVIDERS, *self._settings.providers, *self._resolver.stored_providers()])
+
+
+def _exists(route: Route, problem: LlmOrcError) -> bool:
+    """True if there is a credential that can't be used, or a plan that only needs its user's yes."""
+    return route.found is not None or isinstance(problem, PlanCreditsNotAllowed)
 
 
 def _free(ranked: list[tuple[int, Route]]) -> list[tuple[int, Route]]:

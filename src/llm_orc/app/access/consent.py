@@ -2,39 +2,91 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.app.projects.in_force import trust_command
 from llm_orc.auth.access import Billing
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import AccessNotSupported, MeteredNotAllowed, NotTrusted
+from llm_orc.errors import AccessNotSupported, MeteredNotAllowed, NotTrusted, PlanCreditsNotAllowed
+from llm_orc.settings.write import write_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.auth.access import Access
     from llm_orc.catalog.rows import ProviderSpec
+    from llm_orc.runs.recipe import Recipe
     from llm_orc.settings.model import Settings
 
-Paying = Literal["never", "agreed", "always"]
-"""Which metered calls may be made: none in any case, those with consent, or all."""
+Paying = Literal["never", "agreed", "plan", "always"]
+"""Which calls that may cost are made: none at all, those with consent, also those on a plan's credits, or all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Which metered calls a person agrees to for one run: those agreed to before, all, or none whatever was."""
+    """Which calls that may cost a person agrees to for one run, beside those agreed to before: more, or none."""
 
-    allow_metered: bool = False
+    allow_metered: bool = False  # all
     free_only: bool = False
+    allow_plan_credits: bool = False
 
     @property
     def paying(self) -> Paying:
         if self.allow_metered:
             return "always"
-        return "never" if self.free_only else "agreed"
+        if self.free_only:
+            return "never"
+        return "plan" if self.allow_plan_credits else "agreed"
+
+    def includes(self, refusal: MeteredNotAllowed) -> bool:
+        """True if what was refused is agreed to already, so that asking for it again changes nothing."""
+        return self.allow_metered or (self.allow_plan_credits and isinstance(refusal, PlanCreditsNotAllowed))
+
+    def including(self, refusal: MeteredNotAllowed) -> Consent:
+        """Return the consent with a yes to what was refused, and to nothing else."""
+        if isinstance(refusal, PlanCreditsNotAllowed):
+            return replace(self, allow_plan_credits=True)
+        return replace(self, allow_metered=True)
+
+
+def consent_of(recipe: Recipe) -> Consent:
+    """Return what was agreed to when the run or batch of this recipe was started or resumed."""
+    return Consent(recipe.allow_metered, allow_plan_credits=recipe.allow_plan_credits)
+
+
+def with_consent(recipe: Recipe, consent: Consent) -> Recipe:
+    """Return the recipe with what was agreed to before and what is agreed to now."""
+    return replace(
+        recipe,
+        allow_metered=recipe.allow_metered or consent.allow_metered,
+        allow_plan_credits=recipe.allow_plan_credits or consent.allow_plan_credits,
+    )
+
+
+def plan_credits_error(provider: str, source: str) -> PlanCreditsNotAllowed:
+    """Return the error for a plan that passes into credits, and to which its user has not said yes."""
+    return PlanCreditsNotAllowed(
+        f"`{provider}` uses a plan's allowance and, beyond it, whatever its account allows ({source}); that needs"
+        " your yes",
+        hint=f"Say it once, with `providers.{provider}.allow_plan_credits: true` in config.yaml, or for this run,"
+        " with `--allow-metered`.",
+        provider=provider,
+    )
+
+
+def remember_plan_credits(app: App, provider: str) -> Path:
+    """Keep the yes to the plan of `provider` in the user's config.yaml, and return the file.
+
+    Raises `SettingsError`, `StorageError`.
+    """
+    file = app.paths.config / "config.yaml"
+    write_settings(file, ("providers", provider), {"allow_plan_credits": True})
+    return file
 
 
 Caller = Literal["own machine", "shared store", "open server"]
@@ -76,30 +128,43 @@ def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
             )
 
 
-def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying, *, is_set_up: bool) -> None:
+def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying, *, is_chosen: bool) -> None:
     """Raise `MeteredNotAllowed` if `access` may cost and its user has not agreed.
 
-    Naming a provider is consent, and so is setting it up with `auth add` if nothing names one; being found is not,
-    and neither is being named by an untrusted file.
+    Naming a provider that bills per token is consent, and so is setting it up with `auth add` if nothing names
+    one; being found is not, and neither is being named by an untrusted file. `is_chosen` False: nothing names it,
+    and it would replace what costs nothing. Routes on a plan's credits have their user's yes when they come here.
     """
-    if not access.billing.may_cost or paying == "always":
+    kind: type[MeteredNotAllowed]
+    match access.billing:
+        case Billing.LOCAL | Billing.SUBSCRIPTION:
+            return
+        case Billing.PLAN_CREDITS:
+            kind, billed = PlanCreditsNotAllowed, "on your plan's credits"
+            is_allowed = paying in {"plan", "always"}
+        case Billing.METERED:
+            kind, billed = MeteredNotAllowed, "billed per token"
+            is_allowed = paying == "always"
+        case _:
+            assert_never(access.billing)
+    if is_allowed:
         return
     choice = route.choice
-    how = "billed per token" if access.billing is Billing.METERED else "billed to your plan's credits"
-    billed = f"`{access.provider}`, {how} ({access.source})"
+    what = f"`{access.provider}`, {billed} ({access.source})"
     if paying == "never":
-        raise MeteredNotAllowed(f"no metered call is made here, and this would use {billed}")
+        raise kind(f"no call that may cost is made here, and this would use {what}")
     if choice.named_by == "project":
-        raise MeteredNotAllowed(
-            f"{choice.named_in} chooses {billed}, and you have not trusted its directory",
+        raise kind(
+            f"{choice.named_in} chooses {what}, and you have not trusted its directory",
             hint=f"Read what it sets, and allow it with `{trust_command(app, choice.named_in or '')}`,"
             " or allow this run with `--allow-metered`.",
             named_in=choice.named_in,
         )
+    is_set_up = is_chosen and (route.place == "store" or access.billing is Billing.PLAN_CREDITS)
     if route.is_agreed or choice.named_by in {"ensemble", "user"} or is_set_up:
         return
-    raise MeteredNotAllowed(
-        f"the best access found is {billed}",
+    raise kind(
+        f"the best access found is {what}",
         hint="Allow it for this run with `--allow-metered`, or for good by naming it in config.yaml:"
         f" model_profiles.default.provider: {access.provider}. `--rehearse` costs nothing;"
         " `llm-orc setup` shows other access.",

@@ -177,7 +177,9 @@ class AccessFinder:
         """Return the routes, what else was set up and can't be used, and whether they are the user's choice."""
         failed, is_chosen = None, True
         if choice.provider is None:
-            best_access = BestAccess(self._app, self._http, self._authorisers.resolver, self.look)
+            best_access = BestAccess(
+                self._app, self._http, self._authorisers.resolver, self.look, paying=self._paying
+            )
             best = await best_access.find(free_only=self._paying == "never")
             choice = replace(choice, provider=best.route.provider, model=choice.model or best.route.model)
             failed, is_chosen = best.failed, best.is_chosen
@@ -185,7 +187,7 @@ class AccessFinder:
         resolver = self._authorisers.resolver
         program = resolver.program_of(choice)
         cli = None if program is None else await self.look(program)
-        routes = await asyncio.to_thread(resolver.routes, choice, cli, allow_metered=self._paying == "always")
+        routes = await asyncio.to_thread(resolver.routes, choice, cli, paying=self._paying)
         return routes, failed, is_chosen
 
     async def _open(self, route: Route, *, is_chosen: bool) -> Model:
@@ -194,7 +196,7 @@ class AccessFinder:
             return self._over_http(route, is_chosen=is_chosen)
         if route.problem is not None:
             raise route.problem
-        return await self._through_cli(route, route.cli)
+        return await self._through_cli(route, route.cli, is_chosen=is_chosen)
 
     async def look(self, name: str) -> CliState:
         """Return the state of the official CLI `name`."""
@@ -203,7 +205,7 @@ class AccessFinder:
             return not_installed(row)
         return await self._clis().look(name)
 
-    async def _through_cli(self, route: Route, state: CliState) -> Model:
+    async def _through_cli(self, route: Route, state: CliState, *, is_chosen: bool) -> Model:
         spec, choice = route.spec, route.choice
         own = self._settings.providers.get(spec.name)
         of_program = self._settings.providers.get(state.name)
@@ -211,18 +213,15 @@ class AccessFinder:
         if base_url:
             base_url = check_base_url(base_url, spec.name)
         model = choice.model or (own.default_model if own else None)
+        origin = base_url or OFFICIAL_CLIS[state.name].origin
+        access = Access(spec.name, spec.cli or "none", route.billing, route.label, origin)
+        refuse_unwanted_bill(self._app, route, access, self._paying, is_chosen=is_chosen)
         self._notice_stray_key(spec)
         return Model(
             choice=replace(choice, model=model),
             model=model or "default",
             connection=CliConnection(self._clis(), state, base_url or None),
-            access=Access(
-                spec.name,
-                spec.cli or "none",
-                route.billing,
-                route.label,
-                base_url or OFFICIAL_CLIS[state.name].origin,
-            ),
+            access=access,
             why=route.why,
         )
 
@@ -270,8 +269,7 @@ class AccessFinder:
         self._http.check(endpoint.base_url)
         access = Access(spec.name, route.method or "none", route.billing, route.label, endpoint.origin)
         refuse_elsewhere(spec, self._caller)
-        is_set_up = route.place == "store" and is_chosen
-        refuse_unwanted_bill(self._app, route, access, self._paying, is_set_up=is_set_up)
+        refuse_unwanted_bill(self._app, route, access, self._paying, is_chosen=is_chosen)
         is_named = choice.profile is None and choice.named_by != "nobody"
         is_named = is_named and choice.auth_method is None and spec.cli is None
         return Model(

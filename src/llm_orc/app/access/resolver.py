@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.app.access.consent import plan_credits_error
 from llm_orc.app.access.missing import elsewhere_error, missing_error
 from llm_orc.app.access.ranking import barred, marked, stepping_in
 from llm_orc.app.access.route import Route
@@ -19,15 +20,17 @@ from llm_orc.auth.sources.configured import in_configuration
 from llm_orc.auth.sources.source import Places, Wanted
 from llm_orc.auth.sources.table import SOURCES, find_credentials
 from llm_orc.auth.standing import Standing
+from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import AuthError, CredentialStoreError, LlmOrcError
 from llm_orc.providers.endpoint import billing_of, endpoint_of
-from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.lookup import find_provider, provider_settings
 from llm_orc.settings.model import ProviderSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.access.consent import Paying
     from llm_orc.auth.sources.source import FoundCredential
     from llm_orc.catalog.rows import ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
@@ -44,17 +47,17 @@ class Resolver:
         self._providers, self._places = providers, places
 
     def routes(
-        self, choice: ModelChoice, cli: CliState | None = None, *, allow_metered: bool = False
+        self, choice: ModelChoice, cli: CliState | None = None, *, paying: Paying = "agreed"
     ) -> tuple[Route, ...]:
         """Return the routes of `choice`, whose provider is named, first those that a run considers, in its order.
 
-        `cli` is the state of the provider's own program; None: it was not examined, and is no route. Raises
-        `SettingsError` for an unknown provider.
+        `cli` is the state of the provider's own program; None: it was not examined, and is no route. A plan that
+        passes into credits can't be used without its user's yes. Raises `SettingsError` for an unknown provider.
         """
         assert choice.provider is not None
         spec = find_provider(choice.provider, self._providers)
         there = tuple(self._there(choice, spec, cli))
-        taken = list(self._taken(choice, spec, there, allow_metered=allow_metered))
+        taken = [self._agreed(route, paying) for route in self._taken(choice, spec, there, paying)]
         used = {id(route.cli or route.found) for route in taken}
         others = [route for route in there if id(route.cli or route.found) not in used]
         names = {method for method, _, _ in self._methods(choice, spec)}
@@ -153,8 +156,17 @@ class Resolver:
             return today
         return max(entry.billing, today, key=lambda billing: billing.expense)
 
+    def _agreed(self, route: Route, paying: Paying) -> Route:
+        """Return the route, with a problem if it is on a plan's credits without its user's yes."""
+        if route.billing is not Billing.PLAN_CREDITS or route.problem is not None or paying in {"plan", "always"}:
+            return route
+        own = provider_settings(route.spec.name, self._providers)
+        if own is not None and own.allow_plan_credits:
+            return route
+        return replace(route, problem=plan_credits_error(route.spec.name, route.label))
+
     def _taken(
-        self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route], *, allow_metered: bool
+        self, choice: ModelChoice, spec: ProviderSpec, there: Sequence[Route], paying: Paying
     ) -> Iterator[Route]:
         own = self._own(spec)
         methods = self._methods(choice, spec)
@@ -165,7 +177,7 @@ class Resolver:
             yield from self._usual(choice, spec, there)
         for method, why, is_agreed in methods:
             yield from self._by_method(choice, spec, there, method, why, is_agreed=is_agreed)
-        is_fallback_allowed = own.allow_metered_fallback or allow_metered
+        is_fallback_allowed = own.allow_metered_fallback or paying == "always"
         if choice.auth_method is None and is_fallback_allowed and "api-key" not in own.auth_methods:
             setting = f"`providers.{spec.name}.allow_metered_fallback`"
             why = f"{setting if own.allow_metered_fallback else '--allow-metered'} allows it if nothing else works"
@@ -294,7 +306,7 @@ def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Ro
         "program",
         cli.in_words,
         cli.in_words,
-        Billing.SUBSCRIPTION,
+        max(OFFICIAL_CLIS[cli.name].billing, spec.billing, key=lambda billing: billing.expense),
         standing,
         _WHY_PROGRAM,
         problem=cli.problem,

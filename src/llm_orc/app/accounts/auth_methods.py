@@ -87,7 +87,7 @@ def open_provider(app: App, name: str) -> AuthProvider:
 
 def _methods(spec: ProviderSpec, oauth: OAuthSettings | None, app: App) -> Iterator[AuthMethod]:
     if spec.cli is not None:
-        yield _official_cli(spec.cli, app)
+        yield _official_cli(spec, spec.cli, app)
     if oauth is not None:
         yield _oauth(spec, SignInPlace(oauth, _client(app, spec, oauth)))
     if spec.metered_sibling is not None:
@@ -117,13 +117,14 @@ def _client(app: App, spec: ProviderSpec, oauth: OAuthSettings) -> OAuthClient:
     return client
 
 
-def _official_cli(name: str, app: App) -> AuthMethod:
+def _official_cli(spec: ProviderSpec, name: str, app: App) -> AuthMethod:
     """Only whether it is installed: asking it how it is logged in takes half a second."""
     program = OFFICIAL_CLIS[name]
     found = shutil.which(program.command, path=app.environment.environ.get("PATH", ""))
     state = "the supported method; " + (f"found at {found}" if found else f"first: {program.install_hint}")
     title = f"Use {program.title}, `{program.command}`, and its login"
-    return AuthMethod(name, title, Billing.SUBSCRIPTION, is_ready=found is not None, state=state)
+    billing = max(program.billing, spec.billing, key=lambda one: one.expense)
+    return AuthMethod(name, title, billing, is_ready=found is not None, state=state)
 
 
 def _oauth(spec: ProviderSpec, place: SignInPlace) -> AuthMethod:

@@ -156,7 +156,7 @@ def _row(route: Route, provider: str, used: Route | None, shown: list[Route], no
     of_sibling = f" (key of `{route.spec.name}`)" if route.spec.name != provider else ""
     standing = route.standing
     problem = route.problem if standing.problem is None else None  # about the address, not the credential
-    hint = standing.hint or (problem.hint if problem is not None else None)
+    hint = (problem.hint if problem is not None else None) or standing.hint
     row = CredentialStatus(
         provider,
         entry.account if entry is not None else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
-from llm_orc.app.access.consent import Consent
+from llm_orc.app.access.consent import consent_of
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import caller_of, is_own_store
 from llm_orc.app.runs.runtime import Runtime, Terms
@@ -102,7 +102,7 @@ class BatchCalls:
         if not is_own_store(self._app, store.url):
             refuse_foreign_endpoints(self._app.settings, recipe)
         runtime = await self._shared_runtime()
-        paying = Consent(recipe.allow_metered).paying
+        paying = consent_of(recipe).paying
         terms = Terms(paying, recipe.rehearsal, patience=_PATIENCE, caller=caller_of(store.url))
         models = await runtime.models_for(recipe.choices, terms)
         candidates = models.candidates

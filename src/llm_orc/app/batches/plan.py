@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import Consent
+from llm_orc.app.access.consent import consent_of, with_consent
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
@@ -16,7 +16,7 @@ from llm_orc.app.batches.inputs import make_tasks
 from llm_orc.app.batches.placeholders import placeholders
 from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.batches.store import batch_store_url, caller_of
-from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price
+from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.run import lowest
 from llm_orc.app.runs.runtime import Choices, Runtime, Terms
 from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
@@ -155,7 +155,7 @@ async def plan_resume(
             f" {known.batch.ensemble} --inputs …",
         )
     limits = request.limits.over(known.batch.limits)
-    recipe = replace(known.recipe, allow_metered=request.consent.allow_metered or known.recipe.allow_metered)
+    recipe = with_consent(known.recipe, request.consent)
     rows = known.to_do + (known.failed if request.failed else 0)
     added = known.added
     to_do = _ToDo(rows, known.longest_task, added)
@@ -184,10 +184,12 @@ async def _plan(
 ) -> tuple[Recipe, float]:
     """Return the recipe with every model decided, and the most that one attempt of a call can cost."""
     async with Runtime(app) as runtime:
-        terms = Terms(Consent(recipe.allow_metered).paying, recipe.rehearsal, caller=caller)
+        terms = Terms(consent_of(recipe).paying, recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
-    refuse_unknown_price(lowest(limits.max_cost_usd, limits.row_max_cost_usd), ready)
+    lowest_usd = lowest(limits.max_cost_usd, limits.row_max_cost_usd)
+    refuse_unknown_price(lowest_usd, ready)
+    ready = replace(ready, notices=(*ready.notices, *unlimited_notices(lowest_usd, ready)))
     one = partial(estimate, replace(recipe, task=to_do.longest_task), ready.by_agent, to_do.added)
     planned(replace(plan_of(app, recipe.ensemble, ready), estimate=lambda: _times(one(), to_do.rows)), to_do.rows)
     choices = {agent: tuple(model.choice for model in found) for agent, found in ready.by_agent.items()}

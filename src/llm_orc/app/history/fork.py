@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, top_of
-from llm_orc.app.access.consent import Consent
+from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.request import RunLimits, RunListener
@@ -87,8 +87,7 @@ async def fork_run(
     kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
     limits = options.limits
     recipe = replace(
-        origin.recipe,
-        allow_metered=origin.recipe.allow_metered or options.consent.allow_metered,
+        with_consent(origin.recipe, options.consent),
         conversation=None,  # the conversation may have continued since
         remembering=(),
         max_cost_usd=origin.recipe.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.model.counted_attempts import most_cost_usd
 from llm_orc.app.access.costs import cost_of
+from llm_orc.auth.access import Billing
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage
 from llm_orc.providers.limits.most import most_output_tokens
@@ -93,12 +94,33 @@ def _most_of_one(candidate: Candidate, size: int) -> float:
     return most_cost_usd(candidate, request, size + len((choice.system_prompt or "").encode()) + _FRAME)
 
 
+def unlimited_notices(max_cost_usd: float | None, ready: Models) -> tuple[str, ...]:
+    """Return what a limit of money does not bind, for its user to know before the run."""
+    if max_cost_usd is None:
+        return ()
+    on_plan = (
+        model.access.provider
+        for found in ready.by_agent.values()
+        for model in found
+        if model.access.billing is Billing.PLAN_CREDITS
+    )
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(on_plan))
+    if not names:
+        return ()
+    return (f"`--max-cost` doesn't limit {names}: what a plan's credits pay for is up to its account.",)
+
+
 def refuse_unknown_price(max_cost_usd: float | None, ready: Models) -> None:
     """A limit that can't be kept is none: raise `SettingsError` where the most of a call is not known."""
     if max_cost_usd is None:
         return
     one = Usage(1, 1)
-    models = [model for found in ready.by_agent.values() for model in found]
+    models = [
+        model
+        for found in ready.by_agent.values()
+        for model in found
+        if model.access.billing is not Billing.PLAN_CREDITS  # no limit counts these: see `unlimited_notices`
+    ]
     unknown = [f"`{m.access.provider}` {m.model}" for m in models if cost_of(m)(m.model, one) is None]
     if unknown:
         raise SettingsError(

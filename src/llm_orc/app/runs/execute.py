@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
-from llm_orc.app.access.consent import Consent
+from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import plan_of
-from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price
+from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
@@ -62,11 +62,12 @@ async def execute_recipe(
     async with AsyncExitStack() as stack:
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
-        consent = attempt.consent or Consent(recipe.allow_metered)
+        consent = attempt.consent or consent_of(recipe)
         terms = Terms(consent.paying, recipe.rehearsal, listener.stream)
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
         refuse_unknown_price(recipe.max_cost_usd, ready)
+        ready = replace(ready, notices=(*ready.notices, *unlimited_notices(recipe.max_cost_usd, ready)))
         recipe = replace(
             recipe, choices={a: tuple(m.choice for m in found) for a, found in ready.by_agent.items()}
         )

@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import WhenFull
-from llm_orc.app.access.consent import Consent
+from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.running import is_running
@@ -71,8 +71,7 @@ async def resume_run(
         )
     limits, before = options.limits, run.recipe
     recipe = replace(
-        before,
-        allow_metered=before.allow_metered or options.consent.allow_metered,
+        with_consent(before, options.consent),
         when_full=before.when_full if options.when_full is None else options.when_full,
         max_cost_usd=before.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
         max_calls=before.max_calls if limits.max_calls is None else limits.max_calls,

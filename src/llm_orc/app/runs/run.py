@@ -57,6 +57,7 @@ async def run_ensemble(
         task=options.task,
         choices=choices_of(ensemble, app.settings),
         allow_metered=options.consent.allow_metered,
+        allow_plan_credits=options.consent.allow_plan_credits,
         rehearsal=options.rehearse,
         timeout_s=limits.timeout_s,
         max_cost_usd=lowest(max_cost_usd, ensemble.max_cost_usd),

@@ -38,7 +38,7 @@ async def inventory(app: App) -> Inventory:
     ):
         local = await find_local(app.settings, http)
         servers = await find_unnamed_servers(app.settings, http)
-        others = await BestAccess(app, http, open_resolver(app), clis.look).beyond_local()
+        others = await BestAccess(app, http, open_resolver(app), clis.look, paying="plan").beyond_local()
     before = [found for found in others if found.is_set_up]
     after = [found for found in others if not found.is_set_up]
     found = (*local, *before, *servers, *after)

@@ -14,7 +14,9 @@ from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.auth.values import entry_value
+from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.arguments import MethodName
+from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
@@ -58,6 +60,11 @@ _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
 )
 @click.option("--acknowledge-terms", is_flag=True, help="Agree to the provider's terms that `auth add` shows.")
 @click.option(
+    "--allow-plan-credits",
+    is_flag=True,
+    help="Agree to a plan that passes into credits as its account allows.  [default: ask]",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON document: what was added, without the secret."
 )
 def command(
@@ -71,6 +78,7 @@ def command(
     from_env: str | None,
     account: str | None,
     acknowledge_terms: bool,
+    allow_plan_credits: bool,
     as_json: bool,
 ) -> None:
     """Add an API key of PROVIDER, or sign in there, and make it the active account.
@@ -94,6 +102,7 @@ def command(
         KeySourceOptions(from_stdin, from_file, from_env),
         SignInOptions(account, device=device, no_browser=no_browser, acknowledge_terms=acknowledge_terms),
         as_json=as_json,
+        allow_plan_credits=allow_plan_credits,
     )
     _refuse_contradictions(request)
     app = app_here()
@@ -108,6 +117,7 @@ class AddRequest:
     key: KeySourceOptions
     sign_in: SignInOptions
     as_json: bool
+    allow_plan_credits: bool = False
 
     @property
     def told_method(self) -> AuthMethodName | None:
@@ -135,6 +145,7 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
     told = request.told_method
     method = provider.method(told) if told is not None else _ask_for_method(provider)
     if method.name in OFFICIAL_CLIS:
+        settle_plan_credits(app, provider.name, method.billing, is_agreed=request.allow_plan_credits)
         use_official_cli(app, provider, method, as_json=request.as_json)
         return
     if method.name == "api-key":
@@ -143,7 +154,8 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
         entry = _sign_in(app, provider, method, request)
     if request.as_json:
         write_json(entry_value(entry))
-    _say(app, provider, entry)
+    settle_plan_credits(app, entry.provider, entry.billing, is_agreed=request.allow_plan_credits)
+    _say(app_here(), provider, entry)
 
 
 def _refuse_contradictions(request: AddRequest) -> None:
@@ -184,8 +196,6 @@ def _ask_for_method(provider: AuthProvider) -> AuthMethod:
 
 
 def _described(method: AuthMethod) -> str:
-    from llm_orc.cli.shell.access_lines import WHO_PAYS
-
     return f"{method.title} · {WHO_PAYS[method.billing]} · {method.state}"
 
 
@@ -224,7 +234,6 @@ def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddR
 
 def _say(app: App, provider: AuthProvider, entry: Entry) -> None:
     from llm_orc.app.access.credentials import open_credentials
-    from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     what = "API key" if isinstance(entry.credential, ApiKey) else "sign-in"
     protection = open_credentials(app).protection

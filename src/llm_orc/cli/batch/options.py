@@ -60,7 +60,9 @@ _limit_options = (
         help="Process at most N rows at once in each process.  [default: 32]",
     ),
     click.option(
-        "--allow-metered", is_flag=True, help="Agree to calls that are billed per token, for this batch."
+        "--allow-metered",
+        is_flag=True,
+        help="Agree to calls that are billed per token or to a plan's credits, for this batch.",
     ),
 )
 _result_options = (

@@ -109,7 +109,7 @@ def command(
     llm-orc batch screen --inputs firms.csv --map "Company name=name" --max-cost 5
     llm-orc batch review --inputs letters/ --limit 3 --rehearse
     """
-    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.access.consent import Consent, with_consent
     from llm_orc.app.batches.carry_out import run_batch
     from llm_orc.app.batches.inputs import Shaping, read_inputs
     from llm_orc.app.batches.plan import plan_batch, prepare_batch
@@ -138,7 +138,7 @@ def command(
         note("The ensemble's conversation is not used: rows are independent of each other.")
 
     async def plan(consent: Consent, planned: Callable[[AccessPlan, int], None]) -> Submission:
-        recipe = replace(submission.recipe, allow_metered=consent.allow_metered)
+        recipe = with_consent(submission.recipe, consent)
         return await plan_batch(app, replace(submission, recipe=recipe), planned)
 
     async def work(ready: Submission, watch: BatchListener, stopping: Stopping) -> BatchOutcome:

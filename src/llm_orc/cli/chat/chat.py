@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     help="Continue the last conversation (with the given target, if there is one).",
 )
 @when_full_option
-@click.option("--allow-metered", is_flag=True, help="Agree to calls that are billed per token.  [default: ask]")
+@click.option(
+    "--allow-metered",
+    is_flag=True,
+    help="Agree to calls that are billed per token or to a plan's credits.  [default: ask]",
+)
 @click.option(
     "--max-cost",
     "max_cost_usd",

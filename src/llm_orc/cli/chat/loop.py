@@ -11,7 +11,6 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.conversations.chat import Chat
 from llm_orc.cli.chat.input import Interrupted, PlainLines, TypedLines
@@ -51,15 +50,16 @@ _WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
 
 
 def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
-    """Chat to the end and return the exit code. Consent to metered calls is asked for before the first turn."""
-    try:
-        return asyncio.run(_ChatLoop(app).run(ensemble, options))
-    except MeteredNotAllowed as refusal:
-        if options.consent.allow_metered or not agrees_to_pay(
-            app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
-        ):
-            raise
-    return asyncio.run(_ChatLoop(app).run(ensemble, replace(options, consent=Consent(allow_metered=True))))
+    """Chat to the end and return the exit code. Consent to calls that may cost is asked for before a turn."""
+    while True:
+        try:
+            return asyncio.run(_ChatLoop(app).run(ensemble, options))
+        except MeteredNotAllowed as refusal:
+            if options.consent.includes(refusal) or not agrees_to_pay(
+                app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
+            ):
+                raise
+            options = replace(options, consent=options.consent.including(refusal))
 
 
 class _ChatLoop:

@@ -46,7 +46,7 @@ class Request(Protocol):
     async def start(self, consent: Consent, listener: RunListener) -> RunResult: ...
 
     def agree(self, refusal: MeteredNotAllowed) -> bool:
-        """Ask the person for a yes to metered calls."""
+        """Ask the person for a yes to calls that may cost."""
         ...
 
     def set_up(self, missing: NotLoggedIn) -> bool:
@@ -65,7 +65,7 @@ class _Stopped(Exception):
 def carry_out(request: Request, consent: Consent, output: Output) -> int:
     """Run to the end, print the result and return the exit code.
 
-    Where metered calls need a yes, the request asks for it; where access is missing, it may change that.
+    Where calls that may cost need a yes, the request asks for it; where access is missing, it may change that.
     """
     may_set_up = True
     while True:
@@ -76,9 +76,9 @@ def carry_out(request: Request, consent: Consent, output: Output) -> int:
                 raise
             may_set_up = False
         except MeteredNotAllowed as refusal:
-            if consent.allow_metered or not request.agree(refusal):
+            if consent.includes(refusal) or not request.agree(refusal):
                 raise
-            consent = replace(consent, allow_metered=True)
+            consent = consent.including(refusal)
 
 
 class _Run:

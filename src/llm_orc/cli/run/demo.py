@@ -26,7 +26,7 @@ That was the sandbox: canned answers, no model. For real ones: llm-orc setup"""
 @click.option(
     "--allow-metered",
     is_flag=True,
-    help="Agree to calls that are billed per token.  [default: use the sandbox instead]",
+    help="Agree to calls that are billed per token or to a plan's credits.  [default: use the sandbox instead]",
 )
 @output_options
 def command(*, allow_metered: bool, format_name: str, output_file: str | None, quiet: bool) -> int:

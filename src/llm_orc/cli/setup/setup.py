@@ -77,6 +77,7 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
         write_first_ensemble,
     )
     from llm_orc.cli.shell.access_lines import WHO_PAYS
+    from llm_orc.cli.shell.consent import settle_plan_credits
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
@@ -84,7 +85,8 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
     note(f"{found.provider} {model or found.model or ''} · {WHO_PAYS[found.billing]} · {found.evidence}")
     if found.choice.base_url is not None:
         name_server(app, found)
-        app = app_here()
+    settle_plan_credits(app, found.provider, found.billing, is_agreed=True)
+    app = app_here()
     if test:
         proof = run_to_end(try_access(app, found.provider, model or found.model))
         note(f"`{proof.model}` answered.")

@@ -16,6 +16,7 @@ from llm_orc.app.setup.inventory import inventory
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.auth.add import ask_and_add_access
 from llm_orc.cli.shell.access_lines import WHO_PAYS
+from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.prompts import confirmed, select
@@ -77,6 +78,8 @@ def _pick() -> Route | None:
         options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
         choice = select("Which one should agents use that name no model?", options)
         if choice < len(found):
+            if not settle_plan_credits(app_here(), found[choice].provider, found[choice].billing):
+                continue
             name_server(app_here(), found[choice])
             return found[choice]
         if options[choice] == _SKIP:

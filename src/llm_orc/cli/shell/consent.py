@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from llm_orc.auth.access import Billing
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.prompts import chosen, confirmed, person_is_here
 from llm_orc.cli.shell.streams import note
+from llm_orc.errors import PlanCreditsNotAllowed
 from llm_orc.formats.printable import unmistakable
 
 if TYPE_CHECKING:
@@ -35,12 +37,21 @@ def agrees_to_pay(
 
 
 def say_cost(refusal: MeteredNotAllowed) -> None:
-    note(f"This would cost money: {refusal.message}.")
+    what = "may" if isinstance(refusal, PlanCreditsNotAllowed) else "would"
+    note(f"This {what} cost money: {refusal.message}.")
 
 
 def says_yes(app: App, refusal: MeteredNotAllowed, what: str) -> bool:
-    """Ask. If a project's file chose what costs money, the person may trust the project, with the values shown."""
-    question = f"Continue, and pay for the tokens of {what}?"
+    """Ask. If a project's file chose what costs money, the person may trust the project, with the values shown.
+
+    A yes to a plan that passes into credits is kept, so that it is asked for once.
+    """
+    if isinstance(refusal, PlanCreditsNotAllowed):
+        if refusal.provider is not None:
+            return agrees_to_plan_credits(app, refusal.provider)
+        question = f"Continue, and use your plan's credits for {what}?"
+    else:
+        question = f"Continue, and pay for the tokens of {what}?"
     if refusal.named_in is None:
         return confirmed(question)
     from llm_orc.app.projects.in_force import trust_place
@@ -56,6 +67,35 @@ def says_yes(app: App, refusal: MeteredNotAllowed, what: str) -> bool:
     if answer == 2:
         trust_directory(app, place, view)
     return answer > 0
+
+
+def agrees_to_plan_credits(app: App, provider: str) -> bool:
+    """Ask whether runs may use the plan of `provider`, which passes into credits; a yes is kept."""
+    from llm_orc.app.access.consent import remember_plan_credits
+
+    if not confirmed(
+        f"Use your plan of `{provider}`, now and in later runs, and what its account allows beyond it?"
+    ):
+        return False
+    file = remember_plan_credits(app, provider)
+    note(f"Your yes is kept: `providers.{provider}.allow_plan_credits` in {file}")
+    return True
+
+
+def settle_plan_credits(app: App, provider: str, billing: Billing, *, is_agreed: bool = False) -> bool:
+    """At set-up, ask once for the yes that a plan needs if it passes into credits; return whether runs may use it.
+
+    `is_agreed`: it was given on the command line. Without a terminal there is none.
+    """
+    from llm_orc.app.access.consent import remember_plan_credits
+
+    own = app.settings.providers.get(provider)
+    if billing is not Billing.PLAN_CREDITS or (own is not None and own.allow_plan_credits):
+        return True
+    if is_agreed:
+        remember_plan_credits(app, provider)
+        return True
+    return person_is_here() and agrees_to_plan_credits(app, provider)
 
 
 def show_trust(view: TrustView) -> None:

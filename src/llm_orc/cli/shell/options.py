@@ -74,7 +74,8 @@ _limits = (
     click.option(
         "--allow-metered",
         is_flag=True,
-        help="Agree to calls that are billed per token, for this run.  [default: ask in a terminal, else refuse]",
+        help="Agree to calls that are billed per token or to a plan's credits, for this run."
+        "  [default: ask in a terminal, else refuse]",
     ),
     click.option(
         "--max-concurrent",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as_json: bool) -> None:
     """Say how the program stands, offer its sign-in, and make it what runs of `provider` use."""
     from llm_orc.app.accounts.official_cli import use_cli
+    from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     state = _look(app, method.name)
     if isinstance(state.problem, NotLoggedIn) and person_is_here() and _log_in(state):
@@ -30,14 +31,14 @@ def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as
             {
                 "provider": provider.name,
                 "method": method.name,
-                "billing": "subscription",
+                "billing": str(method.billing),
                 "program": str(state.path),
                 "version": state.version,
                 "plan": state.plan,
                 "file": str(preference.file),
             }
         )
-    note(f"`{provider.name}` now uses {state.in_words}; the plan pays, no extra cost per call.")
+    note(f"`{provider.name}` now uses {state.in_words}; {WHO_PAYS[method.billing]}.")
     note(
         f"That is `providers.{provider.name}.auth_method` in {preference.file}. Its login was not read or copied."
     )

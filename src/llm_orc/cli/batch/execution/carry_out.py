@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -84,7 +83,7 @@ def planned_with_consent(
     *,
     quiet: bool,
 ) -> _T:
-    """Plan the batch and show it; if it needs consent to metered calls, ask in a terminal, with an estimate."""
+    """Plan the batch and show it; for calls that may cost, ask in a terminal for consent, with an estimate."""
     to_do, asking = 0, False
 
     def show(access: AccessPlan, rows: int) -> None:
@@ -94,17 +93,19 @@ def planned_with_consent(
             for words in access_lines(access):
                 note(words)
 
-    try:
-        return run_to_end(plan(consent, show))
-    except MeteredNotAllowed as refusal:
-        if consent.allow_metered or not person_is_here():
-            raise
-        say_cost(refusal)
-        asking = True
-        ready = run_to_end(plan(replace(consent, allow_metered=True), show))
-        if not says_yes(app, refusal, count(to_do, "row")):
-            raise
-        return ready
+    while True:
+        try:
+            return run_to_end(plan(consent, show))
+        except MeteredNotAllowed as refusal:
+            if consent.includes(refusal) or not person_is_here():
+                raise
+            say_cost(refusal)
+            asking = True
+            agreed = consent.including(refusal)
+            run_to_end(plan(agreed, show))
+            if not says_yes(app, refusal, count(to_do, "row")):
+                raise
+            consent = agreed
 
 
 def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: str | None) -> int:

@@ -13,6 +13,7 @@ from llm_orc.cli.shell.output_files import output_place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.carry_out import BatchListener, BatchOutcome
     from llm_orc.app.batches.plan import PlannedResume
