@@ -1,4 +1,4 @@
-"""The installed program in a home of its own, with pretend providers to talk to."""
+"""The installed program in a home of its own, with the sandbox to talk to."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def bare(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def shell(bare: Shell, pretend: str) -> Shell:
-    """A project with the ensemble `panel`, on pretend providers that answer at once."""
+    """A project with the ensemble `panel`, on the sandbox, which answers at once."""
     bare.talks_to(pretend)
     bare.ensemble("panel", PANEL)
     return bare

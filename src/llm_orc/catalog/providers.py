@@ -108,7 +108,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
     ),
     ProviderSpec(
         name="sandbox",
-        title="The pretend provider that `llm-orc sandbox` serves",
+        title="The sandbox, served by `llm-orc sandbox`",
         dialect="openai-chat",
         base_url="http://127.0.0.1:4715/v1",
         billing=Billing.LOCAL,
@@ -123,7 +123,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
     ),
     ProviderSpec(
         name="sandbox-plan",
-        title="The pretend plan that `llm-orc sandbox` serves",
+        title="The sandbox as a plan, served by `llm-orc sandbox`",
         dialect="openai-responses",
         base_url="http://127.0.0.1:4715/v1",
         billing=Billing.LOCAL,
@@ -143,7 +143,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
             "billing": "local",
         },
         calls=replace(
-            CHATGPT_CALLS, own_machine_only="it pretends to be a plan that allows nothing else", terms_page=""
+            CHATGPT_CALLS, own_machine_only="it imitates a plan that allows nothing else", terms_page=""
         ),
     ),
     ProviderSpec(

@@ -55,7 +55,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("schema", "setup.schema", "Print a JSON Schema, for editors and programs.", "Set up"),
     Row("auth", "auth.group", "Sign in, add API keys, and see which one a run would use.", "Set up"),
     Row("trust", "setup.trust", "Let a project's files choose what costs money, and where calls go.", "Set up"),
-    Row("sandbox", "setup.sandbox", "Serve pretend providers on this machine.", "Set up"),
+    Row("sandbox", "setup.sandbox", "Serve the sandbox: imitated providers with canned answers.", "Set up"),
     Row("completion", "setup.completion", "Print the completion script for a shell.", "Set up"),
 )
 

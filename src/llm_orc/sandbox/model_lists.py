@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MODELS = ("canned-small", "canned-large")
 INDEX = """\
-llm-orc sandbox: pretend model providers, for tests and rehearsals.
+llm-orc sandbox: imitates model providers, for tests and rehearsals.
 Every answer it gives is canned. No model is asked, nothing leaves this machine, any model name will do.
 
 POST /v1/messages                                    Anthropic Messages

@@ -34,9 +34,10 @@ _PROGRAM = 2  # an official CLI goes before what was only found: `Source.rank`
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """`failed` is what the user also set up and what can't be used, if calls may cost.
+    """The best route for an agent that names no model.
 
-    `is_chosen`: it does not replace something that costs nothing per call.
+    `failed` is the error of another access that the user set up and that can't be used, if the route may cost.
+    `is_chosen` is false if the route replaces access that costs nothing per call.
     """
 
     route: Route
@@ -45,7 +46,7 @@ class Best:
 
 
 class BestAccess:
-    """`look` returns the state of an official CLI; it is called only if the answer may matter."""
+    """Finds the best route. `look` returns the state of an official CLI and is called only if that may matter."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class BestAccess:
         self._set_up: LlmOrcError | None = None  # the same for one that was set up, if its provider has no other
 
     async def find(self, *, free_only: bool = False) -> Best:
-        """Return it; with `free_only` the best that costs nothing. Raises `NotLoggedIn` if none."""
+        """Return the best route; with `free_only` the best free one. Raises `NotLoggedIn` if there is none."""
         for local in await find_local(self._settings, self._http):
             if any(
                 route.is_used

@@ -29,7 +29,11 @@ Paying = Literal["never", "agreed", "plan", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Which calls that may cost a person agrees to for one run, beside those agreed to before: more, or none."""
+    """Which calls that may cost a person agrees to for one run.
+
+    All with `allow_metered`, none with `free_only`; otherwise those that the person has agreed to before, and with
+    `allow_plan_credits` those on a plan's credits too.
+    """
 
     allow_metered: bool = False  # all
     free_only: bool = False
@@ -114,7 +118,7 @@ def refuse_elsewhere(spec: ProviderSpec, caller: Caller) -> None:
 def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:
     """Raise `NotTrusted` if an untrusted project sends calls elsewhere, instead of using the usual address.
 
-    A profile of the user goes where the user says, whatever a project would add to it.
+    A profile of the user keeps the user's address: what a project sets for it has no effect.
     """
     profile = settings.profiles.get(choice.profile or "")
     is_projects = profile is not None and profile.origin.layer == "project"

@@ -1,4 +1,4 @@
-"""Servers on this machine that answer: routes that nobody has to set up."""
+"""Local servers that answer: routes that need no setup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the access of every agent's models, or raise, before anything is spent."""
+"""Find the access of every agent's models before anything is spent, or raise."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ async def access_finder(
 class _Outcome:
     """The outcome for one choice: the usable routes, and what was considered.
 
-    `failures` are reported if nothing is left; `minor` ones only then.
+    `failures` are the reasons why other routes can't be used. Those that are also in `minor` are reported only if
+    no route is left; the others as notices too.
     """
 
     ready: tuple[Model, ...]
@@ -60,7 +61,7 @@ class _Outcome:
 
 
 class AccessFinder:
-    """Finds access for the choices of one run or command, each distinct choice once."""
+    """Finds access for the choices of one run or command. Equal choices are looked up once."""
 
     def __init__(
         self,

@@ -202,7 +202,7 @@ class AccessPlan:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models of each agent, what else was considered, and what its person should know."""
+    """The models of each agent, what else was considered, and what the user should know."""
 
     by_agent: Mapping[str, tuple[Model, ...]]
     considered: Mapping[str, tuple[Considered, ...]]

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def stepping_in(routes: Sequence[Route], *, is_plan: bool = False) -> Iterator[Route]:
-    """Yield the first route, and those that replace it if all before them can't be used.
+    """Yield the first route, and those that may replace it if it can't be used.
 
-    A route that was set up is never replaced by one that may cost as much; one that was only found is replaced by
-    the next that was found, unless that may cost more. A plan's own program may replace a sign-in to the plan.
+    A route that was set up is replaced only by one that costs nothing per call, or less. One that was only found
+    is replaced by the next one, unless that may cost more. The official CLI of a plan may replace a sign-in.
     """
     taken: list[Route] = []
     for route in routes:
@@ -34,7 +34,7 @@ def _is_no_worse(route: Route, before: Route) -> bool:
 
 
 def marked(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """Mark the route that a run takes: the first that it may."""
+    """Mark the route that a run uses: the first one that it may take."""
     marked: list[Route] = []
     is_found = False
     for route in routes:

@@ -87,7 +87,11 @@ class Resolver:
         yield from (route for route in found if not route.is_set_up)
 
     def _found(self, choice: ModelChoice, spec: ProviderSpec) -> tuple[FoundCredential, ...]:
-        """A key that the choice names excludes all others; its own address gets only a key that it names."""
+        """Return the credentials that there are for the choice.
+
+        If it names a key, that is the only one. If it has an address of its own, only a key that it names is sent
+        there.
+        """
         own = self._own(spec)
         named = Path(choice.api_key_file) if choice.api_key_file else None
         origin = self._origin(choice, spec)
@@ -97,7 +101,7 @@ class Resolver:
         if choice.base_url is not None and not self._is_at_home(choice.base_url, spec):
             return ()
         oauth = own.oauth
-        # A variable that other programs read, too, says nothing about a provider whose address nobody has set.
+        # Other programs read these variables too: without an address in the settings, the key may not be for us.
         is_source_named = bool(own.api_key_env or own.api_key_file)
         usual = () if is_source_named or not (choice.base_url or spec.base_url) else spec.api_key_env
         return find_credentials(
@@ -144,7 +148,7 @@ class Resolver:
         )
 
     def _billing(self, spec: ProviderSpec, found: FoundCredential, endpoint: Endpoint | None) -> Billing:
-        """Return who pays: of what was set up and today's configuration, that which may cost more."""
+        """Return who pays. If the stored entry and the configuration differ, the one that may cost more counts."""
         entry, oauth = found.entry, self._own(spec).oauth
         if entry is not None and entry.source == "ant-profile":
             return entry.billing
@@ -184,7 +188,7 @@ class Resolver:
             yield from self._of_sibling(choice, spec, why, is_agreed=choice.named_by != "project")
 
     def _methods(self, choice: ModelChoice, spec: ProviderSpec) -> list[tuple[AuthMethodName, str, bool]]:
-        """Return the named auth methods in order, each with why and whether the user agreed to it."""
+        """Return the named auth methods in order, each with the reason and whether the user agreed to it."""
         if choice.auth_method is not None:
             by = f"profile `{choice.profile}`" if choice.profile else "the agent"
             return [(choice.auth_method, f"{by} names it", choice.named_by != "project")]
@@ -234,7 +238,7 @@ class Resolver:
     def _of_sibling(
         self, choice: ModelChoice, spec: ProviderSpec, why: str, *, is_agreed: bool
     ) -> Iterator[Route]:
-        """Return the key's route: a provider without keys uses those of its metered sibling."""
+        """Yield the routes over keys of the metered sibling, for a provider that has no keys of its own."""
         if spec.metered_sibling is None:
             return
         sibling = find_provider(spec.metered_sibling, self._providers)
@@ -268,7 +272,7 @@ class Resolver:
         return Route(choice, spec, method, "nowhere", "nowhere", "nowhere", spec.billing, standing, problem=error)
 
     def _no_address(self, choice: ModelChoice, spec: ProviderSpec) -> LlmOrcError | None:
-        """Return the error where nobody has said where the provider is: without that, no key helps."""
+        """Return the error for a provider whose address is not set; without an address, a key is useless."""
         if choice.base_url or spec.base_url or spec.cli is not None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""A route: one way to reach the model of a choice, who pays for it, how it stands and whether a run takes it."""
+"""A route: one possible access for a choice of model, with its billing, its state, and whether a run uses it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,24 @@ Place = str  # the name of a source of `auth.sources.table`, "program" (an offic
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the list that the resolver ranks: runs take the first that they may, status commands show all.
+    """One possible access for a choice of model.
 
-    `choice` and `spec` are of the provider that is really asked. `method` is None where it can't be told, as the
-    entry can't be read. `problem` says why the route can't be used, `bar` why no run considers it (empty: one
-    may), `why` why one does. `is_agreed`: its user has said, for this very provider, that it may bill;
-    `is_set_up`: they put it there.
+    The resolver returns the routes in order. A run uses the first one that it may take; status commands show all.
     """
 
-    choice: ModelChoice
-    spec: ProviderSpec
-    method: Method | None
+    choice: ModelChoice  # with the provider that is called: for a plan's key, its metered sibling
+    spec: ProviderSpec  # the row of that provider
+    method: Method | None  # None: the stored entry can't be read, so its method is unknown
     place: Place
-    where: str
-    label: str
+    where: str  # the place in words, such as the variable's name
+    label: str  # a short description of the credential
     billing: Billing
     standing: Standing
-    why: str = ""
-    bar: str = ""
-    problem: LlmOrcError | None = field(default=None, compare=False)
-    is_agreed: bool = False
-    is_set_up: bool = False
+    why: str = ""  # the reason why runs consider this route
+    bar: str = ""  # the reason why no run considers it; empty: runs do
+    problem: LlmOrcError | None = field(default=None, compare=False)  # the reason why it can't be used
+    is_agreed: bool = False  # the user has agreed that this provider may bill
+    is_set_up: bool = False  # the user has set it up; otherwise it was only found
     found: FoundCredential | None = field(default=None, repr=False)
     origin: str = ""  # the server that the credential would be sent to; empty: unknown, or a program's
     cli: CliState | None = None
@@ -65,7 +62,7 @@ class Route:
 
     @property
     def evidence(self) -> str:
-        """What shows that it is there, in words."""
+        """How the route was found, in words."""
         entry = self.found.entry if self.found is not None else None
         if self.place == "store" and entry is not None:
             return f"set up with `llm-orc auth add` (account `{entry.account}`)"
@@ -75,7 +72,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """A few words for it among the routes of its provider."""
+        """A short name that tells it from the provider's other routes."""
         if self.place == "store" and self.found is not None and self.found.entry is not None:
             return f"the stored account `{self.found.entry.account}`"
         return self.where

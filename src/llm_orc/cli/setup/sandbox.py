@@ -1,4 +1,4 @@
-"""`llm-orc sandbox`: pretend providers on this machine, for tests and rehearsals."""
+"""`llm-orc sandbox`: servers on this machine that imitate providers, for tests and rehearsals."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def page(title: str, *paragraphs: str, status: int = 200) -> web.Response:
         text=(
             f"<!doctype html><html lang=en><title>{escape(title)}</title><style>{_STYLE}</style>"
             f"<h1>{escape(title)}</h1>{text}"
-            "<p><small>This is the llm-orc sandbox on this machine: a pretend service, no real account."
+            "<p><small>This is the llm-orc sandbox on this machine: it imitates a sign-in, no account exists."
             "</small></p></html>"
         ),
     )
