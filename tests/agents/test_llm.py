@@ -25,6 +25,7 @@ from llm_orc.errors import (
     RequestRejected,
 )
 from llm_orc.providers.base import ModelInterface, ModelRequest, Reply, ReplyObserver, Usage
+from llm_orc.providers.limits.plans import UsedUp
 
 ACCESS = Access("pretend", "none", Billing.LOCAL, "no credential needed", "http://127.0.0.1:1")
 
@@ -65,6 +66,12 @@ class Watcher:
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None: ...
 
     def notice(self, message: str) -> None: ...
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self.seen.append(("waiting", for_plan.model or "all", f"{for_plan.until:.0f}"))
+
+    def wait_over(self) -> None:
+        self.seen.append(("wait over",))
 
 
 async def ask(*models: ModelInterface, timeout_s: float | None = None) -> tuple[AgentOutput, Watcher]:

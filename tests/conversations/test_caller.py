@@ -40,6 +40,12 @@ class Notices:
     def notice(self, message: str) -> None:
         self.said.append(message)
 
+    def waiting(self, for_plan: object) -> None:
+        return
+
+    def wait_over(self) -> None:
+        return
+
     def text(self, piece: str) -> None:
         return
 

@@ -19,7 +19,7 @@ setup = json.load(open(os.path.join(home, "setup.json")))
 
 def record(**what):
     with open(os.path.join(home, "seen.jsonl"), "a") as log:
-        log.write(json.dumps(dict(what, pid=os.getpid())) + "\n")
+        log.write(json.dumps(dict(what, pid=os.getpid(), at=time.time())) + "\n")
 
 def say(**line):
     sys.stdout.write(json.dumps(line) + "\n")
@@ -94,6 +94,9 @@ def act(do, answer):
     elif do == "overage":
         say(type="rate_limit_event", rate_limit_info={"status": "allowed", "isUsingOverage": True}); time.sleep(60)
     elif do == "limit-without-a-time": failed(429, "You've hit your limit", "rate_limit")
+    elif do == "limit-until" and time.time() < setup["resets_at"]:
+        say(type="rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": setup["resets_at"]})
+        failed(429, "You've hit your limit", "rate_limit")
     elif do == "limit":
         say(type="rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": time.time() + 7200})
         failed(429, "You've hit your limit", "rate_limit")
@@ -163,6 +166,7 @@ class StandIn:
         tools: tuple[str, ...] = (),
         do: str = "answer",
         raw: bytes = b"",
+        resets_at: float = 0.0,
     ) -> None:
         logged_in = {
             "loggedIn": True,
@@ -177,6 +181,7 @@ class StandIn:
             "tools": tools,
             "do": do,
             "raw": raw.hex(),  # what the deed `raw` writes before its result
+            "resets_at": resets_at,  # of the deed `limit-until`
         }
         (self.folder / "setup.json").write_text(json.dumps(setup))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.output import AgentOutput
@@ -14,6 +15,7 @@ from llm_orc.providers.base import Message, ReplyObserver
 if TYPE_CHECKING:
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
+    from llm_orc.providers.limits.plans import UsedUp
 
 
 class AgentObserver(ReplyObserver, Protocol):
@@ -29,6 +31,14 @@ class AgentObserver(ReplyObserver, Protocol):
 
     def notice(self, message: str) -> None:
         """Something that the user should know, in one sentence."""
+        ...
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        """The plan that would pay is used up, and the agent waits for it. Text so far is void."""
+        ...
+
+    def wait_over(self) -> None:
+        """The agent goes on; `calling` or `switched` follows."""
         ...
 
 
@@ -65,6 +75,7 @@ class AgentTurn:
     conversation: str | None = None
     model: int = 0  # which of the models that the work needs is asked
     children: ChildRunner | None = None  # None: nothing runs within this agent
+    idle: Callable[[], AbstractAsyncContextManager[None]] = nullcontext  # inside it, others have the agent's slot
 
 
 class CallAgent(Protocol):

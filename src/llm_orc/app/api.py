@@ -44,6 +44,7 @@ async def run(
     timeout_s: float | None = None,
     max_cost_usd: float | None = None,
     max_calls: int | None = None,
+    wait_for_plan: bool | None = None,
     conversation: str | None = None,
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
@@ -54,7 +55,8 @@ async def run(
     `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
     settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
     is raised, an `LlmOrcError`, was found before anything was spent. With a `conversation` the agents are told
-    what was said in it before, and `when_full` says what to do when that no longer fits a model. Settings and
+    what was said in it before, and `when_full` says what to do when that no longer fits a model. With
+    `wait_for_plan`, agents whose plan is used up wait until it resets, and nothing dearer takes over. Settings and
     ensembles are looked up from the working directory, credentials in the environment: now, or when `runtime` was
     opened, which is shared with other runs. Cancelling keeps what is finished.
     """
@@ -67,7 +69,7 @@ async def run(
         )
     options = RunOptions(
         task,
-        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls),
+        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
         Consent(allow_metered),
         rehearse=rehearse,
         record=record,
@@ -96,6 +98,7 @@ def run_sync(
     timeout_s: float | None = None,
     max_cost_usd: float | None = None,
     max_calls: int | None = None,
+    wait_for_plan: bool | None = None,
     conversation: str | None = None,
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
@@ -112,6 +115,7 @@ def run_sync(
             timeout_s=timeout_s,
             max_cost_usd=max_cost_usd,
             max_calls=max_calls,
+            wait_for_plan=wait_for_plan,
             conversation=conversation,
             when_full=when_full,
             on_event=on_event,

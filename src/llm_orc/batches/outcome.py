@@ -16,9 +16,10 @@ from llm_orc.engine.events import (
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
+    PlanWaitEnded,
     RecordedEvent,
 )
-from llm_orc.engine.execution import error_info
+from llm_orc.engine.execution import error_info, plan_wait_started
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.earlier import EarlierOutput
 from llm_orc.runs.wire import decode_event, encode_event
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.execution import Clock
+    from llm_orc.providers.limits.plans import UsedUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,13 @@ class StepObserver:
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._on_retry()
         self._events.append(ModelRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self._on_retry()
+        self._events.append(plan_wait_started(for_plan, self._agent, self._clock.now()))
+
+    def wait_over(self) -> None:
+        self._events.append(PlanWaitEnded(self._clock.now(), self._agent))
 
     def post(self, event: RecordedEvent) -> None:
         """Keep an event of an agent that runs within this one: see `engine.events.EventSink`."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.access import Access
     from llm_orc.conversations.lock import ConversationLock
     from llm_orc.providers.base import Message
+    from llm_orc.providers.limits.plans import UsedUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +103,10 @@ class _Listening:
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._pieces.clear()
         self._observer.retrying(error, attempt, delay_s)
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self._pieces.clear()
+        self._observer.waiting(for_plan)
+
+    def wait_over(self) -> None:
+        self._observer.wait_over()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_orc.conversations.lock import ConversationLock
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.base import Message
+    from llm_orc.providers.limits.plans import UsedUp
 
 _KEPT_OF_TRUNCATED = 0.7  # of the characters, at each attempt
 _KEPT_OF_SUMMARISED = 0.4
@@ -148,3 +149,9 @@ class _Unheard:
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._observer.retrying(error, attempt, delay_s)
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self._observer.waiting(for_plan)
+
+    def wait_over(self) -> None:
+        self._observer.wait_over()

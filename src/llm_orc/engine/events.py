@@ -22,6 +22,7 @@ class ErrorInfo:
     hint: str | None = None
     exit_code: int = 1
     may_be_billed: bool = False
+    resets_at: float | None = None  # of a plan's limit, in Unix seconds, if the provider said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,31 @@ class ModelSwitched:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanWaitStarted:
+    """The plan that would pay is used up, and the agent waits: it calls nothing before `until`.
+
+    `is_told`: the provider said that the plan resets then; otherwise it is called again then, to see. `model`
+    None: all models of the plan are used up. Text streamed so far is void.
+    """
+
+    at: float
+    agent: AgentPath
+    access: Access
+    model: str | None
+    until: float
+    is_told: bool
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWaitEnded:
+    """The agent calls again."""
+
+    at: float
+    agent: AgentPath
+
+
+@dataclass(frozen=True, slots=True)
 class AgentNotice:
     """Something that the user should know: turns left out of a conversation that no longer fits."""
 
@@ -181,6 +207,8 @@ RecordedEvent = (
     | ModelChosen
     | ModelRetrying
     | ModelSwitched
+    | PlanWaitStarted
+    | PlanWaitEnded
     | AgentNotice
     | AgentFinished
     | AgentFailed

@@ -23,18 +23,21 @@ from llm_orc.engine.events import (
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
+    PlanWaitEnded,
+    PlanWaitStarted,
 )
 from llm_orc.engine.inputs import prompt_for
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
 from llm_orc.engine.surprises import as_error
-from llm_orc.errors import LlmOrcError
+from llm_orc.errors import LlmOrcError, PlanLimitReached
 from llm_orc.providers.dialects.endings import note_for_readers
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import RunStatus
+    from llm_orc.providers.limits.plans import UsedUp
 
 
 class Clock(Protocol):
@@ -61,7 +64,20 @@ class Shared:
 
 
 def error_info(error: LlmOrcError) -> ErrorInfo:
-    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed)
+    resets_at = error.resets_at if isinstance(error, PlanLimitReached) else None
+    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed, resets_at)
+
+
+def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWaitStarted:
+    return PlanWaitStarted(
+        at,
+        agent,
+        for_plan.access,
+        for_plan.model,
+        for_plan.until,
+        for_plan.is_told,
+        error_info(for_plan.refusal()),
+    )
 
 
 class Execution:
@@ -183,6 +199,7 @@ class Execution:
             prompt,
             _Observer(path, self._sink, self._clock),
             children=self._children(spec.name),
+            idle=self._slots.lent,
         )
         output = await self._shared.call(turn)
         duration_s = self._clock.monotonic() - began
@@ -225,3 +242,9 @@ class _Observer:
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self.sink.post(ModelRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self.sink.post(plan_wait_started(for_plan, self.agent, self.clock.now()))
+
+    def wait_over(self) -> None:
+        self.sink.post(PlanWaitEnded(self.clock.now(), self.agent))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from llm_orc.agents.spec import AgentSpec
 
 
@@ -21,7 +24,8 @@ class Starts(Protocol):
 class Slots:
     """Agents wait here for a slot, in the order in which they became ready.
 
-    An agent gives its slot back while other agents run within it, so that they can't wait for each other.
+    An agent gives its slot back while other agents run within it, so that they can't wait for each other, and
+    while it waits for its plan.
     """
 
     __slots__ = ("_free", "_line")
@@ -61,3 +65,15 @@ class Slots:
     def take_at_once(self) -> None:
         """Take a slot that may not be free: for an agent that is about to end, and gives it back then."""
         self._free -= 1
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        """Give the slot of an agent that waits for something to others, and take one back afterwards."""
+        self.release()
+        self.start_ready()
+        try:
+            yield
+            await self.take_back()
+        except BaseException:
+            self.take_at_once()
+            raise

@@ -16,6 +16,8 @@ from llm_orc.engine.events import (
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
+    PlanWaitEnded,
+    PlanWaitStarted,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -36,6 +38,8 @@ _AgentEvent = (
     | ModelChosen
     | ModelRetrying
     | ModelSwitched
+    | PlanWaitStarted
+    | PlanWaitEnded
     | AgentNotice
     | AgentFinished
     | AgentFailed
@@ -120,6 +124,8 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
                 "access": access_value(event.access),
                 "error": error_info_value(event.error),
             }
+        case PlanWaitStarted() | PlanWaitEnded():
+            kind, values = _plan_wait_values(event)
         case AgentNotice():
             kind, values = "agent_notice", {"message": event.message}
         case AgentFinished():
@@ -132,6 +138,18 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
         case _:
             assert_never(event)
     return kind, values
+
+
+def _plan_wait_values(event: PlanWaitStarted | PlanWaitEnded) -> tuple[str, dict[str, JsonValue]]:
+    if isinstance(event, PlanWaitEnded):
+        return "plan_wait_ended", {}
+    return "plan_wait_started", {
+        "until": moment(event.until),
+        "is_reset": event.is_told,
+        "model": event.model,
+        "access": access_value(event.access),
+        "error": error_info_value(event.error),
+    }
 
 
 FORMAT = EventFormat(event=event_line, error=error_line)

@@ -50,6 +50,7 @@ def result_value(result: RunResult) -> JsonValue:
         "forked_from": result.forked_from,
         "started_at": moment(result.started_at),
         "duration_s": result.duration_s,
+        "waits_until": None if result.waits_until is None else moment(result.waits_until),
         "answer": result.answer,
         "results": {agent.name: _agent_value(agent) for agent in result.agents},
         "totals": {
@@ -82,6 +83,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "switched_from": [error_info_value(error) for error in agent.switched_from],
         "notices": list(agent.notices),
         "kept": agent.is_kept,
+        "waits_until": None if agent.waits_until is None else moment(agent.waits_until),
     }
 
 

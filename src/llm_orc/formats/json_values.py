@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import EnsembleInvalid
+from llm_orc.errors import EnsembleInvalid, PlanLimitReached
+from llm_orc.formats.figures import moment
 from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
@@ -81,11 +82,16 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
 def error_info_value(error: ErrorInfo | None) -> JsonValue:
     if error is None:
         return None
-    return {"code": error.code, "message": error.message, "hint": error.hint}
+    value: dict[str, JsonValue] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if error.resets_at is not None:
+        value["resets_at"] = moment(error.resets_at)
+    return value
 
 
 def error_value(error: LlmOrcError) -> JsonValue:
     value: dict[str, JsonValue] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, PlanLimitReached) and error.resets_at is not None:
+        value["resets_at"] = moment(error.resets_at)
     if isinstance(error, EnsembleInvalid):
         value["problems"] = [problem_value(problem) for problem in error.problems]
     return value

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.formats.figures import charge, count, most_dollars, seconds, spent, spent_dollars, tokens
+from llm_orc.formats.figures import charge, count, most_dollars, relative, seconds, spent, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
 from llm_orc.providers.dialects.endings import end_note
+from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.agents.output import AgentOutput
-    from llm_orc.engine.events import ErrorInfo
+    from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.spend import Spend
     from llm_orc.runs.state import AgentResult, RunResult
@@ -36,6 +37,15 @@ def error_lines(error: ErrorInfo) -> Iterator[str]:
     yield one_line(f"{error.code}: {error.message}")
     if error.hint:
         yield one_line(f"hint: {error.hint}")
+
+
+def plan_wait_words(wait: PlanWaitStarted, now: float) -> str:
+    """`waits for the plan of `claude-cli`, which resets at 2026-11-27 18:30 UTC (in 1 h 05 min)`."""
+    plan = f"waits for the plan of `{wait.access.provider}`, which "
+    when = f"{reset_moment(wait.until)} ({relative(wait.until, now)})"
+    if wait.is_told:
+        return plan + f"resets at {when}"
+    return plan + f"is used up and told no reset time; it is called again at {when}"
 
 
 def state_note(agent: AgentResult) -> str:

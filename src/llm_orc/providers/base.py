@@ -154,3 +154,6 @@ class ModelInterface(ABC):
 
         Retries transient failures. Raises `ProviderError`, or `AuthError` if access was refused.
         """
+
+    async def let_go(self) -> None:  # noqa: B027 - most models keep nothing
+        """End what is kept between two calls: for a long time there will be none."""

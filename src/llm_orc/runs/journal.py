@@ -257,6 +257,22 @@ class Journal:
         )
         return int(rows[0][0])
 
+    def waits_until(self, run_id: str) -> float | None:
+        """Return when a plan that agents of an unfinished run wait for may be called again; None: none waits."""
+        rows = self._read(
+            "SELECT kind, json_extract(CAST(body AS TEXT), '$.agent'), json_extract(CAST(body AS TEXT), '$.until')"
+            " FROM events JOIN runs ON run = number WHERE run_id = ?"
+            " AND kind IN ('plan_wait_started', 'plan_wait_ended', 'model_chosen', 'agent_finished') ORDER BY seq",
+            [run_id],
+        )
+        waits: dict[str, float] = {}
+        for kind, agent, until in rows:
+            if kind == "plan_wait_started":
+                waits[agent] = until
+            else:
+                waits.pop(agent, None)
+        return min(waits.values(), default=None)
+
     def delete(self, run_ids: Sequence[str]) -> int:
         """Delete runs with their events; returns how many there were."""
         with self._using:

@@ -44,6 +44,7 @@ class Recipe:
     keeps_turns: bool = True  # False: agents receive the history, and nothing is added to the conversation
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
     allow_plan_credits: bool = False  # as `allow_metered`: consent, which shapes no answer
+    wait_for_plan: bool = False  # agents wait for a plan that is used up
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,12 @@ def decode_recipe(stored: bytes) -> Recipe:
 def identity_of(recipe: Recipe) -> bytes:
     """Return text that is the same for equal recipes in every release.
 
-    An agent with a model is written as by the releases that had no other agents.
+    An agent with a model is written as by the releases that had no other agents. Whether it waits for a plan does
+    not shape its answers.
     """
     values = msgspec.to_builtins(recipe)
     del values["allow_plan_credits"]  # earlier releases have identities without it
+    del values["wait_for_plan"]
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
     return encode(values)
 

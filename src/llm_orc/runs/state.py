@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.agents.output import AgentOutput, ModelCall
-from llm_orc.agents.path import is_top
+from llm_orc.agents.path import AgentPath, is_top
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
@@ -22,6 +22,8 @@ from llm_orc.engine.events import (
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
+    PlanWaitEnded,
+    PlanWaitStarted,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
 
 AgentStatus = Literal["completed", "failed", "skipped"]
-AgentPhase = Literal["waiting", "running", "retrying", "completed", "failed", "skipped"]
+AgentPhase = Literal["waiting", "running", "retrying", "waiting_for_plan", "completed", "failed", "skipped"]
 
 
 @dataclass(slots=True)
@@ -60,6 +62,29 @@ class AgentState:
     switched_from: list[ErrorInfo] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     is_kept: bool = False  # its answer is from the run that this one was forked from
+    plan_wait: PlanWaitStarted | None = None  # what it waits for, or waited for when its process ended
+
+    def known_limit(self) -> PlanWaitStarted | None:
+        """Return what the next attempt of the run has to know, even if it is killed before it says so again."""
+        error = self.error
+        if self.plan_wait is not None or error is None or error.resets_at is None or self.access is None:
+            return self.plan_wait
+        path = AgentPath(self.name)
+        return PlanWaitStarted(0.0, path, self.access, self.model, error.resets_at, is_told=True, error=error)
+
+    def choose(self, model: str, access: Access) -> None:
+        """It calls this model over this access now."""
+        self.model, self.access = model, access
+        if self.plan_wait is not None and self.plan_wait.access == access:
+            self.plan_wait = None
+
+    def wait_for_plan(self, event: PlanWaitStarted | PlanWaitEnded) -> None:
+        if isinstance(event, PlanWaitEnded):
+            self.phase, self.plan_wait, self.error = "running", None, None
+            return
+        self.phase, self.plan_wait, self.error = "waiting_for_plan", event, event.error
+        self.access, self.model = event.access, event.model or self.model
+        self.streamed.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +110,7 @@ class AgentResult:
     is_kept: bool = False  # its answer and cost are from the run that this one was forked from
     data: JsonValue | None = None  # its answer as data, if it is more than text
     calls: tuple[ModelCall, ...] = ()  # the answered calls; `usage` and `cost_usd` are their totals
+    waits_until: float | None = None  # it waited for its plan when the run stopped: the reset, or the next look
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +150,11 @@ class RunResult:
     def answer(self) -> str | None:
         """The answer of the only agent that no other waits for, else of the last one; None: it has none."""
         return next((agent.response for agent in self.agents if agent.name == self.answered_by), None)
+
+    @property
+    def waits_until(self) -> float | None:
+        """When a plan that agents waited for may be called again, in Unix seconds; None: none waited."""
+        return min((agent.waits_until for agent in self.agents if agent.waits_until is not None), default=None)
 
     @property
     def total(self) -> Spend:
@@ -192,6 +223,8 @@ class RunState:
                 self.finished = event
             case RunStopped():
                 self.stopped = event
+            case PlanWaitStarted() | PlanWaitEnded():
+                self._agent(event.agent).wait_for_plan(event)
             case _:
                 self._agent_event(self._agent(event.agent), event)
 
@@ -203,7 +236,7 @@ class RunState:
         kept = set(event.resumed)
         for path in [path for path in self.agents if path not in kept]:
             if is_top(path):
-                self.agents[path] = AgentState(path)
+                self.agents[path] = AgentState(path, plan_wait=self.agents[path].known_limit())
             else:
                 del self.agents[path]
         for path in event.agents:
@@ -233,21 +266,22 @@ class RunState:
                 state.phase, state.kind = "running", event.kind
                 state.started_at, state.attempts = event.at, 1
             case ModelChosen():
-                state.model, state.access = event.model, event.access
+                state.choose(event.model, event.access)
             case ModelRetrying():
                 state.phase = "retrying"
                 state.attempts += 1
                 state.error = event.error
                 state.streamed.clear()
             case ModelSwitched():
-                state.phase, state.model, state.access = "running", event.model, event.access
+                state.phase = "running"
+                state.choose(event.model, event.access)
                 state.attempts += 1
                 state.switched_from.append(event.error)
                 state.streamed.clear()
             case AgentNotice():
                 state.notices.append(event.message)
             case AgentFinished():
-                state.phase, state.output, state.error = "completed", event.output, None
+                state.phase, state.output, state.error, state.plan_wait = "completed", event.output, None, None
                 state.is_kept = (
                     state.started_at is None and self.started is not None and bool(self.started.forked_from)
                 )
@@ -267,6 +301,11 @@ class RunState:
     def outputs(self) -> dict[str, AgentOutput]:
         """The existing answers, by agent, which a resumed run need not request again."""
         return {name: a.output for name, a in self.agents.items() if a.output is not None}
+
+    @property
+    def plan_waits(self) -> list[PlanWaitStarted]:
+        """What agents wait for, or waited for when their process ended."""
+        return [agent.plan_wait for agent in self.agents.values() if agent.plan_wait is not None]
 
     @property
     def own_agents(self) -> list[AgentState]:
@@ -334,6 +373,7 @@ class RunState:
             is_kept=state.is_kept,
             data=output.data if output else None,
             calls=output.calls if output else (),
+            waits_until=None if state.plan_wait is None else state.plan_wait.until,
         )
 
 

@@ -207,6 +207,13 @@ _RUN_FIELDS: Fields = {
         default_text="no limit",
         option="--max-calls",
     ),
+    "wait_for_plan": Field(
+        boolean,
+        "Whether agents wait for a plan that is used up until it resets. Nothing dearer takes over meanwhile.",
+        default=_RUNS.wait_for_plan,
+        variable="LLM_ORC_WAIT_FOR_PLAN",
+        option="--wait-for-plan",
+    ),
     "max_cli_processes": Field(
         whole_number(1),
         "Processes of official CLIs alive at once.",

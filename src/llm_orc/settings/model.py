@@ -173,6 +173,7 @@ class RunSettings:
     max_retries: int = 4  # attempts after the first, for transient failures
     max_cost_usd: float | None = None  # that one run may cost over metered accesses
     max_calls: int | None = None  # attempts that one run may send, over all accesses
+    wait_for_plan: bool = False  # when it is used up, until it resets
     max_cli_processes: int = 8  # of official CLIs, alive at once
 
 

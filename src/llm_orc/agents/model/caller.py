@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.counted_attempts import counted
+from llm_orc.agents.model.plan_waits import refusing
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import model_key
 from llm_orc.agents.time_limit import within_time_limit
-from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import (
     AgentTimedOut,
     AuthError,
@@ -20,13 +20,12 @@ from llm_orc.errors import (
     ModelNotFound,
     PromptTooLarge,
     ProviderError,
-    RateLimited,
     ReplyUnreadable,
     RequestRejected,
 )
 from llm_orc.net.text import is_blank, whole_text
 from llm_orc.providers.base import Message, ModelRequest
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.limits.plans import Plans, UsedUp, is_paid_by_plan
 from llm_orc.providers.redact import masked_reply
 
 if TYPE_CHECKING:
@@ -36,19 +35,33 @@ if TYPE_CHECKING:
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.agents.turn import AgentTurn
+    from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
 
 
 class LlmCaller:
     """Calls agents' models: the first that works, in the order that the configuration allows.
 
-    An access that has failed for good is not tried again by any agent of the run.
+    An access that has failed for good is not tried again by any agent of the run. If it `waits`, an agent whose
+    plan is used up waits until it may be called again: nothing dearer takes over, even if the configuration allows
+    it.
     """
 
-    def __init__(self, candidates: Mapping[str, Sequence[Candidate]], budgets: Sequence[Spending] = ()) -> None:
-        """`candidates` has at least one for each agent; if a budget limits the cost, each price is known."""
+    def __init__(
+        self,
+        candidates: Mapping[str, Sequence[Candidate]],
+        budgets: Sequence[Spending] = (),
+        plans: Plans | None = None,
+        *,
+        waits: bool = False,
+    ) -> None:
+        """`candidates` has at least one for each agent; if a budget limits the cost, each price is known.
+
+        `plans` None: the caller's own.
+        """
         self._candidates, self._budgets = candidates, tuple(budgets)
-        self._closed: dict[tuple[Access, str | None], LlmOrcError] = {}
+        self._plans, self._waits = plans or Plans(), waits
+        self._closed: dict[Access, LlmOrcError] = {}
 
     def with_budget(
         self, budget: Spending, candidates: Mapping[str, Sequence[Candidate]] | None = None
@@ -57,13 +70,37 @@ class LlmCaller:
 
         `candidates` None: the same ones.
         """
-        caller = LlmCaller(self._candidates if candidates is None else candidates, (budget,))
+        candidates = self._candidates if candidates is None else candidates
+        caller = LlmCaller(candidates, (budget,), self._plans, waits=self._waits)
         caller._closed = self._closed
         return caller
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        candidates = self._candidates[model_key(turn.path, turn.model)]
+        while True:
+            outcome = await self._round(candidates, turn)
+            if isinstance(outcome, AgentOutput):
+                return outcome
+            most = outcome.access.billing.expense
+            candidates = [one for one in candidates if one.access.billing.expense <= most]
+            turn.observer.waiting(outcome)
+            for candidate in candidates:
+                await candidate.model.let_go()
+            async with turn.idle():
+                await self._plans.opening(outcome)
+            turn.observer.wait_over()
+
+    async def _round(self, candidates: Sequence[Candidate], turn: AgentTurn) -> AgentOutput | UsedUp:
+        """Return the answer of the first that works, or the plan to wait for. Raises all failures as one."""
         failures: list[LlmOrcError] = []
-        for candidate in self._candidates[model_key(turn.path, turn.model)]:
+        wait: UsedUp | None = None
+        for candidate in candidates:
+            if wait is not None and candidate.access.billing.expense > wait.access.billing.expense:
+                continue
+            if (known := self._to_wait_for(candidate)) is not None:
+                failures.append(known.refusal())
+                wait = _sooner(wait, known)
+                continue
             if not failures:
                 turn.observer.calling(candidate.model.name, candidate.access)
             else:
@@ -74,33 +111,41 @@ class LlmCaller:
                 failures.append(e)
                 if not _another_may_do_better(e):
                     break
-        raise _all_of(failures)
+                wait = _sooner(wait, self._to_wait_for(candidate))
+        if wait is None or not _another_may_do_better(failures[-1]):
+            raise _all_of(failures)
+        return wait
+
+    def _to_wait_for(self, candidate: Candidate) -> UsedUp | None:
+        return self._plans.used_up(candidate.access, candidate.model.name) if self._waits else None
 
     async def _try(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
-        access, model = candidate.access, candidate.model.name
-        closed = self._closed.get((access, None)) or self._closed.get((access, model))
-        if closed is not None:
+        access = candidate.access
+        if (closed := self._closed.get(access)) is not None:
             raise closed
         try:
-            return await self._ask(candidate, turn)
-        except (ProviderError, AuthError) as e:
-            if _closes_access(e, access):
-                self._closed[access, model if isinstance(e, RateLimited) else None] = e  # plans limit each model
+            if not is_paid_by_plan(access):
+                return await self._ask(candidate, turn)
+            async with self._plans.call(access, candidate.model.name, whole=self._waits):
+                return await self._ask(candidate, turn)
+        except AuthError as e:
+            if not isinstance(e, CredentialRefused):  # every call over this access would fail in the same way
+                self._closed[access] = e  # but a 403 may be about one model only
             raise
 
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
         request = _request(candidate.choice, turn)
         if self._budgets:
             request = counted(request, candidate, turn.path, self._budgets)
+        if is_paid_by_plan(candidate.access):
+            request = refusing(request, candidate, self._plans)
         return await _ask(candidate, turn, request)
 
 
-def _closes_access(error: LlmOrcError, access: Access) -> bool:
-    """True if every call over this access would fail in the same way; a 403 may be about one model only."""
-    if isinstance(error, RateLimited):
-        is_plan = access.billing in {Billing.SUBSCRIPTION, Billing.PLAN_CREDITS}
-        return is_plan and (error.retry_after_s or 0.0) > LONGEST_WAIT_S
-    return isinstance(error, AuthError) and not isinstance(error, CredentialRefused)
+def _sooner(one: UsedUp | None, other: UsedUp | None) -> UsedUp | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other, key=lambda used_up: used_up.until)
 
 
 def _all_of(failures: Sequence[LlmOrcError]) -> LlmOrcError:

@@ -44,6 +44,7 @@ class ChatOptions:
     max_cost_usd: float | None = None  # over all turns of the chat
     when_full: WhenFull | None = None
     stream: bool = False
+    wait_for_plan: bool | None = None  # when it is used up; None: as the settings say
 
 
 class Chat:
@@ -94,7 +95,7 @@ class Chat:
         left_usd = None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd)
         options = RunOptions(
             text,
-            RunLimits(max_cost_usd=left_usd, budget=budget),
+            RunLimits(max_cost_usd=left_usd, budget=budget, wait_for_plan=self._options.wait_for_plan),
             self._options.consent,
             record=None if keep else False,
             conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
@@ -133,9 +134,8 @@ class Chat:
             if isinstance(event, AgentDelta) or event.at >= began:
                 count(event)
 
-        options = ResumeOptions(
-            result.run_id, RunLimits(budget=self._budget), self._options.consent, when_full, in_chat=True
-        )
+        limits = RunLimits(budget=self._budget, wait_for_plan=self._options.wait_for_plan)
+        options = ResumeOptions(result.run_id, limits, self._options.consent, when_full, in_chat=True)
         listener = RunListener(show_new, stream=self._options.stream)
         resumed = await resume_run(self._app, options, listener, runtime=self._runtime)
         self._count(resumed, but=result)

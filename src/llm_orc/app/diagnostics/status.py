@@ -34,6 +34,7 @@ class Status:
     runs: int
     last_run: RunSummary | None
     unfinished: RunSummary | None
+    waiting: tuple[RunSummary, ...]  # the runs, beside `unfinished`, whose agents wait for a plan
     protection: str | None  # how credentials are protected; None: there are none
     storage: Path
     storage_bytes: int
@@ -55,6 +56,8 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
     own = sum(entry.place != "packaged" for entry in listing.entries)
     runs = list_runs(app, limit=None)
     talks = list_conversations(app, limit=1)
+    unfinished = unfinished_run(app)
+    waiting = [run for run in runs if run.waits_until is not None]
     return Status(
         default=default,
         credentials=access.first_of_each(),
@@ -65,7 +68,8 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
         last_conversation=talks[0] if talks else None,
         runs=len(runs),
         last_run=runs[0] if runs else None,
-        unfinished=unfinished_run(app),
+        unfinished=unfinished,
+        waiting=tuple(run for run in waiting if unfinished is None or run.run_id != unfinished.run_id),
         protection=None if access.protection is None else access.protection.words,
         storage=app.paths.state,
         storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),

@@ -92,6 +92,7 @@ async def fork_run(
         remembering=(),
         max_cost_usd=origin.recipe.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
         max_calls=origin.recipe.max_calls if limits.max_calls is None else limits.max_calls,
+        wait_for_plan=app.settings.runs.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
     )
     run_id = app.new_run_id()
     attempt = Attempt(recipe, run_id, earlier=_beginning(app, run_id, recipe, kept, origin.run_id))

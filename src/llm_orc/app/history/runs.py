@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.runs.running import is_running, lock_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunStarted
+from llm_orc.runs.retention import UNFINISHED
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ _ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a list. `status` is a result's, or `running`, or `interrupted` (then it can be resumed)."""
+    """A run in a list. `status` is a result's, or `running`, or `interrupted` (then it can be resumed).
+
+    `waits_until`: agents wait for a plan that is used up, or did when the run was interrupted; in Unix seconds.
+    """
 
     run_id: str
     ensemble: str
@@ -40,6 +44,7 @@ class RunSummary:
     sandbox: bool
     known_cost_usd: float | None = None
     unknown_costs: int | None = None  # the number of calls and attempts of unknown cost; None: unknown too
+    waits_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,7 @@ def _journal(app: App) -> Iterator[Journal]:
 
 def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
     status, finished = row.status, row.finished
+    waits_until = journal.waits_until(row.run_id) if status in UNFINISHED else None
     if status == "open":
         status = "running" if is_running(app, row.run_id) else "interrupted"
         finished = journal.finished_agents(row.run_id)
@@ -169,4 +175,5 @@ def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
         sandbox=row.sandbox,
         known_cost_usd=row.known_cost_usd,
         unknown_costs=row.unknown_costs,
+        waits_until=waits_until,
     )

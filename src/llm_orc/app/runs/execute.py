@@ -22,6 +22,7 @@ from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import AuthError, RunNotResumable
+from llm_orc.providers.limits.plans import UsedUp
 from llm_orc.runs.attempts import RecordedAttempts
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.reader import Reader
@@ -41,13 +42,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a run. `earlier` is what there is of it already; `consent` None: that of the recipe."""
+    """One attempt at a run. `earlier` is what there is of it already; `consent` None: that of the recipe.
+
+    `used_up` are plans that an earlier attempt has found used up.
+    """
 
     recipe: Recipe
     run_id: str
     record: bool = True
     earlier: RecordedRun | None = None
     consent: Consent | None = None
+    used_up: tuple[UsedUp, ...] = ()
 
 
 async def execute_recipe(
@@ -100,6 +105,9 @@ async def execute_recipe(
             recipe, earlier, models.candidates, told.characters, RecordedAttempts(sink, app.clock.now)
         )
         budgets = tuple(one for one in (limits.budget, budget) if one is not None)
+        for used_up in attempt.used_up:
+            runtime.plans.learn(used_up)
+        caller = LlmCaller(models.candidates, budgets, runtime.plans, waits=recipe.wait_for_plan)
         await execute(
             make_plan(recipe.ensemble),
             RunStart(
@@ -110,7 +118,7 @@ async def execute_recipe(
                 conversation=recipe.conversation,
                 limits=limits_of(recipe),
             ),
-            told.wrap(AgentCaller(LlmCaller(models.candidates, budgets), rehearsal=recipe.rehearsal)),
+            told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal)),
             sink,
             clock=app.clock,
             max_concurrent=min(

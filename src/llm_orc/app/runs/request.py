@@ -19,6 +19,7 @@ class RunLimits:
     max_cost_usd: float | None = None  # over metered accesses, with what an earlier attempt at the run has spent
     max_calls: int | None = None  # requests to providers over all accesses, retries included
     budget: Budget | None = None  # one that several runs share, beside the run's own
+    wait_for_plan: bool | None = None  # when it is used up; None: as the settings say
 
 
 @dataclass(frozen=True, slots=True)

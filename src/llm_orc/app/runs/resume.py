@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.spec import WhenFull
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.runs.execute import Attempt, execute_recipe
+from llm_orc.app.runs.plan_limits import plans_used_up, refuse_before_reset
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.running import is_running
 from llm_orc.dataclass import dataclass
@@ -37,6 +38,7 @@ class ResumeOptions:
     consent: Consent = Consent()
     when_full: WhenFull | None = None  # where the run's conversation no longer fits; None: as it was
     in_chat: bool = False  # asked by the chat that the run is a turn of
+    now: bool = False  # call a plan that is used up, whatever its reset time
 
 
 async def resume_run(
@@ -49,7 +51,8 @@ async def resume_run(
     """Finish the run and return its whole result; the events so far are shown first.
 
     A run that has completed is shown as it is. Raises `RunNotFound`, `RunNotResumable` (it is going on in another
-    process), and whatever `run_ensemble` raises.
+    process), `PlanLimitReached` (the plan is used up until later, and this is not to wait), and whatever
+    `run_ensemble` raises.
     """
     run = await asyncio.to_thread(_load, app, options.run)
     state = run.state
@@ -70,13 +73,20 @@ async def resume_run(
             f" as it is: llm-orc invoke {quote(run.recipe.ensemble.name)}"
         )
     limits, before = options.limits, run.recipe
+    waits = app.settings.runs.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan
+    used_up = () if options.now else plans_used_up(state, app.clock.now())
+    if not waits:
+        used_up = tuple(one for one in used_up if one.is_told)  # another one may be called, to see
+        if not options.in_chat:
+            refuse_before_reset(used_up, run.row.run_id)
     recipe = replace(
         with_consent(before, options.consent),
         when_full=before.when_full if options.when_full is None else options.when_full,
         max_cost_usd=before.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
         max_calls=before.max_calls if limits.max_calls is None else limits.max_calls,
+        wait_for_plan=waits,
     )
-    attempt = Attempt(recipe, run.row.run_id, earlier=run)
+    attempt = Attempt(recipe, run.row.run_id, earlier=run, used_up=used_up)
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 

@@ -63,6 +63,7 @@ async def run_ensemble(
         max_cost_usd=lowest(max_cost_usd, ensemble.max_cost_usd),
         max_calls=lowest(max_calls, ensemble.max_calls),
         is_chat=options.is_chat,
+        wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
     )
     recipe = with_conversation(app, recipe, options.conversation)
     record = usual.record if options.record is None else options.record

@@ -19,6 +19,7 @@ from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
 from llm_orc.net.open_files import raise_open_files
 from llm_orc.providers.limits.limiter import Gate, Limiters
+from llm_orc.providers.limits.plans import Plans
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -82,6 +83,7 @@ class Runtime:
         self._http: Http
         self._authorisers: Authorisers
         self._clis: LazyClis
+        self.plans = Plans(app.clock.now)
         self._limiters: dict[bool, Limiters] = {}  # for rehearsals, and for everything else
         self._rehearsal: tuple[Http, Sandbox] | None = None
         self._journal: Journal | None = None

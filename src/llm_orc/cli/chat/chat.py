@@ -9,7 +9,7 @@ import click
 
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import DOLLARS, app_here, when_full_option
+from llm_orc.cli.shell.options import DOLLARS, app_here, wait_for_plan_option, when_full_option
 from llm_orc.cli.shell.streams import is_terminal
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.conversations.conversation import check_name
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     metavar="USD",
     help="Make no metered call that might bring the chat above this, e.g. `0.50`.  [default: none]",
 )
+@wait_for_plan_option
 def command(
     *,
     target: str | None,
@@ -67,6 +68,7 @@ def command(
     when_full: WhenFull | None,
     allow_metered: bool,
     max_cost_usd: float | None,
+    wait_for_plan: bool | None,
 ) -> int:
     """Talk to an ensemble, to one agent (its name, or ENSEMBLE:AGENT), a model profile or a provider.
 
@@ -105,5 +107,12 @@ def command(
     from llm_orc.app.access.consent import Consent
 
     consent = Consent(allow_metered)
-    options = ChatOptions(conversation, consent, max_cost_usd, when_full, stream=is_terminal(sys.stdout))
+    options = ChatOptions(
+        conversation,
+        consent,
+        max_cost_usd,
+        when_full,
+        stream=is_terminal(sys.stdout),
+        wait_for_plan=wait_for_plan,
+    )
     return talk(app, ensemble, options)

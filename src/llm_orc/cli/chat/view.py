@@ -17,6 +17,8 @@ from llm_orc.engine.events import (
     AgentSkipped,
     ModelRetrying,
     ModelSwitched,
+    PlanWaitEnded,
+    PlanWaitStarted,
     RunFinished,
 )
 from llm_orc.formats.printable import PrintableStream, one_line, printable
@@ -51,7 +53,7 @@ class ChatView:
                 self._note(plain_words(event))
                 if was_begun:
                     note(Styled("The answer starts again:", "dim"))
-            case AgentNotice() | AgentSkipped():
+            case AgentNotice() | AgentSkipped() | PlanWaitStarted() | PlanWaitEnded():
                 self._note(plain_words(event))
             case AgentFinished():
                 self._finished(event)

@@ -12,13 +12,15 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.errors import LlmOrcError
-from llm_orc.formats.figures import count, relative
+from llm_orc.formats.figures import count, moment, relative
 from llm_orc.formats.printable import one_line
+from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.app.diagnostics.status import Status
+    from llm_orc.app.history.runs import RunSummary
     from llm_orc.jsontypes import JsonValue
 
 _LABEL = 14  # columns
@@ -64,13 +66,21 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     yield from _history(status)
     yield "storage", f"{status.storage_bytes / 1_000_000:.1f} MB in {status.storage}"
     if status.unfinished is not None:
-        yield (
-            "unfinished",
-            one_line(
-                f"{status.unfinished.ensemble}, {count(status.unfinished.finished, 'agent')} of"
-                f" {status.unfinished.agents}: llm-orc resume {status.unfinished.run_id}"
-            ),
-        )
+        yield "unfinished", _unfinished(status.unfinished)
+    for run in status.waiting:
+        yield "waiting", one_line(f"{run.ensemble}, {run.run_id}: for a plan, until {_until(run)}")
+
+
+def _unfinished(run: RunSummary) -> str:
+    words = f"{run.ensemble}, {count(run.finished, 'agent')} of {run.agents}"
+    if run.waits_until is not None:
+        return one_line(f"{words}, for a plan until {_until(run)}: llm-orc resume {run.run_id} --wait-for-plan")
+    return one_line(f"{words}: llm-orc resume {run.run_id}")
+
+
+def _until(run: RunSummary) -> str:
+    until = run.waits_until or 0.0
+    return f"{reset_moment(until)} ({relative(until, time.time())})"
 
 
 def _history(status: Status) -> Iterator[tuple[str, str]]:
@@ -116,5 +126,8 @@ def _value(status: Status) -> JsonValue:
         "conversations": status.conversations,
         "runs": status.runs,
         "unfinished_run": None if status.unfinished is None else status.unfinished.run_id,
+        "waiting_runs": [
+            {"run_id": run.run_id, "waits_until": moment(run.waits_until or 0.0)} for run in status.waiting
+        ],
         "storage": {"path": str(status.storage), "bytes": status.storage_bytes},
     }

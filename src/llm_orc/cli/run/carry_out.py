@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -20,9 +21,11 @@ from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execution import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
-from llm_orc.formats.figures import count
+from llm_orc.formats.figures import count, relative
 from llm_orc.formats.format import EventFormat, ResultFormat
+from llm_orc.formats.sentences import plan_wait_words
 from llm_orc.net.event_loop import run_to_end
+from llm_orc.providers.limits.plan_limit import reset_moment
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
 from llm_orc.storage.atomic import write_where_named
@@ -110,7 +113,7 @@ class _Run:
             return error.exit_code
         self._write(result)
         if result.exit_code != 0 and result.recorded:
-            note(f"Retry only the agents without an answer: llm-orc resume {result.run_id}")
+            note(_retry_words(result))
         return result.exit_code
 
     def _run_loop(self) -> RunResult:
@@ -176,12 +179,16 @@ class _Run:
             return exit_code
         by = stopped_by(exit_code)
         result = self._so_far()
-        go_on = f"llm-orc resume {result.run_id}" if self._recorded else None
+        waits = self._state.plan_waits
+        go_on = f"llm-orc resume {result.run_id}{' --wait-for-plan' if waits else ''}" if self._recorded else None
         error = ErrorInfo("interrupted", f"stopped by {by}", go_on, exit_code)
         self._write(replace(result, error=error))
         agents = count(len(self._state.own_agents), "agent")
         kept = f"{self._state.finished_agents:,} of {agents} had finished"
         note(f"\nStopped by {by}: {kept}" + (", and their answers are kept." if self._recorded else "."))
+        if waits:
+            first = min(waits, key=lambda wait: wait.until)
+            note(f"{first.agent}: {plan_wait_words(first, time.time())}")
         if go_on:
             note(f"Resume with: {go_on}")
         return exit_code
@@ -201,3 +208,13 @@ class _Run:
 
         write_where_named(self._output.file, text.encode("utf-8", "backslashreplace"))
         note(f"Status: {result.status}. Written to {self._output.file}")
+
+
+def _retry_words(result: RunResult) -> str:
+    """Say how to get the answers that are missing; before a plan resets, `resume` alone would call nothing."""
+    errors = [agent.error for agent in result.agents if agent.error is not None]
+    resets_at = max((error.resets_at or 0.0 for error in errors), default=0.0)
+    if resets_at > time.time():
+        when = f"{reset_moment(resets_at)} ({relative(resets_at, time.time())})"
+        return f"The plan resets at {when}. Wait for it with: llm-orc resume {result.run_id} --wait-for-plan"
+    return f"Retry only the agents without an answer: llm-orc resume {result.run_id}"

@@ -64,6 +64,7 @@ def command(
     timeout_s: float | None,
     max_cost_usd: float | None,
     max_calls: int | None,
+    wait_for_plan: bool | None,
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
 
@@ -99,7 +100,7 @@ def command(
 
     options = RunOptions(
         task,
-        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls),
+        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
         rehearse=rehearse,
         record=recorded,
         conversation=asked,

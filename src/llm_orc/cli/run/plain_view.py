@@ -15,11 +15,13 @@ from llm_orc.engine.events import (
     AgentStarted,
     ModelRetrying,
     ModelSwitched,
+    PlanWaitEnded,
+    PlanWaitStarted,
     RunStarted,
 )
 from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import output_figures
+from llm_orc.formats.sentences import output_figures, plan_wait_words
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
@@ -71,8 +73,8 @@ def plain_words(event: RunEvent) -> str:
         case ModelSwitched():
             way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
             words = f"{event.agent}: now {event.model} {way}: {event.error.message}"
-        case AgentNotice():
-            words = f"{event.agent}: {event.message}"
+        case PlanWaitStarted() | PlanWaitEnded() | AgentNotice():
+            words = f"{event.agent}: {_said(event)}"
         case AgentFinished():
             words = f"{event.agent}: finished, {', '.join(output_figures(event.output, event.duration_s))}"
         case AgentFailed():
@@ -82,3 +84,13 @@ def plain_words(event: RunEvent) -> str:
         case _:
             pass
     return one_line(words)
+
+
+def _said(event: PlanWaitStarted | PlanWaitEnded | AgentNotice) -> str:
+    match event:
+        case PlanWaitStarted():
+            return plan_wait_words(event, event.at)
+        case PlanWaitEnded():
+            return "the wait for its plan is over"
+        case AgentNotice():
+            return event.message

@@ -11,6 +11,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
+from llm_orc.formats.sentences import plan_wait_words
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
@@ -28,11 +29,19 @@ _MARKS: dict[AgentPhase, tuple[str, str]] = {
     "waiting": ("·", "dim"),
     "running": ("●", "cyan"),
     "retrying": ("↻", "yellow"),
+    "waiting_for_plan": ("◷", "yellow"),
     "completed": ("✓", "green"),
     "failed": ("✗", "red"),
     "skipped": ("-", "dim"),
 }
-_ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying")
+_ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying", "waiting_for_plan")
+_COUNTED: dict[AgentPhase, str] = {
+    "running": "running",
+    "retrying": "retrying",
+    "waiting_for_plan": "waiting for a plan",
+    "failed": "failed",
+    "skipped": "skipped",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +131,7 @@ class RunProgress:
         ended = sum(self._phases[phase] for phase in ("completed", "failed", "skipped"))
         total = sum(self._phases.values())
         parts = [f"{ended:,} of {count(total, 'agent')}", seconds(now - self._began_at)]
-        parts += [
-            f"{self._phases[p]:,} {p}" for p in ("running", "retrying", "failed", "skipped") if self._phases[p]
-        ]
+        parts += [f"{self._phases[p]:,} {words}" for p, words in _COUNTED.items() if self._phases[p]]
         spend = self._spend.plus(unanswered(self._state.costs.lost))
         if spend.input_tokens or spend.calls_without_usage:
             more = "+?" if spend.calls_without_usage else ""
@@ -147,6 +154,8 @@ def _agent_line(agent: AgentState, width: int, names: int, now: float) -> Line:
 
 
 def _one_figure(agent: AgentState, now: float) -> str:
+    if agent.phase == "waiting_for_plan" and agent.plan_wait is not None:
+        return f"in {seconds(agent.plan_wait.until - now)}"
     if agent.phase in _ACTIVE and agent.started_at is not None:
         return seconds(now - agent.started_at)
     return seconds(agent.duration_s) if agent.duration_s is not None else agent.phase
@@ -164,12 +173,16 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
             )
         case "completed":
             return "  ".join(_figures(agent))
-        case "failed":
-            return one_line(agent.error.message) if agent.error else "failed"
         case "skipped":
             return one_line(f"no answer from {', '.join(agent.because)}")
         case _:
-            return agent.phase
+            return one_line(_in_words(agent, now))
+
+
+def _in_words(agent: AgentState, now: float) -> str:
+    if agent.phase == "waiting_for_plan" and agent.plan_wait is not None:
+        return plan_wait_words(agent.plan_wait, now)
+    return agent.error.message if agent.phase == "failed" and agent.error else agent.phase
 
 
 def _figures(agent: AgentState) -> Iterator[str]:

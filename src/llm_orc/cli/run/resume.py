@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 @define_command()
 @click.argument("run", required=False, type=RunName())
 @when_full_option
+@click.option("--now", is_flag=True, help="Call a plan that is used up, although it has not reset yet.")
 @running_options
 def command(
     *,
     run: str | None,
     when_full: WhenFull | None,
+    now: bool,
     format_name: str,
     output_file: str | None,
     quiet: bool,
@@ -38,11 +40,13 @@ def command(
     timeout_s: float | None,
     max_cost_usd: float | None,
     max_calls: int | None,
+    wait_for_plan: bool | None,
 ) -> int:
     """Resume RUN: its id, the start of one, or `last`.  [default: the newest unfinished run]
 
     Agents that have answered are not asked again; the others get the same task and the same ensemble, even if its
-    file has changed. The result is that of the whole run.
+    file has changed. The result is that of the whole run. If they need a plan that is used up, nothing is called
+    before it resets: `resume` says until when, or waits with --wait-for-plan.
 
     \b
     llm-orc resume
@@ -54,8 +58,8 @@ def command(
     from llm_orc.cli.run.carry_out import carry_out
 
     output = output_of(format_name, output_file, quiet=quiet)
-    limits = RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls)
-    request = _Resumption(app_here(), ResumeOptions(run, limits, when_full=when_full))
+    limits = RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan)
+    request = _Resumption(app_here(), ResumeOptions(run, limits, when_full=when_full, now=now))
     return carry_out(request, Consent(allow_metered), output)
 
 

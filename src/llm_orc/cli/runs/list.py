@@ -13,6 +13,7 @@ from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
 from llm_orc.formats.figures import known_dollars, moment, seconds
+from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunSummary
@@ -49,7 +50,7 @@ def _runs_table(runs: tuple[RunSummary, ...]) -> str:
         (
             run.run_id,
             run.ensemble,
-            run.status + (" (sandbox)" if run.sandbox else ""),
+            _status(run),
             f"{run.finished}/{run.agents}",
             moment(run.started_at),
             "" if run.duration_s is None else seconds(run.duration_s),
@@ -58,6 +59,11 @@ def _runs_table(runs: tuple[RunSummary, ...]) -> str:
         for run in runs
     ]
     return table(heading, rows, columns(sys.stdout))
+
+
+def _status(run: RunSummary) -> str:
+    waits = "" if run.waits_until is None else f", waits for a plan until {reset_moment(run.waits_until)}"
+    return run.status + waits + (" (sandbox)" if run.sandbox else "")
 
 
 def _summary_value(run: RunSummary) -> JsonValue:
@@ -73,4 +79,5 @@ def _summary_value(run: RunSummary) -> JsonValue:
         "known_cost_usd": run.known_cost_usd,
         "unknown_costs": run.unknown_costs,
         "sandbox": run.sandbox,
+        "waits_until": None if run.waits_until is None else moment(run.waits_until),
     }

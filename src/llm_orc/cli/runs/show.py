@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from llm_orc.app.history.runs import get_run
@@ -11,7 +13,9 @@ from llm_orc.cli.runs.record_text import record_text
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.formats.figures import relative
 from llm_orc.formats.table import FORMAT_NAMES
+from llm_orc.providers.limits.plan_limit import reset_moment
 
 
 @define_command()
@@ -30,5 +34,10 @@ def command(run: str, format_name: str, as_json: bool, store: str | None) -> Non
     """Show a run again: its answers, what they took and how it ended.  [default: the last run]"""
     record = get_run(app_here(), run, store)
     write_data(record_text(record, "json" if as_json else format_name))
-    if record.summary.status == "interrupted":
-        note(f"This run was interrupted. Resume with: llm-orc resume {record.summary.run_id}")
+    summary = record.summary
+    if summary.waits_until is not None:
+        when = f"{reset_moment(summary.waits_until)} ({relative(summary.waits_until, time.time())})"
+        note(f"It waits for a plan that is used up, until {when}.")
+    if summary.status == "interrupted":
+        waits = "" if summary.waits_until is None else " --wait-for-plan"
+        note(f"This run was interrupted. Resume with: llm-orc resume {summary.run_id}{waits}")

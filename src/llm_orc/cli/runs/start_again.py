@@ -38,7 +38,11 @@ def start_again(
     if origin.recipe.conversation is not None:
         note(f"The new run is not part of the conversation `{origin.recipe.conversation}`.")
     limits = RunLimits(
-        running["max_concurrent"], running["timeout_s"], running["max_cost_usd"], running["max_calls"]
+        running["max_concurrent"],
+        running["timeout_s"],
+        running["max_cost_usd"],
+        running["max_calls"],
+        wait_for_plan=running["wait_for_plan"],
     )
     request = _Fork(app, origin, ForkOptions(asked, everything=everything, limits=limits))
     return carry_out(request, Consent(running["allow_metered"]), output)

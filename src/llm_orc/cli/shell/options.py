@@ -70,6 +70,13 @@ _format_option = click.option(
 
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
 
+wait_for_plan_option = click.option(
+    "--wait-for-plan/--no-wait-for-plan",
+    default=None,
+    help="When a plan is used up, wait until it resets instead of failing. No metered access takes over."
+    "  [default: the setting, else no]",
+)
+
 _limits = (
     click.option(
         "--allow-metered",
@@ -105,6 +112,7 @@ _limits = (
         help="Send at most N requests to providers, retries included, e.g. `20`."
         "  [default: the setting, else none]",
     ),
+    wait_for_plan_option,
 )
 
 
@@ -171,6 +179,7 @@ class RunningOptions(TypedDict):
     timeout_s: float | None
     max_cost_usd: float | None
     max_calls: int | None
+    wait_for_plan: bool | None
 
 
 def running_options(function: Decorated) -> Decorated:

@@ -61,6 +61,9 @@ class OfficialCliModel(ModelInterface):
                     observer.retrying(e, attempt, delay_s)
                 await asyncio.sleep(delay_s)
 
+    async def let_go(self) -> None:
+        await self._pool.end_resting()
+
     async def _counted(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Reply:
         if request.permit is None:
             return self._reply(await self._attempt(request, observer, attempt))

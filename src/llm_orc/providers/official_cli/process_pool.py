@@ -63,6 +63,7 @@ class ProcessPool:
         try:
             await self._slots.starting.acquire()
             try:
+                self.first.refuse()  # another call may have found the plan used up meanwhile
                 call, child = await self._start(model, system_prompt, max_tokens)
             except BaseException:
                 self._slots.starting.release()
@@ -87,6 +88,13 @@ class ProcessPool:
         task = asyncio.ensure_future(session.end(gently=gently))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+
+    async def end_resting(self) -> None:
+        """End the processes that only wait for the next turn of their conversation; it then starts anew."""
+        resting, self._resting = list(self._resting.values()), {}
+        for session in resting:
+            if await self._slots.wake(session):
+                await session.end()
 
     async def close(self) -> None:
         for session in list(self._sessions):

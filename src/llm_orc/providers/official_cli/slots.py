@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from llm_orc.errors import AuthError, RateLimited
+from llm_orc.errors import AuthError, PlanLimitReached, RateLimited
 from llm_orc.providers.limits.plan_limit import ends_soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+_UNTOLD_S = 60.0  # a plan's limit without a reset time; whoever waits for the plan waits longer than that
 
 
 class Slots:
@@ -54,21 +59,24 @@ class Slots:
 class LoginSingleFlight:
     """Lets one call run before all others, so that they find a fresh login instead of all refreshing it.
 
-    If one call finds the login refused or the plan used up, later ones fail without asking again.
+    If one call finds the login refused or the plan used up, later ones fail without asking again: until the plan
+    resets or, if that is not known, for a minute.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """`now` is in Unix seconds: a plan resets at a time of day, however long this machine sleeps meanwhile."""
+        self._now = now
         self._is_open = False
         self._ahead: asyncio.Event | None = None
         self._refusal: AuthError | RateLimited | None = None
+        self._refused_until = math.inf
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Callable[[], None]]:
         """Yield the function to call once the login was accepted. Raises the error of an earlier call."""
         while not self._is_open and self._ahead is not None:
             await self._ahead.wait()
-        if self._refusal is not None:
-            raise self._refusal
+        self.refuse()
         is_first, ahead = not self._is_open, asyncio.Event()
         if is_first:
             self._ahead = ahead
@@ -81,9 +89,20 @@ class LoginSingleFlight:
             yield taken
         except (AuthError, RateLimited) as e:
             if not ends_soon(e):
-                self._refusal = e
+                self._refusal, self._refused_until = e, self._end_of(e)
             raise
         finally:
             if is_first:
                 self._ahead = None
                 ahead.set()
+
+    def refuse(self) -> None:
+        """Raise the error of an earlier call, if this one would meet the same."""
+        if self._refusal is not None and self._now() < self._refused_until:
+            raise self._refusal
+
+    def _end_of(self, refusal: AuthError | RateLimited) -> float:
+        if not isinstance(refusal, RateLimited):
+            return math.inf
+        told = refusal.resets_at if isinstance(refusal, PlanLimitReached) else None
+        return self._now() + _UNTOLD_S if told is None else told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import (
     AccessRefused,
     ModelNotFound,
@@ -47,19 +48,27 @@ _CAUSES: tuple[tuple[_Cause, Callable[[int, str, str], bool]], ...] = (
 )
 
 
-def failure_of(target: Target, status: int, word: str, sentence: str, resets_at: float | None) -> LlmOrcError:
+@dataclass(frozen=True, slots=True)
+class PlanLimit:
+    """What the program said of a plan's limit. `resets_at` is in Unix seconds; None: it said nothing."""
+
+    resets_at: float | None = None
+    is_of_model: bool = False
+
+
+def failure_of(target: Target, status: int, word: str, sentence: str, limit: PlanLimit) -> LlmOrcError:
     """Return the error. `word` is the program's `error`; `sentence` its message for people, on one line.
 
-    `status` 0: none came. `resets_at`: Unix seconds, if a limit says when it ends.
+    `status` 0: none came.
     """
     cause: _Cause = next((cause for cause, fits in _CAUSES if fits(status, word, sentence.lower())), "cut")
-    return _FAILURES[cause](_Said(target, status, word, sentence, resets_at))
+    return _FAILURES[cause](_Said(target, status, word, sentence, limit))
 
 
 class _Said:
-    def __init__(self, target: Target, status: int, word: str, sentence: str, resets_at: float | None) -> None:
+    def __init__(self, target: Target, status: int, word: str, sentence: str, limit: PlanLimit) -> None:
         self.target, self.status, self.word, self.sentence = target, status, word, sentence
-        self.resets_at = resets_at
+        self.limit = limit
 
     def message(self, what: str) -> str:
         return what + (f": {self.sentence}" if self.sentence else "")
@@ -90,7 +99,7 @@ def _logged_out(said: _Said) -> LlmOrcError:
 
 
 def _limited(said: _Said) -> LlmOrcError:
-    return limit_of_plan(said.target, said.sentence, said.resets_at)
+    return limit_of_plan(said.target, said.sentence, said.limit.resets_at, is_of_model=said.limit.is_of_model)
 
 
 def _too_large(said: _Said) -> LlmOrcError:

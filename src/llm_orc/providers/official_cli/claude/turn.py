@@ -12,7 +12,7 @@ from llm_orc.errors import AccessNotSupported, ContentRefused, MeteredNotAllowed
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import StopReason, Usage
 from llm_orc.providers.dialects.endings import ANTHROPIC, meaning_of, plain_word
-from llm_orc.providers.official_cli.claude.failures import failure_of
+from llm_orc.providers.official_cli.claude.failures import PlanLimit, failure_of
 from llm_orc.providers.official_cli.lines import is_true, list_in, number_in, object_in, text_in
 from llm_orc.providers.official_cli.program import (
     Answered,
@@ -42,6 +42,8 @@ _STOPS: Mapping[str, StopReason] = {
     "max_tokens": "max_tokens",
 }
 _LONGEST_WAIT_MS = 600_000.0
+_FIRST_MILLISECONDS = 1e11  # some releases tell a reset time in milliseconds: as seconds this is the year 5138
+_OF_MODEL = "seven_day_"  # `seven_day_opus` is the limit of a model, `seven_day` and `five_hour` are the plan's
 
 
 class ClaudeTurn(TurnReader):
@@ -53,6 +55,7 @@ class ClaudeTurn(TurnReader):
         self._pieces: list[str] = []  # of the message in progress
         self._error = ""  # Claude Code's word for the failure
         self._resets_at: float | None = None
+        self._is_models_limit = False
         self._usage = Usage()
         self._stop = ""  # why the message ended, the API's word
 
@@ -102,7 +105,11 @@ class ClaudeTurn(TurnReader):
         return self._begun(said) if subtype == "init" else None
 
     def _limited(self, info: Fields) -> None:
-        self._resets_at = number_in(info, "resetsAt")
+        resets_at = number_in(info, "resetsAt")
+        if resets_at is not None and resets_at > _FIRST_MILLISECONDS:
+            resets_at /= 1000
+        self._resets_at = resets_at
+        self._is_models_limit = text_in(info, "rateLimitType").startswith(_OF_MODEL)
         if is_true(info, "isUsingOverage"):
             raise MeteredNotAllowed(
                 f"{self._target}: the plan is used up and your account's extra usage would pay, so it was stopped",
@@ -217,7 +224,8 @@ class ClaudeTurn(TurnReader):
         return ReplyUnreadable(f"{self._target} returned {what}", hint="Update the program with `claude update`.")
 
     def _failure(self, status: int, word: str, sentence: str) -> LlmOrcError:
-        return failure_of(self._target, status, word, sentence, self._resets_at)
+        limit = PlanLimit(self._resets_at, is_of_model=self._is_models_limit)
+        return failure_of(self._target, status, word, sentence, limit)
 
 
 def _blocks(message: Fields) -> list[Fields]:
