@@ -129,6 +129,7 @@ HEAVY_TO_LOAD = {
     "importlib.metadata": "the reader of installed packages",
     "keyring": "back ends of keychains",
     "llm_orc.auth.oauth.token_endpoint": "exchanges of tokens",
+    "llm_orc.auth.tokens.command_keeper": "what runs token commands",
     "llm_orc.providers.dialects": "the types of wire protocols",
     "llm_orc.providers.official_cli.official": "what starts official CLIs",
     "msgspec": "typed JSON",

@@ -54,7 +54,7 @@ def added(*rows: ProviderSpec | OfficialCliRow) -> Iterator[None]:
 
 def method_names() -> tuple[str, ...]:
     """Return the names of all methods to get access: what `--method` and `auth_method` take."""
-    return ("api-key", "oauth", *_clis)
+    return ("api-key", "oauth", "token-command", *_clis)
 
 
 def stray_keys(row: OfficialCliRow, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ AccessRefused           access_refused                    an auth method that the provider does not allow
 │  ├─ CredentialExpired       credential_expired                a new sign-in is needed
 │  ├─ LoginFailed             login_failed                      a sign-in that ended without a credential
+│  ├─ TokenCommandFailed      token_command_failed              a token command ended without a token
 │  ├─ AccessNotSupported      access_not_supported              an auth method that this version does not offer
 │  └─ CredentialStoreError    credential_store                  the store is locked, damaged, busy or not ours
 ├─ ProviderError              provider                       5  the service
@@ -68,6 +69,7 @@ from llm_orc.errors.access import (
     NotLoggedIn,
     NotTrusted,
     PlanCreditsNotAllowed,
+    TokenCommandFailed,
 )
 from llm_orc.errors.base import InputError, InternalError, LlmOrcError
 from llm_orc.errors.ensemble import EnsembleCycle, EnsembleError, EnsembleInvalid, EnsembleNotFound, Problem
@@ -155,6 +157,7 @@ __all__ = [
     "SettingsError",
     "StorageError",
     "StoreBusy",
+    "TokenCommandFailed",
     "ToolAttempted",
     "UnsafeFile",
 ]

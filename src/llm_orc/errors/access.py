@@ -131,3 +131,9 @@ class CredentialStoreError(AuthError):
     def __init__(self, message: str, *, state: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.state = state
+
+
+class TokenCommandFailed(AuthError):
+    """A token command did not run, did not end in time, or wrote no token."""
+
+    code = "token_command_failed"

@@ -53,7 +53,7 @@ def _user_defined(own: ProviderSettings) -> ProviderSpec:
         title=own.name,
         dialect=own.dialect,
         base_url=own.base_url,
-        credential="required" if own.api_key_env or own.api_key_file else "optional",
+        credential="required" if own.api_key_env or own.api_key_file or own.token_command else "optional",
     )
 
 

@@ -13,9 +13,17 @@ from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.call_fields import CALL_FIELDS
 from llm_orc.settings.field import Field, Fields
-from llm_orc.settings.model import BillingName, RunSettings
+from llm_orc.settings.model import BillingName, RunSettings, TokenAsName
 from llm_orc.settings.oauth_fields import OAUTH_FIELDS
-from llm_orc.settings.types.values import base_url, file_path, headers, names, store_address, variable_name
+from llm_orc.settings.types.values import (
+    base_url,
+    command_line,
+    file_path,
+    headers,
+    names,
+    store_address,
+    variable_name,
+)
 from llm_orc.storage.field_types import (
     boolean,
     choice,
@@ -100,6 +108,15 @@ _PROVIDER_FIELDS: Fields = {
         optional(variable_name), "The name of the environment variable with the key, never the key."
     ),
     "api_key_file": Field(optional(file_path), "The path of a file with the key."),
+    "token_command": Field(
+        command_line,
+        "A command that writes a token: its program and arguments, run without a shell when a call needs a token.",
+    ),
+    "token_as": Field(
+        choice(*get_args(TokenAsName)),
+        "How that token is sent: as a bearer token, or in the header that the dialect has for keys.",
+        default="bearer",
+    ),
     "default_model": Field(optional(non_empty_text), "The model's id if nothing names one."),
     "billing": Field(optional(choice(*get_args(BillingName))), "Who pays for the calls."),
     "max_concurrent": Field(

@@ -17,6 +17,7 @@ from llm_orc.net.options import NetworkSettings
 Layer = Literal["packaged", "user", "project", "environment", "flag"]
 BillingName = Literal["subscription", "plan-credits", "metered", "local"]
 AuthMethodName = str  # "api-key", "oauth" or the name of an official CLI: `catalog.table.method_names`
+TokenAsName = Literal["bearer", "api-key"]
 OAuthKindName = Literal["oauth2", "openrouter"]
 RedirectName = Literal["loopback", "paste"]
 TokenRequestName = Literal["form", "json"]
@@ -142,6 +143,8 @@ class ProviderSettings:
     dialect: DialectName | None = None
     api_key_env: str | None = None
     api_key_file: Path | None = None
+    token_command: tuple[str, ...] = ()  # a program and its arguments; empty: none
+    token_as: TokenAsName = "bearer"  # noqa: S105 - how it is sent, not a secret
     default_model: str | None = None
     billing: BillingName | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

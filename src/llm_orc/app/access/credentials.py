@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import shlex
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
     from llm_orc.auth.stores.passphrase import AskPassphrase
+    from llm_orc.auth.tokens.command_keeper import TokenCommands
     from llm_orc.net.transport import Transport
     from llm_orc.settings.model import OAuthSettings, Settings
 
@@ -120,22 +122,25 @@ def open_resolver(app: App) -> Resolver:
 async def open_authorisers(app: App, http: Transport) -> AsyncIterator[Authorisers]:
     """The credentials of one process; on exit, it waits for token exchanges in progress."""
     places = open_places(app)
-    async with Tokens(places.storage, http, app.clock.now) as tokens:
-        yield Authorisers(app.settings, places, tokens)
+    async with Tokens(places.storage, http, app.clock.now) as tokens, AsyncExitStack() as stack:
+        yield Authorisers(app.settings, places, tokens, stack)
 
 
 class Authorisers:
     """Turns a route over HTTP into what adds its credential to requests. `resolver` finds the routes."""
 
-    def __init__(self, settings: Settings, places: Places, tokens: Tokens) -> None:
+    def __init__(self, settings: Settings, places: Places, tokens: Tokens, stack: AsyncExitStack) -> None:
         self.resolver = Resolver(settings.providers, places)
-        self._settings, self._places, self._tokens = settings, places, tokens
+        self._settings, self._places, self._tokens, self._stack = settings, places, tokens, stack
+        self._commands: TokenCommands | None = None
 
     def of(self, route: Route, origin: str) -> Authoriser:
         """Return what adds the credential to requests to `origin`."""
         found, refusals = route.found, self._places.refusals
         if found is None:
             return NoCredential(origin)
+        if found.command:
+            return self._of_command(route, found.command, origin)
         if found.place == "profile":
             return ProfileAuthoriser(self._places.ant, origin, self._places.clock, refusals)
         if found.entry is not None and isinstance(found.entry.credential, OAuthToken):
@@ -149,6 +154,22 @@ class Authorisers:
         assert key is not None  # a usable route contains what it sends
         dialect = DIALECTS[route.spec.dialect]
         return ApiKeyHeader(origin, dialect.key_header, key, dialect.key_scheme, refusals)
+
+    def _of_command(self, route: Route, argv: tuple[str, ...], origin: str) -> Authoriser:
+        from llm_orc.auth.tokens.command_keeper import (  # noqa: PLC0415 - for those who use one
+            CommandAuthoriser,
+            TokenCommands,
+        )
+
+        if self._commands is None:
+            self._commands = TokenCommands(self._places.environ, self._places.clock)
+            self._stack.push_async_callback(self._commands.close)
+        keeper = self._commands.keeper(argv, origin)
+        own = self._settings.providers.get(route.spec.name)
+        if own is not None and own.token_as == "api-key":  # noqa: S105 - how it is sent
+            dialect = DIALECTS[route.spec.dialect]
+            return CommandAuthoriser(keeper, dialect.key_header, dialect.key_scheme)
+        return CommandAuthoriser(keeper)
 
     def required_system_prompt(self, route: Route) -> str | None:
         """Return the system prompt that a sign-in of this provider requires."""
@@ -165,6 +186,8 @@ def in_words(route: Route) -> str:
     """Name the credential and its source, to fit into "the … was refused"."""
     if route.found is None:
         return "call without a credential"
+    if route.found.command:
+        return f"token of the {route.label}"
     return f"API key of the {route.label}" if route.found.key is not None else route.label
 
 
@@ -174,6 +197,8 @@ def what_to_do(route: Route) -> str:
     where = f"; keys are at {spec.keys_at}" if spec.keys_at else ""
     if found is None:
         return f"The server requires a key: `llm-orc auth add {spec.name}`{where}."
+    if found.command:
+        return f"Run it by hand, and check what it writes: `{shlex.join(found.command)}`."
     if found.key is not None:
         return f"Check the {route.label}{where}. To keep a key encrypted instead: llm-orc auth add {spec.name}"
     assert found.entry is not None  # a usable route contains what it sends

@@ -34,6 +34,12 @@ def missing_error(
     """Return the error for a missing credential. `method` None: any credential would do."""
     if method in OFFICIAL_CLIS:
         return AccessNotSupported(f"`{spec.name}` has no `{method}`", hint=f"llm-orc auth add {spec.name}")
+    if method == "token-command":
+        setting = f"providers.{spec.name}.token_command"
+        return NotLoggedIn(
+            f"`auth_method` of `{spec.name}` is `token-command`, and there is no `{setting}`",
+            hint=f"Set it in config.yaml: `{setting}: [PROGRAM, ARGUMENT]`.",
+        )
     if method == "oauth" and spec.name == ANT_PROVIDER:
         said = ant.read().notices or (f"there is no profile `{ant.name}` of `{ANT_SIGN_IN}`",)
         return NotLoggedIn(

@@ -113,6 +113,8 @@ class Resolver:
                 own.api_key_file,
                 oauth.client_id if oauth else None,
                 can_exchange=oauth is not None and bool(oauth.token_endpoint or oauth.issuer),
+                command=own.token_command,
+                is_plan=spec.metered_sibling is not None or spec.cli is not None,
             ),
             self._places,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
 from llm_orc.auth.access import Billing
+from llm_orc.auth.commands import in_words
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.catalog.rows import ProviderSpec
@@ -81,7 +82,10 @@ def open_provider(app: App, name: str) -> AuthProvider:
     """Look a provider up. Raises `SettingsError` for a name that is not known."""
     spec = find_provider(name, app.settings.providers)
     own = app.settings.providers.get(name)
-    methods = sorted(_methods(spec, own.oauth if own else None, app), key=lambda method: not method.is_ready)
+    offered = [*_methods(spec, own.oauth if own else None, app)]
+    if own is not None and own.token_command and spec.metered_sibling is None and spec.cli is None:
+        offered.insert(0, _token_command(spec, own.token_command))
+    methods = sorted(offered, key=lambda method: not method.is_ready)
     return AuthProvider(spec, tuple(methods), own.auth_methods if own else ())
 
 
@@ -99,6 +103,11 @@ def _methods(spec: ProviderSpec, oauth: OAuthSettings | None, app: App) -> Itera
         state = f"ready; keys are at {spec.keys_at}" if spec.keys_at else "ready"
         title = "Paste an API key" if spec.billing is Billing.METERED else "Paste the key of your plan"
         yield AuthMethod("api-key", title, spec.billing, is_ready=True, state=state, notice=_notice(spec))
+
+
+def _token_command(spec: ProviderSpec, argv: tuple[str, ...]) -> AuthMethod:
+    state = f"set up in the configuration: `{in_words(argv)}`"
+    return AuthMethod("token-command", "Use your token command", spec.billing, is_ready=True, state=state)
 
 
 def _notice(spec: ProviderSpec) -> OAuthNotice | None:

@@ -19,14 +19,15 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from llm_orc.auth.secret import Secret
 
-CredentialKind = Literal["api-key", "oauth"]
+CredentialKind = Literal["api-key", "oauth", "token-command"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The requested credential. `origin` is the configured server that it would be sent to; empty: unknown.
 
-    `variable` and `file` are the sources that the configuration names, `variables` the usual ones.
+    `variable`, `file` and `command` are the sources that the configuration names, `variables` the usual
+    ones.
     """
 
     provider: str
@@ -36,6 +37,8 @@ class Wanted:
     file: Path | None = None
     client_id: str | None = None  # of the configured OAuth client
     can_exchange: bool = False  # the configuration says where tokens are refreshed
+    command: tuple[str, ...] = ()
+    is_plan: bool = False  # a plan pays for the provider's calls, which then have no other credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class FoundCredential:
     is_active: bool = True  # is it the active one of several accounts?
     key: FoundKey | None = field(default=None, repr=False)
     entry: Entry | None = field(default=None, repr=False)
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from llm_orc.auth.sources.configured import in_configuration
 from llm_orc.auth.sources.environment import in_environment
 from llm_orc.auth.sources.source import Source
 from llm_orc.auth.sources.store import in_older_store, in_store
+from llm_orc.auth.sources.token_command import NAME, in_token_command
 
 if TYPE_CHECKING:
     from llm_orc.auth.sources.source import FoundCredential, Places, Wanted
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # What the user set up comes first; everything after it was only found. The table is open: a row may be added.
 _ROWS = (
     Source("configuration", in_configuration, "the configuration names it, and that takes precedence", rank=4),
+    Source(NAME, in_token_command, "the configuration names it", rank=4),
     Source("store", in_store, "you set it up with `llm-orc auth add`", rank=0),
     Source(
         "older-store",

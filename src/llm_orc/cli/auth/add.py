@@ -40,7 +40,7 @@ _CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
     "--method",
     type=MethodName(),
     help=f"`api-key` is a key that you have, `oauth` a sign-in at the provider, {_CLI_NAMES} the vendor's own"
-    " program and its sign-in.  [default: ask]",
+    " program and its sign-in; `token-command` is set up in config.yaml.  [default: ask]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code that you type on any other device.")
 @click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page instead of opening it.")
@@ -147,6 +147,9 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
     if method.name in OFFICIAL_CLIS:
         settle_plan_credits(app, provider.name, method.billing, is_agreed=request.allow_plan_credits)
         use_official_cli(app, provider, method, as_json=request.as_json)
+        return
+    if method.name == "token-command":
+        note(f"Nothing to add: {method.state}. Try it: llm-orc auth test {provider.name}")
         return
     if method.name == "api-key":
         entry = _add_key(app, provider, method, request)

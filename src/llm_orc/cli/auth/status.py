@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from llm_orc.app.accounts.status import AuthStatus, CredentialStatus
 
-_READ_ONLY = {"environment", "configuration", "profile"}
+_READ_ONLY = {"environment", "configuration", "token-command", "profile"}
 
 
 @auth_command({4: "a provider that is shown has no access that a run would take, or the store can't be opened"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -33,6 +33,31 @@ def names(value: JsonValue) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
         raise WrongValue("a list of names")
     return tuple(str(item) for item in value)
+
+
+@field_type(
+    {"type": ["array", "null"], "items": {"type": "string"}, "minItems": 1}, "a list: a program and its arguments"
+)
+def command_line(value: JsonValue) -> tuple[str, ...]:
+    """A command that is run without a shell. Its program is on the PATH, or has an absolute path."""
+    if value is None:
+        return ()
+    needed = "a list: a program and its arguments"
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        hint = "Write `[program, argument, …]`; numbers and `true` need quotes." if value else None
+        raise WrongValue(needed, hint)
+    argv = tuple(str(item) for item in value)
+    if not argv[0].strip() or any("\0" in item for item in argv):
+        raise WrongValue(needed)
+    program = argv[0]
+    is_bare = not any(separator in program for separator in ("/", "\\"))
+    is_absolute = program.startswith(("/", "~/", "~\\")) or PureWindowsPath(program).is_absolute()
+    if not (is_bare or is_absolute):
+        raise WrongValue(
+            "a list that begins with a program's name or absolute path",
+            "A relative path would be another program in each folder.",
+        )
+    return argv
 
 
 @field_type({"type": "string", "pattern": f"^{_ENV_NAME.pattern}$"}, "the name of an environment variable")
