@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from llm_orc.errors import AccessNotSupported, LlmOrcError, ReplyTimedOut, Reply
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
+from llm_orc.providers.official_cli.process import Child
 from tests.fakes.claude import StandIn
 from tests.fakes.codex import install as install_codex
 
@@ -142,6 +143,40 @@ async def test_what_came_while_we_were_stopped_is_read_before_a_time_out_is_decl
     said, _ = await ours.communicate()
 
     assert said.decode().startswith("answered ")
+
+
+async def test_a_line_that_comes_in_the_moment_of_a_time_out_is_the_next_one(tmp_path: Path) -> None:
+    """As where the whole process is stopped just after the line was read: the time-out is due before it is handed on."""
+    loop, is_written = asyncio.get_running_loop(), tmp_path / "written"
+    child = await Child.start(
+        ["/bin/sh", "-c", "read go; echo one; : > written; read end"], os.environ, tmp_path, most_bytes=100
+    )
+    deadline = loop.time() + 0.3
+    reading = asyncio.create_task(_line_until(deadline, child))
+    await asyncio.sleep(0)
+    await child.send(b"go\n")
+    _stop_us_until(is_written.exists)
+    await asyncio.sleep(0)
+    _stop_us_until(lambda: loop.time() > deadline)
+
+    in_time, later = await reading, await _line_until(loop.time() + 10, child)
+    await child.stop()
+
+    assert (in_time, later) == (None, b"one\n")
+    assert await child.line() is None
+
+
+def _stop_us_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
+async def _line_until(deadline: float, child: Child) -> bytes | None:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await child.line()
+    except TimeoutError:
+        return None
 
 
 # --- floods ---

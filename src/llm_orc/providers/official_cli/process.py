@@ -48,6 +48,7 @@ class Child:
         self._written = self._lines = 0  # bytes and lines since the turn began
         self._complaints = bytearray()
         self._is_flooding = False
+        self._reading: asyncio.Task[bytes] | None = None  # outlives a caller that is cancelled or out of time
         self._drain = asyncio.create_task(self._read_stderr(), name=f"stderr of {process.pid}")
 
     @classmethod
@@ -98,7 +99,10 @@ class Child:
             await stdin.drain()
 
     async def line(self) -> bytes | None:
-        """Return its next line, None after the last. Raises `TooMuchOutput`."""
+        """Return its next line, None after the last. Raises `TooMuchOutput`.
+
+        A call that is cancelled loses nothing: the next one returns that line.
+        """
         while True:
             end = self._pending.find(b"\n", self._searched) + 1
             if end:
@@ -145,9 +149,10 @@ class Child:
             await self._ends_within(_GRACE_S)
         self.kill()
         await self._ends_within(_END_S)
-        self._drain.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._drain
+        readers = [reader for reader in (self._drain, self._reading) if reader is not None]
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
         # If something else still holds its pipes, our ends would stay open.
         self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - no public name for it
 
@@ -180,16 +185,16 @@ class Child:
         Raises `TooMuchOutput`.
         """
         assert self._process.stdout is not None
-        reading = asyncio.ensure_future(self._process.stdout.read(_PIECE))
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._process.stdout.read(_PIECE))
         was_alive = True
-        try:
-            while not (await asyncio.wait({reading}, timeout=_LOOK_S))[0]:
-                if not (was_alive or self.is_alive):
-                    return b""
-                was_alive = self.is_alive
-            piece = reading.result()
-        finally:
-            reading.cancel()
+        while not (await asyncio.wait({self._reading}, timeout=_LOOK_S))[0]:
+            if not (was_alive or self.is_alive):
+                return b""
+            was_alive = self.is_alive
+        if self._reading.cancelled():  # by `stop`
+            return b""
+        piece, self._reading = self._reading.result(), None
         self._written += len(piece)
         if self._is_flooding or self._written > self._most:
             raise TooMuchOutput
