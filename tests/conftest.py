@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import THOROUGH
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 # How long it takes to make inputs, or a test to run, says more of a busy machine than of the test.
-settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy machine")
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20)
+settings.register_profile(THOROUGH, settings.get_profile("quick"), max_examples=100)
+settings.load_profile("quick")
 
 
 def pytest_xdist_auto_num_workers() -> int:

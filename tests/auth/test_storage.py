@@ -21,6 +21,7 @@ from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.entry_fields import from_fields, to_fields
 from llm_orc.auth.stores.key_file import KeyFile
 from llm_orc.errors import CredentialStoreError, NotLoggedIn
+from tests.examples import many
 from tests.fakes.clocks import SetTime
 
 CANARY = "sk-canary-55931"
@@ -279,13 +280,13 @@ entries = st.builds(
 
 
 @given(entries)
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=many(200), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_every_entry_reads_back_as_it_was_written(entry: Entry) -> None:
     assert from_fields(json.loads(json.dumps(to_fields(entry)))) == entry
 
 
 @given(st.dictionaries(st.sampled_from(["audience", "dpop_key", "plan"]), st.none() | st.integers() | texts))
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 def test_fields_of_a_newer_release_survive_a_change_by_this_one(newer: dict[str, int | str | None]) -> None:
     written = {**to_fields(Entry("p", "x", ApiKey(Secret("k")), Billing.LOCAL)), **newer}
 

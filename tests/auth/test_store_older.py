@@ -18,6 +18,7 @@ from llm_orc.auth.secret import Secret
 from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.key_file import KeyFile
 from llm_orc.auth.stores.older import FernetStore
+from tests.examples import many
 
 ENTRIES: dict[str, object] = {
     "anthropic-api": {"auth_method": "api_key", "api_key": "sk-old"},
@@ -228,7 +229,7 @@ fields = ["auth_method", "api_key", "access_token", "refresh_token", "expires_at
 @given(
     st.dictionaries(st.text(max_size=5), st.dictionaries(st.sampled_from(fields), odd | st.just("oauth")) | odd)
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_content_of_an_older_store_raises(machine: Machine, content: dict[str, object]) -> None:
     machine.leave(machine.config, content)
 

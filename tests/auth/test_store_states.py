@@ -18,6 +18,7 @@ from llm_orc.auth.storage import CredentialStorage
 from llm_orc.auth.stores.key_file import KeyFile
 from llm_orc.auth.stores.sealing import Sealer
 from llm_orc.errors import CredentialStoreError
+from tests.examples import many
 
 posix = pytest.mark.skipif(
     os.name == "nt", reason="Windows has no file modes and owners; its user folders are private"
@@ -100,7 +101,7 @@ def test_a_store_that_is_no_good_is_told_apart_and_never_written(data: bytes, st
 
 
 @given(st.binary(max_size=300) | st.integers(0, 5000).map(lambda n: b"\0" * n))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_reading_raise_anything_else(folder: Path, data: bytes) -> None:
     (folder / "credentials.json").write_bytes(data)
 
@@ -108,7 +109,7 @@ def test_no_bytes_make_reading_raise_anything_else(folder: Path, data: bytes) ->
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_byte_of_a_store_is_changed_no_wrong_credential_comes_out(
     folder: Path, data: st.DataObject
 ) -> None:

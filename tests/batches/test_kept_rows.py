@@ -25,6 +25,7 @@ from llm_orc.batches.tables import ROWS
 from llm_orc.batches.workers.steps import call_agent
 from llm_orc.errors import StorageError
 from tests.batches.intruder import RECIPE
+from tests.examples import many
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,14 +64,14 @@ def test_a_row_with_a_damaged_record_says_so_and_the_others_are_read(tmp_path: P
     assert [end.spend["unknown"].cost_usd for end in ends] == [None]  # unknown, never zero
 
 
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 @given(st.binary())
 def test_whatever_the_columns_hold_they_are_read_or_taken_for_unknown(stored: bytes) -> None:
     assert isinstance(read_fields(stored), dict)
     assert isinstance(read_spend(stored), dict)
 
 
-@settings(max_examples=50)
+@settings(max_examples=many(50))
 @given(st.text())
 def test_a_name_of_a_workflow_is_read_as_it_is_written_or_not_at_all(text: str) -> None:
     name = parse_workflow_id(text)

@@ -18,6 +18,7 @@ from llm_orc.net.bodies import ERROR_PAGE_BYTES, in_words
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import Answer, TransportError, Trouble
+from tests.examples import many
 from tests.fakes.loopback import Cut, Loopback, Silence, answer, stream
 
 MB = 10**6
@@ -229,7 +230,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=many(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(PIECES, max_size=8), is_http=st.booleans(), ends=st.sampled_from([Cut, None]))
 def test_whatever_bytes_come_a_call_ends_with_an_answer_or_a_trouble(
     pieces: list[bytes], is_http: bool, ends: type[Cut] | None

@@ -32,6 +32,7 @@ from llm_orc.providers.limits.limiter import Limiter
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.model_list import list_models
 from llm_orc.providers.retries import Retries
+from tests.examples import many
 from tests.fakes.loopback import Cut, Loopback, Silence
 from tests.providers.conftest import Naps, Watcher
 
@@ -158,7 +159,7 @@ DOORS: dict[str, Callable[[str, Http], Awaitable[object]]] = {
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=many(80))
 @given(door=st.sampled_from(sorted(DOORS)), script=scripts())
 def test_every_door_ends_in_time_with_an_answer_or_an_error_of_ours(
     door: str, script: list[type[Cut | Silence] | bytes]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llm_orc.settings.load import load_settings, read_guarded, trust_file
 from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.paths import Paths
+from tests.examples import many
 
 _KEYS = st.dictionaries(
     st.sampled_from(["model", "system_prompt", "provider"]), st.text("abc: #'\"", min_size=1).filter(str.strip)
@@ -20,7 +21,7 @@ _PROFILES = st.dictionaries(st.sampled_from(["default", "a", "b.c"]), _KEYS)
 _RUNS = st.dictionaries(st.sampled_from(["max_concurrent", "max_retries", "keep_days"]), st.integers(1, 99))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(layers=st.tuples(_PROFILES, _PROFILES, _PROFILES), runs=st.tuples(_RUNS, _RUNS, _RUNS, _RUNS))
 def test_the_highest_layer_that_sets_a_value_wins(
     layers: tuple[dict[str, dict[str, str]], ...], runs: tuple[dict[str, int], ...]

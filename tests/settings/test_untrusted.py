@@ -19,6 +19,7 @@ from llm_orc.settings.load import read_guarded, trust_file
 from llm_orc.settings.model import Origin
 from llm_orc.settings.trust import SETTINGS, TrustStore
 from llm_orc.storage.field_types import text
+from tests.examples import many
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,7 +173,7 @@ _KEYS = [(section, key) for section, rows in SECTIONS.items() for key in rows.fi
 _VALUES = st.one_of(st.none(), st.booleans(), st.integers(0, 9), st.floats(0, 9), st.sampled_from(["", "a", "b"]))
 
 
-@examples(max_examples=300, deadline=None)
+@examples(max_examples=many(300), deadline=None)
 @given(key=st.sampled_from(_KEYS), users=_VALUES, projects=_VALUES, is_users_profile=st.booleans())
 def test_no_value_of_a_project_raises_a_limit_or_touches_what_is_the_users(
     key: tuple[str, str], users: object, projects: object, *, is_users_profile: bool

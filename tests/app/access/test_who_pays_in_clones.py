@@ -30,6 +30,7 @@ from llm_orc.settings.environment import ProcessEnvironment
 from tests.app.access.test_one_story_properties import MACHINES, put_entries, put_older
 from tests.app.access.test_one_story_properties import Machine as StoryMachine
 from tests.app.conftest import KEY, Workspace, run
+from tests.examples import many
 from tests.fakes.access_place import VARIABLES, credential_of
 from tests.fakes.access_place import Place as AccessPlace
 
@@ -165,7 +166,7 @@ def test_no_word_of_a_clone_makes_anybody_pay(
 
 @pytest.mark.slow
 @STORIES
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=many(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_word_of_any_of_many_clones_makes_anybody_pay(
     users: Said, clones: Said, agents: tuple[Said, Said], *, has_server: bool
 ) -> None:

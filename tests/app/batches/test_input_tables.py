@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from llm_orc.app.batches.input_tables import table_rows
 from llm_orc.app.batches.inputs import Shaping, make_tasks, read_inputs
 from llm_orc.errors import InputError
+from tests.examples import many
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"), max_size=8)
 
@@ -69,7 +70,7 @@ def test_a_row_that_is_broken_by_itself_is_one_failed_row(row: str) -> None:
     st.integers(0, 30),
     st.integers(2, 4),
 )
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 def test_wherever_one_stray_quote_stands_each_row_is_accounted_for(line: int, at: int, columns: int) -> None:
     text = lines_with(line, ",".join([str(line)] * columns), columns)
     start = len("".join(text.splitlines(keepends=True)[: line - 1]))

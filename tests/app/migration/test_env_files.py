@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_orc.app.migration.env_files import KeyLine, read_dotenv, read_fish, read_shell
+from tests.examples import many
 
 NAMES = {"K", "L"}
 
@@ -166,7 +167,7 @@ PIECES = st.lists(
 
 
 @given(PIECES)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.skipif(os.name == "nt" or shutil.which("bash") is None, reason="compares with a real shell")
 def test_what_is_told_of_a_profile_is_what_a_real_shell_exports(text: str) -> None:
     found = [line for line in read_shell(text, NAMES) if line.value]
@@ -193,7 +194,7 @@ def test_what_is_told_of_a_profile_is_what_a_real_shell_exports(text: str) -> No
 
 
 @given(st.text(max_size=60) | PIECES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 def test_no_text_makes_a_reader_fail(text: str) -> None:
     for read in (read_dotenv, read_shell, read_fish):
         for line in read(text, NAMES):

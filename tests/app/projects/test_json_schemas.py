@@ -34,6 +34,7 @@ from llm_orc.settings.fields import SECTIONS
 from llm_orc.settings.load import load_settings
 from llm_orc.storage.field_types import text, whole_number
 from llm_orc.storage.paths import Paths
+from tests.examples import many
 
 ENSEMBLE = Draft202012Validator(ensemble_schema())
 CONFIG = Draft202012Validator(config_schema())
@@ -97,7 +98,7 @@ def is_read(document: object) -> bool:
         return False
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(ensembles())
 def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dict[str, Any]) -> None:
     assert ENSEMBLE.is_valid(document) == is_read(document), document
@@ -157,7 +158,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     return {section: {"name": entry} if section in SECTIONS and SECTIONS[section].is_named else entry}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(document=configurations())
 def test_settings_fit_the_schema_if_and_only_if_they_can_be_read(
     document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory

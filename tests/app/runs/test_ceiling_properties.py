@@ -41,6 +41,7 @@ from llm_orc.runs.journal import RunRow
 from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.record import DirectSink
 from llm_orc.runs.state import RunState
+from tests.examples import many
 from tests.fakes.paid_server import FAULTS, PROVIDERS, Fault, PaidServer
 
 DIALECTS: dict[str, Dialect] = {
@@ -194,7 +195,7 @@ processes = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(
     story=stories,
     faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8),

@@ -32,6 +32,7 @@ from llm_orc.providers.dialects.dialect import Dialect
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.model import HttpModel
 from llm_orc.providers.retries import Retries
+from tests.examples import many
 from tests.fakes.loopback import Cut, Loopback, answer, stream
 from tests.providers.conftest import Naps, Watcher
 
@@ -108,7 +109,7 @@ class DialectSuite(ABC):
     def test_reads_a_stream_however_it_is_cut_into_pieces(self) -> None:
         whole = b": keep-alive\n\ndata:\n\n" + b"".join(self.events(TEXTS, "end_turn"))
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=many(60), deadline=None)
         @given(cuts=st.lists(st.integers(0, len(whole)), max_size=60))
         def check(cuts: list[int]) -> None:
             places = sorted({0, *cuts, len(whole)})

@@ -16,6 +16,7 @@ from llm_orc.net.text import has_halves, is_blank
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Reply, Target
 from llm_orc.providers.dialects.sse import SseParser
+from tests.examples import many
 from tests.fakes.loopback import Loopback, stream
 from tests.providers.conftest import Naps, Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
@@ -215,7 +216,7 @@ def test_any_change_of_a_value_ends_in_an_answer_or_a_typed_error(suite: Dialect
     whole = suite.whole("an answer", "end_turn")
     events = [json.loads(e) for e in SseParser().feed(b"".join(suite.events(TEXTS, "end_turn"))) if b"{" in e]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=many(60), deadline=None)
     @given(data=st.data())
     def check(data: st.DataObject) -> None:
         changed = whole
@@ -243,7 +244,7 @@ def test_any_change_of_a_byte_ends_in_an_answer_or_a_typed_error(suite: DialectS
     streamed = b"".join(suite.events(TEXTS, "end_turn"))
     change = st.tuples(st.integers(0, 4000), st.integers(0, 40), st.binary(max_size=6))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=many(60), deadline=None)
     @given(changes=st.lists(change, min_size=1, max_size=4), step=st.integers(1, 60))
     def check(changes: list[tuple[int, int, bytes]], step: int) -> None:
         bodies = []
