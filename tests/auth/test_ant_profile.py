@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,13 +21,9 @@ from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
+from tests.fakes import sdks
 from tests.fakes.loopback import Loopback, answer
 from tests.net.conftest import clean_environment, http, server
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what the SDK's own imports warn of is not ours to mend
-    import anthropic
-    from anthropic.lib.credentials import CredentialsFile
 
 __all__ = ["clean_environment", "http", "server"]
 
@@ -194,8 +189,8 @@ def test_what_the_sdk_refuses_is_refused_too_with_the_reason_and_no_secret(
     assert found.entries == ()
     assert words in found.notices[0]
     assert TOKEN not in repr(found)
-    with pytest.raises(anthropic.AnthropicError):
-        CredentialsFile()()
+    with pytest.raises(sdks.anthropic.AnthropicError):
+        sdks.anthropic_credentials.CredentialsFile()()
 
 
 async def test_an_ended_token_is_looked_for_anew_and_else_the_tool_is_named(folder: Path) -> None:
@@ -257,7 +252,7 @@ async def test_the_sdk_sends_the_same_for_the_same_profile(
     endpoint = endpoint_of(find_provider("anthropic-api", own), own)
     authoriser = ProfileAuthoriser(profile(folder), endpoint.origin, time.time)
 
-    async with anthropic.AsyncAnthropic(max_retries=0) as client:
+    async with sdks.anthropic.AsyncAnthropic(max_retries=0) as client:
         await client.messages.create(
             model="claude-sonnet-5-5", max_tokens=5, messages=[{"role": "user", "content": "Hello"}]
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +17,11 @@ from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import endpoint_of
 from llm_orc.providers.lookup import find_provider
 from llm_orc.settings.model import ProviderSettings
+from tests.fakes import sdks
 from tests.fakes.loopback import Heard, Loopback, answer, stream
 from tests.providers.conftest import Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import TEXTS, DialectSuite
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what the SDKs' own imports warn of is not ours to mend
-    import anthropic
-    import openai
-    from google import genai
-    from google.genai import types
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -82,7 +75,7 @@ async def ask_anthropic(url: str, request: ModelRequest, streamed: bool) -> str:
     sampling = {**given(temperature=request.temperature), **request.options}
     if sampling:  # the SDK's way since the API's version 2026-10-21 dropped these parameters
         call |= {"extra_body": sampling, "extra_headers": {"anthropic-version": "2023-06-01"}}
-    async with anthropic.AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0) as client:
+    async with sdks.anthropic.AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0) as client:
         if not streamed:
             return "".join(b.text for b in (await client.messages.create(**call)).content if b.type == "text")
         async with client.messages.stream(**call) as events:
@@ -99,7 +92,7 @@ async def ask_chat(url: str, request: ModelRequest, streamed: bool) -> str:
         response_format={"type": "json_object"} if request.json_output else None,
         extra_body=request.options or None,
     )
-    async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
+    async with sdks.openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
         if not streamed:
             return (await client.chat.completions.create(**call)).choices[0].message.content or ""
         chunks = await client.chat.completions.create(**call, stream=True, stream_options={"include_usage": True})
@@ -117,7 +110,7 @@ async def ask_responses(url: str, request: ModelRequest, streamed: bool) -> str:
         text={"format": {"type": "json_object"}} if request.json_output else None,
         extra_body=request.options or None,
     )
-    async with openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
+    async with sdks.openai.AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
         if not streamed:
             text: str = (await client.responses.create(**call)).output_text
             return text
@@ -131,14 +124,18 @@ async def ask_gemini(url: str, request: ModelRequest, streamed: bool) -> str:
         temperature=request.temperature,
         max_output_tokens=request.max_tokens,
         response_mime_type="application/json" if request.json_output else None,
-        http_options=types.HttpOptions(extra_body=dict(request.options)) if request.options else None,
+        http_options=sdks.genai_types.HttpOptions(extra_body=dict(request.options)) if request.options else None,
     )
-    config = types.GenerateContentConfig(**fields) if fields else None
+    config = sdks.genai_types.GenerateContentConfig(**fields) if fields else None
     contents: list[Any] = [
-        types.Content(role="model" if m.role == "assistant" else "user", parts=[types.Part(text=m.content)])
+        sdks.genai_types.Content(
+            role="model" if m.role == "assistant" else "user", parts=[sdks.genai_types.Part(text=m.content)]
+        )
         for m in request.messages
     ]
-    client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url, api_version="v1beta"))
+    client = sdks.genai.Client(
+        api_key=KEY, http_options=sdks.genai_types.HttpOptions(base_url=url, api_version="v1beta")
+    )
     try:
         if not streamed:
             return (
