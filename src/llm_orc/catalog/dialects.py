@@ -18,6 +18,7 @@ _ROWS = (
         key_header="x-api-key",
         key_scheme="",
         models_path="/v1/models",
+        models_query="limit=1000",
         path_prefix="/v1",
     ),
     DialectRow(
@@ -36,6 +37,7 @@ _ROWS = (
         key_header="x-goog-api-key",
         key_scheme="",
         models_path="/v1beta/models",
+        models_query="pageSize=1000",
     ),
 )
 DIALECTS: Mapping[DialectName, DialectRow] = {row.name: row for row in _ROWS}

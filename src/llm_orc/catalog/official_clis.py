@@ -21,6 +21,7 @@ OFFICIAL_CLI_ROWS: tuple[OfficialCliRow, ...] = (
         token_prefixes=("sk-ant-oat", "sk-ant-ort"),
         metered_sibling="anthropic-api",
         sibling_models="claude-",
+        models=("sonnet", "opus", "haiku"),  # of its `--model`: the newest of each kind
     ),
     OfficialCliRow(
         name="codex-cli",

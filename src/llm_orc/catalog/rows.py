@@ -56,6 +56,7 @@ class DialectRow:
     key_header: str = "Authorization"
     key_scheme: str = "Bearer"  # empty: the bare key is the header's value
     models_path: str = "/models"  # behind the base URL: answers with the list of models
+    models_query: str = ""  # asks for all of them at once
     path_prefix: str = ""  # all its paths begin so; a base URL that ends with it loses it
     author: str = ""  # the provider whose protocol it is; servers of others may know less of it
 
@@ -124,6 +125,7 @@ class OfficialCliRow:
     token_prefixes: tuple[str, ...] = ()  # what its sign-ins begin with; they are no API keys
     metered_sibling: str | None = None  # who sells the same models per token, and whose keys it must not see
     sibling_models: str = ""  # as in `ProviderSpec`
+    models: tuple[str, ...] = ()  # names of models that its vendor documents, if the program lists none
     arguments: tuple[str, ...] = ()  # after the command, where the driver takes them from here
     billing: Billing = Billing.SUBSCRIPTION  # who pays for calls with its user's login
 

@@ -50,6 +50,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("status", "inspect.status", "Show access, billing, runs and storage on one screen.", "Look"),
     Row("doctor", "inspect.doctor", "Find problems, each with its fix.", "Look"),
     Row("library", "library.group", "List and show the bundled ensembles.", "Look"),
+    Row("models", "models.group", "List the models that you have access to, with their prices.", "Look"),
     Row("setup", "setup.setup", "Find access, test it, make it the default.", "Set up"),
     Row("new", "setup.new", "Create an ensemble of your own.", "Set up"),
     Row("schema", "setup.schema", "Print a JSON Schema, for editors and programs.", "Set up"),

@@ -21,14 +21,14 @@ StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "oth
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The provider and model that are called; every error message starts with it."""
+    """The provider and model that are called; every error message starts with it. `model` empty: no model is."""
 
     provider: str
     model: str
     calls: CallRules = field(default=NO_RULES, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"`{self.provider}` (model `{self.model}`)"
+        return f"`{self.provider}` (model `{self.model}`)" if self.model else f"`{self.provider}`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from llm_orc.providers.failures import ProviderWords, from_status
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
@@ -128,6 +130,7 @@ _read_error = msgspec.json.Decoder(_ErrorBody, strict=False)
 
 class Anthropic(Dialect):
     name = "anthropic"
+    list_headers: ClassVar[Mapping[str, str]] = {"anthropic-version": _VERSION}
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         body: dict[str, JsonValue] = {

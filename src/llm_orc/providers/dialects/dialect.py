@@ -237,6 +237,8 @@ class Dialect(ABC):
     """One provider protocol. Instances are stateless; one serves all calls."""
 
     name: ClassVar[DialectName]
+    list_headers: ClassVar[Mapping[str, str]] = {}
+    """What a request for the list of models needs."""
 
     @abstractmethod
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:

@@ -1,0 +1,1 @@
+"""`llm-orc models`."""
