@@ -19,6 +19,7 @@ from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError
 from llm_orc.providers.endpoint import endpoint_of
 from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.prices import usd_per_million
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -155,7 +156,5 @@ def _priced(access: Access, listed: ListedModel) -> OfferedModel:
         return OfferedModel(listed.model, listed.name, 0.0, 0.0)
     if access.billing is not Billing.METERED:
         return OfferedModel(listed.model, listed.name)
-    from llm_orc.providers.prices import usd_per_million  # noqa: PLC0415 - heavy: the price list
-
     price = usd_per_million(access.provider, listed.model)
     return OfferedModel(listed.model, listed.name, *(price or ()))

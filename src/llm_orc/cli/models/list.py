@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.auth.access import Billing
+from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
+from llm_orc.errors import NotLoggedIn
+from llm_orc.formats.figures import dollars
+from llm_orc.formats.json_values import access_value, error_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +50,6 @@ def command(*, provider: str | None, search: str | None, as_json: bool) -> int:
     llm-orc models list openai --search mini
     """
     from llm_orc.app.setup.model_offers import offers
-    from llm_orc.errors import NotLoggedIn
     from llm_orc.net.event_loop import run_to_end
 
     found = run_to_end(offers(app_here(), provider))
@@ -70,9 +75,6 @@ def _matching(offer: Offer, search: str | None) -> list[OfferedModel]:
 
 
 def _show(shown: Sequence[tuple[Offer, Sequence[OfferedModel]]], search: str | None) -> None:
-    from llm_orc.cli.shell.access_lines import WHO_PAYS
-    from llm_orc.cli.shell.exits import write_error
-
     rows = [_row(offer, model) for offer, models in shown for model in models]
     if rows:
         write_data(table(_HEADING, rows, columns(sys.stdout)))
@@ -98,9 +100,6 @@ def _row(offer: Offer, model: OfferedModel) -> tuple[str, ...]:
 
 
 def _price(offer: Offer, usd: float | None) -> str:
-    from llm_orc.auth.access import Billing
-    from llm_orc.formats.figures import dollars
-
     if usd is not None:
         return dollars(usd)
     is_plans = offer.access is not None and offer.access.billing is not Billing.METERED
@@ -108,8 +107,6 @@ def _price(offer: Offer, usd: float | None) -> str:
 
 
 def _value(offer: Offer, models: Sequence[OfferedModel]) -> JsonValue:
-    from llm_orc.formats.json_values import access_value, error_value
-
     return {
         "provider": offer.provider,
         "access": None if offer.access is None else access_value(offer.access),
