@@ -128,6 +128,7 @@ class OfficialCliRow:
     models: tuple[str, ...] = ()  # names of models that its vendor documents, if the program lists none
     arguments: tuple[str, ...] = ()  # after the command, where the driver takes them from here
     billing: Billing = Billing.SUBSCRIPTION  # who pays for calls with its user's login
+    proves_login: bool = True  # else only its user knows who pays, and only agents that name it use it
 
     @property
     def provider(self) -> ProviderSpec:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from llm_orc.catalog.acp_agents import ACP_ROWS
 from llm_orc.catalog.official_clis import OFFICIAL_CLI_ROWS
 from llm_orc.catalog.providers import PROVIDER_ROWS
 from llm_orc.catalog.rows import OfficialCliRow, ProviderSpec
@@ -14,8 +15,8 @@ from llm_orc.catalog.rows import OfficialCliRow, ProviderSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_clis = {row.name: row for row in OFFICIAL_CLI_ROWS}
-_providers = {row.name: row for row in (*PROVIDER_ROWS, *(row.provider for row in OFFICIAL_CLI_ROWS))}
+_clis = {row.name: row for row in (*OFFICIAL_CLI_ROWS, *ACP_ROWS)}
+_providers = {row.name: row for row in (*PROVIDER_ROWS, *(row.provider for row in _clis.values()))}
 
 PROVIDERS: Mapping[str, ProviderSpec] = MappingProxyType(_providers)
 """Every provider; an official CLI is one, too."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
+from llm_orc.catalog.acp_agents import described
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
-from llm_orc.catalog.table import COMPATIBLE, PROVIDERS, row_of
+from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS, PROVIDERS, row_of
 from llm_orc.errors import SettingsError
 from llm_orc.providers.unknown import what_to_do, why_unknown
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.catalog.call_rules import CallRules
+    from llm_orc.catalog.rows import OfficialCliRow
     from llm_orc.settings.model import ProviderSettings
 
 
@@ -34,6 +37,22 @@ def find_provider(name: str, settings: Mapping[str, ProviderSettings]) -> Provid
     return spec if own is None else _with_settings(spec, own)
 
 
+def official_clis(settings: Mapping[str, ProviderSettings]) -> Mapping[str, OfficialCliRow]:
+    """Return every official CLI by name, those that only `settings` describe among them."""
+    own = {s.name: _described(s) for s in settings.values() if s.acp_command and s.name not in PROVIDERS}
+    return {**OFFICIAL_CLIS, **own}
+
+
+def program_billing(spec: ProviderSpec, row: OfficialCliRow) -> Billing:
+    """Return who pays for the calls of an official CLI that serves `spec`.
+
+    Where the program does not prove its login, its user's word counts, else the dearer of what the two rows say.
+    """
+    if spec.is_billing_told and not row.proves_login:
+        return spec.billing
+    return max(row.billing, spec.billing, key=lambda billing: billing.expense)
+
+
 def provider_settings(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
     """What configuration says of `name`; a scope that it does not mention is as all compatible servers."""
     if name not in settings and name.startswith(f"{COMPATIBLE}/"):
@@ -41,7 +60,15 @@ def provider_settings(name: str, settings: Mapping[str, ProviderSettings]) -> Pr
     return settings.get(name)
 
 
+def _described(own: ProviderSettings) -> OfficialCliRow:
+    program, *arguments = own.acp_command
+    command = (str(Path(program).expanduser()) if program.startswith("~") else program, *arguments)
+    return described(own.name, command, *([Billing(own.billing)] if own.billing else []))
+
+
 def _user_defined(own: ProviderSettings) -> ProviderSpec:
+    if own.acp_command:
+        return _described(own).provider
     if own.base_url is None or own.dialect is None:
         missing = "base_url" if own.base_url is None else "dialect"
         raise SettingsError(

@@ -147,6 +147,10 @@ _PROVIDER_FIELDS: Fields = {
         default_text="every method that is set up",
         attribute="auth_methods",
     ),
+    "acp_command": Field(
+        command_line,
+        "Starts an agent that speaks the Agent Client Protocol, as a list of words; the provider is this agent.",
+    ),
     "allow_metered_fallback": Field(
         boolean,
         "Whether calls may fall back to access that is billed per token if the plan's fails.",

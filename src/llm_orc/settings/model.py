@@ -151,6 +151,7 @@ class ProviderSettings:
     auth_methods: tuple[AuthMethodName, ...] = ()  # the allowed ones, preferred first; empty: all available
     allow_metered_fallback: bool = False
     allow_plan_credits: bool = False  # its user's yes to a plan that may pass into credits
+    acp_command: tuple[str, ...] = ()  # starts an agent that speaks the Agent Client Protocol
     extra_options: tuple[str, ...] = ()  # fields of requests that agents may set in addition to sampling options
     oauth: OAuthSettings | None = None
     calls: CallSettings = CallSettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -220,25 +221,23 @@ async def test_an_answer_without_text_is_an_error(tmp_path: Path) -> None:
         await ask(install(tmp_path / "agent"), "[do answer]")
 
 
-async def test_its_state_is_its_version_and_no_session_is_begun(tmp_path: Path) -> None:
+async def test_its_state_is_only_that_it_is_there(tmp_path: Path) -> None:
+    """Starting some of them takes half a minute, and a session would stay in their history."""
     home = install(tmp_path / "agent")
 
     state = await look(home)
 
-    assert (state.version, state.login, state.problem) == ("4.5.6", "unknown", None)
-    assert [message["method"] for message in seen(home)] == ["initialize"]
+    assert (state.path, state.login, state.problem) == (home / "bin" / "acp-agent", "unknown", None)
+    assert seen(home) == []
 
 
 @pytest.mark.parametrize(
     ("flag", "words"),
     [("later", "speaks version 2"), ("broken", "exit code 3.*cannot find module")],
 )
-async def test_what_is_wrong_with_it_is_said_before_it_is_used(tmp_path: Path, flag: str, words: str) -> None:
-    state = await look(install(tmp_path / "agent", flag))
-
-    assert isinstance(state.problem, AccessNotSupported)
+async def test_one_that_does_not_begin_a_session_says_why(tmp_path: Path, flag: str, words: str) -> None:
     with pytest.raises(AccessNotSupported, match=words):
-        raise state.problem
+        await ask(install(tmp_path / "agent", flag), "hello")
 
 
 async def test_one_that_is_not_there_says_how_to_install_it(tmp_path: Path) -> None:
@@ -246,3 +245,17 @@ async def test_one_that_is_not_there_says_how_to_install_it(tmp_path: Path) -> N
 
     assert state.problem is not None
     assert state.problem.hint == "npm install -g acp-agent"
+
+
+@pytest.mark.slow
+async def test_the_library_of_the_protocol_accepts_what_we_send(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "acp-agent"
+    program.parent.mkdir()
+    agent = Path(__file__).parents[2] / "fakes" / "acp_library_agent.py"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} {agent}\n")
+    program.chmod(0o755)
+
+    reply = await ask(tmp_path, "hello", model="large")
+
+    assert reply.text == "selected no large: hello"
+    assert (reply.model, reply.usage.input_tokens, reply.usage.output_tokens) == ("large", 7, 2)

@@ -18,6 +18,7 @@ from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, NotLoggedIn, PlanCreditsNotAllowed
+from llm_orc.providers.lookup import official_clis
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -100,11 +101,14 @@ class BestAccess:
     async def _ranked(self, *, with_programs: bool) -> tuple[list[tuple[int, Route]], LlmOrcError | None]:
         ranked: list[tuple[int, Route]] = []
         failed: LlmOrcError | None = None
+        programs = official_clis(self._settings.providers)
         for name in self._names():
             choice = ModelChoice(name, None, named_by="nobody")
             own = self._settings.providers.get(name)
             is_preferred = own is not None and bool(own.auth_methods)
-            if not is_preferred and name in PROVIDERS and is_alias(PROVIDERS[name]):
+            row = programs.get(name)
+            is_by_name_only = (name in PROVIDERS and is_alias(PROVIDERS[name])) or (row and not row.proves_login)
+            if not is_preferred and is_by_name_only:
                 continue
             try:
                 program = self._resolver.program_of(choice) if with_programs or is_preferred else None

@@ -15,11 +15,11 @@ from llm_orc.app.access.missing import joined_error
 from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, LazyClis, Model, Models
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
-from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS
+from llm_orc.catalog.table import COMPATIBLE
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
-from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.lookup import find_provider, official_clis
 from llm_orc.providers.official_cli.find import find_program, not_installed
 from llm_orc.providers.options.request import ALL_DIALECTS
 
@@ -201,7 +201,7 @@ class AccessFinder:
 
     async def look(self, name: str) -> CliState:
         """Return the state of the official CLI `name`."""
-        row = OFFICIAL_CLIS[name]
+        row = official_clis(self._settings.providers)[name]
         if find_program(row, self._app.environment.environ) is None:
             return not_installed(row)
         return await self._clis().look(name)
@@ -214,8 +214,8 @@ class AccessFinder:
         if base_url:
             base_url = check_base_url(base_url, spec.name)
         model = choice.model or (own.default_model if own else None)
-        origin = base_url or OFFICIAL_CLIS[state.name].origin
-        access = Access(spec.name, spec.cli or "none", route.billing, route.label, origin)
+        row = official_clis(self._settings.providers)[state.name]
+        access = Access(spec.name, row.name, route.billing, route.label, base_url or row.origin)
         refuse_unwanted_bill(self._app, route, access, self._paying, is_chosen=is_chosen)
         self._notice_stray_key(spec)
         return Model(

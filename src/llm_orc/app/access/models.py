@@ -15,6 +15,7 @@ from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
 from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import Endpoint
+from llm_orc.providers.lookup import official_clis
 from llm_orc.providers.official_cli.state import CliState
 from llm_orc.providers.options.left_out import takes_limit
 from llm_orc.providers.options.request import ALL_DIALECTS, unpriced_options
@@ -88,7 +89,10 @@ class LazyClis:
 
             settings = self._app.settings
             self._clis = OfficialClis(
-                self._app.environment.environ, max_live=settings.runs.max_cli_processes, network=settings.network
+                self._app.environment.environ,
+                max_live=settings.runs.max_cli_processes,
+                network=settings.network,
+                rows=official_clis(settings.providers),
             )
         return self._clis
 

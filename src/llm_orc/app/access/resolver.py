@@ -20,10 +20,9 @@ from llm_orc.auth.sources.configured import in_configuration
 from llm_orc.auth.sources.source import Places, Wanted
 from llm_orc.auth.sources.table import SOURCES, find_credentials
 from llm_orc.auth.standing import Standing
-from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.errors import AuthError, CredentialStoreError, LlmOrcError
 from llm_orc.providers.endpoint import billing_of, endpoint_of
-from llm_orc.providers.lookup import find_provider, provider_settings
+from llm_orc.providers.lookup import find_provider, official_clis, program_billing, provider_settings
 from llm_orc.settings.model import ProviderSettings
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.consent import Paying
     from llm_orc.auth.sources.source import FoundCredential
-    from llm_orc.catalog.rows import ProviderSpec
+    from llm_orc.catalog.rows import OfficialCliRow, ProviderSpec
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.settings.model import AuthMethodName
@@ -83,7 +82,7 @@ class Resolver:
         found = [self._over_http(choice, spec, one) for one in self._found(choice, spec)]
         yield from (route for route in found if route.is_set_up)
         if spec.cli is not None and cli is not None:
-            yield _program_route(choice, spec, cli)
+            yield _program_route(choice, spec, cli, official_clis(self._providers)[cli.name])
         yield from (route for route in found if not route.is_set_up)
 
     def _found(self, choice: ModelChoice, spec: ProviderSpec) -> tuple[FoundCredential, ...]:
@@ -299,12 +298,13 @@ class Resolver:
         return endpoint_of(spec, {}, base_url).origin == endpoint_of(spec, {}).origin
 
 
-def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Route:
-    standing = (
-        Standing("unverified", "it reports that it is logged in; `llm-orc auth test` proves it")
-        if cli.problem is None
-        else Standing("absent", cli.problem.message, cli.problem.hint, cli.problem)
-    )
+def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState, row: OfficialCliRow) -> Route:
+    if cli.problem is not None:
+        standing = Standing("absent", cli.problem.message, cli.problem.hint, cli.problem)
+    elif cli.login == "unknown":
+        standing = Standing("unverified", "it does not report its login; `llm-orc auth test` tries it")
+    else:
+        standing = Standing("unverified", "it reports that it is logged in; `llm-orc auth test` proves it")
     return Route(
         choice,
         spec,
@@ -312,7 +312,7 @@ def _program_route(choice: ModelChoice, spec: ProviderSpec, cli: CliState) -> Ro
         "program",
         cli.in_words,
         cli.in_words,
-        max(OFFICIAL_CLIS[cli.name].billing, spec.billing, key=lambda billing: billing.expense),
+        program_billing(spec, row),
         standing,
         _WHY_PROGRAM,
         problem=cli.problem,

@@ -12,10 +12,10 @@ from llm_orc.auth.commands import in_words
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.catalog.rows import ProviderSpec
-from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
+from llm_orc.catalog.table import PROVIDERS
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessNotSupported
-from llm_orc.providers.lookup import find_provider
+from llm_orc.providers.lookup import find_provider, official_clis, program_billing
 from llm_orc.settings.model import AuthMethodName, OAuthNotice, OAuthSettings
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ def _client(app: App, spec: ProviderSpec, oauth: OAuthSettings) -> OAuthClient:
 
 def _official_cli(spec: ProviderSpec, name: str, app: App) -> AuthMethod:
     """Only whether it is installed: asking it how it is logged in takes half a second."""
-    program = OFFICIAL_CLIS[name]
+    program = official_clis(app.settings.providers)[name]
     found = shutil.which(program.command, path=app.environment.environ.get("PATH", ""))
     state = "the supported method; " + (f"found at {found}" if found else f"first: {program.install_hint}")
     title = f"Use {program.title}, `{program.command}`, and its login"
-    billing = max(program.billing, spec.billing, key=lambda one: one.expense)
+    billing = program_billing(spec, program)
     return AuthMethod(name, title, billing, is_ready=found is not None, state=state)
 
 

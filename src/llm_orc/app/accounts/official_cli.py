@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from llm_orc.app.accounts.prefer import prefer
-from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
+from llm_orc.errors import SettingsError
+from llm_orc.providers.lookup import find_provider, official_clis
 from llm_orc.providers.official_cli.find import find_program, not_installed
 
 if TYPE_CHECKING:
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
 
 async def look_at_clis(app: App, provider: str | None = None) -> dict[str, CliState]:
     """Return the states of the official CLIs, or of the one that serves `provider`, by name."""
-    names = list(OFFICIAL_CLIS)
+    names = list(official_clis(app.settings.providers))
     if provider is not None:
-        spec = PROVIDERS.get(provider)
-        names = [spec.cli] if spec is not None and spec.cli is not None else []
+        cli = cli_of(app, provider)
+        names = [] if cli is None else [cli]
     return await _look(app, names)
+
+
+def cli_of(app: App, provider: str) -> str | None:
+    """Return the name of the official CLI that serves `provider`; None: there is none, or no such provider."""
+    try:
+        return find_provider(provider, app.settings.providers).cli
+    except SettingsError:
+        return None
 
 
 async def look_at_cli(app: App, name: str) -> CliState:
@@ -30,14 +39,14 @@ async def look_at_cli(app: App, name: str) -> CliState:
     return (await _look(app, [name]))[name]
 
 
-def login_command(name: str) -> tuple[str, ...]:
-    """Return the vendor's own login command, to be run in the user's terminal."""
-    return OFFICIAL_CLIS[name].login_command
+def login_command(app: App, name: str) -> tuple[str, ...]:
+    """Return the vendor's own login command, to be run in the user's terminal; empty if it is not known."""
+    return official_clis(app.settings.providers)[name].login_command
 
 
-def logout_command(name: str) -> tuple[str, ...]:
-    """Return the vendor's own logout command."""
-    return OFFICIAL_CLIS[name].logout_command
+def logout_command(app: App, name: str) -> tuple[str, ...]:
+    """Return the vendor's own logout command; empty if it is not known."""
+    return official_clis(app.settings.providers)[name].logout_command
 
 
 def use_cli(app: App, provider: AuthProvider, method: AuthMethod, state: CliState) -> Preference:
@@ -52,12 +61,12 @@ def use_cli(app: App, provider: AuthProvider, method: AuthMethod, state: CliStat
 
 
 async def _look(app: App, names: list[str]) -> dict[str, CliState]:
-    environ = app.environment.environ
-    states = {name: not_installed(OFFICIAL_CLIS[name]) for name in names}
-    there = [name for name in names if find_program(OFFICIAL_CLIS[name], environ) is not None]
+    environ, rows = app.environment.environ, official_clis(app.settings.providers)
+    states = {name: not_installed(rows[name]) for name in names}
+    there = [name for name in names if find_program(rows[name], environ) is not None]
     if there:
         from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - heavy: drivers of programs
 
-        async with OfficialClis(environ) as clis:
+        async with OfficialClis(environ, rows=rows) as clis:
             states.update(zip(there, await asyncio.gather(*map(clis.look, there)), strict=True))
     return states

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
-from llm_orc.app.accounts.official_cli import logout_command
+from llm_orc.app.accounts.official_cli import cli_of, logout_command
 from llm_orc.auth.credential import Entry, OAuthToken
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
-from llm_orc.catalog.table import PROVIDERS
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import CredentialStoreError, LlmOrcError, NotLoggedIn
 from llm_orc.net.http import Http
@@ -45,14 +44,14 @@ async def log_out(app: App, provider: str, account: str | None = None) -> Signed
     Raises `NotLoggedIn`, `CredentialStoreError`.
     """
     storage = open_credentials(app)
-    entry = await asyncio.to_thread(_existing, storage, provider, account)
+    entry = await asyncio.to_thread(_existing, app, storage, provider, account)
     with ExitStack() as held:
         try:
             lock = storage.refresh_lock(provider, entry.account, wait_s=_LOCK_WAIT_S)
             await asyncio.to_thread(held.enter_context, lock)
         except CredentialStoreError:
             pass  # a refresh that hangs must not keep the user from signing out
-        entry = await asyncio.to_thread(_existing, storage, provider, entry.account)
+        entry = await asyncio.to_thread(_existing, app, storage, provider, entry.account)
         try:
             revocation = await _revoke(app, entry)
         finally:
@@ -69,7 +68,7 @@ def remove(app: App, provider: str, account: str | None = None) -> Entry | None:
     """
     storage = open_credentials(app)
     try:
-        _existing(storage, provider, account)
+        _existing(app, storage, provider, account)
     except CredentialStoreError as e:
         if e.state != "corrupt":  # a damaged entry can still be removed
             raise
@@ -89,17 +88,17 @@ def switch(app: App, provider: str, account: str) -> Entry:
     return storage.activate(provider, account)
 
 
-def _existing(storage: CredentialStorage, provider: str, account: str | None) -> Entry:
+def _existing(app: App, storage: CredentialStorage, provider: str, account: str | None) -> Entry:
     entry = storage.get(provider, account)
     if entry is None:
-        raise _nothing(provider, account)
+        raise _nothing(app, provider, account)
     return entry
 
 
-def _nothing(provider: str, account: str | None) -> NotLoggedIn:
-    spec = PROVIDERS.get(provider)
-    if account is None and spec is not None and spec.cli is not None:
-        command = logout_command(spec.cli)
+def _nothing(app: App, provider: str, account: str | None) -> NotLoggedIn:
+    cli = cli_of(app, provider)
+    command = () if cli is None else logout_command(app, cli)
+    if account is None and command:
         return NotLoggedIn(
             f"nothing is stored for `{provider}`; the login of `{command[0]}` belongs to that program",
             hint=" ".join(command),

@@ -87,7 +87,7 @@ async def choose_access(app: App, provider: str | None, *, allow_metered: bool) 
             f"the only access here may cost money: {names}",
             hint=f"If you want that: `llm-orc setup --yes --provider {found[0].provider}`.",
         )
-    commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values())
+    commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values() if row.proves_login)
     raise NotLoggedIn(
         "no access to a model was found on this machine",
         hint=f"Start Ollama, log in to {commands}, or add a key: `llm-orc auth add PROVIDER`.",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.auth.credential import ApiKey
-from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
@@ -31,16 +30,15 @@ if TYPE_CHECKING:
     from llm_orc.auth.credential import Entry
     from llm_orc.settings.model import AuthMethodName
 
-_CLI_NAMES = " and ".join(f"`{name}`" for name in OFFICIAL_CLIS)
-
 
 @auth_command()
 @provider_argument
 @click.option(
     "--method",
     type=MethodName(),
-    help=f"`api-key` is a key that you have, `oauth` a sign-in at the provider, {_CLI_NAMES} the vendor's own"
-    " program and its sign-in; `token-command` is set up in config.yaml.  [default: ask]",
+    help="`api-key` is a key that you have, `oauth` a sign-in at the provider, and the name of a program, such"
+    " as `claude-cli`, the vendor's own program and its sign-in; `token-command` is set up in config.yaml."
+    "  [default: ask]",
 )
 @click.option("--device", is_flag=True, help="Sign in with a code that you type on any other device.")
 @click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page instead of opening it.")
@@ -144,7 +142,7 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
     """Add a key or sign in as requested, and say what runs use now."""
     told = request.told_method
     method = provider.method(told) if told is not None else _ask_for_method(provider)
-    if method.name in OFFICIAL_CLIS:
+    if method.name == provider.spec.cli:
         settle_plan_credits(app, provider.name, method.billing, is_agreed=request.allow_plan_credits)
         use_official_cli(app, provider, method, as_json=request.as_json)
         return

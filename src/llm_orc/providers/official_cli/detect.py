@@ -110,15 +110,11 @@ async def _ask(
             case TooMuchOutput():
                 raise _CantRun(f"answers with more than {_MOST_BYTES / 1e6:g} MB")
             case OSError():
-                raise _CantRun(why_not_started(answer))
+                words = one_line(answer.strerror or str(answer))
+                raise _CantRun(_CANT_START.get(answer.errno or 0, f"can't be started: {words}"))
             case _:
                 raise answer
     return told
-
-
-def why_not_started(error: OSError) -> str:
-    """Return why the operating system can't start a program, as the rest of a sentence about it."""
-    return _CANT_START.get(error.errno or 0, f"can't be started: {one_line(error.strerror or str(error))}")
 
 
 async def _run(program: OfficialCli, path: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Told:

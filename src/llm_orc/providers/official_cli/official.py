@@ -42,9 +42,10 @@ class OfficialClis:
         max_live: int = MAX_LIVE,
         max_starting: int | None = None,
         network: NetworkSettings | None = None,
+        rows: Mapping[str, OfficialCliRow] = OFFICIAL_CLIS,
     ) -> None:
         """`max_starting` None: one per core. `network`: the longest silence and the largest output."""
-        self._environ = environ
+        self._environ, self._rows = environ, rows
         self._network = network or NetworkSettings()
         self._slots = Slots(max_live, max_starting or os.cpu_count() or 2)
         self._looks: dict[str, asyncio.Task[CliState]] = {}
@@ -64,7 +65,7 @@ class OfficialClis:
     async def look(self, name: str) -> CliState:
         """Return the state of the CLI `name`, which is examined once. Never raises: see `CliState.problem`."""
         if name not in self._looks:
-            program = driver_of(OFFICIAL_CLIS[name])
+            program = driver_of(self._rows[name])
             look: Look = load(program.look)
             self._looks[name] = asyncio.ensure_future(look(program, self._environ))
         return await asyncio.shield(self._looks[name])
@@ -80,7 +81,7 @@ class OfficialClis:
         stream: bool = False,
     ) -> ModelInterface:
         """Return the model. Only `base_url` sends the program's requests to another address than its vendor's."""
-        program = driver_of(OFFICIAL_CLIS[state.name])
+        program = driver_of(self._rows[state.name])
         first = self._first.setdefault((state.name, base_url, model), LoginSingleFlight())
         pool = ProcessPool(
             program,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.shell.options import write_json
 from llm_orc.cli.shell.prompts import confirmed, person_is_here
 from llm_orc.cli.shell.streams import note
@@ -23,7 +22,7 @@ def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     state = _look(app, method.name)
-    if isinstance(state.problem, NotLoggedIn) and person_is_here() and _log_in(state):
+    if isinstance(state.problem, NotLoggedIn) and person_is_here() and _log_in(app, state):
         state = _look(app, method.name)
     preference = use_cli(app, provider, method, state)
     if as_json:
@@ -47,12 +46,13 @@ def use_official_cli(app: App, provider: AuthProvider, method: AuthMethod, *, as
 
 def log_out_of_cli(app: App, provider: str) -> bool:
     """Offer the vendor's own logout in this terminal; True if the user agreed and it succeeded."""
-    from llm_orc.app.accounts.official_cli import logout_command
+    from llm_orc.app.accounts.official_cli import cli_of, logout_command
 
-    spec = PROVIDERS.get(provider)
-    if spec is None or spec.cli is None or not person_is_here():
+    cli = cli_of(app, provider)
+    command = () if cli is None else logout_command(app, cli)
+    if cli is None or not command or not person_is_here():
         return False
-    state, command = _look(app, spec.cli), logout_command(spec.cli)
+    state = _look(app, cli)
     if state.path is None:
         return False
     note(f"llm-orc stores no sign-in of `{provider}`: the login of `{state.command}` belongs to that program.")
@@ -69,11 +69,11 @@ def _look(app: App, name: str) -> CliState:
     return run_to_end(look_at_cli(app, name))
 
 
-def _log_in(state: CliState) -> bool:
+def _log_in(app: App, state: CliState) -> bool:
     """Run the vendor's own login in this terminal if the user agrees; none of it passes through llm-orc."""
     from llm_orc.app.accounts.official_cli import login_command
 
-    command = login_command(state.name)
+    command = login_command(app, state.name)
     note(f"`{state.command}` is installed but not logged in.")
     if not confirmed(f"Start its own login here: {' '.join(command)}", default=True):
         return False
