@@ -122,6 +122,7 @@ def test_what_must_be_instant_imports_nothing_heavy(statement: str, too_heavy: t
 # What takes so long to load that it may be imported inside a function, by those who need it; and what a platform lacks.
 HEAVY_TO_LOAD = {
     "aiohttp": "the HTTP client",
+    "asyncio": "the event loop",
     "cryptography": "encryption",
     "dbos": "the durable engine",
     "filelock": "locks, asyncio and SQLite",
@@ -138,15 +139,18 @@ HEAVY_TO_LOAD = {
     "rich": "tables and live views",
     "ruamel": "a writer of YAML",
     "sqlalchemy": "the durable engine's database",
+    "socket": "numbers of the system as enumerations",
     "sqlite3": "the database",
+    "ssl": "TLS",
     "urllib.request": "another HTTP client",
     "uvloop": "an event loop; not on every platform",
     "yaml": "a reader of YAML",
 }
 # Commands too leave these to functions: their help and the completion of their arguments are to be quick.
 HEAVY_FOR_A_COMMAND = {
-    "asyncio": "the event loop",
     "getpass": "a prompt without echo",
+    "llm_orc.app.access": "which access is used: credentials, settings and rules",
+    "llm_orc.app.accounts": "credentials and sign-ins",
     "llm_orc.app.wiring": "the parts of the program",
     "logging": "for --debug",
     "select": "for terminals",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.auth.refusals import RefusalMemory
 from llm_orc.auth.secret import Secret
 from llm_orc.dataclass import dataclass
+from llm_orc.net.late_loop import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -82,7 +82,7 @@ class ApiKeyHeader:
 
     async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
         if self.refusals is not None:
-            await asyncio.to_thread(self.refusals.remember, self.origin, self.key, refused)
+            await in_thread(self.refusals.remember, self.origin, self.key, refused)
 
     def accepted(self) -> None:
         return

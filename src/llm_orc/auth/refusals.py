@@ -12,10 +12,9 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from llm_orc.auth.credential import Refused
 from llm_orc.auth.masking import hide_in_error
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessRefused, CredentialRefused, StorageError
 from llm_orc.net.text import one_line
 from llm_orc.storage.atomic import write_private
@@ -37,14 +36,16 @@ REFUSED_KEY = "credential_refused"
 _GONE_WORDS = ("revoked", "expired", "deactivated", "disabled", "invalid api key", "invalid x-api-key")
 
 
-class _Row(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _Row:
     credential: str  # HMAC-SHA-256 of server and secret, hexadecimal
     signature: str
     message: str
     at: float
 
 
-class _File(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _File:
     salt: str = ""
     refusals: tuple[_Row, ...] = ()
 
@@ -102,6 +103,8 @@ class RefusalMemory:
         self._change(drop)
 
     def _change(self, change: Callable[[_File], _File]) -> None:
+        import msgspec  # noqa: PLC0415 - heavy
+
         lock = self._path.with_name(f"{self._path.name}.lock")
         with suppress(StorageError), exclusive(lock, wait_s=_LOCK_WAIT_S):
             held = self._read()
@@ -115,12 +118,17 @@ class RefusalMemory:
         if stamp is None:
             return _File()
         if self._known[0] != stamp:
-            try:
-                file = read_private(self._path, limit_bytes=_LIMIT_BYTES)
-                self._known = (stamp, msgspec.json.decode(file.data, type=_File) if file else _File())
-            except (StorageError, msgspec.DecodeError, UnicodeDecodeError):
-                self._known = (stamp, _File())
+            self._known = (stamp, self._decoded())
         return self._known[1]
+
+    def _decoded(self) -> _File:
+        import msgspec  # noqa: PLC0415 - heavy
+
+        try:
+            file = read_private(self._path, limit_bytes=_LIMIT_BYTES)
+            return msgspec.json.decode(file.data, type=_File) if file else _File()
+        except (StorageError, msgspec.DecodeError, UnicodeDecodeError):
+            return _File()
 
 
 def is_final(refused: CredentialRefused | AccessRefused) -> bool:

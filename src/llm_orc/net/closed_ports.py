@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
+from llm_orc.net.late_loop import in_thread
 from llm_orc.net.origin import DEFAULT_PORTS, is_loopback
 from llm_orc.net.transport import TransportError, Trouble
 
@@ -24,10 +25,15 @@ async def refuse_closed_port(url: str) -> None:
     if port is None or not is_loopback(host):
         return
     try:
-        async with asyncio.timeout(_CONNECT_S):
-            _, writer = await asyncio.open_connection(host, port)
+        await in_thread(_connect, host, port)
     except ConnectionRefusedError as e:
         raise TransportError(Trouble.NOT_SENT, f"{e.strerror or e} ({host}:{port})") from None
     except OSError:
         return
-    writer.close()
+
+
+def _connect(host: str, port: int) -> None:
+    import socket  # noqa: PLC0415 - heavy
+
+    name: Any = host.encode()  # as bytes: no codec for international names is loaded
+    socket.create_connection((name, port), timeout=_CONNECT_S).close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from llm_orc.errors import SettingsError
 from llm_orc.net.text import one_line
 
 if TYPE_CHECKING:
+    import ssl
+
     from llm_orc.net.options import NetworkSettings
 
 _BEGINS = (
@@ -34,6 +35,8 @@ def check_bundles(settings: NetworkSettings) -> None:
 
 def tls_context(settings: NetworkSettings) -> ssl.SSLContext:
     """Return the TLS context. Raises `SettingsError` if a bundle can't be used."""
+    import ssl  # noqa: PLC0415 - heavy
+
     context = ssl.create_default_context()
     context.set_alpn_protocols(("http/1.1",))
     for path, named_by in _named(settings):
@@ -61,6 +64,8 @@ def _named(settings: NetworkSettings) -> list[tuple[Path, str]]:
 
 
 def _said(error: OSError) -> str:
+    import ssl  # noqa: PLC0415 - heavy
+
     if isinstance(error, ssl.SSLError):
         return "it contains no PEM certificate, or a damaged one"
     return error.strerror or one_line(str(error))

@@ -7,7 +7,6 @@ consent.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, NotLoggedIn, PlanCreditsNotAllowed
+from llm_orc.net.late_loop import in_thread
 from llm_orc.providers.lookup import official_clis
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class BestAccess:
             try:
                 program = self._resolver.program_of(choice) if with_programs or is_preferred else None
                 cli = None if program is None else await self._look(program)
-                routes = await asyncio.to_thread(self._resolver.routes, choice, cli, paying=self._paying)
+                routes = await in_thread(self._resolver.routes, choice, cli, paying=self._paying)
             except LlmOrcError:
                 continue  # not usable as configured: agents that name it get the error
             used = next((route for route in routes if route.is_used), None)

@@ -12,6 +12,7 @@ from llm_orc.auth.standing import Standing
 from llm_orc.catalog.table import COMPATIBLE, PROVIDERS
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.closed_ports import refuse_closed_port
+from llm_orc.net.late_loop import start_loop
 from llm_orc.net.transport import TransportError
 from llm_orc.providers.endpoint import billing_of, endpoint_of
 from llm_orc.providers.lookup import find_provider
@@ -77,6 +78,7 @@ async def find_unnamed_servers(settings: Settings, http: Transport) -> tuple[Rou
 
 async def _models_of(endpoint: Endpoint, http: Transport) -> tuple[str, ...]:
     await refuse_closed_port(endpoint.base_url)  # most machines run none of these servers
+    await start_loop()
     from llm_orc.providers.model_list import list_models  # noqa: PLC0415 - heavy: msgspec
 
     return await list_models(endpoint, http)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import COMPATIBLE
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
+from llm_orc.net.late_loop import in_thread, start_loop
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
 from llm_orc.providers.lookup import find_provider, official_clis
 from llm_orc.providers.official_cli.find import find_program, not_installed
@@ -188,7 +188,7 @@ class AccessFinder:
         resolver = self._authorisers.resolver
         program = resolver.program_of(choice)
         cli = None if program is None else await self.look(program)
-        routes = await asyncio.to_thread(resolver.routes, choice, cli, paying=self._paying)
+        routes = await in_thread(resolver.routes, choice, cli, paying=self._paying)
         return routes, failed, is_chosen
 
     async def _open(self, route: Route, *, is_chosen: bool) -> Model:
@@ -204,6 +204,7 @@ class AccessFinder:
         row = official_clis(self._settings.providers)[name]
         if find_program(row, self._app.environment.environ) is None:
             return not_installed(row)
+        await start_loop()
         return await self._clis().look(name)
 
     async def _through_cli(self, route: Route, state: CliState, *, is_chosen: bool) -> Model:

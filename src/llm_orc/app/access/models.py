@@ -13,7 +13,6 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
 from llm_orc.catalog.call_rules import NO_RULES, CallRules
 from llm_orc.dataclass import dataclass
-from llm_orc.providers.build import build_model
 from llm_orc.providers.endpoint import Endpoint
 from llm_orc.providers.lookup import official_clis
 from llm_orc.providers.official_cli.state import CliState
@@ -57,6 +56,8 @@ class HttpConnection:
         stream: bool = False,
         limiter: Limiter | None = None,
     ) -> ModelInterface:
+        from llm_orc.providers.build import build_model  # noqa: PLC0415 - heavy: asyncio
+
         return build_model(
             self.endpoint,
             ready.model,

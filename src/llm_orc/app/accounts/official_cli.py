@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from llm_orc.app.accounts.prefer import prefer
 from llm_orc.errors import SettingsError
+from llm_orc.net.late_loop import start_loop
 from llm_orc.providers.lookup import find_provider, official_clis
 from llm_orc.providers.official_cli.find import find_program, not_installed
 
@@ -65,8 +65,11 @@ async def _look(app: App, names: list[str]) -> dict[str, CliState]:
     states = {name: not_installed(rows[name]) for name in names}
     there = [name for name in names if find_program(rows[name], environ) is not None]
     if there:
+        import asyncio  # noqa: PLC0415 - heavy
+
         from llm_orc.providers.official_cli.official import OfficialClis  # noqa: PLC0415 - heavy: drivers of programs
 
+        await start_loop()
         async with OfficialClis(environ, rows=rows) as clis:
             states.update(zip(there, await asyncio.gather(*map(clis.look, there)), strict=True))
     return states

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from llm_orc.app.conversations.archive import ConversationSummary, conversations
 from llm_orc.app.history.runs import RunSummary, list_runs, unfinished_run
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
+from llm_orc.net.late_loop import in_thread
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
@@ -48,7 +48,7 @@ async def look(app: App) -> Status:
     """Examine everything on this machine; no other server is called. Raises `StorageError`."""
     default = await default_access(app)
     clis = await look_at_clis(app)
-    return await asyncio.to_thread(_gather, app, default, auth_status(app, None, clis))
+    return await in_thread(_gather, app, default, auth_status(app, None, clis))
 
 
 def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) -> Status:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LoginFailed
+from llm_orc.net.late_loop import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
@@ -95,7 +95,7 @@ class OAuthAuthoriser:
 
     async def _keep(self, refused: CredentialRefused | AccessRefused, secret: Secret) -> None:
         if self._refusals is not None:
-            await asyncio.to_thread(self._refusals.remember, self._origin, secret, refused)
+            await in_thread(self._refusals.remember, self._origin, secret, refused)
 
     def accepted(self) -> None:
         self._keeper.accepted()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.credential import OAuthToken
 from llm_orc.auth.secret import Secret
 from llm_orc.auth.tokens.expiry import Urgency, urgency
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused
+from llm_orc.net.late_loop import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
@@ -38,7 +38,7 @@ class ProfileAuthoriser:
 
     async def authorise(self, headers: MutableMapping[str, str]) -> None:
         """Raises `CredentialExpired` if the profile has no valid token (any more) for this origin."""
-        token = await asyncio.to_thread(self._token)
+        token = await in_thread(self._token)
         wanted = dict(self._profile.headers)
         flags = [*headers.get(_BETA, "").split(","), wanted.pop(_BETA, "")]
         headers[_BETA] = ",".join(dict.fromkeys(flag.strip() for flag in flags if flag.strip()))
@@ -49,7 +49,7 @@ class ProfileAuthoriser:
         """True if the tool has refreshed its token since. Raises `CredentialExpired` if not."""
         if isinstance(refused, AccessRefused) or refused.status != 401:
             return False
-        token = await asyncio.to_thread(self._token)
+        token = await in_thread(self._token)
         if headers.get("Authorization") != f"Bearer {token.reveal()}":
             return True
         await self.remember(refused, headers)
@@ -58,7 +58,7 @@ class ProfileAuthoriser:
     async def remember(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> None:
         sent = headers.get("Authorization", "").partition(" ")[2]
         if self._refusals is not None and sent:
-            await asyncio.to_thread(self._refusals.remember, self._origin, Secret(sent), refused)
+            await in_thread(self._refusals.remember, self._origin, Secret(sent), refused)
 
     def accepted(self) -> None:
         return

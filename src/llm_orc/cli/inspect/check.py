@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from llm_orc.cli.shell.streams import write_data
 from llm_orc.errors import EnsembleInvalid
 from llm_orc.formats.figures import count
 from llm_orc.formats.json_values import access_value, error_value, problem_value
+from llm_orc.net.late_loop import run_late
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> int:
     """
     from llm_orc.app.diagnostics.check import check_ensemble
 
-    report = asyncio.run(check_ensemble(app_here(), ensemble_name, allow_metered=allow_metered))
+    report = run_late(check_ensemble(app_here(), ensemble_name, allow_metered=allow_metered))
     if as_json:
         write_json(_value(report))
     else:

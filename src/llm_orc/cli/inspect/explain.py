@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.json_values import access_value
 from llm_orc.formats.printable import one_line, unmistakable
+from llm_orc.net.late_loop import run_late
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
     from llm_orc.app.projects.find_ensemble import find_ensemble
 
     app = app_here()
-    plan = asyncio.run(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
+    plan = run_late(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
     if as_json:
         write_json(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.errors import LlmOrcError
 from llm_orc.formats.figures import count, moment, relative
 from llm_orc.formats.printable import one_line
+from llm_orc.net.late_loop import run_late
 from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def command(*, as_json: bool) -> int:
     """
     from llm_orc.app.diagnostics.status import look
 
-    status = asyncio.run(look(app_here()))
+    status = run_late(look(app_here()))
     if as_json:
         write_json(_value(status))
     else:
