@@ -25,22 +25,35 @@ def loaded_with(module: str) -> frozenset[str]:
     """Return all modules, ours and others', that loading `module` loads, as far as they are written in ours."""
     found, line = {module}, [module]
     while line:
-        tree = modules().get(line.pop())
-        for target in () if tree is None else _targets(_at_load(tree.body)):
-            for name in _with_packages(target):
-                if name not in found:
-                    found.add(name)
-                    line.append(name)
+        new = _imported_by(line.pop()) - found
+        found |= new
+        line += new
     return frozenset(found)
+
+
+@cache
+def _imported_by(module: str) -> frozenset[str]:
+    """Return what `module` itself imports when it is loaded, with the packages around that."""
+    tree = modules().get(module)
+    targets = () if tree is None else _targets(_at_load(tree.body))
+    return frozenset(name for target in targets for name in _with_packages(target))
 
 
 def imported_later(module: str) -> list[tuple[int, str]]:
     """Return (line, module) of each import inside a function of `module`."""
-    functions = (n for n in ast.walk(modules()[module]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    inside = {
-        n for function in functions for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)
-    }
-    return sorted((node.lineno, target) for node in inside for target in _targets([node]))
+    nodes = _inside_functions(modules()[module], inside=False)
+    return sorted((node.lineno, target) for node in nodes for target in _targets([node]))
+
+
+def _inside_functions(node: ast.AST, *, inside: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Return the imports inside functions; expressions hold no import and are left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            if inside:
+                yield child
+        elif isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from _inside_functions(child, inside=inside or is_function)
 
 
 def _at_load(body: list[ast.stmt]) -> Iterator[ast.stmt]:

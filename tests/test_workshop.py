@@ -180,8 +180,8 @@ def _heavy_for(module: str) -> dict[str, str]:
 
 
 def _heavy_in(module: str, table: dict[str, str]) -> set[str]:
-    loaded = import_graph.loaded_with(module)
-    return {heavy for heavy in table for name in loaded if name == heavy or name.startswith(f"{heavy}.")}
+    loaded = import_graph.loaded_with(module)  # with the packages around what is loaded
+    return {heavy for heavy in table if heavy in loaded or module.startswith(f"{heavy}.")}
 
 
 # The public API: each argument is an option that its callers know from the command line.

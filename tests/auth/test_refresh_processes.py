@@ -48,7 +48,7 @@ async def share_one_refresh(sign_in: SignIn, processes: int) -> None:
 
 
 async def test_processes_that_share_a_sign_in_refresh_it_once(sign_in: SignIn) -> None:
-    await share_one_refresh(sign_in, 6)
+    await share_one_refresh(sign_in, 3)
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ class PaidServer:
             await reader.read()
             return False
         if fault in UNBILLED or fault == "504":
-            writer.write(_whole(int(fault), b"{}"))
+            writer.write(_whole(int(fault), b"{}", more="retry-after-ms: 50\r\n" if fault == "429" else ""))
         elif fault == "garbage":
             writer.write(_whole(200, b"<p>Please sign in.</p>", "text/html"))
         else:
@@ -143,8 +143,9 @@ def _limit(body: dict[str, Any]) -> int:
     return max((inner[name] for name in names if name in inner), default=100_000)
 
 
-def _whole(status: int, body: bytes, kind: str = "application/json") -> bytes:
-    return f"HTTP/1.1 {status} S\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+def _whole(status: int, body: bytes, kind: str = "application/json", more: str = "") -> bytes:
+    head = f"HTTP/1.1 {status} S\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n{more}\r\n"
+    return head.encode() + body
 
 
 def _answer(dialect: str, body: bytes, fault: Fault, *, is_stream: bool) -> bytes:

@@ -113,7 +113,8 @@ async def test_four_programs_in_one_conversation_speak_one_after_the_other(works
         assert [text for role, text in told(request) if role == "user"] == questions[: number + 1]
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
 async def test_a_chat_that_is_killed_again_and_again_loses_nothing(workspace: Workspace, seed: int) -> None:
     async with Sandbox(compose=echo, delay_s=0.01) as sandbox:
         workspace.settings(on_sandbox(sandbox, model_profiles=PROFILE))
