@@ -15,6 +15,7 @@ from llm_orc.app.setup.defaults import FIRST_ENSEMBLE, default_now, make_default
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.auth.add import ask_and_add_access
+from llm_orc.cli.setup.choose_model import choose_model
 from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.exits import write_error
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _SKIP = "Nothing now: leave it as it is"
 _MORE = "Other access: sign in, or add an API key"
+_MODEL = "Another model of one of these"
 _BACK = "Back"
 _AGAIN = "Enter it again"
 _OTHER = "Delete it, and choose other access"
@@ -76,15 +78,18 @@ def _pick() -> Route | None:
     while True:
         found = _look()
         options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
+        options += [_MODEL] if found else []
         choice = select("Which one should agents use that name no model?", options)
-        if choice < len(found):
-            if not settle_plan_credits(app_here(), found[choice].provider, found[choice].billing):
-                continue
-            name_server(app_here(), found[choice])
-            return found[choice]
         if options[choice] == _SKIP:
             return None
-        _add_another()
+        if options[choice] == _MORE:
+            _add_another()
+            continue
+        chosen = choose_model(found) if options[choice] == _MODEL else found[choice]
+        if chosen is None or not settle_plan_credits(app_here(), chosen.provider, chosen.billing):
+            continue
+        name_server(app_here(), chosen)
+        return chosen
 
 
 def _look() -> Sequence[Route]:
