@@ -106,6 +106,17 @@ async def test_who_must_not_stream_gets_no_pieces(
     assert watcher.pieces == []
 
 
+@pytest.mark.parametrize("rules", [CHATGPT_CALLS, CallRules()])
+async def test_a_conversation_has_a_key_where_the_provider_caches_by_it(
+    server: Loopback, http: Http, naps: Naps, rules: CallRules
+) -> None:
+    server.answers(YES if rules.always_stream else answer(wire.whole("yes", "end_turn")))
+
+    await model(server, http, naps, rules=rules).reply(replace(ASKED, conversation="mine", options={}))
+
+    assert ("prompt_cache_key" in server.heard[0].json) == rules.caches_by_key
+
+
 async def test_a_schema_passes(server: Loopback, http: Http, naps: Naps) -> None:
     server.answers(YES)
     schema: dict[str, JsonValue] = {

@@ -23,6 +23,7 @@ class CallRules:
 
     always_stream: bool = False  # it answers streamed requests only
     leave_out: tuple[str, ...] = ()  # fields of requests that it refuses, so that they are never sent
+    caches_by_key: bool = False  # `prompt_cache_key` leads a conversation to the machine that knows its prefix
     only_completed: bool = False  # an answer that ended early, as at a limit of tokens, is a failure
     errors: Mapping[str, ErrorMeaning] = field(default_factory=dict, hash=False)  # by the provider's code
     usage_page: str = ""  # where its user sees and limits the usage; told by `oauth.usage_page`

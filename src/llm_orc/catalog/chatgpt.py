@@ -30,6 +30,7 @@ CHATGPT_CALLS = CallRules(
         "truncation",
         "user",
     ),
+    caches_by_key=True,
     only_completed=True,
     errors={
         f"{_SHARING}_usage_limit_exceeded": "plan-limit",

@@ -45,6 +45,11 @@ CALL_FIELDS: Fields = {
         "The fields that the provider refuses in a request, so that they are not sent.",
         default_text="as the provider requires",
     ),
+    "caches_by_key": Field(
+        optional(boolean),
+        "Whether conversations have a `prompt_cache_key`, with which the provider finds them in its cache.",
+        default_text="as the provider takes it",
+    ),
     "only_completed": Field(
         optional(boolean),
         "Whether an answer that ended early, as at a limit of tokens, is a failure.",

@@ -128,6 +128,7 @@ class CallSettings:
 
     always_stream: bool | None = None
     leave_out: tuple[str, ...] | None = None
+    caches_by_key: bool | None = None
     only_completed: bool | None = None
     errors: Mapping[str, ErrorMeaning] = field(default_factory=dict)
     own_machine_only: str | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Caller
-from llm_orc.app.access.explain import explain_access
+from llm_orc.app.access.explain import explain_access, preview_run
 from llm_orc.app.batches.store import caller_of
 from llm_orc.app.diagnostics.check import check_ensemble
 from llm_orc.app.projects.find_ensemble import find_ensemble
@@ -117,6 +117,21 @@ async def test_a_limit_of_cost_needs_a_limit_of_the_answer(workspace: Workspace,
         await run(workspace.app(), "one", max_cost_usd=1.0)
 
     assert sandbox.request_count == 0
+
+
+async def test_without_a_limit_of_the_answer_an_estimate_has_no_most(
+    workspace: Workspace, sandbox: Sandbox
+) -> None:
+    priced = {"provider": "mine", "model": "m", "cost_per_token": 0.001}
+    workspace.settings({**settings(sandbox, billing="metered"), "model_profiles": {"p": priced}})
+    workspace.ensemble("one", {"name": "a", "model_profile": "p", "max_tokens": 5})
+    app = workspace.app()
+
+    estimate = (await preview_run(app, find_ensemble(app, "one"), "the task")).estimate()
+
+    assert estimate is not None
+    assert estimate.likely_usd is not None
+    assert estimate.most_usd is None
 
 
 async def test_a_project_that_nobody_trusts_changes_no_rules(workspace: Workspace, sandbox: Sandbox) -> None:

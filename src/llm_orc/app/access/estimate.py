@@ -9,6 +9,7 @@ from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
 from llm_orc.providers.base import ModelRequest, Usage
 from llm_orc.providers.limits.most import most_output_tokens
+from llm_orc.providers.options.left_out import takes_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ def estimate(
     if not metered:
         return None
     longest = {name: _longest(ways[0]) for name, ways in by_agent.items()}
+    endless = {name for name, ways in by_agent.items() if not takes_limit(ways[0].connection.calls)}
     likely: list[float | None] = []
     most: list[float | None] = []
     for name, ready in metered.items():
@@ -43,12 +45,9 @@ def estimate(
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])
         likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))
-        most.append(
-            price(
-                ready.model,
-                Usage(known + sum(longest.get(other, _USUAL_ANSWER) for other in before), longest[name]),
-            )
-        )
+        told_at_most = known + sum(longest.get(other, _USUAL_ANSWER) for other in before)
+        is_endless = not endless.isdisjoint({name, *before})
+        most.append(None if is_endless else price(ready.model, Usage(told_at_most, longest[name])))
     return Estimate(len(metered), _sum(likely), _sum(most))
 
 

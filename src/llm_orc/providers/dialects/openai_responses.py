@@ -76,7 +76,8 @@ class OpenAIResponses(Dialect):
         body: dict[str, JsonValue] = {"model": target.model, "input": messages, "store": False}
         if request.system_prompt:
             body["instructions"] = request.system_prompt
-        if request.conversation is not None and target.provider == DIALECTS[self.name].author:
+        takes_key = target.calls.caches_by_key or target.provider == DIALECTS[self.name].author
+        if request.conversation is not None and takes_key:
             # Routes the turns of one conversation to the machine that has its prefix in the cache.
             body["prompt_cache_key"] = sha256(request.conversation.encode()).hexdigest()[:32]
         if request.max_tokens is not None:
