@@ -87,6 +87,7 @@ class Entry:
     is_active: bool = True  # is it the provider's active account?
     terms_acknowledged_at: float | None = None
     label: str = ""  # the account's name at the provider, if known
+    spend_cap: str = ""  # how much it may spend, as the provider told when it was obtained
     source: EntrySource = "own"
     extra: dict[str, str] = field(
         default_factory=dict, repr=False

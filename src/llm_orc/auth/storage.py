@@ -169,10 +169,11 @@ class CredentialStorage:
         origin: str | None = None,
         label: str = "",
         terms_acknowledged_at: float | None = None,
+        spend_cap: str = "",
     ) -> Entry:
         """Store a key and make its account the provider's active one."""
         entry = new_entry(provider, account, ApiKey(as_secret(key)), billing)
-        entry = replace(entry, terms_acknowledged_at=terms_acknowledged_at)
+        entry = replace(entry, terms_acknowledged_at=terms_acknowledged_at, spend_cap=spend_cap)
         return self._store(entry, origin=origin, label=label)
 
     def store_oauth_token(

@@ -15,6 +15,7 @@ from llm_orc.auth.methods.browser_visit import LIMIT_S, VisitOptions
 from llm_orc.auth.methods.oauth_browser import BrowserLogin
 from llm_orc.auth.methods.oauth_device import DeviceLogin
 from llm_orc.auth.methods.openrouter import OpenRouterLogin
+from llm_orc.auth.methods.spend_cap import SpendCap
 from llm_orc.catalog.table import supported_way
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessNotSupported, CredentialStoreError, InputError
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignInOptions:
-    """`device`: with a code on any other device; `no_browser`: only show the page's address."""
+    """`device`: with a code on any other device; `no_browser`: only show the page's address; `cap`: ask for it."""
 
     account: str | None = None
     device: bool = False
     no_browser: bool = False
     acknowledge_terms: bool = False
     limit_s: float = LIMIT_S
+    cap: SpendCap | None = None
 
 
 def place_for_key(app: App, provider: AuthProvider) -> Endpoint:
@@ -102,10 +104,10 @@ async def sign_in(app: App, provider: AuthProvider, ask: Ask, options: SignInOpt
     if not method.sign_in.has_client:
         raise _no_client(provider.name, method)
     refuse_without_yes(provider, method, acknowledged=options.acknowledge_terms)
-    endpoint_of(provider.spec, app.settings.providers, has_credential=True)
+    endpoint = endpoint_of(provider.spec, app.settings.providers, has_credential=True)
     _refuse_unusable_store(app)
     async with Http(app.settings.network, max_connections=4) as http:
-        return await _login_method(app, method.sign_in, http, options).log_in(ask)
+        return await _login_method(app, method.sign_in, http, options, endpoint).log_in(ask)
 
 
 def keep_login(app: App, provider: AuthProvider, login: Login, options: SignInOptions) -> Entry:
@@ -122,6 +124,7 @@ def keep_login(app: App, provider: AuthProvider, login: Login, options: SignInOp
                 billing=method.billing,
                 origin=origin,
                 label=login.label,
+                spend_cap=login.spend_cap,
             )
         case OAuthToken() as token:
             token = replace(token, issued_at=app.clock.now(), scopes=tuple(login.scopes))
@@ -134,7 +137,9 @@ def keep_login(app: App, provider: AuthProvider, login: Login, options: SignInOp
             return storage.keep(entry)
 
 
-def _login_method(app: App, place: SignInPlace, http: Transport, options: SignInOptions) -> LoginMethod:
+def _login_method(
+    app: App, place: SignInPlace, http: Transport, options: SignInOptions, endpoint: Endpoint
+) -> LoginMethod:
     client = place.client
     around = app.environment
     chances = browser_chances(around.environ, around.platform, shutil.which, os.path.exists)
@@ -142,7 +147,13 @@ def _login_method(app: App, place: SignInPlace, http: Transport, options: SignIn
     if place.settings.kind == "openrouter":
         if options.device:
             raise AccessNotSupported(f"`{client.provider}` offers no device code", hint="Leave `--device` out.")
-        return OpenRouterLogin(client, http, visit, app.clock.now)
+        key_url = f"{endpoint.base_url}/key"
+        return OpenRouterLogin(client, http, visit, options.cap, key_url, app.clock.now)
+    if options.cap is not None:
+        raise AccessNotSupported(
+            f"`{client.provider}` offers no spend cap at its sign-in",
+            hint="Leave `--limit` and `--expires` out; `--max-cost` limits a run.",
+        )
     if options.device:
         return DeviceLogin(client, http, visit, app.clock.now)
     return BrowserLogin(client, http, visit, app.clock.now)

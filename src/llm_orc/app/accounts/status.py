@@ -53,6 +53,7 @@ class CredentialStatus:
     hint: str | None = None
     is_active: bool = True  # the active one of the stored accounts
     label: str = ""
+    spend_cap: str = ""  # as the provider told when it was obtained
     scopes: tuple[str, ...] = ()
     obtained_at: float | None = None
     expires_at: float | None = None
@@ -197,6 +198,7 @@ def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:
     return replace(
         row,
         label=entry.label,
+        spend_cap=entry.spend_cap,
         scopes=token.scopes if token else (),
         obtained_at=entry.obtained_at,
         expires_at=token.expires_at if token else None,

@@ -46,11 +46,15 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The result of a login: the credential, the granted scopes, and the account's name if known."""
+    """The result of a login: the credential, the granted scopes, and the account's name if known.
+
+    `spend_cap` says for people how much the credential may spend, as the provider told; empty: nothing was told.
+    """
 
     credential: Credential
     scopes: tuple[str, ...] = ()
     label: str = ""
+    spend_cap: str = ""
 
 
 class LoginMethod(Protocol):

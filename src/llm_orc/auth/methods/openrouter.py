@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,7 @@ from llm_orc.auth.methods.api_key import checked_key
 from llm_orc.auth.methods.base import login_with_key
 from llm_orc.auth.methods.browser_visit import BrowserVisit, VisitOptions
 from llm_orc.auth.methods.retry_exchange import retry_exchange
+from llm_orc.auth.methods.spend_cap import SpendCap, told_cap
 from llm_orc.auth.oauth.authorize import NotOurs, with_query
 from llm_orc.auth.oauth.client import OAuthClient
 from llm_orc.auth.oauth.endpoint import Params, checked, json_object, post, shown
@@ -43,28 +45,54 @@ class OpenRouterCode:
 
 @dataclass(frozen=True, slots=True)
 class OpenRouterLogin:
-    """`client` has the addresses: `authorization_endpoint` for the page, `token_endpoint` for the key."""
+    """`client` has the addresses: `authorization_endpoint` for the page, `token_endpoint` for the key.
+
+    `cap` is asked for on the page; whether the key has it is then asked at `key_url`.
+    """
 
     client: OAuthClient
     transport: Transport
     options: VisitOptions
+    cap: SpendCap | None = None
+    key_url: str = ""
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
     async def log_in(self, ask: Ask) -> Login:
+        params = {**self.client.extra_authorize_params, **(self.cap.params if self.cap is not None else {})}
+        client = replace(self.client, extra_authorize_params=params)
+
         async def redeem(found: OpenRouterCode) -> Login:
             key = await retry_exchange(lambda: self._exchange(found), ask, clock=self.clock, sleep=self.sleep)
-            return login_with_key(key)
+            return replace(login_with_key(key), spend_cap=await self._cap_of(key))
 
         visit = BrowserVisit(
             options=self.options,
-            begin=lambda redirect_uri: OpenRouterAttempt(self.client, redirect_uri, self.random_bytes),
+            begin=lambda redirect_uri: OpenRouterAttempt(client, redirect_uri, self.random_bytes),
             redeem=redeem,
             # Nothing else in the answer proves that it belongs to this sign-in.
             path=f"/callback/{base64url(self.random_bytes(_NONCE_BYTES))}",
         )
         return await visit.make(ask)
+
+    async def _cap_of(self, key: ApiKey) -> str:
+        """Return the cap that the key has, in words. Raises `LoginFailed` if it has none and one was asked for."""
+        if self.cap is None:
+            return ""
+        told = await told_cap(self.transport, self.key_url, key)
+        if told is None:
+            return f"{self.cap.words}, as asked for; the provider did not confirm it"
+        if told.limit_usd is None and self.cap.limit_usd is not None:
+            raise LoginFailed(
+                f"the key that `{self.client.provider}` made has no spend cap, although one was asked for; it was"
+                " not stored",
+                hint="Delete it on the provider's page of keys. Then sign in again and leave the cap in place,"
+                " or sign in without `--limit`.",
+                error="no_cap",
+            )
+        is_endless = self.cap.expires_at is not None and told.expires_at is None
+        return f"{told.words}; it has no end, although one was asked for" if is_endless else told.words
 
     async def _exchange(self, found: OpenRouterCode) -> ApiKey:
         provider = self.client.provider

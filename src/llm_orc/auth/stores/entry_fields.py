@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 Fields = dict[str, "JsonValue"]
 
-_PLAIN = ("origin", "obtained_at", "refreshed_at", "proven_at", "terms_acknowledged_at", "label", "is_active")
+_PLAIN = (
+    "origin",
+    "obtained_at",
+    "refreshed_at",
+    "proven_at",
+    "terms_acknowledged_at",
+    "label",
+    "spend_cap",
+    "is_active",
+)
 _MARKS: dict[str, Any] = {"presented": Presented, "needs_login": NeedsLogin, "refused": Refused}
 _NUMBERS = (
     "obtained_at",

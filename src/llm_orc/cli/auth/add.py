@@ -11,6 +11,7 @@ from llm_orc.auth.credential import ApiKey
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
 from llm_orc.cli.auth.input.official_cli import use_official_cli
+from llm_orc.cli.auth.input.spend_cap import ask_for_cap, may_have_cap, told_by_options
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.auth.values import entry_value
 from llm_orc.cli.shell.access_lines import WHO_PAYS
@@ -24,10 +25,13 @@ from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from llm_orc.app.accounts.auth_methods import AuthMethod, AuthProvider
     from llm_orc.app.accounts.sign_in import SignInOptions
     from llm_orc.app.wiring import App
     from llm_orc.auth.credential import Entry
+    from llm_orc.auth.methods.spend_cap import Period
     from llm_orc.settings.model import AuthMethodName
 
 
@@ -56,6 +60,24 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Store it under this name, beside others, e.g. `--account work`.  [default: default]",
 )
+@click.option(
+    "--limit",
+    "limit_usd",
+    type=click.FloatRange(0, min_open=True),
+    metavar="USD",
+    help="At a sign-in at OpenRouter: ask for a key that can't spend more, e.g. `--limit 5`.  [default: ask]",
+)
+@click.option(
+    "--limit-period",
+    type=click.Choice(["daily", "weekly", "monthly"]),
+    help="How often --limit starts anew.  [default: never]",
+)
+@click.option(
+    "--expires",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="At a sign-in at OpenRouter: the last day of the key, e.g. `--expires 2027-01-31`.",
+)
 @click.option("--acknowledge-terms", is_flag=True, help="Agree to the provider's terms that `auth add` shows.")
 @click.option(
     "--allow-plan-credits",
@@ -75,6 +97,9 @@ def command(
     from_file: str | None,
     from_env: str | None,
     account: str | None,
+    limit_usd: float | None,
+    limit_period: Period | None,
+    expires: datetime | None,
     acknowledge_terms: bool,
     allow_plan_credits: bool,
     as_json: bool,
@@ -88,7 +113,7 @@ def command(
 
     \b
     llm-orc auth add anthropic-claude-pro-max
-    llm-orc auth add openrouter
+    llm-orc auth add openrouter --limit 5 --limit-period monthly
     llm-orc auth add openai --from-stdin < openai.key
     llm-orc auth add huggingface --device
     """
@@ -98,7 +123,13 @@ def command(
     request = AddRequest(
         method,
         KeySourceOptions(from_stdin, from_file, from_env),
-        SignInOptions(account, device=device, no_browser=no_browser, acknowledge_terms=acknowledge_terms),
+        SignInOptions(
+            account,
+            device=device,
+            no_browser=no_browser,
+            acknowledge_terms=acknowledge_terms,
+            cap=told_by_options(limit_usd, limit_period, expires),
+        ),
         as_json=as_json,
         allow_plan_credits=allow_plan_credits,
     )
@@ -128,7 +159,7 @@ class AddRequest:
 
     @property
     def is_for_sign_in(self) -> bool:
-        return self.sign_in.device or self.sign_in.no_browser
+        return self.sign_in.device or self.sign_in.no_browser or self.sign_in.cap is not None
 
 
 def ask_and_add_access(app: App, provider: AuthProvider) -> None:
@@ -172,7 +203,7 @@ def _refuse_contradictions(request: AddRequest) -> None:
         )
     if request.is_for_sign_in and request.method not in {None, "oauth"}:
         raise UsageMistake(
-            "--device and --no-browser are for sign-ins only",
+            "--device, --no-browser, --limit and --expires are for sign-ins only",
             hint="Leave them out, or sign in with `--method oauth`.",
         )
 
@@ -225,6 +256,8 @@ def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddR
 
     acknowledged = request.sign_in.acknowledge_terms or _agrees_to_terms(method)
     options = replace(request.sign_in, acknowledge_terms=acknowledged)
+    if options.cap is None and may_have_cap(method) and person_is_here():
+        options = replace(options, cap=ask_for_cap())
     try:
         login = run_to_end(sign_in(app, provider, TerminalAsk(stdout_is_taken=request.as_json), options))
     except KeyboardInterrupt:
@@ -239,6 +272,8 @@ def _say(app: App, provider: AuthProvider, entry: Entry) -> None:
     what = "API key" if isinstance(entry.credential, ApiKey) else "sign-in"
     protection = open_credentials(app).protection
     note(f"Added the {what} of `{entry.provider}` (account `{entry.account}`); {WHO_PAYS[entry.billing]}.")
+    if entry.spend_cap:
+        note(f"Its spend cap: {entry.spend_cap}.")
     if protection is not None:
         note(f"It is stored {protection.words}.")
     note_used(app, entry.provider, unless=("api-key" if what == "API key" else "oauth", entry.account))

@@ -96,6 +96,8 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
         yield f"  {name:<8} {relative(moment, now)}"
     if abs(credential.clock_skew_s or 0.0) > NOTABLE_S:
         yield f"  clock    {skew_words('its sign-in server', credential.clock_skew_s or 0.0)}. {CURE}"
+    if credential.spend_cap:
+        yield f"  cap      {credential.spend_cap}"
     if credential.scopes:
         yield f"  scopes   {' '.join(credential.scopes)}"
     if credential.use:
