@@ -9,6 +9,7 @@ import pytest
 
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.model.caller import LlmCaller
+from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
@@ -232,3 +233,17 @@ async def test_the_slot_of_a_waiting_agent_is_free_for_others() -> None:
     await caller_of(time, on(model))(turn)
 
     assert lent == ["lent", "back True"]
+
+
+async def test_where_another_part_waits_the_plan_is_raised_to_it_once_nothing_else_answers() -> None:
+    time = SetTime()
+    model, local = OnPlan(time), Scripted("local", ProviderOverloaded("down"))
+    candidates = {"a0": [on(model), candidate(local, ACCESS)]}
+    caller = LlmCaller(candidates, plans=Plans(time, time.sleep), waits=True, waits_elsewhere=True)
+
+    for _ in range(2):
+        with pytest.raises(MustWaitForPlan) as caught:
+            await ask(caller)
+        assert caught.value.used_up.until == model.resets_at
+
+    assert (len(model.called_at), time.naps) == (1, [])

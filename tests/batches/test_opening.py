@@ -112,3 +112,19 @@ def test_a_connection_that_a_thread_still_uses_is_closed_when_it_is_given_back(t
     assert connection is not None
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
+
+
+def test_a_store_of_an_earlier_release_gets_the_tables_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "batches.sqlite"
+    open_engine(parse_store_url(str(path), tmp_path)).dispose()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE llm_orc_plan_waits")
+        connection.execute("UPDATE llm_orc_store SET schema = 1")
+        connection.commit()
+
+    for _ in range(2):
+        open_engine(parse_store_url(str(path), tmp_path)).dispose()
+
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT schema FROM llm_orc_store").fetchall() == [(SCHEMA,)]
+    assert "llm_orc_plan_waits" in tables_of(path)

@@ -122,6 +122,14 @@ class RowEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingRows:
+    """The rows of a batch that wait for a plan, and until when, in Unix seconds."""
+
+    rows: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A batch of the store. `calls` and `spent_usd` count against its limits.
 
@@ -140,6 +148,7 @@ class Batch:
     spent_usd: float
     counts: dict[RowState, int]
     unusable: int  # rows that failed because their input can't be used
+    waits_for_plan: WaitingRows | None = None  # rows, among those that wait, whose plan is used up
 
     @property
     def state(self) -> BatchState:

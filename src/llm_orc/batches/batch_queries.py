@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 
 from llm_orc.batches.batch import Batch, BatchLimits, BatchRow, RowEnd, RowInput, RowState
 from llm_orc.batches.kept_rows import read_fields, read_row, read_spend
+from llm_orc.batches.plan_waits import waiting_rows
 from llm_orc.batches.tables import BATCHES, ROWS, damage_of
 from llm_orc.errors import BatchNotFound, StorageError
 from llm_orc.runs.recipe import Recipe, decode_recipe
@@ -43,11 +46,16 @@ class BatchQueries:
 
     def batch(self, batch_id: str) -> Batch | None:
         """Return the batch with exactly this id, or None."""
-        return next(iter(self._batches(BATCHES.c.batch_id == batch_id)), None)
+        return next(map(self._with_plan_wait, self._batches(BATCHES.c.batch_id == batch_id)), None)
 
     def batches(self) -> list[Batch]:
         """Return all batches, the newest first."""
-        return self._batches(sa.true())
+        return [self._with_plan_wait(batch) for batch in self._batches(sa.true())]
+
+    def _with_plan_wait(self, batch: Batch) -> Batch:
+        if batch.state != "open":
+            return batch
+        return replace(batch, waits_for_plan=waiting_rows(self._engine, batch.batch_id, time.time()))
 
     def open_batches(self) -> list[Batch]:
         """Return the open batches with rows in the store that wait to be carried out."""

@@ -159,6 +159,10 @@ def make_tables(store_url: StoreUrl, engine: sa.Engine) -> None:
             if not found:
                 METADATA.create_all(connection)
                 connection.execute(sa.insert(STORE).values(schema=SCHEMA))
+    if 0 < found < SCHEMA:
+        with engine.begin() as connection:  # doing it twice is harmless
+            METADATA.create_all(connection)  # the tables that it lacks; no release has changed one
+            connection.execute(sa.update(STORE).where(STORE.c.schema < SCHEMA).values(schema=SCHEMA))
     if found > SCHEMA:
         raise of_newer_release(str(store_url), found, SCHEMA)
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables. A release that changes them raises it, and `make_tables` upgrades older stores."""
 
 STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
@@ -93,6 +93,15 @@ LIMITS = sa.Table(
     sa.Column("next_tokens_at", sa.Float(53), nullable=False, server_default="0"),
 )
 
+PLAN_WAITS = sa.Table(
+    "llm_orc_plan_waits",
+    METADATA,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("plan", sa.Text, primary_key=True),  # its access, and the model if the limit is that of one
+    sa.Column("until", sa.Float(53), nullable=False),  # no call of the batch before
+    sa.Column("wait", sa.LargeBinary, nullable=False),  # an event `plan_wait_started`
+)
+
 ENGINE_SCHEMA = "dbos"  # a file has none: `engine_connection`
 
 _ENGINE_METADATA = sa.MetaData()  # the engine creates these tables
@@ -119,6 +128,7 @@ ENGINE_WORKFLOWS = sa.Table(
     sa.Column("updated_at", sa.BigInteger),
     sa.Column("completed_at", sa.BigInteger),
     sa.Column("workflow_deadline_epoch_ms", sa.BigInteger),
+    sa.Column("delay_until_epoch_ms", sa.BigInteger),  # of one with the status DELAYED
     schema=ENGINE_SCHEMA,
 )
 

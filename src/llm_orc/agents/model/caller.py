@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.counted_attempts import counted
-from llm_orc.agents.model.plan_waits import refusing
+from llm_orc.agents.model.plan_waits import MustWaitForPlan, refusing
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import model_key
 from llm_orc.agents.time_limit import within_time_limit
@@ -54,13 +54,15 @@ class LlmCaller:
         plans: Plans | None = None,
         *,
         waits: bool = False,
+        waits_elsewhere: bool = False,
     ) -> None:
         """`candidates` has at least one for each agent; if a budget limits the cost, each price is known.
 
-        `plans` None: the caller's own.
+        `plans` None: the caller's own. `waits_elsewhere`: raise `MustWaitForPlan` instead of waiting here.
         """
         self._candidates, self._budgets = candidates, tuple(budgets)
         self._plans, self._waits = plans or Plans(), waits
+        self._waits_elsewhere = waits_elsewhere
         self._closed: dict[Access, LlmOrcError] = {}
 
     def with_budget(
@@ -71,7 +73,9 @@ class LlmCaller:
         `candidates` None: the same ones.
         """
         candidates = self._candidates if candidates is None else candidates
-        caller = LlmCaller(candidates, (budget,), self._plans, waits=self._waits)
+        caller = LlmCaller(
+            candidates, (budget,), self._plans, waits=self._waits, waits_elsewhere=self._waits_elsewhere
+        )
         caller._closed = self._closed
         return caller
 
@@ -81,6 +85,8 @@ class LlmCaller:
             outcome = await self._round(candidates, turn)
             if isinstance(outcome, AgentOutput):
                 return outcome
+            if self._waits_elsewhere:
+                raise MustWaitForPlan(outcome)
             most = outcome.access.billing.expense
             candidates = [one for one in candidates if one.access.billing.expense <= most]
             turn.observer.waiting(outcome)

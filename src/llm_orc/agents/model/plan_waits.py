@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.candidate import Candidate
     from llm_orc.providers.base import ModelRequest, Permit, PermittedAttempt, Reply
-    from llm_orc.providers.limits.plans import Plans
+    from llm_orc.providers.limits.plans import Plans, UsedUp
+
+
+class MustWaitForPlan(Exception):
+    """Raised in place of a wait where another part of the program waits, such as the queue of a batch's rows."""
+
+    def __init__(self, used_up: UsedUp) -> None:
+        super().__init__(used_up.refusal().message)
+        self.used_up = used_up
 
 
 def refusing(request: ModelRequest, candidate: Candidate, plans: Plans) -> ModelRequest:

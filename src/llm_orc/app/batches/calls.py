@@ -15,6 +15,7 @@ from llm_orc.app.batches.store import caller_of, is_own_store
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
+from llm_orc.batches.plan_waits import known_waits
 from llm_orc.batches.workers.budget import BatchAccount, LimitsChanged
 from llm_orc.errors import NotTrusted
 
@@ -32,14 +33,17 @@ if TYPE_CHECKING:
     from llm_orc.runs.recipe import Recipe
     from llm_orc.settings.model import Settings
 
+_LEARN_S = 5.0
 _PATIENCE = 3  # times as many retries as in a run: a row that fails has to be retried by hand
 
 
 class BatchCalls:
     """A `CallerFactory`. Enter it around a worker: connections and sign-ins last for all rows of a batch."""
 
-    def __init__(self, app: App, store: WorkerStore) -> None:
-        self._app, self._store = app, store
+    def __init__(self, app: App, store: WorkerStore, *, waits: bool = False) -> None:
+        """`waits`: rows of all batches wait for a plan that is used up, not only of those that say so."""
+        self._app, self._store, self._waits = app, store, waits
+        self._learned_at: dict[str, float] = {}  # by batch
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}
         self._candidates: dict[str, Mapping[str, Sequence[Candidate]]] = {}
@@ -58,6 +62,7 @@ class BatchCalls:
         """Return what calls the agents of one row. Raises `AuthError` or `SettingsError` if this machine can't."""
         if batch_id not in self._ready:
             self._ready[batch_id] = await self._prepare(batch_id, recipe)
+        await self._learn_waits(batch_id)
         caller, account = self._ready[batch_id]
         candidates = await self._candidates_of_row(batch_id, number, recipe)
 
@@ -69,6 +74,15 @@ class BatchCalls:
                     continue
 
         return AgentCaller(ask_model, rehearsal=recipe.rehearsal)
+
+    async def _learn_waits(self, batch_id: str) -> None:
+        """Take over which plans other workers have found used up, and earlier ones. Looks every few seconds."""
+        now = self._app.clock.monotonic()
+        if self._runtime is not None and now - self._learned_at.get(batch_id, -_LEARN_S) >= _LEARN_S:
+            self._learned_at[batch_id] = now
+            wall = self._app.clock.now()
+            for used_up in await in_store(partial(known_waits, self._store.engine, batch_id, wall)):
+                self._runtime.plans.learn(used_up)
 
     async def _candidates_of_row(
         self, batch_id: str, number: int, recipe: Recipe
@@ -110,7 +124,8 @@ class BatchCalls:
         limits = BatchLimits() if batch is None else batch.limits
         account = BatchAccount(store.engine, store.worker_id, batch_id, limits)
         self._candidates[batch_id] = candidates
-        return LlmCaller(candidates), account
+        waits = self._waits or recipe.wait_for_plan
+        return LlmCaller(candidates, plans=runtime.plans, waits=waits, waits_elsewhere=True), account
 
 
 def refuse_foreign_endpoints(settings: Settings, recipe: Recipe) -> None:

@@ -50,13 +50,15 @@ async def join_store(
     *,
     only: Sequence[str] | None = None,
     limits: Mapping[str, SharedLimits] | None = None,
+    waits: bool = False,
 ) -> AsyncIterator[JoinedStore]:
     """Work on the batches in `only`, or on all that are open; at the end, put unfinished work back.
 
-    `limits`, by provider, become those of all workers. Raises `StoreBusy`, `StorageError`.
+    `limits`, by provider, become those of all workers. `waits`: see `BatchCalls`. Raises `StoreBusy` and
+    `StorageError`.
     """
     with WorkerStore(store_url) as store:
-        async with BatchCalls(app, store) as calls:
+        async with BatchCalls(app, store, waits=waits) as calls:
             executor = RowExecutor(store, calls, app.clock, only=only)
             worker = Worker(store, executor, limits=limits, on_wait=events.waiting, on_note=events.note)
             async with worker:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.batches.input_lines import Input
     from llm_orc.app.batches.inputs import Task
-    from llm_orc.app.batches.request import BatchOptions, ResumeRequest
+    from llm_orc.app.batches.request import BatchOptions, RequestedLimits, ResumeRequest
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
 
@@ -68,6 +68,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     choices = choices_of(ensemble, app.settings)
     shaping = replace(options.shaping, template=template, prompts=prompts_with_columns(choices))
     tasks = make_tasks(inputs, shaping)
+    waits = options.limits.wait_for_plan
     recipe = Recipe(
         # A row has no conversation with others. Limits belong to the batch, so that they can be changed.
         ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
@@ -76,6 +77,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         allow_metered=options.consent.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
+        wait_for_plan=app.settings.runs.wait_for_plan if waits is None else waits,
     )
     of_a_row = BatchLimits(
         row_max_cost_usd=lowest(app.settings.runs.max_cost_usd, ensemble.max_cost_usd),
@@ -110,6 +112,7 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     recipe, tasks = submission.recipe, [row.task for row in submission.rows if row.error is None]
     known = stored_batch(app, submission.options.store, submission.batch_id)
     if known is not None:
+        recipe = _waiting(recipe, submission.options.limits, known.recipe)
         recipe = replace(recipe, choices=_with_present_origin(known.recipe.choices, recipe.choices))
     waiting = len(tasks) if known is None else known.to_do
     added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
@@ -117,6 +120,11 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
     caller = caller_of(batch_store_url(app, submission.options.store))
     ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller)
     return replace(submission, recipe=ready, most_usd=most_usd)
+
+
+def _waiting(recipe: Recipe, limits: RequestedLimits, before: Recipe) -> Recipe:
+    waits = before.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan
+    return replace(recipe, wait_for_plan=waits)
 
 
 def _with_present_origin(kept: Choices, now: Choices) -> Choices:
@@ -155,7 +163,7 @@ async def plan_resume(
             f" {known.batch.ensemble} --inputs …",
         )
     limits = request.limits.over(known.batch.limits)
-    recipe = with_consent(known.recipe, request.consent)
+    recipe = _waiting(with_consent(known.recipe, request.consent), request.limits, known.recipe)
     rows = known.to_do + (known.failed if request.failed else 0)
     added = known.added
     to_do = _ToDo(rows, known.longest_task, added)

@@ -20,6 +20,7 @@ class RequestedLimits:
     max_cost_usd: float | None = None  # over metered accesses
     max_calls: int | None = None  # requests to providers over all accesses, retries included
     rows_at_once: int | None = None  # in each process
+    wait_for_plan: bool | None = None  # when it is used up; a new batch: as the settings say
 
     def over(self, before: BatchLimits) -> BatchLimits:
         """Return the limits to store: `before`, with those that are requested."""

@@ -44,7 +44,8 @@ async def run_worker(
 
     Calls in progress are waited for. A file has one worker at a time, so it is left to other processes while it
     has no open batch, and waited for while another process has it. Raises `StoreBusy` if that is another `llm-orc
-    worker`.
+    worker`. With the setting `runs.wait_for_plan`, rows of every batch wait for a plan that is used up, else those
+    of batches that were started or resumed so.
     """
     store_url = batch_store_url(app, store)
     with only_worker_on_file(store_url):
@@ -101,7 +102,8 @@ async def _serve(
     app: App, store_url: StoreUrl, listener: WorkerListener, stop: asyncio.Event, *, until_done: bool
 ) -> _Departure:
     is_idle = False
-    async with join_store(app, store_url, WorkerEvents(listener.waiting, listener.note)) as joined:
+    events = WorkerEvents(listener.waiting, listener.note)
+    async with join_store(app, store_url, events, waits=app.settings.runs.wait_for_plan) as joined:
         store, executor, worker = joined.store, joined.executor, joined.worker
         listener.joined(store.worker_id, str(store_url))
         for spent in await in_store(store.batches.batches):

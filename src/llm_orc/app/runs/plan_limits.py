@@ -6,32 +6,19 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import PlanLimitReached
 from llm_orc.providers.limits.plan_limit import reset_moment
-from llm_orc.providers.limits.plans import UsedUp
+from llm_orc.runs.plan_waits import used_up_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.engine.events import ErrorInfo
-    from llm_orc.runs.state import AgentState, RunState
+    from llm_orc.providers.limits.plans import UsedUp
+    from llm_orc.runs.state import RunState
 
 
 def plans_used_up(state: RunState, now: float) -> tuple[UsedUp, ...]:
     """Return the plans that agents without an answer need and that are used up at `now` (Unix seconds)."""
-    found = [_used_up(agent) for agent in state.agents.values() if agent.output is None]
-    return tuple(one for one in found if one is not None and one.until > now)
-
-
-def _used_up(agent: AgentState) -> UsedUp | None:
-    wait = agent.known_limit()
-    if wait is None:
-        return None
-    return UsedUp(wait.access, wait.model, wait.until, wait.is_told, _as_limit(wait.error, wait.model))
-
-
-def _as_limit(error: ErrorInfo, model: str | None) -> PlanLimitReached:
-    return PlanLimitReached(
-        error.message, hint=error.hint, resets_at=error.resets_at, is_of_model=model is not None
-    )
+    waits = [agent.known_limit() for agent in state.agents.values() if agent.output is None]
+    return tuple(used_up_of(wait) for wait in waits if wait is not None and wait.until > now)
 
 
 def refuse_before_reset(used_up: Sequence[UsedUp], run_id: str) -> None:

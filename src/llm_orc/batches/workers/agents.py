@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from llm_orc.batches.batch import AGENT_WORKFLOW
 from llm_orc.batches.database import in_store
-from llm_orc.batches.tables import BATCHES
+from llm_orc.batches.tables import BATCHES, ENGINE_WORKFLOWS, engine_connection
 from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS
 from llm_orc.batches.workers.limits import limit_queue, limited_providers
 from llm_orc.batches.workers.queues import requeue
@@ -25,6 +25,14 @@ _POLL_S = 0.15
 _CHECK_DELETED_EVERY = 20  # polls
 _SPENT_POLL_S = 1.0
 _FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+class AgentWaits(Exception):
+    """The agent waits on its queue for a plan, until then (Unix seconds)."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 class QueuedAgents:
@@ -41,8 +49,8 @@ class QueuedAgents:
     async def call(self, row: str, agent: str, prompt: str, provider: str) -> str:
         """Return the outcome of `agent` as text, whichever worker called it. Calling this again is harmless.
 
-        `row` is the id of the row's workflow. Raises `RuntimeError` if the agent's workflow failed, which is a
-        bug: a failed agent is an outcome.
+        `row` is the id of the row's workflow. Raises `AgentWaits`; and `RuntimeError` if the agent's workflow
+        failed, which is a bug: a failed agent is an outcome.
         """
         name, queue = f"{row}:{agent}", limit_queue(provider)
         await in_store(partial(self._enqueue, name, row, agent, prompt, queue=queue))
@@ -53,6 +61,8 @@ class QueuedAgents:
             while await in_store(partial(self._is_spent, row)):  # noqa: ASYNC110 - another process raises it
                 await asyncio.sleep(_SPENT_POLL_S)
             await in_store(partial(requeue, self._engine, [over], queue))
+        if over.status == "DELAYED":
+            raise AgentWaits(await in_store(partial(self._delayed_until, name)))
         if over.error is not None or not isinstance(over.output, str):
             raise RuntimeError(f"agent workflow {name} ended with {over.status}: {over.error}")
         return over.output
@@ -64,6 +74,14 @@ class QueuedAgents:
     def _is_cancelled(self, row: str) -> bool:
         found = self._client.list_workflows(workflow_ids=[row], load_input=False, load_output=False)
         return [status.status for status in found] == ["CANCELLED"]
+
+    def _delayed_until(self, name: str) -> float:
+        of = ENGINE_WORKFLOWS.c
+        with engine_connection(self._engine) as connection:
+            until_ms = connection.execute(
+                sa.select(of.delay_until_epoch_ms).where(of.workflow_uuid == name)
+            ).scalar()
+        return (until_ms or 0) / 1000
 
     def _is_spent(self, row: str) -> bool:
         this = BATCHES.c.batch_id == row.partition(":")[0]
@@ -99,7 +117,7 @@ class QueuedAgents:
     async def _poll_once(self, polls: int) -> None:
         asked = list(self._waiting)
         if asked:
-            for status in await in_store(partial(self._find, asked, _FINISHED)):
+            for status in await in_store(partial(self._find, asked, [*_FINISHED, "DELAYED"])):
                 future = self._waiting.get(status.workflow_id)
                 if future is not None and not future.done():
                     future.set_result(status)

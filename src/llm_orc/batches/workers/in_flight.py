@@ -104,6 +104,18 @@ class InFlight:
     def _names_of(self, batch_id: str) -> list[str]:
         return [name for name in self._tasks if not batch_id or name.startswith(f"{batch_id}:")]
 
+    def is_idle(self, name: str) -> bool:
+        """Return whether the workflow `name` can be cancelled without losing an answer; it may be over."""
+        return name not in self._tasks or self._is_idle(name)
+
+    def cancel_one(self, name: str) -> list[asyncio.Task[object]]:
+        """Cancel the workflow `name`; return its task, which may take a moment to end, unless it is over."""
+        task = self._tasks.get(name)
+        if task is None:
+            return []
+        task.cancel()
+        return [task]
+
     def cancel(self, batch_id: str = "") -> list[asyncio.Task[object]]:
         """Cancel the workflows of one batch, or all; return their tasks, which may take a moment to end."""
         tasks = [self._tasks[name] for name in self._names_of(batch_id)]

@@ -104,6 +104,29 @@ def requeue(engine: sa.Engine, seen: Iterable[WorkflowStatus], queue: str | None
                     connection.execute(again.where(of.workflow_uuid.in_(names[start : start + _AT_ONCE])))
 
 
+def delay(engine: sa.Engine, workflow: str, worker_id: str, until: float) -> None:
+    """Put a workflow that this worker has back on its queue, from which nothing takes it before `until`.
+
+    It is left alone if another worker has it by now.
+    """
+    of = ENGINE_WORKFLOWS.c
+    this = (of.workflow_uuid == workflow, of.status == "PENDING", of.executor_id == worker_id)
+    later = sa.update(ENGINE_WORKFLOWS).where(*this)
+    with engine_connection(engine) as connection, connection.begin():
+        connection.execute(
+            later.values(
+                status="DELAYED",
+                delay_until_epoch_ms=int(until * 1000) + 1,
+                owner_xid=None,  # this execution can store no answer any more
+                deduplication_id=None,
+                started_at_epoch_ms=None,
+                workflow_deadline_epoch_ms=None,
+                completed_at=None,
+                updated_at=time.time_ns() // 1_000_000,
+            )
+        )
+
+
 def requeue_missing(engine: sa.Engine, batches: BatchStore, client: DBOSClient, batch_id: str) -> None:
     """Queue each waiting row that is on no queue: it was cancelled, or a process died between two writes.
 
@@ -125,7 +148,7 @@ def cancel_all(client: DBOSClient, prefix: str, name: str) -> None:
     while found := client.list_workflows(
         workflow_id_prefix=prefix,
         name=name,
-        status=["PENDING", "ENQUEUED"],
+        status=["PENDING", "ENQUEUED", "DELAYED"],
         limit=_AT_ONCE,
         load_input=False,
         load_output=False,

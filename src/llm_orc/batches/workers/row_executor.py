@@ -13,15 +13,17 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
+from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
 from llm_orc.batches.outcome import StepObserver
-from llm_orc.batches.workers.agents import QueuedAgents
+from llm_orc.batches.workers.agents import AgentWaits, QueuedAgents
 from llm_orc.batches.workers.engine.serializer import StoredError, UnreadableValue
 from llm_orc.batches.workers.in_flight import InFlight
 from llm_orc.batches.workers.membership import Evicted
+from llm_orc.batches.workers.plan_waits import PlanWaits
 from llm_orc.batches.workers.queues import APPLICATION_VERSION
 from llm_orc.batches.workers.recovery import SUSPECT_FROM
 from llm_orc.batches.workers.steps import DurableSteps, RowSink, call_agent
@@ -82,6 +84,7 @@ class RowExecutor:
         self.refused: dict[str, LlmOrcError] = {}
         self.in_flight = InFlight()
         self._store, self._make_caller, self._clock, self._steps = store, make_caller, clock, steps
+        self.plan_waits = PlanWaits(store, self.in_flight, clock.now, self._wait_failed)
         self._queued: QueuedAgents | None = None  # agents whose provider has a limit over all workers
         if store.url.is_shared:
             self._queued = QueuedAgents(store.engine, store.client, APPLICATION_VERSION)
@@ -151,8 +154,12 @@ class RowExecutor:
             provider = choices[0].provider if choices else None
             if self._queued is not None and provider in limited and provider is not None:
                 queued.add(turn.path)
-                with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
-                    answer = await self._queued.call(name, turn.path, turn.prompt, provider)
+                try:
+                    with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
+                        answer = await self._queued.call(name, turn.path, turn.prompt, provider)
+                except AgentWaits as e:
+                    self.plan_waits.set_aside(name, e.until)
+                    await self._until_cancelled(name)
                 queued.discard(turn.path)
                 return answer
             return await self._call(name, call, turn)
@@ -235,9 +242,16 @@ class RowExecutor:
                 self._give_up(batch_id, e)
             except sa.exc.SQLAlchemyError as e:  # the store's, not the agent's
                 self._give_up(batch_id, store_error(self._store.url, e))
+            except MustWaitForPlan as e:
+                self.plan_waits.set_aside(name, e.used_up.until, e.used_up)
             except Evicted:
                 pass  # `evict` soon cancels everything here
         return await self._until_cancelled(name)
+
+    def _wait_failed(self, name: str, error: Exception) -> None:
+        url = self._store.url
+        failure = store_error(url, error) if isinstance(error, sa.exc.SQLAlchemyError) else as_error(error)
+        self._give_up(name.partition(":")[0], failure)
 
     async def _before_send(self, batch_id: str) -> None:
         """A `BeforeSend`: once the worker stops, hold back a call that has waited for its turn or for money."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbos import DBOS
 
+from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.batches.database import StoreFailure
 from llm_orc.batches.outcome import StepObserver, StepOutcome, decode_outcome, encode_outcome
 from llm_orc.batches.workers.membership import Evicted
@@ -102,7 +103,7 @@ def _called_within(
         try:
             with within():
                 return await call(turn)
-        except (StoreFailure, Evicted) as e:
+        except (StoreFailure, Evicted, MustWaitForPlan) as e:
             raise _NoAgentsFailure(e) from e
         except LlmOrcError as e:
             if is_fatal(e):
@@ -139,7 +140,7 @@ async def call_agent(
         if is_fatal(e):
             raise
         return encode_outcome(watch.outcome(None, e))
-    except (StoreFailure, Evicted):  # raised while the call was counted: the store's, not the agent's
+    except (StoreFailure, Evicted, MustWaitForPlan):  # the store's, or the plan's, and not the agent's
         raise
     except Exception as e:  # noqa: BLE001 - the seam to the agents: a bug in one ends nothing but itself
         return encode_outcome(watch.outcome(None, as_error(e)))

@@ -129,6 +129,7 @@ class Worker:
 
     async def _put_back(self) -> None:
         await self.executor.cancel()
+        await self.executor.plan_waits.settled()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

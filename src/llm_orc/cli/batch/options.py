@@ -64,6 +64,12 @@ _limit_options = (
         is_flag=True,
         help="Agree to calls that are billed per token or to a plan's credits, for this batch.",
     ),
+    click.option(
+        "--wait-for-plan/--no-wait-for-plan",
+        default=None,
+        help="Let rows wait for a plan that is used up until it resets. No metered access takes over."
+        "  [default: the setting, else no; to resume, as before]",
+    ),
 )
 _result_options = (
     click.option("--ordered", is_flag=True, help="Write results in the order of the input, not as they arrive."),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.batch.options import batch_argument, store_option
 from llm_orc.cli.batch.use_batch import use_batch
-from llm_orc.cli.batch.values import batch_value, state_words
+from llm_orc.cli.batch.values import batch_value, state_words, waiting_words
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import json_option, write_json
 from llm_orc.cli.shell.streams import write_data
@@ -46,6 +47,8 @@ def _status_lines(status: BatchStatus) -> list[str]:
         f"in flight  {status.in_flight:,}",
         f"spent      {spend_words(status.spend) or 'nothing yet'}",
     ]
+    if words := waiting_words(batch, time.time()):
+        lines.append(f"waiting    {words}")
     limits = batch.limits
     if limits.max_cost_usd is not None:
         lines.append(f"max cost   {dollars(limits.max_cost_usd)}, of which {dollars(batch.spent_usd)} are spent")

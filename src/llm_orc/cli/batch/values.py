@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.formats.figures import moment
+from llm_orc.formats.figures import count, moment, relative
+from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
     from llm_orc.batches.batch import Batch
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def batch_value(batch: Batch) -> JsonValue:
+    waiting = batch.waits_for_plan
     return {
         "batch_id": batch.batch_id,
         "ensemble": batch.ensemble,
@@ -21,6 +23,7 @@ def batch_value(batch: Batch) -> JsonValue:
         "started_at": moment(batch.created_at),
         "rows": batch.total,
         "counts": {str(state): number for state, number in batch.counts.items()},
+        "waiting_for_plan": None if waiting is None else {"rows": waiting.rows, "until": moment(waiting.until)},
         "max_cost_usd": batch.limits.max_cost_usd,
         "max_calls": batch.limits.max_calls,
         "row_max_cost_usd": batch.limits.row_max_cost_usd,
@@ -29,6 +32,16 @@ def batch_value(batch: Batch) -> JsonValue:
         "calls": None if batch.limits.max_calls is None else batch.calls,
         "spent_usd": None if batch.limits.max_cost_usd is None else batch.spent_usd,
     }
+
+
+def waiting_words(batch: Batch, now: float) -> str:
+    """`12 rows wait for a plan until 2026-11-27 18:30 UTC (in 1 h 05 min)`; empty if none does."""
+    waiting = batch.waits_for_plan
+    if waiting is None:
+        return ""
+    verb = "waits" if waiting.rows == 1 else "wait"
+    when = f"{reset_moment(waiting.until)} ({relative(waiting.until, now)})"
+    return f"{count(waiting.rows, 'row')} {verb} for a plan until {when}"
 
 
 def state_words(batch: Batch) -> str:

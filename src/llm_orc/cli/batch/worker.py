@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,7 @@ import click
 from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.exits import write_error
-from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.options import app_here, wait_for_plan_option
 from llm_orc.cli.shell.streams import note
 from llm_orc.formats.printable import printable
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 @define_command()
 @click.option("--until-done", is_flag=True, help="End when no batch is open, instead of waiting for the next one.")
+@wait_for_plan_option
 @click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
 @store_option
-def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
+def command(*, until_done: bool, wait_for_plan: bool | None, quiet: bool, store: str | None) -> int:
     """Process the open batches of a store, until Ctrl-C.
 
     On PostgreSQL any number of workers can share a store, on any number of machines; each may start, stop or be
@@ -35,6 +37,9 @@ def command(*, until_done: bool, quiet: bool, store: str | None) -> int:
     from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 
     app = app_here()
+    if wait_for_plan is not None:
+        runs = replace(app.settings.runs, wait_for_plan=wait_for_plan)
+        app = replace(app, settings=replace(app.settings, runs=runs))
     view = _View(quiet=quiet)
 
     async def work(stopping: Stopping) -> LlmOrcError | None:

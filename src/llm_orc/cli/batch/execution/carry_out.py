@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,7 @@ from llm_orc.cli.batch.execution.progress import BatchView
 from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
 from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 from llm_orc.cli.batch.options import stopping_words
+from llm_orc.cli.batch.values import waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import say_cost, says_yes
 from llm_orc.cli.shell.exits import write_error
@@ -121,6 +123,8 @@ def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: st
         write_error(outcome.stopped_by)
         return outcome.stopped_by.exit_code
     if batch.state == "open":
+        if words := waiting_words(batch, time.time()):
+            note(f"{words}.")
         note(f"Paused with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
         return exit_code or 1
     if batch.state == "cancelled":

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from llm_orc.cli.batch.values import waiting_words
 from llm_orc.cli.shell.streams import columns, moves_cursor, note
 from llm_orc.cli.shell.tables import cell_width, cut
 from llm_orc.formats.batch import spend_words
@@ -73,6 +74,7 @@ def progress_words(progress: Progress, width: int | None = None) -> str:
         "in flight": f"{progress.in_flight:,} in flight" if progress.in_flight else "",
         "rate": f"{progress.rows_per_s:.1f} rows/s" if waits and progress.rows_per_s is not None else "",
         "left": f"{seconds(progress.remaining_s)} left" if waits and progress.remaining_s is not None else "",
+        "waiting": waiting_words(progress.batch, time.time()),
         "busy": ", ".join(map(_slowed_words, progress.slowed_down)),
         "spend": spend_words(progress.spend),
     }

@@ -28,6 +28,7 @@ class ResumeOptions(TypedDict):
     max_calls: int | None
     rows_at_once: int | None
     allow_metered: bool
+    wait_for_plan: bool | None
     ordered: bool
     form: str
     output_file: str | None
@@ -45,7 +46,7 @@ def resume_batch(asked: ResumeOptions, *, failed: bool) -> int:
     wanted = ResumeRequest(
         asked["batch"],
         asked["store"],
-        RequestedLimits(asked["max_cost_usd"], asked["max_calls"], asked["rows_at_once"]),
+        RequestedLimits(asked["max_cost_usd"], asked["max_calls"], asked["rows_at_once"], asked["wait_for_plan"]),
         Consent(asked["allow_metered"]),
         failed=failed,
     )
