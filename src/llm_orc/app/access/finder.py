@@ -262,7 +262,8 @@ class AccessFinder:
         if model is None:
             raise SettingsError(
                 f"provider `{spec.name}` needs a model name",
-                hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml.",
+                hint=f"Add `model:` beside it, or `providers.{spec.name}.default_model` to config.yaml;"
+                f" `llm-orc models list {spec.name}` shows what there is.",
             )
         if route.problem is not None:
             raise route.problem

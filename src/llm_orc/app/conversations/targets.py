@@ -15,6 +15,7 @@ from llm_orc.catalog.table import PROVIDERS
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
+from llm_orc.providers.unknown import why_unknown
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def model_of(app: App, text: str) -> ModelRef:
     if slash and model and provider in providers:
         return ModelRef(provider=provider, model=model)
     raise SettingsError(
-        f"`{text}` is neither a model profile nor a provider",
+        f"`{text}` is neither a model profile nor a provider{why_unknown(provider)}",
         hint=did_you_mean(text, [*app.settings.profiles, *sorted(providers)])
         or "Name a profile (`llm-orc list-profiles`), a provider, or `PROVIDER/MODEL`.",
     )

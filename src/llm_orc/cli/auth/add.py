@@ -280,4 +280,5 @@ def _say(app: App, provider: AuthProvider, entry: Entry) -> None:
     model = "" if provider.spec.default_model else " --model MODEL"
     note(f"Try it: llm-orc auth test {entry.provider}{model}")
     if model:
-        note(f"Agents name a model of it; `providers.{entry.provider}.default_model` is for those that name none.")
+        note(f"Its models: llm-orc models list {entry.provider}. Agents name one of them, or set")
+        note(f"`providers.{entry.provider}.default_model` in config.yaml for those that name none.")
