@@ -128,6 +128,7 @@ HEAVY_TO_LOAD = {
     "filelock": "locks, asyncio and SQLite",
     "genai_prices": "a table of prices",
     "importlib.metadata": "the reader of installed packages",
+    "joserfc": "checks of signatures",
     "keyring": "back ends of keychains",
     "llm_orc.auth.oauth.token_endpoint": "exchanges of tokens",
     "llm_orc.auth.tokens.command_keeper": "what runs token commands",

@@ -47,6 +47,16 @@ class SignInPlace:
             encoding="utf-8",
         )
 
+    def configure_plan(self, name: str = "sandbox-plan", more: str = "") -> None:
+        """Point a provider here where each account gets a client of its own; `more` goes under its `oauth`."""
+        self.shell.config.parent.mkdir(parents=True, exist_ok=True)
+        self.shell.config.write_text(
+            f"providers:\n  {name}:\n"
+            f"    base_url: {self.sandbox.origin}/v1\n"
+            f"    oauth:\n      issuer: {self.server.issuer}\n      resource: {self.sandbox.origin}/v1\n{more}",
+            encoding="utf-8",
+        )
+
     def approve_sign_ins(self) -> None:
         """Let `auth add` open a browser that agrees to everything."""
         path = self.shell.home / "browser"

@@ -45,7 +45,11 @@ def test_a_preset_asks_for_these_scopes_and_no_more(place: Place) -> None:
 def test_only_the_sandbox_s_own_client_is_shipped(place: Place) -> None:
     clients = {name: oauth.client_id for name, oauth in presets(place).items() if oauth.client_id}
 
-    assert clients == {"sandbox": "llm-orc-sandbox-client"}
+    assert clients == {
+        "sandbox": "llm-orc-sandbox-client",
+        "sandbox-plan": "sandbox-new-client",
+        "chatgpt": "dynamic_agent_client",  # no client: what OpenAI documents as every program's start
+    }
 
 
 def test_no_file_holds_what_looks_like_a_registered_client_or_a_value_for_a_secret() -> None:

@@ -24,7 +24,8 @@ class OAuthToken:
     """A token response (RFC 6749 §5.1) as we store it. Times are Unix seconds by our own clock.
 
     `expires_at` None: the server did not say; use the token until it is refused. `issued_at` and `expires_at` are
-    relative to when the response arrived, so a wrong clock on either side does no harm.
+    relative to when the response arrived, so a wrong clock on either side does no harm. A refresh before
+    `earliest_refresh_at` would spend the refresh token; None: the server named no such time.
     """
 
     access_token: Secret
@@ -34,6 +35,12 @@ class OAuthToken:
     scopes: tuple[str, ...] = ()
     client_id: str | None = None
     clock_skew_s: float | None = None  # the server's clock minus ours, when it was issued
+    earliest_refresh_at: float | None = None
+    id_token: Secret | None = None  # kept only as the hint for the account's next sign-in, where no name is known
+
+    def may_refresh(self, now: float) -> bool:
+        """Whether its server allows a refresh at `now`."""
+        return self.earliest_refresh_at is None or now >= self.earliest_refresh_at
 
 
 Credential = ApiKey | OAuthToken
@@ -88,6 +95,7 @@ class Entry:
     terms_acknowledged_at: float | None = None
     label: str = ""  # the account's name at the provider, if known
     spend_cap: str = ""  # how much it may spend, as the provider told when it was obtained
+    subject: str = ""  # the account's id there (`sub`), from a checked ID token
     source: EntrySource = "own"
     extra: dict[str, str] = field(
         default_factory=dict, repr=False

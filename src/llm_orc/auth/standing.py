@@ -9,16 +9,28 @@ from llm_orc.auth.credential import DEFAULT_ACCOUNT, ApiKey, OAuthToken
 from llm_orc.auth.refusals import REFUSED_KEY
 from llm_orc.auth.tokens.expiry import Urgency, urgency
 from llm_orc.auth.tokens.marks import hash_of, lasting_secret
+from llm_orc.auth.tokens.too_early import refreshable_from, sign_in_command, too_early
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LlmOrcError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llm_orc.auth.credential import Entry, Refused
     from llm_orc.auth.refusals import RefusalMemory
     from llm_orc.auth.secret import Secret
 
 StandingName = Literal[
-    "verified", "unverified", "lapsed", "expired", "refused", "damaged", "locked", "corrupt", "absent"
+    "verified",
+    "unverified",
+    "lapsed",
+    "expired",
+    "refused",
+    "ungranted",
+    "damaged",
+    "locked",
+    "corrupt",
+    "absent",
 ]
 ANT_SIGN_IN = "ant auth login"
 
@@ -84,7 +96,26 @@ def why_no_renewal(entry: Entry, client_id: str | None, *, has_endpoint: bool) -
 
 def sign_in_again(entry: Entry) -> str:
     """Return the command that replaces this sign-in with another one."""
-    return ANT_SIGN_IN if entry.source == "ant-profile" else f"llm-orc auth add {entry.provider}{_account(entry)}"
+    return ANT_SIGN_IN if entry.source == "ant-profile" else sign_in_command(entry)
+
+
+def ungranted(entry: Entry, required_scopes: Sequence[str]) -> Standing | None:
+    """Return the state of a sign-in that lacks a permission without which no call succeeds; None: it has all."""
+    token = entry.credential
+    if not isinstance(token, OAuthToken) or not (missing := missing_scopes(token.scopes, required_scopes)):
+        return None
+    what, again = f"`{' '.join(missing)}` was not granted", f"{sign_in_again(entry)} --consent"
+    problem = AccessRefused(
+        f"the sign-in `{entry.provider}` (account `{entry.account}`) can't be used: {what}",
+        hint=f"Sign in again and allow it: `{again}`.",
+        signature="scope_not_granted",
+    )
+    return Standing("ungranted", f"signed in, but {what}", again, problem)
+
+
+def missing_scopes(granted: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+    """Return the required scopes that were not granted."""
+    return tuple(scope for scope in required if scope not in granted)
 
 
 def _of_token(
@@ -98,6 +129,10 @@ def _of_token(
         why = f"{proof.why}; when it expires it can't be refreshed: {no_renewal}"
         return Standing(proof.name, why, sign_in_again(entry))
     what = "the access token has expired" if refused is None else "the provider no longer accepts the access token"
+    if no_renewal is None and not token.may_refresh(now):
+        wait = too_early(entry, token, was_refused=refused is not None)
+        why = f"{what}; its server allows a refresh from {refreshable_from(token)}"
+        return Standing("lapsed", why, wait.hint, wait)
     if no_renewal is None:
         return Standing("lapsed", f"{what}; the next call refreshes it automatically")
     again, whose = sign_in_again(entry), f"`{entry.provider}` (account `{entry.account}`)"

@@ -131,6 +131,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         is_offered=False,
         oauth={
             "issuer": "http://127.0.0.1:4715",
+            "client_id": "sandbox-new-client",
             "client_registration": "at-sign-in",
             "registration_params": {"agent_name_hint": "llm-orc"},
             "host_id_param": "ext_agent_host_id",
@@ -141,6 +142,8 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
             "redirect_uri": "http://127.0.0.1/auth/callback",
             "revokes_access_token": False,
             "billing": "local",
+            "action": "Continue with the pretend plan",
+            "in_use": "Using the pretend plan",
         },
         calls=replace(
             CHATGPT_CALLS, own_machine_only="it imitates a plan that allows nothing else", terms_page=""
@@ -151,17 +154,17 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         title="ChatGPT Plus or Pro plan",
         dialect="openai-responses",
         base_url="https://api.openai.com/v1",
-        billing=Billing.SUBSCRIPTION,
+        billing=Billing.PLAN_CREDITS,
         default_model="gpt-5.5",
         metered_sibling="openai",
         sibling_models="gpt-",
-        is_offered=False,
         # https://developers.openai.com/siwc/token-sharing-open-source/sign-in (2026-11): for open-source programs
         # that run locally. Nobody registers in advance: an account's first sign-in registers a client of its own.
         oauth={
             "issuer": "https://auth.openai.com",
             "authorization_endpoint": "https://auth.openai.com/api/accounts/authorize",
             "token_endpoint": "https://auth.openai.com/api/accounts/oauth/token",
+            "client_id": "dynamic_agent_client",  # of no program: what every first sign-in starts with
             "client_registration": "at-sign-in",
             "registration_params": {"agent_name_hint": "llm-orc"},
             "host_id_param": "ext_agent_host_id",
@@ -178,7 +181,17 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
             "required_scopes": ["chatgpt.tokens.use.direct"],
             "redirect_uri": "http://127.0.0.1/auth/callback",
             "revokes_access_token": False,
-            "billing": "subscription",
+            "billing": "plan-credits",
+            "notice": {
+                "text": "Runs will use your ChatGPT Plus or Pro plan, within the same limits as ChatGPT and all"
+                " other programs that you have connected. OpenAI offers this to open-source programs on your own"
+                " machine. Beyond the plan, credits are used only if you allow that for llm-orc. On the page below"
+                " you see the usage, set a weekly limit, and disconnect llm-orc.",
+                "link": "https://chatgpt.com/settings/usage",
+                "date": "2026-11-27",
+            },
+            "action": "Continue with ChatGPT",
+            "in_use": "Using ChatGPT plan",
             "usage_page": "https://chatgpt.com/settings/usage",
         },
         calls=CHATGPT_CALLS,

@@ -102,8 +102,9 @@ class ProviderSpec:
 
     @property
     def takes_key(self) -> bool:
-        """True if it can be called with a key. A flat plan has none, unless there is a page that has them."""
-        return self.credential != "none" and (self.billing is not Billing.SUBSCRIPTION or bool(self.keys_at))
+        """True if it can be called with a key. A plan has none, unless there is a page that has them."""
+        is_plan = self.billing in {Billing.SUBSCRIPTION, Billing.PLAN_CREDITS}
+        return self.credential != "none" and (not is_plan or bool(self.keys_at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
 │  ├─ AccessRefused           access_refused                    an auth method that the provider does not allow
 │  ├─ CredentialExpired       credential_expired                a new sign-in is needed
+│  ├─ RefreshTooEarly         refresh_too_early                 the sign-in's server allows a refresh only later
 │  ├─ LoginFailed             login_failed                      a sign-in that ended without a credential
 │  ├─ TokenCommandFailed      token_command_failed              a token command ended without a token
 │  ├─ AccessNotSupported      access_not_supported              an auth method that this version does not offer
@@ -69,6 +70,7 @@ from llm_orc.errors.access import (
     NotLoggedIn,
     NotTrusted,
     PlanCreditsNotAllowed,
+    RefreshTooEarly,
     TokenCommandFailed,
 )
 from llm_orc.errors.base import InputError, InternalError, LlmOrcError
@@ -144,6 +146,7 @@ __all__ = [
     "ProviderOverloaded",
     "ProviderUnreachable",
     "RateLimited",
+    "RefreshTooEarly",
     "ReplyCut",
     "ReplyTimedOut",
     "ReplyTooLarge",

@@ -103,6 +103,19 @@ class CredentialExpired(AuthError):
     code = "credential_expired"
 
 
+class RefreshTooEarly(AuthError):
+    """A sign-in can't be refreshed yet, because its server said from when: `not_before`, in Unix seconds.
+
+    An earlier refresh would spend the refresh token, and with it the sign-in.
+    """
+
+    code = "refresh_too_early"
+
+    def __init__(self, message: str, *, not_before: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.not_before = not_before
+
+
 class LoginFailed(AuthError):
     """A sign-in failed; `error` is the OAuth error code (RFC 6749 §4.1.2.1, §5.2), if the server sent one."""
 

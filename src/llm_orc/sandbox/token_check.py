@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.sandbox.oauth.server import INFERENCE
+from llm_orc.sandbox.oauth.clients import MODEL_SCOPES
 from llm_orc.sandbox.refusals import refused_token
 
 if TYPE_CHECKING:
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
     from llm_orc.sandbox.oauth.server import OAuthServer
     from llm_orc.sandbox.refusals import TokenTrouble
-
-
-_MODELS = frozenset({INFERENCE, "chatgpt.tokens.use.direct"})  # the scopes that open them
 
 
 class TokenCheck:
@@ -35,4 +32,4 @@ class TokenCheck:
         state = self._oauth.token_state(token)
         if state != "live":
             return state
-        return None if not _MODELS.isdisjoint(self._oauth.scopes_of(token)) else "scope"
+        return "scope" if MODEL_SCOPES.isdisjoint(self._oauth.scopes_of(token)) else None

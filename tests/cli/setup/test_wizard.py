@@ -169,7 +169,7 @@ def test_one_can_go_back(local: Shell) -> None:
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN + "\r")
     terminal.process.expect("Whose models")
-    terminal.process.send(DOWN * 20 + "\r")  # the last of all: back
+    terminal.process.send(DOWN * 60 + "\r")  # the last of all: back
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN * 2 + "\r")
     terminal.process.expect("first ensemble")

@@ -90,6 +90,12 @@ def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
         token_endpoint=oauth.token_endpoint,
         revocation_endpoint=oauth.revocation_endpoint,
         device_authorization_endpoint=oauth.device_authorization_endpoint,
+        jwks_uri=oauth.jwks_uri,
+        registers_client=oauth.client_registration == "at-sign-in",
+        registration_params=oauth.registration_params,
+        host_id_param=oauth.host_id_param,
+        resource=oauth.resource,
+        requires_id_token=oauth.requires_id_token,
         scopes=oauth.scopes,
         redirect=oauth.redirect,
         redirect_uri=oauth.redirect_uri,
@@ -97,6 +103,7 @@ def oauth_client_of(provider: str, oauth: OAuthSettings) -> OAuthClient:
         extra_authorize_params=oauth.extra_authorize_params,
         extra_token_params=oauth.extra_token_params,
         state_in_token_request=oauth.state_in_token_request,
+        revokes_access_token=oauth.revokes_access_token,
         notice=Notice(notice.text, notice.link or "", notice.date or "") if notice else None,
     )
 

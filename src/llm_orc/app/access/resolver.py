@@ -114,6 +114,7 @@ class Resolver:
                 can_exchange=oauth is not None and bool(oauth.token_endpoint or oauth.issuer),
                 command=own.token_command,
                 is_plan=spec.metered_sibling is not None or spec.cli is not None,
+                required_scopes=oauth.required_scopes if oauth else (),
             ),
             self._places,
         )

@@ -139,6 +139,5 @@ def _official_cli(spec: ProviderSpec, name: str, app: App) -> AuthMethod:
 def _oauth(spec: ProviderSpec, place: SignInPlace) -> AuthMethod:
     billing = Billing(place.settings.billing) if place.settings.billing else spec.billing
     state = "ready" if place.has_client else f"needs `providers.{spec.name}.oauth.client_id` in config.yaml"
-    return AuthMethod(
-        "oauth", "Sign in with the browser", billing, place.has_client, state, place.settings.notice, place
-    )
+    title = place.settings.action or "Sign in with the browser"
+    return AuthMethod("oauth", title, billing, place.has_client, state, place.settings.notice, place)

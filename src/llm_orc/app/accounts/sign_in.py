@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.credentials import open_credentials
+from llm_orc.app.accounts.registration import keep_client, request_of
 from llm_orc.auth.credential import ApiKey, OAuthToken, new_entry
 from llm_orc.auth.methods.api_key import checked_key
 from llm_orc.auth.methods.browser import browser_chances
@@ -16,9 +17,10 @@ from llm_orc.auth.methods.oauth_browser import BrowserLogin
 from llm_orc.auth.methods.oauth_device import DeviceLogin
 from llm_orc.auth.methods.openrouter import OpenRouterLogin
 from llm_orc.auth.methods.spend_cap import SpendCap
+from llm_orc.auth.standing import ungranted
 from llm_orc.catalog.table import supported_way
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import AccessNotSupported, CredentialStoreError, InputError
+from llm_orc.errors import AccessNotSupported, AccessRefused, CredentialStoreError, InputError
 from llm_orc.net.http import Http
 from llm_orc.providers.endpoint import billing_of, endpoint_of
 
@@ -34,11 +36,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignInOptions:
-    """`device`: with a code on any other device; `no_browser`: only show the page's address; `cap`: ask for it."""
+    """`device`: with a code on any other device; `no_browser`: only show the page's address; `cap`: ask for it.
+
+    `consent`: the provider asks for all permissions again.
+    """
 
     account: str | None = None
     device: bool = False
     no_browser: bool = False
+    consent: bool = False
     acknowledge_terms: bool = False
     limit_s: float = LIMIT_S
     cap: SpendCap | None = None
@@ -132,9 +138,23 @@ def keep_login(app: App, provider: AuthProvider, login: Login, options: SignInOp
                 new_entry(provider.name, options.account, token, method.billing),
                 origin=origin,
                 label=login.label,
+                subject=login.subject,
                 terms_acknowledged_at=app.clock.now() if method.notice is not None else None,
             )
-            return storage.keep(entry)
+            kept = storage.keep(entry)
+            client = method.sign_in.client if method.sign_in is not None else None
+            if client is not None and client.registers_client and token.client_id is not None:
+                keep_client(app, client, kept.account, token.client_id, subject=login.subject)
+            return kept
+
+
+def lacking_permissions(provider: AuthProvider, entry: Entry) -> AccessRefused | None:
+    """Return the error of a sign-in that was not granted what every call needs; None: it was."""
+    place = provider.method("oauth").sign_in
+    lacking = ungranted(entry, place.settings.required_scopes) if place is not None else None
+    problem = lacking.problem if lacking is not None else None
+    assert problem is None or isinstance(problem, AccessRefused)
+    return problem
 
 
 def _login_method(
@@ -154,9 +174,21 @@ def _login_method(
             f"`{client.provider}` offers no spend cap at its sign-in",
             hint="Leave `--limit` and `--expires` out; `--max-cost` limits a run.",
         )
+    if options.device and (client.registers_client or client.requires_id_token):
+        raise AccessNotSupported(
+            f"`{client.provider}` offers no sign-in with a device code",
+            hint=f"llm-orc auth add {client.provider} --no-browser",
+        )
     if options.device:
         return DeviceLogin(client, http, visit, app.clock.now)
-    return BrowserLogin(client, http, visit, app.clock.now)
+    return BrowserLogin(
+        client,
+        http,
+        visit,
+        app.clock.now,
+        request=request_of(app, client, options.account, asks_consent=options.consent),
+        keep_client=lambda client_id: keep_client(app, client, options.account, client_id),
+    )
 
 
 def _no_client(provider: str, method: AuthMethod) -> AccessNotSupported:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from llm_orc.app.access.credentials import oauth_client_of, open_credentials
 from llm_orc.app.accounts.official_cli import cli_of, logout_command
-from llm_orc.auth.credential import Entry, OAuthToken
+from llm_orc.app.accounts.registration import open_registrations
+from llm_orc.auth.credential import DEFAULT_ACCOUNT, Entry, OAuthToken
 from llm_orc.auth.oauth.metadata import resolve
 from llm_orc.auth.oauth.revoke import Revocation, revoke
 from llm_orc.dataclass import dataclass
@@ -38,8 +39,19 @@ class SignedOut:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was deleted here: `entry` None: only what could not be read, or only a client of an account.
+
+    `forgot_client`: the account's next sign-in registers another client at the provider.
+    """
+
+    entry: Entry | None
+    forgot_client: bool = False
+
+
 async def log_out(app: App, provider: str, account: str | None = None) -> SignedOut:
-    """Delete the credential here in any case, and revoke it if possible.
+    """Delete the credential here in any case, and revoke it if possible. A client that it registered is kept.
 
     Raises `NotLoggedIn`, `CredentialStoreError`.
     """
@@ -61,18 +73,24 @@ async def log_out(app: App, provider: str, account: str | None = None) -> Signed
     return SignedOut(entry, "revoked" if revocation.is_confirmed else "not-confirmed", revocation.reason)
 
 
-def remove(app: App, provider: str, account: str | None = None) -> Entry | None:
-    """Delete it here without telling the provider. None if there was only an unreadable entry.
+def remove(app: App, provider: str, account: str | None = None) -> Removed:
+    """Delete it here, with the client that it registered, without telling the provider.
 
     Raises `NotLoggedIn`, `CredentialStoreError`.
     """
-    storage = open_credentials(app)
+    storage, registrations = open_credentials(app), open_registrations(app)
     try:
         _existing(app, storage, provider, account)
+    except NotLoggedIn:
+        if registrations.forget(provider, account or DEFAULT_ACCOUNT):  # what a logout has left
+            return Removed(None, forgot_client=True)
+        raise
     except CredentialStoreError as e:
         if e.state != "corrupt":  # a damaged entry can still be removed
             raise
-    return storage.remove(provider, account)
+    entry = storage.remove(provider, account)
+    gone = entry.account if entry is not None else account or DEFAULT_ACCOUNT
+    return Removed(entry, registrations.forget(provider, gone))
 
 
 def switch(app: App, provider: str, account: str) -> Entry:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from llm_orc.auth.credential import Entry
     from llm_orc.auth.storage import CredentialStorage
     from llm_orc.providers.official_cli.state import CliState
+    from llm_orc.settings.model import OAuthSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class CredentialStatus:
     proven_at: float | None = None
     terms_acknowledged_at: float | None = None
     clock_skew_s: float | None = None  # the provider's clock minus ours, when it last issued a token
+    earliest_refresh_at: float | None = None  # before it, the server allows no refresh
+    in_use: str = ""  # the provider's words for a sign-in that runs use
+    usage_page: str = ""  # where its user sees and limits the usage
     is_usable: bool = True  # a run could send it now
     counts: bool = True  # can a run call this provider at all?
 
@@ -140,7 +144,8 @@ def _rows(
         if is_asked_for or _is_notable(route, is_preferred=is_preferred, is_stored=is_stored)
     ]
     used = next((route for route in routes if route.is_used), None)
-    return [_row(route, provider, used, shown, app.clock.now()) for route in shown]
+    oauth = own.oauth if own is not None else None
+    return [_row(route, provider, used, shown, oauth) for route in shown]
 
 
 def _is_notable(route: Route, *, is_preferred: bool, is_stored: bool) -> bool:
@@ -152,7 +157,9 @@ def _is_notable(route: Route, *, is_preferred: bool, is_stored: bool) -> bool:
     return route.method is not None or is_stored  # an unreadable store is reported once
 
 
-def _row(route: Route, provider: str, used: Route | None, shown: list[Route], now: float) -> CredentialStatus:
+def _row(
+    route: Route, provider: str, used: Route | None, shown: list[Route], oauth: OAuthSettings | None
+) -> CredentialStatus:
     entry = route.found.entry if route.found is not None else None
     of_sibling = f" (key of `{route.spec.name}`)" if route.spec.name != provider else ""
     standing = route.standing
@@ -178,6 +185,8 @@ def _row(route: Route, provider: str, used: Route | None, shown: list[Route], no
         row = replace(row, shadows=others)
     elif used is not None:
         row = replace(row, shadowed_by=used.name)
+    if oauth is not None and entry is not None and isinstance(entry.credential, OAuthToken):
+        row = replace(row, in_use=oauth.in_use or "", usage_page=oauth.usage_page or "")
     return _with_entry(row, entry)
 
 
@@ -206,6 +215,7 @@ def _with_entry(row: CredentialStatus, entry: Entry | None) -> CredentialStatus:
         proven_at=entry.proven_at,
         terms_acknowledged_at=entry.terms_acknowledged_at,
         clock_skew_s=token.clock_skew_s if token else None,
+        earliest_refresh_at=token.earliest_refresh_at if token else None,
     )
 
 

@@ -12,6 +12,7 @@ from llm_orc.errors import LoginFailed
 if TYPE_CHECKING:
     from llm_orc.auth.oauth.client import OAuthClient
     from llm_orc.auth.oauth.device import DeviceCode
+    from llm_orc.auth.oauth.id_token import Identity
     from llm_orc.auth.oauth.token_endpoint import TokenEndpointError, TokenResponse
 
 
@@ -49,12 +50,14 @@ class Login:
     """The result of a login: the credential, the granted scopes, and the account's name if known.
 
     `spend_cap` says for people how much the credential may spend, as the provider told; empty: nothing was told.
+    `subject` is the account's id at the provider, if an ID token has proven it.
     """
 
     credential: Credential
     scopes: tuple[str, ...] = ()
     label: str = ""
     spend_cap: str = ""
+    subject: str = ""
 
 
 class LoginMethod(Protocol):
@@ -65,8 +68,11 @@ class LoginMethod(Protocol):
         ...
 
 
-def login_with_token(client: OAuthClient, token: TokenResponse) -> Login:
-    """Build the result; scopes that the answer omits are the requested ones (RFC 6749 §5.1)."""
+def login_with_token(client: OAuthClient, token: TokenResponse, identity: Identity | None = None) -> Login:
+    """Build the result; scopes that the answer omits are the requested ones (RFC 6749 §5.1).
+
+    An ID token is kept only as the hint of the next sign-in, where the account has no name that says the same.
+    """
     scopes = client.scopes if token.scopes is None else token.scopes
     credential = OAuthToken(
         access_token=token.access_token,
@@ -76,8 +82,12 @@ def login_with_token(client: OAuthClient, token: TokenResponse) -> Login:
         scopes=scopes,
         client_id=client.client_id,
         clock_skew_s=token.date_skew_s,
+        earliest_refresh_at=token.earliest_refresh_at,
+        id_token=token.id_token if identity is not None and not identity.name else None,
     )
-    return Login(credential, scopes)
+    if identity is None:
+        return Login(credential, scopes)
+    return Login(credential, scopes, label=identity.name, subject=identity.subject)
 
 
 def login_with_key(credential: ApiKey, label: str = "") -> Login:

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from llm_orc.auth.oauth.client import SignInRequest
 from llm_orc.auth.oauth.endpoint import checked, shown
 from llm_orc.auth.oauth.pkce import base64url, new_pkce
 from llm_orc.auth.oauth.token_endpoint import client_id_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _STATE_BYTES = 32
 _LONGEST_RESPONSE = 8192  # characters of a query or of pasted text
+_LONGEST_CLIENT_ID = 512
+_PLAIN = SignInRequest()
 
 
 class NotOurs(LoginFailed):
@@ -28,18 +31,20 @@ class NotOurs(LoginFailed):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """A code, and what is sent with it to the token endpoint."""
+    """A code, and what is sent with it to the token endpoint. `nonce` is what the ID token must repeat."""
 
     code: Secret
     verifier: Secret
     redirect_uri: str
     state: Secret
+    client_id: str
+    nonce: str
 
 
 class AuthorizationAttempt:
     """One sign-in at one server: its `url`, and the one response that it accepts.
 
-    State and verifier are new for each attempt (RFC 7636 §7.1), and the state is valid for one response.
+    State, nonce and verifier are new for each attempt (RFC 7636 §7.1), and the state is valid for one response.
     """
 
     def __init__(
@@ -47,10 +52,14 @@ class AuthorizationAttempt:
         client: OAuthClient,
         redirect_uri: str,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        request: SignInRequest = _PLAIN,
     ) -> None:
         self._client = client
+        self._request = request
+        self._known = request.account if client.registers_client else None
         self._pkce = new_pkce(random_bytes)
         self._state = Secret(base64url(random_bytes(_STATE_BYTES)))
+        self._nonce = base64url(random_bytes(_STATE_BYTES)) if client.requires_id_token else ""
         self._is_used = False
         self.redirect_uri = redirect_uri
         self.url = self._authorize_url()
@@ -96,7 +105,34 @@ class AuthorizationAttempt:
                 hint="Sign in again.",
                 error="no_code",
             )
-        return AuthorizationCode(Secret(code), self._pkce.verifier, self.redirect_uri, self._state)
+        client_id = self._client_of(fields.get("client_id"))
+        return AuthorizationCode(
+            Secret(code), self._pkce.verifier, self.redirect_uri, self._state, client_id, self._nonce
+        )
+
+    def _client_of(self, issued: str | None) -> str:
+        """Return the client that the code was issued to: ours, or the one that the redirect names."""
+        provider = self._client.provider
+        if not self._client.registers_client:
+            return client_id_of(self._client)
+        if self._known is not None:
+            if issued is not None and issued != self._known.client_id:
+                raise LoginFailed(
+                    f"the sign-in page of provider `{provider}` registered another client than the one that this"
+                    " account already has here, so it was not used",
+                    hint=f"To sign in with another account, name it: `llm-orc auth add {provider} --account NAME`."
+                    f" To start over with this one: `llm-orc auth remove {provider}`.",
+                    error="client_changed",
+                )
+            return self._known.client_id
+        if issued is None or issued == self._client.client_id or not _is_client_id(issued):
+            raise LoginFailed(
+                f"the registration at provider `{provider}` is incomplete: the sign-in page named no new client",
+                hint="Sign in again; if you pasted a code, paste the whole address of the page on which the"
+                " browser ends.",
+                error="registration_incomplete",
+            )
+        return issued
 
     def _check_issuer(self, iss: str | None) -> None:
         """Check RFC 9207 §2.4: `iss` is exactly our issuer, and present if the server promised to send it."""
@@ -146,8 +182,9 @@ class AuthorizationAttempt:
         base = checked(client.authorization_endpoint, "authorization_endpoint", client.provider)
         params = {
             **client.extra_authorize_params,
+            **self._params_of_request(),
             "response_type": "code",
-            "client_id": client_id_of(client),
+            "client_id": self._known.client_id if self._known else client_id_of(client),
             "redirect_uri": self.redirect_uri,
             "state": self._state.reveal(),
             "code_challenge": self._pkce.challenge,
@@ -155,12 +192,36 @@ class AuthorizationAttempt:
         }
         if client.scopes:
             params["scope"] = " ".join(client.scopes)
+        if client.resource:
+            params["resource"] = client.resource  # RFC 8707 §2.1
+        if self._nonce:
+            params["nonce"] = self._nonce  # OpenID Connect Core §3.1.2.1, as the hints below
         return with_query(base, params)
+
+    def _params_of_request(self) -> dict[str, str]:
+        client, request = self._client, self._request
+        params: dict[str, str] = {}
+        if client.registers_client and self._known is None:
+            params |= client.registration_params
+        if client.host_id_param and request.host_id:
+            params[client.host_id_param] = request.host_id
+        if request.asks_consent:
+            params["prompt"] = "consent"
+        if self._known is not None and self._known.login_hint:
+            params["login_hint"] = self._known.login_hint
+        elif self._known is not None and self._known.id_token_hint is not None:
+            params["id_token_hint"] = self._known.id_token_hint.reveal()
+        return params
 
 
 def with_query(url: str, params: dict[str, str]) -> str:
     """Add parameters to a URL and keep its own query (RFC 6749 §3.1)."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(params)}"
+
+
+def _is_client_id(text: str) -> bool:
+    """RFC 6749, appendix A.1, without spaces."""
+    return len(text) <= _LONGEST_CLIENT_ID and text.isascii() and text.isprintable() and " " not in text
 
 
 def _query_of(url: str) -> str:

@@ -58,6 +58,8 @@ async def request_device_code(
     params: dict[str, str | Secret] = {"client_id": client_id_of(client)}
     if client.scopes:
         params["scope"] = " ".join(client.scopes)
+    if client.resource:
+        params["resource"] = client.resource  # RFC 8707 §2
     try:
         answer = await post(transport, url, params, limit_s=LIMIT_S)
     except TransportError as e:

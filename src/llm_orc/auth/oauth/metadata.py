@@ -12,7 +12,7 @@ from llm_orc.errors import LoginFailed
 from llm_orc.net.transport import TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from llm_orc.auth.oauth.client import OAuthClient
     from llm_orc.net.transport import Transport
@@ -24,6 +24,7 @@ _ENDPOINTS = (
     "revocation_endpoint",
     "device_authorization_endpoint",
 )
+_KEYS = "jwks_uri"
 
 
 async def resolve(client: OAuthClient, transport: Transport, needs: Collection[str] = _ENDPOINTS) -> OAuthClient:
@@ -32,10 +33,15 @@ async def resolve(client: OAuthClient, transport: Transport, needs: Collection[s
     Sends no request if everything that the caller `needs` is configured. Raises `LoginFailed` if the metadata
     can't be fetched or trusted.
     """
-    if client.issuer is None or all(getattr(client, name) is not None for name in needs):
+    wanted = (*needs, _KEYS) if client.requires_id_token else needs
+    if client.issuer is None or all(getattr(client, name) is not None for name in wanted):
         return client
-    metadata = await _fetch(client.issuer, client.provider, transport)
-    found = {name: _endpoint(metadata, name, client.provider) for name in _ENDPOINTS}
+    urls = metadata_urls(client.issuer)
+    # Where ID tokens are checked, the server speaks OpenID Connect: its own document is the one to believe.
+    metadata = await _fetch(
+        client.issuer, client.provider, transport, urls[::-1] if client.requires_id_token else urls
+    )
+    found = {name: _endpoint(metadata, name, client.provider) for name in (*_ENDPOINTS, _KEYS)}
     promised = metadata.get("authorization_response_iss_parameter_supported") is True  # RFC 9207 §3
     return replace(
         client,
@@ -45,6 +51,7 @@ async def resolve(client: OAuthClient, transport: Transport, needs: Collection[s
         device_authorization_endpoint=(
             client.device_authorization_endpoint or found["device_authorization_endpoint"]
         ),
+        jwks_uri=client.jwks_uri or found[_KEYS],
         requires_iss=client.requires_iss or promised,
     )
 
@@ -60,12 +67,12 @@ def metadata_urls(issuer: str) -> tuple[str, str]:
     )
 
 
-async def _fetch(issuer: str, provider: str, transport: Transport) -> Mapping[str, Any]:
+async def _fetch(issuer: str, provider: str, transport: Transport, urls: Iterable[str]) -> Mapping[str, Any]:
     problem = problem_of(issuer) or ("it must have no `?` part" if "?" in issuer else "")  # RFC 8414 §2
     if problem:
         raise _unusable(provider, f"its issuer `{shown(issuer.rpartition('@')[2], {})}` can't be used: {problem}")
     reasons: list[str] = []
-    for url in metadata_urls(issuer):
+    for url in urls:
         try:
             answer = await transport.send(
                 "GET", url, {"Accept": "application/json"}, limit_s=LIMIT_S, most_bytes=LARGEST_BODY

@@ -40,7 +40,10 @@ async def revoke(
     access_token: Secret,
     clock: Callable[[], float] = time.time,
 ) -> Revocation:
-    """Revoke the refresh token first, then the access token (§2.1). Never raises because of the server."""
+    """Revoke the refresh token first, then the access token if the server wants both (§2.1).
+
+    Never raises because of the server.
+    """
     if client.revocation_endpoint is None:
         return Revocation(is_confirmed=False, reason="the provider offers no revocation")
     try:
@@ -62,6 +65,8 @@ async def revoke(
         first = await revoke_one(refresh_token, "refresh_token")
         if first is None or not first.is_confirmed:
             return first or Revocation(is_confirmed=False, reason="the server does not revoke refresh tokens")
+        if not client.revokes_access_token:
+            return first
     second = await revoke_one(access_token, "access_token")
     if second is not None:
         return second

@@ -20,6 +20,7 @@ from llm_orc.auth.oauth.endpoint import (
     server_error,
     shown,
 )
+from llm_orc.auth.oauth.refresh_time import earliest_refresh_at
 from llm_orc.auth.secret import Secret, remember
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AuthError, LoginFailed
@@ -36,9 +37,16 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _MOST_SCOPES = 100
 _LONGEST_LIFETIME_S = 10 * 365 * 86_400.0
 
-# Each means that the refresh token is invalid. The last three are the names that OpenAI's server uses.
+# Each means that the refresh token is invalid. All but the first are names that OpenAI's servers use.
 _TOKEN_IS_DEAD = frozenset(
-    {"invalid_grant", "refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated"}
+    {
+        "invalid_grant",
+        "invalid_refresh_token",
+        "refresh_token_expired",
+        "refresh_token_invalidated",
+        "refresh_token_reused",
+        "token_expired",
+    }
 )
 _SERVER_IS_BUSY = frozenset({"temporarily_unavailable", "server_error", "slow_down", "rate_limit_error"})
 _NOT_SENT = frozenset({Trouble.NOT_SENT, Trouble.CERTIFICATE, Trouble.INVALID})
@@ -90,7 +98,10 @@ class TokenEndpointError(AuthError):
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """The part of RFC 6749 §5.1 that we use. Times are Unix seconds by our own clock."""
+    """The part of RFC 6749 §5.1 that we use. Times are Unix seconds by our own clock.
+
+    `earliest_refresh_at` is an extension: a refresh before it would spend the refresh token. None: not told.
+    """
 
     access_token: Secret
     refresh_token: Secret | None  # None after a refresh: the old one stays valid (§6)
@@ -99,6 +110,8 @@ class TokenResponse:
     token_type: str
     received_at: float
     date_skew_s: float | None = None  # the server's clock minus ours
+    earliest_refresh_at: float | None = None
+    id_token: Secret | None = None  # as sent (OpenID Connect Core §3.1.3.3), not checked
 
 
 async def exchange_code(
@@ -152,9 +165,10 @@ async def refresh(
 async def request_token(
     client: OAuthClient, transport: Transport, params: Params, *, clock: Callable[[], float]
 ) -> TokenResponse:
-    """Send one grant. Configured parameters never replace those of the grant itself."""
+    """Send one grant, with the `resource` (RFC 8707 §2.2). Configured parameters never replace the grant's own."""
     url = checked(client.token_endpoint, "token_endpoint", client.provider)
-    everything: Params = {**client.extra_token_params, **params}
+    resource = {"resource": client.resource} if client.resource else {}
+    everything: Params = {**client.extra_token_params, **resource, **params}
     try:
         answer = await post(transport, url, everything, encoding=client.token_request, limit_s=LIMIT_S)
     except TransportError as e:
@@ -233,14 +247,18 @@ def _tokens(body: Mapping[str, Any], answer: Answer, received_at: float, provide
     for given in (body["access_token"], refresh_token, body.get("id_token")):
         if isinstance(given, str):
             remember(given)  # from here on a server may repeat it
+    skew_s, lifetime_s = date_skew_s(answer.headers, received_at), _lifetime_s(body.get("expires_in"))
+    id_token = body.get("id_token")
     return TokenResponse(
         access_token=Secret(body["access_token"]),
         refresh_token=Secret(refresh_token) if refresh_token else None,
-        expires_in=_lifetime_s(body.get("expires_in")),
+        expires_in=lifetime_s,
         scopes=_scopes(body.get("scope")),
         token_type="Bearer",  # noqa: S106 - a type, not a secret
         received_at=received_at,
-        date_skew_s=date_skew_s(answer.headers, received_at),
+        date_skew_s=skew_s,
+        earliest_refresh_at=earliest_refresh_at(body.get("earliest_refresh_at"), received_at, skew_s, lifetime_s),
+        id_token=Secret(id_token) if isinstance(id_token, str) and is_token(id_token) else None,
     )
 
 

@@ -39,6 +39,7 @@ class Wanted:
     can_exchange: bool = False  # the configuration says where tokens are refreshed
     command: tuple[str, ...] = ()
     is_plan: bool = False  # a plan pays for the provider's calls, which then have no other credential
+    required_scopes: tuple[str, ...] = ()  # without which a token is of no use
 
 
 @dataclass(frozen=True, slots=True)

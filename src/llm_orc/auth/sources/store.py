@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.credential import ApiKey, Entry
 from llm_orc.auth.key_check import checked_key_text
 from llm_orc.auth.sources.source import FoundCredential, Places, Wanted
-from llm_orc.auth.standing import Standing, StandingName, standing_of, why_no_renewal
+from llm_orc.auth.standing import Standing, StandingName, standing_of, ungranted, why_no_renewal
 from llm_orc.errors import CredentialStoreError, KeyMalformed
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _standing(entry: Entry, wanted: Wanted, places: Places, label: str) -> Stand
         except KeyMalformed as e:
             hint = f"{e.hint or ''} Add it again: `llm-orc auth add {wanted.provider}`.".strip()
             return Standing("corrupt", e.message, hint, KeyMalformed(e.message, hint=hint))
+    if (lacking := ungranted(entry, wanted.required_scopes)) is not None:
+        return lacking
     no_renewal = why_no_renewal(entry, wanted.client_id, has_endpoint=wanted.can_exchange)
     return standing_of(entry, places.clock(), origin, places.refusals, no_renewal)
 

@@ -22,6 +22,7 @@ _PLAIN = (
     "terms_acknowledged_at",
     "label",
     "spend_cap",
+    "subject",
     "is_active",
 )
 _MARKS: dict[str, Any] = {"presented": Presented, "needs_login": NeedsLogin, "refused": Refused}
@@ -34,10 +35,12 @@ _NUMBERS = (
     "issued_at",
     "at",
     "clock_skew_s",
+    "earliest_refresh_at",
 )
+_TIMES = ("expires_at", "issued_at", "clock_skew_s", "earliest_refresh_at")  # of a token
 _KNOWN = {
     *("provider", "account", "kind", "billing", *_PLAIN, *_MARKS),
-    *("key", "access_token", "refresh_token", "expires_at", "issued_at", "scopes", "client_id", "clock_skew_s"),
+    *("key", "access_token", "refresh_token", "id_token", "scopes", "client_id", *_TIMES),
 }
 
 
@@ -82,16 +85,15 @@ def _credential_fields(credential: Credential) -> Fields:
         case ApiKey(key):
             return {"kind": "api-key", "key": key.reveal()}
         case OAuthToken():
-            refresh = credential.refresh_token
+            refresh, id_token = credential.refresh_token, credential.id_token
             return {
                 "kind": "oauth",
                 "access_token": credential.access_token.reveal(),
                 "refresh_token": refresh.reveal() if refresh else None,
-                "expires_at": credential.expires_at,
-                "issued_at": credential.issued_at,
+                "id_token": id_token.reveal() if id_token else None,
                 "scopes": list(credential.scopes),
                 "client_id": credential.client_id,
-                "clock_skew_s": credential.clock_skew_s,
+                **{name: getattr(credential, name) for name in _TIMES},
             }
 
 
@@ -100,13 +102,15 @@ def _credential(fields: Fields) -> Credential:
         case "api-key":
             return ApiKey(Secret(_text(fields["key"])))
         case "oauth":
-            refresh, client_id, scopes = (fields.get(k) for k in ("refresh_token", "client_id", "scopes"))
-            times = _checked({name: fields.get(name) for name in ("expires_at", "issued_at", "clock_skew_s")})
+            refresh, id_token = fields.get("refresh_token"), fields.get("id_token")
+            client_id, scopes = fields.get("client_id"), fields.get("scopes")
+            times = _checked({name: fields.get(name) for name in _TIMES})
             if not isinstance(scopes, list):
                 raise TypeError
             return OAuthToken(
                 access_token=Secret(_text(fields["access_token"])),
                 refresh_token=Secret(_text(refresh)) if refresh is not None else None,
+                id_token=Secret(_text(id_token)) if id_token is not None else None,
                 scopes=tuple(_text(scope) for scope in scopes),
                 client_id=_text(client_id) if client_id is not None else None,
                 **times,

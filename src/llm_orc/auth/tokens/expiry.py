@@ -22,7 +22,8 @@ class Urgency(Enum):
 def urgency(token: OAuthToken, now: float) -> Urgency:
     """Return the urgency: due within min(300 s, lifetime/4) of expiry, overdue within min(30 s, lifetime/20).
 
-    A token of unknown lifetime is fresh until the provider refuses it.
+    A token of unknown lifetime is fresh until the provider refuses it. A valid one that may not be refreshed yet
+    is fresh, too.
     """
     if token.expires_at is None:
         return Urgency.FRESH
@@ -30,6 +31,8 @@ def urgency(token: OAuthToken, now: float) -> Urgency:
     lifetime = max(0.0, token.expires_at - token.issued_at) if token.issued_at is not None else float("inf")
     if left <= 0:
         return Urgency.EXPIRED
+    if not token.may_refresh(now):
+        return Urgency.FRESH
     if left <= min(_MANDATORY_S, lifetime * _MANDATORY_PART):
         return Urgency.OVERDUE
     return Urgency.DUE if left <= min(_ADVISORY_S, lifetime * _ADVISORY_PART) else Urgency.FRESH

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.auth.secret import Secret
-from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LoginFailed
+from llm_orc.errors import AccessRefused, CredentialExpired, CredentialRefused, LoginFailed, RefreshTooEarly
 from llm_orc.net.late_loop import in_thread
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ class OAuthAuthoriser:
         headers["Authorization"] = f"Bearer {token.access_token.reveal()}"
 
     async def renew(self, refused: CredentialRefused | AccessRefused, headers: Mapping[str, str]) -> bool:
-        """Raises `CredentialExpired`, `LoginFailed` if it can't be refreshed: then it is not sent again."""
+        """Raises `CredentialExpired`, `LoginFailed`, `RefreshTooEarly`: then it is not sent again."""
         if isinstance(refused, AccessRefused):
             return False
         sent = _sent_in(headers)
         try:
             return await self._keeper.replace(sent)
-        except (CredentialExpired, LoginFailed):
+        except (CredentialExpired, LoginFailed, RefreshTooEarly):
             await self._keep(refused, Secret(sent))
             raise
 

@@ -20,6 +20,7 @@ from llm_orc.auth.oauth.token_endpoint import Failure, TokenEndpointError, refre
 from llm_orc.auth.tokens.expiry import Urgency, urgency
 from llm_orc.auth.tokens.marks import hash_of, lasting_secret
 from llm_orc.auth.tokens.refresh_turn import refresh_turn
+from llm_orc.auth.tokens.too_early import too_early
 from llm_orc.errors import (
     CredentialExpired,
     LlmOrcError,
@@ -183,6 +184,8 @@ class TokenKeeper:
         spent = hash_of(token.refresh_token)
         if self._entry.needs_login is not None and self._entry.needs_login.refresh_token_hash == spent:
             raise self._expired(_why(self._entry.needs_login.error))
+        if not token.may_refresh(now):
+            raise too_early(self._entry, token, was_refused=token.access_token.reveal() == self._refused)
         if (until := await asyncio.to_thread(self._storage.cooldown, self._provider, self._account)) is not None:
             raise self._cooling_down(until - now)
         mark = self._entry.presented
@@ -248,15 +251,16 @@ class TokenKeeper:
     async def _keep(self, response: TokenResponse) -> None:
         """Save the new tokens and clear the mark in one write; if that fails, use them from memory."""
         old = self._token
-        new = OAuthToken(
+        new = replace(
+            old,
             access_token=response.access_token,
             refresh_token=response.refresh_token
             or old.refresh_token,  # omitted: the old one stays valid (RFC 6749 §6)
             expires_at=None if response.expires_in is None else response.received_at + response.expires_in,
             issued_at=response.received_at,
             scopes=old.scopes if response.scopes is None else response.scopes,
-            client_id=old.client_id,
             clock_skew_s=response.date_skew_s,
+            earliest_refresh_at=response.earliest_refresh_at,
         )
 
         def take(entry: Entry) -> Entry:

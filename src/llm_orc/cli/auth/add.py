@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--device", is_flag=True, help="Sign in with a code that you type on any other device.")
 @click.option("--no-browser", is_flag=True, help="Print the address of the sign-in page instead of opening it.")
+@click.option("--consent", is_flag=True, help="Let the provider ask for all permissions again.")
 @click.option("--from-stdin", is_flag=True, help="Read the API key from standard input.")
 @click.option(
     "--from-file", metavar="FILE", help="Read the API key from this file, e.g. `--from-file ~/openai.key`."
@@ -93,6 +94,7 @@ def command(
     method: AuthMethodName | None,
     device: bool,
     no_browser: bool,
+    consent: bool,
     from_stdin: bool,
     from_file: str | None,
     from_env: str | None,
@@ -127,6 +129,7 @@ def command(
             account,
             device=device,
             no_browser=no_browser,
+            consent=consent,
             acknowledge_terms=acknowledge_terms,
             cap=told_by_options(limit_usd, limit_period, expires),
         ),
@@ -159,7 +162,8 @@ class AddRequest:
 
     @property
     def is_for_sign_in(self) -> bool:
-        return self.sign_in.device or self.sign_in.no_browser or self.sign_in.cap is not None
+        asked = self.sign_in
+        return asked.device or asked.no_browser or asked.consent or asked.cap is not None
 
 
 def ask_and_add_access(app: App, provider: AuthProvider) -> None:
@@ -203,7 +207,7 @@ def _refuse_contradictions(request: AddRequest) -> None:
         )
     if request.is_for_sign_in and request.method not in {None, "oauth"}:
         raise UsageMistake(
-            "--device, --no-browser, --limit and --expires are for sign-ins only",
+            "--device, --no-browser, --consent, --limit and --expires are for sign-ins only",
             hint="Leave them out, or sign in with `--method oauth`.",
         )
 
@@ -250,7 +254,7 @@ def _agrees_to_terms(method: AuthMethod) -> bool:
 
 
 def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddRequest) -> Entry:
-    from llm_orc.app.accounts.sign_in import keep_login, sign_in
+    from llm_orc.app.accounts.sign_in import keep_login, lacking_permissions, sign_in
     from llm_orc.cli.auth.input.terminal_ask import TerminalAsk
     from llm_orc.net.event_loop import run_to_end
 
@@ -263,7 +267,15 @@ def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddR
     except KeyboardInterrupt:
         note("\nStopped: nothing was changed.")
         raise click.exceptions.Exit(INTERRUPTED) from None
-    return keep_login(app, provider, login, options)
+    entry = keep_login(app, provider, login, options)
+    if (lacking := lacking_permissions(provider, entry)) is None:
+        return entry
+    if options.consent or not person_is_here():
+        raise lacking
+    note(f"You are signed in, but {lacking.message}.")
+    if not confirmed("Open the page again, to allow it?"):
+        raise lacking
+    return _sign_in(app, provider, method, replace(request, sign_in=replace(options, consent=True)))
 
 
 def _say(app: App, provider: AuthProvider, entry: Entry) -> None:

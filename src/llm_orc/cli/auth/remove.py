@@ -12,13 +12,18 @@ from llm_orc.cli.shell.streams import note
 @provider_argument
 @account_option
 def command(*, provider: str, account: str | None) -> None:
-    """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to revoke a sign-in."""
+    """Delete the stored credential of PROVIDER. The provider is not told: use `logout` to revoke a sign-in.
+
+    If the account's sign-in has registered a client, that is forgotten as well, which `logout` does not do.
+    """
     from llm_orc.app.accounts.sign_out import remove as remove_entry
 
     app = app_here()
     removed = remove_entry(app, provider, account)
-    if removed is None:
+    if removed.entry is not None:
+        note(f"Deleted the credential of `{provider}` (account `{removed.entry.account}`) here.")
+    elif not removed.forgot_client:
         note(f"Deleted the damaged entry of `{provider}`.")
-    else:
-        note(f"Deleted the credential of `{provider}` (account `{removed.account}`) here.")
+    if removed.forgot_client:
+        note("Its next sign-in registers this machine anew.")
     note_used(app, provider)

@@ -39,6 +39,7 @@ def command(*, provider: str | None, verify: bool, as_json: bool) -> int:
     lapsed      expired; the next call refreshes it automatically
     expired     expired for good: sign in again
     refused     the provider refused it; it is not sent again until `auth test` tries it
+    ungranted   signed in, without a permission that every call needs
     damaged     this entry of the store can't be read
     locked      the store can't be opened now
     corrupt     the store is damaged
@@ -96,8 +97,7 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
         yield f"  {name:<8} {relative(moment, now)}"
     if abs(credential.clock_skew_s or 0.0) > NOTABLE_S:
         yield f"  clock    {skew_words('its sign-in server', credential.clock_skew_s or 0.0)}. {CURE}"
-    if credential.spend_cap:
-        yield f"  cap      {credential.spend_cap}"
+    yield from _allowance_lines(credential)
     if credential.scopes:
         yield f"  scopes   {' '.join(credential.scopes)}"
     if credential.use:
@@ -106,6 +106,16 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
         yield f"  shadows   {', '.join(credential.shadows)}"
     if credential.hint:
         yield f"  do       {credential.hint}"
+
+
+def _allowance_lines(credential: CredentialStatus) -> Iterator[str]:
+    """How much it may spend or use, in its provider's words."""
+    if credential.spend_cap:
+        yield f"  cap      {credential.spend_cap}"
+    if credential.is_used and credential.in_use:
+        yield f"  plan     {credential.in_use}"
+    if credential.usage_page:
+        yield f"  usage    Manage usage: {credential.usage_page}"
 
 
 def _moments(credential: CredentialStatus) -> Iterator[tuple[str, float]]:

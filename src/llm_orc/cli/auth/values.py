@@ -26,6 +26,7 @@ def entry_value(entry: Entry) -> dict[str, JsonValue]:
         "spend_cap": entry.spend_cap or None,
         "scopes": list(token.scopes) if token else [],
         "expires_at": _time(token.expires_at if token else None),
+        "earliest_refresh_at": _time(token.earliest_refresh_at if token else None),
         "obtained_at": _time(entry.obtained_at),
         "refreshed_at": _time(entry.refreshed_at),
         "proven_at": _time(entry.proven_at),
@@ -55,6 +56,9 @@ def credential_value(credential: CredentialStatus) -> dict[str, JsonValue]:
         "proven_at": _time(credential.proven_at),
         "terms_acknowledged_at": _time(credential.terms_acknowledged_at),
         "clock_skew_s": credential.clock_skew_s,
+        "earliest_refresh_at": _time(credential.earliest_refresh_at),
+        "in_use": credential.in_use or None,
+        "usage_page": credential.usage_page or None,
         "hint": credential.hint,
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -11,7 +13,7 @@ from aiohttp import web
 from llm_orc.dataclass import dataclass
 from llm_orc.sandbox.faults import Status
 from llm_orc.sandbox.oauth import pages
-from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE
+from llm_orc.sandbox.oauth.clients import CALLBACK_PAGE, Client
 from llm_orc.sandbox.oauth.faults import Altered, OAuthEffect, OAuthError, OAuthRequest
 from llm_orc.sandbox.oauth.grants import CodeRequest, OAuthProblem
 from llm_orc.sandbox.oauth.record import AuthorizationRequest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 AUTHORIZE = "/oauth/authorize"
 DECISION = "/oauth/authorize/decision"
 DEVICE_PAGE = "/oauth/device/verify"
+_HOST_ID = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class _Pending:
     """An authorisation request that waits for the user."""
 
     code_request: CodeRequest
+    client: Client
     state: str
     effect: OAuthEffect | None
 
@@ -62,17 +66,18 @@ class AuthorizePages:
         if not client.allows(redirect_uri, self._state.origin):
             return pages.refusal(f"{client_id} has not registered the redirect URI {redirect_uri or '(none)'}.")
         try:
-            asked = self._read(query)
+            asked = self._read(query, client)
         except OAuthProblem as problem:
             return self._redirect(redirect_uri, query.get("state", ""), effect, _error_of(problem))
-        pending = _Pending(asked, query.get("state", ""), effect)
+        pending = _Pending(asked, client, query.get("state", ""), effect)
         if self._state.auto_approve:
             return self._approved(pending)
         ticket = secrets.token_urlsafe(16)
         self._pending[ticket] = pending
-        return pages.consent(DECISION, client_id, asked.scopes, {"request": ticket})
+        shown = query.get("agent_name_hint", client_id)
+        return pages.consent(DECISION, shown, asked.scopes, {"request": ticket})
 
-    def _read(self, query: Mapping[str, str]) -> CodeRequest:
+    def _read(self, query: Mapping[str, str], client: Client) -> CodeRequest:
         if query.get("response_type") != "code":
             raise OAuthProblem("unsupported_response_type", "only response_type=code is served")
         challenge = query.get("code_challenge", "")
@@ -81,8 +86,24 @@ class AuthorizePages:
         method = query.get("code_challenge_method", "plain")
         if challenge and (method != "S256" or not self._state.supports_s256):
             raise OAuthProblem("invalid_request", "transform algorithm not supported")
-        scopes = self._state.granted(query.get("scope", ""))
-        return CodeRequest(query["client_id"], query["redirect_uri"], scopes, challenge)
+        scopes = self._state.granted(query.get("scope", ""), client)
+        if query.get("prompt") != "consent":
+            scopes = tuple(scope for scope in scopes if scope not in self._state.withholds)
+        resource = self._state.resource_of(client)
+        if resource and query.get("resource") != resource:
+            raise OAuthProblem("invalid_target", f"resource must be {resource} (RFC 8707)")
+        if "openid" in scopes and client.has_host and not query.get("nonce"):
+            raise OAuthProblem("invalid_request", "nonce is missing")
+        _check_host(query, client)
+        return CodeRequest(
+            client.client_id,
+            query["redirect_uri"],
+            scopes,
+            challenge,
+            query.get("nonce", ""),
+            resource,
+            client.earliest_refresh_s,
+        )
 
     async def _decide(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
@@ -100,8 +121,17 @@ class AuthorizePages:
             effect = pending.effect
             outcome = {"error": effect.error, "error_description": effect.description}
         else:
-            outcome = {"code": self._state.grants.new_code(pending.code_request)}
+            outcome = self._outcome(pending)
         return self._redirect(uri, pending.state, pending.effect, outcome)
+
+    def _outcome(self, pending: _Pending) -> dict[str, str]:
+        """Return the code; for an account with a client of its own, also that client."""
+        client, asked = pending.client, pending.code_request
+        if client.registers:
+            client = self._state.register(client)
+            asked = replace(asked, client_id=client.client_id)
+        outcome = {"code": self._state.grants.new_code(asked)}
+        return outcome | ({"client_id": client.client_id} if client.is_registered else {})
 
     def _redirect(
         self, redirect_uri: str, state: str, effect: OAuthEffect | None, outcome: Mapping[str, str]
@@ -140,6 +170,16 @@ class AuthorizePages:
             return pages.refusal("No sign-in waits for this code any more.")
         words = "You are signed in." if allowed else "You said no."
         return pages.page(words, "You can close this page and go back to your terminal.")
+
+
+def _check_host(query: Mapping[str, str], client: Client) -> None:
+    """Check what a sign-in says of its machine and its program, where each account has a client of its own."""
+    if not client.has_host:
+        return
+    if not _HOST_ID.fullmatch(query.get("ext_agent_host_id", "")):
+        raise OAuthProblem("invalid_request", "ext_agent_host_id must be a urn:uuid of version 4")
+    if client.registers != bool(query.get("agent_name_hint")):
+        raise OAuthProblem("invalid_request", "agent_name_hint belongs to the first sign-in, and only to it")
 
 
 def _error_of(problem: OAuthProblem) -> dict[str, str]:

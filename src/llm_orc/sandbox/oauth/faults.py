@@ -10,8 +10,9 @@ from typing import Literal
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.sandbox.faults import Delay, Garbage, Hang, Status
+from llm_orc.sandbox.oauth.id_tokens import AlteredIdToken
 
-EndpointName = Literal["authorize", "token", "revoke", "device", "metadata"]
+EndpointName = Literal["authorize", "token", "revoke", "device", "metadata", "keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,17 @@ class SentElsewhere:
 
 # Status and Garbage replace the answer; Delay and Hang take effect before the request is processed.
 OAuthEffect = (
-    Status | Garbage | Delay | Hang | OAuthError | Dropped | LostAnswer | LateAnswer | Altered | SentElsewhere
+    Status
+    | Garbage
+    | Delay
+    | Hang
+    | OAuthError
+    | Dropped
+    | LostAnswer
+    | LateAnswer
+    | Altered
+    | AlteredIdToken
+    | SentElsewhere
 )
 
 

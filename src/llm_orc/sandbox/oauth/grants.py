@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import secrets
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.dataclass import dataclass
@@ -37,6 +37,9 @@ class CodeRequest:
     redirect_uri: str
     scopes: tuple[str, ...]
     challenge: str  # empty without PKCE
+    nonce: str = ""
+    resource: str = ""  # that the exchange must name (RFC 8707)
+    earliest_refresh_s: float | None = None  # as in `Client`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class IssuedTokens:
     expires_in_s: float
     scopes: tuple[str, ...]
     family: int
+    nonce: str = ""
+    earliest_refresh_at: float | None = None  # Unix seconds, by the sandbox's clock
 
 
 @dataclass(slots=True)
@@ -57,6 +62,7 @@ class Family:
     number: int
     client_id: str
     scopes: tuple[str, ...]
+    earliest_refresh_s: float | None = None
     is_alive: bool = True
 
 
@@ -87,6 +93,7 @@ class _Access:
 @dataclass(slots=True)
 class _Refresh:
     family: Family
+    not_before: float | None = None  # an earlier refresh spends it
     spent_at: float | None = None
 
 
@@ -107,6 +114,7 @@ class Grants:
         self.access_token_lifetime_s = access_token_lifetime_s
         self.reuse_events: list[ReuseEvent] = []
         self.tokens_issued = 0
+        self.early_refreshes = 0  # refused because they came too early
         self._code_lifetime_s = code_lifetime_s
         self._rotates = rotates and not omits_refresh_token
         self._detects_reuse = detects_reuse
@@ -127,14 +135,21 @@ class Grants:
         self._codes[code] = _Code(request, self._clock() + self._code_lifetime_s)
         return code
 
-    def new_family(self, client_id: str, scopes: tuple[str, ...]) -> IssuedTokens:
+    def new_family(
+        self, client_id: str, scopes: tuple[str, ...], earliest_refresh_s: float | None = None
+    ) -> IssuedTokens:
         """Start a token family without a code, as the device grant does."""
-        family = Family(len(self._families) + 1, client_id, scopes)
+        family = Family(len(self._families) + 1, client_id, scopes, earliest_refresh_s)
         self._families.append(family)
         return self._issue(family, scopes, self._new_refresh_token(family))
 
-    def redeem(self, code: str, client_id: str, redirect_uri: str, verifier: str) -> IssuedTokens:
-        """Exchange a code, once (RFC 6749 §4.1.3). A second use revokes the tokens of the first (§4.1.2)."""
+    def redeem(
+        self, code: str, client_id: str, redirect_uri: str, verifier: str, resource: str = ""
+    ) -> IssuedTokens:
+        """Exchange a code, once (RFC 6749 §4.1.3). A second use revokes the tokens of the first (§4.1.2).
+
+        An exchange without the resource that the code is for spends it.
+        """
         found = self._codes.get(code)
         if found is None:
             raise OAuthProblem("invalid_grant", "unknown code")
@@ -142,9 +157,13 @@ class Grants:
             found.family.is_alive = False
             raise OAuthProblem("invalid_grant", "the code was used before")
         self._check_code(found, client_id, redirect_uri, verifier)
-        issued = self.new_family(client_id, found.request.scopes)
+        request = found.request
+        issued = self.new_family(client_id, request.scopes, request.earliest_refresh_s)
         found.family = self._families[issued.family - 1]
-        return issued
+        if request.resource and resource != request.resource:
+            found.family.is_alive = False
+            raise OAuthProblem("invalid_grant", "the code is for another resource, and is spent now")
+        return replace(issued, nonce=request.nonce)
 
     def _check_code(self, code: _Code, client_id: str, redirect_uri: str, verifier: str) -> None:
         request = code.request
@@ -173,6 +192,10 @@ class Grants:
             raise OAuthProblem("invalid_scope", "the scope is wider than what was granted")
         if found.spent_at is not None:
             self._meet_again(refresh_token, found, found.spent_at)
+        elif found.not_before is not None and self._clock() < found.not_before:
+            found.spent_at = self._clock()
+            self.early_refreshes += 1
+            raise OAuthProblem("invalid_grant", "the refresh token can't be used yet, and is spent now")
         if not self._rotates:
             again = None if self._omits_refresh_token else refresh_token
             return self._issue(family, scopes or family.scopes, again)
@@ -233,9 +256,16 @@ class Grants:
     def _issue(self, family: Family, scopes: tuple[str, ...], refresh_token: str | None) -> IssuedTokens:
         access_token = f"sandbox-at-{secrets.token_urlsafe(24)}"
         lifetime_s = self.access_token_lifetime_s
-        self._access[access_token] = _Access(family, self._clock() + lifetime_s, scopes)
+        expires_at = self._clock() + lifetime_s
+        self._access[access_token] = _Access(family, expires_at, scopes)
         self.tokens_issued += 1
-        return IssuedTokens(access_token, refresh_token, lifetime_s, scopes, family.number)
+        early_s = family.earliest_refresh_s
+        earliest = expires_at - early_s if early_s is not None else None
+        if refresh_token is not None:
+            self._refresh[refresh_token].not_before = earliest
+        return IssuedTokens(
+            access_token, refresh_token, lifetime_s, scopes, family.number, earliest_refresh_at=earliest
+        )
 
     def _new_refresh_token(self, family: Family) -> str:
         token = f"sandbox-rt-{secrets.token_urlsafe(24)}"

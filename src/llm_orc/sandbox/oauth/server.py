@@ -6,18 +6,19 @@ Its tokens are recognizable (`sandbox-at-…`, `sandbox-rt-…`). Pass it to `Sa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llm_orc.dataclass import dataclass
 from llm_orc.sandbox.faults import FaultPlan
 from llm_orc.sandbox.oauth.authorize import AUTHORIZE, DEVICE_PAGE, AuthorizePages
-from llm_orc.sandbox.oauth.clients import CLIENT_ID, Client
+from llm_orc.sandbox.oauth.clients import CLIENT_ID, INFERENCE, PLAN_CLIENT, Client
 from llm_orc.sandbox.oauth.devices import Devices
 from llm_orc.sandbox.oauth.exchange import answered
 from llm_orc.sandbox.oauth.faults import OAuthFault, OAuthRequest
 from llm_orc.sandbox.oauth.grants import Grants
+from llm_orc.sandbox.oauth.id_tokens import Person, published_keys
 from llm_orc.sandbox.oauth.record import OAuthRecord
 from llm_orc.sandbox.oauth.state import OAuthState
 from llm_orc.sandbox.oauth.tokens import DEVICE_GRANT, DeviceEndpoint, RevocationEndpoint, TokenEndpoint
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 TOKEN = "/oauth/token"  # noqa: S105 - a path
 REVOKE = "/oauth/revoke"
 DEVICE = "/oauth/device"
-INFERENCE = "inference"  # the scope that model endpoints require
+KEYS = "/oauth/keys"
 SCOPES = (INFERENCE, "profile")
 
 
@@ -51,7 +52,7 @@ class OAuthServer:
     detects_reuse: bool = True
     reuse_grace_s: float = 0.0  # a rotated refresh token still works for this long
     omits_refresh_token_on_refresh: bool = False  # the current one stays valid (RFC 6749 §6)
-    clients: Sequence[Client] = (Client(),)
+    clients: Sequence[Client] = (Client(), PLAN_CLIENT)
     scopes: Sequence[str] = SCOPES
     auto_approve: bool = False  # redirect at once instead of asking on a page
     requires_pkce: bool = True
@@ -60,6 +61,8 @@ class OAuthServer:
     device_interval_s: float = 5.0
     device_lifetime_s: float = 600.0
     date_skew_s: float = 0.0  # how far the `Date` header is ahead
+    person: Person = Person()
+    withholds: Collection[str] = ()  # scopes that are granted only with `prompt=consent`
     issuer_path: str = ""  # the part of the issuer's URL after the origin
     faults: Sequence[OAuthFault] = ()
     keep_requests: bool = True  # False: only count them, for long-lived servers
@@ -91,6 +94,8 @@ class OAuthServer:
             supports_s256=self.supports_s256,
             sends_iss=self.sends_iss,
             date_skew_s=self.date_skew_s,
+            person=self.person,
+            withholds=self.withholds,
         )
 
     @property
@@ -113,12 +118,26 @@ class OAuthServer:
     def device_authorization_endpoint(self) -> str:
         return self._state.origin + DEVICE
 
+    @property
+    def jwks_uri(self) -> str:
+        return self._state.origin + KEYS
+
+    def change_person(self, person: Person) -> None:
+        """Sign another person in from now on."""
+        self._state.person = person
+
     def add_fault(self, fault: OAuthFault) -> None:
         self._state.faults.add(fault)
 
     def issue_tokens(self, client_id: str = CLIENT_ID, scopes: Sequence[str] = ()) -> IssuedTokens:
         """Sign a user in without a browser: issue a new token family, as after consent."""
-        return self._state.grants.new_family(client_id, tuple(scopes) or self._state.scopes)
+        client = self._state.clients[client_id]
+        granted = tuple(scopes) or client.scopes or self._state.scopes
+        return self._state.grants.new_family(client_id, granted, client.earliest_refresh_s)
+
+    def register_client(self, client_id: str = PLAN_CLIENT.client_id) -> str:
+        """Register a client of one account, as its first sign-in does, and return its id."""
+        return self._state.register(self._state.clients[client_id]).client_id
 
     def set_access_token_lifetime(self, lifetime_s: float) -> None:
         """Set the lifetime of access tokens that are issued from now on."""
@@ -154,6 +173,11 @@ class OAuthServer:
     @property
     def reuse_events(self) -> list[ReuseEvent]:
         return self._state.grants.reuse_events
+
+    @property
+    def early_refreshes(self) -> int:
+        """The number of refreshes that came too early, each of which has spent a refresh token."""
+        return self._state.grants.early_refreshes
 
     @property
     def families_alive(self) -> int:
@@ -197,6 +221,7 @@ class OAuthServer:
         application.router.add_post(TOKEN, TokenEndpoint(state).answer)
         application.router.add_post(REVOKE, RevocationEndpoint(state).answer)
         application.router.add_post(DEVICE, DeviceEndpoint(state, DEVICE_PAGE).answer)
+        application.router.add_get(KEYS, self._keys)
         path = state.issuer_path
         for well_known in (
             f"/.well-known/oauth-authorization-server{path}",  # RFC 8414 §3.1
@@ -212,14 +237,21 @@ class OAuthServer:
         self._state.record.add_metadata(request.path)
         return await answered(request, effect, self._state.headers(), self._document)
 
+    async def _keys(self, request: web.Request) -> web.StreamResponse:
+        effect = self._state.faults.next_for(OAuthRequest("keys"))
+        self._state.record.add_metadata(request.path)
+        return await answered(request, effect, self._state.headers(), published_keys)
+
     def _document(self) -> Mapping[str, JsonValue]:
-        """Return the metadata document (RFC 8414 §2)."""
+        """Return the metadata document (RFC 8414 §2, OpenID Connect Discovery §3)."""
         return {
             "issuer": self.issuer,
             "authorization_endpoint": self.authorization_endpoint,
             "token_endpoint": self.token_endpoint,
             "revocation_endpoint": self.revocation_endpoint,
             "device_authorization_endpoint": self.device_authorization_endpoint,
+            "jwks_uri": self.jwks_uri,
+            "id_token_signing_alg_values_supported": ["RS256"],
             "scopes_supported": list(self._state.scopes),
             "response_types_supported": ["code"],
             "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_GRANT],

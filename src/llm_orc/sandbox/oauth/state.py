@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from email.utils import formatdate
 
 from llm_orc.dataclass import dataclass
@@ -11,6 +11,7 @@ from llm_orc.sandbox.oauth.clients import Client
 from llm_orc.sandbox.oauth.devices import Devices
 from llm_orc.sandbox.oauth.faults import OAuthEffect, OAuthRequest
 from llm_orc.sandbox.oauth.grants import Grants, OAuthProblem
+from llm_orc.sandbox.oauth.id_tokens import Person
 from llm_orc.sandbox.oauth.record import OAuthRecord
 
 
@@ -18,7 +19,7 @@ from llm_orc.sandbox.oauth.record import OAuthRecord
 class OAuthState:
     """The shared state; `origin` is set once the sandbox listens."""
 
-    clients: Mapping[str, Client]
+    clients: dict[str, Client]  # those that sign-ins have registered included
     scopes: tuple[str, ...]
     grants: Grants
     devices: Devices
@@ -31,6 +32,8 @@ class OAuthState:
     supports_s256: bool
     sends_iss: bool
     date_skew_s: float
+    person: Person
+    withholds: Collection[str]
     origin: str = ""
 
     @property
@@ -51,10 +54,20 @@ class OAuthState:
             raise OAuthProblem("invalid_client", "unknown client_id", status=401)
         return self.clients[client_id]
 
-    def granted(self, asked: str) -> tuple[str, ...]:
+    def granted(self, asked: str, client: Client) -> tuple[str, ...]:
         """Return the scopes of a request, or all scopes if it names none. Raises `OAuthProblem`."""
-        scopes = tuple(dict.fromkeys(asked.split()))
-        unknown = [scope for scope in scopes if scope not in self.scopes]
+        scopes, known = tuple(dict.fromkeys(asked.split())), client.scopes or self.scopes
+        unknown = [scope for scope in scopes if scope not in known]
         if unknown:
             raise OAuthProblem("invalid_scope", f"unknown scope {unknown[0]}")
-        return scopes or self.scopes
+        return scopes or known
+
+    def resource_of(self, client: Client) -> str:
+        """Return the resource that its requests must name; empty: none."""
+        return f"{self.origin}{client.resource}" if client.resource.startswith("/") else client.resource
+
+    def register(self, client: Client) -> Client:
+        """Return a new client of one account."""
+        new = client.registered()
+        self.clients[new.client_id] = new
+        return new

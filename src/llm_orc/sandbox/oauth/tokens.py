@@ -8,6 +8,7 @@ from llm_orc.sandbox.faults import Garbage, Hang, Status
 from llm_orc.sandbox.oauth.exchange import answered, parameters_of
 from llm_orc.sandbox.oauth.faults import Dropped, OAuthError, OAuthRequest, SentElsewhere
 from llm_orc.sandbox.oauth.grants import OAuthProblem, token_hash
+from llm_orc.sandbox.oauth.id_tokens import AlteredIdToken, Occasion, id_token
 from llm_orc.sandbox.oauth.record import RevocationRequest, TokenRequest
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TokenEndpoint:
                 raise
             else:
                 recorded.outcome = "accepted"
-                return _document(issued)
+                return self._document(issued, recorded.client_id, effect)
             finally:
                 state.record.tell()
 
@@ -65,7 +66,7 @@ class TokenEndpoint:
 
     def _issue(self, parameters: Mapping[str, str]) -> IssuedTokens:
         client_id = _required(parameters, "client_id")
-        self._state.client(client_id)
+        client = self._state.client(client_id)
         if "client_secret" in parameters:
             raise OAuthProblem("invalid_client", "a public client has no secret", status=401)
         grants = self._state.grants
@@ -76,15 +77,31 @@ class TokenEndpoint:
                     client_id,
                     _required(parameters, "redirect_uri"),
                     parameters.get("code_verifier", ""),
+                    parameters.get("resource", ""),
                 )
             case "refresh_token":
+                resource = self._state.resource_of(client)
+                if resource and parameters.get("resource") != resource:
+                    raise OAuthProblem("invalid_target", f"resource must be {resource} (RFC 8707)")
                 scopes = tuple(parameters.get("scope", "").split())
                 return grants.refresh(_required(parameters, "refresh_token"), client_id, scopes)
             case grant if grant == DEVICE_GRANT:
                 login = self._state.devices.poll(_required(parameters, "device_code"), client_id)
-                return grants.new_family(client_id, login.scopes)
+                return grants.new_family(client_id, login.scopes, client.earliest_refresh_s)
             case other:
                 raise OAuthProblem("unsupported_grant_type", f"no grant type {other}")
+
+    def _document(
+        self, issued: IssuedTokens, client_id: str, effect: OAuthEffect | None
+    ) -> Mapping[str, JsonValue]:
+        state, document = self._state, dict(_document(issued))
+        if state.clients[client_id].has_host:
+            document["earliest_refresh_at"] = issued.earliest_refresh_at
+        if issued.nonce and "openid" in issued.scopes:
+            occasion = Occasion(state.issuer, client_id, issued.nonce, state.clock(), "email" in issued.scopes)
+            fault = effect if isinstance(effect, AlteredIdToken) else None
+            document["id_token"] = id_token(state.person, occasion, fault)
+        return document
 
 
 class RevocationEndpoint:
@@ -125,8 +142,8 @@ class DeviceEndpoint:
             if problem:
                 raise problem
             client_id = _required(parameters, "client_id")
-            state.client(client_id)
-            login = state.devices.begin(client_id, state.granted(parameters.get("scope", "")))
+            client = state.client(client_id)
+            login = state.devices.begin(client_id, state.granted(parameters.get("scope", ""), client))
             if state.auto_approve:
                 login.decision = "allowed"
             state.record.tell()
