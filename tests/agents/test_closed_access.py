@@ -15,7 +15,7 @@ from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import CredentialExpired, CredentialRefused, LlmOrcError, NotLoggedIn, RateLimited
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.base import LONGEST_WAIT_S
 from tests.agents.test_llm import ACCESS, Scripted, Watcher
 
 PLAN = replace(ACCESS, billing=Billing.SUBSCRIPTION)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Role = Literal["user", "assistant"]
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "other"]
 
+LONGEST_WAIT_S = 60.0
+"""A longer pause is not waited for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -25,6 +25,7 @@ from llm_orc.errors import (
 )
 from llm_orc.net.text import one_line
 from llm_orc.net.transport import TransportError, Trouble
+from llm_orc.providers.base import LONGEST_WAIT_S
 from llm_orc.providers.known_errors import KnownError, known_error
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ class ProviderWords:
     param: str = ""  # the part of the request that it is about
     retry_after_s: float | None = None
 
-
-LONGEST_WAIT_S = 60.0
-"""A longer pause is not waited for."""
 
 _LONGEST_WISH_S = 1e9  # thirty years: longer than anyone waits, and still a valid date
 

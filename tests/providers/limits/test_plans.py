@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_orc.auth.access import Access, Billing
 from llm_orc.errors import LlmOrcError, PlanLimitReached, ProviderOverloaded, RateLimited
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.base import LONGEST_WAIT_S
 from llm_orc.providers.limits.plans import FIRST_PAUSE_S, LONGEST_PAUSE_S, Plans, UsedUp
 from tests.fakes.clocks import SetTime
 from tests.providers import virtual_time

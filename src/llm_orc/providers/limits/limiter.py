@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ProviderError, ProviderOverloaded, RateLimited
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.base import LONGEST_WAIT_S
 from llm_orc.providers.limits.pace import Pace, Start
 from llm_orc.providers.limits.plan_limit import is_of_plan
 from llm_orc.providers.limits.rate_headers import left_of

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import PlanLimitReached, RateLimited
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.base import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError

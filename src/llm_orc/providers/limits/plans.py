@@ -17,7 +17,7 @@ from llm_orc.catalog.rows import Billing
 from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, PlanLimitReached, RateLimited
-from llm_orc.providers.failures import LONGEST_WAIT_S
+from llm_orc.providers.base import LONGEST_WAIT_S
 from llm_orc.providers.limits.plan_limit import is_of_plan
 
 if TYPE_CHECKING:
