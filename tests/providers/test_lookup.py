@@ -75,7 +75,8 @@ def test_an_unknown_name_gets_the_lines_that_describe_it(tmp_path: Path, name: s
 
     spec = find_provider(name, own)
 
-    assert (spec.base_url, spec.dialect, spec.default_model) == ("https://acme.example/v1", "openai-chat", "MODEL")
+    expected = "https://api.z.ai/api/paas/v4" if name == "zai" else "https://acme.example/v1"
+    assert (spec.base_url, spec.dialect, spec.default_model) == (expected, "openai-chat", "MODEL")
     assert spec.api_key_env[0].endswith("_API_KEY")
 
 

@@ -14,6 +14,7 @@ class NotOffered:
     link: str
     date: str  # ISO 8601, when the page said so
     instead: str
+    base_url: str = ""  # of what may be described in its place
 
 
 NOT_OFFERED: tuple[NotOffered, ...] = (
@@ -22,8 +23,8 @@ NOT_OFFERED: tuple[NotOffered, ...] = (
         why="Z.ai limits its GLM Coding Plan to the tools that it lists, and llm-orc is none of them",
         link="https://docs.z.ai/devpack/overview",
         date="2026-11-27",
-        instead="An API key of Z.ai that is billed per token may be used: describe the provider with"
-        " `base_url: https://api.z.ai/api/paas/v4`, not with the address of the plan.",
+        instead="An API key of Z.ai that is billed per token may be used, at another address than the plan's:",
+        base_url="https://api.z.ai/api/paas/v4",
     ),
     NotOffered(
         names=("github-models", "github"),

@@ -25,19 +25,20 @@ def what_to_do(name: str, known: Collection[str]) -> str:
     """Return the hint for an unknown name: the nearest of `known`, and the lines that describe a provider."""
     left_out = not_offered(name)
     if left_out is not None:
-        return f"{left_out.instead}\n{_description(name)}"
+        lines = f"\n{_description(name, left_out.base_url)}" if left_out.base_url else ""
+        return f"{left_out.instead}{lines}"
     near = did_you_mean(name, known) or f"Known are: {', '.join(sorted(known))}."
     return f"{near} Another one is described in config.yaml, for example:\n{_description(name)}"
 
 
-def _description(name: str) -> str:
+def _description(name: str, base_url: str = "https://HOST/v1") -> str:
     shown = name if _PLAIN.fullmatch(name) else "NAME"
     variable = re.sub(r"\W", "_", shown).upper()
     lines = (
         "providers:",
         f"  {shown}:",
         f"    dialect: openai-chat  # or {', '.join(dialect for dialect in DIALECTS if dialect != 'openai-chat')}",
-        "    base_url: https://HOST/v1",
+        f"    base_url: {base_url}",
         f"    api_key_env: {variable}_API_KEY",
         "    default_model: MODEL",
     )

@@ -26,6 +26,7 @@ from llm_orc.errors import CredentialRefused, LlmOrcError, MeteredNotAllowed, No
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, run
+from tests.fakes.access_place import MINE, Place, whole_story
 from tests.fakes.token_programs import NEEDS_SH, TokenProgram, token_program
 
 pytestmark = NEEDS_SH
@@ -220,6 +221,28 @@ def test_what_is_no_command_is_said_with_its_line(workspace: Workspace, value: o
 
     with pytest.raises(LlmOrcError, match=r"config.yaml:\d+.*token_command"):
         workspace.app()
+
+
+@pytest.mark.parametrize("has_key", [False, True])
+async def test_all_who_tell_of_access_tell_the_same(place: Place, has_key: bool) -> None:
+    program = token_program(place.workspace.root / "bin", "echo canary-of-token")
+    place.settings(MINE, token_command=[str(program.path)])
+    if has_key:
+        place.key(MINE, "canary-of-a-stored-key")
+
+    used, sent = await whole_story(place, MINE)
+
+    assert used is not None
+    assert (used.method, sent) == ("token-command", "canary-of-token")
+
+
+async def test_a_stored_key_does_not_step_in_for_a_command_that_is_missing(place: Place) -> None:
+    place.settings(MINE, token_command=["no-such-program-5512"])
+    place.key(MINE, "canary-of-a-stored-key")
+
+    used, sent = await whole_story(place, MINE)
+
+    assert (used, sent) == (None, "")
 
 
 # The guide's own examples
