@@ -20,7 +20,7 @@ from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line
 from llm_orc.formats.json_result import schema as result_schema
-from llm_orc.settings.call_fields import CALL_FIELDS
+from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.fields import SECTIONS
 from llm_orc.settings.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
 
@@ -73,6 +73,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
         "agent": FRAME_FIELDS,
         **{key: kind.fields for key, kind in KINDS.items()},
         **{name: section.fields for name, section in SECTIONS.items()},
+        "providers.interactive_only": INTERACTIVE_FIELDS,
         "providers.oauth": OAUTH_FIELDS,
         "providers.oauth.notice": NOTICE_FIELDS,
         "providers.calls": CALL_FIELDS,

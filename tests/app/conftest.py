@@ -37,6 +37,7 @@ class Workspace:
 
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
+    is_attended: bool = False  # a person is at its terminal
 
     @property
     def project(self) -> Path:
@@ -69,7 +70,9 @@ class Workspace:
     def app(self) -> App:
         self.project.mkdir(parents=True, exist_ok=True)
         return open_app(
-            ProcessEnvironment({"HOME": str(self.root), **self.environ}, sys.platform, self.root, self.project)
+            ProcessEnvironment(
+                {"HOME": str(self.root), **self.environ}, sys.platform, self.root, self.project, self.is_attended
+            )
         )
 
     def process_environ(self) -> dict[str, str]:

@@ -78,8 +78,10 @@ class Place:
         written["providers"].update(self.providers)  # type: ignore[attr-defined]
         self.workspace.settings(written)
 
-    def key(self, provider: str, text: str, account: str = "default") -> None:
-        open_credentials(self.workspace.app()).store_api_key(provider, text, account=account)
+    def key(
+        self, provider: str, text: str, account: str = "default", *, billing: Billing = Billing.METERED
+    ) -> None:
+        open_credentials(self.workspace.app()).store_api_key(provider, text, account=account, billing=billing)
 
     def sign_in(
         self,
@@ -184,7 +186,9 @@ async def whole_story(place: Place, provider: str) -> tuple[CredentialStatus | N
 
     assert report.is_good == (used is not None)
     if used is None:
-        assert (proven, provider in status, good, provider in offers) == (None, False, [], False)
+        # Setting up offers a plan that only needs its user's yes, and asks for it.
+        offered = provider in offers and offers[provider].billing is not Billing.PLAN_CREDITS
+        assert (proven, provider in status, good, offered) == (None, False, [], False)
         return used, sent
     assert report.plan is not None
     access = report.plan.agents[0].access

@@ -71,6 +71,20 @@ class KeyNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class InteractiveOnly:
+    """Why a provider may only be called while a person is at the terminal, from its own page at `link`."""
+
+    reason: str
+    link: str = ""
+    date: str = ""  # ISO 8601, when the page said so
+
+    def __str__(self) -> str:
+        """Return the reason with its source, as far as that is known."""
+        source = ", ".join(part for part in (self.link, f"as of {self.date}" if self.date else "") if part)
+        return f"{self.reason} ({source})" if source else self.reason
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """One provider: what it speaks, where it lives, what credential it wants and who pays."""
 
@@ -95,6 +109,7 @@ class ProviderSpec:
     price_id: str = ""  # its name in the price table of genai-prices; empty: no price is known
     profiles_of: str = ""  # the vendor's other program whose sign-in serves it, too
     start_hint: str = ""  # how one gets its server on this machine
+    interactive_only: InteractiveOnly | None = None  # set: refused where no person is at the terminal
     is_offered: bool = True  # where a person chooses a provider
     calls: CallRules = NO_RULES
     # How one signs in, as under `providers.NAME.oauth` of config.yaml; configuration can change any of it.
@@ -130,6 +145,7 @@ class OfficialCliRow:
     arguments: tuple[str, ...] = ()  # after the command, where the driver takes them from here
     billing: Billing = Billing.SUBSCRIPTION  # who pays for calls with its user's login
     proves_login: bool = True  # else only its user knows who pays, and only agents that name it use it
+    interactive_only: InteractiveOnly | None = None  # as in `ProviderSpec`
 
     @property
     def provider(self) -> ProviderSpec:
@@ -141,6 +157,7 @@ class OfficialCliRow:
             base_url=None,
             credential="none",
             billing=self.billing,
+            interactive_only=self.interactive_only,
             cli=self.name,
             metered_sibling=self.metered_sibling,
             sibling_models=self.sibling_models,

@@ -14,6 +14,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ KeyMalformed            key_malformed                     the value given as a key can't be one
 │  ├─ MeteredNotAllowed       metered_not_allowed               no consent to pay per token
 │  │  └─ PlanCreditsNotAllowed  plan_credits_not_allowed        no consent to use a plan's credits
+│  ├─ NotInteractive          not_interactive                   a provider that needs a person at the terminal
 │  ├─ NotTrusted              not_trusted                       a project's file sets what only the user may
 │  ├─ CredentialRefused       credential_refused                401 or 403 from the provider
 │  ├─ AccessRefused           access_refused                    an auth method that the provider does not allow
@@ -67,6 +68,7 @@ from llm_orc.errors.access import (
     KeyMalformed,
     LoginFailed,
     MeteredNotAllowed,
+    NotInteractive,
     NotLoggedIn,
     NotTrusted,
     PlanCreditsNotAllowed,
@@ -135,6 +137,7 @@ __all__ = [
     "MeteredNotAllowed",
     "MissingExtra",
     "ModelNotFound",
+    "NotInteractive",
     "NotLoggedIn",
     "NotTrusted",
     "PlanCreditsNotAllowed",

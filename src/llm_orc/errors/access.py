@@ -55,6 +55,12 @@ class PlanCreditsNotAllowed(MeteredNotAllowed):
         self.provider = provider
 
 
+class NotInteractive(AuthError):
+    """The provider may only be called while a person is at the terminal, and none is."""
+
+    code = "not_interactive"
+
+
 class NotTrusted(AuthError):
     """A file of a project sets what only the project's user may set."""
 

@@ -93,6 +93,7 @@ def _with_settings(spec: ProviderSpec, own: ProviderSettings) -> ProviderSpec:
         default_model=own.default_model or spec.default_model,
         billing=Billing(own.billing) if own.billing else spec.billing,
         is_billing_told=own.billing is not None,
+        interactive_only=spec.interactive_only or own.interactive_only,
         calls=_with_changes(spec.calls, own),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from llm_orc.catalog.call_rules import ErrorMeaning
 from llm_orc.settings.field import Field, Fields
-from llm_orc.settings.types.oauth import web_page
+from llm_orc.settings.types.oauth import iso_date, web_page
 from llm_orc.settings.types.values import names
 from llm_orc.storage.field_types import (
     FieldType,
@@ -15,6 +15,7 @@ from llm_orc.storage.field_types import (
     json_mapping,
     non_empty_text,
     optional,
+    text,
 )
 
 if TYPE_CHECKING:
@@ -63,4 +64,10 @@ CALL_FIELDS: Fields = {
         is_prose=True,
     ),
     "terms_page": Field(optional(web_page), "The page where the provider says so."),
+}
+
+INTERACTIVE_FIELDS: Fields = {
+    "reason": Field(optional(text), "Why; without it the key has no effect.", is_prose=True),
+    "link": Field(optional(web_page), "The provider's page that says so."),
+    "date": Field(optional(iso_date), "The day on which that page said so."),
 }

@@ -26,17 +26,19 @@ if TYPE_CHECKING:
 class ProcessEnvironment:
     """Where a process runs: its environment variables, platform, home directory and working directory.
 
-    Its `repr` leaves the variables out, which may hold keys.
+    `is_attended`: a person is at its terminal; some providers may only be called then. Its `repr` leaves the
+    variables out, which may hold keys.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     platform: str  # `sys.platform`
     home: Path
     cwd: Path
+    is_attended: bool = False
 
     @classmethod
-    def here(cls) -> ProcessEnvironment:
-        return cls(environ=dict(os.environ), platform=sys.platform, home=Path.home(), cwd=Path.cwd())
+    def here(cls, *, is_attended: bool = False) -> ProcessEnvironment:
+        return cls(dict(os.environ), sys.platform, Path.home(), Path.cwd(), is_attended)
 
 
 _SWITCHES = {

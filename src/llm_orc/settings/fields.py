@@ -11,7 +11,7 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.table import method_names
 from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
-from llm_orc.settings.call_fields import CALL_FIELDS
+from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.field import Field, Fields
 from llm_orc.settings.model import BillingName, RunSettings, TokenAsName
 from llm_orc.settings.oauth_fields import OAUTH_FIELDS
@@ -160,6 +160,13 @@ _PROVIDER_FIELDS: Fields = {
         boolean,
         "Whether calls may use a plan that passes into credits as its account allows (`billing: plan-credits`).",
         default=False,
+    ),
+    "interactive_only": Field(
+        json_mapping,
+        "Why calls are refused where no person is at the terminal; its keys are in a table below. What a built-in"
+        " provider says can't be lifted.",
+        fields=INTERACTIVE_FIELDS,
+        is_prose=True,
     ),
     "extra_options": Field(
         names, "Fields of requests that `options` may set in addition to plain sampling options.", "never"

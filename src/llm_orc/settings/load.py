@@ -7,6 +7,7 @@ from dataclasses import fields as attributes_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from llm_orc.catalog.rows import InteractiveOnly
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem, SettingsError
 from llm_orc.net.options import NetworkSettings
@@ -236,6 +237,7 @@ class _Merged:
                 value.path,
                 name=name,
                 oauth=self._oauth(value.path),
+                interactive_only=self._interactive_only(value.path),
                 calls=self.record(CallSettings, (*value.path, "calls")),
                 auth_methods=self.values(value.path).get("auth_methods") or (),  # empty: unset
             )
@@ -251,6 +253,12 @@ class _Merged:
         if not given:
             return None
         return _made(OAuthSettings, given, notice=_made(OAuthNotice, notice) if notice.get("text") else None)
+
+    def _interactive_only(self, provider: SettingPath) -> InteractiveOnly | None:
+        given = {
+            k: value for k, value in self.values((*provider, "interactive_only")).items() if value is not None
+        }
+        return _made(InteractiveOnly, given) if given.get("reason") else None
 
     def record(self, record: type[T], path: SettingPath, **more: object) -> T:
         """Make the record of the settings directly below `path`."""

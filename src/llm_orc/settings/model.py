@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from llm_orc.catalog.call_rules import ErrorMeaning
-from llm_orc.catalog.rows import DialectName
+from llm_orc.catalog.rows import DialectName, InteractiveOnly
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem
 from llm_orc.jsontypes import JsonValue
@@ -153,6 +153,7 @@ class ProviderSettings:
     allow_metered_fallback: bool = False
     allow_plan_credits: bool = False  # its user's yes to a plan that may pass into credits
     acp_command: tuple[str, ...] = ()  # starts an agent that speaks the Agent Client Protocol
+    interactive_only: InteractiveOnly | None = None
     extra_options: tuple[str, ...] = ()  # fields of requests that agents may set in addition to sampling options
     oauth: OAuthSettings | None = None
     calls: CallSettings = CallSettings()

@@ -31,6 +31,7 @@ class StoredEntry:
     is_renewable: bool
     has_client: bool
     is_refused: bool
+    is_metered: bool  # as it was stored
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Machine:
     variable: Literal["", "sk-environment"] | None
     names_variable: bool
     is_variable_refused: bool
+    pays: Literal["as it is", "plan-credits", "plan-credits, agreed"]
+    is_interactive_only: bool
+    is_attended: bool
 
 
 MACHINES = st.builds(
@@ -60,7 +64,12 @@ def put_entries(place: Place, machine: Machine) -> set[str]:
     for number, entry in enumerate(machine.entries):
         secret = f"sk-{number}-{entry.account}"
         if entry.is_key:
-            place.key(machine.provider, secret, entry.account)
+            place.key(
+                machine.provider,
+                secret,
+                entry.account,
+                billing=Billing.METERED if entry.is_metered else Billing.PLAN_CREDITS,
+            )
         else:
             secret = place.sign_in(
                 machine.provider,
@@ -89,12 +98,23 @@ def put_older(place: Place, machine: Machine) -> None:
     leave_older_store(place.workspace, {machine.provider: entries[machine.older]})
 
 
+def settings_of(machine: Machine, variable: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"auth_method": list(machine.order)} if machine.order else {}
+    if machine.names_variable:
+        found["api_key_env"] = variable
+    if machine.pays != "as it is":
+        found |= {"billing": "plan-credits", "allow_plan_credits": machine.pays.endswith("agreed")}
+    if machine.is_interactive_only:
+        found["interactive_only"] = {"reason": "its terms"}
+    return found
+
+
 async def check_machine(root: Path, machine: Machine) -> None:
     server, name = OAuthServer(), VARIABLES.get(machine.provider, "MY_KEY")
     async with Sandbox(oauth=server) as sandbox:
         place = Place(Workspace(root / "user"), sandbox, server)
-        order = {"auth_method": list(machine.order)} if machine.order else {}
-        place.settings(machine.provider, **order, **({"api_key_env": name} if machine.names_variable else {}))
+        place.settings(machine.provider, **settings_of(machine, name))
+        place.workspace.is_attended = machine.is_attended
         place.workspace.environ = {"PATH": "/nowhere"}
         if machine.variable is not None:
             place.workspace.environ[name] = machine.variable
@@ -107,7 +127,11 @@ async def check_machine(root: Path, machine: Machine) -> None:
         used, sent = await whole_story(place, machine.provider)
 
         assert sent not in forbidden
-        assert used is None or used.billing is Billing.METERED or not sent.startswith("sk-")
+        pays = None if used is None else used.billing
+        is_key = sent.startswith("sk-")
+        assert not is_key or pays in {Billing.METERED, Billing.PLAN_CREDITS}
+        assert pays is not Billing.PLAN_CREDITS or machine.pays == "plan-credits, agreed"
+        assert used is None or machine.is_attended or not machine.is_interactive_only
 
 
 @FEW
@@ -139,6 +163,9 @@ class PlanMachine:
     key: Literal["store", "environment"] | None
     allows_key: bool
     is_key_refused: bool
+    credits: Literal["none", "unagreed", "agreed"]
+    is_interactive_only: bool
+    is_attended: bool
 
 
 PLANS = st.builds(
@@ -181,6 +208,15 @@ def put_program_and_key(place: Place, root: Path, machine: PlanMachine) -> None:
         place.refuse("anthropic-api", KEY)
 
 
+def plan_settings_of(machine: PlanMachine) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if machine.credits != "none":
+        found |= {"billing": "plan-credits", "allow_plan_credits": machine.credits == "agreed"}
+    if machine.is_interactive_only:
+        found["interactive_only"] = {"reason": "its terms"}
+    return found
+
+
 @pytest.mark.slow
 @MANY
 @given(machine=PLANS)
@@ -192,7 +228,8 @@ async def test_on_a_plan_no_key_pays_that_nobody_allowed(
         place = Place(Workspace(root / "user", {"PATH": "/nowhere"}), sandbox, server)
         order = {"auth_method": list(machine.order)} if machine.order else {}
         place.settings("anthropic-api")
-        place.settings(PRO_MAX, allow_metered_fallback=machine.allows_key, **order)
+        place.workspace.is_attended = machine.is_attended
+        place.settings(PRO_MAX, allow_metered_fallback=machine.allows_key, **order, **plan_settings_of(machine))
         dead = put_sign_ins(place, machine)
         put_program_and_key(place, root, machine)
 
@@ -203,7 +240,12 @@ async def test_on_a_plan_no_key_pays_that_nobody_allowed(
     assert (sent == KEY) == pays_per_token
     assert not pays_per_token or machine.allows_key or "api-key" in machine.order
     assert not (pays_per_token and machine.is_key_refused)
+    on_credits = used is not None and used.billing is Billing.PLAN_CREDITS
+    assert not on_credits or machine.credits == "agreed"
+    is_kept = machine.is_interactive_only and not machine.is_attended
+    assert not is_kept or used is None or pays_per_token  # the key is another provider's
     is_program_first = not machine.order or machine.order[0] == "claude-cli"
-    if machine.program == "plan" and is_program_first and machine.own != "live":
+    may_be_called = not is_kept and machine.credits != "unagreed"
+    if machine.program == "plan" and is_program_first and machine.own != "live" and may_be_called:
         assert used is not None
         assert used.method == "claude-cli"

@@ -16,7 +16,7 @@ from llm_orc.app.access.route import Route
 from llm_orc.auth.sources.table import SOURCES
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import LlmOrcError, NotLoggedIn, PlanCreditsNotAllowed
+from llm_orc.errors import LlmOrcError, NotInteractive, NotLoggedIn, PlanCreditsNotAllowed
 from llm_orc.net.late_loop import in_thread
 from llm_orc.providers.lookup import official_clis
 
@@ -143,8 +143,9 @@ class BestAccess:
 
 
 def _exists(route: Route, problem: LlmOrcError) -> bool:
-    """True if there is a credential that can't be used, or a plan that only needs its user's yes."""
-    return route.found is not None or isinstance(problem, PlanCreditsNotAllowed)
+    """True if there is a credential that can't be used, or a program that only needs a yes or a person."""
+    is_ready = route.cli is not None and route.cli.problem is None
+    return route.found is not None or (is_ready and isinstance(problem, NotInteractive | PlanCreditsNotAllowed))
 
 
 def _free(ranked: list[tuple[int, Route]]) -> list[tuple[int, Route]]:

@@ -1,4 +1,7 @@
-"""Consent to bills, and to calls that go elsewhere: no file of an untrusted project can give it."""
+"""What calls need beside access: consent to bills and to other addresses, the user's own machine, a person.
+
+No file of an untrusted project can give consent.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,13 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from llm_orc.app.projects.in_force import trust_command
 from llm_orc.auth.access import Billing
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import AccessNotSupported, MeteredNotAllowed, NotTrusted, PlanCreditsNotAllowed
+from llm_orc.errors import (
+    AccessNotSupported,
+    MeteredNotAllowed,
+    NotInteractive,
+    NotTrusted,
+    PlanCreditsNotAllowed,
+)
 from llm_orc.settings.write import write_settings
 
 if TYPE_CHECKING:
@@ -113,6 +122,31 @@ def refuse_elsewhere(spec: ProviderSpec, caller: Caller) -> None:
         f"`{spec.name}` is not called by {_CALLERS[caller]}: {spec.calls.own_machine_only}{page}",
         hint="Name another provider for these agents; `llm-orc models list` shows what you have.",
     )
+
+
+def unattended(app: App) -> App:
+    """Return the app for what works without a person, wherever it was started: batches, workers, servers.
+
+    All access that is found with it is refused where its provider needs a person at the terminal.
+    """
+    return replace(app, environment=replace(app.environment, is_attended=False))
+
+
+def unattended_error(spec: ProviderSpec) -> NotInteractive | None:
+    """Return the error for calls of this provider without a person at the terminal; None: it allows them."""
+    if spec.interactive_only is None:
+        return None
+    return NotInteractive(
+        f"`{spec.name}` may only be called while a person is at the terminal: {spec.interactive_only}",
+        hint="Run it yourself in a terminal, with `llm-orc invoke` or `llm-orc chat`, or name another provider.",
+    )
+
+
+def interactive_notice(spec: ProviderSpec) -> str | None:
+    """Return what a person should know before a run over this provider."""
+    if spec.interactive_only is None:
+        return None
+    return f"`{spec.name}` is for interactive use only: {spec.interactive_only}."
 
 
 def refuse_withheld(settings: Settings, choice: ModelChoice) -> None:

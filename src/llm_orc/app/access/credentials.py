@@ -122,7 +122,7 @@ def open_refusals(app: App) -> RefusalMemory:
 
 def open_resolver(app: App) -> Resolver:
     """Return the resolver of routes; it needs no network."""
-    return Resolver(app.settings.providers, open_places(app))
+    return Resolver(app.settings.providers, open_places(app), is_attended=app.environment.is_attended)
 
 
 @asynccontextmanager
@@ -130,14 +130,17 @@ async def open_authorisers(app: App, http: Transport) -> AsyncIterator[Authorise
     """The credentials of one process; on exit, it waits for token exchanges in progress."""
     places = open_places(app)
     async with Tokens(places.storage, http, app.clock.now) as tokens, AsyncExitStack() as stack:
-        yield Authorisers(app.settings, places, tokens, stack)
+        resolver = Resolver(app.settings.providers, places, is_attended=app.environment.is_attended)
+        yield Authorisers(app.settings, places, resolver, tokens, stack)
 
 
 class Authorisers:
     """Turns a route over HTTP into what adds its credential to requests. `resolver` finds the routes."""
 
-    def __init__(self, settings: Settings, places: Places, tokens: Tokens, stack: AsyncExitStack) -> None:
-        self.resolver = Resolver(settings.providers, places)
+    def __init__(
+        self, settings: Settings, places: Places, resolver: Resolver, tokens: Tokens, stack: AsyncExitStack
+    ) -> None:
+        self.resolver = resolver
         self._settings, self._places, self._tokens, self._stack = settings, places, tokens, stack
         self._commands: TokenCommands | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.options import extras_notice, left_out_notices, options_error, refused_options
 from llm_orc.app.access.best import BestAccess
-from llm_orc.app.access.consent import refuse_elsewhere, refuse_unwanted_bill, refuse_withheld
+from llm_orc.app.access.consent import interactive_notice, refuse_elsewhere, refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
 from llm_orc.app.access.missing import joined_error
 from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, LazyClis, Model, Models
@@ -16,7 +16,7 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import COMPATIBLE
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotTrusted, SettingsError
+from llm_orc.errors import AuthError, LlmOrcError, MeteredNotAllowed, NotInteractive, NotTrusted, SettingsError
 from llm_orc.net.late_loop import in_thread, start_loop
 from llm_orc.providers.endpoint import Endpoint, check_base_url, endpoint_of
 from llm_orc.providers.lookup import find_provider, official_clis
@@ -161,6 +161,8 @@ class AccessFinder:
                 considered.append(Considered(provider, method, e.message))
             else:
                 opened.append(found)
+                if notice := interactive_notice(route.spec):
+                    self._notices[notice] = None
                 considered.append(
                     Considered(provider, found.access.method, found.why or found.access.source, True)
                 )
@@ -304,9 +306,10 @@ def _rehearsal(ready: Model) -> _Outcome:
 
 
 def _must_stop(first: _Outcome) -> bool:
-    """True for errors in the settings and missing consent: no fallback replaces these."""
+    """True for errors in the settings, missing consent and a missing person: no fallback replaces these."""
     return not first.ready and any(
-        not isinstance(e, AuthError) or isinstance(e, MeteredNotAllowed | NotTrusted) for e in first.failures
+        not isinstance(e, AuthError) or isinstance(e, MeteredNotAllowed | NotInteractive | NotTrusted)
+        for e in first.failures
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_orc.app.access.consent import plan_credits_error
+from llm_orc.app.access.consent import plan_credits_error, unattended_error
 from llm_orc.app.access.missing import elsewhere_error, missing_error
 from llm_orc.app.access.ranking import barred, marked, stepping_in
 from llm_orc.app.access.route import Route
@@ -42,8 +42,11 @@ _WHY_PROGRAM = "it is the provider's own program, the supported access"
 class Resolver:
     """Reads all sources again for each question. Uses no network."""
 
-    def __init__(self, providers: Mapping[str, ProviderSettings], places: Places) -> None:
+    def __init__(
+        self, providers: Mapping[str, ProviderSettings], places: Places, *, is_attended: bool = False
+    ) -> None:
         self._providers, self._places = providers, places
+        self._is_attended = is_attended
 
     def routes(
         self, choice: ModelChoice, cli: CliState | None = None, *, paying: Paying = "agreed"
@@ -51,12 +54,13 @@ class Resolver:
         """Return the routes of `choice`, whose provider is named, first those that a run considers, in its order.
 
         `cli` is the state of the provider's own program; None: it was not examined, and is no route. A plan that
-        passes into credits can't be used without its user's yes. Raises `SettingsError` for an unknown provider.
+        passes into credits can't be used without its user's yes, nor a provider for interactive use without a
+        person at the terminal. Raises `SettingsError` for an unknown provider.
         """
         assert choice.provider is not None
         spec = find_provider(choice.provider, self._providers)
         there = tuple(self._there(choice, spec, cli))
-        taken = [self._agreed(route, paying) for route in self._taken(choice, spec, there, paying)]
+        taken = [self._permitted(route, paying) for route in self._taken(choice, spec, there, paying)]
         used = {id(route.cli or route.found) for route in taken}
         others = [route for route in there if id(route.cli or route.found) not in used]
         names = {method for method, _, _ in self._methods(choice, spec)}
@@ -162,8 +166,10 @@ class Resolver:
             return today
         return max(entry.billing, today, key=lambda billing: billing.expense)
 
-    def _agreed(self, route: Route, paying: Paying) -> Route:
-        """Return the route, with a problem if it is on a plan's credits without its user's yes."""
+    def _permitted(self, route: Route, paying: Paying) -> Route:
+        """Return the route, with a problem if it needs a person, or its user's yes, and there is none."""
+        if not self._is_attended and (error := unattended_error(route.spec)) is not None:
+            return replace(route, problem=error)
         if route.billing is not Billing.PLAN_CREDITS or route.problem is not None or paying in {"plan", "always"}:
             return route
         own = provider_settings(route.spec.name, self._providers)

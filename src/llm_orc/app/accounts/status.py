@@ -15,6 +15,7 @@ from llm_orc.auth.standing import StandingName
 from llm_orc.auth.storage import StoreState
 from llm_orc.auth.stores.ant_profile import PROVIDER as ANT_PROVIDER
 from llm_orc.auth.stores.keys import Protection
+from llm_orc.catalog.rows import InteractiveOnly
 from llm_orc.catalog.table import PROVIDERS, is_alias
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
@@ -67,6 +68,7 @@ class CredentialStatus:
     usage_page: str = ""  # where its user sees and limits the usage
     is_usable: bool = True  # a run could send it now
     counts: bool = True  # can a run call this provider at all?
+    interactive_only: InteractiveOnly | None = None  # why a run needs a person at the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ def _row(
         hint=hint if route.is_used or not route.bar or route.problem is not None else None,
         is_active=route.is_active,
         is_usable=route.problem is None,
+        interactive_only=route.spec.interactive_only,
     )
     others = tuple(other.name for other in shown if other is not route and other.standing.name != "absent")
     if route.is_used:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
-from llm_orc.app.access.consent import consent_of
+from llm_orc.app.access.consent import consent_of, unattended
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import caller_of, is_own_store
 from llm_orc.app.runs.runtime import Runtime, Terms
@@ -42,7 +42,7 @@ class BatchCalls:
 
     def __init__(self, app: App, store: WorkerStore, *, waits: bool = False) -> None:
         """`waits`: rows of all batches wait for a plan that is used up, not only of those that say so."""
-        self._app, self._store, self._waits = app, store, waits
+        self._app, self._store, self._waits = unattended(app), store, waits
         self._learned_at: dict[str, float] = {}  # by batch
         self._stack = AsyncExitStack()
         self._ready: dict[str, tuple[LlmCaller, BatchAccount]] = {}

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.choices import choices_of
-from llm_orc.app.access.consent import consent_of, with_consent
+from llm_orc.app.access.consent import consent_of, unattended, with_consent
 from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
@@ -191,7 +191,7 @@ async def _plan(
     caller: Caller,
 ) -> tuple[Recipe, float]:
     """Return the recipe with every model decided, and the most that one attempt of a call can cost."""
-    async with Runtime(app) as runtime:
+    async with Runtime(unattended(app)) as runtime:
         terms = Terms(consent_of(recipe).paying, recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates

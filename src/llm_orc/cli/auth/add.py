@@ -175,6 +175,10 @@ def ask_and_add_access(app: App, provider: AuthProvider) -> None:
 
 def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
     """Add a key or sign in as requested, and say what runs use now."""
+    from llm_orc.app.access.consent import interactive_notice
+
+    if (notice := interactive_notice(provider.spec)) is not None:
+        note(notice)
     told = request.told_method
     method = provider.method(told) if told is not None else _ask_for_method(provider)
     if method.name == provider.spec.cli:

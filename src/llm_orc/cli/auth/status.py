@@ -92,6 +92,8 @@ def _credential_lines(credential: CredentialStatus, now: float) -> Iterator[str]
     yield f"  state    {credential.state}: {credential.why}"
     if credential.state != "absent":
         yield f"  pays     {WHO_PAYS[credential.billing]}"
+        if credential.interactive_only is not None:
+            yield f"  only     interactive use: {credential.interactive_only}"
         yield f"  from     {credential.source}" + (" (read only)" if credential.place in _READ_ONLY else "")
     for name, moment in _moments(credential):
         yield f"  {name:<8} {relative(moment, now)}"

@@ -45,6 +45,7 @@ def credential_value(credential: CredentialStatus) -> dict[str, JsonValue]:
         "billing": str(credential.billing),
         "place": credential.place,
         "source": credential.source,
+        "interactive_only": None if credential.interactive_only is None else str(credential.interactive_only),
         "is_used": credential.is_used,
         "use": credential.use or None,
         "shadows": list(credential.shadows),

@@ -8,6 +8,7 @@ import click
 
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import write_json
+from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.figures import count
 
@@ -32,7 +33,7 @@ def command(*, offline: bool, show_all: bool, as_json: bool) -> int:
     from llm_orc.net.event_loop import run_to_end
     from llm_orc.settings.environment import ProcessEnvironment
 
-    found = run_to_end(examine(ProcessEnvironment.here(), online=not offline))
+    found = run_to_end(examine(ProcessEnvironment.here(is_attended=person_is_here()), online=not offline))
     faults = sum(finding.grade == "fault" for finding in found)
     warnings = sum(finding.grade == "warning" for finding in found)
     if as_json:

@@ -58,7 +58,8 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
         yield "default", one_line(what)
     for one in status.credentials:
         pays = f", {one.billing}" if one.is_used else ", not used"
-        yield "access", one_line(f"{one.provider}: {one.state}{pays}; {one.source}")
+        only = ", interactive use only" if one.interactive_only is not None else ""
+        yield "access", one_line(f"{one.provider}: {one.state}{pays}{only}; {one.source}")
     if status.protection is not None:
         yield "credentials", status.protection
     broken = f", {status.broken_ensembles} that can't be read (llm-orc doctor)" if status.broken_ensembles else ""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llm_orc.app.access.route import Route
+    from llm_orc.catalog.rows import ProviderSpec
 
 _SKIP = "Nothing now: leave it as it is"
 _MORE = "Other access: sign in, or add an API key"
@@ -111,7 +112,7 @@ def _look() -> Sequence[Route]:
 
 def _add_another() -> None:
     specs = [spec for spec in PROVIDERS.values() if spec.is_offered]
-    titles = [f"{spec.title} ({spec.name}) · {WHO_PAYS[spec.billing]}" for spec in specs]
+    titles = [f"{spec.title} ({spec.name}) · {WHO_PAYS[spec.billing]}{_only(spec)}" for spec in specs]
     choice = select("Whose models?", [*titles, _BACK])
     if choice == len(specs):
         return
@@ -126,6 +127,10 @@ def _add_another() -> None:
         write_error(e)
     except click.exceptions.Exit:  # a sign-in was stopped, and said so itself
         return
+
+
+def _only(spec: ProviderSpec) -> str:
+    return "" if spec.interactive_only is None else " · interactive use only"
 
 
 def _proves(found: Route) -> bool:

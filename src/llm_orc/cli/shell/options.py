@@ -212,10 +212,11 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
 def app_here() -> App:
     """Return the app as this process finds its environment."""
     from llm_orc.app.wiring import open_app
+    from llm_orc.cli.shell.prompts import person_is_here
     from llm_orc.cli.shell.streams import note
     from llm_orc.settings.environment import ProcessEnvironment
 
-    return open_app(ProcessEnvironment.here(), tell=note)
+    return open_app(ProcessEnvironment.here(is_attended=person_is_here()), tell=note)
 
 
 def write_json(value: JsonValue) -> None:
