@@ -70,7 +70,7 @@ async def test_a_run_sends_what_the_provider_takes_and_says_once_what_it_left_ou
     assert {frozenset(body) for body in bodies} == {frozenset({"model", "input", "store", "stream"})}
     assert [notice for notice in seen.plans[0].notices if "refuses" in notice] == [
         "`mine` refuses `temperature`, `max_tokens`, so it is called without (agents `a`, `b`).",
-        "`mine` refuses `options.top_p`, so it is called without (agents `c`).",
+        "`mine` refuses `options.top_p`, so it is called without (agent `c`).",
     ]
 
 
@@ -81,7 +81,7 @@ async def test_check_and_explain_say_it_too(workspace: Workspace, sandbox: Sandb
     report = await check_ensemble(workspace.app(), "one")
     plan = await explain_access(workspace.app(), find_ensemble(workspace.app(), "one"))
 
-    said = "`mine` refuses `temperature`, so it is called without (agents `a`)."
+    said = "`mine` refuses `temperature`, so it is called without (agent `a`)."
     assert report.is_good
     assert report.plan is not None
     assert said in report.plan.notices

@@ -89,8 +89,8 @@ def left_out_notices(agents: Mapping[str, Sequence[tuple[ModelChoice, CallRules]
             if names:
                 found.setdefault((choice.provider or "", names), {})[agent] = None
     return [
-        f"`{provider}` refuses {', '.join(f'`{name}`' for name in names)}, so it is called without (agents"
-        f" {', '.join(f'`{agent}`' for agent in concerned)})."
+        f"`{provider}` refuses {', '.join(f'`{name}`' for name in names)}, so it is called without"
+        f" (agent{'s' if len(concerned) > 1 else ''} {', '.join(f'`{agent}`' for agent in concerned)})."
         for (provider, names), concerned in found.items()
     ]
 
