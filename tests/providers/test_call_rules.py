@@ -255,6 +255,15 @@ async def test_a_reset_time_that_is_told_is_told_on(server: Loopback, http: Http
     assert "it resets at 20" in error.message
 
 
+async def test_a_reset_time_that_no_plan_has_is_unknown(server: Loopback, http: Http, naps: Naps) -> None:
+    server.answers(answer({"error": said(LIMIT.code)}, 429, {"retry-after": "99999999"}))
+
+    error = await failure(model(server, http, naps), PlanLimitReached)
+
+    assert (error.resets_at, error.retry_after_s) == (None, None)
+    assert "it resets" not in error.message
+
+
 async def test_who_is_not_eligible_is_not_sent_to_sign_in_again(server: Loopback, http: Http, naps: Naps) -> None:
     server.answers(answer({"error": said("subscription_sharing_user_not_eligible")}, 403))
 

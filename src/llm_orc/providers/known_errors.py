@@ -20,6 +20,7 @@ from llm_orc.providers.base import Target
 if TYPE_CHECKING:
     from llm_orc.catalog.call_rules import ErrorMeaning
 
+_FARTHEST_RESET_S = 366 * 24 * 3600.0  # no plan resets later
 _STATUSES: dict[ErrorMeaning, int] = {
     "plan-limit": 429,
     "not-eligible": 403,
@@ -89,15 +90,16 @@ def _words(said: KnownError) -> str:
 
 
 def _plan_limit(said: KnownError, status: int) -> LlmOrcError:
-    resets_at = None if said.wait_s is None else time.time() + said.wait_s
+    is_told = said.wait_s is not None and said.wait_s <= _FARTHEST_RESET_S
+    resets_at = time.time() + said.wait_s if is_told and said.wait_s is not None else None
     until = "" if resets_at is None else time.strftime("; it resets at %Y-%m-%d %H:%M UTC", time.gmtime(resets_at))
-    ways = "Wait for it, or set a `fallback_model_profile`; `llm-orc resume` goes on where the run stopped."
+    ways = "Wait for it with `--wait-for-plan`, or set a `fallback_model_profile`."
     return PlanLimitReached(
         f"{said.target}: a limit of the plan is reached{_words(said)}{until}",
         hint=f"{manage_usage(said.target.calls.usage_page)} {ways}".strip(),
         status=status,
         provider_message=said.message,
-        retry_after_s=said.wait_s,
+        retry_after_s=said.wait_s if is_told else None,
         resets_at=resets_at,
     )
 
