@@ -226,6 +226,18 @@ def test_a_profile_that_an_account_pays_for_is_named_before_anything_is_sent(bar
     assert claude.starts == []
 
 
+def test_an_apps_gateway_is_named_by_every_view_and_nothing_is_sent(bare: Shell, claude: StandIn) -> None:
+    claude.set_up(status={"loggedIn": True, "authMethod": "claude.ai", "apiProvider": "gateway"})
+
+    views = [bare.run(*words) for words in (("invoke", "plan", "--input", "x"), ("auth", "status", PRO_MAX))]
+    doctor = bare.run("doctor", "--offline", "--json")
+
+    assert [done.returncode for done in views] == [4, 4]
+    assert all("an apps gateway, which its operator pays for" in done.stdout + done.stderr for done in views)
+    assert "an apps gateway" in doctor.stdout
+    assert claude.starts == []
+
+
 def test_what_was_added_is_listed_and_logout_names_the_program_s_own(bare: Shell, claude: StandIn) -> None:
     bare.run("auth", "add", PRO_MAX, "--method", "claude-cli")
 

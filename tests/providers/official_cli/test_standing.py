@@ -66,6 +66,28 @@ def test_a_stored_plan_login_and_a_token_of_the_environment_stay_proven_beside_a
     assert claude_login(TOKEN, {**env, "CLAUDE_CODE_OAUTH_TOKEN": " "}) == "metered"
 
 
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({"apiProvider": "gateway"}, "gateway"),
+        ({"apiProvider": "gateway", "loggedIn": False, "authMethod": "none"}, "gateway"),
+        ({"organizationSignInOrgId": "org-1"}, "organization"),
+    ],
+)
+@pytest.mark.parametrize("status", [{**PLAN, "storedClaudeAiLogin": True, "subscriptionType": "max"}, TOKEN])
+async def test_a_gateway_and_an_organization_stand_above_a_plan_and_are_named(
+    claude: StandIn, tmp_path: Path, status: dict[str, object], more: dict[str, object], word: str
+) -> None:
+    claude.set_up(status={**status, **more})
+    environ = {"PATH": claude.path, "HOME": str(tmp_path), "CLAUDE_CODE_OAUTH_TOKEN": "t"}
+    async with OfficialClis(environ) as clis:
+        state = await clis.look("claude-cli")
+
+    assert isinstance(state.problem, MeteredNotAllowed)
+    assert word in state.problem.message
+    assert (state.login, claude.starts) == ("metered", [])
+
+
 def test_a_profile_is_found_where_the_environment_says_and_a_broken_one_is_no_proof(tmp_path: Path) -> None:
     profile(tmp_path, "user_oauth", folder="xdg/anthropic")
     broken = tmp_path / "broken" / ".config" / "anthropic" / "active_config"

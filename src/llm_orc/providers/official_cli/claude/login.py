@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.state import Told
 
 
+# While somebody is signed in to it, its settings decide where prompts go, whatever plan is logged in.
+_ORGANIZATION = "organizationSignInOrgId"
+
+
 def standing_of(told: Told, env: Mapping[str, str], token_variable: str) -> Standing:
     """Read what `claude auth status` printed in the environment `env`."""
     status = fields_of(told.stdout.encode("utf-8", "replace"))
@@ -29,6 +33,8 @@ def standing_of(told: Told, env: Mapping[str, str], token_variable: str) -> Stan
 def _proven(status: Fields, env: Mapping[str, str], token_variable: str) -> Standing | None:
     if not is_true(status, "loggedIn") or text_in(status, "apiProvider") != "firstParty":
         return None
+    if text_in(status, _ORGANIZATION):
+        return None
     method = text_in(status, "authMethod")
     if method == "oauth_token" and env.get(token_variable, "").strip() and managed_token() is None:
         return Standing("token", said=token_variable)
@@ -38,10 +44,20 @@ def _proven(status: Fields, env: Mapping[str, str], token_variable: str) -> Stan
     return None
 
 
+def _above(status: Fields) -> str:
+    """Return what stands above a stored plan, whether anybody is signed in there or not; empty: nothing."""
+    server = text_in(status, "apiProvider")
+    if server == "gateway":
+        return "an apps gateway, which its operator pays for"
+    if text_in(status, _ORGANIZATION):
+        return "an organization's sign-in, whose settings decide who pays"
+    return "" if server in {"", "firstParty"} else one_line(server, 60)
+
+
 def _unproven(status: Fields, env: Mapping[str, str], token_variable: str) -> Standing:
-    server, method = text_in(status, "apiProvider"), text_in(status, "authMethod")
-    if server not in {"", "firstParty"}:
-        return Standing("metered", said=one_line(server, 60))
+    if above := _above(status):
+        return Standing("metered", said=above)
+    method = text_in(status, "authMethod")
     profile = active_profile(env)
     if profile is not None:
         file, kind = profile
