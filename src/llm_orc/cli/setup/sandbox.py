@@ -137,7 +137,12 @@ def _introduce(sandbox: Sandbox, *, require_token: bool) -> None:
   sandbox:
     base_url: {sandbox.base_url("openai-chat")}
     oauth:
-      issuer: {sandbox.origin}"""
+      issuer: {sandbox.origin}
+  sandbox-plan:
+    base_url: {sandbox.base_url("openai-responses")}
+    oauth:
+      issuer: {sandbox.origin}
+      resource: {sandbox.origin}/v1"""
     note(f"""
 To use it, in config.yaml:
 
@@ -148,5 +153,6 @@ providers:
     base_url: {sandbox.base_url("openai-chat")}{own}
 
 To sign in: llm-orc auth add sandbox
+Or as with ChatGPT: llm-orc auth add sandbox-plan
 
 Answers are canned; {keys}. Ctrl-C ends it.""")
