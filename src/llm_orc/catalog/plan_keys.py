@@ -5,7 +5,10 @@ No variable is read where a plan has the address of a metered API: a key in it w
 
 from __future__ import annotations
 
-from llm_orc.catalog.rows import Billing, KeyNotice, ProviderSpec
+from llm_orc.catalog.rows import Billing, InteractiveOnly, KeyNotice, ProviderSpec
+
+_ALIBABA_PAGE = "https://www.alibabacloud.com/help/en/model-studio/other-tools-coding-plan"
+_ALIBABA_DATE = "2026-03-28"
 
 PLAN_KEY_ROWS: tuple[ProviderSpec, ...] = (
     ProviderSpec(
@@ -52,6 +55,26 @@ PLAN_KEY_ROWS: tuple[ProviderSpec, ...] = (
             " it runs out, requests stop or use paid credits, as your organization's settings say.",
             "https://docs.mistral.ai/vibe",
             "2026-11-27",
+        ),
+    ),
+    ProviderSpec(
+        name="alibaba-coding-plan",
+        title="Alibaba Cloud Coding Plan",
+        dialect="openai-chat",
+        # Of the international edition; that of mainland China is at https://coding.dashscope.aliyuncs.com/v1.
+        base_url="https://coding-intl.dashscope.aliyuncs.com/v1",
+        billing=Billing.SUBSCRIPTION,
+        keys_at="https://modelstudio.console.alibabacloud.com",
+        key_owner="Alibaba Cloud's Coding Plan",
+        key_prefixes=("sk-sp-",),
+        key_notice=KeyNotice(
+            "Alibaba Cloud allows this plan in interactive tools only: no scripts, no back ends, no batches."
+            " llm-orc calls it only while you are at a terminal.",
+            _ALIBABA_PAGE,
+            _ALIBABA_DATE,
+        ),
+        interactive_only=InteractiveOnly(
+            "Alibaba Cloud allows the plan in interactive tools only", _ALIBABA_PAGE, _ALIBABA_DATE
         ),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llm_orc.app.access.credentials import open_credentials
@@ -14,7 +16,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.auth.secret import Secret
 from llm_orc.catalog.plan_keys import PLAN_KEY_ROWS
 from llm_orc.catalog.table import PROVIDERS
-from llm_orc.errors import InputError, NotLoggedIn
+from llm_orc.errors import InputError, KeyMalformed, NotInteractive, NotLoggedIn
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace
 
@@ -111,3 +113,30 @@ async def test_a_plan_without_a_variable_says_which_setting_would_name_one(works
         await try_access(workspace.app(), "mistral-vibe")
 
     assert "providers.mistral-vibe.api_key_env" in (missing.value.hint or "")
+
+
+async def test_a_plan_for_interactive_tools_is_called_for_a_person_only(
+    workspace: Workspace, sandbox: Sandbox
+) -> None:
+    name = "alibaba-coding-plan"
+    own = {"base_url": sandbox.base_url("openai-chat"), "default_model": "m"}
+    workspace.environ = {"PATH": "/nowhere"}
+    workspace.settings({"providers": {name: own}})
+    app = workspace.app()
+    add_api_key(app, open_provider(app, name), Secret(KEY), acknowledge_terms=True)
+
+    with pytest.raises(NotInteractive, match="other-tools-coding-plan, as of 2026-03-28"):
+        await try_access(replace(app, environment=replace(app.environment, is_attended=False)), name)
+    refused = sandbox.request_count
+    proof = await try_access(replace(app, environment=replace(app.environment, is_attended=True)), name)
+
+    assert (refused, proof.access.billing) == (0, Billing.SUBSCRIPTION)
+
+
+def test_a_key_of_a_plan_is_not_sent_to_a_metered_provider(workspace: Workspace) -> None:
+    app = workspace.app()
+
+    with pytest.raises(KeyMalformed, match="Alibaba Cloud's Coding Plan") as refused:
+        add_api_key(app, open_provider(app, "openai"), Secret("sk-sp-canary5512"))
+
+    assert "llm-orc auth add alibaba-coding-plan" in (refused.value.hint or "")
