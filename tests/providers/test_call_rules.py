@@ -20,7 +20,7 @@ from llm_orc.errors import (
     ReplyCut,
     RequestRejected,
 )
-from llm_orc.providers.base import Message, ModelRequest
+from llm_orc.providers.base import Message, ModelRequest, Target
 from llm_orc.providers.build import dialect_of
 from llm_orc.providers.endpoint import Endpoint, endpoint_of
 from llm_orc.providers.lookup import find_provider
@@ -34,6 +34,7 @@ from tests.providers.dialects.test_openai_responses import typed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.http import Http
     from tests.providers.conftest import Naps, Watcher
@@ -178,6 +179,22 @@ async def test_without_the_rule_an_answer_may_end_at_its_limit(server: Loopback,
     assert (reply.text, reply.stop_reason) == ("half", "max_tokens")
     assert server.heard[0].json["max_output_tokens"] == 100
     assert "stream" not in server.heard[0].json
+
+
+@pytest.mark.parametrize(
+    ("dialect", "limit"),
+    [("openai-chat", "max_tokens"), ("openai-responses", "max_output_tokens"), ("gemini", "maxOutputTokens")],
+)
+def test_every_dialect_leaves_out_what_is_refused(dialect: DialectName, limit: str) -> None:
+    rules = CallRules(leave_out=("temperature", "max_output_tokens"))
+    request = replace(ASKED, options={})
+
+    usual = dialect_of(dialect).encode(request, Target("p", "m"), stream=False).body.decode()
+    ruled = dialect_of(dialect).encode(request, Target("p", "m", rules), stream=False).body.decode()
+
+    for field in (limit, "temperature"):
+        assert f'"{field}"' in usual
+        assert f'"{field}"' not in ruled
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,10 @@ def _rejected(status: int, words: ProviderWords, target: Target) -> ProviderErro
         hint = "Shorten the input, or use a model with a larger context."
     elif status == 404 or names & _NO_MODEL_CODES or any(w in lower for w in _NO_MODEL_WORDS):
         kind, happened = ModelNotFound, "does not know this model"
-        hint = "Check the spelling of `model`, whether this account may use it, and the provider's `base_url`."
+        hint = (
+            f"`llm-orc models list {target.provider}` shows what it offers. Check the spelling of `model`, and the"
+            " provider's `base_url`."
+        )
     return kind(
         f"{target} {happened} (status {status}){_said(words)}",
         hint=hint,

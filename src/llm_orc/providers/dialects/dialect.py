@@ -17,6 +17,7 @@ from llm_orc.providers.base import Reply, Target, Usage
 from llm_orc.providers.dialects.endings import COMPLETE, Meaning, Words, meaning_of, plain_word
 from llm_orc.providers.dialects.sse import SseParser
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
+from llm_orc.providers.options.left_out import without_refused
 from llm_orc.providers.options.request import is_reserved, wire_options
 from llm_orc.providers.usage import believed, merged
 
@@ -270,9 +271,7 @@ class Dialect(ABC):
                 )
             own = body.get(key)
             body[key] = {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
-        for name in target.calls.leave_out:
-            body.pop(name, None)
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(without_refused(body, target.calls))
 
 
 def decode(decoder: msgspec.json.Decoder[_Wire], answer: Answer, target: Target) -> _Wire:

@@ -18,10 +18,27 @@ if TYPE_CHECKING:
     from llm_orc.catalog.rows import DialectName
     from llm_orc.jsontypes import JsonValue
 
+_GENERATION = "generationConfig"
+
 
 def takes_limit(rules: CallRules) -> bool:
     """Whether a request may limit the length of its answer."""
     return not any(name in rules.leave_out for name in LIMITS)
+
+
+def without_refused(body: dict[str, JsonValue], rules: CallRules) -> dict[str, JsonValue]:
+    """Return the body of a request without what the provider refuses.
+
+    A limit of the answer goes under all its names, and fields go from the mapping that Gemini has for them, too.
+    """
+    names = {*rules.leave_out, *(() if takes_limit(rules) else LIMITS)}
+    if not names:
+        return body
+    kept = {name: value for name, value in body.items() if name not in names}
+    generation = kept.get(_GENERATION)
+    if isinstance(generation, dict):
+        kept[_GENERATION] = {name: value for name, value in generation.items() if name not in names}
+    return kept
 
 
 def left_out(
