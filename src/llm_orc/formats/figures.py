@@ -94,3 +94,15 @@ def relative(moment: float, now: float) -> str:
     distance = abs(moment - now)
     words = f"{distance / 86400:.0f} days" if distance > 2 * 86400 else seconds(distance)
     return f"in {words}" if moment > now else f"{words} ago"
+
+
+def minute(unix_s: float) -> str:
+    """`2026-11-27 18:30 UTC`."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def until_words(until: float, now: float) -> str:
+    """`waits for a plan until 2026-11-27 18:30 UTC (in 1 h 05 min)`; `its plan has reset` once that is over."""
+    if until <= now:
+        return "its plan has reset"
+    return f"waits for a plan until {minute(until)} ({relative(until, now)})"

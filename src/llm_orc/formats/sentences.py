@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.formats.figures import charge, count, most_dollars, relative, seconds, spent, spent_dollars, tokens
+from llm_orc.formats.figures import (
+    charge,
+    count,
+    minute,
+    most_dollars,
+    relative,
+    seconds,
+    spent,
+    spent_dollars,
+    tokens,
+)
 from llm_orc.formats.printable import one_line
 from llm_orc.providers.dialects.endings import end_note
-from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +51,7 @@ def error_lines(error: ErrorInfo) -> Iterator[str]:
 def plan_wait_words(wait: PlanWaitStarted, now: float) -> str:
     """`waits for the plan of `claude-cli`, which resets at 2026-11-27 18:30 UTC (in 1 h 05 min)`."""
     plan = f"waits for the plan of `{wait.access.provider}`, which "
-    when = f"{reset_moment(wait.until)} ({relative(wait.until, now)})"
+    when = f"{minute(wait.until)} ({relative(wait.until, now)})"
     if wait.is_told:
         return plan + f"resets at {when}"
     return plan + f"is used up and told no reset time; it is called again at {when}"

@@ -70,7 +70,7 @@ def test_a_run_that_waits_says_until_when_and_is_resumed_after_that(place: Shell
     status = place.run("status")
     assert (listed["status"], listed["waits_until"]) == ("interrupted", result["waits_until"])
     assert "waits for a plan until 20" in place.run("runs", "list").stdout
-    assert "It waits for a plan that is used up, until 20" in shown.stderr
+    assert "This run waits for a plan until 20" in shown.stderr
     assert f"resume {run_id} --wait-for-plan" in shown.stderr
     assert f"resume {run_id} --wait-for-plan" in status.stdout
 

@@ -20,6 +20,8 @@ from llm_orc.engine.events import (
     ErrorInfo,
     ModelChosen,
     ModelRetrying,
+    PlanWaitEnded,
+    PlanWaitStarted,
     RunStarted,
 )
 from llm_orc.providers.base import Usage
@@ -80,6 +82,22 @@ def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
 
     assert "retry after `openai` allows no more calls now" in drawn(progress)
     assert "void" not in drawn(progress)
+
+
+def test_an_agent_that_waits_for_its_plan_counts_down() -> None:
+    progress = progress_of("analyst", "clerk")
+    start(progress, "analyst")
+    wait = PlanWaitStarted(102.0, AgentPath("analyst"), ACCESS, None, 3704.0, is_told=True, error=ERROR)
+    progress.apply(wait)
+
+    shown = drawn(progress, now=104.0)
+    assert "1 waiting for a plan" in shown
+    assert "waits for the plan of `openai`, which resets at 1970-01-01 01:01 UTC (in 1 h 00 min)" in shown
+    assert "in 59 min 55 s" in drawn(progress, now=109.0)
+    assert "in 1 h 00 min" in drawn(progress, width=40)
+
+    progress.apply(PlanWaitEnded(3704.0, AgentPath("analyst")))
+    assert "1 running" in drawn(progress, now=3705.0)
 
 
 def test_long_text_shows_its_end() -> None:

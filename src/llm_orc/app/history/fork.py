@@ -11,11 +11,13 @@ from llm_orc.agents.path import AgentPath, top_of
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
+from llm_orc.app.runs.plan_limits import plans_used_up
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentFinished, RunStarted
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InputError
+from llm_orc.providers.limits.plans import UsedUp
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.state import RunState
@@ -36,6 +38,7 @@ class Origin:
     run_id: str
     recipe: Recipe
     outputs: Mapping[str, AgentOutput]
+    used_up: tuple[UsedUp, ...] = ()  # the plans that its agents without an answer need, and that are used up
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ def origin_of(app: App, run: str, store: str | None = None) -> Origin:
     state = RunState()
     for event in record.events:
         state.apply(event)
-    return Origin(record.summary.run_id, record.recipe, state.outputs)
+    used_up = plans_used_up(state, app.clock.now())
+    return Origin(record.summary.run_id, record.recipe, state.outputs, used_up)
 
 
 def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> frozenset[str]:
@@ -95,7 +99,8 @@ async def fork_run(
         wait_for_plan=app.settings.runs.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
     )
     run_id = app.new_run_id()
-    attempt = Attempt(recipe, run_id, earlier=_beginning(app, run_id, recipe, kept, origin.run_id))
+    earlier = _beginning(app, run_id, recipe, kept, origin.run_id)
+    attempt = Attempt(recipe, run_id, earlier=earlier, used_up=origin.used_up if recipe.wait_for_plan else ())
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 

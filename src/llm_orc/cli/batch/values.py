@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.formats.figures import count, moment, relative
-from llm_orc.providers.limits.plan_limit import reset_moment
+from llm_orc.formats.figures import count, minute, moment, relative
 
 if TYPE_CHECKING:
     from llm_orc.batches.batch import Batch
@@ -40,7 +39,7 @@ def waiting_words(batch: Batch, now: float) -> str:
     if waiting is None:
         return ""
     verb = "waits" if waiting.rows == 1 else "wait"
-    when = f"{reset_moment(waiting.until)} ({relative(waiting.until, now)})"
+    when = f"{minute(waiting.until)} ({relative(waiting.until, now)})"
     return f"{count(waiting.rows, 'row')} {verb} for a plan until {when}"
 
 

@@ -11,10 +11,9 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.errors import LlmOrcError
-from llm_orc.formats.figures import count, moment, relative
+from llm_orc.formats.figures import count, moment, relative, until_words
 from llm_orc.formats.printable import one_line
 from llm_orc.net.late_loop import run_late
-from llm_orc.providers.limits.plan_limit import reset_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,19 +68,18 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     if status.unfinished is not None:
         yield "unfinished", _unfinished(status.unfinished)
     for run in status.waiting:
-        yield "waiting", one_line(f"{run.ensemble}, {run.run_id}: for a plan, until {_until(run)}")
+        yield (
+            "waiting",
+            one_line(f"{run.ensemble}, {run.run_id}: {until_words(run.waits_until or 0.0, time.time())}"),
+        )
 
 
 def _unfinished(run: RunSummary) -> str:
     words = f"{run.ensemble}, {count(run.finished, 'agent')} of {run.agents}"
-    if run.waits_until is not None:
-        return one_line(f"{words}, for a plan until {_until(run)}: llm-orc resume {run.run_id} --wait-for-plan")
+    until, now = run.waits_until, time.time()
+    if until is not None and until > now:
+        return one_line(f"{words}, {until_words(until, now)}: llm-orc resume {run.run_id} --wait-for-plan")
     return one_line(f"{words}: llm-orc resume {run.run_id}")
-
-
-def _until(run: RunSummary) -> str:
-    until = run.waits_until or 0.0
-    return f"{reset_moment(until)} ({relative(until, time.time())})"
 
 
 def _history(status: Status) -> Iterator[tuple[str, str]]:

@@ -21,11 +21,10 @@ from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execution import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
-from llm_orc.formats.figures import count, relative
+from llm_orc.formats.figures import count, minute, relative
 from llm_orc.formats.format import EventFormat, ResultFormat
 from llm_orc.formats.sentences import plan_wait_words
 from llm_orc.net.event_loop import run_to_end
-from llm_orc.providers.limits.plan_limit import reset_moment
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
 from llm_orc.storage.atomic import write_where_named
@@ -215,6 +214,6 @@ def _retry_words(result: RunResult) -> str:
     errors = [agent.error for agent in result.agents if agent.error is not None]
     resets_at = max((error.resets_at or 0.0 for error in errors), default=0.0)
     if resets_at > time.time():
-        when = f"{reset_moment(resets_at)} ({relative(resets_at, time.time())})"
+        when = f"{minute(resets_at)} ({relative(resets_at, time.time())})"
         return f"The plan resets at {when}. Wait for it with: llm-orc resume {result.run_id} --wait-for-plan"
     return f"Retry only the agents without an answer: llm-orc resume {result.run_id}"

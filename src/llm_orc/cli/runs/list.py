@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,7 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.streams import columns, note, write_data
 from llm_orc.cli.shell.tables import Column, table
-from llm_orc.formats.figures import known_dollars, moment, seconds
-from llm_orc.providers.limits.plan_limit import reset_moment
+from llm_orc.formats.figures import known_dollars, moment, seconds, until_words
 
 if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunSummary
@@ -62,7 +62,7 @@ def _runs_table(runs: tuple[RunSummary, ...]) -> str:
 
 
 def _status(run: RunSummary) -> str:
-    waits = "" if run.waits_until is None else f", waits for a plan until {reset_moment(run.waits_until)}"
+    waits = "" if run.waits_until is None else f", {until_words(run.waits_until, time.time())}"
     return run.status + waits + (" (sandbox)" if run.sandbox else "")
 
 

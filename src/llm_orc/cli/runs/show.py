@@ -13,9 +13,8 @@ from llm_orc.cli.runs.record_text import record_text
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.streams import note, write_data
-from llm_orc.formats.figures import relative
+from llm_orc.formats.figures import until_words
 from llm_orc.formats.table import FORMAT_NAMES
-from llm_orc.providers.limits.plan_limit import reset_moment
 
 
 @define_command()
@@ -35,9 +34,9 @@ def command(run: str, format_name: str, as_json: bool, store: str | None) -> Non
     record = get_run(app_here(), run, store)
     write_data(record_text(record, "json" if as_json else format_name))
     summary = record.summary
-    if summary.waits_until is not None:
-        when = f"{reset_moment(summary.waits_until)} ({relative(summary.waits_until, time.time())})"
-        note(f"It waits for a plan that is used up, until {when}.")
+    until, now = summary.waits_until, time.time()
+    if until is not None:
+        note(f"This run {until_words(until, now)}." if until > now else "The plan that it waited for has reset.")
     if summary.status == "interrupted":
-        waits = "" if summary.waits_until is None else " --wait-for-plan"
+        waits = " --wait-for-plan" if until is not None and until > now else ""
         note(f"This run was interrupted. Resume with: llm-orc resume {summary.run_id}{waits}")
