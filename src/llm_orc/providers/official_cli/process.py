@@ -1,4 +1,4 @@
-"""A child process with line-based output: started in its own group, which is ended however we exit."""
+"""A child process that writes messages: started in its own group, which is ended however we exit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.net.text import one_line
+from llm_orc.providers.official_cli.framing import LINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from llm_orc.providers.official_cli.framing import Framing
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes; a whole answer is one line
 _MOST_LINES = 1_000_000  # in one turn: each takes some microseconds
@@ -40,12 +43,12 @@ class Child:
     Its own child processes may hold its pipes open: we wait for the process, not for the pipes.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, most_bytes: int) -> None:
-        self._process = process
+    def __init__(self, process: asyncio.subprocess.Process, most_bytes: int, framing: Framing) -> None:
+        self._process, self._framing = process, framing
         self._most = most_bytes
-        self._pending = bytearray()  # of an incomplete line
+        self._pending = bytearray()  # of an incomplete message
         self._searched = 0  # bytes of it so far
-        self._written = self._lines = 0  # bytes and lines since the turn began
+        self._written = self._lines = 0  # bytes and messages since the turn began
         self._complaints = bytearray()
         self._is_flooding = False
         self._reading: asyncio.Task[bytes] | None = None  # outlives a caller that is cancelled or out of time
@@ -60,6 +63,7 @@ class Child:
         *,
         most_bytes: int,
         dies_with_us: bool = True,
+        framing: Framing = LINES,
     ) -> Child:
         """Start it. Raises `OSError` if that fails. `most_bytes`: what it may write in one turn."""
         wrapped = (*_dying_with_us(), *argv) if dies_with_us else argv
@@ -73,7 +77,7 @@ class Child:
             limit=_PIECE,
             start_new_session=sys.platform != "win32",  # its own group: Ctrl-C only reaches us
         )
-        return cls(process, most_bytes)
+        return cls(process, most_bytes, framing)
 
     @property
     def pid(self) -> int:
@@ -99,14 +103,14 @@ class Child:
             await stdin.drain()
 
     async def line(self) -> bytes | None:
-        """Return its next line, None after the last. Raises `TooMuchOutput`.
+        """Return its next line, or the content of its next message if they have headers; None after the last.
 
-        A call that is cancelled loses nothing: the next one returns that line.
+        A call that is cancelled loses nothing: the next one returns that line. Raises `TooMuchOutput`.
         """
         while True:
-            end = self._pending.find(b"\n", self._searched) + 1
+            end = self._framing.end_of_first(self._pending, self._searched)
             if end:
-                return self._taken(end)
+                return self._framing.body(self._taken(end))
             self._searched = len(self._pending)
             piece = await self._piece()
             if self._searched + len(piece) > LONGEST_LINE:

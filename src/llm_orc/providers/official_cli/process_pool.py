@@ -120,7 +120,9 @@ class ProcessPool:
         except OSError as e:
             raise _no_room(self.program, e) from e
         try:
-            return await Child.start(argv, env, desk, most_bytes=self._network.max_answer_bytes)
+            return await Child.start(
+                argv, env, desk, most_bytes=self._network.max_answer_bytes, framing=self.program.framing
+            )
         except OSError as e:
             raise AccessNotSupported(
                 f"`{self.program.command}` can't be started: {e.strerror or e}", hint=self.program.row.install_hint

@@ -12,6 +12,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, ToolAttempted
 from llm_orc.net.text import one_line
 from llm_orc.providers.base import StopReason, Usage
+from llm_orc.providers.official_cli.framing import LINES, Framing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """The program waits for this line on its standard input. `is_accepted`: it has accepted the login."""
+    """The program waits for this message on its standard input. `is_accepted`: it has accepted the login."""
 
     line: bytes
     is_accepted: bool = False
@@ -119,6 +120,7 @@ class OfficialCli(ABC):
     look: ClassVar[str] = "llm_orc.providers.official_cli.detect:look_at"  # finds out its state
     keeps_talking: ClassVar[bool]  # one process takes turn after turn
     converses: ClassVar[bool] = False  # it reads on within a turn, so its standard input stays open
+    framing: ClassVar[Framing] = LINES  # of what it writes and reads
     longest_prompt: ClassVar[int]  # bytes of UTF-8; the program refuses more
     models_arguments: ClassVar[tuple[str, ...]] = ()  # prints its models, if a call needs them
     model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:OfficialCliModel"
