@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_orc.catalog.rows import OfficialCliRow
+from llm_orc.catalog.rows import Billing, OfficialCliRow
 
 OFFICIAL_CLI_ROWS: tuple[OfficialCliRow, ...] = (
     OfficialCliRow(
@@ -36,5 +36,20 @@ OFFICIAL_CLI_ROWS: tuple[OfficialCliRow, ...] = (
         logout_command=("codex", "logout"),
         variables=("CODEX_HOME",),
         metered_sibling="openai",
+    ),
+    # https://docs.github.com/en/copilot/how-tos/copilot-sdk: "available with all Copilot plans" (2026-11-27).
+    OfficialCliRow(
+        name="copilot-cli",
+        title="GitHub Copilot's own command",
+        product="GitHub Copilot",
+        command="copilot",
+        driver="llm_orc.providers.official_cli.copilot.cli:Copilot",
+        dialect="openai-chat",
+        origin="https://api.githubcopilot.com",
+        install_hint="npm install -g @github/copilot, then: copilot login",
+        login_command=("copilot", "login"),
+        logout_command=(),  # only within the program: /logout
+        variables=("COPILOT_HOME",),
+        billing=Billing.PLAN_CREDITS,
     ),
 )

@@ -1,1 +1,1 @@
-"""Official CLIs as models: the user's own unmodified, logged-in `claude` and `codex`."""
+"""Official CLIs as models: the user's own unmodified, logged-in programs."""

@@ -31,7 +31,7 @@ _CANT_START = {
 }
 
 
-class _CantRun(Exception):
+class CantRun(Exception):
     """Why the program can't be queried."""
 
 
@@ -45,8 +45,8 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
         asked.append(program.models_arguments)
     try:
         version, status, *models = await _ask(program, path, asked, environ)
-        number = _version_of(version)
-    except _CantRun as e:
+        number = version_of(version)
+    except CantRun as e:
         broken = AccessNotSupported(f"`{path}` {e}", hint=f"Try it by hand: `{program.command} --version`.")
         return CliState(program.row.name, program.command, path, problem=broken)
     standing = program.standing(status, child_env(environ, program.row.variables, {}))
@@ -57,24 +57,25 @@ async def look_at(program: OfficialCli, environ: Mapping[str, str]) -> CliState:
         ".".join(str(part) for part in number),
         standing.login,
         standing.plan,
-        _problem(program, number, standing),
+        problem_of(program, number, standing),
         "".join(one.stdout for one in models),
     )
 
 
-def _version_of(told: Told) -> tuple[int, int, int]:
-    """Return the version. Raises `_CantRun` if the program doesn't report one."""
+def version_of(told: Told) -> tuple[int, int, int]:
+    """Return the version that it printed. Raises `CantRun` if it printed none."""
     words = one_line(told.stderr or told.stdout, 200)
     if told.exit_code:
-        raise _CantRun(f"can't run (exit code {told.exit_code})" + (f": {words}" if words else ""))
+        raise CantRun(f"can't run (exit code {told.exit_code})" + (f": {words}" if words else ""))
     found = _VERSION.search(told.stdout) or _VERSION.search(told.stderr)
     if found is None:
-        raise _CantRun(f"does not report its version; it prints: {words or 'nothing'}")
+        raise CantRun(f"does not report its version; it prints: {words or 'nothing'}")
     first, second, third = found.groups()
     return int(first), int(second), int(third)
 
 
-def _problem(program: OfficialCli, version: tuple[int, int, int], standing: Standing) -> AuthError | None:
+def problem_of(program: OfficialCli, version: tuple[int, int, int], standing: Standing) -> AuthError | None:
+    """Return what is wrong with a program of this version and login; None if it can be used."""
     if version < program.oldest:
         is_, oldest = (".".join(str(part) for part in parts) for parts in (version, program.oldest))
         return AccessNotSupported(
@@ -106,15 +107,19 @@ async def _ask(
             case Told():
                 told.append(answer)
             case TimeoutError():
-                raise _CantRun(f"does not answer within {_LIMIT_S:g} s")
+                raise CantRun(f"does not answer within {_LIMIT_S:g} s")
             case TooMuchOutput():
-                raise _CantRun(f"answers with more than {_MOST_BYTES / 1e6:g} MB")
+                raise CantRun(f"answers with more than {_MOST_BYTES / 1e6:g} MB")
             case OSError():
-                words = one_line(answer.strerror or str(answer))
-                raise _CantRun(_CANT_START.get(answer.errno or 0, f"can't be started: {words}"))
+                raise CantRun(why_not_started(answer))
             case _:
                 raise answer
     return told
+
+
+def why_not_started(error: OSError) -> str:
+    """Return why the operating system can't start a program, as the rest of a sentence about it."""
+    return _CANT_START.get(error.errno or 0, f"can't be started: {one_line(error.strerror or str(error))}")
 
 
 async def _run(program: OfficialCli, path: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Told:

@@ -1,0 +1,1 @@
+"""GitHub Copilot's command, `copilot`."""
