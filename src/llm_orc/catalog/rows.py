@@ -117,9 +117,13 @@ class ProviderSpec:
 
     @property
     def takes_key(self) -> bool:
-        """True if it can be called with a key. A plan has none, unless there is a page that has them."""
-        is_plan = self.billing in {Billing.SUBSCRIPTION, Billing.PLAN_CREDITS}
-        return self.credential != "none" and (not is_plan or bool(self.keys_at))
+        """True if it can be called with a key.
+
+        A flat plan has none, nor has one that passes into credits and has a sign-in, unless a page has them.
+        """
+        signs_in = self.billing is Billing.PLAN_CREDITS and (self.cli is not None or bool(self.oauth))
+        is_keyless = self.billing is Billing.SUBSCRIPTION or signs_in
+        return self.credential != "none" and (not is_keyless or bool(self.keys_at))
 
 
 @dataclass(frozen=True, slots=True)
