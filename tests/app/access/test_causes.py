@@ -247,6 +247,11 @@ def test_every_cause_has_its_row_in_the_guide() -> None:
         "The sign-in has expired",
         "The official CLI is logged out",
         "The clock is wrong",
+        "A permission is missing",
+        "llm-orc was disconnected at the provider",
+        "A token command fails",
+        "A token command gives a wrong token",
+        "The provider names no default model",
     }
 
     assert (
