@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 _PROGRAM = r"""
-import json, os, re, sys, time
+import json, os, re, sys, time, uuid
 home = HOME_DIRECTORY
+session = ""
 flags = open(os.path.join(home, "flags")).read().split()
 KINDS = {"gh": "gh-cli", "env-token": "env", "key": "api-key", "odd": "carrier-pigeon"}
 
@@ -22,7 +23,8 @@ def write(message):
     sys.stdout.flush()
 
 def event(kind, **data):
-    write({"method": "session.event", "params": {"sessionId": "s", "event": {"type": kind, "data": data}}})
+    about = {"id": str(uuid.uuid4()), "timestamp": "2026-11-27T18:46:12.158Z", "parentId": None}
+    write({"method": "session.event", "params": {"sessionId": session, "event": {"type": kind, "data": data, **about}}})
 
 def read():
     length = 0
@@ -92,7 +94,8 @@ if "mute" in flags:
 if "broken" in flags:
     print("unknown option '--headless'", file=sys.stderr)
     raise SystemExit(1)
-print("a line that is no message", flush=True)
+if "tidy" not in flags:
+    print("a line that is no message", flush=True)
 while True:
     message = read()
     answer = {"id": message["id"], "result": {"success": True}}
@@ -109,7 +112,8 @@ while True:
             why = "Authentication failed: Failed to fetch OAuth user login: network fetch failed"
             answer = {"id": message["id"], "error": {"code": -32603, "message": why}}
         case "session.create":
-            event("session.start", selectedModel="m-9")
+            session = message["params"]["sessionId"]
+            answer["result"] = {"sessionId": session}
         case "session.options.update":
             answer["result"] = {"success": "unrestricted" not in flags}
         case "session.send":
