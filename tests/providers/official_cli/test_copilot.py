@@ -343,10 +343,17 @@ async def test_what_is_wrong_with_it_is_known_before_a_run(
     assert list(room.iterdir()) == []  # noqa: ASYNC240 - a test
 
 
-@pytest.mark.parametrize(("flag", "error"), [("logged-out", NotLoggedIn), ("later", AccessNotSupported)])
+@pytest.mark.parametrize(
+    ("flag", "error"),
+    [("logged-out", NotLoggedIn), ("offline", ProviderUnreachable), ("later", AccessNotSupported)],
+)
 async def test_a_turn_checks_it_again(tmp_path: Path, flag: str, error: type[LlmOrcError]) -> None:
+    home = install(tmp_path / "copilot", flag)
+
     with pytest.raises(error):
-        await ask(install(tmp_path / "copilot", flag), "hello")
+        await ask(home, "hello")
+
+    assert "session.send" not in [message["method"] for message in seen(home)]
 
 
 async def test_it_is_told_how_to_log_in(tmp_path: Path) -> None:

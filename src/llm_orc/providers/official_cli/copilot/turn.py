@@ -12,6 +12,7 @@ from llm_orc.errors import (
     AccessNotSupported,
     ContentRefused,
     MeteredNotAllowed,
+    NotLoggedIn,
     PromptTooLarge,
     ProviderOverloaded,
     RateLimited,
@@ -37,7 +38,7 @@ from llm_orc.providers.usage import added_in, believed, count_in, counted, sum_o
 
 if TYPE_CHECKING:
     from llm_orc.catalog.rows import OfficialCliRow
-    from llm_orc.errors import LlmOrcError
+    from llm_orc.errors import AuthError, LlmOrcError
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Target
     from llm_orc.providers.official_cli.lines import Fields
@@ -60,6 +61,7 @@ class CopilotTurn(TurnReader):
         self._target, self._row, self._call, self._prompt = target, row, call, prompt
         self._session = str(uuid.uuid4())
         self._has_begun = False
+        self._problem: AuthError | None = None  # of its login
         self._model = call.model or ""
         self._text = self._stop = ""
         self._usage: Usage | None = None  # of all calls of the turn
@@ -100,11 +102,13 @@ class CopilotTurn(TurnReader):
                     self._begin() if self._call.base_url else Respond(messages.request(messages.LOGIN_STATUS, {}))
                 )
             case messages.LOGIN_STATUS:
-                problem = problem_of(self._row, standing_of(result))
-                if problem is not None:
-                    raise problem
-                return self._begin()
+                self._problem = problem_of(self._row, standing_of(result))
+                if self._problem is None or isinstance(self._problem, NotLoggedIn):
+                    return self._begin()  # if GitHub can't be reached, only this tells
+                raise self._problem
             case messages.CREATE:
+                if self._problem is not None:
+                    raise self._problem
                 self._has_begun = True
                 return Respond(messages.restrict(self._session), is_accepted=True)
             case messages.RESTRICT:
