@@ -23,6 +23,7 @@ from llm_orc.sandbox.oauth.faults import (
     OAuthFault,
     SentElsewhere,
 )
+from llm_orc.sandbox.oauth.id_tokens import AlteredIdToken
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from tests.sandbox.oauth_calls import ask, authorize, came_back_with, poll, refresh
@@ -219,7 +220,8 @@ async def test_device_and_revocation_have_faults_of_their_own() -> None:
     assert still.status == 200
 
 
-def test_every_effect_is_met_in_this_file() -> None:
+def test_every_effect_is_met_in_this_file_or_where_id_tokens_are_checked() -> None:
     shown = {Status, Garbage, Delay, Hang, OAuthError, Dropped, LostAnswer, LateAnswer, Altered, SentElsewhere}
+    elsewhere = {AlteredIdToken}  # in tests/auth/methods/test_registering_login.py
 
-    assert set(get_args(OAuthEffect)) == shown
+    assert set(get_args(OAuthEffect)) == shown | elsewhere

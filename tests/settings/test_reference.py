@@ -10,7 +10,7 @@ import pytest
 
 import reference_tables
 from llm_orc.cli.root import root
-from llm_orc.settings.call_fields import CALL_FIELDS
+from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, plain_fields
 from llm_orc.settings.model import BatchSettings, ModelProfile, ProviderSettings, RunSettings, Settings
@@ -26,6 +26,7 @@ _GROUPS = {
     "providers.oauth": OAUTH_FIELDS,
     "providers.oauth.notice": NOTICE_FIELDS,
     "providers.calls": CALL_FIELDS,
+    "providers.interactive_only": INTERACTIVE_FIELDS,
 }
 _RECORDS: dict[str, type[DataclassInstance]] = {
     "model_profiles": ModelProfile,
@@ -42,6 +43,7 @@ def test_every_section_has_its_table() -> None:
         "keys of providers.oauth",
         "keys of providers.oauth.notice",
         "keys of providers.calls",
+        "keys of providers.interactive_only",
         "keys of runs",
         "keys of batch",
         "keys of network",
