@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _MOST = 500  # the oldest are dropped first
 _LIMIT_BYTES = 1024 * 1024
-_LOCK_WAIT_S = 2.0
+_LOCK_WAIT_S = 10.0
 _SALT_BYTES = 16
 REFUSED_KEY = "credential_refused"
 _GONE_WORDS = ("revoked", "expired", "deactivated", "disabled", "invalid api key", "invalid x-api-key")
@@ -106,7 +106,9 @@ class RefusalMemory:
         import msgspec  # noqa: PLC0415 - heavy
 
         lock = self._path.with_name(f"{self._path.name}.lock")
-        with suppress(StorageError), exclusive(lock, wait_s=_LOCK_WAIT_S):
+        with suppress(StorageError), exclusive(lock, wait_s=_LOCK_WAIT_S, poll_s=0.01) as is_alone:
+            if not is_alone:
+                return  # without the lock, what another process writes meanwhile would be lost
             held = self._read()
             if not held.salt:
                 held = _File(os.urandom(_SALT_BYTES).hex())
