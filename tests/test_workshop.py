@@ -302,3 +302,10 @@ def test_without_the_extra_it_is_named_and_nothing_else_goes_wrong(tmp_path: Pat
     assert done.returncode != 0
     assert 'pip install "llm-orc[batch]"' in done.stderr
     assert "mistake" not in done.stderr
+
+
+def test_a_folder_fits_on_a_screen() -> None:
+    source = Path(__file__).parents[1] / "src" / "llm_orc"
+    files = {folder: len(list(folder.glob("*.py"))) for folder in (source, *source.rglob("*/")) if folder.is_dir()}
+
+    assert {str(folder): count for folder, count in files.items() if count > 15} == {}

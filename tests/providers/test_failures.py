@@ -26,7 +26,7 @@ from llm_orc.errors import (
 from llm_orc.net.text import one_line
 from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.base import Target
-from llm_orc.providers.failures import ProviderWords, from_status, from_transport, retry_after_s
+from llm_orc.providers.errors.failures import ProviderWords, from_status, from_transport, retry_after_s
 
 TARGET = Target("openai", "m-0")
 HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.providers.errors.refusals import refusal_of
 from llm_orc.providers.model import HttpModel
-from llm_orc.providers.refusals import refusal_of
 from llm_orc.providers.roles import role_in_conversation
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from llm_orc.errors import (
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import LONGEST_WAIT_S, ModelInterface, PermittedAttempt, Target
-from llm_orc.providers.failures import from_status, from_transport, may_have_been_billed
+from llm_orc.providers.errors.failures import from_status, from_transport, may_have_been_billed
 from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.limits.plan_limit import is_of_plan
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values

@@ -15,7 +15,7 @@ from llm_orc.providers.base import Target
 from llm_orc.providers.build import dialect_of
 from llm_orc.providers.dialects.dialect import unreadable
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
-from llm_orc.providers.failures import from_status, from_transport
+from llm_orc.providers.errors.failures import from_status, from_transport
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.base import Target
 from llm_orc.providers.endpoint import endpoint_of
-from llm_orc.providers.failures import from_transport
+from llm_orc.providers.errors.failures import from_transport
 from llm_orc.providers.lookup import find_provider
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from llm_orc.providers.base import Reply, Target, Usage
 from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode, excerpt
 from llm_orc.providers.dialects.endings import ANTHROPIC
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
-from llm_orc.providers.failures import ProviderWords, from_status
+from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
     from llm_orc.net.transport import Answer
     from llm_orc.providers.base import ModelRequest
-    from llm_orc.providers.failures import ProviderWords
+    from llm_orc.providers.errors.failures import ProviderWords
 
 _Wire = TypeVar("_Wire")
 _EXCERPT = 160

@@ -12,7 +12,7 @@ from llm_orc.net.text import one_line
 from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode, excerpt
 from llm_orc.providers.dialects.endings import GEMINI
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
-from llm_orc.providers.failures import ProviderWords, from_status
+from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:

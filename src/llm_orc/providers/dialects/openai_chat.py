@@ -13,7 +13,7 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode, wants_json
 from llm_orc.providers.dialects.endings import CHAT
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
-from llm_orc.providers.failures import ProviderWords, from_status
+from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.options.request import limit_field
 from llm_orc.providers.usage import believable_usd, count_in, counted, fields_of, plain_value
 

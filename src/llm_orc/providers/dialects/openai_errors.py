@@ -7,7 +7,7 @@ import msgspec
 from llm_orc.net.text import one_line
 from llm_orc.providers.dialects.dialect import excerpt
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
-from llm_orc.providers.failures import ProviderWords
+from llm_orc.providers.errors.failures import ProviderWords
 
 _STATUSES = {
     "invalid_request_error": 400,

@@ -11,7 +11,7 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, WireRequest, decode
 from llm_orc.providers.dialects.endings import RESPONSES
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
-from llm_orc.providers.failures import ProviderWords, from_status
+from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.usage import count_in, counted, fields_of, plain_value
 
 if TYPE_CHECKING:

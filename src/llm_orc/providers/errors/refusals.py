@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.providers.base import Target
-    from llm_orc.providers.failures import ProviderWords
+    from llm_orc.providers.errors.failures import ProviderWords
 
 
 @dataclass(frozen=True, slots=True)

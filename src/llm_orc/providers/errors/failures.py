@@ -26,7 +26,7 @@ from llm_orc.errors import (
 from llm_orc.net.text import one_line
 from llm_orc.net.transport import TransportError, Trouble
 from llm_orc.providers.base import LONGEST_WAIT_S
-from llm_orc.providers.known_errors import KnownError, known_error
+from llm_orc.providers.errors.known_errors import KnownError, known_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
