@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_orc.cli.shell.output.streams import Styled, note, write_data
 from llm_orc.cli.shell.prompts import confirmed
-from llm_orc.cli.shell.streams import Styled, note, write_data
 from llm_orc.formats.json_values import document, line
 from llm_orc.formats.printable import PrintableStream, one_line, printable, unmistakable
 

@@ -12,7 +12,7 @@ from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.cli.run.carry_out import carry_out
-from llm_orc.cli.shell.output import Output
+from llm_orc.cli.shell.output.destination import Output
 from llm_orc.engine.events import AgentFinished, RunEvent
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.formats.table import load_format

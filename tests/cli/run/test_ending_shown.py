@@ -14,7 +14,7 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.run.progress import RunProgress
-from llm_orc.cli.shell.background_writer import TerminalWriter
+from llm_orc.cli.shell.output.background_writer import TerminalWriter
 from llm_orc.conversations.conversation import Turn
 from llm_orc.engine.events import AgentFinished, AgentStarted, ModelChosen, RecordedEvent, RunFinished, RunStarted
 from llm_orc.formats.batch import Columns, csv_heading, csv_row, row_value

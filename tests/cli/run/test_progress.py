@@ -10,7 +10,7 @@ from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
 from llm_orc.cli.run.progress import RunProgress, width_of
-from llm_orc.cli.shell.tables import cell_width
+from llm_orc.cli.shell.output.tables import cell_width
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llm_orc.cli.shell.output_files import refuse_to_replace
+from llm_orc.cli.shell.output.files import refuse_to_replace
 from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_orc.cli.shell.tables import Column, cell_width, cut, table, tail
+from llm_orc.cli.shell.output.tables import Column, cell_width, cut, table, tail
 
 COLUMNS = (Column("NAME"), Column("DESCRIPTION", shrinks=True), Column("AGENTS", is_number=True))
 ROWS = [("panel", "Three specialists and a chair on one question", "4"), ("日本", "two wide characters", "12")]

@@ -18,9 +18,9 @@ from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
 from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
-from llm_orc.cli.shell.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 

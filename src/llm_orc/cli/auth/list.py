@@ -9,8 +9,8 @@ from llm_orc.cli.auth.arguments import auth_command
 from llm_orc.cli.auth.notes import note_store
 from llm_orc.cli.auth.values import credential_value
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.output.streams import columns, note, write_data
+from llm_orc.cli.shell.output.tables import Column, table
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.status import AuthStatus, CredentialStatus

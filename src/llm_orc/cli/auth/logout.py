@@ -11,7 +11,7 @@ from llm_orc.cli.auth.arguments import account_option, auth_command, provider_ar
 from llm_orc.cli.auth.input.official_cli import log_out_of_cli
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.errors import NotLoggedIn
 from llm_orc.formats.printable import one_line
 

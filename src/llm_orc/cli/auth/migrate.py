@@ -11,9 +11,9 @@ import click
 
 from llm_orc.cli.auth.arguments import auth_command
 from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.output.streams import columns, note, write_data
+from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.cli.shell.prompts import confirmed, person_is_here
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.app.accounts.status import AuthStatus

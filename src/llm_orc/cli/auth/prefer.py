@@ -10,7 +10,7 @@ from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.settings.model import AuthMethodName

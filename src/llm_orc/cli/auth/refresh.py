@@ -10,7 +10,7 @@ from llm_orc.auth.credential import OAuthToken
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
 from llm_orc.cli.auth.values import entry_value
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.formats.figures import relative
 
 

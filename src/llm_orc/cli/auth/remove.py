@@ -5,7 +5,7 @@ from __future__ import annotations
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 
 
 @auth_command()

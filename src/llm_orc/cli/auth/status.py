@@ -13,7 +13,7 @@ from llm_orc.cli.auth.notes import note_store
 from llm_orc.cli.auth.values import status_value
 from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.streams import write_data
 from llm_orc.formats.figures import relative
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from llm_orc.auth.credential import ApiKey
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 
 
 @auth_command()

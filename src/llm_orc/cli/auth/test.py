@@ -6,7 +6,7 @@ import click
 
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.formats.figures import seconds
 from llm_orc.formats.json_values import access_value
 from llm_orc.formats.printable import one_line

@@ -8,8 +8,8 @@ from llm_orc.cli.batch.options import batch_argument, store_option
 from llm_orc.cli.batch.use_batch import use_batch
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import yes_option
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import agreed
-from llm_orc.cli.shell.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.app.batches.admin import BatchStatus

@@ -12,8 +12,8 @@ from llm_orc.cli.batch.options import batch_argument, row_format_option, store_o
 from llm_orc.cli.batch.use_batch import use_batch
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_option
-from llm_orc.cli.shell.output_files import output_place
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.files import output_place
+from llm_orc.cli.shell.output.streams import write_data
 
 if TYPE_CHECKING:
     from llm_orc.app.batches.admin import BatchAdmin

@@ -21,8 +21,8 @@ from llm_orc.cli.batch.options import (
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here
-from llm_orc.cli.shell.output_files import output_place, refuse_to_replace
-from llm_orc.cli.shell.streams import is_terminal, note
+from llm_orc.cli.shell.output.files import output_place, refuse_to_replace
+from llm_orc.cli.shell.output.streams import is_terminal, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

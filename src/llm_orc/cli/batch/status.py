@@ -10,7 +10,7 @@ from llm_orc.cli.batch.use_batch import use_batch
 from llm_orc.cli.batch.values import batch_value, state_words, waiting_words
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import json_option, write_json
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.streams import write_data
 from llm_orc.formats.figures import count, dollars, moment
 
 if TYPE_CHECKING:

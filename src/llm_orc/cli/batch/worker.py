@@ -11,7 +11,7 @@ from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here, wait_for_plan_option
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.formats.printable import printable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DOLLARS, app_here, wait_for_plan_option, when_full_option
-from llm_orc.cli.shell.streams import is_terminal
+from llm_orc.cli.shell.output.streams import is_terminal
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import ConversationNotFound

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.errors import InputError, StorageError
 from llm_orc.storage.atomic import make_private_directory
 from llm_orc.storage.private_file import prepare_private

@@ -17,13 +17,13 @@ from llm_orc.cli.chat.input import Interrupted, PlainLines, TypedLines
 from llm_orc.cli.chat.slash_commands import Leave, Room, complete, run_command
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.background_writer import stdout_writer
 from llm_orc.cli.shell.consent import agrees_to_pay
 from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.output.background_writer import stdout_writer
+from llm_orc.cli.shell.output.streams import Styled, moves_cursor, note, undelivered
 from llm_orc.cli.shell.process.standard_streams import READER_GONE
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopping
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.streams import Styled, moves_cursor, note, undelivered
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, StorageError
 from llm_orc.formats.conversation import as_text
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from llm_orc.app.conversations.chat import ChatOptions
     from llm_orc.app.wiring import App
     from llm_orc.cli.chat.input import Lines
-    from llm_orc.cli.shell.background_writer import DataWriter
+    from llm_orc.cli.shell.output.background_writer import DataWriter
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.state import RunResult
 

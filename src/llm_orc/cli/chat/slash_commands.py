@@ -14,7 +14,7 @@ from llm_orc.app.conversations.chat import Chat, new_name
 from llm_orc.app.conversations.targets import model_of, with_model, with_role
 from llm_orc.app.wiring import App
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.conversations.conversation import check_name
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, StorageError

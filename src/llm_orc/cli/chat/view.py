@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.run.plain_view import plain_words
-from llm_orc.cli.shell.streams import Styled, is_terminal, moves_cursor, note
+from llm_orc.cli.shell.output.streams import Styled, is_terminal, moves_cursor, note
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -26,7 +26,7 @@ from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import output_figures
 
 if TYPE_CHECKING:
-    from llm_orc.cli.shell.background_writer import DataWriter
+    from llm_orc.cli.shell.output.background_writer import DataWriter
     from llm_orc.engine.events import RunEvent
 
 _PATIENCE_S = 1.0  # before the waiting indicator appears

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.streams import write_data
 from llm_orc.storage.paths import user_paths
 
 

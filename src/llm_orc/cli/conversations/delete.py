@@ -8,8 +8,8 @@ from llm_orc.app.conversations.archive import delete_conversations, get_conversa
 from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, yes_option
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import agreed
-from llm_orc.cli.shell.streams import note
 from llm_orc.formats.figures import count
 
 

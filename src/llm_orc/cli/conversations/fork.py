@@ -11,7 +11,7 @@ from llm_orc.cli.conversations.values import summary_value
 from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 
 
 @define_command()

@@ -11,8 +11,8 @@ from llm_orc.app.conversations.archive import list_conversations
 from llm_orc.cli.conversations.values import summary_value
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.output.streams import columns, note, write_data
+from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.formats.figures import dollars, moment
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import click
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.streams import write_data
 from llm_orc.errors import EnsembleInvalid
 from llm_orc.formats.figures import count
 from llm_orc.formats.json_values import access_value, error_value, problem_value

@@ -8,8 +8,8 @@ import click
 
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import write_json
+from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.formats.json_values import access_value
 from llm_orc.formats.printable import one_line, unmistakable
 from llm_orc.net.late_loop import run_late

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc._version import VERSION
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import note, write_data
+from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.errors import LlmOrcError
 from llm_orc.formats.figures import count, moment, relative, until_words
 from llm_orc.formats.printable import one_line

@@ -6,7 +6,7 @@ import click
 
 from llm_orc.cli.shell.arguments import TemplateName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.streams import write_data
 
 
 @define_command()

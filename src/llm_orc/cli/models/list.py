@@ -13,8 +13,8 @@ from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.output.streams import columns, note, write_data
+from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.errors import NotLoggedIn
 from llm_orc.formats.figures import dollars
 from llm_orc.formats.json_values import access_value, error_value

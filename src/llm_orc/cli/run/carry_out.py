@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 from llm_orc.app.runs.request import RunListener
 from llm_orc.cli.run.views import View, choose_view
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.background_writer import BackgroundWriter
 from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.output.background_writer import BackgroundWriter
+from llm_orc.cli.shell.output.streams import note, undelivered, write_data
 from llm_orc.cli.shell.process.standard_streams import READER_GONE
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
-from llm_orc.cli.shell.streams import note, undelivered, write_data
 from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execution import error_info
 from llm_orc.engine.surprises import as_error
@@ -32,7 +32,7 @@ from llm_orc.storage.atomic import write_where_named
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent
     from llm_orc.app.access.models import AccessPlan
-    from llm_orc.cli.shell.output import Output
+    from llm_orc.cli.shell.output.destination import Output
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import RunResult
 

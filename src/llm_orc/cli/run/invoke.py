@@ -19,8 +19,8 @@ from llm_orc.cli.shell.options import (
     output_of,
     running_options,
 )
-from llm_orc.cli.shell.output_files import refuse_to_replace
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.files import refuse_to_replace
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 

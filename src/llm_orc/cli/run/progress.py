@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.shell.tables import cell_width, cut, tail
+from llm_orc.cli.shell.output.tables import cell_width, cut, tail
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 

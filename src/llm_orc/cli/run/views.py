@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.cli.shell.streams import has_colour, is_terminal, moves_cursor
+from llm_orc.cli.shell.output.streams import has_colour, is_terminal, moves_cursor
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent

@@ -12,7 +12,7 @@ from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import write_data
+from llm_orc.cli.shell.output.streams import write_data
 from llm_orc.formats.comparison import difference_lines, difference_values
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import click
 from llm_orc.app.history.runs import list_runs
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
+from llm_orc.cli.shell.output.streams import columns, note, write_data
+from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.formats.figures import known_dollars, moment, seconds, until_words
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from llm_orc.app.history.runs import prune_runs
 from llm_orc.cli.batch.options import store_option
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import DAYS, app_here, yes_option
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import agreed
-from llm_orc.cli.shell.streams import note
 from llm_orc.formats.figures import count, moment
 
 

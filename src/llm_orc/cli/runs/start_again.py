@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from llm_orc.cli.shell.options import RunningOptions, app_here, output_of
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from llm_orc.app.setup.model_offers import offers
 from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import select
-from llm_orc.cli.shell.streams import note
 from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:

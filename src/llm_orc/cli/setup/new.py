@@ -10,7 +10,7 @@ import click
 from llm_orc.cli.shell.arguments import TemplateName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.streams import note
 
 if TYPE_CHECKING:
     from llm_orc.app.projects.new_ensemble import Where

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.process.stop_signals import stopping
-from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import click
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import click
 
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
+from llm_orc.cli.shell.output.streams import columns, note, write_data
+from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.cli.shell.prompts import agreed
-from llm_orc.cli.shell.streams import columns, note, write_data
-from llm_orc.cli.shell.tables import Column, table
 from llm_orc.cli.shell.usage import UsageMistake
 
 if TYPE_CHECKING:

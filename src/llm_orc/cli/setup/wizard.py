@@ -20,9 +20,9 @@ from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.output.streams import Styled, columns, note
+from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.cli.shell.prompts import confirmed, select
-from llm_orc.cli.shell.streams import Styled, columns, note
-from llm_orc.cli.shell.tables import Column, table
 from llm_orc.errors import AuthError, LlmOrcError
 from llm_orc.formats.figures import seconds
 from llm_orc.net.event_loop import run_to_end

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
 from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import chosen, confirmed, person_is_here
-from llm_orc.cli.shell.streams import note
 from llm_orc.errors import PlanCreditsNotAllowed
 from llm_orc.formats.printable import unmistakable
 

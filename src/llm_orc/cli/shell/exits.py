@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.shell.output.streams import Styled, note, prepare_streams
 from llm_orc.cli.shell.process.standard_streams import give_up_stdout
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, Ended, stopped_by
-from llm_orc.cli.shell.streams import Styled, note, prepare_streams
 from llm_orc.cli.shell.usage import UsageMistake, as_usage_mistake
 from llm_orc.errors import EnsembleInvalid, LlmOrcError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import ConversationName
-from llm_orc.cli.shell.output_files import check_output, no_folder, refuse_to_replace
+from llm_orc.cli.shell.output.files import check_output, no_folder, refuse_to_replace
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.table import FORMAT_NAMES, load_format
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
     from llm_orc.app.runs.conversation import ConversationOptions
     from llm_orc.app.wiring import App
-    from llm_orc.cli.shell.output import Output
+    from llm_orc.cli.shell.output.destination import Output
     from llm_orc.jsontypes import JsonValue
 
 
@@ -194,7 +194,7 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
 
     `read` are the files that the command reads; they are never replaced.
     """
-    from llm_orc.cli.shell.output import Output
+    from llm_orc.cli.shell.output.destination import Output
     from llm_orc.formats.format import EventFormat
 
     path = Path(file).absolute() if file else None
@@ -212,15 +212,15 @@ def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool
 def app_here() -> App:
     """Return the app as this process finds its environment."""
     from llm_orc.app.wiring import open_app
+    from llm_orc.cli.shell.output.streams import note
     from llm_orc.cli.shell.prompts import person_is_here
-    from llm_orc.cli.shell.streams import note
     from llm_orc.settings.environment import ProcessEnvironment
 
     return open_app(ProcessEnvironment.here(is_attended=person_is_here()), tell=note)
 
 
 def write_json(value: JsonValue) -> None:
-    from llm_orc.cli.shell.streams import write_data
+    from llm_orc.cli.shell.output.streams import write_data
     from llm_orc.formats.json_values import document
 
     write_data(document(value))

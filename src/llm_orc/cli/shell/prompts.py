@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.streams import has_colour, is_terminal, moves_cursor, note
+from llm_orc.cli.shell.output.streams import has_colour, is_terminal, moves_cursor, note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.printable import unmistakable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.key_check import checked_key_bytes, checked_key_text
-from llm_orc.cli.shell.streams import is_terminal
+from llm_orc.cli.shell.output.streams import is_terminal
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, KeyMalformed
 

@@ -6,8 +6,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.options import write_json
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import confirmed, person_is_here
-from llm_orc.cli.shell.streams import note
 from llm_orc.errors import NotLoggedIn
 
 if TYPE_CHECKING:

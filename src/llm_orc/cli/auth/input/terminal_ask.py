@@ -8,8 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.streams import note, write_data
 from llm_orc.formats.figures import seconds
 from llm_orc.formats.printable import unmistakable
 

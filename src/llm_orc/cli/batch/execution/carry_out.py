@@ -15,8 +15,8 @@ from llm_orc.cli.batch.values import waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import say_cost, says_yes
 from llm_orc.cli.shell.exits import write_error
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import person_is_here
-from llm_orc.cli.shell.streams import note
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
 from llm_orc.net.event_loop import run_to_end

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.admin import about_row, error_of
-from llm_orc.cli.shell.streams import is_terminal
+from llm_orc.cli.shell.output.streams import is_terminal
 from llm_orc.formats.batch import Columns, csv_heading, csv_row, row_line, row_value
 
 if TYPE_CHECKING:

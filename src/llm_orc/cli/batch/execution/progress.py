@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.batch.values import waiting_words
-from llm_orc.cli.shell.streams import columns, moves_cursor, note
-from llm_orc.cli.shell.tables import cell_width, cut
+from llm_orc.cli.shell.output.streams import columns, moves_cursor, note
+from llm_orc.cli.shell.output.tables import cell_width, cut
 from llm_orc.formats.batch import spend_words
 from llm_orc.formats.figures import count, seconds
 

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_orc.cli.shell.output_files import refuse_to_replace
-from llm_orc.cli.shell.streams import note
+from llm_orc.cli.shell.output.files import refuse_to_replace
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.dataclass import dataclass
 from llm_orc.storage.atomic import write_where_named
 

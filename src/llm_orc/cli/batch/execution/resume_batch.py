@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from llm_orc.cli.batch.execution.carry_out import carry_out
 from llm_orc.cli.batch.execution.results import Showing, refuse_to_replace_inputs
 from llm_orc.cli.shell.options import app_here
-from llm_orc.cli.shell.output_files import output_place
+from llm_orc.cli.shell.output.files import output_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

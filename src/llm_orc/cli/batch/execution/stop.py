@@ -11,8 +11,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.process.stop_signals import HUNG_UP, INTERRUPTED, stopping
-from llm_orc.cli.shell.streams import note
 from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.cli.shell.output.streams import is_terminal
 from llm_orc.cli.shell.process.standard_streams import deliver
-from llm_orc.cli.shell.streams import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
