@@ -1,0 +1,114 @@
+"""Commands on a pseudo-terminal, and what stands on its screen after them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pexpect
+
+COLUMNS, ROWS, LIMIT_S = 80, 40, 60
+USER = "ada"
+
+_PIECE = re.compile(r"\x1b\[(?P<number>[0-9;?]*)(?P<control>[A-Za-z])|(?P<end>[\r\n])|[^\x1b\r\n]+")
+_RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b")
+_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Screen:
+    """A terminal's screen after a program's output, if the program clears each line before it rewrites it."""
+
+    def __init__(self) -> None:
+        self.lines = [""]
+        self._row = 0
+        self._is_at_margin = True
+
+    def write(self, written: str) -> None:
+        for piece in _PIECE.finditer(written):
+            match piece["control"] or piece["end"]:
+                case "\r":
+                    self._is_at_margin = True
+                case "\n":
+                    self._row += 1
+                    self.lines += [""] * (self._row + 1 - len(self.lines))
+                case "A":
+                    self._row -= int(piece["number"] or 1)
+                case "K":
+                    self.lines[self._row] = ""
+                case "h" | "l":
+                    pass  # show or hide the cursor
+                case "m" | None:
+                    assert not (self._is_at_margin and self.lines[self._row]), "it writes over what stands there"
+                    self._is_at_margin = False
+                    self.lines[self._row] += piece[0]
+                case other:
+                    raise AssertionError(f"this terminal does not know the control {other!r}")
+
+
+class Terminal:
+    """A terminal in a home of its own, without settings or keys of ours. Its user and the run ids are invented."""
+
+    def __init__(self, home: Path, folder: str, answers_url: str) -> None:
+        self.folder = folder
+        self._home = home
+        self._run_ids: dict[str, str] = {}
+        self.directory.mkdir(parents=True)
+        config = home / ".config" / "llm-orc" / "config.yaml"
+        config.parent.mkdir(parents=True)
+        config.write_text(
+            f"providers:\n  openai-compatible:\n    base_url: {answers_url}\n    default_model: small\n",
+            encoding="utf-8",
+        )
+
+    @property
+    def directory(self) -> Path:
+        return self._home / self.folder
+
+    def run(self, command: str) -> tuple[list[str], int]:
+        """Return the lines on the screen after `command`, with their colours, and its exit code."""
+        process = pexpect.spawn(
+            "/bin/sh",
+            ["-c", command],
+            cwd=str(self.directory),
+            env=self._environ(),
+            dimensions=(ROWS, COLUMNS),
+            encoding="utf-8",
+            timeout=LIMIT_S,
+        )
+        process.expect(pexpect.EOF)
+        process.close()
+        screen = Screen()
+        screen.write(self._anonymous(process.before or ""))
+        while screen.lines and not plain(screen.lines[-1]):
+            screen.lines.pop()
+        assert process.exitstatus is not None
+        return screen.lines, process.exitstatus
+
+    def _environ(self) -> dict[str, str]:
+        return {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
+            "HOME": str(self._home),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "NO_PROXY": "127.0.0.1",
+            "GIT_CONFIG_COUNT": "3",
+            "GIT_CONFIG_KEY_0": "user.name",
+            "GIT_CONFIG_VALUE_0": "Ada",
+            "GIT_CONFIG_KEY_1": "user.email",
+            "GIT_CONFIG_VALUE_1": "ada@example.com",
+            "GIT_CONFIG_KEY_2": "init.defaultBranch",
+            "GIT_CONFIG_VALUE_2": "main",
+        }
+
+    def _anonymous(self, written: str) -> str:
+        return _RUN_ID.sub(self._invented, written.replace(str(self._home), f"/home/{USER}"))
+
+    def _invented(self, found: re.Match[str]) -> str:
+        return self._run_ids.setdefault(found[0], f"20260101-1200{len(self._run_ids):02}-0a1b2c")
+
+
+def plain(line: str) -> str:
+    """Return a line without its colours, and without spaces at its end."""
+    return _CODE.sub("", line).rstrip()
