@@ -8,15 +8,17 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from llm_orc.errors import RunNotFound, StorageError
+from llm_orc.runs.filter import RunFilter
 from llm_orc.runs.journal import Entries, Journal
-from llm_orc.runs.recipe import find_run, load_run
+from llm_orc.runs.recipe import encode_recipe, find_run, load_run
 from llm_orc.runs.wire import encode_event
-from tests.runs.conftest import events_of_a_run, new_run
+from tests.runs.conftest import events_of_a_run, new_run, recipe
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes; its user folders are private")
@@ -34,7 +36,7 @@ def test_runs_are_listed_from_the_newest(journal: Journal) -> None:
         journal.begin(new_run(f"run-{i}", "a", started_at=1000.0 + i))
 
     assert [row.run_id for row in journal.runs(limit=2)] == ["run-4", "run-3"]
-    assert journal.runs(ensemble="another") == []
+    assert journal.runs(RunFilter(ensemble="another")) == []
 
 
 @pytest.mark.parametrize("text", ["20260102-101112-abcdef", "20260102", "abcdef", "last"])
@@ -54,6 +56,25 @@ def test_a_text_that_names_no_single_run_says_so(journal: Journal, text: str, sa
 
     with pytest.raises(RunNotFound, match=said):
         find_run(journal, text)
+
+
+def test_turns_of_chats_in_a_file_of_an_earlier_release_are_known_as_such(journal: Journal, path: Path) -> None:
+    for name, is_chat in (("run-1", False), ("run-2", True)):
+        said = replace(recipe("a"), is_chat=is_chat, task='with "is_chat":true in it')
+        journal.begin(replace(new_run(name, "a"), recipe=encode_recipe(said)))
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        for index in ("kind", "ensemble", "status"):
+            connection.execute(f"DROP INDEX runs_by_{index}")
+        connection.execute("ALTER TABLE runs DROP COLUMN run_kind")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+
+    again = Journal(path)
+    kinds = {row.run_id: row.kind for row in again.runs()}
+    again.close()
+
+    assert kinds == {"run-1": "ensemble", "run-2": "chat"}
 
 
 def test_deleting_a_run_deletes_its_answers_from_the_file(journal: Journal, path: Path) -> None:

@@ -78,12 +78,16 @@ class ConversationStore:
         found = self.all(limit=1, ensemble=ensemble)
         return found[0] if found else None
 
-    def all(self, *, limit: int | None = None, ensemble: str | None = None) -> list[Conversation]:
-        """Return conversations, most recently changed first."""
-        where = "" if ensemble is None else "WHERE ensemble = ?"
+    def all(
+        self, *, limit: int | None = None, ensemble: str | None = None, since: float | None = None
+    ) -> list[Conversation]:
+        """Return conversations, most recently changed first; `since`: those that changed then or later."""
+        given = {"ensemble = ?": ensemble, "changed_at >= ?": since}
+        conditions = {condition: value for condition, value in given.items() if value is not None}
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         rows = self.database.read(
             f"SELECT {_COLUMNS} FROM conversations {where} ORDER BY changed_at DESC, number DESC LIMIT ?",  # noqa: S608
-            (*([] if ensemble is None else [ensemble]), -1 if limit is None else limit),
+            (*conditions.values(), -1 if limit is None else limit),
         )
         return [Conversation(*row) for row in rows]
 

@@ -96,6 +96,22 @@ def relative(moment: float, now: float) -> str:
     return f"in {words}" if moment > now else f"{words} ago"
 
 
+def age(unix_s: float, now: float) -> str:
+    """Return how long ago it was, in at most ten characters: `12 s ago`, `3 h ago`; from 60 days on the date."""
+    passed = max(now - unix_s, 0.0)
+    if passed >= 60 * 86_400:
+        return datetime.fromtimestamp(unix_s).strftime("%Y-%m-%d")  # noqa: DTZ006 - the date where the reader is
+    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if passed >= unit_s:
+            return f"{passed // unit_s:.0f} {unit} ago"
+    return f"{passed:.0f} s ago"
+
+
+def local_minute(unix_s: float) -> str:
+    """Return a time where the reader is: `2026-11-27 18:30`."""
+    return datetime.fromtimestamp(unix_s).strftime("%Y-%m-%d %H:%M")  # noqa: DTZ006
+
+
 def minute(unix_s: float) -> str:
     """`2026-11-27 18:30 UTC`."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
+from llm_orc.runs.filter import ANY_RUN, RunFilter, RunKind
 from llm_orc.runs.retention import UNFINISHED, RunAge, forgettable, older_than
 from llm_orc.storage.patience import USUAL_PATIENCE, Patience
 from llm_orc.storage.sqlite import open_database, storage_error
@@ -48,6 +49,13 @@ _MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN known_cost_usd REAL;
     ALTER TABLE runs ADD COLUMN unknown_costs INTEGER
     """,
+    """
+    ALTER TABLE runs ADD COLUMN run_kind TEXT NOT NULL DEFAULT 'ensemble';
+    UPDATE runs SET run_kind = 'chat' WHERE instr(CAST(recipe AS TEXT), '"is_chat":true') > 0;
+    CREATE INDEX runs_by_kind ON runs (run_kind, started_at);
+    CREATE INDEX runs_by_ensemble ON runs (ensemble, run_kind, started_at);
+    CREATE INDEX runs_by_status ON runs (status, run_kind, started_at)
+    """,
 )
 
 
@@ -61,6 +69,7 @@ class NewRun:
     agents: int
     sandbox: bool
     recipe: bytes
+    kind: RunKind = "ensemble"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class RunRow:
     sandbox: bool
     known_cost_usd: float | None = None
     unknown_costs: int | None = None  # None: an earlier release ended it, or it has not ended
+    kind: RunKind = "ensemble"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +117,9 @@ _DAY_S = 86_400.0
 _INSERT_EVENT = "INSERT INTO events (run, seq, kind, body) VALUES (?, ?, ?, ?)"
 _COLUMNS = (
     "run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox,"
-    " known_cost_usd, unknown_costs"
+    " known_cost_usd, unknown_costs, run_kind"
 )
+_NEWEST_FIRST = "ORDER BY started_at DESC, number DESC"
 
 
 class Journal:
@@ -134,9 +145,9 @@ class Journal:
         """Add a run before its first event. Raises `StorageError`: a full disk is found before money is spent."""
         self._start_writer()
         self._change(
-            "INSERT INTO runs (run_id, ensemble, started_at, status, agents, sandbox, recipe)"
-            " VALUES (?, ?, ?, 'open', ?, ?, ?)",
-            [run.run_id, run.ensemble, run.started_at, run.agents, run.sandbox, run.recipe],
+            "INSERT INTO runs (run_id, ensemble, started_at, status, agents, sandbox, recipe, run_kind)"
+            " VALUES (?, ?, ?, 'open', ?, ?, ?, ?)",
+            [run.run_id, run.ensemble, run.started_at, run.agents, run.sandbox, run.recipe, run.kind],
         )
 
     def go_on(self, run_id: str, recipe: bytes) -> None:
@@ -210,28 +221,33 @@ class Journal:
             number = self._numbers[run_id] = row[0]
         return int(number)
 
-    def runs(self, *, limit: int | None = None, ensemble: str | None = None) -> list[RunRow]:
-        """Return runs, newest first."""
-        where, values = ("WHERE ensemble = ?", [ensemble]) if ensemble is not None else ("", [])
+    def runs(self, wanted: RunFilter = ANY_RUN, *, limit: int | None = None) -> list[RunRow]:
+        """Return the wanted runs, newest first."""
+        where, values = wanted.where()
         rows = self._read(
-            f"SELECT {_COLUMNS} FROM runs {where} ORDER BY started_at DESC, number DESC LIMIT ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM runs {where} {_NEWEST_FIRST} LIMIT ?",  # noqa: S608
             [*values, -1 if limit is None else limit],
         )
         return [_row(r) for r in rows]
 
-    def newest_unfinished(self) -> Iterator[str]:
-        """Yield the ids of unfinished runs, newest first."""
-        rows = self._read(
-            "SELECT run_id FROM runs WHERE status IN (?, ?) ORDER BY started_at DESC, number DESC", UNFINISHED
-        )
+    def count(self, wanted: RunFilter = ANY_RUN) -> int:
+        """Return how many runs are wanted."""
+        where, values = wanted.where()
+        return int(self._read(f"SELECT count(*) FROM runs {where}", values)[0][0])  # noqa: S608
+
+    def newest_unfinished(self, kind: RunKind) -> Iterator[str]:
+        """Yield the ids of unfinished runs of this kind, newest first."""
+        where, values = RunFilter(kind, statuses=UNFINISHED).where()
+        rows = self._read(f"SELECT run_id FROM runs {where} {_NEWEST_FIRST}", values)  # noqa: S608
         return (r[0] for r in rows)
 
     def find(self, text: str) -> list[str]:
         """Return the ids that equal `text`, or start or end with it."""
         exact = self._read("SELECT run_id FROM runs WHERE run_id = ?", [text])
+        # In the index of ids alone: the rows are large. Ids begin with the time.
         rows = exact or self._read(
             "SELECT run_id FROM runs WHERE substr(run_id, 1, length(?1)) = ?1"
-            " OR substr(run_id, -length(?1)) = ?1 ORDER BY started_at DESC",
+            " OR substr(run_id, -length(?1)) = ?1 ORDER BY run_id DESC",
             [text],
         )
         return [r[0] for r in rows]
@@ -323,4 +339,4 @@ def _unwritable(path: Path, error: Exception) -> StorageError:
 def _row(values: tuple[Any, ...]) -> RunRow:
     run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox = values[:9]
     row = RunRow(run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, bool(sandbox))
-    return replace(row, known_cost_usd=values[9], unknown_costs=values[10])
+    return replace(row, known_cost_usd=values[9], unknown_costs=values[10], kind=values[11])

@@ -15,15 +15,17 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
+from llm_orc.runs.filter import RunFilter
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.state import RunState
 from llm_orc.runs.wire import decode_event, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.runs.filter import RunKind
     from llm_orc.runs.journal import Journal
+
+LAST = "last"  # the name of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,32 +162,19 @@ def load_run(journal: Journal, run_id: str) -> RecordedRun:
     return RecordedRun(row, decoded, events, next_seq=stored[-1][0] + 1 if stored else 0)
 
 
-def resumable(journal: Journal) -> Iterator[str]:
-    """Yield the ids of unfinished runs that `resume` may take by default, newest first: no turns of chats."""
-    for run_id in journal.newest_unfinished():
-        found = journal.run(run_id)
-        if found is not None and not _is_chat(found[1]):
-            yield run_id
-
-
-def _is_chat(recipe: bytes) -> bool:
-    try:
-        return msgspec.json.decode(recipe, type=_Purpose).is_chat
-    except msgspec.MsgspecError:
-        return False  # resuming it reports that it can't be read
-
-
-class _Purpose(msgspec.Struct):
-    is_chat: bool = False
+def kind_of(recipe: Recipe) -> RunKind:
+    """Return what a run with this recipe is."""
+    return "chat" if recipe.is_chat else "ensemble"
 
 
 def find_run(journal: Journal, text: str) -> str:
     """Return the id of the run that `text` names: an id, the start or end of one, or `last`.
 
-    Raises `RunNotFound` if there is none or more than one.
+    `last` is the newest run of an ensemble; a turn of a chat if there are only these. Raises `RunNotFound` if
+    there is none or more than one.
     """
-    if text == "last":
-        newest = journal.runs(limit=1)
+    if text == LAST:
+        newest = journal.runs(RunFilter("ensemble"), limit=1) or journal.runs(limit=1)
         if not newest:
             raise RunNotFound("there are no runs yet", hint="llm-orc invoke ENSEMBLE")
         return newest[0].run_id

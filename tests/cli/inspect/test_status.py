@@ -47,7 +47,7 @@ class TestStatus:
         assert "openai-compatible" in lines["default"]
         assert "local: free" in lines["default"]
         assert "last `talk`" in lines["conversations"]
-        assert "1 run kept" in lines["runs"]
+        assert "0 runs and 1 turn of chats kept" in lines["runs"]
         assert len(done.stdout.splitlines()) <= 24
 
     def test_json_has_the_same(self, machine: Shell) -> None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from llm_orc.batches.store_url import StoreUrl
     from llm_orc.jsontypes import JsonValue
 
-_DAY_S = 86_400.0
 _MANY = 500
 
 
@@ -212,10 +211,10 @@ def error_of(row: BatchRow) -> JsonValue:
     return None if row.error_code is None else {"code": row.error_code, "message": row.error}
 
 
-def prune_batches(app: App, store: str | None, *, older_than_days: float) -> int:
-    """Delete batches that are done and were started longer ago; return how many."""
+def prune_batches(app: App, store: str | None, before: float) -> int:
+    """Delete batches that are done and were started before that time (Unix seconds); return how many."""
     with open_batches(app, store) as found:
-        old: Sequence[str] = found.ended_before(app.clock.now() - older_than_days * _DAY_S) if found else ()
+        old: Sequence[str] = found.ended_before(before) if found else ()
         for batch_id in old:
             assert found is not None
             found.delete(batch_id)

@@ -43,13 +43,20 @@ class ConversationRecord:
 
 
 def list_conversations(
-    app: App, *, limit: int | None = 30, ensemble: str | None = None
+    app: App, *, limit: int | None = 30, ensemble: str | None = None, since: float | None = None
 ) -> tuple[ConversationSummary, ...]:
     """Return conversations, most recently changed first; all of them with `limit` None."""
     if not app.paths.conversations_database.exists():
         return ()
     with conversations(app) as store:
-        return tuple(_summary(store, found) for found in store.all(limit=limit, ensemble=ensemble))
+        return tuple(_summary(store, found) for found in store.all(limit=limit, ensemble=ensemble, since=since))
+
+
+def count_conversations(app: App) -> int:
+    if not app.paths.conversations_database.exists():
+        return 0
+    with conversations(app) as store:
+        return len(store.all())
 
 
 def get_conversation(

@@ -10,8 +10,8 @@ from llm_orc.app.access.explain import default_access
 from llm_orc.app.access.models import AgentAccess
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
-from llm_orc.app.conversations.archive import ConversationSummary, conversations, list_conversations
-from llm_orc.app.history.runs import RunSummary, list_runs, unfinished_run
+from llm_orc.app.conversations.archive import ConversationSummary, count_conversations, list_conversations
+from llm_orc.app.history.runs import ENSEMBLE_RUNS, RunSummary, RunsWanted, count_runs, list_runs
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.late_loop import in_thread
@@ -31,10 +31,11 @@ class Status:
     broken_ensembles: int
     conversations: int
     last_conversation: ConversationSummary | None
-    runs: int
+    runs: int  # of ensembles
+    chat_turns: int
     last_run: RunSummary | None
-    unfinished: RunSummary | None
-    waiting: tuple[RunSummary, ...]  # the runs, beside `unfinished`, whose agents wait for a plan
+    unfinished: tuple[RunSummary, ...]  # what `resume` can finish, newest first
+    waiting: tuple[RunSummary, ...]  # the runs, beside the newest of these, whose agents wait for a plan
     protection: str | None  # how credentials are protected; None: there are none
     storage: Path
     storage_bytes: int
@@ -54,33 +55,27 @@ async def look(app: App) -> Status:
 def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) -> Status:
     listing = app.library.listing()
     own = sum(entry.place != "packaged" for entry in listing.entries)
-    runs = list_runs(app, limit=None)
+    last = list_runs(app, limit=1)
     talks = list_conversations(app, limit=1)
-    unfinished = unfinished_run(app)
-    waiting = [run for run in runs if run.waits_until is not None]
+    open_runs = list_runs(app, RunsWanted(statuses=("interrupted", "running")), limit=None)
+    interrupted = tuple(run for run in open_runs if run.status == "interrupted")
     return Status(
         default=default,
         credentials=access.first_of_each(),
         own_ensembles=own,
         packaged_ensembles=len(listing.entries) - own,
         broken_ensembles=len(listing.broken),
-        conversations=_count_conversations(app),
+        conversations=count_conversations(app),
         last_conversation=talks[0] if talks else None,
-        runs=len(runs),
-        last_run=runs[0] if runs else None,
-        unfinished=unfinished,
-        waiting=tuple(run for run in waiting if unfinished is None or run.run_id != unfinished.run_id),
+        runs=count_runs(app, ENSEMBLE_RUNS),
+        chat_turns=count_runs(app, RunsWanted("chat")),
+        last_run=last[0] if last else None,
+        unfinished=interrupted,
+        waiting=tuple(run for run in open_runs if run.waits_until is not None and run not in interrupted[:1]),
         protection=None if access.protection is None else access.protection.words,
         storage=app.paths.state,
         storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),
     )
-
-
-def _count_conversations(app: App) -> int:
-    if not app.paths.conversations_database.exists():
-        return 0
-    with conversations(app) as store:
-        return len(store.all())
 
 
 def _size(path: Path) -> int:

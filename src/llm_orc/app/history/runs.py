@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, get_args
 
 from llm_orc.app.runs.running import is_running, lock_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunStarted
+from llm_orc.runs.filter import RunFilter, RunKind
 from llm_orc.runs.retention import UNFINISHED
 from llm_orc.runs.state import RunState
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from llm_orc.runs.recipe import Recipe
     from llm_orc.runs.state import RunResult
 
-_DAY_S = 86_400.0
 _ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
 
 
@@ -45,6 +47,39 @@ class RunSummary:
     known_cost_usd: float | None = None
     unknown_costs: int | None = None  # the number of calls and attempts of unknown cost; None: unknown too
     waits_until: float | None = None
+    kind: RunKind = "ensemble"
+
+
+ListedStatus = Literal["completed", "completed_with_errors", "failed", "interrupted", "running", "waiting"]
+"""A status to choose runs by. `waiting`: agents wait for a plan; such a run is `interrupted` or `running` too."""
+
+LISTED_STATUSES: tuple[ListedStatus, ...] = get_args(ListedStatus)
+# What an unfinished run does now is in no row, and a killed process leaves `open`.
+_UNFINISHED: frozenset[ListedStatus] = frozenset({"interrupted", "running", "waiting"})
+
+
+@dataclass(frozen=True, slots=True)
+class RunsWanted:
+    """Which runs to list; None or empty: no condition. `since` is in Unix seconds."""
+
+    kind: RunKind | None = "ensemble"
+    ensemble: str | None = None
+    statuses: tuple[ListedStatus, ...] = ()
+    since: float | None = None
+
+    @property
+    def rows(self) -> RunFilter:
+        stored = [one for status in self.statuses for one in (UNFINISHED if status in _UNFINISHED else (status,))]
+        return RunFilter(self.kind, self.ensemble, tuple(dict.fromkeys(stored)), self.since)
+
+    def includes(self, run: RunSummary) -> bool:
+        """True if the run has one of the statuses, of those rows that may have it."""
+        if not self.statuses or run.status in self.statuses:
+            return True
+        return "waiting" in self.statuses and run.waits_until is not None
+
+
+ENSEMBLE_RUNS = RunsWanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +96,23 @@ class RunRecord:
         return self.recipe.ensemble
 
 
-def list_runs(app: App, *, limit: int | None = 30, ensemble: str | None = None) -> tuple[RunSummary, ...]:
-    """Return runs, newest first; all of them with `limit` None."""
+def list_runs(app: App, wanted: RunsWanted = ENSEMBLE_RUNS, *, limit: int | None = 30) -> tuple[RunSummary, ...]:
+    """Return the wanted runs, newest first; all of them with `limit` None."""
     if not app.paths.runs_database.exists():
         return ()
+    is_exact = _UNFINISHED.isdisjoint(wanted.statuses)
     with _journal(app) as journal:
-        return tuple(_summary(app, journal, row) for row in journal.runs(limit=limit, ensemble=ensemble))
+        rows = journal.runs(wanted.rows, limit=limit if is_exact else None)
+        found = (run for row in rows if wanted.includes(run := _summary(app, journal, row)))
+        return tuple(islice(found, limit))
 
 
-def unfinished_run(app: App) -> RunSummary | None:
-    """Return the run that `resume` would continue; None: there is none."""
+def count_runs(app: App, wanted: RunsWanted) -> int:
+    """Return how many runs of this kind, ensemble and time are kept, whatever their status."""
     if not app.paths.runs_database.exists():
-        return None
+        return 0
     with _journal(app) as journal:
-        if next(journal.newest_unfinished(), None) is None:
-            return None
-        from llm_orc.runs.recipe import resumable  # noqa: PLC0415 - heavy: msgspec
-
-        run_id = next((one for one in resumable(journal) if not is_running(app, one)), None)
-        found = journal.run(run_id) if run_id is not None else None
-        return None if found is None else _summary(app, journal, found[0])
+        return journal.count(replace(wanted, statuses=()).rows)
 
 
 def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
@@ -138,13 +170,12 @@ def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def prune_runs(app: App, *, older_than_days: float) -> tuple[str, ...]:
-    """Delete the runs that ended and started longer ago than that; returns their ids."""
+def prune_runs(app: App, before: float) -> tuple[str, ...]:
+    """Delete the runs that have ended and that started before that time (Unix seconds); returns their ids."""
     if not app.paths.runs_database.exists():
         return ()
     with _journal(app) as journal:
-        now = app.clock.now()
-        old = journal.older_than(now - older_than_days * _DAY_S, now)
+        old = journal.older_than(before, app.clock.now())
     return delete_runs(app, old) if old else ()
 
 
@@ -176,4 +207,5 @@ def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
         known_cost_usd=row.known_cost_usd,
         unknown_costs=row.unknown_costs,
         waits_until=waits_until,
+        kind=row.kind,
     )

@@ -26,7 +26,7 @@ from llm_orc.providers.limits.plans import UsedUp
 from llm_orc.runs.attempts import RecordedAttempts
 from llm_orc.runs.journal import NewRun
 from llm_orc.runs.reader import Reader
-from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe
+from llm_orc.runs.recipe import Recipe, RecordedRun, encode_recipe, kind_of
 from llm_orc.runs.record import DirectSink, Recorder
 from llm_orc.runs.state import RunState
 from llm_orc.storage.lock import exclusive
@@ -150,6 +150,7 @@ def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
                 agents=len(recipe.ensemble.agents),
                 sandbox=recipe.rehearsal,
                 recipe=encode_recipe(recipe),
+                kind=kind_of(recipe),
             )
         )
     else:

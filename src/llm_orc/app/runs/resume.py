@@ -18,7 +18,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
 from llm_orc.runs.reader import Reader
-from llm_orc.runs.recipe import encode_ensemble, find_run, load_run, resumable
+from llm_orc.runs.recipe import encode_ensemble, find_run, load_run
 
 if TYPE_CHECKING:
     from llm_orc.app.runs.runtime import Runtime
@@ -109,7 +109,7 @@ def _load(app: App, wanted: str | None) -> RecordedRun:
     try:
         if wanted is not None:
             return load_run(journal, find_run(journal, wanted))
-        for run_id in resumable(journal):
+        for run_id in journal.newest_unfinished("ensemble"):
             if not is_running(app, run_id):
                 return load_run(journal, run_id)
     finally:

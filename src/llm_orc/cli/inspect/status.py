@@ -65,8 +65,10 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     yield "ensembles", f"{status.own_ensembles} of yours, {status.packaged_ensembles} packaged{broken}"
     yield from _history(status)
     yield "storage", f"{status.storage_bytes / 1_000_000:.1f} MB in {status.storage}"
-    if status.unfinished is not None:
-        yield "unfinished", _unfinished(status.unfinished)
+    if status.unfinished:
+        yield "unfinished", _unfinished(status.unfinished[0])
+    if (more := len(status.unfinished) - 1) > 0:
+        yield "", f"{count(more, 'more run')}: llm-orc runs list --status interrupted"
     for run in status.waiting:
         yield (
             "waiting",
@@ -87,8 +89,9 @@ def _history(status: Status) -> Iterator[tuple[str, str]]:
     said = f", last `{last.name}` {relative(last.changed_at, time.time())}" if last is not None else ""
     yield "conversations", one_line(f"{status.conversations:,}{said}")
     run = status.last_run
+    turns = f" and {count(status.chat_turns, 'turn')} of chats" if status.chat_turns else ""
     ran = f", last {run.ensemble} {relative(run.started_at, time.time())}: {run.status}" if run is not None else ""
-    yield "runs", one_line(f"{count(status.runs, 'run')} kept{ran}")
+    yield "runs", one_line(f"{count(status.runs, 'run')}{turns} kept{ran}")
 
 
 def _value(status: Status) -> JsonValue:
@@ -124,7 +127,9 @@ def _value(status: Status) -> JsonValue:
         },
         "conversations": status.conversations,
         "runs": status.runs,
-        "unfinished_run": None if status.unfinished is None else status.unfinished.run_id,
+        "chat_turns": status.chat_turns,
+        "unfinished_run": status.unfinished[0].run_id if status.unfinished else None,
+        "unfinished_runs": len(status.unfinished),
         "waiting_runs": [
             {"run_id": run.run_id, "waits_until": moment(run.waits_until or 0.0)} for run in status.waiting
         ],

@@ -21,5 +21,6 @@ COMMANDS = (
 def command() -> None:
     """List, show, compare, fork and delete earlier runs.
 
-    RUN is a run's id, the start of one, or `last`; or a row of a batch, `BATCH:ROW`.
+    RUN is a run's id, the start or end of one, or `last`, the newest run of an ensemble; or a row of a batch,
+    `BATCH:ROW`. Turns of chats are runs too: `llm-orc runs list --kind chat`.
     """

@@ -117,7 +117,7 @@ class RunName(_Name):
     def known(self, app: App) -> Iterable[CompletionItem]:
         from llm_orc.app.history.runs import list_runs
 
-        yield CompletionItem("last", help="the newest run")
+        yield CompletionItem("last", help="the newest run of an ensemble")
         for run in list_runs(app):
             yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")
 

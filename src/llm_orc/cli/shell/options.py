@@ -38,7 +38,6 @@ class _Amount(click.FloatRange):
 
 
 DOLLARS = _Amount("not an amount of money")
-DAYS = _Amount("not a number of days", 36_500)
 CALLS = click.IntRange(min=0, max=1_000_000_000)
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
