@@ -84,6 +84,7 @@ class Shell:
             "TERM": "xterm-256color",
             "NO_PROXY": "127.0.0.1",
         }
+        self.environ.pop("CI", None)  # as at a person's: where it is set, an empty pipe is no input
 
     @property
     def config(self) -> Path:

@@ -75,6 +75,26 @@ def test_a_file_is_written_whole_and_for_its_owner(shell: Shell) -> None:
     assert written.read_text().endswith("- Status: completed\n")
 
 
+def test_a_pipe_and_an_instruction_are_both_in_the_task_and_in_the_record(shell: Shell) -> None:
+    said = json.loads(
+        shell.run("invoke", "panel", "Judge it", "--output-format", "json", stdin="the diff\n").stdout
+    )
+    stored = json.loads(shell.run("runs", "show", "last", "--output-format", "json").stdout)
+
+    assert "of='input' from='standard input'>\nthe diff\n" in said["input"]
+    assert "of='instruction'>\nJudge it\n" in said["input"]
+    assert stored["input"] == said["input"]
+
+
+@pytest.mark.parametrize("task", [(), ("Judge it",), ("-i", "Judge it"), ("-f", "-")])
+def test_an_empty_pipe_is_refused_before_anything_is_spent(shell: Shell, task: tuple[str, ...]) -> None:
+    done = shell.run("invoke", "panel", *task, stdin="")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard input is empty\nhint: ")
+    assert shell.run("runs", "list").stdout == ""
+
+
 def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "-o", "missing/answer.md")
 
@@ -88,7 +108,7 @@ def test_an_output_that_could_not_be_written_is_refused_before_anything_is_spent
     [
         (("invoke", "pannel"), 3, "ensemble_not_found"),
         (("invoke", "panel", "--input", ""), 2, "input"),
-        (("invoke", "panel", "--input", "a", "--input-file", "b"), 2, "usage"),
+        (("invoke", "panel", "a", "--input", "b"), 2, "usage"),
         (("invoke", "panel", "--inptu", "a"), 2, "usage"),
         (("invoke",), 2, "usage"),
         (("invoke", "broken"), 3, "ensemble_invalid"),

@@ -71,7 +71,12 @@ def is_in_style(error: UsageMistake) -> bool:
         ("batch run panel", "missing option `--inputs`", "llm-orc batch run --help"),
         ("invoke panel --input", "option `--input` requires an argument", "llm-orc invoke --help"),
         ("invoke panel --rehearse=x", "option `--rehearse` does not take a value", "llm-orc invoke --help"),
-        ("invoke panel more than", "unexpected arguments `more than`", "llm-orc invoke --help"),
+        (
+            "invoke panel Is it worth",
+            "unexpected arguments `it worth`",
+            'Put a task of several words in quotes: "…".',
+        ),
+        ("resume last more than", "unexpected arguments `more than`", "llm-orc resume --help"),
         ("auth add openai sk", "there is one argument too many", "Enter a key at the hidden prompt, or with …"),
         (
             "invoke panel --max-calls few",
@@ -159,7 +164,7 @@ def test_text_and_json_say_the_same(bare: Shell) -> None:
     assert json.loads(done.stdout)["error"]["message"] == "no such option `--inptu`"
     assert json.loads(done.stdout)["error"]["hint"] == "Did you mean `--input` or `--input-file`?"
     assert done.stderr.splitlines() == [
-        "Usage: llm-orc invoke [OPTIONS] ENSEMBLE",
+        "Usage: llm-orc invoke [OPTIONS] ENSEMBLE [TASK]",
         "error: no such option `--inptu`",
         "hint: Did you mean `--input` or `--input-file`?",
     ]

@@ -84,7 +84,7 @@ def lowest(one: _Number | None, other: _Number | None) -> _Number | None:
 def check_task(task: str) -> None:
     """Raise `InputError` where `task` is empty, no text, or larger than any model takes."""
     if not task.strip():
-        raise InputError("the task is empty", hint='Give one with --input "…" or --input-file FILE.')
+        raise InputError("the task is empty", hint='Give one, e.g. `llm-orc invoke panel "Worth it?"`.')
     try:
         size = len(task.encode())
     except UnicodeEncodeError as e:  # half a surrogate pair: a byte on the command line that is no text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.run.setup_offer import sets_up
-from llm_orc.cli.run.task_input import read_task
+from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import (
@@ -23,6 +23,7 @@ from llm_orc.cli.shell.output.files import refuse_to_replace
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
+from llm_orc.errors import InputError
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
     from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
     from llm_orc.runs.state import RunResult
 
+_GIVE_ONE = (
+    'Give one (`llm-orc invoke NAME "…"`), a file (`-f FILE`) or a pipe, or set `default_task` in the ensemble.'
+)
+
 
 @define_command()
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
-@click.option(
-    "-i", "--input", "text", metavar="TEXT", help='The task, e.g. `-i "Worth it?"`.  [default: see above]'
-)
-@click.option("-f", "--input-file", metavar="FILE", help="Read the task from a UTF-8 file; `-` is standard input.")
+@task_options
 @click.option("--rehearse", is_flag=True, help="A complete run on canned answers, for free; no model is called.")
 @click.option("--no-record", is_flag=True, help="Store nothing of this run; it can't be resumed then.")
 @conversation_options
@@ -48,8 +50,9 @@ if TYPE_CHECKING:
 def command(
     *,
     ensemble_name: str,
+    task: str | None,
     text: str | None,
-    input_file: str | None,
+    input_files: tuple[str, ...],
     rehearse: bool,
     no_record: bool,
     conversation: str | None,
@@ -68,13 +71,15 @@ def command(
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
 
-    The task is --input or --input-file; otherwise standard input, if it is piped; otherwise the ensemble's
-    `default_task`. Answers go to standard output, everything else to standard error.
+    What is piped in and files (-f) go along with TASK as marked parts, or are the task if there is no TASK.
+    Without any of them it is the ensemble's `default_task`. Answers go to standard output, everything else to
+    standard error.
 
     \b
-    llm-orc invoke panel --input "Is this startup worth a seed round?"
-    git diff | llm-orc invoke review --output-format markdown > review.md
-    llm-orc invoke panel --conversation seed-round --input "And if they grow by half?"
+    llm-orc invoke panel "Is this startup worth a seed round?"
+    git diff | llm-orc invoke review "Look at the locking" --output-format markdown > review.md
+    llm-orc invoke review -f old.py -f new.py "What has changed?"
+    llm-orc invoke panel --conversation seed-round "And if they grow by half?"
     llm-orc invoke ./panel.yaml --rehearse
     """
     from llm_orc.app.access.consent import Consent
@@ -83,7 +88,8 @@ def command(
     from llm_orc.app.runs.run import RunOptions
     from llm_orc.cli.run.carry_out import carry_out
 
-    output = output_of(format_name, output_file, input_file, quiet=quiet)
+    instruction = instruction_of(task, text)
+    output = output_of(format_name, output_file, *input_files, quiet=quiet)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
     if no_record and (asked.name or asked.go_on):
         raise UsageMistake(
@@ -92,14 +98,15 @@ def command(
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
-    task = read_task(text, input_file, ensemble.default_task, ensemble.name)
+    missing = InputError(f"there is no task for `{ensemble.name}`", hint=_GIVE_ONE)
+    whole = read_task(instruction, input_files, default=ensemble.default_task, missing=missing)
     recorded = app.settings.runs.record and not no_record
     if no_record and ensemble.conversation is not None:
         note(f"With --no-record the agents don't see the conversation `{ensemble.conversation}`.")
         asked = replace(asked, forget=True)
 
     options = RunOptions(
-        task,
+        whole,
         RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
         rehearse=rehearse,
         record=recorded,

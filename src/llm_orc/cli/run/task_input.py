@@ -1,103 +1,99 @@
-"""The task of a run: from the command line, a file, standard input, or the ensemble's own default."""
+"""The task of a run: from the command line, files, standard input, or the ensemble's own default."""
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
-import threading
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
 
-from llm_orc.cli.shell.output.streams import note
+import click
+
+from llm_orc.app.runs.task import TaskPart, compose_task
+from llm_orc.cli.shell.input.standard_input import STANDARD_INPUT, read_piped, read_standard_input
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
 LARGEST = 10 * 1024 * 1024  # bytes
-_CHUNK = 1 << 16
-_MOMENT_S = 1.0  # silence after which an open standard input counts as idle, if there is a default task
-_GIVE_ONE = "Give one with `--input TEXT`, `--input-file FILE` or a pipe, or set `default_task` in the ensemble."
+STDIN = "-"
+
+Decorated = TypeVar("Decorated", bound="Callable[..., object]")
+
+_task_options = (
+    click.argument("task", metavar="[TASK]", required=False),
+    click.option("-i", "--input", "text", metavar="TEXT", help="The task, as an option."),
+    click.option(
+        "-f",
+        "--input-file",
+        "input_files",
+        metavar="FILE",
+        multiple=True,
+        type=click.Path(allow_dash=True),
+        help="Read the task, or what it is about, from a UTF-8 file; repeatable. `-` is standard input.",
+    ),
+)
 
 
-def read_task(text: str | None, file: str | None, default: str | None, ensemble: str) -> str:
-    """Return the task; an option takes precedence over piped standard input, and that over the default.
+def task_options(function: Decorated) -> Decorated:
+    """Add what every command has that takes a task: `task`, `text` and `input_files`."""
+    for option in reversed(_task_options):
+        function = option(function)
+    return function
 
-    Raises `InputError` if there is none, or it is empty, too large or not text.
+
+def instruction_of(task: str | None, text: str | None) -> str | None:
+    """Return what was given as TASK or with --input. Raises `UsageMistake` for both."""
+    if task is not None and text is not None:
+        raise UsageMistake("--input and TASK exclude each other: both are the task", hint="Give only one.")
+    return text if task is None else task
+
+
+def read_task(
+    instruction: str | None, files: Sequence[str], *, default: str | None = None, missing: InputError
+) -> str:
+    """Return the task: the instruction, the files and what is piped in, as marked parts if there are several.
+
+    `default` is used if there is none of them, and `missing` raised if there is no default either; its hint says
+    what was expected. An instruction `-` is standard input. Raises `InputError` also for a part that is empty, too
+    large or not text: an empty pipe is a mistake, and never replaced by the default.
     """
-    if text is not None and file is not None:
-        raise UsageMistake("--input and --input-file exclude each other", hint="Give only one.")
-    if text is not None:
-        return _checked(text, "--input")
-    if file == "-":
-        return _decoded(_StandardInput().read(first_within_s=None) or b"", "standard input")
-    if file is not None:
-        return _decoded(_read_file(Path(file)), f"`{file}`")
-    piped = _piped(default)
-    if piped:
-        return _decoded(piped, "standard input")
-    if default is None:
-        raise InputError(f"there is no task for `{ensemble}`", hint=_GIVE_ONE)
-    return default
+    if instruction == STDIN:
+        instruction, files = None, [*files, STDIN]
+    if list(files).count(STDIN) > 1:
+        raise UsageMistake("standard input can be read only once", hint="Give `-` once.")
+    if instruction is not None:
+        _check(instruction, "the task", missing)
+    parts = [*_parts(instruction, files, default, missing)]
+    if instruction is None and not parts:
+        if default is None:
+            raise missing
+        return default
+    return compose_task(None if instruction is None else _without_line_end(instruction), parts)
 
 
-def _piped(default: str | None) -> bytes | None:
-    """Return the piped input. None: there is none, or an inherited pipe (ssh, cron, CI) stays open and silent."""
-    if not _may_be_piped():
-        return None
-    source = _StandardInput()
-    data = source.read(first_within_s=_MOMENT_S)
-    if data is not None:
-        return data if data.strip() else None
-    if default is not None:
-        note("Nothing arrived on standard input: using the ensemble's default task (`--input-file -` waits).")
-        return None
-    note("Waiting for the task on standard input…")
-    data = source.read(first_within_s=None)
-    return data if data and data.strip() else None
+def _parts(
+    instruction: str | None, files: Sequence[str], default: str | None, missing: InputError
+) -> Iterator[TaskPart]:
+    """Yield what is piped in first, unless `-` says where among the files it belongs."""
+    if STDIN not in files:
+        piped = read_piped(LARGEST, _otherwise(instruction, files, default))
+        if piped is not None:
+            yield TaskPart(STANDARD_INPUT, _decoded(piped, STANDARD_INPUT, missing))
+    for file in files:
+        if file == STDIN:
+            yield TaskPart(STANDARD_INPUT, _decoded(read_standard_input(LARGEST), STANDARD_INPUT, missing))
+        else:
+            yield TaskPart(file, _decoded(_read_file(Path(file)), f"`{file}`", missing))
 
 
-def _may_be_piped() -> bool:
-    """True for a pipe, a socket or a file; false for a terminal, /dev/null and a closed standard input."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):
-        return False
-    return not stat.S_ISCHR(mode)
-
-
-class _StandardInput:
-    """Reads in a separate thread: nothing else can stop waiting on every platform."""
-
-    def __init__(self) -> None:
-        self._chunks: SimpleQueue[bytes | OSError] = SimpleQueue()
-        threading.Thread(target=self._pump, name="standard input", daemon=True).start()
-
-    def _pump(self) -> None:
-        size = 0
-        try:
-            while size <= LARGEST:
-                chunk = os.read(0, _CHUNK)
-                self._chunks.put(chunk)
-                size += len(chunk)
-                if not chunk:
-                    return
-            self._chunks.put(b"")
-        except OSError as e:
-            self._chunks.put(e)
-
-    def read(self, *, first_within_s: float | None) -> bytes | None:
-        """Return everything, or a little more than `LARGEST`; None if nothing arrived in time."""
-        try:
-            chunk = self._chunks.get(timeout=first_within_s)
-        except Empty:
-            return None
-        data = bytearray()
-        while chunk:
-            if isinstance(chunk, OSError):
-                raise InputError(f"can't read standard input: {chunk.strerror or chunk}")
-            data += chunk
-            chunk = self._chunks.get()
-        return bytes(data)
+def _otherwise(instruction: str | None, files: Sequence[str], default: str | None) -> str | None:
+    """Return what there is apart from standard input, in words; None: nothing."""
+    if instruction is not None:
+        return "the task given"
+    if files:
+        return "the file given" if len(files) == 1 else "the files given"
+    return None if default is None else "the ensemble's default task"
 
 
 def _read_file(path: Path) -> bytes:
@@ -105,28 +101,37 @@ def _read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST + 1)
     except OSError as e:
-        raise InputError(f"can't read the task from `{path}`: {e.strerror or e}") from e
+        raise InputError(f"can't read `{path}`: {e.strerror or e}") from e
 
 
-def _decoded(data: bytes, origin: str) -> str:
+def _decoded(data: bytes, origin: str, missing: InputError) -> str:
     if len(data) > LARGEST:
         raise InputError(
-            f"the task from {origin} is larger than {LARGEST // (1024 * 1024)} MB",
+            f"{origin} is larger than {LARGEST // (1024 * 1024)} MB",
             hint="Nothing was sent. Shorten it, or split it into several runs.",
         )
     try:
-        return _checked(data.decode("utf-8-sig"), origin)
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise InputError(
-            f"the task from {origin} is not UTF-8 text: byte {e.start + 1:,} can't be read",
+            f"{origin} is not UTF-8 text: byte {e.start + 1:,} can't be read",
             hint="Save it as UTF-8 text; a PDF, an image or an archive has to be converted to text first.",
         ) from e
+    _check(text, origin, missing)
+    return _without_line_end(text)
 
 
-def _checked(text: str, origin: str) -> str:
-    """Return the text without its last line end; a NUL marks a binary file that happens to decode."""
+def _check(text: str, origin: str, missing: InputError) -> None:
+    """A NUL marks a binary file that happens to decode."""
     if "\0" in text:
-        raise InputError(f"the task from {origin} is a binary file, not text", hint="Give it as UTF-8 text.")
-    if not text.strip():
-        raise InputError(f"the task from {origin} is empty", hint=_GIVE_ONE)
+        raise InputError(f"{origin} is a binary file, not text", hint="Give it as UTF-8 text.")
+    if text.strip():
+        return
+    hint = missing.hint
+    if origin == STANDARD_INPUT:
+        hint = "Check what was to write to it. If nothing was, add `< /dev/null`."
+    raise InputError(f"{origin} is empty", hint=hint)
+
+
+def _without_line_end(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")

@@ -54,12 +54,18 @@ def as_usage_mistake(error: click.ClickException) -> UsageMistake:
             message = f"invalid value for {_name(parameter, context)}: {_in_our_style(error.message)}"
         case _:
             message = _in_our_style(error.format_message())
+            if message.startswith("unexpected argument") and _takes_a_task(context):
+                hint = 'Put a task of several words in quotes: "…".'
     return UsageMistake(message, hint=hint, context=context)
 
 
 def _did_you_mean(names: Iterable[str]) -> str | None:
     quoted = [f"`{name}`" for name in names]
     return f"Did you mean {' or '.join(quoted)}?" if quoted else None
+
+
+def _takes_a_task(context: click.Context | None) -> bool:
+    return context is not None and any(parameter.name == "task" for parameter in context.command.params)
 
 
 def _name(parameter: click.Parameter, context: click.Context | None) -> str:

@@ -1,0 +1,1 @@
+"""What comes in: standard input, and what is at its other end."""
