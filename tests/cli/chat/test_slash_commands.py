@@ -169,7 +169,7 @@ def test_resume_leaves_a_stopped_answer_to_its_chat(shell: Shell) -> None:
         stopped = Terminal(shell, "chat", "--conversation", "a")
         stopped.process.expect(PROMPT)
         stopped.process.send("one\r")
-        stopped.process.expect("I was given ")
+        stopped.process.expect("I was given")
         stopped.process.sendintr()
         stopped.process.expect("Stopped. What arrived is kept")
         stopped.process.expect(PROMPT)

@@ -75,7 +75,7 @@ def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(shell: Shell) -> None:
         terminal = Terminal(shell, "chat")
         terminal.process.expect(PROMPT)
         terminal.process.send("one\r")
-        terminal.process.expect("I was given ")
+        terminal.process.expect("I was given")
         terminal.process.sendintr()
         terminal.process.expect("Stopped. What arrived is kept")
         terminal.process.expect(PROMPT)

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.run.plain_view import plain_words
+from llm_orc.cli.shell.markdown.writer import answer_writer
 from llm_orc.cli.shell.output.streams import Styled, is_terminal, moves_cursor, note
 from llm_orc.engine.events import (
     AgentDelta,
@@ -21,7 +22,7 @@ from llm_orc.engine.events import (
     PlanWaitStarted,
     RunFinished,
 )
-from llm_orc.formats.printable import PrintableStream, one_line, printable
+from llm_orc.formats.printable import one_line
 from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import output_figures
 
@@ -38,8 +39,7 @@ class ChatView:
     def __init__(self, agents: int, data: DataWriter) -> None:
         self._agents, self._data = agents, data
         self._streams = agents == 1 and is_terminal(sys.stdout)
-        self._is_in_line = False  # the last line of stdout contains text
-        self._printable = PrintableStream()
+        self._answer = answer_writer(data)
         self._waiting = _Waiting()
         self.is_over = False  # every answer has arrived
 
@@ -47,9 +47,10 @@ class ChatView:
         match event:
             case AgentDelta():
                 if self._streams:
-                    self._write(self._printable.feed(event.text))
+                    self._waiting.stop()
+                    self._answer.write(event.text)
             case ModelRetrying() | ModelSwitched():
-                was_begun = self._is_in_line
+                was_begun = self._answer.has_begun
                 self._note(plain_words(event))
                 if was_begun:
                     note(Styled("The answer starts again:", "dim"))
@@ -66,24 +67,19 @@ class ChatView:
 
     def close(self) -> None:
         self._waiting.stop()
-        self._end_line()
+        self._answer.stop()
 
     def _finished(self, event: AgentFinished) -> None:
         self._waiting.stop()
         text = event.output.text
-        if not self._is_in_line:
-            self._data.write(f"{self._whole(event.agent, text)}\n")
-        self._end_line()
+        if self._agents > 1:
+            self._data.write(f"=== {event.agent}\n")
+            text = "\n".join(quoted_text(text))
+        self._answer.finish(text)
         figures = output_figures(event.output, event.duration_s)
         if event.output.model:
             figures.insert(0, event.output.model)
         note(Styled(one_line(" · ".join(figures)), "dim"))
-
-    def _whole(self, agent: str, text: str) -> str:
-        """Return an answer that was not streamed, under its agent's name if several answer."""
-        if self._agents == 1:
-            return printable(text).rstrip("\n")
-        return "\n".join([f"=== {agent}", *quoted_text(text)])
 
     def _failed(self, event: AgentFailed) -> None:
         who = f"{event.agent}: " if self._agents > 1 else ""
@@ -91,21 +87,11 @@ class ChatView:
         if event.error.hint and event.error.code != "conversation_full":
             note(Styled("hint", "cyan"), f": {event.error.hint}")
 
-    def _write(self, text: str) -> None:
-        self._waiting.stop()
-        self._data.write(text)
-        self._is_in_line = True
-
     def _note(self, *words: str | Styled) -> None:
         self._waiting.stop()
-        self._end_line()
+        self._answer.stop()
         if any(words):
             note(*words)
-
-    def _end_line(self) -> None:
-        if self._is_in_line:
-            self._data.write(self._printable.rest() + "\n")
-            self._is_in_line = False
 
 
 class _Waiting:

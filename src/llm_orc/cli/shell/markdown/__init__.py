@@ -1,0 +1,1 @@
+"""Answers as rendered Markdown in a terminal, while they arrive."""
