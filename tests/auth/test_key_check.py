@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.auth.key_check import checked_key_text, problem_of
-from llm_orc.auth.key_shapes import known_prefixes, public_part
+from llm_orc.auth.key_shapes import Prefix, known_prefixes, public_part
 from llm_orc.errors import KeyMalformed
 
 KEY = "sk-canary-9f31c0de77aa"
@@ -53,6 +53,11 @@ def test_space_around_a_key_and_a_byte_order_mark_before_it_are_taken_away(text:
         ("<your key>", "placeholder"),
         ("sk-...", "placeholder"),
         ("your-api-key-here", "placeholder"),
+        ("my-openai-key", "placeholder"),
+        (f"{KEY[:6]}\u2026{KEY[-4:]}", "in part only"),
+        (f"{KEY[:6]}****{KEY[-4:]}", "in part only"),
+        (f"{KEY[:6]}...{KEY[-4:]}", "in part only"),
+        ("\u2022" * 20, "in part only"),
         (f"https://example.org/{KEY}", "a URL"),
         (f'{{"key": "{KEY}"}}', "a document"),
         ("k" * 8193, "longer than 8192"),
@@ -72,6 +77,14 @@ def test_what_is_no_key_alone_is_refused_with_its_place_and_without_its_text(tex
 )
 def test_a_server_of_unknown_origin_takes_whatever_can_be_sent(key: str) -> None:
     assert problem_of(key, "https://llm.example") is None
+
+
+def test_a_key_of_nothing_but_x_is_a_placeholder_where_real_keys_are_known() -> None:
+    problem = problem_of("sk-proj-xxxxxxxxxxxx", OPENAI)
+
+    assert problem is not None
+    assert "placeholder" in problem.words
+    assert problem_of("sk-xxxxxxxxxxxx", "http://127.0.0.1:8000") is None
 
 
 @pytest.mark.parametrize(
@@ -98,8 +111,8 @@ def test_a_key_of_another_provider_is_refused_with_the_command_that_takes_it(
 
 
 @pytest.mark.parametrize("prefix", known_prefixes(), ids=lambda prefix: prefix.begins)
-def test_a_key_goes_where_its_like_go_and_to_servers_that_are_not_known(prefix: tuple[str, str, str, str]) -> None:
-    begins, _, origin, _ = prefix
+def test_a_key_goes_where_its_like_go_and_to_servers_that_are_not_known(prefix: Prefix) -> None:
+    begins, origin = prefix.begins, prefix.origin
 
     assert problem_of(f"{begins}abc123", "https://gateway.example") is None
     assert not origin or problem_of(f"{begins}abc123", origin) is None

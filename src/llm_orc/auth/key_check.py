@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from llm_orc.auth.key_shapes import known_origins, prefix_of
+from llm_orc.auth.key_shapes import foreign_prefix, known_origins
 from llm_orc.auth.secret import Secret
 from llm_orc.errors import KeyMalformed
 
@@ -20,7 +20,10 @@ _ASSIGNMENT = re.compile(
     r"|['\"]?(?i:api[_-]?key|key|token)['\"]?\s*[=:]"
 )
 _SCHEME = re.compile(r"(?i:(?:authorization|x-api-key|x-goog-api-key)\s*:|(?:bearer|basic)\s)")
-_PLACEHOLDER = re.compile(r"\$\{?\w+\}?|%\w+%|<.*>|\[.*\]|.*\.\.\.|(?i:your[-_ ].*key.*)")
+_PLACEHOLDER = re.compile(r"\$\{?\w+\}?|%\w+%|<.*>|\[.*\]|.*\.\.\.|(?i:(?:your|my|paste|insert)[-_ ].*key.*)")
+_MASKED_HINT = "Copy the whole key. Most providers show it only once: if it is gone, make another."
+_MASKED = re.compile(r".*(?:\*{3}|[\u2022\u25cf\u2026]).*|.*\.{3}.+")
+_FILLER = re.compile(r"(?i:[a-z]{2,}[-_].*x{6,}.*)")  # a server of unknown origin may want no better key
 _ADDRESS = re.compile(r"(?i:https?://)")
 
 
@@ -45,12 +48,16 @@ def checked_key_text(text: str, where: str, origin: str = "") -> Secret:
 
 def checked_key_bytes(data: bytes, where: str, origin: str = "") -> Secret:
     """Return the key in a file or standard input, as `checked_key_text` does."""
+    return checked_key_text(key_text(data, where), where, origin)
+
+
+def key_text(data: bytes, where: str) -> str:
+    """Return what is in a file or standard input. Raises `KeyMalformed`."""
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         words, hint = "is not UTF-8 text", "Save only the key, as plain text."
         raise KeyMalformed(f"{where} is not a valid API key: it {words}", hint=hint) from None
-    return checked_key_text(text, where, origin)
 
 
 def problem_of(key: str, origin: str = "") -> KeyProblem | None:
@@ -72,8 +79,7 @@ def _problems(key: str, origin: str) -> Iterator[KeyProblem]:
         yield KeyProblem("is in quotes", "Put the key there without quotes.")
     if _ADDRESS.match(key) or key.startswith(("{", "-----BEGIN")):
         yield KeyProblem("is a URL, a document or a certificate", alone)
-    if _PLACEHOLDER.fullmatch(key):
-        yield KeyProblem("is a placeholder", "Put the key itself there; placeholders are not filled in.")
+    yield from _stand_ins(key, origin)
     if unseen := next((c for c in key if not c.isascii() or ord(c) < 0x21 or ord(c) == 0x7F), ""):
         what = {" ": "a space", "\t": "a tab"}.get(unseen, f"the character U+{ord(unseen):04X}")
         yield KeyProblem(f"contains {what}, which no key does", "Copy it again, or delete that character.")
@@ -82,7 +88,13 @@ def _problems(key: str, origin: str) -> Iterator[KeyProblem]:
     yield from _foreign(key, origin)
 
 
+def _stand_ins(key: str, origin: str) -> Iterator[KeyProblem]:
+    if _MASKED.fullmatch(key):
+        yield KeyProblem("is shown in part only, as pages mask keys", _MASKED_HINT)
+    if _PLACEHOLDER.fullmatch(key) or (origin in known_origins() and _FILLER.fullmatch(key)):
+        yield KeyProblem("is a placeholder", "Put the key itself there; placeholders are not filled in.")
+
+
 def _foreign(key: str, origin: str) -> Iterator[KeyProblem]:
-    prefix = prefix_of(key)
-    if prefix is not None and origin in known_origins() and prefix.origin != origin:
+    if (prefix := foreign_prefix(key, origin)) is not None:
         yield KeyProblem(f"looks like one of {prefix.owner}, but would be sent to `{origin}`", prefix.hint)

@@ -11,14 +11,20 @@ from llm_orc.net.origin import origin_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llm_orc.catalog.rows import ProviderSpec
+
 
 class Prefix(NamedTuple):
-    """`owner` issues keys with this prefix, `origin` accepts them (empty: unknown), `hint` says what to do."""
+    """`owner` issues keys with this prefix, `origin` accepts them (empty: unknown), `hint` says what to do.
+
+    `provider` is the row that takes such keys; empty: none does.
+    """
 
     begins: str
     owner: str
     origin: str = ""
     hint: str = "Use a key of the right provider."
+    provider: str = ""
 
 
 _OTHERS = (  # who give keys and are no providers of ours
@@ -30,6 +36,7 @@ _OTHERS = (  # who give keys and are no providers of ours
     Prefix("AKIA", "AWS"),
 )
 _VERSION = re.compile(r"(?:[a-z]{1,8}\d{1,2}|v\d)-")  # `api03-`, `oat01-`, `v1-`
+_TOKEN_BEGINNINGS = ("eyJ", "ya29.", "1//")  # a JSON Web Token; Google's access and refresh tokens
 _TOKEN_HEAD = re.compile(r"eyJ[A-Za-z0-9_-]+\.")  # the header of a JSON Web Token (RFC 7519)
 
 
@@ -42,7 +49,7 @@ def _of_providers() -> Iterator[Prefix]:
     for row in PROVIDERS.values():
         for begins in row.key_prefixes:
             origin = origin_of(row.base_url) if row.base_url else ""
-            yield Prefix(begins, row.key_owner or row.title, origin, f"llm-orc auth add {row.name}")
+            yield Prefix(begins, row.key_owner or row.title, origin, f"llm-orc auth add {row.name}", row.name)
 
 
 def _of_sign_ins() -> Iterator[Prefix]:
@@ -55,6 +62,26 @@ def _of_sign_ins() -> Iterator[Prefix]:
 def prefix_of(key: str) -> Prefix | None:
     """Return the known prefix that this key starts with."""
     return next((prefix for prefix in known_prefixes() if key.startswith(prefix.begins)), None)
+
+
+def foreign_prefix(key: str, origin: str) -> Prefix | None:
+    """Return the prefix of a key that another server than `origin` accepts; None: nothing speaks against it."""
+    prefix = prefix_of(key)
+    return prefix if prefix is not None and origin in known_origins() and prefix.origin != origin else None
+
+
+def doubt(key: str, row: ProviderSpec) -> str:
+    """Say what is unusual in a key of this provider, as text that continues "it …"; empty: nothing.
+
+    Shapes change without notice, so that is no reason to refuse it where its provider can be asked.
+    """
+    usual = (*row.key_prefixes, *row.shared_prefixes)
+    if not usual or key.startswith(usual):
+        return ""
+    if key.startswith(_TOKEN_BEGINNINGS):
+        return "begins like the token of a sign-in, which is no API key"
+    begins = " or ".join(f"`{one}`" for one in usual)
+    return f"doesn't begin with {begins}, as keys of {row.key_owner or row.title} do"
 
 
 def known_origins() -> frozenset[str]:

@@ -33,6 +33,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         keys_at="https://platform.openai.com/api-keys",
         key_owner="OpenAI",
         key_prefixes=("sk-proj-", "sk-svcacct-", "sk-admin-"),
+        shared_prefixes=("sk-",),  # keys of before 2024
         price_id="openai",
     ),
     ProviderSpec(
@@ -44,7 +45,8 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         default_model="gemini-3.8-flash",
         keys_at="https://aistudio.google.com/apikey",
         key_owner="Google",
-        key_prefixes=("AIza",),
+        # https://ai.google.dev/gemini-api/docs/api-key: AI Studio makes only keys with `AQ.` since 2026.
+        key_prefixes=("AIza", "AQ."),
         price_id="google",
     ),
     ProviderSpec(
@@ -57,6 +59,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         keys_at="https://openrouter.ai/settings/keys",
         key_owner="OpenRouter",
         key_prefixes=("sk-or-",),
+        proof_path="/key",  # its list of models is open to everybody
         price_id="openrouter",
         # https://openrouter.ai/docs/guides/overview/auth/oauth.md: open to everybody, without registration.
         oauth={
@@ -77,6 +80,7 @@ PROVIDER_ROWS: tuple[ProviderSpec, ...] = (
         keys_at="https://huggingface.co/settings/tokens",
         key_owner="Hugging Face",
         key_prefixes=("hf_",),
+        proof_path=None,  # its list of models is open to everybody
         # https://huggingface.co/docs/hub/oauth: public clients are welcome; register one and set its `client_id`.
         oauth={
             "issuer": "https://huggingface.co",

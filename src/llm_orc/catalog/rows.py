@@ -100,7 +100,9 @@ class ProviderSpec:
     default_model: str | None = None
     keys_at: str = ""  # the page where a user gets a key
     key_owner: str = ""  # who gives such keys, in words
-    key_prefixes: tuple[str, ...] = ()  # what all its keys begin with, as far as that is documented or seen
+    key_prefixes: tuple[str, ...] = ()  # what its keys, and no others, begin with: as documented or seen
+    shared_prefixes: tuple[str, ...] = ()  # what some of its keys begin with, and those of others, too
+    proof_path: str | None = ""  # answers only to a valid key; empty: the list of models; None: nothing free does
     key_notice: KeyNotice | None = None
     max_concurrent: int | None = None  # calls in flight at once, as far as configuration says nothing else
     cli: str | None = None  # the official CLI whose login can serve it

@@ -1,4 +1,4 @@
-"""Ask which models there are: a server on this machine, or a provider with a credential."""
+"""Ask which models there are: a server on this machine, or a provider with a credential, which that proves."""
 
 from __future__ import annotations
 
@@ -79,13 +79,30 @@ async def ask_models(endpoint: Endpoint, authoriser: Authoriser, http: Transport
             may_renew = False
 
 
+async def prove_credential(endpoint: Endpoint, authoriser: Authoriser, http: Transport, path: str = "") -> None:
+    """Return if the provider accepts the credential for a request that costs nothing.
+
+    `path`, behind the base URL, answers only to valid credentials; empty: the list of models is asked for. Raises
+    as `ask_models` does, and remembers no refusal.
+    """
+    await _answer(endpoint, authoriser, http, {}, path)
+
+
 async def _ask(endpoint: Endpoint, authoriser: Authoriser, http: Transport, headers: dict[str, str]) -> ModelList:
+    answer = await _answer(endpoint, authoriser, http, headers)
+    return _read(answer, Target(endpoint.provider, "", endpoint.calls))
+
+
+async def _answer(
+    endpoint: Endpoint, authoriser: Authoriser, http: Transport, headers: dict[str, str], path: str = ""
+) -> Answer:
     target, dialect = Target(endpoint.provider, "", endpoint.calls), dialect_of(endpoint.dialect)
     row = DIALECTS[endpoint.dialect]
     headers |= {"accept": "application/json", **dialect.list_headers, **endpoint.headers}
     await authoriser.authorise(headers)
     remember_credentials(headers, {*dialect.list_headers, *endpoint.headers})
-    url = endpoint.base_url + row.models_path + (f"?{row.models_query}" if row.models_query else "")
+    models_path = row.models_path + (f"?{row.models_query}" if row.models_query else "")
+    url = endpoint.base_url + (path or models_path)
     try:
         answer = await http.send("GET", url, headers, limit_s=_LIMIT_S, most_bytes=_LARGEST_LIST)
     except TransportError as e:
@@ -104,7 +121,7 @@ async def _ask(endpoint: Endpoint, authoriser: Authoriser, http: Transport, head
         )
         mask_error(error)
         raise error
-    return _read(answer, target)
+    return answer
 
 
 def _read(answer: Answer, target: Target) -> ModelList:

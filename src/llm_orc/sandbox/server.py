@@ -178,6 +178,8 @@ class Sandbox:
         async def answer(request: web.Request) -> web.StreamResponse:
             dialect = _dialect_of(request)
             try:
+                if self.accept_keys is not None and dialect.credential(request.headers) not in self.accept_keys:
+                    raise dialect.wrong_key()
                 if self._plan is not None:
                     self._plan.check_token(request.headers)
                 if self._tokens is not None:

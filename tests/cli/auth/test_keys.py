@@ -25,12 +25,12 @@ async def place(bare: Shell) -> AsyncIterator[SignInPlace]:
         yield here
 
 
-async def add(place: SignInPlace, source: str, key: str = KEY) -> tuple[int, str]:
+async def add(place: SignInPlace, source: str, *more: str, key: str = KEY) -> tuple[int, str]:
     file = place.shell.home / "the.key"
     file.write_text(f"{key}\n", encoding="utf-8")
     place.shell.environ["THE_KEY"] = key
     options = {"stdin": ["--from-stdin"], "file": ["--from-file", str(file)], "env": ["--from-env", "THE_KEY"]}
-    done = await place.run("auth", "add", "sandbox", *options[source], stdin=f"{key}\n")
+    done = await place.run("auth", "add", "sandbox", *options[source], *more, stdin=f"{key}\n")
     file.unlink()
     del place.shell.environ["THE_KEY"]
     return done.returncode, done.stderr
@@ -51,11 +51,11 @@ async def test_a_key_from_each_source_is_kept_encrypted_and_used(place: SignInPl
 
 
 async def test_a_tried_key_is_verified_and_a_wrong_one_is_refused(place: SignInPlace) -> None:
-    await add(place, "stdin")
+    await add(place, "stdin", "--no-verify")
     before = json.loads((await place.run("auth", "status", "sandbox", "--json")).stdout)
     await place.run("auth", "test", "sandbox")
     after = json.loads((await place.run("auth", "status", "sandbox", "--json")).stdout)
-    await add(place, "stdin", key="canary-which-nobody-takes")
+    await add(place, "stdin", "--no-verify", "--replace", key="canary-which-nobody-takes")
     wrong = await place.run("auth", "test", "sandbox")
     status = await place.run("auth", "status", "sandbox", "--verify")
 
@@ -98,7 +98,7 @@ def test_a_missing_variable_that_may_be_a_key_is_not_repeated(bare: Shell) -> No
 
 @pytest.mark.parametrize("content", ["", "  \n", "two words\n", "two\nlines\n", "k\x00y", "\xff\xfe"])
 def test_what_can_not_be_a_key_is_refused_and_nothing_is_kept(bare: Shell, content: str) -> None:
-    done = bare.run("auth", "add", "openai", "--from-stdin", stdin=content.encode("latin-1"))
+    done = bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin=content.encode("latin-1"))
 
     assert done.returncode == 4
     assert "standard input is not a valid API key: it " in done.stderr
@@ -139,7 +139,7 @@ def test_the_process_list_never_shows_the_key(bare: Shell) -> None:
     from tests.cli.conftest import PROGRAM
 
     with subprocess.Popen(
-        [PROGRAM, "auth", "add", "openai", "--from-stdin"],
+        [PROGRAM, "auth", "add", "openai", "--from-stdin", "--no-verify"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -225,7 +225,7 @@ def test_an_absent_credential_is_exit_code_4_and_names_the_next_command(bare: Sh
 def test_the_environment_is_shown_as_read_only_and_never_outranks_what_was_added(bare: Shell) -> None:
     bare.environ["OPENAI_API_KEY"] = KEY
     alone = bare.run("auth", "status", "openai")
-    bare.run("auth", "add", "openai", "--from-stdin", stdin="another-key")
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="another-key")
     both = json.loads(bare.run("auth", "status", "openai", "--json").stdout)["credentials"]
 
     assert "environment variable OPENAI_API_KEY (read only)" in alone.stdout
@@ -240,7 +240,7 @@ def test_what_the_configuration_names_goes_before_what_is_stored(bare: Shell) ->
     bare.config.parent.mkdir(parents=True)
     bare.config.write_text("providers:\n  openai: {api_key_env: WORK_KEY}\n", encoding="utf-8")
     bare.environ["WORK_KEY"] = KEY
-    added = bare.run("auth", "add", "openai", "--from-stdin", stdin="another-key")
+    added = bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="another-key")
 
     found = json.loads(bare.run("auth", "status", "openai", "--json").stdout)["credentials"]
 
@@ -251,8 +251,8 @@ def test_what_the_configuration_names_goes_before_what_is_stored(bare: Shell) ->
 
 
 def test_accounts_stand_side_by_side_and_one_is_active(bare: Shell) -> None:
-    bare.run("auth", "add", "openai", "--from-stdin", stdin="first-key")
-    bare.run("auth", "add", "openai", "--from-stdin", "--account", "work", stdin="second-key")
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="first-key")
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", "--account", "work", stdin="second-key")
     bare.run("auth", "switch", "openai", "default")
 
     listed = json.loads(bare.run("auth", "list", "--json").stdout)
@@ -264,8 +264,8 @@ def test_accounts_stand_side_by_side_and_one_is_active(bare: Shell) -> None:
 
 
 def test_remove_deletes_one_account_here(bare: Shell) -> None:
-    bare.run("auth", "add", "openai", "--from-stdin", stdin="first-key")
-    bare.run("auth", "add", "openai", "--from-stdin", "--account", "work", stdin="second-key")
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="first-key")
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", "--account", "work", stdin="second-key")
 
     removed = bare.run("auth", "remove", "openai", "--account", "work")
     again = bare.run("auth", "remove", "openai", "--account", "work")
@@ -276,7 +276,7 @@ def test_remove_deletes_one_account_here(bare: Shell) -> None:
 
 
 def test_logout_of_a_key_deletes_it_and_says_that_it_still_works(bare: Shell) -> None:
-    bare.run("auth", "add", "openai", "--from-stdin", stdin="first-key")
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="first-key")
 
     done = bare.run("auth", "logout", "openai", "--json")
 
@@ -299,7 +299,7 @@ def test_a_damaged_store_is_named_and_left_as_it_is(bare: Shell) -> None:
     store.chmod(0o600)
 
     status = bare.run("auth", "status")
-    added = bare.run("--debug", "auth", "add", "openai", "--from-stdin", stdin=KEY)
+    added = bare.run("--debug", "auth", "add", "openai", "--from-stdin", "--no-verify", stdin=KEY)
 
     assert status.returncode == 4
     assert str(store) in status.stderr
@@ -309,7 +309,7 @@ def test_a_damaged_store_is_named_and_left_as_it_is(bare: Shell) -> None:
 
 
 def test_a_store_without_its_key_is_locked(bare: Shell) -> None:
-    bare.run("auth", "add", "openai", "--from-stdin", stdin=KEY)
+    bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin=KEY)
     (bare.config.parent / "credentials.key").unlink()
 
     done = bare.run("auth", "status", "openai", "--json")
@@ -333,7 +333,7 @@ def test_a_typed_key_is_not_shown(bare: Shell) -> None:
     pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals")
     from tests.cli.terminal import Terminal
 
-    terminal = Terminal(bare, "auth", "add", "openai")
+    terminal = Terminal(bare, "auth", "add", "openai", "--no-verify")
     terminal.process.expect("not shown")
     terminal.process.waitnoecho(timeout=60)
     terminal.process.sendline(KEY)
@@ -360,8 +360,10 @@ def test_an_unknown_provider_gets_the_nearest_name_and_the_lines_that_describe_i
 
 
 def test_terms_of_a_plan_s_key_need_a_yes_before_the_key_is_read(bare: Shell) -> None:
-    refused = bare.run("auth", "add", "mistral-vibe", "--from-stdin", stdin=KEY)
-    agreed = bare.run("auth", "add", "mistral-vibe", "--from-stdin", "--acknowledge-terms", stdin=KEY)
+    refused = bare.run("auth", "add", "mistral-vibe", "--from-stdin", "--no-verify", stdin=KEY)
+    agreed = bare.run(
+        "auth", "add", "mistral-vibe", "--from-stdin", "--no-verify", "--acknowledge-terms", stdin=KEY
+    )
 
     assert refused.returncode == 2
     assert "https://docs.mistral.ai/vibe, as of " in refused.stderr

@@ -224,7 +224,7 @@ def test_a_refused_key_is_entered_again_or_forgotten(bare: Shell, again: bool) -
             "  ollama: {base_url: 'http://127.0.0.1:9'}\n"
         )
         bare.environ["PATH"] = "/usr/bin:/bin"
-        bare.run("auth", "add", "openai", "--from-stdin", stdin="sk-canary-refused-4711\n")
+        bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="sk-canary-refused-4711\n")
         terminal = Terminal(bare, "setup", columns=100)
         terminal.process.expect(WHICH)
         terminal.process.send("\r")

@@ -226,9 +226,11 @@ def test_every_command_around_a_stored_key_keeps_it(witness: Witness, parrot: Pa
     key_file.write_text(MARKER)
     witness.shell.environ["A_KEY"] = MARKER
 
-    assert witness.run("auth", "add", "openai", "--from-stdin", "--json", stdin=f"{MARKER}\n") == 0
-    assert witness.run("auth", "add", "openai", "--from-env", "A_KEY", "--account", "second") == 0
-    assert witness.run("auth", "add", "anthropic-api", "--from-file", str(key_file)) == 0
+    assert witness.run("auth", "add", "openai", "--from-stdin", stdin=f"OPENAI_API_KEY='{MARKER}'\n") == 4
+    assert witness.run("auth", "add", "openai", "--from-stdin", stdin=f"ANTHROPIC_API_KEY={MARKER}…\n") == 4
+    assert witness.run("auth", "add", "openai", "--from-stdin", "--no-verify", "--json", stdin=f"{MARKER}\n") == 0
+    assert witness.run("auth", "add", "openai", "--from-env", "A_KEY", "--no-verify", "--account", "second") == 0
+    assert witness.run("auth", "add", "anthropic-api", "--from-file", str(key_file), "--no-verify") == 0
     for arguments in (
         *(("auth", "list"), ("auth", "list", "--json"), ("auth", "status"), ("auth", "status", "--json")),
         *(("auth", "status", "--verify"), ("auth", "test", "openai"), ("auth", "switch", "openai", "second")),
@@ -245,16 +247,16 @@ def test_every_command_around_a_stored_key_keeps_it(witness: Witness, parrot: Pa
 @pytest.mark.slow
 def test_failures_of_the_store_itself_show_nothing(witness: Witness) -> None:
     store = witness.shell.config.with_name("credentials.json")
-    assert witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER) == 0
+    assert witness.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin=MARKER) == 0
     whole = store.read_bytes()
     for damage in (whole[:-40], b"{}", b"\xff\xfe", whole.replace(b"a", b"b")):
         store.write_bytes(damage)
         witness.run("auth", "status")
-        witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER)
+        witness.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin=MARKER)
         witness.run("invoke", "panel", "--input", "x")
     store.unlink()
     store.mkdir()
-    witness.run("auth", "add", "openai", "--from-stdin", stdin=MARKER)
+    witness.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin=MARKER)
     store.rmdir()
 
     assert witness.found() == []

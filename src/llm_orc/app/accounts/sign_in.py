@@ -70,8 +70,11 @@ def add_api_key(
     *,
     account: str | None = None,
     acknowledge_terms: bool = False,
+    is_proven: bool = False,
 ) -> Entry:
     """Keep a key without asking its provider whether it works. It is sent to the provider's present address only.
+
+    `is_proven`: the provider has just accepted it.
 
     Raises `AccessNotSupported`, `InputError` if terms are not acknowledged, `KeyMalformed` for what can't be a
     key, `SettingsError`, `CredentialStoreError`.
@@ -79,13 +82,15 @@ def add_api_key(
     spec, endpoint = provider.spec, place_for_key(app, provider)
     method = provider.method("api-key")
     refuse_without_yes(provider, method, acknowledged=acknowledge_terms)
-    return open_credentials(app).store_api_key(
-        spec.name,
-        checked_key(key, origin=endpoint.origin).key,
-        account=account,
-        billing=billing_of(spec, endpoint),
-        origin=endpoint.origin,
-        terms_acknowledged_at=app.clock.now() if method.notice is not None else None,
+    entry = new_entry(spec.name, account, checked_key(key, origin=endpoint.origin), billing_of(spec, endpoint))
+    now = app.clock.now()
+    return open_credentials(app).keep(
+        replace(
+            entry,
+            origin=endpoint.origin,
+            terms_acknowledged_at=now if method.notice is not None else None,
+            proven_at=now if is_proven else None,
+        )
     )
 
 

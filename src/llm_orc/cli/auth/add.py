@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from llm_orc.auth.credential import ApiKey
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
-from llm_orc.cli.auth.input.key_input import KeySourceOptions, read_key
+from llm_orc.cli.auth.input.add_key import KeyRequest, add_key
+from llm_orc.cli.auth.input.key_input import KeySourceOptions
 from llm_orc.cli.auth.input.official_cli import use_official_cli
-from llm_orc.cli.auth.input.spend_cap import ask_for_cap, may_have_cap, told_by_options
+from llm_orc.cli.auth.input.sign_in import sign_in_here
+from llm_orc.cli.auth.input.spend_cap import told_by_options
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.auth.values import entry_value
 from llm_orc.cli.shell.access_lines import WHO_PAYS
@@ -19,8 +20,7 @@ from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note
-from llm_orc.cli.shell.process.stop_signals import INTERRUPTED
-from llm_orc.cli.shell.prompts import confirmed, person_is_here, select
+from llm_orc.cli.shell.prompts import person_is_here, select
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 
@@ -86,6 +86,10 @@ if TYPE_CHECKING:
     help="Agree to a plan that passes into credits as its account allows.  [default: ask]",
 )
 @click.option(
+    "--replace", "replaces", is_flag=True, help="Replace the account's stored credential.  [default: ask]"
+)
+@click.option("--no-verify", is_flag=True, help="Store the key without asking its provider whether it works.")
+@click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON document: what was added, without the secret."
 )
 def command(
@@ -104,14 +108,17 @@ def command(
     expires: datetime | None,
     acknowledge_terms: bool,
     allow_plan_credits: bool,
+    replaces: bool,
+    no_verify: bool,
     as_json: bool,
 ) -> None:
     """Add an API key of PROVIDER, or sign in there, and make it the active account.
 
     Runs use the active account unless the configuration names another auth method; the command then says so.
 
-    Without --method it shows the provider's auth methods and who pays, and asks. Keys and tokens are stored
-    encrypted (`llm-orc auth status` says how well); none is passed on the command line.
+    Without --method it shows the provider's auth methods and who pays, and asks. A key is tested with a request
+    that costs nothing before it is stored or replaces another; where it is refused, nothing is changed. Keys and
+    tokens are stored encrypted (`llm-orc auth status` says how well); none is passed on the command line.
 
     \b
     llm-orc auth add anthropic-claude-pro-max
@@ -135,6 +142,8 @@ def command(
         ),
         as_json=as_json,
         allow_plan_credits=allow_plan_credits,
+        replaces=replaces,
+        verifies=not no_verify,
     )
     _refuse_contradictions(request)
     app = app_here()
@@ -150,6 +159,13 @@ class AddRequest:
     sign_in: SignInOptions
     as_json: bool
     allow_plan_credits: bool = False
+    replaces: bool = False
+    verifies: bool = True
+
+    @property
+    def key_request(self) -> KeyRequest:
+        asked = self.sign_in
+        return KeyRequest(self.key, asked.account, asked.acknowledge_terms, self.replaces, self.verifies)
 
     @property
     def told_method(self) -> AuthMethodName | None:
@@ -166,11 +182,13 @@ class AddRequest:
         return asked.device or asked.no_browser or asked.consent or asked.cap is not None
 
 
-def ask_and_add_access(app: App, provider: AuthProvider) -> None:
-    """Add a key or sign in; ask the person at the terminal for everything."""
+def ask_and_add_access(app: App, provider: AuthProvider, *, replaces: bool = False) -> None:
+    """Add a key or sign in; ask the person at the terminal for everything. `replaces`: not whether to replace."""
     from llm_orc.app.accounts.sign_in import SignInOptions
 
-    add_access(app, provider, AddRequest(None, KeySourceOptions(), SignInOptions(), as_json=False))
+    add_access(
+        app, provider, AddRequest(None, KeySourceOptions(), SignInOptions(), as_json=False, replaces=replaces)
+    )
 
 
 def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
@@ -188,14 +206,19 @@ def add_access(app: App, provider: AuthProvider, request: AddRequest) -> None:
     if method.name == "token-command":
         note(f"Nothing to add: {method.state}. Try it: llm-orc auth test {provider.name}")
         return
+    tested = ""
     if method.name == "api-key":
-        entry = _add_key(app, provider, method, request)
+        added = add_key(app, provider, method, request.key_request)
+        provider, entry = added.provider, added.entry
+        tested = f"Not tested: {added.untested}." if added.untested else f"Tested: `{entry.provider}` accepts it."
     else:
-        entry = _sign_in(app, provider, method, request)
+        entry = sign_in_here(
+            app, provider, method, request.sign_in, as_json=request.as_json, replaces=request.replaces
+        )
     if request.as_json:
         write_json(entry_value(entry))
     settle_plan_credits(app, entry.provider, entry.billing, is_agreed=request.allow_plan_credits)
-    _say(app_here(), provider, entry)
+    _say(app_here(), provider, entry, tested)
 
 
 def _refuse_contradictions(request: AddRequest) -> None:
@@ -239,55 +262,14 @@ def _described(method: AuthMethod) -> str:
     return f"{method.title} · {WHO_PAYS[method.billing]} · {method.state}"
 
 
-def _add_key(app: App, provider: AuthProvider, method: AuthMethod, request: AddRequest) -> Entry:
-    from llm_orc.app.accounts.sign_in import add_api_key, place_for_key, refuse_without_yes
-
-    place_for_key(app, provider)
-    acknowledged = request.sign_in.acknowledge_terms or _agrees_to_terms(method)
-    refuse_without_yes(provider, method, acknowledged=acknowledged)
-    key = read_key(request.key, provider.name, app.environment.environ)
-    return add_api_key(app, provider, key, account=request.sign_in.account, acknowledge_terms=acknowledged)
-
-
-def _agrees_to_terms(method: AuthMethod) -> bool:
-    """Show what the provider's terms demand, and ask. Without a terminal the answer is no."""
-    if method.notice is None or not method.is_ready or not person_is_here():
-        return False
-    note(f"{method.notice.text}\n({method.notice.link}, as of {method.notice.date})")
-    return confirmed("Continue?")
-
-
-def _sign_in(app: App, provider: AuthProvider, method: AuthMethod, request: AddRequest) -> Entry:
-    from llm_orc.app.accounts.sign_in import keep_login, lacking_permissions, sign_in
-    from llm_orc.cli.auth.input.terminal_ask import TerminalAsk
-    from llm_orc.net.event_loop import run_to_end
-
-    acknowledged = request.sign_in.acknowledge_terms or _agrees_to_terms(method)
-    options = replace(request.sign_in, acknowledge_terms=acknowledged)
-    if options.cap is None and may_have_cap(method) and person_is_here():
-        options = replace(options, cap=ask_for_cap())
-    try:
-        login = run_to_end(sign_in(app, provider, TerminalAsk(stdout_is_taken=request.as_json), options))
-    except KeyboardInterrupt:
-        note("\nStopped: nothing was changed.")
-        raise click.exceptions.Exit(INTERRUPTED) from None
-    entry = keep_login(app, provider, login, options)
-    if (lacking := lacking_permissions(provider, entry)) is None:
-        return entry
-    if options.consent or not person_is_here():
-        raise lacking
-    note(f"You are signed in, but {lacking.message}.")
-    if not confirmed("Open the page again, to allow it?"):
-        raise lacking
-    return _sign_in(app, provider, method, replace(request, sign_in=replace(options, consent=True)))
-
-
-def _say(app: App, provider: AuthProvider, entry: Entry) -> None:
+def _say(app: App, provider: AuthProvider, entry: Entry, tested: str) -> None:
     from llm_orc.app.access.credentials import open_credentials
 
     what = "API key" if isinstance(entry.credential, ApiKey) else "sign-in"
     protection = open_credentials(app).protection
     note(f"Added the {what} of `{entry.provider}` (account `{entry.account}`); {WHO_PAYS[entry.billing]}.")
+    if tested:
+        note(tested)
     if entry.spend_cap:
         note(f"Its spend cap: {entry.spend_cap}.")
     if protection is not None:

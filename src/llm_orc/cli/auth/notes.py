@@ -23,6 +23,8 @@ def note_used(app: App, provider: str, *, unless: tuple[str | None, str | None] 
     if used is not None:
         if (used.method, used.account) != unless and used.method is not None:
             note(f"Runs that name `{provider}` now use {used.source} · {WHO_PAYS[used.billing]} · {used.use}.")
+        elif used.shadows:
+            note(f"Runs that name `{provider}` use it, not {' or '.join(used.shadows)}.")
     elif unless == (None, None):
         note(f"There is no other access to `{provider}`.")
     elif found.credentials:

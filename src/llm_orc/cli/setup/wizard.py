@@ -61,17 +61,21 @@ def set_up_provider(provider: str | None) -> bool:
             return False
         _write_default(found)
         return True
+    return _added(provider)
+
+
+def _added(provider: str, *, replaces: bool = False) -> bool:
+    """Add access to this provider, and return whether there is any now; what failed is said."""
+    app = app_here()
     try:
-        _add_access(provider)
+        ask_and_add_access(app, open_provider(app, provider), replaces=replaces)
     except LlmOrcError as e:
         write_error(e)
-        return False
-    return True
-
-
-def _add_access(provider: str) -> None:
-    app = app_here()
-    ask_and_add_access(app, open_provider(app, provider))
+    except click.exceptions.Exit:  # the person stopped it, and was told so
+        pass
+    else:
+        return True
+    return False
 
 
 def _pick() -> Route | None:
@@ -121,12 +125,7 @@ def _add_another() -> None:
         note(f"{spec.title} needs no key: {spec.start_hint or 'start it'},")
         note("and run this again; it is found automatically.")
         return
-    try:
-        _add_access(spec.name)
-    except LlmOrcError as e:
-        write_error(e)
-    except click.exceptions.Exit:  # a sign-in was stopped, and said so itself
-        return
+    _added(spec.name)
 
 
 def _only(spec: ProviderSpec) -> str:
@@ -169,10 +168,7 @@ def _enters_again(found: Route) -> bool:
         remove(app_here(), found.provider, stored.account)
         note(f"Deleted: the credential of `{found.provider}` (account `{stored.account}`).")
         return False
-    try:
-        _add_access(found.provider)
-    except LlmOrcError as e:
-        write_error(e)
+    _added(found.provider, replaces=True)
     return True
 
 

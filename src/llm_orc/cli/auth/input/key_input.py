@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_orc.auth.key_check import checked_key_bytes, checked_key_text
+from llm_orc.auth.key_check import key_text
+from llm_orc.auth.key_paste import Pasted, unwrapped
 from llm_orc.cli.shell.output.streams import is_terminal
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, KeyMalformed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from llm_orc.auth.secret import Secret
 
 _LONGEST = 16 * 1024  # bytes; a longer input is some other file
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -30,27 +29,45 @@ class KeySourceOptions:
     from_env: str | None = None
 
     @property
+    def is_typed(self) -> bool:
+        """Whether the key comes from the hidden prompt."""
+        return (
+            self.from_file is None
+            and self.from_env is None
+            and not (self.from_stdin and not is_terminal(sys.stdin))
+        )
+
+    @property
     def count(self) -> int:
         return sum((self.from_stdin, self.from_file is not None, self.from_env is not None))
 
 
-def read_key(options: KeySourceOptions, provider: str, environ: Mapping[str, str]) -> Secret:
-    """Return the key. Raises `InputError` and `KeyMalformed`, whose messages never repeat what was read."""
-    if options.count > 1:
-        raise InputError(
-            "there is more than one source of the key",
-            hint="Give one of --from-stdin, --from-file and --from-env.",
-        )
+@dataclass(frozen=True, slots=True)
+class KeyRead:
+    """What was read, without what was around it; `where` names its source in messages."""
+
+    pasted: Pasted
+    where: str
+
+
+def read_key(
+    options: KeySourceOptions, provider: str, environ: Mapping[str, str], variables: tuple[str, ...] = ()
+) -> KeyRead:
+    """Read the key; `variables` are those of its provider, for input with several lines `NAME=key`.
+
+    Raises `InputError` and `KeyMalformed`, whose messages never repeat what was read.
+    """
     if options.from_env is not None:
-        return checked_key_text(*_variable(options.from_env, environ))
+        value, where = _variable(options.from_env, environ)
+        return KeyRead(unwrapped(value), where)
     if options.from_file is not None:
-        return _clean(_file(options.from_file), f"the file `{options.from_file}`")
+        return _read(_file(options.from_file), f"the file `{options.from_file}`", variables)
     if options.from_stdin and not is_terminal(sys.stdin):
-        return _clean(sys.stdin.buffer.read(_LONGEST + 1), "standard input")
-    return _prompted(provider)
+        return _read(sys.stdin.buffer.read(_LONGEST + 1), "standard input", variables)
+    return _prompted(provider, variables)
 
 
-def _prompted(provider: str) -> Secret:
+def _prompted(provider: str, variables: tuple[str, ...]) -> KeyRead:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise InputError(
             f"there is no terminal to ask for the key of `{provider}`",
@@ -59,7 +76,8 @@ def _prompted(provider: str) -> Secret:
         )
     from getpass import getpass
 
-    return _clean(getpass(f"API key of {provider} (not shown): ", stream=sys.stderr).encode(), "what was typed")
+    typed = getpass(f"API key of {provider} (not shown): ", stream=sys.stderr)
+    return _read(typed.encode(), "what was typed", variables)
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -82,7 +100,7 @@ def _file(name: str) -> bytes:
         raise InputError(f"can't read the file `{name}`: {e.strerror or e}") from e
 
 
-def _clean(data: bytes, where: str) -> Secret:
+def _read(data: bytes, where: str, variables: tuple[str, ...]) -> KeyRead:
     if len(data) > _LONGEST:
         raise KeyMalformed(f"{where} is not a valid API key: it is too large")
-    return checked_key_bytes(data, where)
+    return KeyRead(unwrapped(key_text(data, where), variables), where)
