@@ -18,6 +18,7 @@ from llm_orc.agents.kinds import KINDS
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
+from llm_orc.ensembles.inputs import INPUT_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line
 from llm_orc.formats.json_result import schema as result_schema
 from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
@@ -70,6 +71,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
     """Return the function that generates each table, by the name of the table."""
     groups: dict[str, Mapping[str, Field]] = {
         "ensemble": ENSEMBLE_FIELDS,
+        "input": INPUT_FIELDS,
         "agent": FRAME_FIELDS,
         **{key: kind.fields for key, kind in KINDS.items()},
         **{name: section.fields for name, section in SECTIONS.items()},

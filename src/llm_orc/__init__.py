@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_orc.agents.inputs.spec import InputSpec
     from llm_orc.agents.output import ModelCall
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelRef, ModelWork
@@ -56,6 +57,7 @@ _HOME_OF = {
     "Billing": "auth.access",
     "LlmOrcError": "errors",
     "InputError": "errors",
+    "InputSpec": "agents.inputs.spec",
     "EnsembleError": "errors",
     "SettingsError": "errors",
     "AuthError": "errors",
@@ -73,6 +75,7 @@ __all__ = [
     "Ensemble",
     "EnsembleError",
     "InputError",
+    "InputSpec",
     "LlmOrcError",
     "Message",
     "ModelCall",

@@ -10,6 +10,7 @@ import reference_tables
 from llm_orc.agents.model.fields import MODEL_FIELDS
 from llm_orc.ensembles.ensemble import Source
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
+from llm_orc.ensembles.inputs import INPUT_FIELDS
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleInvalid
 from llm_orc.settings.field import Field
@@ -19,17 +20,22 @@ _PAGE = (Path(__file__).parents[2] / "docs/reference/ensembles.md").read_text(en
 
 
 def test_each_group_of_keys_has_its_table() -> None:
-    assert reference_tables.names_in(_PAGE) == ["keys of ensemble", "keys of agent", "keys of model"]
+    assert reference_tables.names_in(_PAGE) == [
+        "keys of ensemble",
+        "keys of input",
+        "keys of agent",
+        "keys of model",
+    ]
 
 
 def test_a_row_is_for_each_key_and_no_other() -> None:
     rows = [line.split("`")[1] for line in _PAGE.splitlines() if line.startswith("| `")]
 
-    assert rows == [*ENSEMBLE_FIELDS, *FRAME_FIELDS, *MODEL_FIELDS]
+    assert rows == [*ENSEMBLE_FIELDS, *INPUT_FIELDS, *FRAME_FIELDS, *MODEL_FIELDS]
 
 
 def test_every_row_says_what_it_is_in_whole_sentences() -> None:
-    rows = [*ENSEMBLE_FIELDS.items(), *FRAME_FIELDS.items(), *MODEL_FIELDS.items()]
+    rows = [*ENSEMBLE_FIELDS.items(), *INPUT_FIELDS.items(), *FRAME_FIELDS.items(), *MODEL_FIELDS.items()]
 
     assert [key for key, row in rows if not row.description.endswith(".")] == []
 

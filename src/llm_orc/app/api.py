@@ -12,16 +12,16 @@ from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import open_app
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.errors import InputError
 from llm_orc.net.event_loop import run_to_end
 from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from os import PathLike
 
     from llm_orc.agents.spec import WhenFull
     from llm_orc.engine.events import RunEvent
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.state import RunResult
 
 
@@ -49,9 +49,11 @@ async def run(
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
     runtime: Runtime | None = None,
+    inputs: Mapping[str, JsonValue] | None = None,
 ) -> RunResult:
     """Run an ensemble on `task` (default: its `default_task`) and return the results of all agents.
 
+    `inputs` are the values of its declared inputs; those with a default may be left out.
     `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
     settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
     is raised, an `LlmOrcError`, was found before anything was spent. With a `conversation` the agents are told
@@ -63,10 +65,6 @@ async def run(
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
     if not isinstance(ensemble, Ensemble):
         ensemble = find_ensemble(app, str(ensemble))
-    if (task := task if task is not None else ensemble.default_task) is None:
-        raise InputError(
-            f"ensemble `{ensemble.name}` has no `default_task`", hint='Give one: `run(ensemble, "…")`.'
-        )
     options = RunOptions(
         task,
         RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
@@ -74,6 +72,7 @@ async def run(
         rehearse=rehearse,
         record=record,
         conversation=ConversationOptions(conversation, when_full=when_full),
+        inputs=inputs or {},
     )
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await run_ensemble(app, ensemble, options, listener, runtime=runtime)
@@ -102,6 +101,7 @@ def run_sync(
     conversation: str | None = None,
     when_full: WhenFull | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
+    inputs: Mapping[str, JsonValue] | None = None,
 ) -> RunResult:
     """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
     return run_to_end(
@@ -119,5 +119,6 @@ def run_sync(
             conversation=conversation,
             when_full=when_full,
             on_event=on_event,
+            inputs=inputs,
         )
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Literal, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
+from llm_orc.jsontypes import JsonValue
 
 Limited = Literal["cost", "calls"]
 RunStatus = Literal["completed", "completed_with_errors", "failed"]
@@ -45,6 +48,7 @@ class RunStarted:
     forked_from: str | None = None
     limits: tuple[Limited, ...] = ()
     answer: str = ""  # the agent whose answer is that of the ensemble; earlier releases did not say
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
 from llm_orc.engine.execution import Execution, Shared, error_info
 from llm_orc.engine.slots import Slots
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
+from llm_orc.jsontypes import JsonValue
 
 if TYPE_CHECKING:
     from llm_orc.agents.turn import CallAgent
@@ -36,6 +37,7 @@ class RunStart:
     sandbox: bool = False  # it is a rehearsal: all answers are canned
     conversation: str | None = None
     limits: tuple[Limited, ...] = ()
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 async def execute(
@@ -72,6 +74,7 @@ async def execute(
             conversation=start.conversation,
             limits=start.limits,
             answer=plan.answer,
+            inputs=start.inputs,
         )
     )
     limit = asyncio.timeout(timeout_s)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.spec import AgentSpec, WhenFull
 from llm_orc.dataclass import dataclass
 
 Place = Literal["project", "user", "packaged", "file"]
+TaskUse = Literal["optional", "none", "required"]
+"""Whether a run takes a task. `optional`: where none is given, it is the default, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Ensemble:
     when_full: WhenFull | None = None
     max_cost_usd: float | None = None  # of each run, over metered accesses
     max_calls: int | None = None  # of each run, retries included
+    inputs: tuple[InputSpec, ...] = ()
+    task: TaskUse = "optional"
 
     @property
     def is_users(self) -> bool:

@@ -6,6 +6,7 @@ from typing import get_args
 
 from llm_orc.agents.spec import Requires, WhenFull
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
+from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
     anything,
@@ -32,7 +33,21 @@ ENSEMBLE_FIELDS: Fields = {
         optional(text), "The task if no input is given.", "counts", default_text="none", is_prose=True
     ),
     "task": Field(
-        optional(text), "The older name of `default_task`; give one of the two.", "counts", is_prose=True
+        optional(text),
+        "Whether a run takes a task: `none` (it takes none) or `required` (no `default_task`). Any other text is"
+        " the older name of `default_task`.",
+        "counts",
+        default_text="a task, else `default_task`",
+        is_prose=True,
+    ),
+    "inputs": Field(
+        INPUTS,
+        "The values beside the task that a run takes, by name: `NAME: TYPE`, or `NAME:` with the keys below.",
+        "counts",
+        default_text="none",
+        option="--set",
+        of_each=INPUT_FIELDS,
+        is_prose=True,
     ),
     "conversation": Field(
         optional(non_empty_text),

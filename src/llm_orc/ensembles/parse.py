@@ -13,9 +13,10 @@ from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.cycles import find_cycles
-from llm_orc.ensembles.ensemble import Ensemble, Place, Source
+from llm_orc.ensembles.ensemble import Ensemble, Place, Source, TaskUse
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
+from llm_orc.ensembles.inputs import read_inputs
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
 from llm_orc.settings.guard import GuardedValue
 from llm_orc.storage.field_types import type_of
@@ -101,6 +102,7 @@ class _Parser:
     def parse(self, source: Source | None) -> Ensemble:
         data = self._fields.document.data
         values = self._top(data) if isinstance(data, dict) else self._no_mapping(data)
+        inputs = read_inputs(self._fields, values.get("inputs"))
         if isinstance(data, dict):
             if "agents" in data:
                 self._read_agents(data["agents"])
@@ -108,17 +110,19 @@ class _Parser:
             self._check_cycles()
         if self._fields.problems:
             raise self._invalid()
-        task = values.get("default_task")
+        use, default_task = _task(values)
         return Ensemble(
             name=values["name"],
             agents=tuple(self._agents),
             description=values.get("description") or "",
-            default_task=values.get("task") if task is None else task,
+            default_task=default_task,
             source=source,
             conversation=values.get("conversation"),
             when_full=values.get("when_full"),
             max_cost_usd=values.get("max_cost"),
             max_calls=values.get("max_calls"),
+            inputs=inputs,
+            task=use,
         )
 
     def _no_mapping(self, data: JsonValue) -> dict[str, Any]:
@@ -135,11 +139,22 @@ class _Parser:
 
     def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
         values = self._fields.read((), data, ENSEMBLE_FIELDS, "the ensemble", ignores_foreign=True)
-        if values.get("default_task") is not None and values.get("task") is not None:
-            self._fields.problem("`task` is the older name of `default_task`; keep one", ("task",), at_key=True)
+        self._check_task(values)
         taken = self._guard.taken((), "", values, ENSEMBLE_FIELDS)
         self.values |= taken
         return taken
+
+    def _check_task(self, values: dict[str, Any]) -> None:
+        task = values.get("task")
+        if values.get("default_task") is None or task is None:
+            return
+        use, _ = _task(values)
+        message = {
+            "optional": "`task` is the older name of `default_task`; keep one",
+            "none": "`task: none` says that a run takes no task, so `default_task` is never used",
+            "required": "`task: required` says that each run is given a task, so `default_task` is never used",
+        }[use]
+        self._fields.problem(message, ("task",), at_key=True)
 
     def _read_agents(self, agents: JsonValue) -> None:
         if agents is None or agents == []:
@@ -250,3 +265,14 @@ class _Parser:
             message = f"the ensemble can't be used: {problems[0].message}"
             return EnsembleCycle(message, cycle=self._cycle, problems=problems)
         return EnsembleInvalid(message, problems=problems)
+
+
+def _task(values: Mapping[str, Any]) -> tuple[TaskUse, str | None]:
+    """Return whether a run takes a task, and the default one, whose older spelling is text in `task`."""
+    task, default = values.get("task"), values.get("default_task")
+    if isinstance(task, str) and task in _TASK_USES:
+        return _TASK_USES[task], default
+    return "optional", task if default is None else default
+
+
+_TASK_USES: Mapping[str, TaskUse] = {"none": "none", "required": "required"}

@@ -79,6 +79,7 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
                 "sandbox": event.sandbox,
                 "agents": list(event.agents),
                 "input": event.task,
+                "inputs": dict(event.inputs),
                 "resumed": list(event.resumed),
                 "forked_from": event.forked_from,
                 "conversation": event.conversation,

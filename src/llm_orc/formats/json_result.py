@@ -46,6 +46,7 @@ def result_value(result: RunResult) -> JsonValue:
         "sandbox": result.sandbox,
         "recorded": result.recorded,
         "input": result.task,
+        "inputs": dict(result.inputs),
         "conversation": result.conversation,
         "forked_from": result.forked_from,
         "started_at": moment(result.started_at),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,13 +17,13 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RunNotFound, RunNotResumable
+from llm_orc.jsontypes import JsonValue
 from llm_orc.runs.filter import RunFilter
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.state import RunState
 from llm_orc.runs.wire import decode_event, encode
 
 if TYPE_CHECKING:
-    from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.filter import RunKind
     from llm_orc.runs.journal import Journal
 
@@ -47,6 +49,10 @@ class Recipe:
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
     allow_plan_credits: bool = False  # as `allow_metered`: consent, which shapes no answer
     wait_for_plan: bool = False  # agents wait for a plan that is used up
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)  # a value for every input of the ensemble
+    input_columns: Mapping[str, str] = field(
+        default_factory=dict
+    )  # in a batch: the columns that rows' inputs have
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,13 @@ def identity_of(recipe: Recipe) -> bytes:
     values = msgspec.to_builtins(recipe)
     del values["allow_plan_credits"]  # earlier releases have identities without it
     del values["wait_for_plan"]
+    for key in ("inputs", "input_columns"):
+        if not values[key]:
+            del values[key]
+    ensemble = values["ensemble"]
+    for key, usual in (("inputs", ()), ("task", "optional")):
+        if ensemble[key] == usual:
+            del ensemble[key]
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
     return encode(values)
 

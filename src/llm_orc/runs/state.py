@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
@@ -138,6 +139,7 @@ class RunResult:
     counted_usd: float | None = None
     answered_by: str = ""  # the agent whose answer is that of the ensemble
     unanswered_on_plan: int = 0
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -340,6 +342,7 @@ class RunState:
             unanswered_on_plan=self.costs.unanswered_on_plan,
             counted_usd=self.costs.counted_usd if self.costs.counts_cost else None,
             answered_by=self.started.answer or next(reversed(self.started.agents), ""),
+            inputs=self.started.inputs,
         )
 
     @staticmethod

@@ -31,8 +31,8 @@ class Field:
     `description` is plain text of whole sentences, which editors and the reference pages show. `default` is the
     value if none is set; `default_text` describes the default if it is not a value. `attribute` is
     what the program's records call the key, where that differs (`timeout_seconds`, `timeout_s`). `fields` are the
-    rows of a mapping whose keys are known. `variable` and `option` name the environment variable and the
-    command-line option that set the same.
+    rows of a mapping whose keys are known, `of_each` those of each value of a mapping with free keys. `variable`
+    and `option` name the environment variable and the command-line option that set the same.
     """
 
     type: FieldType[Any]
@@ -45,6 +45,7 @@ class Field:
     default_text: str = ""
     attribute: str | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)
+    of_each: Mapping[str, Field] = field(default_factory=dict)
     variable: str | None = None
     option: str | None = None
     is_prose: bool = False  # free text, in which `${NAME}` is not a placeholder

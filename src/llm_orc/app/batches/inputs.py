@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.batches.input_lines import LARGEST_FILE, Input, json_lines, plain_lines, text_of
 from llm_orc.app.batches.input_tables import table_rows
 from llm_orc.app.batches.placeholders import as_text, fill, placeholders
-from llm_orc.app.runs.run import check_task
+from llm_orc.app.runs.inputs import check_task
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.jsontypes import JsonValue
@@ -55,6 +55,10 @@ class Shaping:
     limit: int | None = None  # use only this many, the first ones
     sample: int | None = None  # use only this many, chosen at random, but the same ones each time
     prompts: Mapping[str, str] = field(default_factory=dict)
+    takes_task: bool = True
+    default_task: str | None = None  # the task of all rows, where columns are inputs and none is the task
+    inputs: Callable[[Mapping[str, JsonValue]], object] = lambda _fields: None  # raises `InputError` for a bad row
+    input_columns: frozenset[str] = frozenset()
 
 
 def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None) -> list[Input]:
@@ -147,8 +151,12 @@ def make_tasks(inputs: Sequence[Input], shaping: Shaping) -> list[Task]:
 
 def _column_of_task(columns: Sequence[str], shaping: Shaping) -> str | None:
     """Return the column that has the tasks if there is no template: the same one for every input."""
+    if not shaping.takes_task:
+        return None
     known = [shaping.columns.get(name, name) for name in columns]
     found = next((name for name in _TASK_FIELDS if name in known), None)
+    if found is None and shaping.input_columns and shaping.default_task is not None:
+        return None
     return known[0] if found is None and len(known) == 1 else found
 
 
@@ -160,13 +168,14 @@ def _check_columns(columns: Sequence[str], shaping: Shaping) -> None:
     template = shaping.template
     if template is not None and not template.strip():
         raise InputError("the task is empty", hint='Write one with columns in it: `--input "Judge {{COLUMN}}"`.')
-    if template is not None and not placeholders(template):
+    if template is not None and not placeholders(template) and not shaping.input_columns:
         raise InputError(
             "the task has no placeholder, so it would be the same for every input",
             hint="Add a column in double braces: {{" + (columns[0] if columns else "COLUMN") + "}}",
         )
     known = {shaping.columns.get(name, name) for name in columns}
-    if template is None and columns and not known.intersection(_TASK_FIELDS) and len(known) > 1:
+    has_task = not shaping.takes_task or (shaping.input_columns and shaping.default_task is not None)
+    if template is None and not has_task and columns and not known.intersection(_TASK_FIELDS) and len(known) > 1:
         raise InputError(
             f"the inputs have no column `input`; they have: {shown}",
             hint='Choose the task with `--map COLUMN=input`, or write one: `--input "Judge {{COLUMN}}"`.',
@@ -208,8 +217,10 @@ def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Tas
     task, error = "", one.error if strange is None else f"{where}: {one.error}"
     if error is None:
         try:
-            task = _task_of(values, shaping.template, of_task)
-            check_task(task)
+            if shaping.takes_task:
+                task = _task_of(values, shaping, of_task)
+                check_task(task)
+            shaping.inputs(one.fields)
             for prompt in shaping.prompts.values():
                 fill(prompt, values)
         except InputError as e:
@@ -217,9 +228,11 @@ def _task(number: int, one: Input, shaping: Shaping, of_task: str | None) -> Tas
     return Task(number, one.line, task, label, one.fields, error)
 
 
-def _task_of(values: Mapping[str, JsonValue], template: str | None, of_task: str | None) -> str:
-    if template is not None:
-        return fill(template, values)
+def _task_of(values: Mapping[str, JsonValue], shaping: Shaping, of_task: str | None) -> str:
+    if shaping.template is not None:
+        return fill(shaping.template, values)
+    if of_task is None and shaping.input_columns and shaping.default_task is not None:
+        return shaping.default_task
     if of_task is None or of_task not in values:
         raise InputError(f"the input has no column `{of_task or 'input'}`")
     return as_text(values[of_task])

@@ -13,13 +13,16 @@ from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import make_tasks
+from llm_orc.app.batches.mapped_inputs import input_columns
 from llm_orc.app.batches.placeholders import placeholders
 from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
 from llm_orc.app.batches.store import batch_store_url, caller_of
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price, unlimited_notices
+from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.app.runs.run import lowest
 from llm_orc.app.runs.runtime import Choices, Runtime, Terms
 from llm_orc.batches.batch import BatchLimits, NewRow, batch_id_of
+from llm_orc.batches.row_inputs import inputs_of_row
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 from llm_orc.providers.lookup import find_provider
@@ -66,19 +69,29 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     if template is None and ensemble.default_task is not None and placeholders(ensemble.default_task):
         template = ensemble.default_task
     choices = choices_of(ensemble, app.settings)
-    shaping = replace(options.shaping, template=template, prompts=prompts_with_columns(choices))
-    tasks = make_tasks(inputs, shaping)
     waits = options.limits.wait_for_plan
     recipe = Recipe(
         # A row has no conversation with others. Limits belong to the batch, so that they can be changed.
         ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
         task="",
-        choices=with_own_columns(choices, shaping.columns),
+        choices=with_own_columns(choices, options.shaping.columns),
         allow_metered=options.consent.allow_metered,
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
         wait_for_plan=app.settings.runs.wait_for_plan if waits is None else waits,
+        inputs=given_inputs(ensemble, options.values),
+        input_columns=input_columns(ensemble, inputs, options),
     )
+    shaping = replace(
+        options.shaping,
+        template=template,
+        prompts=prompts_with_columns(choices),
+        takes_task=ensemble.task != "none",
+        default_task=ensemble.default_task,
+        inputs=partial(inputs_of_row, recipe),
+        input_columns=frozenset(recipe.input_columns),
+    )
+    tasks = make_tasks(inputs, shaping)
     of_a_row = BatchLimits(
         row_max_cost_usd=lowest(app.settings.runs.max_cost_usd, ensemble.max_cost_usd),
         row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.placeholders import fill_known, placeholders, rename
+from llm_orc.batches.row_inputs import inputs_of_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +65,7 @@ def recipe_of_row(recipe: Recipe, task: str, fields: Mapping[str, JsonValue]) ->
     choices = {
         agent: tuple(with_values(choice, fields) for choice in ways) for agent, ways in recipe.choices.items()
     }
-    return replace(recipe, task=task, choices=choices)
+    return replace(recipe, task=task, choices=choices, inputs=inputs_of_row(recipe, fields), input_columns={})
 
 
 def longest_additions(

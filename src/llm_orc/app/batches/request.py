@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.inputs import Shaping
 from llm_orc.dataclass import dataclass
+from llm_orc.jsontypes import JsonValue
 
 if TYPE_CHECKING:
     from llm_orc.batches.batch import BatchLimits
@@ -42,6 +44,7 @@ class BatchOptions:
     consent: Consent = Consent()
     rehearse: bool = False
     again: bool = False  # a new batch, even if the same one was run before
+    values: Mapping[str, JsonValue] = field(default_factory=dict)  # the ensemble's inputs, the same for all rows
 
 
 @dataclass(frozen=True, slots=True)

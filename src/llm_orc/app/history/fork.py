@@ -113,7 +113,15 @@ def _beginning(
     plan = make_plan(recipe.ensemble)
     names, ensemble = plan.names, plan.ensemble
     started = RunStarted(
-        now, run_id, ensemble, names, recipe.task, recipe.rehearsal, forked_from=forked_from, answer=plan.answer
+        now,
+        run_id,
+        ensemble,
+        names,
+        recipe.task,
+        recipe.rehearsal,
+        forked_from=forked_from,
+        answer=plan.answer,
+        inputs=recipe.inputs,
     )
     finished = tuple(AgentFinished(now, AgentPath(name), 0.0, kept[name]) for name in names if name in kept)
     row = RunRow(run_id, ensemble, now, None, "open", len(names), len(kept), None, recipe.rehearsal)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
+from llm_orc.ensembles.inputs import inputs_schema
 from llm_orc.formats.json_result import schema as result_schema
 from llm_orc.settings.fields import SECTIONS
 
@@ -74,6 +75,8 @@ def _mapping(fields: Mapping[str, Field]) -> JsonSchema:
     properties: dict[str, JsonValue] = {}
     for key, field in fields.items():
         schema = _or_nothing(_mapping(field.fields)) if field.fields else field.type.schema
+        if field.of_each:
+            schema = inputs_schema(_mapping(field.of_each))
         default: JsonSchema = {} if field.default is None else {"default": field.default}
         properties[key] = {"description": _description(field), **schema, **default}
     mapping: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}

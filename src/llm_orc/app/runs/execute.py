@@ -117,6 +117,7 @@ async def execute_recipe(
                 sandbox=recipe.rehearsal,
                 conversation=recipe.conversation,
                 limits=limits_of(recipe),
+                inputs=recipe.inputs,
             ),
             told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal)),
             sink,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_orc.agents.inputs.values import complete_inputs
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
 from llm_orc.app.runs.execute import Attempt, execute_recipe
+from llm_orc.app.runs.inputs import task_of
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import InputError
+from llm_orc.jsontypes import JsonValue
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -19,20 +23,19 @@ if TYPE_CHECKING:
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.state import RunResult
 
-LONGEST_TASK = 10 * 1024 * 1024  # bytes of UTF-8; more fits no model, and would be refused only after it was sent
-
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the person asked for. `record` None: as the settings say."""
+    """What the person asked for. `task` None: the ensemble's default. `record` None: as the settings say."""
 
-    task: str
+    task: str | None = None
     limits: RunLimits = RunLimits()
     consent: Consent = Consent()
     rehearse: bool = False  # canned answers from the sandbox; no model is asked
     record: bool | None = None
     conversation: ConversationOptions = ConversationOptions()
     is_chat: bool = False  # one turn of a chat
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 async def run_ensemble(
@@ -48,13 +51,14 @@ async def run_ensemble(
     Raises before anything is spent: `InputError`, `ProfileNotFound`, `NotTrusted`, `AuthError`, `SettingsError`,
     `StorageError`, `ConversationNotFound`. `runtime` is one that other runs use too; None: one of its own.
     """
-    check_task(options.task)
+    task = task_of(ensemble, options.task)
+    inputs = complete_inputs(ensemble.name, ensemble.inputs, options.inputs)
     limits, usual = options.limits, app.settings.runs
     max_cost_usd = usual.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd
     max_calls = usual.max_calls if limits.max_calls is None else limits.max_calls
     recipe = Recipe(
         ensemble=ensemble,
-        task=options.task,
+        task=task,
         choices=choices_of(ensemble, app.settings),
         allow_metered=options.consent.allow_metered,
         allow_plan_credits=options.consent.allow_plan_credits,
@@ -64,6 +68,7 @@ async def run_ensemble(
         max_calls=lowest(max_calls, ensemble.max_calls),
         is_chat=options.is_chat,
         wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
+        inputs=inputs,
     )
     recipe = with_conversation(app, recipe, options.conversation)
     record = usual.record if options.record is None else options.record
@@ -79,20 +84,3 @@ def lowest(one: _Number | None, other: _Number | None) -> _Number | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
-
-
-def check_task(task: str) -> None:
-    """Raise `InputError` where `task` is empty, no text, or larger than any model takes."""
-    if not task.strip():
-        raise InputError("the task is empty", hint='Give one, e.g. `llm-orc invoke panel "Worth it?"`.')
-    try:
-        size = len(task.encode())
-    except UnicodeEncodeError as e:  # half a surrogate pair: a byte on the command line that is no text
-        raise InputError(
-            f"the task is not text: character {e.start + 1:,} can't be read", hint="Give it as UTF-8 text."
-        ) from e
-    if size > LONGEST_TASK:
-        raise InputError(
-            f"the task has {size / 1048576:.1f} MB; the limit is {LONGEST_TASK // 1048576} MB",
-            hint="Nothing was sent. Shorten it, or split it over several runs.",
-        )

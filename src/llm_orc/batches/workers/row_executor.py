@@ -19,6 +19,7 @@ from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
 from llm_orc.batches.outcome import StepObserver
+from llm_orc.batches.row_inputs import inputs_of_row
 from llm_orc.batches.workers.agents import AgentWaits, QueuedAgents
 from llm_orc.batches.workers.engine.serializer import StoredError, UnreadableValue
 from llm_orc.batches.workers.in_flight import InFlight
@@ -173,7 +174,13 @@ class RowExecutor:
 
         await execute(
             plan,
-            RunStart(row.row_id, row.task, done=row.run_state.outputs, sandbox=recipe.rehearsal),
+            RunStart(
+                row.row_id,
+                row.task,
+                done=row.run_state.outputs,
+                sandbox=recipe.rehearsal,
+                inputs=inputs_of_row(recipe, row.fields),
+            ),
             step,
             sink,
             clock=self._clock,

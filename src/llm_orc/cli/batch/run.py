@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.app.batches.input_lines import LARGEST_FILE
+from llm_orc.app.batches.inputs import Shaping, read_inputs
+from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.cli.batch.execution.results import Showing
 from llm_orc.cli.batch.options import (
     BATCH_EXIT_CODES,
@@ -20,7 +22,7 @@ from llm_orc.cli.batch.options import (
 )
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import app_here
+from llm_orc.cli.shell.options import app_here, set_option
 from llm_orc.cli.shell.output.files import output_place, refuse_to_replace
 from llm_orc.cli.shell.output.streams import is_terminal, note
 
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     metavar="COLUMN=PLACEHOLDER",
     help='Rename a column, e.g. `--map "Company name=name"`.',
 )
+@set_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N inputs, as a trial.")
 @click.option(
     "--sample",
@@ -84,6 +87,7 @@ def command(
     input_form: str | None,
     template: str | None,
     mapping: dict[str, str],
+    given: dict[str, str],
     limit: int | None,
     sample: int | None,
     max_cost_usd: float | None,
@@ -112,7 +116,6 @@ def command(
     """
     from llm_orc.app.access.consent import Consent, with_consent
     from llm_orc.app.batches.carry_out import run_batch
-    from llm_orc.app.batches.inputs import Shaping, read_inputs
     from llm_orc.app.batches.plan import plan_batch, prepare_batch
     from llm_orc.app.batches.request import BatchOptions, RequestedLimits
     from llm_orc.app.projects.find_ensemble import find_ensemble
@@ -133,6 +136,7 @@ def command(
         consent=Consent(allow_metered),
         rehearse=rehearse,
         again=again,
+        values=given_inputs(ensemble, given, texts=True),
     )
     submission = prepare_batch(app, ensemble, found, options)
     if ensemble.conversation is not None:

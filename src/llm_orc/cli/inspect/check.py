@@ -8,6 +8,7 @@ import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input_lines import input_lines, inputs_value
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import write_data
 from llm_orc.errors import EnsembleInvalid
@@ -59,6 +60,7 @@ def _lines(report: CheckReport) -> Iterator[str]:
         yield f"{ensemble.name}: {count(len(ensemble.agents), 'agent')}{where}"
         for number, names in enumerate(report.order, start=1):
             yield f"  {number}. {', '.join(names)}"
+        yield from (f"  {line}" for line in input_lines(ensemble))
     for problem in report.problems:
         yield from _problem_lines("error", problem)
     for warning in report.warnings:
@@ -95,6 +97,7 @@ def _value(report: CheckReport) -> JsonValue:
         "problems": [problem_value(problem) for problem in report.problems],
         "warnings": [problem_value(warning) for warning in report.warnings],
         "order": [list(names) for names in report.order],
+        "inputs": inputs_value(ensemble) if ensemble else [],
         "access": None
         if plan is None
         else [

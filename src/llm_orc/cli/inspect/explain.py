@@ -9,6 +9,7 @@ import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input_lines import input_lines, inputs_value
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.formats.json_values import access_value
@@ -42,17 +43,21 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
     from llm_orc.app.projects.find_ensemble import find_ensemble
 
     app = app_here()
-    plan = run_late(explain_access(app, find_ensemble(app, ensemble_name, note), allow_metered=allow_metered))
+    ensemble = find_ensemble(app, ensemble_name, note)
+    plan = run_late(explain_access(app, ensemble, allow_metered=allow_metered))
     if as_json:
         write_json(
             {
                 "agents": [_value(agent) for agent in plan.agents],
                 "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
+                "inputs": inputs_value(ensemble),
                 "notices": list(plan.notices),
             }
         )
     else:
-        write_data("".join(f"{line}\n" for line in _lines(plan)))
+        asked = [*input_lines(ensemble)]
+        lines = [*_lines(plan), *(["", *asked] if asked else [])]
+        write_data("".join(f"{line}\n" for line in lines))
         for notice in plan.notices:
             note(notice)
 

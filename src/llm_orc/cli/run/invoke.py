@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.cli.run.setup_offer import sets_up
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.arguments import EnsembleName
@@ -18,6 +19,7 @@ from llm_orc.cli.shell.options import (
     conversation_options,
     output_of,
     running_options,
+    set_option,
 )
 from llm_orc.cli.shell.output.files import refuse_to_replace
 from llm_orc.cli.shell.output.streams import note
@@ -43,6 +45,7 @@ _GIVE_ONE = (
 @define_command()
 @click.argument("ensemble_name", metavar="ENSEMBLE", type=EnsembleName())
 @task_options
+@set_option
 @click.option("--rehearse", is_flag=True, help="A complete run on canned answers, for free; no model is called.")
 @click.option("--no-record", is_flag=True, help="Store nothing of this run; it can't be resumed then.")
 @conversation_options
@@ -53,6 +56,7 @@ def command(
     task: str | None,
     text: str | None,
     input_files: tuple[str, ...],
+    given: dict[str, str],
     rehearse: bool,
     no_record: bool,
     conversation: str | None,
@@ -80,6 +84,7 @@ def command(
     git diff | llm-orc invoke review "Look at the locking" --output-format markdown > review.md
     llm-orc invoke review -f old.py -f new.py "What has changed?"
     llm-orc invoke panel --conversation seed-round "And if they grow by half?"
+    llm-orc invoke translate --set language=Deutsch --set text=@letter.txt
     llm-orc invoke ./panel.yaml --rehearse
     """
     from llm_orc.app.access.consent import Consent
@@ -98,8 +103,12 @@ def command(
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
+    inputs = given_inputs(ensemble, given, texts=True)
     missing = InputError(f"there is no task for `{ensemble.name}`", hint=_GIVE_ONE)
-    whole = read_task(instruction, input_files, default=ensemble.default_task, missing=missing)
+    takes_task = ensemble.task != "none" or instruction is not None or input_files
+    whole = (
+        read_task(instruction, input_files, default=ensemble.default_task, missing=missing) if takes_task else None
+    )
     recorded = app.settings.runs.record and not no_record
     if no_record and ensemble.conversation is not None:
         note(f"With --no-record the agents don't see the conversation `{ensemble.conversation}`.")
@@ -111,6 +120,7 @@ def command(
         rehearse=rehearse,
         record=recorded,
         conversation=asked,
+        inputs=inputs,
     )
     return carry_out(_Invocation(app, ensemble, options, recorded), Consent(allow_metered), output)
 
@@ -134,7 +144,7 @@ class _Invocation:
         from llm_orc.cli.shell.consent import agrees_to_pay
         from llm_orc.net.event_loop import run_to_end
 
-        preview = partial(preview_run, self.app, self.ensemble, self.options.task)
+        preview = partial(preview_run, self.app, self.ensemble, self.options.task or "")
         return agrees_to_pay(self.app, refusal, "this run", lambda: run_to_end(preview()))
 
     def set_up(self, missing: NotLoggedIn) -> bool:

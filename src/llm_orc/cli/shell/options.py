@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import ConversationName
+from llm_orc.cli.shell.input.text_file import read_text_file
 from llm_orc.cli.shell.output.files import check_output, no_folder, refuse_to_replace
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.table import FORMAT_NAMES, load_format
@@ -135,6 +136,26 @@ _conversation_options = (
 )
 
 
+def _given_inputs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read `KEY=VALUE` and `KEY=@FILE`; `KEY=@@…` is a value that begins with `@`."""
+    given: dict[str, str] = {}
+    for written in values:
+        key, equals, value = written.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageMistake(
+                f"`--set {written[:80]}` is not KEY=VALUE", hint="Write both, e.g. `--set language=Deutsch`."
+            )
+        if key in given:
+            raise UsageMistake(f"`--set {key}` is given twice", hint="Give each input once.")
+        if value.startswith("@@"):
+            value = value[1:]
+        elif value.startswith("@"):
+            value = read_text_file(value[1:], f"`--set {key}`")
+        given[key] = value
+    return given
+
+
 def conversation_options(function: Decorated) -> Decorated:
     """Add the options of every command that can continue a conversation."""
     for option in reversed(_conversation_options):
@@ -160,6 +181,16 @@ def conversation_asked(
     if len(given) > 1:
         raise UsageMistake(f"{' and '.join(given)} exclude each other", hint="Give only one.")
     return ConversationOptions(conversation, go_on, forget, when_full)
+
+
+set_option = click.option(
+    "--set",
+    "given",
+    multiple=True,
+    callback=_given_inputs,
+    metavar="KEY=VALUE",
+    help="An input that ENSEMBLE declares, e.g. `--set language=Deutsch`; `KEY=@FILE` reads a file. Repeatable.",
+)
 
 
 def output_options(function: Decorated) -> Decorated:
