@@ -101,7 +101,7 @@ def test_status_loads_only_what_reads_files(tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, "status")
 
     assert {name.partition(".")[0] for name in loaded} & TOO_HEAVY == set()
-    assert rooms_of(loaded) <= READING | {"_version", "conversations", "engine", "runs"}
+    assert rooms_of(loaded) <= READING | {"_version", "batches", "conversations", "engine", "runs"}
 
 
 def _listens(port: int) -> bool:

@@ -28,6 +28,11 @@ class StoreUrl:
         return self.sqlalchemy_url.replace("+psycopg", "", 1) if self.path is None else str(self.path)
 
 
+def lock_file(path: Path) -> Path:
+    """Return the path of the lock that the worker of a file holds."""
+    return path.with_name(f"{path.name}.lock")
+
+
 def parse_store_url(text: str | None, default: Path) -> StoreUrl:
     """Read the value of `--store`: a path, or a URL of SQLite or PostgreSQL; None means the file `default`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +12,15 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import sqlalchemy as sa
 
+from llm_orc.batches.store_url import lock_file
+from llm_orc.batches.tables import BATCHES, METADATA, PLAN_WAITS, ROWS
+from llm_orc.runs.journal import EndOfTry, Entries, Journal
+from llm_orc.storage.lock import exclusive
 from tests.cli.conftest import Shell
 from tests.fakes.claude import LOGGED_OUT, install
+from tests.runs.conftest import new_run
 
 
 @pytest.fixture
@@ -208,3 +215,108 @@ class TestDoctor:
         store.chmod(0o600)
 
         assert any("credentials.json" in says for says, _ in findings(machine, "--offline")["access"])
+
+
+def empty_store(machine: Shell) -> tuple[Path, sa.Engine]:
+    """A store of batches with its own tables, and without those of the engine that carries batches out."""
+    path = machine.home / ".local" / "state" / "llm-orc" / "batches.sqlite"
+    path.parent.mkdir(parents=True, mode=0o700)
+    engine = sa.create_engine(f"sqlite:///{path}")
+    METADATA.create_all(engine)
+    return path, engine
+
+
+class TestUnfinished:
+    """Each with the one command that goes on."""
+
+    def test_a_run_that_was_stopped(self, machine: Shell) -> None:
+        state = machine.home / ".local" / "state" / "llm-orc"
+        journal = Journal(state / "runs.sqlite")
+        for number in range(3):
+            run_id = f"20261127-10111{number}-abcdef"
+            journal.begin(new_run(run_id, "a", "b", started_at=time.time() - 60 + number))
+            journal.append(Entries(run_id, 0, [], EndOfTry(run_id, "interrupted", 0.0, 1, 0.0), lambda _: None))
+        journal.close()
+
+        text, data = machine.run("status").stdout, json.loads(machine.run("status", "--json").stdout)
+
+        assert "unfinished    panel, 1 agent of 2: llm-orc resume 20261127-101112-abcdef\n" in text
+        assert "2 more runs: llm-orc runs list --status interrupted" in text
+        assert (data["unfinished_run"], data["unfinished_runs"]) == ("20261127-101112-abcdef", 3)
+
+    def test_batches_that_were_stopped_or_have_spent_their_budget(self, machine: Shell) -> None:
+        _, engine = empty_store(machine)
+        with engine.begin() as connection:
+            for number, (state, max_cost, ended) in enumerate(
+                [
+                    ("open", None, 1),
+                    ("spent", 0.5, 2),
+                    ("spent", None, 2),
+                    ("open", None, 3),
+                    ("cancelled", None, 1),
+                ]
+            ):
+                of = {"batch_id": f"b{number}", "ensemble": "panel", "inputs": "-", "recipe": b"", "total": 3}
+                connection.execute(
+                    sa.insert(BATCHES).values(**of, state=state, max_cost_usd=max_cost, created_at=9.0 - number)
+                )
+                for row in range(1, 4):
+                    state_of_row = "completed" if row <= ended else "waiting"
+                    values = {"batch_id": f"b{number}", "number": row, "line": row, "label": "", "task": ""}
+                    connection.execute(sa.insert(ROWS).values(**values, fields=b"{}", state=state_of_row))
+            until = time.time() + 3_700
+            connection.execute(sa.insert(PLAN_WAITS).values(batch_id="b0", plan="p", until=until, wait=b""))
+        engine.dispose()
+
+        text, data = machine.run("status").stdout, json.loads(machine.run("status", "--json").stdout)
+
+        lines = [line for line in text.splitlines() if line.startswith("batch ")]
+        assert "panel, 1 of 3 rows, stopped, waits for a plan until " in lines[0]
+        assert lines[0].endswith(": llm-orc batch resume b0")
+        assert [line.split("rows, ")[1] for line in lines[1:]] == [
+            "has spent its budget: llm-orc batch resume b1 --max-cost USD",
+            "has spent its budget: llm-orc batch resume b2 --max-calls N",
+        ]
+        assert data["batches"]["total"] == 5
+        assert [batch["batch_id"] for batch in data["batches"]["unfinished"]] == ["b0", "b1", "b2"]
+
+    def test_batches_that_a_process_works_on(self, machine: Shell) -> None:
+        path, engine = empty_store(machine)
+        of = {"batch_id": "b0", "ensemble": "panel", "inputs": "-", "recipe": b"", "total": 3, "state": "open"}
+        with engine.begin() as connection:
+            connection.execute(sa.insert(BATCHES).values(**of, created_at=9.0))
+        engine.dispose()
+
+        with exclusive(lock_file(path)):
+            text = machine.run("status").stdout
+
+        assert "panel, 0 of 3 rows, in progress: llm-orc batch status b0\n" in text
+
+    @pytest.mark.parametrize(
+        ("store", "said"),
+        [
+            ("postgresql://me@nowhere.invalid/db", "are asked only by: llm-orc batch list"),
+            ("{state}/notes.sqlite", "can't be read here ("),
+        ],
+    )
+    def test_a_store_that_is_not_looked_into_is_named(self, machine: Shell, store: str, said: str) -> None:
+        (machine.cwd / "notes.sqlite").write_text("no database at all" * 100)
+        machine.environ["LLM_ORC_STORE"] = store.format(state=machine.cwd)
+
+        done = machine.run("status")
+
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout
+
+    def test_a_project_that_waits_for_trust(self, machine: Shell) -> None:
+        folder = machine.cwd / ".llm-orc"
+        folder.mkdir()
+        (folder / "config.yaml").write_text("runs: {record: false}\n")
+
+        before, data = machine.run("status").stdout, json.loads(machine.run("status", "--json").stdout)
+        machine.run("trust", "--yes")
+        after = machine.run("status").stdout
+
+        assert "1 value has no effect before you trust it: llm-orc trust\n" in before
+        assert data["untrusted_project"] == {"directory": str(machine.cwd), "values": 1}
+        assert "llm-orc trust" not in after

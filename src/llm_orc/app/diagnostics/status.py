@@ -11,6 +11,7 @@ from llm_orc.app.access.models import AgentAccess
 from llm_orc.app.accounts.official_cli import look_at_clis
 from llm_orc.app.accounts.status import AuthStatus, CredentialStatus, auth_status
 from llm_orc.app.conversations.archive import ConversationSummary, count_conversations, list_conversations
+from llm_orc.app.diagnostics.unfinished import BatchesSeen, UntrustedProject, look_at_batches, untrusted_project
 from llm_orc.app.history.runs import ENSEMBLE_RUNS, RunSummary, RunsWanted, count_runs, list_runs
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
@@ -36,6 +37,8 @@ class Status:
     last_run: RunSummary | None
     unfinished: tuple[RunSummary, ...]  # what `resume` can finish, newest first
     waiting: tuple[RunSummary, ...]  # the runs, beside the newest of these, whose agents wait for a plan
+    batches: BatchesSeen | None  # None: there is no store yet
+    untrusted: UntrustedProject | None
     protection: str | None  # how credentials are protected; None: there are none
     storage: Path
     storage_bytes: int
@@ -72,6 +75,8 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
         last_run=last[0] if last else None,
         unfinished=interrupted,
         waiting=tuple(run for run in open_runs if run.waits_until is not None and run not in interrupted[:1]),
+        batches=look_at_batches(app),
+        untrusted=untrusted_project(app),
         protection=None if access.protection is None else access.protection.words,
         storage=app.paths.state,
         storage_bytes=sum(_size(path) for path in app.paths.state.glob("*") if path.is_file()),

@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from dbos import error as engine_errors
 
 from llm_orc.batches.database import CONNECT, is_away
+from llm_orc.batches.glance import is_worked_on
+from llm_orc.batches.store_url import lock_file
 from llm_orc.batches.tables import WORKERS
 from llm_orc.batches.workers.foreign_work import DAMAGED_ROWS
 from llm_orc.batches.workers.queues import requeue
@@ -84,7 +86,7 @@ class Membership:
     def join(self) -> None:
         """Enter this worker into the table. Raises `StoreBusy` if the store is a file with another worker."""
         if self._store_url.path is not None:
-            path = lock_file(self._store_url)
+            path = lock_file(self._store_url.path)
             if not self._stack.enter_context(exclusive(path)):
                 raise _busy(self._store_url, path, "process")
             with self._engine.begin() as connection:
@@ -246,12 +248,6 @@ class Membership:
         return float(connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
 
-def lock_file(store_url: StoreUrl) -> Path:
-    """Return the path of the lock that the worker of a file holds."""
-    assert store_url.path is not None
-    return store_url.path.with_name(f"{store_url.path.name}.lock")
-
-
 @contextmanager
 def only_worker_on_file(store_url: StoreUrl) -> Iterator[None]:
     """Be the one `llm-orc worker` of a file, on which it comes and goes. Raises `StoreBusy` if there is one."""
@@ -274,10 +270,7 @@ def _busy(store_url: StoreUrl, lock: Path, holder: str) -> StoreBusy:
 
 def is_in_use(store_url: StoreUrl) -> bool:
     """Whether a process holds the lock of this file. True for PostgreSQL, where a quick check isn't possible."""
-    if store_url.path is None:
-        return True
-    with exclusive(lock_file(store_url)) as is_free:
-        return not is_free
+    return store_url.path is None or is_worked_on(store_url.path)
 
 
 def workers_of(engine: sa.Engine, client: DBOSClient, now: float) -> list[WorkerStatus]:

@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc._version import VERSION
+from llm_orc.cli.inspect.next_steps import unfinished_lines
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.errors import LlmOrcError
-from llm_orc.formats.figures import count, moment, relative, until_words
+from llm_orc.formats.figures import count, moment, relative
 from llm_orc.formats.printable import one_line
 from llm_orc.net.late_loop import run_late
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_orc.app.diagnostics.status import Status
-    from llm_orc.app.history.runs import RunSummary
     from llm_orc.jsontypes import JsonValue
 
 _LABEL = 14  # columns
@@ -65,23 +65,7 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     yield "ensembles", f"{status.own_ensembles} of yours, {status.packaged_ensembles} packaged{broken}"
     yield from _history(status)
     yield "storage", f"{status.storage_bytes / 1_000_000:.1f} MB in {status.storage}"
-    if status.unfinished:
-        yield "unfinished", _unfinished(status.unfinished[0])
-    if (more := len(status.unfinished) - 1) > 0:
-        yield "", f"{count(more, 'more run')}: llm-orc runs list --status interrupted"
-    for run in status.waiting:
-        yield (
-            "waiting",
-            one_line(f"{run.ensemble}, {run.run_id}: {until_words(run.waits_until or 0.0, time.time())}"),
-        )
-
-
-def _unfinished(run: RunSummary) -> str:
-    words = f"{run.ensemble}, {count(run.finished, 'agent')} of {run.agents}"
-    until, now = run.waits_until, time.time()
-    if until is not None and until > now:
-        return one_line(f"{words}, {until_words(until, now)}: llm-orc resume {run.run_id} --wait-for-plan")
-    return one_line(f"{words}: llm-orc resume {run.run_id}")
+    yield from unfinished_lines(status)
 
 
 def _history(status: Status) -> Iterator[tuple[str, str]]:
@@ -133,5 +117,32 @@ def _value(status: Status) -> JsonValue:
         "waiting_runs": [
             {"run_id": run.run_id, "waits_until": moment(run.waits_until or 0.0)} for run in status.waiting
         ],
+        "batches": _batches_value(status),
+        "untrusted_project": None
+        if status.untrusted is None
+        else {"directory": str(status.untrusted.root), "values": status.untrusted.values},
         "storage": {"path": str(status.storage), "bytes": status.storage_bytes},
+    }
+
+
+def _batches_value(status: Status) -> JsonValue:
+    seen = status.batches
+    if seen is None:
+        return {"total": 0, "unfinished": []}
+    if seen.glance is None:
+        return {"total": None, "unfinished": None, "store": seen.store, "problem": seen.problem}
+    return {
+        "total": seen.glance.total,
+        "unfinished": [
+            {
+                "batch_id": batch.batch_id,
+                "ensemble": batch.ensemble,
+                "state": batch.state,
+                "rows": batch.total,
+                "ended": batch.ended,
+                "waits_until": None if batch.waits_until is None else moment(batch.waits_until),
+            }
+            for batch in seen.glance.unfinished
+        ],
+        "is_worked_on": seen.is_worked_on,
     }
