@@ -184,7 +184,7 @@ async def whole_story(place: Place, provider: str) -> tuple[CredentialStatus | N
     good = [one for one in examined if one.grade == "ok" and one.says.startswith(f"`{provider}`")]
     offers = {one.provider: one for one in (await inventory(app)).found}
 
-    assert report.is_good == (used is not None)
+    assert report.can_run == (used is not None)
     if used is None:
         # Setting up offers a plan that only needs its user's yes, and asks for it.
         offered = provider in offers and offers[provider].billing is not Billing.PLAN_CREDITS

@@ -1,8 +1,9 @@
-"""The prefixes of each provider's API keys, as documented or seen in all of their keys."""
+"""What API keys look like: the prefixes of each provider, as documented or seen in all its keys; keys in files."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
@@ -37,6 +38,17 @@ _OTHERS = (  # who give keys and are no providers of ours
 )
 _VERSION = re.compile(r"(?:[a-z]{1,8}\d{1,2}|v\d)-")  # `api03-`, `oat01-`, `v1-`
 _TOKEN_BEGINNINGS = ("eyJ", "ya29.", "1//")  # a JSON Web Token; Google's access and refresh tokens
+_SHORTEST = 4  # characters behind a known beginning
+_NAMED = re.compile(
+    r"""(?: (?:key | token | secret | password | passphrase | credential | authorization | cookie)s?
+        (?P<place>_env | _file)? ["']? \s*[:=]\s* \[?\s*
+        (?: ["']? (?:bearer|basic) \s+ )? | \b(?:bearer|basic)\s+ )
+    ["']? (?P<value> (?<=["'])[^"']{8,} | [^\s,"'{}\[\]]{8,} )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PLACE = re.compile(r"[A-Z_][A-Z0-9_]*|.*[/\\.~$].*")  # the name of a variable or of a file
+_IN_URL = re.compile(r"//(?P<value>[^\s/@]+)@")
+_JSON_WEB_TOKEN = re.compile(r"eyJ[\w-]{6,}\.[\w.-]+")  # RFC 7519
 _TOKEN_HEAD = re.compile(r"eyJ[A-Za-z0-9_-]+\.")  # the header of a JSON Web Token (RFC 7519)
 
 
@@ -100,3 +112,27 @@ def public_part(key: str) -> int:
     )
     version = _VERSION.match(key, len(begins)) if begins else None
     return version.end() if version else len(begins)
+
+
+def key_spans(line: str) -> list[tuple[int, int]]:
+    """Return the positions of what looks like a key: by the name before it, its beginning, or its place in a URL.
+
+    Behind a name that ends in `_env` or `_file`, the name of a variable or a file is no key.
+    """
+    named = [match for match in _NAMED.finditer(line) if not _is_public(match)]
+    shaped = (*_JSON_WEB_TOKEN.finditer(line), *_shapes().finditer(line))
+    return [
+        *(match.span("value") for match in (*named, *_IN_URL.finditer(line))),
+        *(match.span() for match in shaped),
+    ]
+
+
+def _is_public(found: re.Match[str]) -> bool:
+    value = found["value"]
+    return value.isdecimal() or (found["place"] is not None and _PLACE.fullmatch(value) is not None)
+
+
+@cache
+def _shapes() -> re.Pattern[str]:
+    begins = "|".join(re.escape(begin) for begin in ("sk-", *(row.begins for row in known_prefixes())))
+    return re.compile(rf"\b(?:{begins})[\w.-]{{{_SHORTEST},}}")

@@ -31,9 +31,12 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def check(parsed: ParsedEnsemble, settings: Settings) -> Findings:
-    """Return the conflicts of the ensemble with `settings` and the provider table. Never raises."""
-    checker = _Checker(parsed, settings)
+def check(parsed: ParsedEnsemble, settings: Settings, *, as_if_trusted: bool = False) -> Findings:
+    """Return the conflicts of the ensemble with `settings` and the provider table. Never raises.
+
+    `as_if_trusted`: providers and profiles of an untrusted project exist too.
+    """
+    checker = _Checker(parsed, settings, as_if_trusted=as_if_trusted)
     for i, agent in enumerate(parsed.ensemble.agents):
         checker.check_agent(agent, ("agents", i))
     problems = checker.problems or options_problems(parsed, settings)
@@ -41,10 +44,13 @@ def check(parsed: ParsedEnsemble, settings: Settings) -> Findings:
 
 
 class _Checker:
-    def __init__(self, parsed: ParsedEnsemble, settings: Settings) -> None:
+    def __init__(self, parsed: ParsedEnsemble, settings: Settings, *, as_if_trusted: bool) -> None:
         self._document = parsed.document
         self._settings = settings
-        self._providers = {*PROVIDERS, *settings.providers}
+        withheld = [w.key.split(".") for w in settings.withheld] if as_if_trusted else []
+        withheld_providers = {key[1] for key in withheld if key[0] == "providers"}
+        self._providers = {*PROVIDERS, *settings.providers, *withheld_providers}
+        self._withheld_profiles = {key[1] for key in withheld if key[0] == "model_profiles"}
         self._checked_profiles: set[str] = set()
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -96,7 +102,7 @@ class _Checker:
         profile = self._settings.profiles.get(name)
         if (broken := self._settings.broken_profiles.get(name)) is not None:
             self.problems += (problem for problem in broken if problem not in self.problems)
-        elif profile is None:
+        elif profile is None and name not in self._withheld_profiles:
             self.problems.append(
                 self._document.problem(
                     f"agent `{agent.name}` uses the model profile `{name}`, which does not exist",
@@ -104,7 +110,7 @@ class _Checker:
                     hint=did_you_mean(name, self._settings.profiles) or "See `llm-orc list-profiles`.",
                 )
             )
-        elif name not in self._checked_profiles:
+        elif profile is not None and name not in self._checked_profiles:
             self._checked_profiles.add(name)
             self._check_use(profile)
             following = profile.fallback_model_profile

@@ -21,14 +21,17 @@ _NAME = re.compile(
 )
 
 
-def ensemble_files(folder: Path) -> list[Path]:
-    """Return all YAML files below `folder`, sorted, without hidden ones and unreadable folders."""
-    return sorted(_walk(folder))
+def ensemble_files(folder: Path, *, also: str | None = None) -> list[Path]:
+    """Return all YAML files below `folder`, sorted, without hidden ones and unreadable folders.
+
+    `also`: the name of hidden folders that are not left out.
+    """
+    return sorted(_walk(folder, also))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, also: str | None) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
-        folders[:] = [f for f in folders if not f.startswith(".")]
+        folders[:] = [f for f in folders if not f.startswith(".") or f == also]
         yield from (Path(parent, f) for f in files if f.endswith(_SUFFIXES) and not f.startswith("."))
 
 

@@ -18,6 +18,7 @@ from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
 from llm_orc.ensembles.inputs import read_inputs
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
+from llm_orc.errors.problem import count_of
 from llm_orc.settings.guard import GuardedValue
 from llm_orc.storage.field_types import type_of
 from llm_orc.storage.links import is_linked, link_problem
@@ -260,7 +261,7 @@ class _Parser:
 
     def _invalid(self) -> EnsembleInvalid:
         problems: list[Problem] = self._fields.in_order()
-        message = f"the ensemble can't be used: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        message = f"the ensemble can't be used: {count_of(problems)}"
         if self._cycle:
             message = f"the ensemble can't be used: {problems[0].message}"
             return EnsembleCycle(message, cycle=self._cycle, problems=problems)

@@ -76,7 +76,8 @@ from llm_orc.errors.access import (
     TokenCommandFailed,
 )
 from llm_orc.errors.base import InputError, InternalError, LlmOrcError
-from llm_orc.errors.ensemble import EnsembleCycle, EnsembleError, EnsembleInvalid, EnsembleNotFound, Problem
+from llm_orc.errors.ensemble import EnsembleCycle, EnsembleError, EnsembleInvalid, EnsembleNotFound
+from llm_orc.errors.problem import Problem
 from llm_orc.errors.provider import (
     ContentRefused,
     ConversationFull,

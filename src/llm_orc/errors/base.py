@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from llm_orc.errors.problem import Problem
+
+_MOST_LISTED = 50
 
 
 class LlmOrcError(Exception):
@@ -11,11 +16,17 @@ class LlmOrcError(Exception):
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
     may_be_billed: bool = False  # a call was sent and may be billed
+    problems: tuple[Problem, ...] = ()  # everything that is wrong in the files, in their order
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"{p} ({p.hint})" if p.hint else str(p) for p in self.problems[:_MOST_LISTED]]
+        more = len(self.problems) - len(lines)
+        return "\n".join([self.message, *lines, *([f"and {more} more"] if more else [])])
 
     def __copy__(self) -> Self:
         """Exceptions are copied by their arguments, which here are not the whole state."""

@@ -92,7 +92,7 @@ def error_value(error: LlmOrcError) -> JsonValue:
     value: dict[str, JsonValue] = {"code": error.code, "message": error.message, "hint": error.hint}
     if isinstance(error, PlanLimitReached) and error.resets_at is not None:
         value["resets_at"] = moment(error.resets_at)
-    if isinstance(error, EnsembleInvalid):
+    if error.problems or isinstance(error, EnsembleInvalid):
         value["problems"] = [problem_value(problem) for problem in error.problems]
     return value
 

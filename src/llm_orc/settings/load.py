@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llm_orc.catalog.rows import InteractiveOnly
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import Problem, SettingsError
+from llm_orc.errors.problem import count_of
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.environment import environment_layer, flag_layer
 from llm_orc.settings.fields import SettingPath, field_at, plain_fields
@@ -31,7 +32,6 @@ from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
 from llm_orc.settings.profiles import fallback_problems
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
 from llm_orc.settings.trust import SETTINGS, TrustStore
-from llm_orc.storage.yaml_fields import problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,9 @@ def load_settings(
     problems += oauth_problems(merged)
     if problems:
         raise SettingsError(
-            f"the settings can't be used:\n{problem_lines(problems)}", hint="Correct them and try again."
+            f"the settings can't be used: {count_of(problems)}",
+            problems=problems,
+            hint="Correct them and try again.",
         )
     theirs = project.layer.broken if project else {}
     broken = _broken_profiles(
@@ -138,7 +140,8 @@ def read_guarded(
     problems = [*project.layer.problems, *(p for found in project.layer.broken.values() for p in found)]
     if problems:
         raise SettingsError(
-            f"the project's settings can't be used:\n{problem_lines(problems)}",
+            f"the project's settings can't be used: {count_of(problems)}",
+            problems=problems,
             hint="Correct them and try again.",
         )
     return project.guarded

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import Problem, ProfileNotFound, SettingsError
+from llm_orc.errors.problem import count_of
 from llm_orc.settings.model import ModelProfile, Origin
 from llm_orc.storage.suggest import did_you_mean
-from llm_orc.storage.yaml_fields import problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,8 @@ def find_profile(settings: Settings, name: str) -> ModelProfile:
         return profile
     if (problems := settings.broken_profiles.get(name)) is not None:
         raise SettingsError(
-            f"the model profile `{name}` can't be used:\n{problem_lines(problems)}",
+            f"the model profile `{name}` can't be used: {count_of(problems)}",
+            problems=problems,
             hint="Correct them, or use another profile: `llm-orc list-profiles`.",
         )
     raise ProfileNotFound(

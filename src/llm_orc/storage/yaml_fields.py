@@ -9,7 +9,7 @@ from llm_orc.storage.placeholders import placeholder_in
 from llm_orc.storage.suggest import did_you_mean, slip_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from llm_orc.errors import Problem
     from llm_orc.jsontypes import JsonValue
@@ -109,16 +109,3 @@ class FieldReader:
 
     def in_order(self) -> list[Problem]:
         return sorted(self.problems, key=lambda p: (p.line, p.column))
-
-
-def problem_lines(problems: Sequence[Problem], most: int = 50) -> str:
-    """Return one line for each problem, with its position and its hint in brackets."""
-    lines = [_line(p) for p in problems[:most]]
-    if len(problems) > most:
-        lines.append(f"… and {len(problems) - most} more")
-    return "\n".join(lines)
-
-
-def _line(problem: Problem) -> str:
-    place = f"line {problem.line}, column {problem.column}: " if problem.file is None and problem.line else ""
-    return f"{place}{problem} ({problem.hint})" if problem.hint else f"{place}{problem}"

@@ -98,7 +98,7 @@ class Located:
 def read_yaml_file(path: Path) -> Located:
     """Read one file. What is wrong with it is in `problems`, and `data` is then None or what could be read."""
     try:
-        data = _regular_bytes(path)
+        data = regular_bytes(path)
     except OSError as e:
         return _refused(path, f"can't be read: {e.strerror or e}")
     except ValueError:
@@ -155,8 +155,11 @@ def _syntax_problem(error: yaml.YAMLError, file: Path | None) -> Problem:
     return Problem(f"is not valid YAML: {said}", file, line, column, hint)
 
 
-def _regular_bytes(path: Path) -> bytes | None:
-    """Return at most one byte more than allowed; None for anything but a regular file. Never waits on a pipe."""
+def regular_bytes(path: Path) -> bytes | None:
+    """Return at most `MAX_BYTES` and one more; None for anything but a regular file. Never waits on a pipe.
+
+    Raises `OSError`, and `ValueError` for what can't be a file's name.
+    """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -165,9 +168,8 @@ def _regular_bytes(path: Path) -> bytes | None:
 
 
 def _place(source: str | bytes, index: int) -> tuple[int, int]:
-    newline: Any = "\n" if isinstance(source, str) else b"\n"
-    before = source[:index]
-    return before.count(newline) + 1, index - before.rfind(newline)
+    before = source[:index] if isinstance(source, str) else source[:index].decode("utf-8-sig", "replace")
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _refused(file: Path | None, message: str) -> Located:

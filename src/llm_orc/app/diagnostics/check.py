@@ -11,17 +11,24 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.errors import EnsembleInvalid, LlmOrcError, Problem
+from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, LlmOrcError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llm_orc.app.wiring import App
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """`plan` is what a run would use; `access_error` why it can't run. `order` lists the agents stage by stage."""
+    """What is known about the ensemble `target`, a name or a path. `order` lists its agents stage by stage.
 
-    ensemble: Ensemble | None
+    `plan` is what a run would use, `access_error` why it can't run here. Both are None if there are problems, or
+    if access was not looked at.
+    """
+
+    target: str
+    ensemble: Ensemble | None = None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     order: tuple[tuple[str, ...], ...] = ()
@@ -30,22 +37,50 @@ class CheckReport:
 
     @property
     def is_good(self) -> bool:
-        return not self.problems and self.access_error is None
+        """Nothing is wrong with the file and what it names. A run may still need access that is not here."""
+        return not self.problems
+
+    @property
+    def can_run(self) -> bool | None:
+        """None: access was not looked at."""
+        if self.problems or self.access_error is not None:
+            return False
+        return True if self.plan is not None else None
 
 
-async def check_ensemble(app: App, name_or_path: str, *, allow_metered: bool = False) -> CheckReport:
-    """Check the ensemble of that name or path. Raises `EnsembleNotFound`; all other problems are in the report."""
+async def check_ensemble(
+    app: App, name_or_path: str, *, allow_metered: bool = False, offline: bool = False
+) -> CheckReport:
+    """Check the ensemble of that name or path. Raises `EnsembleNotFound`; all other problems are in the report.
+
+    `offline`: only read files. No key, program or server is looked at, and the values of an untrusted project
+    count as if they were trusted.
+    """
     try:
         parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     except EnsembleInvalid as e:
-        return CheckReport(None, e.problems or (Problem(e.message, hint=e.hint),))
+        return CheckReport(name_or_path, None, e.problems or (Problem(e.message, hint=e.hint),))
     ensemble = parsed.ensemble
-    found = check(parsed.when_trusted(), app.settings)
+    found = check(parsed.when_trusted(), app.settings, as_if_trusted=offline)
     order = stages(make_plan(ensemble))
-    if found.problems:
-        return CheckReport(ensemble, found.problems, found.warnings, order)
+    if found.problems or offline:
+        return CheckReport(name_or_path, ensemble, found.problems, found.warnings, order)
     try:
         plan = await explain_access(app, ensemble, allow_metered=allow_metered)
     except LlmOrcError as e:
-        return CheckReport(ensemble, (), found.warnings, order, access_error=e)
-    return CheckReport(ensemble, (), found.warnings, order, plan)
+        return CheckReport(name_or_path, ensemble, (), found.warnings, order, access_error=e)
+    return CheckReport(name_or_path, ensemble, (), found.warnings, order, plan)
+
+
+async def check_all(
+    app: App, targets: Sequence[str], *, allow_metered: bool = False, offline: bool = False
+) -> list[CheckReport]:
+    """Check them one after the other. One that does not exist is a problem of its report, and stops no other."""
+    reports = []
+    for target in targets:
+        try:
+            report = await check_ensemble(app, target, allow_metered=allow_metered, offline=offline)
+        except EnsembleNotFound as e:
+            report = CheckReport(target, None, (Problem(e.message, hint=e.hint),))
+        reports.append(report)
+    return reports

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from llm_orc.app.accounts.status import AuthStatus
     from llm_orc.app.wiring import App
-    from llm_orc.errors import Problem
     from llm_orc.providers.endpoint import Endpoint
     from llm_orc.providers.official_cli.state import CliState
     from llm_orc.settings.environment import ProcessEnvironment
@@ -77,10 +76,9 @@ async def examine(environment: ProcessEnvironment, *, online: bool = True) -> tu
 
 
 def _of_error(area: str, error: LlmOrcError) -> Iterator[Finding]:
-    problems: tuple[Problem, ...] = getattr(error, "problems", ())
-    for problem in problems:
+    for problem in error.problems:
         yield Finding(area, "fault", str(problem), problem.hint)
-    if not problems:
+    if not error.problems:
         yield Finding(area, "fault", error.message, error.hint)
 
 

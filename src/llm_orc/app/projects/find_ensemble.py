@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.ensembles.check import check
 from llm_orc.errors import EnsembleInvalid
+from llm_orc.errors.problem import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +24,8 @@ def find_ensemble(app: App, name_or_path: str, notice: Callable[[str], None] = l
     parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     found = check(parsed.when_trusted(), app.settings)
     if found.problems:
-        count = len(found.problems)
         raise EnsembleInvalid(
-            f"ensemble `{parsed.ensemble.name}` can't be used with your settings:"
-            f" {count} problem{'' if count == 1 else 's'}",
+            f"ensemble `{parsed.ensemble.name}` can't be used with your settings: {count_of(found.problems)}",
             problems=found.problems,
             hint=f"llm-orc check {name_or_path}",
         )

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.shell.output.streams import Styled, note, prepare_streams
+from llm_orc.cli.shell.output.streams import Styled, columns, note, prepare_streams
 from llm_orc.cli.shell.process.standard_streams import give_up_stdout
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, Ended, stopped_by
 from llm_orc.cli.shell.usage import UsageMistake, as_usage_mistake
-from llm_orc.errors import EnsembleInvalid, LlmOrcError
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_MOST_SHOWN = 50  # problems of one error
 
 
 def exit_code_of(run: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -78,11 +80,14 @@ def _failed(exception: Exception, arguments: Sequence[str]) -> int:
 def write_error(error: LlmOrcError) -> None:
     """Report on stderr what went wrong, every problem with its position, and what to do next."""
     note(Styled("error", "red"), f": {error.message}")
-    if isinstance(error, EnsembleInvalid):
-        for problem in error.problems:
-            note(f"  {problem}")
-            if problem.hint:
-                note("    " + problem.hint.replace("\n", "\n    "))
+    if error.problems:
+        from llm_orc.cli.shell.output.excerpts import problem_lines
+
+        for problem in error.problems[:_MOST_SHOWN]:
+            for parts in problem_lines(problem, columns=columns(sys.stderr)):
+                note(*parts)
+        if len(error.problems) > _MOST_SHOWN:
+            note(f"and {len(error.problems) - _MOST_SHOWN} more")
     if error.hint:
         note(Styled("hint", "cyan"), f": {error.hint}")
 

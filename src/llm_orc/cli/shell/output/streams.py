@@ -14,6 +14,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
 _CODES = {"red": "31;1", "green": "32", "yellow": "33;1", "cyan": "36", "dim": "2", "bold": "1"}
@@ -41,8 +42,19 @@ def moves_cursor(stream: TextIO | None) -> bool:
 
 
 def has_colour(stream: TextIO | None) -> bool:
-    """https://no-color.org: any value but the empty one switches colours off."""
-    return moves_cursor(stream) and not os.environ.get("NO_COLOR")
+    """Say whether text may be coloured; the first of these that is set and not empty decides.
+
+    `NO_COLOR` switches colours off (https://no-color.org). `CLICOLOR_FORCE` and `FORCE_COLOR` switch them on, in a
+    pipe too, or off if they are `0`. `CLICOLOR=0` switches them off (https://bixense.com/clicolors). Without any
+    of them, terminals have colours, except dumb ones.
+    """
+    environ = os.environ
+    if environ.get("NO_COLOR"):
+        return False
+    for name in ("CLICOLOR_FORCE", "FORCE_COLOR"):
+        if value := environ.get(name):
+            return value not in {"0", "false"}
+    return environ.get("CLICOLOR") != "0" and moves_cursor(stream)
 
 
 def columns(stream: TextIO | None) -> int | None:
@@ -86,15 +98,18 @@ def undelivered(failure: OSError, hint: str | None = None) -> OSError | StorageE
 
 def note(*parts: str | Styled) -> None:
     """Write the parts, printable, as one line to stderr. Never fails, even if nothing reads it."""
-    from llm_orc.formats.printable import printable
-
-    line = "".join(_coloured(part) if isinstance(part, Styled) else printable(part) for part in parts)
     with contextlib.suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        print(painted(parts, sys.stderr), file=sys.stderr, flush=True)
 
 
-def _coloured(part: Styled) -> str:
+def painted(parts: Iterable[str | Styled], stream: TextIO | None) -> str:
+    """Return the parts as one printable text, with colours if they may be written to `stream`."""
     from llm_orc.formats.printable import printable
 
-    text = printable(part.text)
-    return f"\x1b[{_CODES[part.name]}m{text}\x1b[0m" if has_colour(sys.stderr) else text
+    colour = has_colour(stream)
+    return "".join(
+        f"\x1b[{_CODES[part.name]}m{printable(part.text)}\x1b[0m"
+        if colour and isinstance(part, Styled)
+        else printable(str(part))
+        for part in parts
+    )
