@@ -35,7 +35,7 @@ async def killed_again_and_again(workspace: Workspace, sandbox: Sandbox, kills: 
     shown: list[str] = []  # the questions whose answers came out whole
     for _ in range(kills):
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, "chat", "--conversation", "standing",
+            *COMMAND, "chat", "--lines", "--conversation", "standing",
             cwd=workspace.project, env=workspace.process_environ(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
@@ -78,7 +78,7 @@ def check(workspace: Workspace, shown: list[str]) -> None:
 
 async def the_next_request_carries_it_all(workspace: Workspace, sandbox: Sandbox) -> None:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "chat", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
+        *COMMAND, "chat", "--lines", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     await process.communicate(b"the last one\n")
@@ -94,7 +94,7 @@ async def the_next_request_carries_it_all(workspace: Workspace, sandbox: Sandbox
 async def test_four_programs_in_one_conversation_speak_one_after_the_other(workspace: Workspace) -> None:
     async def one(name: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, "chat", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
+            *COMMAND, "chat", "--lines", "--conversation", "standing", cwd=workspace.project, env=workspace.process_environ(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         _, errors = await process.communicate("".join(f"{name}{n}\n" for n in range(4)).encode())

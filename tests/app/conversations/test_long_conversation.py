@@ -26,7 +26,7 @@ def echo(asked: ChatRequest) -> str:
 
 async def chat(workspace: Workspace, model: str, questions: list[str]) -> None:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "chat", "--conversation", "long", "-s", ROLE, "-m", model,
+        *COMMAND, "chat", "--lines", "--conversation", "long", "-s", ROLE, "-m", model,
         cwd=workspace.project, env=workspace.process_environ(),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

@@ -29,8 +29,28 @@ def asked(shell: Shell, name: str = "last") -> list[str]:
     return [text for role, text, _ in turns(shell, name) if role == "user"]
 
 
-def test_each_line_is_a_turn_and_answers_go_to_stdout(shell: Shell) -> None:
-    done = shell.run("chat", stdin="one\n\ntwo\n")
+def test_what_is_piped_in_is_one_turn(shell: Shell) -> None:
+    done = shell.run("chat", stdin="one\n\n/two\n")
+
+    assert done.returncode == 0
+    assert done.stdout.count(MARK) == 1
+    assert asked(shell) == ["one\n\n/two"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--lines",)])
+@pytest.mark.parametrize(("stdin", "code"), [("", 2), ("\n \n", 2), (None, 0)])
+def test_an_empty_pipe_is_refused_and_no_pipe_is_no_turn(
+    shell: Shell, arguments: tuple[str, ...], stdin: str | None, code: int
+) -> None:
+    done = shell.run("chat", *arguments, stdin=stdin)
+
+    assert done.returncode == code
+    assert ("error: standard input is empty" in done.stderr) == (code == 2)
+    assert shell.run("conversations", "list").stdout == ""
+
+
+def test_each_line_is_a_turn_if_asked_for_and_answers_go_to_stdout(shell: Shell) -> None:
+    done = shell.run("chat", "--lines", stdin="one\n\ntwo\n")
 
     assert done.returncode == 0
     assert done.stdout.count(MARK) == 2
@@ -126,7 +146,7 @@ def test_what_can_not_be(shell: Shell, arguments: list[str], code: int, said: st
 def test_a_turn_that_fails_is_said_and_the_chat_goes_on(shell: Shell) -> None:
     with pretend_providers("--fault", "status=400,contains=two") as base_url:
         shell.talks_to(base_url)
-        done = shell.run("chat", stdin="one\ntwo\nthree\n")
+        done = shell.run("chat", "--lines", stdin="one\ntwo\nthree\n")
 
     assert done.returncode == 5
     assert done.stdout.count(MARK) == 2
@@ -138,10 +158,12 @@ class TestLinesOfAPipe:
     @pytest.mark.parametrize("line", ["/undo", "/save README.md", "/role You obey.", "//undo", "/exit"])
     def test_are_never_commands(self, shell: Shell, line: str) -> None:
         (shell.cwd / "README.md").write_text("mine")
-        done = shell.run("chat", stdin=f"one\n{line}\n")
+        done = shell.run("chat", "--lines", "--conversation", "a", stdin=f"one\n{line}\n")
+        alone = shell.run("chat", "--conversation", "b", stdin=f"{line}\n")
 
-        assert done.returncode == 0, done.stderr
-        assert asked(shell) == ["one", line]
+        assert done.returncode == alone.returncode == 0, done.stderr
+        assert asked(shell, "a") == ["one", line]
+        assert asked(shell, "b") == [line]
         assert (shell.cwd / "README.md").read_text() == "mine"
 
 
@@ -152,7 +174,7 @@ def test_the_limit_of_cost_is_that_of_the_whole_chat(shell: Shell, pretend: str)
         "model_profiles:\n  default: {provider: openai, model: m, cost_per_token: 0.001, max_tokens: 10}\n",
         encoding="utf-8",
     )
-    done = shell.run("chat", "--max-cost", "0.3", stdin="one\ntwo\nthree\nfour\nfive\n")
+    done = shell.run("chat", "--max-cost", "0.3", "--lines", stdin="one\ntwo\nthree\nfour\nfive\n")
 
     assert done.returncode == 1
     assert 1 <= done.stdout.count(MARK) < 5
@@ -167,7 +189,7 @@ class TestSignals:
     )
     def test_a_chat_that_waits_ends_at_once(self, shell: Shell, number: int, code: int) -> None:
         with subprocess.Popen(
-            [PROGRAM, "chat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [PROGRAM, "chat", "--lines"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             cwd=shell.cwd, env=shell.environ,
         ) as process:  # fmt: skip
             assert process.stdin is not None
@@ -184,7 +206,7 @@ class TestSignals:
         async with Sandbox(faults=[Fault(Hang(2), times=1)]) as sandbox:
             shell.talks_to(sandbox.base_url("openai-chat"))
             with subprocess.Popen(  # noqa: ASYNC220
-                [PROGRAM, "chat", "--conversation", "a"],
+                [PROGRAM, "chat", "--lines", "--conversation", "a"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 cwd=shell.cwd, env=shell.environ,
             ) as process:  # fmt: skip
@@ -197,7 +219,7 @@ class TestSignals:
                     out, err = await asyncio.to_thread(process.communicate, timeout=LIMIT_S)
                 finally:
                     process.kill()
-        assert process.returncode == 0
+        assert process.returncode == 130  # of the turn that was stopped
         assert out.decode().count(MARK) == 1
         assert "Stopped. What arrived is kept" in err.decode()
         assert [(text, state) for role, text, state in turns(shell, "a") if role == "user"] == [

@@ -176,7 +176,7 @@ async def test_resume_that_is_stopped_and_woken_costs_nothing(place: Place) -> N
 
 async def test_chat_that_is_stopped_and_woken_costs_nothing(place: Place) -> None:
     process = await asyncio.create_subprocess_exec(
-        PROGRAM, "chat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        PROGRAM, "chat", "--lines", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         cwd=place.shell.cwd, env=place.shell.environ,
     )  # fmt: skip
     ending = asyncio.create_task(process.communicate(b"one\ntwo\n"))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shells of Windo
 
 NO_READER = 141
 COMMANDS = ("--version", "list-ensembles", "status --json", "invoke panel", "invoke panel --output-format json",
-            "invoke panel --output-format jsonl", "batch pair.yaml --inputs firms.csv", "chat")  # fmt: skip
+            "invoke panel --output-format jsonl", "batch pair.yaml --inputs firms.csv", "chat --lines")  # fmt: skip
 NEED_NO_DISK = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
 
 
@@ -38,7 +38,7 @@ def through_shell(shell: Shell, line: str) -> subprocess.CompletedProcess[str]:
 
 def prepared(pair: Shell, command: str) -> str:
     (pair.cwd / "firms.csv").write_text("firm,land\nAcme,France\nBolt,Spain\n")
-    return f"printf 'one\\ntwo\\n' | $LLM {command}" if command == "chat" else f"$LLM {command}"
+    return f"printf 'one\\ntwo\\n' | $LLM {command}" if command == "chat --lines" else f"$LLM {command}"
 
 
 def every(*fast: str) -> list[object]:
@@ -46,7 +46,7 @@ def every(*fast: str) -> list[object]:
     return [c if c in fast else pytest.param(c, marks=pytest.mark.slow) for c in COMMANDS]
 
 
-@pytest.mark.parametrize("command", every("invoke panel", "chat"))
+@pytest.mark.parametrize("command", every("invoke panel", "chat --lines"))
 def test_without_a_standard_output_nothing_passes_as_delivered(pair: Shell, command: str) -> None:
     done = through_shell(pair, f"{prepared(pair, command)} >&-")
 
@@ -55,7 +55,7 @@ def test_without_a_standard_output_nothing_passes_as_delivered(pair: Shell, comm
 
 
 @NEED_NO_DISK
-@pytest.mark.parametrize("command", every("--version", "invoke panel --output-format jsonl", "chat"))
+@pytest.mark.parametrize("command", every("--version", "invoke panel --output-format jsonl", "chat --lines"))
 def test_a_full_disk_behind_standard_output_is_said(pair: Shell, command: str) -> None:
     done = through_shell(pair, f"{prepared(pair, command)} >/dev/full")
 
@@ -66,7 +66,7 @@ def test_a_full_disk_behind_standard_output_is_said(pair: Shell, command: str) -
         assert "The answers are kept: llm-orc runs show " in done.stderr
 
 
-@pytest.mark.parametrize("command", every("--version", "chat"))
+@pytest.mark.parametrize("command", every("--version", "chat --lines"))
 def test_a_reader_that_goes_away_ends_the_command_quietly(pair: Shell, command: str) -> None:
     done = through_shell(pair, f"{{ {prepared(pair, command)}; echo $? >code; }} | true")
 
@@ -75,7 +75,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(pair: Shell, command: 
 
 
 def test_a_chat_ends_with_its_reader_though_more_is_there_to_say(shell: Shell) -> None:
-    done = through_shell(shell, "{ yes hello | $LLM chat; echo $? >code; } | head -c 20")
+    done = through_shell(shell, "{ yes hello | $LLM chat --lines; echo $? >code; } | head -c 20")
 
     assert done.stdout.startswith("[canned answer")
     assert (shell.cwd / "code").read_text().strip() == str(NO_READER)
@@ -104,13 +104,13 @@ def test_without_any_standard_stream_a_command_still_ends_as_it_should(pair: She
     assert done.returncode == NO_READER
 
 
-@pytest.mark.parametrize("command", every("invoke panel", "chat"))
+@pytest.mark.parametrize("command", every("invoke panel", "chat --lines"))
 def test_a_closed_standard_input_is_none(pair: Shell, command: str) -> None:
     prepared(pair, command)
     done = through_shell(pair, f"$LLM {command} <&-")
 
     assert done.returncode == 0, done.stderr
-    assert command == "chat" or done.stdout != ""
+    assert command == "chat --lines" or done.stdout != ""
 
 
 def test_what_is_recorded_lands_in_no_standard_stream(shell: Shell) -> None:

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.run.task_input import read_task
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.input.standard_input import may_be_piped
 from llm_orc.cli.shell.options import DOLLARS, app_here, wait_for_plan_option, when_full_option
-from llm_orc.cli.shell.output.streams import is_terminal
+from llm_orc.cli.shell.output.streams import is_terminal, note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.conversations.conversation import check_name
-from llm_orc.errors import ConversationNotFound
+from llm_orc.errors import ConversationNotFound, InputError
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
+
+_PIPE_ONE = "Pipe a question in, e.g. `llm-orc chat < question.txt`, or start the chat in a terminal."
 
 
 @define_command()
@@ -44,6 +48,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Continue the last conversation (with the given target, if there is one).",
 )
+@click.option(
+    "--lines",
+    "as_lines",
+    is_flag=True,
+    help="Let each line that is piped in be a turn of its own.  [default: all of it is one]",
+)
 @when_full_option
 @click.option(
     "--allow-metered",
@@ -65,6 +75,7 @@ def command(
     system: str | None,
     conversation: str | None,
     go_on: bool,
+    as_lines: bool,
     when_full: WhenFull | None,
     allow_metered: bool,
     max_cost_usd: float | None,
@@ -74,10 +85,11 @@ def command(
 
     Without an argument it is the profile `default`, without a role. Answers go to standard output, everything else
     to standard error. Each turn is stored before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D
-    ends the chat. If standard input is a pipe, each line of it is a turn, whatever it starts with.
+    ends the chat. What is piped in is one turn, whatever it starts with; with --lines, each line is one.
 
     \b
     llm-orc chat
+    git log -5 | llm-orc chat -s "Write release notes for users."
     llm-orc chat panel:lawyer --conversation seed-round
     llm-orc chat --continue
     """
@@ -115,4 +127,10 @@ def command(
         stream=is_terminal(sys.stdout),
         wait_for_plan=wait_for_plan,
     )
-    return talk(app, ensemble, options)
+    piped = None
+    if not may_be_piped():
+        if not is_terminal(sys.stdin):
+            note("Nobody is here to ask, and nothing is piped in.")
+    elif not as_lines:
+        piped = read_task(None, (), missing=InputError("nothing is piped in", hint=_PIPE_ONE))
+    return talk(app, ensemble, options, piped)

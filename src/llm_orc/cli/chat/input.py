@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.cli.shell.input.standard_input import may_be_piped
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.errors import InputError, StorageError
 from llm_orc.storage.atomic import make_private_directory
@@ -98,10 +99,28 @@ class TypedLines:
                 return int(answer) - 1
 
 
+class OneTurn:
+    """A text that was piped in: the only turn."""
+
+    is_person = False
+    takes_ctrl_c = False
+
+    def __init__(self, text: str) -> None:
+        self._text: str | None = text
+
+    async def next(self) -> str | None:
+        text, self._text = self._text, None
+        return text
+
+    async def choose(self, options: list[str]) -> int:
+        return len(options) - 1
+
+
 class PlainLines:
     """Every non-empty line of standard input is a turn. For pipes, and for terminals without editing.
 
-    `prompt` is shown to a person before each line; None: there is no person.
+    `prompt` is shown to a person before each line; None: there is no person, and a pipe without any line is a
+    mistake.
     """
 
     takes_ctrl_c = False
@@ -111,6 +130,7 @@ class PlainLines:
         self._shown = prompt or ""
         self._lines: asyncio.Queue[bytes | OSError] = asyncio.Queue(maxsize=1)
         self._number = 0
+        self._has_given = False  # a turn
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._pump, args=(loop,), name="standard input", daemon=True).start()
 
@@ -122,6 +142,8 @@ class PlainLines:
             if isinstance(line, OSError):
                 raise InputError(f"can't read standard input: {line.strerror or line}")
             if not line:
+                if not self._has_given and may_be_piped():
+                    raise InputError("standard input is empty", hint="Pipe in at least one line: each is a turn.")
                 return None
             if len(line) > LONGEST_LINE:
                 raise InputError(f"line {self._number} of standard input is too long", hint="None of it was sent.")
@@ -132,6 +154,7 @@ class PlainLines:
                     f"line {self._number} of standard input is not UTF-8 text", hint="Save it as UTF-8 text."
                 ) from e
             if text.strip():
+                self._has_given = True
                 return text
 
     async def choose(self, options: list[str]) -> int:

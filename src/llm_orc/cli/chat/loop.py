@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.conversations.chat import Chat
-from llm_orc.cli.chat.input import Interrupted, PlainLines, TypedLines
+from llm_orc.cli.chat.input import Interrupted, OneTurn, PlainLines, TypedLines
 from llm_orc.cli.chat.slash_commands import Leave, Room, complete, run_command
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.shell.access_lines import access_lines
@@ -49,11 +49,14 @@ _WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
 )
 
 
-def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
-    """Chat to the end and return the exit code. Consent to calls that may cost is asked for before a turn."""
+def talk(app: App, ensemble: Ensemble, options: ChatOptions, piped: str | None = None) -> int:
+    """Chat to the end and return the exit code. Consent to calls that may cost is asked for before a turn.
+
+    `piped` is the only turn; None: turns come from a person or, line by line, from standard input.
+    """
     while True:
         try:
-            return asyncio.run(_ChatLoop(app).run(ensemble, options))
+            return asyncio.run(_ChatLoop(app, piped).run(ensemble, options))
         except MeteredNotAllowed as refusal:
             if options.consent.includes(refusal) or not agrees_to_pay(
                 app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
@@ -63,8 +66,8 @@ def talk(app: App, ensemble: Ensemble, options: ChatOptions) -> int:
 
 
 class _ChatLoop:
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, piped: str | None) -> None:
+        self._app, self._piped = app, piped
         self._answering: asyncio.Task[Any] | None = None
         self._view: ChatView
         self._lines: Lines | None = None
@@ -143,6 +146,8 @@ class _ChatLoop:
             note("The model is asked all the same, but this turn is not stored: later turns won't include it.")
             result = await self._interruptible(chat.say(text, show=view.show, waiting=note, keep=False), view)
         if result is None:
+            if not lines.is_person:
+                self._exit_code = self._exit_code or INTERRUPTED
             return
         if lines.is_person and _is_full(result):
             note("Nothing was dropped. What do you want to do?")
@@ -165,7 +170,8 @@ class _ChatLoop:
             if self._ended_by is not None or self._main is None or self._main.cancelling():
                 raise
             view.close()
-            note(Styled("Stopped. What arrived is kept; /retry asks again, /undo removes the turn.", "dim"))
+            ways = "; /retry asks again, /undo removes the turn" if person_is_here() else ""
+            note(Styled(f"Stopped. What arrived is kept{ways}.", "dim"))
             return None
         else:
             if self._ended_by is not None:  # the end came while the turn was closing
@@ -176,6 +182,8 @@ class _ChatLoop:
             view.close()
 
     def _open_lines(self) -> Lines:
+        if self._piped is not None:
+            return OneTurn(self._piped)
         if not person_is_here():
             return PlainLines()
         if not moves_cursor(sys.stderr):

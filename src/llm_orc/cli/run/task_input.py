@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LARGEST = 10 * 1024 * 1024  # bytes
 STDIN = "-"
+_NONE_AT_ALL = "Check the command that was to write to it. If none was, add `< /dev/null`."
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 
@@ -63,7 +64,7 @@ def read_task(
     if list(files).count(STDIN) > 1:
         raise UsageMistake("standard input can be read only once", hint="Give `-` once.")
     if instruction is not None:
-        _check(instruction, "the task", missing)
+        _check(instruction, "the task", missing.hint)
     parts = [*_parts(instruction, files, default, missing)]
     if instruction is None and not parts:
         if default is None:
@@ -77,14 +78,16 @@ def _parts(
 ) -> Iterator[TaskPart]:
     """Yield what is piped in first, unless `-` says where among the files it belongs."""
     if STDIN not in files:
-        piped = read_piped(LARGEST, _otherwise(instruction, files, default))
+        otherwise = _otherwise(instruction, files, default)
+        piped = read_piped(LARGEST, otherwise)
         if piped is not None:
-            yield TaskPart(STANDARD_INPUT, _decoded(piped, STANDARD_INPUT, missing))
+            hint = missing.hint if otherwise is None else _NONE_AT_ALL
+            yield TaskPart(STANDARD_INPUT, _decoded(piped, STANDARD_INPUT, hint))
     for file in files:
         if file == STDIN:
-            yield TaskPart(STANDARD_INPUT, _decoded(read_standard_input(LARGEST), STANDARD_INPUT, missing))
+            yield TaskPart(STANDARD_INPUT, _decoded(read_standard_input(LARGEST), STANDARD_INPUT, missing.hint))
         else:
-            yield TaskPart(file, _decoded(_read_file(Path(file)), f"`{file}`", missing))
+            yield TaskPart(file, _decoded(_read_file(Path(file)), f"`{file}`", missing.hint))
 
 
 def _otherwise(instruction: str | None, files: Sequence[str], default: str | None) -> str | None:
@@ -104,7 +107,7 @@ def _read_file(path: Path) -> bytes:
         raise InputError(f"can't read `{path}`: {e.strerror or e}") from e
 
 
-def _decoded(data: bytes, origin: str, missing: InputError) -> str:
+def _decoded(data: bytes, origin: str, hint: str | None) -> str:
     if len(data) > LARGEST:
         raise InputError(
             f"{origin} is larger than {LARGEST // (1024 * 1024)} MB",
@@ -117,20 +120,16 @@ def _decoded(data: bytes, origin: str, missing: InputError) -> str:
             f"{origin} is not UTF-8 text: byte {e.start + 1:,} can't be read",
             hint="Save it as UTF-8 text; a PDF, an image or an archive has to be converted to text first.",
         ) from e
-    _check(text, origin, missing)
+    _check(text, origin, hint)
     return _without_line_end(text)
 
 
-def _check(text: str, origin: str, missing: InputError) -> None:
-    """A NUL marks a binary file that happens to decode."""
+def _check(text: str, origin: str, hint: str | None) -> None:
+    """A NUL marks a binary file that happens to decode. `hint` says what was expected, instead of nothing."""
     if "\0" in text:
         raise InputError(f"{origin} is a binary file, not text", hint="Give it as UTF-8 text.")
-    if text.strip():
-        return
-    hint = missing.hint
-    if origin == STANDARD_INPUT:
-        hint = "Check what was to write to it. If nothing was, add `< /dev/null`."
-    raise InputError(f"{origin} is empty", hint=hint)
+    if not text.strip():
+        raise InputError(f"{origin} is empty", hint=hint)
 
 
 def _without_line_end(text: str) -> str:

@@ -34,7 +34,7 @@ def read_piped(most: int, otherwise: str | None, *, patience_s: float = PATIENCE
     up after `patience_s`. `otherwise` is what the command goes on with then, in words; None: there is nothing, so
     the pipe is waited for. Raises `InputError` if standard input can't be read.
     """
-    if not _may_be_piped():
+    if not may_be_piped():
         return None
     reader = _Reader(most)
     data = reader.read(patience_s)
@@ -50,7 +50,7 @@ def read_piped(most: int, otherwise: str | None, *, patience_s: float = PATIENCE
     return data
 
 
-def _may_be_piped() -> bool:
+def may_be_piped() -> bool:
     """True for a pipe, a socket or a file; false for a terminal, the null device and a closed standard input."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
