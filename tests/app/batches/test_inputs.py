@@ -176,3 +176,20 @@ def test_what_no_input_can_fill_in_is_refused_at_once(
 def test_no_inputs_at_all_are_refused() -> None:
     with pytest.raises(InputError, match="there are no inputs"):
         make_tasks([], Shaping("{{a}}"))
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "name,text\n"), ("a.jsonl", "\n"), ("a.txt", "")])
+def test_a_file_without_any_input_is_named(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+
+    with pytest.raises(InputError, match=r"there are no inputs: `.*` is empty") as refusal:
+        read_inputs(str(path))
+
+    assert str(path) in refusal.value.message
+    assert refusal.value.hint
+
+
+def test_so_is_an_empty_standard_input() -> None:
+    with pytest.raises(InputError, match="there are no inputs: standard input is empty"):
+        read_inputs("-", b"")

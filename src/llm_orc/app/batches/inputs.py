@@ -65,8 +65,17 @@ def read_inputs(source: str, stdin: bytes | None = None, form: str | None = None
     """Read `source`: a file, a folder, or `-` for `stdin`.
 
     `form` is `jsonl`, `csv`, `tsv` or `lines`; None: found out from the name and the content. An input that can't
-    be read is in the list, with its error. Raises `InputError` if nothing can be read.
+    be read is in the list, with its error. Raises `InputError` if nothing can be read, or there is no input.
     """
+    if found := _read(source, stdin, form):
+        return found
+    raise InputError(
+        f"there are no inputs: {'standard input' if source == '-' else f'`{source}`'} is empty",
+        hint="Give one input a line (a JSON object, a row below a header, or text), or a folder of files.",
+    )
+
+
+def _read(source: str, stdin: bytes | None, form: str | None) -> list[Input]:
     if source == "-":
         return _read_as(form or "", text_of(stdin or b"", "standard input"))
     if not source.strip():
@@ -136,7 +145,7 @@ def _read_file(path: Path) -> bytes:
 def make_tasks(inputs: Sequence[Input], shaping: Shaping) -> list[Task]:
     """Turn inputs into tasks. Raises `InputError` if no input can be one."""
     if not inputs:
-        raise InputError("there are no inputs: the file or folder is empty")
+        raise InputError("there are no inputs")
     columns = list(dict.fromkeys(name for one in inputs for name in one.fields))
     _check_columns(columns, shaping)
     of_task = _column_of_task(columns, shaping)
