@@ -181,7 +181,9 @@ def test_resume_leaves_a_stopped_answer_to_its_chat(shell: Shell) -> None:
     before = turns(shell, "a")
     bare = shell.run("resume")
     run = next(
-        r["run_id"] for r in json.loads(shell.run("runs", "list", "--json").stdout) if r["status"] != "completed"
+        r["run_id"]
+        for r in json.loads(shell.run("runs", "list", "--kind", "chat", "--json").stdout)
+        if r["status"] != "completed"
     )
     named = shell.run("resume", run)
 
