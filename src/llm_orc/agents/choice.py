@@ -23,12 +23,25 @@ _LONGEST_UNASKED = 8192  # tokens: the longest answer that is requested if no li
 
 
 @dataclass(frozen=True, slots=True)
+class NamedModel:
+    """A model that a user names for a run, in place of the one in the files.
+
+    `text` is what they gave, and `by` what they gave it with: `--model`, or the variable `LLM_ORC_MODEL`.
+    `is_standing`: it is set for every run, and not given for this one.
+    """
+
+    text: str
+    by: str
+    is_standing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChoice:
     """A model with its parameters, as an agent, a profile or both name it. Holds no secret.
 
     `provider` None: the best access found; `model` None: the provider's default. `named_by` says who named it:
     nobody, if it was only found, and `project` if any part of it is in an untrusted file, which is then
-    `named_in`. Nothing in such a file is consent to pay.
+    `named_in`. Nothing in such a file is consent to pay. `instead` is what a user named in place of the files'.
     """
 
     provider: str | None
@@ -47,6 +60,7 @@ class ModelChoice:
     cost_per_token: float | None = None
     auth_method: AuthMethodName | None = None
     named_in: str | None = None
+    instead: NamedModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

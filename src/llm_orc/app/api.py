@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.choice import NamedModel
+from llm_orc.agents.named_models import NamedModels
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation import ConversationOptions
@@ -37,6 +39,8 @@ async def run(
     ensemble: Ensemble | str | PathLike[str],
     task: str | None = None,
     *,
+    model: str | None = None,
+    agent_models: Mapping[str, str] | None = None,
     allow_metered: bool = False,
     rehearse: bool = False,
     record: bool | None = None,
@@ -53,14 +57,16 @@ async def run(
 ) -> RunResult:
     """Run an ensemble on `task` (default: its `default_task`) and return the results of all agents.
 
-    `inputs` are the values of its declared inputs; those with a default may be left out.
-    `on_event` gets each event as it happens, text deltas included. `record` False keeps nothing; None is as the
-    settings say. `rehearse` asks the sandbox instead of models. A failed agent is in the result, not raised; what
-    is raised, an `LlmOrcError`, was found before anything was spent. With a `conversation` the agents are told
-    what was said in it before, and `when_full` says what to do when that no longer fits a model. With
-    `wait_for_plan`, agents whose plan is used up wait until it resets, and nothing dearer takes over. Settings and
-    ensembles are looked up from the working directory, credentials in the environment: now, or when `runtime` was
-    opened, which is shared with other runs. Cancelling keeps what is finished.
+    `inputs` are the values of its declared inputs; those with a default may be left out. `model` takes the place
+    of the ensemble's with every agent, and `agent_models` with single ones by their names: each is a profile, a
+    provider or `PROVIDER/MODEL`. `on_event` gets each event as it happens, text deltas included. `record` False
+    keeps nothing; None is as the settings say. `rehearse` asks the sandbox instead of models. A failed agent is in
+    the result, not raised; what is raised, an `LlmOrcError`, was found before anything was spent. With a
+    `conversation` the agents are told what was said in it before, and `when_full` says what to do when that no
+    longer fits a model. With `wait_for_plan`, agents whose plan is used up wait until it resets, and nothing
+    dearer takes over. Settings and ensembles are looked up from the working directory, credentials in the
+    environment: now, or when `runtime` was opened, which is shared with other runs. Cancelling keeps what is
+    finished.
     """
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
     if not isinstance(ensemble, Ensemble):
@@ -73,9 +79,17 @@ async def run(
         record=record,
         conversation=ConversationOptions(conversation, when_full=when_full),
         inputs=inputs or {},
+        models=_named(model, agent_models),
     )
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await run_ensemble(app, ensemble, options, listener, runtime=runtime)
+
+
+def _named(model: str | None, agent_models: Mapping[str, str] | None) -> NamedModels:
+    return NamedModels(
+        None if model is None else NamedModel(model, "`model`"),
+        agents={agent: NamedModel(text, "`agent_models`") for agent, text in (agent_models or {}).items()},
+    )
 
 
 def open_runtime() -> Runtime:
@@ -90,6 +104,8 @@ def run_sync(
     ensemble: Ensemble | str | PathLike[str],
     task: str | None = None,
     *,
+    model: str | None = None,
+    agent_models: Mapping[str, str] | None = None,
     allow_metered: bool = False,
     rehearse: bool = False,
     record: bool | None = None,
@@ -108,6 +124,8 @@ def run_sync(
         run(
             ensemble,
             task,
+            model=model,
+            agent_models=agent_models,
             allow_metered=allow_metered,
             rehearse=rehearse,
             record=record,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal, Protocol
 
+from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
@@ -49,6 +50,7 @@ class RunStarted:
     limits: tuple[Limited, ...] = ()
     answer: str = ""  # the agent whose answer is that of the ensemble; earlier releases did not say
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    named_models: Mapping[str, NamedModel] = field(default_factory=dict)  # by agent: in place of the ensemble's
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import top_of
 from llm_orc.dataclass import dataclass
@@ -38,6 +39,7 @@ class RunStart:
     conversation: str | None = None
     limits: tuple[Limited, ...] = ()
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    named_models: Mapping[str, NamedModel] = field(default_factory=dict)
 
 
 async def execute(
@@ -75,6 +77,7 @@ async def execute(
             limits=start.limits,
             answer=plan.answer,
             inputs=start.inputs,
+            named_models=start.named_models,
         )
     )
     limit = asyncio.timeout(timeout_s)

@@ -24,7 +24,14 @@ from llm_orc.engine.events import (
 )
 from llm_orc.formats.figures import moment
 from llm_orc.formats.format import EventFormat
-from llm_orc.formats.json_values import access_value, error_info_value, error_value, line, output_values
+from llm_orc.formats.json_values import (
+    access_value,
+    error_info_value,
+    error_value,
+    line,
+    named_model_value,
+    output_values,
+)
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RecordedEvent, RunEvent
@@ -83,6 +90,7 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
                 "resumed": list(event.resumed),
                 "forked_from": event.forked_from,
                 "conversation": event.conversation,
+                "named_models": {a: named_model_value(named) for a, named in event.named_models.items()},
             }
         case RunFinished():
             at = moment(event.at)

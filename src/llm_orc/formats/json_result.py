@@ -12,6 +12,7 @@ from llm_orc.formats.json_values import (
     document,
     error_info_value,
     error_value,
+    named_model_value,
     spend_value,
     usage_value,
 )
@@ -49,6 +50,7 @@ def result_value(result: RunResult) -> JsonValue:
         "inputs": dict(result.inputs),
         "conversation": result.conversation,
         "forked_from": result.forked_from,
+        "named_models": {agent: named_model_value(named) for agent, named in result.named_models.items()},
         "started_at": moment(result.started_at),
         "duration_s": result.duration_s,
         "waits_until": None if result.waits_until is None else moment(result.waits_until),

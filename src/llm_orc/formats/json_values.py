@@ -10,6 +10,7 @@ from llm_orc.formats.figures import moment
 from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
+    from llm_orc.agents.choice import NamedModel
     from llm_orc.agents.output import AgentOutput
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ErrorInfo
@@ -30,6 +31,11 @@ def document(value: JsonValue) -> str:
 def line(value: JsonValue) -> str:
     """Return one line of JSON without its newline; safe to print in a terminal."""
     return escaped_in_json(_compact.encode(value))
+
+
+def named_model_value(named: NamedModel | None) -> JsonValue:
+    """Return a model that the user named in place of the ensemble's, and with what; None: they named none."""
+    return None if named is None else {"name": named.text, "by": named.by}
 
 
 def access_value(access: Access | None) -> JsonValue:

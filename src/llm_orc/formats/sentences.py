@@ -22,6 +22,7 @@ from llm_orc.providers.dialects.endings import end_note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llm_orc.agents.choice import NamedModel
     from llm_orc.agents.output import AgentOutput
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
@@ -107,6 +108,16 @@ def calls_of(spend: Spend) -> str:
         attempts = count(spend.unanswered, "attempt")
         words += f", and {attempts} without an answer that may be billed"
     return words
+
+
+def named_model_lines(result: RunResult) -> Iterator[str]:
+    """Yield which models were named for the run in place of the ensemble's: those with the same name together."""
+    groups: dict[NamedModel, list[str]] = {}
+    for agent, named in result.named_models.items():
+        groups.setdefault(named, []).append(agent)
+    for named, agents in groups.items():
+        whom = "every agent" if len(agents) == len(result.agents) else ", ".join(agents)
+        yield one_line(f"Model of {whom}: {named.text} ({named.by})")
 
 
 def total_figures(result: RunResult) -> list[str]:

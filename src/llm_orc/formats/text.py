@@ -11,6 +11,7 @@ from llm_orc.formats.sentences import (
     SANDBOX_NOTE,
     agent_figures,
     error_lines,
+    named_model_lines,
     no_answer,
     state_note,
     total_figures,
@@ -34,6 +35,7 @@ def _lines(result: RunResult) -> Iterator[str]:
     yield from _summary(result)
     if result.error is not None:
         yield from error_lines(result.error)
+    yield from named_model_lines(result)
     if result.forked_from is not None:
         yield f"Forked from: {result.forked_from}"
     if result.conversation is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import WhenFull
@@ -53,6 +53,15 @@ class Recipe:
     input_columns: Mapping[str, str] = field(
         default_factory=dict
     )  # in a batch: the columns that rows' inputs have
+
+    @property
+    def named_models(self) -> dict[str, NamedModel]:
+        """The models that were named for this run in place of the ensemble's, by agent."""
+        return {
+            agent: choices[0].instead
+            for agent, choices in self.choices.items()
+            if choices and choices[0].instead is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,9 @@ def identity_of(recipe: Recipe) -> bytes:
     for key, usual in (("inputs", ()), ("task", "optional")):
         if ensemble[key] == usual:
             del ensemble[key]
+    for choices in values["choices"].values():
+        for choice in choices:
+            del choice["instead"]  # which model it is counts, and not how it was named
     values["ensemble"]["agents"] = [_identity_of_agent(agent) for agent in values["ensemble"]["agents"]]
     return encode(values)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath, is_top
 from llm_orc.auth.access import Access, Billing
@@ -140,6 +141,7 @@ class RunResult:
     answered_by: str = ""  # the agent whose answer is that of the ensemble
     unanswered_on_plan: int = 0
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    named_models: Mapping[str, NamedModel] = field(default_factory=dict)  # by agent: in place of the ensemble's
 
     def __getitem__(self, agent: str) -> AgentResult:
         """Return one agent's result by its name; raises KeyError."""
@@ -341,6 +343,7 @@ class RunState:
             unanswered=self.costs.unanswered,
             unanswered_on_plan=self.costs.unanswered_on_plan,
             counted_usd=self.costs.counted_usd if self.costs.counts_cost else None,
+            named_models=self.started.named_models,
             answered_by=self.started.answer or next(reversed(self.started.agents), ""),
             inputs=self.started.inputs,
         )

@@ -183,6 +183,22 @@ _PROVIDER_FIELDS: Fields = {
 }
 
 _RUN_FIELDS: Fields = {
+    "model": Field(
+        optional(non_empty_text),
+        "The model of every agent, in place of the ensemble's: a profile, a provider or `PROVIDER/MODEL`.",
+        "never",
+        default_text="as the ensemble says",
+        variable="LLM_ORC_MODEL",
+        option="--model",
+    ),
+    "profile": Field(
+        optional(non_empty_text),
+        "The same, always the name of a model profile.",
+        "never",
+        default_text="as the ensemble says",
+        variable="LLM_ORC_PROFILE",
+        option="--profile",
+    ),
     "record": Field(
         boolean,
         "Whether runs are kept, for `runs` and `resume`.",

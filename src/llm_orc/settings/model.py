@@ -172,6 +172,8 @@ class ProviderSettings:
 class RunSettings:
     """`runs`: how runs are recorded and limited."""
 
+    model: str | None = None  # of every agent, in place of the ensemble's; see `agents.named_models`
+    profile: str | None = None  # the same, the name of a profile only
     record: bool = True
     keep_days: int | None = 90  # None: forever
     max_concurrent: int | None = None  # None: as many as open files allow

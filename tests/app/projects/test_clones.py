@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from llm_orc.agents.named_models import named_model
 from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.access.explain import explain_access
-from llm_orc.app.conversations.targets import model_of, resolve_target, with_model
+from llm_orc.app.conversations.targets import resolve_target, with_model
 from llm_orc.app.diagnostics.check import check_ensemble
 from llm_orc.app.diagnostics.doctor import examine
 from llm_orc.app.projects.find_ensemble import find_ensemble
@@ -178,8 +179,8 @@ async def test_a_model_that_its_user_types_is_their_word(clone: Workspace) -> No
     )
     clone.write(CONFIG, {"model_profiles": {"theirs": PAID}})
     app = clone.app()
-    typed = with_model(find_ensemble(app, "one"), model_of(app, "anthropic-api"))
-    theirs = with_model(find_ensemble(app, "one"), model_of(app, "theirs"))
+    typed = with_model(find_ensemble(app, "one"), named_model(app.settings, "anthropic-api"))
+    theirs = with_model(find_ensemble(app, "one"), named_model(app.settings, "theirs"))
 
     plan = await explain_access(app, typed)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.named_models import NONE_NAMED
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
@@ -16,25 +17,29 @@ from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 
 if TYPE_CHECKING:
+    from llm_orc.agents.named_models import NamedModels
     from llm_orc.app.access.models import AccessPlan, AgentAccess
     from llm_orc.app.wiring import App
 
 
-async def explain_access(app: App, ensemble: Ensemble, *, allow_metered: bool = False) -> AccessPlan:
+async def explain_access(
+    app: App, ensemble: Ensemble, *, allow_metered: bool = False, models: NamedModels = NONE_NAMED
+) -> AccessPlan:
     """Decide as a run would; nothing is sent to a provider. Raises what a run raises before it starts."""
     async with (
         Http(app.settings.network, max_connections=8) as http,
         access_finder(app, http, paying=Consent(allow_metered).paying) as finder,
     ):
-        return plan_of(app, ensemble, await finder.find_all(choices_of(ensemble, app.settings)))
+        choices = choices_of(ensemble, app.settings, models)
+        return plan_of(app, ensemble, await finder.find_all(choices))
 
 
-async def preview_run(app: App, ensemble: Ensemble, task: str) -> AccessPlan:
+async def preview_run(app: App, ensemble: Ensemble, task: str, models: NamedModels = NONE_NAMED) -> AccessPlan:
     """Return what a run on `task` would use if the user agreed to pay, with an estimate of the cost."""
     from llm_orc.app.access.estimate import estimate  # noqa: PLC0415 - heavy: a dialect
     from llm_orc.runs.recipe import Recipe  # noqa: PLC0415 - heavy: the journal
 
-    choices = choices_of(ensemble, app.settings)
+    choices = choices_of(ensemble, app.settings, models)
     async with (
         Http(app.settings.network, max_connections=8) as http,
         access_finder(app, http, paying="always") as finder,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Self
 
-from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.app.projects.in_force import without_trust
 from llm_orc.auth.access import Access, Billing
@@ -177,6 +177,7 @@ class AgentAccess:
     fallbacks: tuple[tuple[str, Access], ...] = ()
     why: str = ""
     considered: tuple[Considered, ...] = ()
+    instead: NamedModel | None = None  # the user named it in place of the ensemble's
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ class Models:
             tuple((m.model, m.access) for m in others),
             first.why,
             self.considered[agent],
+            first.choice.instead,
         )
 
 
@@ -237,5 +239,10 @@ def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
         (path, spec.work.kind) for path, spec in all_agents(ensemble) if not needs_of(spec.work).models
     )
     notice = without_trust(app, ensemble)
-    notices = plan.notices if notice is None else (*plan.notices, notice)
+    standing = dict.fromkeys(agent.instead for agent in plan.agents if agent.instead and agent.instead.is_standing)
+    notices = (
+        *plan.notices,
+        *(f"{one.by} names `{one.text}` in place of the ensemble's models." for one in standing),
+        *(() if notice is None else (notice,)),
+    )
     return replace(plan, notices=notices, without_model=without_model)

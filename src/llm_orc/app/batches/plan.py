@@ -68,7 +68,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     template = options.shaping.template
     if template is None and ensemble.default_task is not None and placeholders(ensemble.default_task):
         template = ensemble.default_task
-    choices = choices_of(ensemble, app.settings)
+    choices = choices_of(ensemble, app.settings, options.models)
     waits = options.limits.wait_for_plan
     recipe = Recipe(
         # A row has no conversation with others. Limits belong to the batch, so that they can be changed.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.batches.inputs import Shaping
 from llm_orc.dataclass import dataclass
@@ -43,6 +44,7 @@ class BatchOptions:
     limits: RequestedLimits = RequestedLimits()
     consent: Consent = Consent()
     rehearse: bool = False
+    models: NamedModels = NONE_NAMED  # in place of the ensemble's
     again: bool = False  # a new batch, even if the same one was run before
     values: Mapping[str, JsonValue] = field(default_factory=dict)  # the ensemble's inputs, the same for all rows
 

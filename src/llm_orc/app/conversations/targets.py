@@ -6,21 +6,21 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.named_models import named_model, with_named_model
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.agents.work import ModelRef, ModelWork
+from llm_orc.agents.work import ModelWork
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation_origin import is_begun_by, newest_of, refuse_untrusted
-from llm_orc.catalog.table import PROVIDERS
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
-from llm_orc.providers.unknown import why_unknown
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from llm_orc.agents.work import ModelRef
     from llm_orc.app.wiring import App
     from llm_orc.conversations.conversation import Conversation
 
@@ -51,26 +51,9 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
         if found:
             return _one_of(found[0], target)
         try:
-            return _alone(target, AgentSpec(target, ModelWork(model_of(app, target))))
+            return _model_alone(app, target)
         except SettingsError:
             raise e from None
-
-
-def model_of(app: App, text: str) -> ModelRef:
-    """Return the model that `text` names: a profile, a provider, or `PROVIDER/MODEL`. Raises `SettingsError`."""
-    if text in app.settings.profiles:
-        return ModelRef(profile=text)
-    providers = {*PROVIDERS, *app.settings.providers}
-    if text in providers:
-        return ModelRef(provider=text)
-    provider, slash, model = text.partition("/")
-    if slash and model and provider in providers:
-        return ModelRef(provider=provider, model=model)
-    raise SettingsError(
-        f"`{text}` is neither a model profile nor a provider{why_unknown(provider)}",
-        hint=did_you_mean(text, [*app.settings.profiles, *sorted(providers)])
-        or "Name a profile (`llm-orc list-profiles`), a provider, or `PROVIDER/MODEL`.",
-    )
 
 
 def with_role(ensemble: Ensemble, text: str, agent: str | None = None) -> Ensemble:
@@ -86,9 +69,7 @@ def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) ->
         ensemble = _changed(
             ensemble,
             name,
-            lambda work: replace(
-                work, model=replace(model, is_typed=True), fallback_model_profile=None, auth_method=None
-            ),
+            lambda work: with_named_model(work, model),
         )
     return ensemble
 
@@ -140,7 +121,7 @@ def _partner_of(app: App, conversation: Conversation) -> Ensemble:
         if source is not None:
             agent = name.rpartition(":")[2] if ":" in name else ""
             return resolve_target(app, f"{source}:{agent}" if agent else source)
-        return _alone(name, AgentSpec(name, ModelWork(model_of(app, name))))
+        return _model_alone(app, name)
     except (EnsembleNotFound, SettingsError):  # its file is gone, or it never was a file
         if called is None:
             raise
@@ -149,6 +130,11 @@ def _partner_of(app: App, conversation: Conversation) -> Ensemble:
 
 def _alone(name: str, agent: AgentSpec) -> Ensemble:
     return Ensemble(name, (replace(agent, conversation=True),))
+
+
+def _model_alone(app: App, name: str) -> Ensemble:
+    """Return the model that `name` names, without a role. Raises `SettingsError`."""
+    return _alone(name, AgentSpec(name, with_named_model(ModelWork(), named_model(app.settings, name))))
 
 
 def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:

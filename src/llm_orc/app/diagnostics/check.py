@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.named_models import NONE_NAMED
+from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.in_force import in_force
@@ -16,6 +18,7 @@ from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, LlmOrcError, Probl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llm_orc.agents.named_models import NamedModels
     from llm_orc.app.wiring import App
 
 
@@ -49,9 +52,15 @@ class CheckReport:
 
 
 async def check_ensemble(
-    app: App, name_or_path: str, *, allow_metered: bool = False, offline: bool = False
+    app: App,
+    name_or_path: str,
+    *,
+    allow_metered: bool = False,
+    offline: bool = False,
+    models: NamedModels = NONE_NAMED,
 ) -> CheckReport:
-    """Check the ensemble of that name or path. Raises `EnsembleNotFound`; all other problems are in the report.
+    """Check the ensemble of that name or path. Raises `EnsembleNotFound`, and what wrong `models` raise;
+    all other problems are in the report.
 
     `offline`: only read files. No key, program or server is looked at, and the values of an untrusted project
     count as if they were trusted.
@@ -65,21 +74,28 @@ async def check_ensemble(
     order = stages(make_plan(ensemble))
     if found.problems or offline:
         return CheckReport(name_or_path, ensemble, found.problems, found.warnings, order)
+    if models:
+        choices_of(ensemble, app.settings, models)
     try:
-        plan = await explain_access(app, ensemble, allow_metered=allow_metered)
+        plan = await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
     except LlmOrcError as e:
         return CheckReport(name_or_path, ensemble, (), found.warnings, order, access_error=e)
     return CheckReport(name_or_path, ensemble, (), found.warnings, order, plan)
 
 
 async def check_all(
-    app: App, targets: Sequence[str], *, allow_metered: bool = False, offline: bool = False
+    app: App,
+    targets: Sequence[str],
+    *,
+    allow_metered: bool = False,
+    offline: bool = False,
+    models: NamedModels = NONE_NAMED,
 ) -> list[CheckReport]:
     """Check them one after the other. One that does not exist is a problem of its report, and stops no other."""
     reports = []
     for target in targets:
         try:
-            report = await check_ensemble(app, target, allow_metered=allow_metered, offline=offline)
+            report = await check_ensemble(app, target, allow_metered=allow_metered, offline=offline, models=models)
         except EnsembleNotFound as e:
             report = CheckReport(target, None, (Problem(e.message, hint=e.hint),))
         reports.append(report)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, top_of
+from llm_orc.app.access.choices import named_choices_of
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
@@ -49,6 +52,7 @@ class ForkOptions:
     everything: bool = False  # ask all agents again
     limits: RunLimits = RunLimits()  # of the new run alone; None: as it was
     consent: Consent = Consent()
+    models: NamedModels = NONE_NAMED  # of the agents that are asked, in place of the origin's
 
 
 def origin_of(app: App, run: str, store: str | None = None) -> Origin:
@@ -86,12 +90,18 @@ async def fork_run(
     *,
     runtime: Runtime | None = None,
 ) -> RunResult:
-    """Run the origin's recipe as a new run. Raises what `run_ensemble` raises, and `InputError`."""
+    """Run the origin's recipe as a new run. Raises what `run_ensemble` raises, and `InputError`.
+
+    What was agreed to for the origin's models is not agreed to for others.
+    """
     asked = to_be_asked(origin.recipe, options.asked)
     kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
     limits = options.limits
+    recipe = with_consent(origin.recipe, options.consent)
+    if options.models:
+        recipe = _with_models(app, origin.recipe, options, kept)
     recipe = replace(
-        with_consent(origin.recipe, options.consent),
+        recipe,
         conversation=None,  # the conversation may have continued since
         remembering=(),
         is_chat=False,
@@ -103,6 +113,36 @@ async def fork_run(
     earlier = _beginning(app, run_id, recipe, kept, origin.run_id)
     attempt = Attempt(recipe, run_id, earlier=earlier, used_up=origin.used_up if recipe.wait_for_plan else ())
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
+
+
+def _with_models(app: App, recipe: Recipe, options: ForkOptions, kept: Mapping[str, AgentOutput]) -> Recipe:
+    """Return the recipe with the models that were named for the agents to be asked; they keep their roles."""
+    named = named_choices_of(recipe.ensemble, app.settings, options.models)
+    for agent in options.models.agents:
+        if agent in kept:
+            raise InputError(
+                f"agent `{agent}` keeps its answer, so no model is asked with it",
+                hint=f"Ask it again too: `llm-orc runs fork RUN --from {quote(agent)}`.",
+            )
+    choices = dict(recipe.choices)
+    for key, (first, *others) in named.items():
+        if key in kept:
+            continue
+        before = recipe.choices[key][0].system_prompt
+        role = first.system_prompt if before is None else before
+        choices[key] = tuple(replace(choice, system_prompt=role) for choice in (first, *others))
+    if choices == recipe.choices:
+        raise InputError(
+            "every agent keeps its answer, so no model is asked",
+            hint="Ask all of them again: `llm-orc runs retry RUN --all`.",
+        )
+    consent = options.consent
+    return replace(
+        recipe,
+        choices=choices,
+        allow_metered=consent.allow_metered,
+        allow_plan_credits=consent.allow_plan_credits,
+    )
 
 
 def _beginning(
@@ -122,6 +162,7 @@ def _beginning(
         forked_from=forked_from,
         answer=plan.answer,
         inputs=recipe.inputs,
+        named_models=recipe.named_models,
     )
     finished = tuple(AgentFinished(now, AgentPath(name), 0.0, kept[name]) for name in names if name in kept)
     row = RunRow(run_id, ensemble, now, None, "open", len(names), len(kept), None, recipe.rehearsal)

@@ -118,6 +118,7 @@ async def execute_recipe(
                 conversation=recipe.conversation,
                 limits=limits_of(recipe),
                 inputs=recipe.inputs,
+                named_models=recipe.named_models,
             ),
             told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal)),
             sink,

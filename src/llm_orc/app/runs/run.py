@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.agents.inputs.values import complete_inputs
+from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
@@ -36,6 +37,7 @@ class RunOptions:
     conversation: ConversationOptions = ConversationOptions()
     is_chat: bool = False  # one turn of a chat
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    models: NamedModels = NONE_NAMED  # in place of the ensemble's
 
 
 async def run_ensemble(
@@ -59,7 +61,7 @@ async def run_ensemble(
     recipe = Recipe(
         ensemble=ensemble,
         task=task,
-        choices=choices_of(ensemble, app.settings),
+        choices=choices_of(ensemble, app.settings, options.models),
         allow_metered=options.consent.allow_metered,
         allow_plan_credits=options.consent.allow_plan_credits,
         rehearsal=options.rehearse,

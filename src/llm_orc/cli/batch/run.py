@@ -22,6 +22,7 @@ from llm_orc.cli.batch.options import (
 )
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import app_here, set_option
 from llm_orc.cli.shell.output.files import output_place, refuse_to_replace
 from llm_orc.cli.shell.output.streams import is_terminal, note
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Only N inputs, chosen at random; always the same ones.",
 )
+@model_options
 @limit_options
 @click.option("--rehearse", is_flag=True, help="Use canned answers, for free; no model is called.")
 @click.option("--again", is_flag=True, help="Run it as a new batch although the same one was run before.")
@@ -90,6 +92,9 @@ def command(
     given: dict[str, str],
     limit: int | None,
     sample: int | None,
+    model: str | None,
+    profile: str | None,
+    agent_models: dict[str, str],
     max_cost_usd: float | None,
     max_calls: int | None,
     rows_at_once: int | None,
@@ -121,6 +126,7 @@ def command(
     from llm_orc.app.projects.find_ensemble import find_ensemble
     from llm_orc.cli.batch.execution.carry_out import carry_out
 
+    models = named_models(model, profile, agent_models)
     app = app_here()
     showing = Showing(form, output_place(output_file), ordered=ordered, quiet=quiet)
     ensemble = find_ensemble(app, ensemble_name, note)
@@ -135,6 +141,7 @@ def command(
         limits=RequestedLimits(max_cost_usd, max_calls, rows_at_once, wait_for_plan),
         consent=Consent(allow_metered),
         rehearse=rehearse,
+        models=models,
         again=again,
         values=given_inputs(ensemble, given, texts=True),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.agents.named_models import named_model
 from llm_orc.cli.run.task_input import read_task
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
@@ -94,7 +95,7 @@ def command(
     llm-orc chat --continue
     """
     from llm_orc.app.conversations.chat import ChatOptions
-    from llm_orc.app.conversations.targets import go_on_with, model_of, resolve_target, with_model, with_role
+    from llm_orc.app.conversations.targets import go_on_with, resolve_target, with_model, with_role
     from llm_orc.cli.chat.loop import talk
 
     if conversation is not None and go_on:
@@ -109,7 +110,7 @@ def command(
         )
     ensemble = earlier.partner if earlier is not None else resolve_target(app, target)
     if model is not None:
-        ensemble = with_model(ensemble, model_of(app, model))
+        ensemble = with_model(ensemble, named_model(app.settings, model))
     if system is not None:
         ensemble = with_role(ensemble, system)
     if earlier is not None:

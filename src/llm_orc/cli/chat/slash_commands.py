@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.named_models import named_model
 from llm_orc.app.conversations.chat import Chat, new_name
-from llm_orc.app.conversations.targets import model_of, with_model, with_role
+from llm_orc.app.conversations.targets import with_model, with_role
 from llm_orc.app.wiring import App
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.output.streams import note
@@ -116,7 +117,7 @@ async def _role(room: Room, rest: str) -> None:
 async def _model(room: Room, rest: str) -> None:
     if rest:
         before = room.chat.ensemble
-        room.chat.ensemble = with_model(before, model_of(room.app, rest))
+        room.chat.ensemble = with_model(before, named_model(room.app.settings, rest))
         try:
             await room.chat.plan()
         except BaseException:

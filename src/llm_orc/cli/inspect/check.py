@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -11,6 +11,7 @@ from llm_orc.cli.inspect.check_text import report_lines
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.input_lines import inputs_value
+from llm_orc.cli.shell.model_options import ModelOptions, model_options, named_models
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import painted, write_data
 from llm_orc.cli.shell.usage import UsageMistake
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-metered", is_flag=True, help="Check as for `invoke --allow-metered`.  [default: as without]"
 )
+@model_options
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-def command(*, ensembles: tuple[str, ...], offline: bool, allow_metered: bool, as_json: bool) -> int:
+def command(
+    *,
+    ensembles: tuple[str, ...],
+    offline: bool,
+    allow_metered: bool,
+    as_json: bool,
+    **models: Unpack[ModelOptions],
+) -> int:
     """Check each ENSEMBLE, a name, a YAML file or a folder: every problem with its line, and what a run would use.
 
     Without ENSEMBLE, those of this project and your own are checked. No model is called.
@@ -43,15 +52,16 @@ def command(*, ensembles: tuple[str, ...], offline: bool, allow_metered: bool, a
     from llm_orc.app.diagnostics.check import check_all, check_ensemble
     from llm_orc.app.diagnostics.check_targets import check_targets, ensembles_here
 
+    named = named_models(**models)
     app = app_here()
     targets = check_targets(app, ensembles) if ensembles else ensembles_here(app)
     if not targets:
         raise UsageMistake("there are no ensembles here", hint="Create one with `llm-orc new`, or name one.")
     if len(targets) == 1:
-        one = check_ensemble(app, targets[0], allow_metered=allow_metered, offline=offline)
+        one = check_ensemble(app, targets[0], allow_metered=allow_metered, offline=offline, models=named)
         reports = [run_late(one)]
     else:
-        reports = run_late(check_all(app, targets, allow_metered=allow_metered, offline=offline))
+        reports = run_late(check_all(app, targets, allow_metered=allow_metered, offline=offline, models=named))
     if as_json:
         write_json(_value(reports))
     else:

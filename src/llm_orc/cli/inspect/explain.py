@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.input_lines import input_lines, inputs_value
+from llm_orc.cli.shell.model_options import ModelOptions, model_options, named_models
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note, write_data
-from llm_orc.formats.json_values import access_value
+from llm_orc.formats.json_values import access_value, named_model_value
 from llm_orc.formats.printable import one_line, unmistakable
 from llm_orc.net.late_loop import run_late
 
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-metered", is_flag=True, help="Decide as for `invoke --allow-metered`.  [default: as without]"
 )
+@model_options
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
-def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
+def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models: Unpack[ModelOptions]) -> None:
     """Show for each agent of ENSEMBLE which access a run would use now, who pays, and why no other.
 
     No model is called. If no access can be used, the error and its exit code are those of a run.
@@ -42,9 +44,10 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool) -> None:
     from llm_orc.app.access.explain import explain_access
     from llm_orc.app.projects.find_ensemble import find_ensemble
 
+    named = named_models(**models)
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note)
-    plan = run_late(explain_access(app, ensemble, allow_metered=allow_metered))
+    plan = run_late(explain_access(app, ensemble, allow_metered=allow_metered, models=named))
     if as_json:
         write_json(
             {
@@ -88,6 +91,8 @@ def _decision(agent: AgentAccess) -> Iterator[str]:
     access = agent.access
     profile = f" (profile `{agent.profile}`)" if agent.profile else ""
     yield f"  uses     {one_line(f'{access.provider} {agent.model}')} by {access.method}{profile}"
+    if agent.instead is not None:
+        yield f"  named    {one_line(f'`{agent.instead.text}` with {agent.instead.by}')}, in place of its own"
     yield f"  pays     {WHO_PAYS[access.billing]}"
     yield f"  with     {unmistakable(access.source)}"
     if agent.why:
@@ -110,6 +115,7 @@ def _value(agent: AgentAccess) -> JsonValue:
         "agent": agent.agent,
         "profile": agent.profile,
         "model": agent.model,
+        "named_model": named_model_value(agent.instead),
         "access": access_value(agent.access),
         "why": agent.why or None,
         "fallbacks": [{"model": model, "access": access_value(access)} for model, access in agent.fallbacks],

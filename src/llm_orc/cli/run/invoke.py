@@ -13,6 +13,7 @@ from llm_orc.cli.run.setup_offer import sets_up
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
+from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import (
     app_here,
     conversation_asked,
@@ -48,6 +49,7 @@ _GIVE_ONE = (
 @set_option
 @click.option("--rehearse", is_flag=True, help="A complete run on canned answers, for free; no model is called.")
 @click.option("--no-record", is_flag=True, help="Store nothing of this run; it can't be resumed then.")
+@model_options
 @conversation_options
 @running_options
 def command(
@@ -59,6 +61,9 @@ def command(
     given: dict[str, str],
     rehearse: bool,
     no_record: bool,
+    model: str | None,
+    profile: str | None,
+    agent_models: dict[str, str],
     conversation: str | None,
     go_on: bool,
     forget: bool,
@@ -85,6 +90,7 @@ def command(
     llm-orc invoke review -f old.py -f new.py "What has changed?"
     llm-orc invoke panel --conversation seed-round "And if they grow by half?"
     llm-orc invoke translate --set language=Deutsch --set text=@letter.txt
+    llm-orc invoke panel -m ollama/llama3.2 --agent-model chair=fast
     llm-orc invoke ./panel.yaml --rehearse
     """
     from llm_orc.app.access.consent import Consent
@@ -100,6 +106,7 @@ def command(
         raise UsageMistake(
             "a conversation stores what is said, and --no-record stores nothing", hint="Give only one of them."
         )
+    models = named_models(model, profile, agent_models)
     app = app_here()
     ensemble = find_ensemble(app, ensemble_name, note)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
@@ -121,6 +128,7 @@ def command(
         record=recorded,
         conversation=asked,
         inputs=inputs,
+        models=models,
     )
     return carry_out(_Invocation(app, ensemble, options, recorded), Consent(allow_metered), output)
 
@@ -144,7 +152,8 @@ class _Invocation:
         from llm_orc.cli.shell.consent import agrees_to_pay
         from llm_orc.net.event_loop import run_to_end
 
-        preview = partial(preview_run, self.app, self.ensemble, self.options.task or "")
+        task, models = self.options.task or "", self.options.models
+        preview = partial(preview_run, self.app, self.ensemble, task, models)
         return agrees_to_pay(self.app, refusal, "this run", lambda: run_to_end(preview()))
 
     def set_up(self, missing: NotLoggedIn) -> bool:

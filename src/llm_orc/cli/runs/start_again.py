@@ -10,6 +10,7 @@ from llm_orc.cli.shell.output.streams import note
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from llm_orc.agents.named_models import NamedModels
     from llm_orc.app.access.consent import Consent
     from llm_orc.app.history.fork import ForkOptions, Origin
     from llm_orc.app.runs.request import RunListener
@@ -22,6 +23,7 @@ def start_again(
     run: str,
     asked: tuple[str, ...],
     store: str | None,
+    models: NamedModels,
     *,
     everything: bool,
     **running: Unpack[RunningOptions],
@@ -44,7 +46,7 @@ def start_again(
         running["max_calls"],
         wait_for_plan=running["wait_for_plan"],
     )
-    request = _Fork(app, origin, ForkOptions(asked, everything=everything, limits=limits))
+    request = _Fork(app, origin, ForkOptions(asked, everything=everything, limits=limits, models=models))
     return carry_out(request, Consent(running["allow_metered"]), output)
 
 

@@ -111,6 +111,25 @@ class ModelName(_Name):
             yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
 
 
+class ProfileName(_Name):
+    name = "profile"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        for profile in app.settings.profiles.values():
+            yield CompletionItem(profile.name, help=profile.model or "its default model")
+
+
+class AgentModel(ModelName):
+    """`AGENT=MODEL`; what is completed is the model."""
+
+    name = "agent=model"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        agent, equals, model = incomplete.partition("=")
+        found = super().shell_complete(ctx, param, model) if equals else []
+        return [CompletionItem(f"{agent}={item.value}", help=item.help) for item in found]
+
+
 class RunName(_Name):
     name = "run"
 
