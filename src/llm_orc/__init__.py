@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         StorageError,
     )
     from llm_orc.providers.base import Message, Usage
+    from llm_orc.runs.results import AgentResult, RunResult
     from llm_orc.runs.spend import Spend
-    from llm_orc.runs.state import AgentResult, RunResult
 
 _HOME_OF = {
     "load_ensemble": "app.api",
@@ -49,8 +49,8 @@ _HOME_OF = {
     "ModelWork": "agents.work",
     "ModelCall": "agents.output",
     "RunEvent": "engine.events",
-    "RunResult": "runs.state",
-    "AgentResult": "runs.state",
+    "RunResult": "runs.results",
+    "AgentResult": "runs.results",
     "Spend": "runs.spend",
     "Usage": "providers.base",
     "Access": "auth.access",

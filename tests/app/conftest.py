@@ -20,7 +20,7 @@ from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import App, open_app
 from llm_orc.engine.events import RunEvent
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
 from llm_orc.settings.environment import ProcessEnvironment

@@ -24,7 +24,8 @@ from llm_orc.engine.events import (
     RunStarted,
 )
 from llm_orc.providers.base import Usage
-from llm_orc.runs.state import RunResult, RunState
+from llm_orc.runs.results import RunResult
+from llm_orc.runs.state import RunState
 
 METERED = Access(
     provider="anthropic-api",

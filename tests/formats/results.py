@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import ErrorInfo
 from llm_orc.providers.base import Usage
-from llm_orc.runs.state import AgentResult, RunResult, run_status
+from llm_orc.runs.results import AgentResult, RunResult, run_status
 
 anything = st.text(st.characters(), max_size=30)  # surrogates and control characters included
 names = st.from_regex(r"[a-z][a-z0-9-]{0,12}", fullmatch=True)

@@ -14,7 +14,7 @@ from tests.formats.results import results
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 def written(form: Format, result: RunResult, events: tuple[RunEvent, ...]) -> str:

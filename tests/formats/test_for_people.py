@@ -15,7 +15,7 @@ from llm_orc.formats.markdown import as_markdown
 from llm_orc.formats.sentences import total_figures
 from llm_orc.formats.text import as_text
 from llm_orc.providers.base import Usage
-from llm_orc.runs.state import AgentResult, RunResult
+from llm_orc.runs.results import AgentResult, RunResult
 from tests.formats.results import results
 
 

@@ -22,7 +22,7 @@ from tests.formats.results import anything, results
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 SCHEMA = Draft202012Validator(json.loads(schema()))
 

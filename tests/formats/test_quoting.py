@@ -22,7 +22,7 @@ from llm_orc.formats.text import as_text
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 FORGERIES = (
     *(

@@ -14,7 +14,7 @@ from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import open_app
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.net.event_loop import run_to_end
+from llm_orc.net.event_loop import in_event_loop, run_to_end
 from llm_orc.settings.environment import ProcessEnvironment
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
     from llm_orc.engine.events import RunEvent
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
+
+_AWAIT_RUN = (
+    "`run_sync` can't be used where an event loop runs, as in a notebook or an `async` function:"
+    " use `result = await llm_orc.run(...)` there"
+)
 
 
 def load_ensemble(name_or_path: str | PathLike[str]) -> Ensemble:
@@ -120,6 +125,8 @@ def run_sync(
     inputs: Mapping[str, JsonValue] | None = None,
 ) -> RunResult:
     """`run`, for programs without an event loop. Raises `RuntimeError` inside one: await `run` there."""
+    if in_event_loop():
+        raise RuntimeError(_AWAIT_RUN)
     return run_to_end(
         run(
             ensemble,

@@ -14,10 +14,12 @@ from llm_orc.engine.events import RecordedEvent
 from llm_orc.jsontypes import JsonValue
 from llm_orc.runs.recipe import Recipe, identity_of
 from llm_orc.runs.spend import Spend
-from llm_orc.runs.state import RunResult, RunState
+from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from llm_orc.runs.results import RunResult
 
 ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
 _WORKFLOW_ID = re.compile(r"([^:\s]{1,80}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})(?::([^:\s]{1,200}))?", re.ASCII)

@@ -48,6 +48,10 @@ class Ensemble:
     inputs: tuple[InputSpec, ...] = ()
     task: TaskUse = "optional"
 
+    def __repr__(self) -> str:
+        names = [agent.name for agent in self.agents]
+        return f"Ensemble(name={self.name!r}, agents={names!r})"
+
     @property
     def is_users(self) -> bool:
         """Whether its content counts as the user's own choice; that of a Python program does."""

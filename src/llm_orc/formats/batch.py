@@ -14,14 +14,14 @@ from llm_orc.formats.json_values import error_info_value, line, spend_value
 from llm_orc.formats.printable import printable
 from llm_orc.formats.sentences import calls_of
 from llm_orc.providers.dialects.endings import end_note
+from llm_orc.runs.results import spend
 from llm_orc.runs.spend import Spend
-from llm_orc.runs.state import spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.state import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, RunResult
 
 ROW_SCHEMA_VERSION = 1
 

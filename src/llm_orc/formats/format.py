@@ -7,7 +7,7 @@ from collections.abc import Callable
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunEvent
 from llm_orc.errors import LlmOrcError
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from llm_orc.formats.json_values import (
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.runs.state import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, RunResult
 
 SCHEMA_VERSION = 1  # a key may be added under the same number; nothing is renamed or removed
 

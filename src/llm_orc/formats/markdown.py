@@ -13,7 +13,7 @@ from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, stat
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from llm_orc.runs.state import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, RunResult
 
 
 def as_markdown(result: RunResult) -> str:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
+    from llm_orc.runs.results import AgentResult, RunResult
     from llm_orc.runs.spend import Spend
-    from llm_orc.runs.state import AgentResult, RunResult
 
 SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
 

@@ -20,7 +20,7 @@ from llm_orc.formats.sentences import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llm_orc.runs.state import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, RunResult
 
 
 def as_text(result: RunResult) -> str:

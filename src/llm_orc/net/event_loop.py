@@ -24,6 +24,15 @@ def run_to_end(main: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(main)
 
 
+def in_event_loop() -> bool:
+    """Say whether this is called where an event loop runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 @contextmanager
 def _seldom_full_collection() -> Iterator[None]:
     """Look at all objects for garbage a fifth as often as Python does.

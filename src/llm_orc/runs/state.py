@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from llm_orc.agents.choice import NamedModel
-from llm_orc.agents.output import AgentOutput, ModelCall
+from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, is_top
-from llm_orc.auth.access import Access, Billing
+from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
     AgentDelta,
@@ -28,20 +26,15 @@ from llm_orc.engine.events import (
     PlanWaitStarted,
     RunFinished,
     RunStarted,
-    RunStatus,
     RunStopped,
 )
-from llm_orc.jsontypes import JsonValue
-from llm_orc.providers.base import NO_USAGE, Usage
+from llm_orc.providers.base import NO_USAGE
 from llm_orc.runs.costs import CostsSoFar
-from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
+from llm_orc.runs.results import AgentResult, AgentStatus, RunResult, run_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from llm_orc.engine.events import RunEvent
 
-AgentStatus = Literal["completed", "failed", "skipped"]
 AgentPhase = Literal["waiting", "running", "retrying", "waiting_for_plan", "completed", "failed", "skipped"]
 
 
@@ -87,118 +80,6 @@ class AgentState:
         self.phase, self.plan_wait, self.error = "waiting_for_plan", event, event.error
         self.access, self.model = event.access, event.model or self.model
         self.streamed.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class AgentResult:
-    """How one agent ended. `error` is set when it failed, `because` when it was skipped."""
-
-    name: str  # its path in the run: the bare name for an agent of the ensemble itself
-    status: AgentStatus
-    response: str | None
-    model: str | None
-    access: Access | None
-    usage: Usage
-    cost_usd: float | None
-    stop_reason: str | None
-    started_at: float | None
-    duration_s: float | None
-    attempts: int
-    error: ErrorInfo | None = None
-    because: tuple[str, ...] = ()
-    switched_from: tuple[ErrorInfo, ...] = ()
-    notices: tuple[str, ...] = ()
-    stop_word: str = ""  # the provider's own word, if `stop_reason` is `other`
-    is_kept: bool = False  # its answer and cost are from the run that this one was forked from
-    data: JsonValue | None = None  # its answer as data, if it is more than text
-    calls: tuple[ModelCall, ...] = ()  # the answered calls; `usage` and `cost_usd` are their totals
-    waits_until: float | None = None  # it waited for its plan when the run stopped: the reset, or the next look
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """The result of a run. `error` says why it stopped early, if it did.
-
-    `unanswered` attempts have no answer and may still be billed, `unanswered_on_plan` of them to a plan's credits.
-    `counted_usd` is what counts against a limit of the run: known costs, and the maximum of unknown ones of
-    metered models; None: nothing was limited.
-    """
-
-    run_id: str
-    ensemble: str
-    status: RunStatus
-    task: str
-    agents: tuple[AgentResult, ...]
-    started_at: float
-    duration_s: float
-    sandbox: bool = False
-    recorded: bool = True
-    error: ErrorInfo | None = None
-    conversation: str | None = None
-    forked_from: str | None = None
-    unanswered: int = 0
-    counted_usd: float | None = None
-    answered_by: str = ""  # the agent whose answer is that of the ensemble
-    unanswered_on_plan: int = 0
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    named_models: Mapping[str, NamedModel] = field(default_factory=dict)  # by agent: in place of the ensemble's
-
-    def __getitem__(self, agent: str) -> AgentResult:
-        """Return one agent's result by its name; raises KeyError."""
-        for result in self.agents:
-            if result.name == agent:
-                return result
-        raise KeyError(agent)
-
-    @property
-    def answer(self) -> str | None:
-        """The answer of the only agent that no other waits for, else of the last one; None: it has none."""
-        return next((agent.response for agent in self.agents if agent.name == self.answered_by), None)
-
-    @property
-    def waits_until(self) -> float | None:
-        """When a plan that agents waited for may be called again, in Unix seconds; None: none waited."""
-        return min((agent.waits_until for agent in self.agents if agent.waits_until is not None), default=None)
-
-    @property
-    def total(self) -> Spend:
-        return spend(self.agents).plus(unanswered(self.unanswered))
-
-    @property
-    def by_billing(self) -> dict[str, Spend]:
-        """The totals by who pays: keys are values of `Billing`, as far as they occur."""
-        found = {str(a.access.billing): NOTHING_SPENT for a in self.agents if a.access and not a.is_kept}
-        for agent in self.agents:
-            for call in _own_calls(agent):
-                source = str(call.access.billing)
-                found[source] = found.get(source, NOTHING_SPENT).plus(spend_on((call,)))
-        of_metered = self.unanswered - self.unanswered_on_plan
-        for billing, attempts in ((Billing.PLAN_CREDITS, self.unanswered_on_plan), (Billing.METERED, of_metered)):
-            if attempts:
-                found[str(billing)] = found.get(billing, NOTHING_SPENT).plus(unanswered(attempts))
-        return found
-
-    @property
-    def exit_code(self) -> int:
-        """0 only if completed; if all failures are of one family, that family's code, otherwise 1."""
-        if self.error is not None:
-            return self.error.exit_code
-        if self.status == "completed":
-            return 0
-        codes = {a.error.exit_code for a in self.agents if a.error is not None}
-        return codes.pop() if self.status == "failed" and len(codes) == 1 else 1
-
-
-def spend(agents: Iterable[AgentResult]) -> Spend:
-    total = NOTHING_SPENT
-    for agent in agents:
-        total = total.plus(spend_on(_own_calls(agent)))
-    return total
-
-
-def _own_calls(agent: AgentResult) -> tuple[ModelCall, ...]:
-    """Return the calls that this run has made itself, not the run that it was forked from."""
-    return () if agent.is_kept else agent.calls
 
 
 class RunState:
@@ -381,11 +262,3 @@ class RunState:
             calls=output.calls if output else (),
             waits_until=None if state.plan_wait is None else state.plan_wait.until,
         )
-
-
-def run_status(agents: Iterable[AgentResult]) -> RunStatus:
-    """`completed`: every agent; `failed`: none; anything between: `completed_with_errors`."""
-    statuses = {a.status for a in agents}
-    if statuses <= {"completed"}:
-        return "completed"
-    return "completed_with_errors" if "completed" in statuses else "failed"

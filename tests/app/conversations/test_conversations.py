@@ -20,7 +20,7 @@ from llm_orc.conversations.conversation import CUT_MARK
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.errors import ConversationNotFound, InputError
 from llm_orc.protocols.chat_request import ChatRequest
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 from llm_orc.sandbox.faults import Cut, Delay, Fault, Hang, Status
 from llm_orc.sandbox.request_log import ReceivedRequest
 from llm_orc.sandbox.server import Sandbox

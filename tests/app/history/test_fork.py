@@ -9,7 +9,7 @@ from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of, to_be_ask
 from llm_orc.app.history.runs import delete_runs, get_run
 from llm_orc.app.runs.request import RunLimits
 from llm_orc.errors import InputError
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import KEY, Workspace, local, on_sandbox, run

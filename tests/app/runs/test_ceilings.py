@@ -17,7 +17,7 @@ from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.engine.events import AttemptStarted, RunEvent
 from llm_orc.errors import SettingsError
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 from tests.app.conftest import KEY, Workspace, limits_among, run
 from tests.fakes.paid_server import PROVIDERS, Fault, PaidServer
 

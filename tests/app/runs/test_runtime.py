@@ -15,7 +15,7 @@ from llm_orc.app.wiring import App
 from llm_orc.auth.secret import Secret
 from llm_orc.engine.events import RunStarted
 from llm_orc.errors import NotLoggedIn, StorageError
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 from llm_orc.sandbox.faults import Fault, Hang, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.app import conftest

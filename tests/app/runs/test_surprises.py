@@ -16,7 +16,7 @@ from llm_orc.cli.shell.output.destination import Output
 from llm_orc.engine.events import AgentFinished, RunEvent
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.formats.table import load_format
-from llm_orc.runs.state import RunResult
+from llm_orc.runs.results import RunResult
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import Workspace, local, on_sandbox, run
 from tests.fakes.loopback import Loopback, answer

@@ -24,7 +24,8 @@ from llm_orc.formats.json_lines import event_line
 from llm_orc.formats.json_result import as_json
 from llm_orc.formats.markdown import as_markdown
 from llm_orc.formats.text import as_text
-from llm_orc.runs.state import RunResult, RunState
+from llm_orc.runs.results import RunResult
+from llm_orc.runs.state import RunState
 
 ACCESS = Access("pretend", "none", Billing.LOCAL, "no credential needed", "http://127.0.0.1:1")
 CUT = AgentOutput("half of", (ModelCall("m", ACCESS, stop_reason="max_tokens"),))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from llm_orc.conversations.conversation import Turn
     from llm_orc.engine.events import RunEvent
     from llm_orc.ensembles.ensemble import Ensemble
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunRecord
     from llm_orc.ensembles.ensemble import Ensemble
-    from llm_orc.runs.state import AgentResult
+    from llm_orc.runs.results import AgentResult
 
 
 @dataclass(frozen=True, slots=True)

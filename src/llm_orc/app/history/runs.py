@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.journal import Journal, RunRow
     from llm_orc.runs.recipe import Recipe
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 _ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
 

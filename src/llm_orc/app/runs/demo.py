@@ -15,7 +15,7 @@ from llm_orc.settings.model import ModelProfile, Origin
 
 if TYPE_CHECKING:
     from llm_orc.app.wiring import App
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 DEMO_ENSEMBLE = "multi-role-test"
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from llm_orc.app.runs.request import RunLimits, RunListener
     from llm_orc.app.wiring import App
     from llm_orc.runs.journal import Journal
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.runs.recipe import RecordedRun
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from llm_orc.cli.chat.input import Lines
     from llm_orc.cli.shell.output.background_writer import DataWriter
     from llm_orc.ensembles.ensemble import Ensemble
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 _SHOWN_AGAIN = 2  # turns of each agent, when a chat is continued
 _WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (

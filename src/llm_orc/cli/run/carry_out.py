@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.cli.shell.output.destination import Output
     from llm_orc.engine.events import RunEvent
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 _LAST_WORDS_S = 2.0  # time for the last events of a stopped run
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 _GIVE_ONE = (
     'Give one (`llm-orc invoke NAME "…"`), a file (`-f FILE`) or a pipe, or set `default_task` in the ensemble.'

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.app.runs.resume import ResumeOptions
     from llm_orc.app.wiring import App
     from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 @define_command()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llm_orc.app.runs.request import RunListener
     from llm_orc.app.wiring import App
     from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
-    from llm_orc.runs.state import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 def start_again(
