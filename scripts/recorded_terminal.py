@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pexpect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLUMNS, ROWS, LIMIT_S = 80, 40, 60
 USER = "ada"
@@ -86,6 +92,21 @@ class Terminal:
         assert process.exitstatus is not None
         return screen.lines, process.exitstatus
 
+    def display(self, cells: Sequence[str]) -> list[str]:
+        """Return what each cell of a notebook displays. All run in one process, in the terminal's folder."""
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(Path(__file__).with_name("notebook_cells.py"))],
+            input=json.dumps(cells),
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=self.directory,
+            env=self._environ(),
+            timeout=LIMIT_S,
+        )
+        displayed: list[str] = json.loads(done.stdout)
+        return displayed
+
     def _environ(self) -> dict[str, str]:
         return {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
@@ -93,6 +114,7 @@ class Terminal:
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
             "NO_PROXY": "127.0.0.1",
+            "PAGER": "cat",
             "GIT_CONFIG_COUNT": "3",
             "GIT_CONFIG_KEY_0": "user.name",
             "GIT_CONFIG_VALUE_0": "Ada",

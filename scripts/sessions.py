@@ -2,6 +2,7 @@
 
 A block below `<!-- session -->` has commands, after `$ `, and their output. All such blocks of a page are one
 session: it starts in an empty home, with written answers. A block below `<!-- file: NAME -->` is a file's content.
+Blocks below `<!-- cell -->` are the cells of one notebook; what a cell displays is the block of `text` after it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 _STEP = re.compile(
     r"^<!-- file: (?P<file>\S+) -->\n```\w*\n(?P<text>.*?)^```$"
-    r"|^<!-- session -->\n```console\n(?P<session>.*?)^```$",
+    r"|^<!-- session -->\n```console\n(?P<session>.*?)^```$"
+    r"|^<!-- cell -->\n```python\n(?P<cell>.*?)^```$(?:\n\n```text\n.*?^```$)?",
     flags=re.MULTILINE | re.DOTALL,
 )
 _DURATION = r"\d+(?:\.\d+)?[ \xa0](?:s|ms)\b"
-_DATE = r"\d{4}-\d\d-\d\d(?:T[\d:]*[Z…]?)?"
+_DATE = r"\d{4}-\d\d-\d\d(?:T[\d:.]*[Z…]?)?"
 _BATCH = r"\bb[0-9a-f]{12}\b"
 _CHANGING = re.compile(f"{_DURATION}|{_DATE}|{_BATCH}")
 
@@ -32,7 +34,11 @@ _CHANGING = re.compile(f"{_DURATION}|{_DATE}|{_BATCH}")
 def pages() -> list[Path]:
     """Return the pages that show a session."""
     every = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return [page for page in every if "\n<!-- session -->\n" in page.read_text(encoding="utf-8")]
+    return [
+        page
+        for page in every
+        if re.search(r"^<!-- (session|cell) -->$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
 
 
 def recorded(page: Path, pause_s: float = 0) -> str:
@@ -40,7 +46,8 @@ def recorded(page: Path, pause_s: float = 0) -> str:
     text = page.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as home, serve_answers(load_answers(), pause_s) as url:
         terminal = Terminal(Path(home), "panel", url)
-        return _STEP.sub(lambda step: _carry_out(step, terminal), text)
+        displayed = _displayed([step["cell"] for step in _STEP.finditer(text) if step["cell"]], terminal)
+        return _STEP.sub(lambda step: _carry_out(step, terminal, displayed), text)
 
 
 def is_stale(shown: str, today: str) -> bool:
@@ -65,11 +72,19 @@ def write_files(page: Path, terminal: Terminal) -> None:
             _write(step, terminal)
 
 
-def _carry_out(step: re.Match[str], terminal: Terminal) -> str:
+def _carry_out(step: re.Match[str], terminal: Terminal, displayed: Iterator[str]) -> str:
     if step["file"]:
         _write(step, terminal)
         return step[0]
+    if step["cell"]:
+        shown = next(displayed)
+        return f"<!-- cell -->\n```python\n{step['cell']}```" + (f"\n\n```text\n{shown}```" if shown else "")
     return f"<!-- session -->\n```console\n{''.join(_shown(step['session'], terminal))}```"
+
+
+def _displayed(cells: list[str], terminal: Terminal) -> Iterator[str]:
+    """Yield what each cell displays. They run when the first is asked for: the files above it are there then."""
+    yield from terminal.display(cells)
 
 
 def _shown(session: str, terminal: Terminal) -> Iterator[str]:
