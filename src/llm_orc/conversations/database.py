@@ -85,6 +85,7 @@ _MIGRATIONS = (
         heartbeat REAL NOT NULL
     ) STRICT
     """,
+    "ALTER TABLE conversations ADD COLUMN chosen TEXT",
 )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_orc.auth.access import Access, Billing
 from llm_orc.conversations import turns as within
+from llm_orc.conversations.chosen import decode_chosen, encode_chosen
 from llm_orc.conversations.claims import refuse_if_held
 from llm_orc.conversations.conversation import Conversation, Turn, check_name
 from llm_orc.conversations.database import Database
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from llm_orc.conversations.chosen import Chosen
     from llm_orc.providers.base import Message, Role
 
 _COLUMNS = "number, name, ensemble, source, created_at, changed_at, forked_from"
@@ -151,6 +153,19 @@ class ConversationStore:
             )
         return self.find(name)
 
+    def chosen(self, conversation: Conversation) -> Chosen | None:
+        """Return what was chosen in it; None: nothing was ever stored, as by earlier builds."""
+        rows = self.database.read("SELECT chosen FROM conversations WHERE number = ?", (conversation.number,))
+        return None if not rows or rows[0][0] is None else decode_chosen(rows[0][0])
+
+    def choose(self, conversation: Conversation, chosen: Chosen) -> None:
+        """Store what was chosen in it, in place of what was chosen before."""
+        with self.database.change() as connection:
+            connection.execute(
+                "UPDATE conversations SET chosen = ? WHERE number = ?",
+                (encode_chosen(chosen), conversation.number),
+            )
+
     def add(
         self,
         conversation: Conversation,
@@ -217,9 +232,9 @@ class ConversationStore:
             ):
                 raise InputError(f"conversation `{name}` already exists", hint="Choose another name.")
             number = connection.execute(
-                "INSERT INTO conversations (name, ensemble, source, created_at, changed_at, forked_from)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (name, conversation.ensemble, conversation.source, now, now, conversation.name),
+                "INSERT INTO conversations (name, ensemble, source, created_at, changed_at, forked_from, chosen)"
+                " SELECT ?, ensemble, source, ?, ?, name, chosen FROM conversations WHERE number = ?",
+                (name, now, now, conversation.number),
             ).lastrowid
             _copy_turns(connection, conversation.number, number)
         return self.find(name)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_orc.app.conversations.chat import Chat, ChatOptions
+from llm_orc.app.conversations.partner import Partner
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
@@ -310,7 +311,7 @@ async def test_a_chat_keeps_one_process_and_the_next_one_is_told_in_its_prompt(
     app = workspace.app()
 
     async def chat(*questions: str) -> None:
-        async with Chat(app, find_ensemble(app, "plan"), ChatOptions("long")) as talking:
+        async with Chat(app, Partner(find_ensemble(app, "plan")), ChatOptions("long")) as talking:
             for question in questions:
                 result = await talking.say(question, show=lambda _event: None, waiting=lambda _sentence: None)
                 assert result.status == "completed"

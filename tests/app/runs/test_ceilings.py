@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from llm_orc.app.conversations.chat import Chat, ChatOptions
+from llm_orc.app.conversations.partner import Partner
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
 from llm_orc.app.history.runs import list_runs
 from llm_orc.app.projects.find_ensemble import find_ensemble
@@ -288,7 +289,7 @@ async def test_a_chat_counts_the_turns_that_failed_and_those_that_were_cut(
 ) -> None:
     place.ensemble("one", paid("a"))
     app = place.app()
-    async with Chat(app, find_ensemble(app, "one"), ChatOptions(max_cost_usd=2.5 * 0.122)) as chat:
+    async with Chat(app, Partner(find_ensemble(app, "one")), ChatOptions(max_cost_usd=2.5 * 0.122)) as chat:
 
         async def say(text: str) -> RunResult:
             return await chat.say(text, show=lambda _event: None, waiting=lambda _sentence: None)

@@ -13,6 +13,7 @@ from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.conversations.archive import conversations
+from llm_orc.app.conversations.partner import keep_choices, partner_in
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.conversations.partner import Partner
     from llm_orc.app.wiring import App
     from llm_orc.conversations.conversation import Turn
     from llm_orc.engine.events import RunEvent
@@ -50,9 +52,10 @@ class ChatOptions:
 class Chat:
     """Enter it to open connections, leave it to close them; the conversation stays stored."""
 
-    def __init__(self, app: App, ensemble: Ensemble, options: ChatOptions) -> None:
-        self.ensemble = ensemble
-        self.conversation = options.conversation or new_name(ensemble)
+    def __init__(self, app: App, partner: Partner, options: ChatOptions) -> None:
+        self.partner = partner
+        self.ensemble = partner.in_force(app)
+        self.conversation = options.conversation or new_name(partner.ensemble)
         self.calls = 0
         self._costs = CostsSoFar()
         self._budget = None if options.max_cost_usd is None else Budget(options.max_cost_usd)
@@ -71,10 +74,31 @@ class Chat:
         await self._stack.__aexit__(kind, error, trace)
 
     async def plan(self) -> AccessPlan:
-        """Return what the next turn will use, before anything is said. Raises what a run would raise."""
+        """Return what the next turn will use, before anything is said. Raises what a run would raise.
+
+        It raises `MeteredNotAllowed` also for a model that was chosen in an earlier chat and costs money.
+        """
         terms = Terms(self._options.consent.paying, stream=self._options.stream)
         models = await self._runtime.models_for(choices_of(self.ensemble, self._app.settings), terms)
-        return plan_of(self._app, self.ensemble, models.ready)
+        plan = plan_of(self._app, self.ensemble, models.ready)
+        if not self._options.consent.allow_metered:
+            self.partner.refuse_unasked_bill(plan, self.conversation)
+        return plan
+
+    async def choose(self, partner: Partner) -> None:
+        """Use these roles and models from the next turn on, and keep them in the conversation.
+
+        Raises what `plan` raises if other models can't be used, and `StorageError`; then nothing is changed.
+        """
+        before, self.partner = self.partner, partner
+        try:
+            self.ensemble = partner.in_force(self._app)
+            if partner.chosen.models != before.chosen.models:
+                await self.plan()
+            keep_choices(self._app, partner, self.conversation, begin=False)
+        except BaseException:
+            self.partner, self.ensemble = before, before.in_force(self._app)
+            raise
 
     async def say(
         self,
@@ -91,6 +115,7 @@ class Chat:
         """
         if keep:
             self._say_what_is_lost(waiting)
+            keep_choices(self._app, self.partner, self.conversation, begin=True)
         budget = self._budget
         left_usd = None if budget is None else max(0.0, budget.limit_usd - budget.spent_usd)
         options = RunOptions(
@@ -98,7 +123,9 @@ class Chat:
             RunLimits(max_cost_usd=left_usd, budget=budget, wait_for_plan=self._options.wait_for_plan),
             self._options.consent,
             record=None if keep else False,
-            conversation=ConversationOptions(self.conversation, when_full=self._options.when_full, keep=keep),
+            conversation=ConversationOptions(
+                self.conversation, when_full=self._options.when_full or self.partner.chosen.when_full, keep=keep
+            ),
             is_chat=True,
         )
         listener = RunListener(self._counting(show), waiting=waiting, stream=self._options.stream)
@@ -162,9 +189,20 @@ class Chat:
             turns = store.turns(found, newest=newest)
             return tuple(turns), store.count(found) - len(turns)
 
-    def go_to(self, conversation: str) -> None:
-        """Continue in this conversation, which need not exist yet."""
+    async def go_to(self, conversation: str) -> tuple[str, ...]:
+        """Continue in this conversation, with what was chosen in it; a new one keeps what is chosen now.
+
+        Return what was chosen in it and means nothing any more, in sentences. Raises what `choose` raises.
+        """
+        before = self.conversation, self._has_kept
+        partner, lost = partner_in(self._app, self.partner, conversation)
         self.conversation, self._has_kept = conversation, False
+        try:
+            await self.choose(partner)
+        except BaseException:
+            self.conversation, self._has_kept = before
+            raise
+        return lost
 
     def fork(self, name: str) -> None:
         """Continue in a copy. Raises `InputError`, `ConversationNotFound` if nothing has been said yet."""

@@ -12,6 +12,7 @@ from llm_orc.agents.work import ModelWork
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.conversation_origin import is_begun_by, newest_of, refuse_untrusted
+from llm_orc.conversations.chosen import Chosen
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleNotFound, InputError, LlmOrcError, SettingsError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.work import ModelRef
     from llm_orc.app.wiring import App
     from llm_orc.conversations.conversation import Conversation
+    from llm_orc.conversations.store import ConversationStore
 
 _NOBODY_IN_PARTICULAR = "chat"
 
@@ -56,16 +58,14 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
             raise e from None
 
 
-def with_role(ensemble: Ensemble, text: str, agent: str | None = None) -> Ensemble:
+def with_role(ensemble: Ensemble, text: str | None, agent: str | None = None) -> Ensemble:
     """Return the ensemble with this system prompt for one of its agents. Raises `InputError`."""
     return _changed(ensemble, agent, lambda work: replace(work, system_prompt=text))
 
 
 def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) -> Ensemble:
     """Return the ensemble with this model for one of its agents, or for all with a model if `agent` is None."""
-    asking = [spec.name for spec in ensemble.agents if isinstance(spec.work, ModelWork)]
-    names = [agent] if agent is not None else asking
-    for name in names:
+    for name in changed_agents(ensemble, agent, all_of_them=True):
         ensemble = _changed(
             ensemble,
             name,
@@ -74,17 +74,33 @@ def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) ->
     return ensemble
 
 
+def changed_agents(ensemble: Ensemble, agent: str | None, *, all_of_them: bool = False) -> tuple[str, ...]:
+    """Return the agents that a change is about: `agent`, the only one, or all that ask a model.
+
+    Raises `InputError` if one is to be chosen among several, or calls no model, and `EnsembleNotFound`.
+    """
+    if agent is None and all_of_them:
+        return tuple(spec.name for spec in ensemble.agents if isinstance(spec.work, ModelWork))
+    if agent is None:
+        if len(ensemble.agents) > 1:
+            raise InputError("choose one: " + ", ".join(spec.name for spec in ensemble.agents))
+        agent = ensemble.agents[0].name
+    if not isinstance(_spec(ensemble, agent).work, ModelWork):
+        raise InputError(f"agent `{agent}` calls no model, so it has neither a model nor a role")
+    return (agent,)
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A conversation to continue: its name, its target, and the target's last role."""
+    """A conversation to continue: its name, its target, and what was chosen in it."""
 
     name: str
     partner: Ensemble
+    chosen: Chosen
 
 
 def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None:
-    """Return the conversation of that name, or the last one (with `target`, if it is given), and its target: one
-    without a file keeps its last role.
+    """Return the conversation of that name, or the last one (with `target`, if it is given), and its target.
 
     None if there is no such conversation. Raises what `find_partner` raises, and `NotTrusted`.
     """
@@ -98,13 +114,26 @@ def go_on_with(app: App, name: str | None, target: str | None) -> Earlier | None
             found = store.newest() if partner is None else newest_of(store, partner)
         if found is None:
             return None
-        asked = [turn for turn in store.turns(found, newest=2) if turn.role == "user"]
-    if partner is None:
-        partner = _partner_of(app, found)
-        if partner.source is None and asked and asked[-1].system_prompt is not None:
-            partner = with_role(partner, asked[-1].system_prompt)
+        if partner is None:
+            partner = _partner_of(app, found)
+        chosen = chosen_in(store, found, partner)
     refuse_untrusted(app, partner, found.name)
-    return Earlier(found.name, partner)
+    return Earlier(found.name, partner, chosen)
+
+
+def chosen_in(store: ConversationStore, conversation: Conversation, partner: Ensemble) -> Chosen:
+    """Return what was chosen in a conversation for this partner; nothing if another one began it.
+
+    Where no choice was ever stored, as by earlier builds, a partner without a file keeps its last role.
+    """
+    if not is_begun_by(conversation, partner):
+        return Chosen()
+    chosen = store.chosen(conversation)
+    if chosen is None and partner.source is None and len(partner.agents) == 1:
+        asked = [turn for turn in store.turns(conversation, newest=2) if turn.role == "user"]
+        if asked and asked[-1].system_prompt is not None:
+            return Chosen().with_role(partner.agents[0].name, asked[-1].system_prompt)
+    return chosen or Chosen()
 
 
 def _partner_of(app: App, conversation: Conversation) -> Ensemble:
@@ -156,15 +185,12 @@ def _agents_called(app: App, name: str) -> Iterator[Ensemble]:
 
 
 def _changed(ensemble: Ensemble, agent: str | None, change: Callable[[ModelWork], ModelWork]) -> Ensemble:
-    if agent is None:
-        if len(ensemble.agents) > 1:
-            raise InputError("choose one: " + ", ".join(spec.name for spec in ensemble.agents))
-        agent = ensemble.agents[0].name
-    changing = _spec(ensemble, agent)
-    if not isinstance(changing.work, ModelWork):
-        raise InputError(f"agent `{agent}` calls no model, so it has neither a model nor a role")
-    changed = replace(changing, work=change(changing.work))
-    return replace(ensemble, agents=tuple(changed if spec is changing else spec for spec in ensemble.agents))
+    (name,) = changed_agents(ensemble, agent)
+    agents = (
+        replace(spec, work=change(spec.work)) if spec.name == name and isinstance(spec.work, ModelWork) else spec
+        for spec in ensemble.agents
+    )
+    return replace(ensemble, agents=tuple(agents))
 
 
 def _spec(ensemble: Ensemble, agent: str) -> AgentSpec:

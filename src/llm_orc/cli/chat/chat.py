@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.agents.named_models import named_model
 from llm_orc.cli.run.task_input import read_task
 from llm_orc.cli.shell.arguments import ConversationName, ModelName, TargetName
 from llm_orc.cli.shell.command_group import define_command
@@ -20,6 +20,9 @@ from llm_orc.errors import ConversationNotFound, InputError
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
+    from llm_orc.app.conversations.partner import Partner
+    from llm_orc.app.conversations.targets import Earlier
+    from llm_orc.app.wiring import App
 
 _PIPE_ONE = "Pipe a question in, e.g. `llm-orc chat < question.txt`, or start the chat in a terminal."
 
@@ -86,7 +89,8 @@ def command(
 
     Without an argument it is the profile `default`, without a role. Answers go to standard output, everything else
     to standard error. Each turn is stored before its answer is shown as finished; Ctrl-C stops an answer, Ctrl-D
-    ends the chat. What is piped in is one turn, whatever it starts with; with --lines, each line is one.
+    ends the chat. A role, a model and --when-full stay with their conversation. What is piped in is one turn,
+    whatever it starts with; with --lines, each line is one.
 
     \b
     llm-orc chat
@@ -95,7 +99,7 @@ def command(
     llm-orc chat --continue
     """
     from llm_orc.app.conversations.chat import ChatOptions
-    from llm_orc.app.conversations.targets import go_on_with, resolve_target, with_model, with_role
+    from llm_orc.app.conversations.targets import go_on_with
     from llm_orc.cli.chat.loop import talk
 
     if conversation is not None and go_on:
@@ -108,13 +112,15 @@ def command(
             f"there is no conversation{whom} to continue",
             hint=f"llm-orc chat {target}" if target else "llm-orc chat",
         )
-    ensemble = earlier.partner if earlier is not None else resolve_target(app, target)
-    if model is not None:
-        ensemble = with_model(ensemble, named_model(app.settings, model))
-    if system is not None:
-        ensemble = with_role(ensemble, system)
     if earlier is not None:
         conversation = earlier.name
+    partner = _partner(app, earlier, target)
+    if model is not None:
+        partner = partner.with_model(app, model)
+    if system is not None:
+        partner = partner.with_role(system)
+    if when_full is not None:
+        partner = replace(partner, chosen=replace(partner.chosen, when_full=when_full))
     if conversation is not None:
         check_name(conversation)
     from llm_orc.app.access.consent import Consent
@@ -128,10 +134,25 @@ def command(
         stream=is_terminal(sys.stdout),
         wait_for_plan=wait_for_plan,
     )
-    piped = None
+    return talk(app, partner, options, _piped(as_lines=as_lines))
+
+
+def _partner(app: App, earlier: Earlier | None, target: str | None) -> Partner:
+    from llm_orc.app.conversations.partner import Partner, still_there
+    from llm_orc.app.conversations.targets import resolve_target
+
+    if earlier is None:
+        return Partner(resolve_target(app, target))
+    partner, lost = still_there(app, Partner(earlier.partner, earlier.chosen))
+    for sentence in lost:
+        note(sentence)
+    return partner
+
+
+def _piped(*, as_lines: bool) -> str | None:
+    """Return what is piped in, if it is one turn."""
     if not may_be_piped():
         if not is_terminal(sys.stdin):
             note("Nobody is here to ask, and nothing is piped in.")
-    elif not as_lines:
-        piped = read_task(None, (), missing=InputError("nothing is piped in", hint=_PIPE_ONE))
-    return talk(app, ensemble, options, piped)
+        return None
+    return None if as_lines else read_task(None, (), missing=InputError("nothing is piped in", hint=_PIPE_ONE))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.conversations.chat import Chat
 from llm_orc.cli.chat.input import Interrupted, OneTurn, PlainLines, TypedLines
-from llm_orc.cli.chat.slash_commands import Leave, Room, complete, run_command
+from llm_orc.cli.chat.slash_commands import Leave, Room, chosen_lines, complete, run_command
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import agrees_to_pay
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.spec import WhenFull
     from llm_orc.app.conversations.chat import ChatOptions
+    from llm_orc.app.conversations.partner import Partner
     from llm_orc.app.wiring import App
     from llm_orc.cli.chat.input import Lines
     from llm_orc.cli.shell.output.background_writer import DataWriter
-    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.results import RunResult
 
 _SHOWN_AGAIN = 2  # turns of each agent, when a chat is continued
@@ -49,17 +49,20 @@ _WAYS_OUT: tuple[tuple[WhenFull, str], ...] = (
 )
 
 
-def talk(app: App, ensemble: Ensemble, options: ChatOptions, piped: str | None = None) -> int:
+def talk(app: App, partner: Partner, options: ChatOptions, piped: str | None = None) -> int:
     """Chat to the end and return the exit code. Consent to calls that may cost is asked for before a turn.
 
     `piped` is the only turn; None: turns come from a person or, line by line, from standard input.
     """
     while True:
         try:
-            return asyncio.run(_ChatLoop(app, piped).run(ensemble, options))
+            return asyncio.run(_ChatLoop(app, piped).run(partner, options))
         except MeteredNotAllowed as refusal:
             if options.consent.includes(refusal) or not agrees_to_pay(
-                app, refusal, "this chat", lambda: run_to_end(explain_access(app, ensemble, allow_metered=True))
+                app,
+                refusal,
+                "this chat",
+                lambda: run_to_end(explain_access(app, partner.in_force(app), allow_metered=True)),
             ):
                 raise
             options = replace(options, consent=options.consent.including(refusal))
@@ -76,7 +79,7 @@ class _ChatLoop:
         self._exit_code = 0  # of the first turn that failed
         self._data: DataWriter
 
-    async def run(self, ensemble: Ensemble, options: ChatOptions) -> int:
+    async def run(self, partner: Partner, options: ChatOptions) -> int:
         self._main = asyncio.current_task()
         self._data = stdout_writer(partial(self._end, READER_GONE))
         self._listen()
@@ -84,7 +87,7 @@ class _ChatLoop:
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(stopping(self._end))
-                chat = await stack.enter_async_context(Chat(self._app, ensemble, options))
+                chat = await stack.enter_async_context(Chat(self._app, partner, options))
                 conversation = chat.conversation
                 await self._introduce(chat)
                 self._lines = self._open_lines()
@@ -195,6 +198,8 @@ class _ChatLoop:
             note(line)
         turns, earlier = chat.turns(_SHOWN_AGAIN * len(chat.ensemble.agents))
         if turns:
+            for line in chosen_lines(chat.partner):
+                note(line)
             note(f"Continuing conversation {chat.conversation}:\n")
             note(Styled(as_text(chat.conversation, turns, earlier), "dim"))
         elif person_is_here():

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.agents.kinds import needs_of
-from llm_orc.agents.named_models import named_model
 from llm_orc.app.conversations.chat import Chat, new_name
-from llm_orc.app.conversations.targets import with_model, with_role
 from llm_orc.app.wiring import App
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.output.streams import note
@@ -28,8 +26,10 @@ from llm_orc.storage.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from llm_orc.app.conversations.partner import Partner
     from llm_orc.conversations.conversation import Turn
 
+_OWN = "-"  # instead of a role or model: the one of the agent itself
 _LONGEST_SHOWN = 60  # characters of a turn in a note
 
 
@@ -110,19 +110,17 @@ async def _role(room: Room, rest: str) -> None:
                 roles = [work.system_prompt for work in needs_of(spec.work).models if work.system_prompt]
                 note(f"{spec.name}: {'; '.join(roles) or 'no role'}")
         return
-    room.chat.ensemble = with_role(ensemble, text, agent)
+    if text == _OWN:
+        await room.chat.choose(room.chat.partner.with_role(None, agent))
+        note("From now on the role is the one that it has by itself.")
+        return
+    await room.chat.choose(room.chat.partner.with_role(text, agent))
     note(f"From now on: {text}")
 
 
 async def _model(room: Room, rest: str) -> None:
     if rest:
-        before = room.chat.ensemble
-        room.chat.ensemble = with_model(before, named_model(room.app.settings, rest))
-        try:
-            await room.chat.plan()
-        except BaseException:
-            room.chat.ensemble = before
-            raise
+        await room.chat.choose(room.chat.partner.with_model(room.app, None if rest == _OWN else rest))
     await _who(room)
 
 
@@ -199,21 +197,34 @@ async def _fork(room: Room, rest: str) -> None:
 
 
 async def _new(room: Room, rest: str) -> None:
-    room.chat.go_to(check_name(rest) if rest else new_name(room.chat.ensemble))
+    lost = await room.chat.go_to(check_name(rest) if rest else new_name(room.chat.ensemble))
     room.said, room.taken_back = [], None
     _, earlier = room.chat.turns(0)
     note(f"Conversation {room.chat.conversation}" + (f", with {count(earlier, 'turn')}." if earlier else ", new."))
+    for line in (*lost, *chosen_lines(room.chat.partner)):
+        note(line)
 
 
 async def _info(room: Room, _rest: str) -> None:
     _, turns = room.chat.turns(0)
     note(f"With {room.chat.ensemble.name}, in conversation {room.chat.conversation}, {count(turns, 'turn')}.")
+    for line in chosen_lines(room.chat.partner):
+        note(line)
     await _who(room)
     note(f"So far: {count(room.chat.calls, 'call')}, {spent_dollars(room.chat.spend)}")
 
 
 async def _exit(_room: Room, _rest: str) -> None:
     raise Leave
+
+
+def chosen_lines(partner: Partner) -> Iterator[str]:
+    """Yield a line for each role and each model that was chosen in the conversation."""
+    of = "" if len(partner.ensemble.agents) == 1 else " of {}"
+    for agent, role in partner.chosen.roles.items():
+        yield f"Role{of.format(agent)}, chosen in this conversation: {_shortened(role) or 'none'}"
+    for agent, model in partner.chosen.models.items():
+        yield f"Model{of.format(agent)}, chosen in this conversation: {one_line(model)}"
 
 
 def _shortened(text: str) -> str:
@@ -223,8 +234,10 @@ def _shortened(text: str) -> str:
 
 COMMANDS: dict[str, Command] = {
     "help": Command("/help", "List these commands.", _help),
-    "role": Command("/role [AGENT] [TEXT]", "Show the role, or set another one.", _role),
-    "model": Command("/model [NAME]", "Show who answers and who pays, or use another model.", _model),
+    "role": Command("/role [AGENT] [TEXT]", "Show the role, or set another one; `-` goes back to its own.", _role),
+    "model": Command(
+        "/model [NAME]", "Show who answers and who pays, or use another model; `-` goes back.", _model
+    ),
     "undo": Command("/undo", "Undo the last turn.", _undo),
     "retry": Command("/retry", "Ask the last turn again, replacing its answer.", _retry),
     "edit": Command("/edit", "Write the next turn in your editor, starting from the last one.", _edit),
