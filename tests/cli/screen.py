@@ -6,7 +6,7 @@ import re
 
 from llm_orc.cli.shell.output.tables import cell_width
 
-_PIECE = re.compile(r"\x1b\[(?P<number>\??[0-9;]*)(?P<code>[A-Za-z])|(?P<text>.)", re.DOTALL)
+_PIECE = re.compile(r"\x1b\[(?P<number>\??[0-9;]*)(?P<code>[A-Za-z])|\x1b[=>]|(?P<text>.)", re.DOTALL)
 
 
 class Screen:
@@ -28,7 +28,7 @@ class Screen:
         for piece in _PIECE.finditer(output):
             if piece["text"] is not None:
                 self._character(piece["text"])
-            else:
+            elif piece["code"] is not None:
                 self._control(piece["code"], piece["number"])
         return self.shown
 
@@ -38,6 +38,8 @@ class Screen:
         elif text == "\n":  # the terminal's driver adds the return
             self._down()
             self._column = 0
+        elif text == "\b":
+            self._column = max(0, self._column - 1)
         elif text == "\t":
             self._put(" " * (8 - self._column % 8))
         elif text.isprintable() or cell_width(text) == 0:
@@ -66,6 +68,13 @@ class Screen:
             case "A":
                 top = max(0, len(self._lines) - self.rows)
                 self._row = max(top, self._row - int(number or 1))
+            case "B":
+                for _ in range(int(number or 1)):
+                    self._down()
+            case "C":
+                self._column = min(self.columns - 1, self._column + int(number or 1))
+            case "D":
+                self._column = max(0, self._column - int(number or 1))
             case "K":
                 kept = [] if number == "2" else _cells(self._lines[self._row])[: self._column]
                 self._lines[self._row] = "".join(kept)

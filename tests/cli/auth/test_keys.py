@@ -325,7 +325,7 @@ def test_a_list_without_credentials_says_how_to_add_one(bare: Shell) -> None:
 
     assert done.returncode == 0
     assert done.stdout == ""
-    assert "llm-orc auth add PROVIDER" in done.stderr
+    assert "llm-orc auth add" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

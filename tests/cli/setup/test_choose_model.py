@@ -66,7 +66,8 @@ def on(bare: Shell, base_url: str) -> Terminal:
     bare.environ["PATH"] = "/usr/bin:/bin"
     terminal = Terminal(bare, "setup", columns=80)
     terminal.process.expect(WHICH)
-    terminal.process.send(DOWN * 3 + "\r")
+    terminal.process.send("\r")
+    terminal.process.expect("Which model")
     return terminal
 
 
@@ -83,7 +84,6 @@ def finish(terminal: Terminal) -> str:
 
 def test_a_model_of_a_short_list_is_chosen_from_a_menu(bare: Shell, pretend: str) -> None:
     terminal = on(bare, pretend)
-    terminal.process.expect("Which model")
     terminal.process.send(DOWN + "\r")
 
     seen = finish(terminal)
@@ -95,7 +95,8 @@ def test_a_model_of_a_short_list_is_chosen_from_a_menu(bare: Shell, pretend: str
 def test_a_long_list_is_searched_by_a_part_of_the_name(bare: Shell) -> None:
     with many_models() as base_url:
         terminal = on(bare, base_url)
-        terminal.process.expect("40 models. A part of the name")
+        terminal.process.send(DOWN + "\r")
+        terminal.process.expect("39 models. A part of the name")
         terminal.process.send("nothing\r")
         terminal.process.expect("None has `nothing`")
         terminal.process.expect("A part of the name")
@@ -112,8 +113,11 @@ def test_a_long_list_is_searched_by_a_part_of_the_name(bare: Shell) -> None:
 def test_one_can_go_back_without_a_choice(bare: Shell) -> None:
     with many_models() as base_url:
         terminal = on(bare, base_url)
+        terminal.process.send(DOWN + "\r")
         terminal.process.expect("A part of the name")
         terminal.process.send("\r")
+        terminal.process.expect("Which model")
+        terminal.process.send(DOWN * 3 + "\r")  # back
         terminal.process.expect(WHICH)
         terminal.process.send(DOWN * 2 + "\r")
         terminal.process.expect("first ensemble")
@@ -121,3 +125,14 @@ def test_one_can_go_back_without_a_choice(bare: Shell) -> None:
         terminal.to_the_end()
 
     assert profile(bare) is None
+
+
+def test_a_model_that_is_not_listed_is_typed(bare: Shell, pretend: str) -> None:
+    terminal = on(bare, pretend)
+    terminal.process.send(DOWN * 2 + "\r")
+    terminal.process.expect("Name of the model")
+    terminal.process.send("mine:7b\r")
+
+    finish(terminal)
+
+    assert profile(bare) == {"provider": "openai-compatible", "model": "mine:7b"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from llm_orc.catalog.table import PROVIDERS
 from tests.cli.conftest import Shell, pretend_providers
+from tests.cli.screen import Screen
 from tests.cli.terminal import CONTROL, Terminal
 from tests.fakes.claude import install
 
@@ -18,6 +18,7 @@ pexpect = pytest.importorskip("pexpect", reason="needs pseudo-terminals, which W
 
 DOWN = "\x1b[B"
 WHICH = "Which one should agents use"
+HOW = "How do you want to get access"
 
 
 @pytest.fixture
@@ -40,19 +41,23 @@ def first_panel(shell: Shell) -> Path:
     return shell.config.parent / "ensembles" / "first-panel.yaml"
 
 
-@pytest.mark.parametrize("columns", [80, 60])
-@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])
+@pytest.mark.parametrize(("columns", "environ"), [(40, {}), (60, {"NO_COLOR": "1"}), (120, {})])
 def test_from_nothing_to_a_first_answer(local: Shell, columns: int, environ: dict[str, str]) -> None:
     terminal = Terminal(local, "setup", columns=columns, **environ)
     terminal.process.expect(WHICH)
     terminal.process.send("\r")
+    terminal.process.expect("Which model")
+    terminal.process.send("\r")
     terminal.process.expect("answered in")
     terminal.process.expect("first ensemble")
     terminal.process.send("\r")
-    seen = CONTROL.sub("", terminal.to_the_end())
+    seen = terminal.to_the_end()
+    lines = Screen(columns, rows=200).feed(seen).splitlines()
 
     assert terminal.process.exitstatus == 0, seen
-    assert "Next: llm-orc invoke first-panel" in seen
+    assert "Next: llm-orc invoke first-panel" in CONTROL.sub("", seen)
+    assert any(line.endswith("local: free ·") or "· local: free · http" in line for line in lines), lines
+    assert any("canned-small · the default" in line for line in lines), lines
     assert settings(local)["model_profiles"] == {
         "default": {"provider": "openai-compatible", "model": "canned-small"}
     }
@@ -62,6 +67,24 @@ def test_from_nothing_to_a_first_answer(local: Shell, columns: int, environ: dic
     done = local.run("invoke", "first-panel")
     assert done.returncode == 0, done.stderr
     assert "Status: completed" in done.stdout
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_after_nothing_now_the_command_that_is_shown_works(bare: Shell, writes: bool) -> None:
+    bare.config.parent.mkdir(parents=True)
+    bare.config.write_text("providers:\n  ollama: {base_url: 'http://127.0.0.1:9'}\n")
+    bare.environ["PATH"] = "/usr/bin:/bin"
+    terminal = Terminal(bare, "setup", columns=60)
+    terminal.process.expect(WHICH)
+    terminal.process.send(DOWN + "\r")
+    terminal.process.expect("first ensemble")
+    terminal.process.send("y\r" if writes else "n\r")
+    seen = CONTROL.sub("", terminal.to_the_end())
+
+    next_command = re.search(r"Next.*: llm-orc (.*?)\r?\n", seen)
+    assert next_command is not None, seen
+    done = bare.run(*next_command[1].split())
+    assert done.returncode == 0, done.stderr
 
 
 def test_everything_can_be_skipped(local: Shell) -> None:
@@ -84,6 +107,8 @@ def test_a_second_time_changes_nothing_and_asks_less(local: Shell) -> None:
     terminal = Terminal(local, "setup")
     terminal.process.expect(WHICH)
     terminal.process.send("\r")
+    terminal.process.expect("Which model")
+    terminal.process.send("\r")
     terminal.process.expect("already the default")
     seen = terminal.to_the_end()
 
@@ -97,6 +122,8 @@ def test_stopped_at_any_step_nothing_is_half_written(local: Shell, step: str) ->
     terminal = Terminal(local, "setup")
     terminal.process.expect(WHICH)
     if step != WHICH:
+        terminal.process.send("\r")
+        terminal.process.expect("Which model")
         terminal.process.send("\r")
         terminal.process.expect(step)
     terminal.ctrl_c()
@@ -112,17 +139,14 @@ def test_stopped_at_any_step_nothing_is_half_written(local: Shell, step: str) ->
     assert [p.name for p in local.config.parent.iterdir() if p.name.endswith(".tmp")] == []
 
 
-_PLAN = [spec.name for spec in PROVIDERS.values() if spec.is_offered].index("anthropic-claude-pro-max")
-
-
 @pytest.mark.parametrize(
     "way",
     [
-        [(DOWN + "\r", "Whose models")],
-        [(DOWN + "\r", "Whose models"), ("\r", "not shown")],
-        [(DOWN + "\r", "Whose models"), (DOWN * _PLAN + "\r", "How to access|needs no key|install")],
+        [(DOWN + "\r", HOW)],
+        [(DOWN + "\r", HOW), ("\r", r"Anthropic API \("), ("\r", "not shown")],
+        [(DOWN + "\r", HOW), (DOWN * 2 + "\r", "Claude Pro or Max")],
     ],
-    ids=["providers", "key", "ways"],
+    ids=["groups", "key", "plans"],
 )
 def test_stopped_on_the_way_to_more_access_nothing_is_changed(local: Shell, way: list[tuple[str, str]]) -> None:
     before = local.config.read_text()
@@ -146,13 +170,17 @@ def test_a_key_can_be_added_on_the_way(local: Shell, pretend: str) -> None:
     terminal = Terminal(local, "setup")
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN + "\r")  # another way
-    terminal.process.expect("Whose models")
+    terminal.process.expect(HOW)
+    terminal.process.send("\r")  # a key
+    terminal.process.expect(r"Anthropic API \(")
     terminal.process.send(DOWN + "\r")  # OpenAI
     terminal.process.expect("not shown")
     terminal.process.send("sk-canary-4711\r")
     terminal.process.expect("Added the API key")
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN + "\r")  # the second one now: openai
+    terminal.process.expect("Which model")
+    terminal.process.send("\r")
     terminal.process.expect("Make a test call")
     terminal.process.send("y\r")
     terminal.process.expect("answered in")
@@ -168,8 +196,8 @@ def test_one_can_go_back(local: Shell) -> None:
     terminal = Terminal(local, "setup")
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN + "\r")
-    terminal.process.expect("Whose models")
-    terminal.process.send(DOWN * 60 + "\r")  # the last of all: back
+    terminal.process.expect(HOW)
+    terminal.process.send(DOWN * 60 + "\r")  # the last of all: nothing now
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN * 2 + "\r")
     terminal.process.expect("first ensemble")
@@ -185,6 +213,8 @@ def test_a_plan_is_found_through_its_own_program(local: Shell, tmp_path: Path) -
     terminal = Terminal(local, "setup", columns=100)
     terminal.process.expect(WHICH)
     terminal.process.send(DOWN + "\r")
+    terminal.process.expect("Which model")
+    terminal.process.send("\r")
     terminal.process.expect("answered in")
     terminal.process.expect("first ensemble")
     terminal.process.send("n\r")
@@ -203,6 +233,8 @@ def test_an_access_that_fails_is_no_default_without_a_yes(bare: Shell) -> None:
         )
         terminal = Terminal(bare, "setup")
         terminal.process.expect(WHICH)
+        terminal.process.send("\r")
+        terminal.process.expect("Which model")
         terminal.process.send("\r")
         terminal.process.expect("Use it anyway")
         terminal.process.send("\r")
@@ -227,6 +259,8 @@ def test_a_refused_key_is_entered_again_or_forgotten(bare: Shell, again: bool) -
         bare.run("auth", "add", "openai", "--from-stdin", "--no-verify", stdin="sk-canary-refused-4711\n")
         terminal = Terminal(bare, "setup", columns=100)
         terminal.process.expect(WHICH)
+        terminal.process.send("\r")
+        terminal.process.expect("Which model")
         terminal.process.send("\r")
         terminal.process.expect("less than a cent")
         terminal.process.send("y\r")

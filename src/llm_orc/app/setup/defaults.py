@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
 
 FIRST_ENSEMBLE = "first-panel"
+PACKAGED_ENSEMBLE = "council"  # what to try where that is not written
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ class Default:
 def default_now(app: App) -> Default:
     profile = default_profile(app.settings)
     return Default(profile.provider, profile.model, is_own=profile.origin.layer != "packaged")
+
+
+async def can_run(app: App) -> bool:
+    """Whether a run whose agents name no model would call one now, without asking anybody about its bill."""
+    if default_now(app).is_own:
+        return True
+    return any(not one.billing.may_cost and one.choice.base_url is None for one in (await inventory(app)).found)
 
 
 def make_default(app: App, provider: str, model: str | None) -> Path:
@@ -90,5 +98,5 @@ async def choose_access(app: App, provider: str | None, *, allow_metered: bool) 
     commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values() if row.proves_login)
     raise NotLoggedIn(
         "no access to a model was found on this machine",
-        hint=f"Start Ollama, log in to {commands}, or add a key: `llm-orc auth add PROVIDER`.",
+        hint=f"Start Ollama, log in to {commands}, or add a key: `llm-orc auth add`.",
     )

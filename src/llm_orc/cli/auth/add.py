@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from llm_orc.auth.credential import ApiKey
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
+from llm_orc.cli.auth.input.access_menu import choose_access, described
 from llm_orc.cli.auth.input.add_key import KeyRequest, add_key
 from llm_orc.cli.auth.input.key_input import KeySourceOptions
 from llm_orc.cli.auth.input.official_cli import use_official_cli
@@ -94,7 +96,7 @@ if TYPE_CHECKING:
 )
 def command(
     *,
-    provider: str,
+    provider: str | None,
     method: AuthMethodName | None,
     device: bool,
     no_browser: bool,
@@ -114,6 +116,9 @@ def command(
 ) -> None:
     """Add an API key of PROVIDER, or sign in there, and make it the active account.
 
+    Without PROVIDER it shows all kinds of access, in a terminal as a menu: what is found on this machine, keys,
+    sign-ins, plans and local models, each with who pays and what restricts it.
+
     Runs use the active account unless the configuration names another auth method; the command then says so.
 
     Without --method it shows the provider's auth methods and who pays, and asks. A key is tested with a request
@@ -121,6 +126,7 @@ def command(
     tokens are stored encrypted (`llm-orc auth status` says how well); none is passed on the command line.
 
     \b
+    llm-orc auth add
     llm-orc auth add anthropic-claude-pro-max
     llm-orc auth add openrouter --limit 5 --limit-period monthly
     llm-orc auth add openai --from-stdin < openai.key
@@ -147,7 +153,10 @@ def command(
     )
     _refuse_contradictions(request)
     app = app_here()
-    add_access(app, open_provider(app, provider), request)
+    if provider is None:
+        choose_and_add_access(app, request)
+    else:
+        add_access(app, open_provider(app, provider), request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +189,23 @@ class AddRequest:
     def is_for_sign_in(self) -> bool:
         asked = self.sign_in
         return asked.device or asked.no_browser or asked.consent or asked.cap is not None
+
+
+def choose_and_add_access(app: App, request: AddRequest | None = None) -> bool:
+    """Let the person choose access and add it; return whether they chose one that needed adding."""
+    from llm_orc.app.accounts.sign_in import SignInOptions
+
+    request = request or AddRequest(None, KeySourceOptions(), SignInOptions(), as_json=False)
+    choice = choose_access(app, request.told_method)
+    if choice is None:
+        return False
+    if choice.method is None:
+        note(f"{choice.provider.spec.title} needs no key: {choice.provider.spec.start_hint}.")
+        note("Then it is found automatically: llm-orc setup")
+        return False
+    key = KeySourceOptions(from_env=choice.variable) if choice.variable and not request.key.count else request.key
+    add_access(app, choice.provider, replace(request, method=choice.method.name, key=key))
+    return True
 
 
 def ask_and_add_access(app: App, provider: AuthProvider, *, replaces: bool = False) -> None:
@@ -248,18 +274,14 @@ def _ask_for_method(provider: AuthProvider) -> AuthMethod:
             hint=f"Use it at once: `provider: {provider.name}` in an ensemble or a profile.",
         )
     if not person_is_here():
-        named = "".join(f"\n  --method {method.name}: {_described(method)}" for method in methods)
+        named = "".join(f"\n  --method {method.name}: {described(method)}" for method in methods)
         raise UsageMistake(
             "there is no terminal to ask for the auth method in", hint=f"Choose one with `--method`:{named}"
         )
     if len(methods) == 1:
         return methods[0]
     question = f"How to access `{provider.name}`:"
-    return methods[select(question, [_described(method) for method in methods])]
-
-
-def _described(method: AuthMethod) -> str:
-    return f"{method.title} · {WHO_PAYS[method.billing]} · {method.state}"
+    return methods[select(question, [described(method) for method in methods])]
 
 
 def _say(app: App, provider: AuthProvider, entry: Entry, tested: str) -> None:

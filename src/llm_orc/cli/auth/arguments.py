@@ -24,7 +24,8 @@ _KEY_SHAPE = re.compile(
     r"|(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_\-+]{32,}={0,2}"
 )
 
-provider_argument = click.argument("provider", type=ProviderName())
+provider_argument = click.argument("provider", required=False, type=ProviderName())
+"""Without it, the command asks for one in a terminal."""
 account_option = click.option(
     "--account", metavar="NAME", help="One account of several, e.g. `--account work`.  [default: the active one]"
 )

@@ -42,7 +42,7 @@ def command(*, as_json: bool) -> None:
     elif found.credentials:
         write_data(table(_HEADING, [_row(credential) for credential in found.credentials], columns(sys.stdout)))
     else:
-        note("There are no credentials yet. Add one with: llm-orc auth add PROVIDER")
+        note("There are no credentials yet. Add one with: llm-orc auth add")
     note_store(found)
 
 

@@ -9,6 +9,7 @@ import click
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.auth.arguments import account_option, auth_command, provider_argument
 from llm_orc.cli.auth.input.official_cli import log_out_of_cli
+from llm_orc.cli.auth.input.pick import pick_stored
 from llm_orc.cli.auth.notes import note_used
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note
@@ -32,7 +33,7 @@ _NOT_CONFIRMED = 5
 @click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON document: what was done here and at the provider."
 )
-def command(*, provider: str, account: str | None, as_json: bool) -> int:
+def command(*, provider: str | None, account: str | None, as_json: bool) -> int:
     """Revoke the sign-in at PROVIDER (RFC 7009) if possible, and delete it here in any case.
 
     Only its owner can revoke an API key, on the provider's page; here it is deleted. The login of an official CLI
@@ -42,6 +43,8 @@ def command(*, provider: str, account: str | None, as_json: bool) -> int:
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
+    if provider is None:
+        provider, account = pick_stored(app, "Which one do you want to sign out of?")
     try:
         done = run_to_end(log_out(app, provider, account))
     except NotLoggedIn:

@@ -143,9 +143,7 @@ def _show(found: Sequence[Found], files: Sequence[EarlierFile], billing: Sequenc
         rows = [(one.provider, one.state, one.hint, one.where, one.why) for one in found]
         write_data(table(_HEADING, rows, columns(sys.stdout)))
     else:
-        note(
-            "No keys were found, and there is no store of an earlier release. Add a key: llm-orc auth add PROVIDER"
-        )
+        note("No keys were found, and there is no store of an earlier release. Add a key: llm-orc auth add")
     if files:
         note("Settings and ensembles (they stay where they are):")
     for file in files:

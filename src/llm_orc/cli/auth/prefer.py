@@ -7,23 +7,33 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_orc.cli.auth.arguments import auth_command, provider_argument
+from llm_orc.cli.auth.input.access_menu import described
+from llm_orc.cli.auth.input.pick import pick
 from llm_orc.cli.auth.notes import note_used
+from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.prompts import select
 
 if TYPE_CHECKING:
+    from llm_orc.app.wiring import App
     from llm_orc.settings.model import AuthMethodName
 
 
 @auth_command()
 @provider_argument
-@click.argument("methods", metavar="METHOD...", nargs=-1, required=True, type=MethodName())
+@click.argument("methods", metavar="METHOD...", nargs=-1, type=MethodName())
 @click.option("--acknowledge-terms", is_flag=True, help="Agree to the provider's terms for these auth methods.")
 @click.option("--project", is_flag=True, help="Write it into this project's settings.  [default: your own]")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: what was written, and where.")
 def command(
-    *, provider: str, methods: tuple[AuthMethodName, ...], acknowledge_terms: bool, project: bool, as_json: bool
+    *,
+    provider: str | None,
+    methods: tuple[AuthMethodName, ...],
+    acknowledge_terms: bool,
+    project: bool,
+    as_json: bool,
 ) -> None:
     """Let PROVIDER's calls use only these auth methods: the first METHOD that works, the next if it fails.
 
@@ -37,9 +47,10 @@ def command(
     """
     from llm_orc.app.accounts.auth_methods import open_provider
     from llm_orc.app.accounts.prefer import prefer
-    from llm_orc.cli.shell.access_lines import WHO_PAYS
 
     app = app_here()
+    if provider is None or not methods:
+        provider, methods = _picked(app, provider)
     done = prefer(app, open_provider(app, provider), methods, acknowledge_terms=acknowledge_terms, project=project)
     if as_json:
         write_json(
@@ -57,3 +68,22 @@ def command(
         note("It takes effect once this project is trusted: llm-orc trust")
     else:
         note_used(app_here(), provider, unless=(methods[0], None))
+
+
+def _picked(app: App, provider: str | None) -> tuple[str, tuple[AuthMethodName, ...]]:
+    """Let the person choose a provider with several auth methods, and the order of those to be used."""
+    from llm_orc.app.accounts.auth_methods import open_provider
+    from llm_orc.app.accounts.choices import with_several_methods
+
+    if provider is None:
+        several = with_several_methods(app)
+        options = [(one.name, f"{one.spec.title} ({one.name})") for one in several]
+        provider = pick("Of which provider?", "PROVIDER", options)
+    left = {method.name: described(method) for method in open_provider(app, provider).methods}
+    methods = [pick("Which auth method comes first?", "METHOD...", list(left.items()))]
+    while left := {name: words for name, words in left.items() if name not in methods}:
+        number = select("And if that fails?", ["Nothing: the call fails", *left.values()])
+        if number == 0:
+            break
+        methods.append(list(left)[number - 1])
+    return provider, tuple(methods)

@@ -76,7 +76,7 @@ def _lines(found: AuthStatus, failures: dict[str, str], now: float) -> Iterator[
             told.add(credential.provider)
             yield f"  tried    {failures[credential.provider]}"
     if not found.credentials:
-        yield "There are no credentials yet. Add one with: llm-orc auth add PROVIDER"
+        yield "There are no credentials yet. Add one with: llm-orc auth add"
     if found.protection is not None:
         yield ""
         yield f"Stored in {found.store.path}: {found.protection.words}"

@@ -71,6 +71,7 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
     from llm_orc.app.accounts.verify import try_access
     from llm_orc.app.setup.defaults import (
         FIRST_ENSEMBLE,
+        PACKAGED_ENSEMBLE,
         choose_access,
         make_default,
         name_server,
@@ -104,7 +105,7 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
                 "ensemble": None if written is None else str(written),
             }
         )
-    note(f"Next: llm-orc invoke {FIRST_ENSEMBLE if ensemble else 'multi-role-test'}")
+    note(f"Next: llm-orc invoke {FIRST_ENSEMBLE if ensemble else PACKAGED_ENSEMBLE}")
 
 
 def _show(*, as_json: bool) -> None:
@@ -138,7 +139,7 @@ def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
     for spec in PROVIDERS.values():
         if spec.start_hint:
             yield f"  {spec.title}, free: {spec.start_hint}"
-    yield "  a sign-in or an API key, stored encrypted: llm-orc auth add NAME, e.g. `llm-orc auth add openrouter`"
+    yield "  a sign-in or an API key, stored encrypted: llm-orc auth add"
     for name, spec in PROVIDERS.items():
         if name not in have and spec.api_key_env and spec.keys_at:
             address = "" if spec.base_url else f"; first set `providers.{name}.base_url`"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,17 +10,23 @@ from llm_orc.app.access.credentials import open_credentials
 from llm_orc.app.accounts.auth_methods import open_provider
 from llm_orc.app.accounts.sign_out import remove
 from llm_orc.app.accounts.verify import try_access
-from llm_orc.app.setup.defaults import FIRST_ENSEMBLE, default_now, make_default, name_server, write_first_ensemble
+from llm_orc.app.setup.defaults import (
+    FIRST_ENSEMBLE,
+    PACKAGED_ENSEMBLE,
+    can_run,
+    default_now,
+    make_default,
+    name_server,
+    write_first_ensemble,
+)
 from llm_orc.app.setup.inventory import inventory
-from llm_orc.catalog.table import PROVIDERS
-from llm_orc.cli.auth.add import ask_and_add_access
+from llm_orc.cli.auth.add import ask_and_add_access, choose_and_add_access
 from llm_orc.cli.setup.choose_model import choose_model
 from llm_orc.cli.shell.access_lines import WHO_PAYS
 from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.options import app_here
-from llm_orc.cli.shell.output.streams import Styled, columns, note
-from llm_orc.cli.shell.output.tables import Column, table
+from llm_orc.cli.shell.output.streams import Styled, note
 from llm_orc.cli.shell.prompts import confirmed, select
 from llm_orc.errors import AuthError, LlmOrcError
 from llm_orc.formats.figures import seconds
@@ -31,12 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llm_orc.app.access.route import Route
-    from llm_orc.catalog.rows import ProviderSpec
 
 _SKIP = "Nothing now: leave it as it is"
 _MORE = "Other access: sign in, or add an API key"
-_MODEL = "Another model of one of these"
-_BACK = "Back"
 _AGAIN = "Enter it again"
 _OTHER = "Delete it, and choose other access"
 
@@ -49,8 +51,20 @@ def wizard() -> None:
     if found is not None:
         _write_default(found)
     _first_ensemble()
-    run = Styled(f"llm-orc invoke {FIRST_ENSEMBLE}", "bold")
-    note("\nNext: ", run, ", or talk: ", Styled("llm-orc chat", "bold"))
+    _say_next()
+
+
+def _say_next() -> None:
+    """Name only commands that work now: without access, an ensemble can be rehearsed."""
+    app = app_here()
+    is_written = any(entry.name == FIRST_ENSEMBLE for entry in app.library.listing().entries)
+    name = FIRST_ENSEMBLE if is_written else PACKAGED_ENSEMBLE
+    if run_to_end(can_run(app)):
+        run = Styled(f"llm-orc invoke {name}", "bold")
+        note("\nNext: ", run, ", or talk: ", Styled("llm-orc chat", "bold"))
+    else:
+        note("\nNext, without any model: ", Styled(f"llm-orc invoke {name} --rehearse", "bold"))
+        note("To get access later: ", Styled("llm-orc setup", "bold"))
 
 
 def set_up_provider(provider: str | None) -> bool:
@@ -82,19 +96,24 @@ def _pick() -> Route | None:
     """Show what is found and let the person choose, until the choice exists."""
     while True:
         found = _look()
-        options = [*(f"{one.provider} {one.model or ''} · {WHO_PAYS[one.billing]}" for one in found), _MORE, _SKIP]
-        options += [_MODEL] if found else []
+        options = [*map(_title, found), _MORE, _SKIP]
         choice = select("Which one should agents use that name no model?", options)
         if options[choice] == _SKIP:
             return None
         if options[choice] == _MORE:
             _add_another()
             continue
-        chosen = choose_model(found) if options[choice] == _MODEL else found[choice]
-        if chosen is None or not settle_plan_credits(app_here(), chosen.provider, chosen.billing):
+        chosen = found[choice]
+        if not settle_plan_credits(app_here(), chosen.provider, chosen.billing):
             continue
         name_server(app_here(), chosen)
-        return chosen
+        if (with_model := choose_model(chosen)) is not None:
+            return with_model
+
+
+def _title(found: Route) -> str:
+    model = f" {found.model}" if found.model else ""
+    return f"{found.provider}{model} · {WHO_PAYS[found.billing]} · {found.evidence}"
 
 
 def _look() -> Sequence[Route]:
@@ -102,34 +121,16 @@ def _look() -> Sequence[Route]:
     found = run_to_end(inventory(app_here())).found
     if not found:
         note("No access to a model was found yet.")
-        return found
-    heading = [
-        Column("WAY"),
-        Column("MODEL", shrinks=True),
-        Column("WHO PAYS"),
-        Column("FOUND", shrinks=True),
-    ]
-    rows = [(one.provider, one.model or "its default", WHO_PAYS[one.billing], one.evidence) for one in found]
-    note(table(heading, rows, columns(sys.stderr)))
     return found
 
 
 def _add_another() -> None:
-    specs = [spec for spec in PROVIDERS.values() if spec.is_offered]
-    titles = [f"{spec.title} ({spec.name}) · {WHO_PAYS[spec.billing]}{_only(spec)}" for spec in specs]
-    choice = select("Whose models?", [*titles, _BACK])
-    if choice == len(specs):
+    try:
+        choose_and_add_access(app_here())
+    except LlmOrcError as e:
+        write_error(e)
+    except click.exceptions.Exit:  # the person stopped it, and was told so
         return
-    spec = specs[choice]
-    if spec.credential == "none" and spec.cli is None:
-        note(f"{spec.title} needs no key: {spec.start_hint or 'start it'},")
-        note("and run this again; it is found automatically.")
-        return
-    _added(spec.name)
-
-
-def _only(spec: ProviderSpec) -> str:
-    return "" if spec.interactive_only is None else " · interactive use only"
 
 
 def _proves(found: Route) -> bool:

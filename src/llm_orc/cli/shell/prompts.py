@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NARROWEST = 20
-_INDENT = "     "  # of continuation lines, below the first line's text
-_MARGIN = 12  # the symbol, the number, the space around them, and the indentation of continuation lines
+_BETWEEN = " · "  # the parts of an option
+_KEPT = "\x00"  # a space where no line ends
+_SIDES = 4  # the space at both sides of a question
+_INDENT = "      "  # of continuation lines, below the first line's text
+_MARGIN = 12  # the symbol, the number, and the space around them
 
 
 def person_is_here() -> bool:
@@ -29,8 +32,9 @@ def person_is_here() -> bool:
 
 def chosen(options: Sequence[str]) -> int:
     """Show the options and return the index of the one chosen; Enter takes the first."""
+    width = max(_NARROWEST, shutil.get_terminal_size().columns - len(_INDENT) - 1)
     for number, option in enumerate(options, start=1):
-        note(f"  {number}  {option}")
+        note(f"{number:>4}  {_wrapped(option, width)}")
     kind = click.IntRange(1, len(options))
     answer: int = click.prompt("Which", type=kind, default=1, err=True)
     return answer - 1
@@ -47,19 +51,34 @@ def agreed(question: str, *, yes: bool) -> bool:
 
 def confirmed(question: str, *, default: bool = False) -> bool:
     """Ask the person at the terminal. Quoted values are shown with escapes, host names in ASCII too."""
-    return click.confirm(unmistakable(question), default=default, err=True)
+    width = max(_NARROWEST, shutil.get_terminal_size().columns - len(" [y/N]: ") - 1)
+    lines = (_wrapped(line, width, "") for line in unmistakable(question).split("\n"))
+    return click.confirm("\n".join(lines), default=default, err=True)
 
 
-def _wrapped(option: str, width: int) -> str:
-    """Return the option on as many lines as it needs: it says who pays, and is never shortened."""
-    return f"\n{_INDENT}".join(wrap(option, width, break_on_hyphens=False))
+def _wrapped(option: str, width: int, indent: str = _INDENT) -> str:
+    """Return the text on as many lines as it needs: it says who pays, and is never shortened.
+
+    Each of its parts is on one line, if it fits there.
+    """
+    parts = [part.replace(" ", _KEPT) if len(part) < width else part for part in option.split(_BETWEEN)]
+    return f"\n{indent}".join(wrap(_BETWEEN.join(parts), width, break_on_hyphens=False)).replace(_KEPT, " ")
+
+
+def _asked(question: str, options: Sequence[str]) -> str:
+    """Return the question in whole words; where the options don't fit on the screen, it says how to see all."""
+    size = shutil.get_terminal_size()
+    shown = _wrapped(question, max(_NARROWEST, size.columns - _SIDES), "")
+    if sum(option.count("\n") + 1 for option in options) + shown.count("\n") + 1 < size.lines:
+        return shown
+    return _wrapped(f"{question} ({len(options)} choices: the arrow keys show all)", size.columns - _SIDES, "")
 
 
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     """Return the index of the chosen option; Enter takes the default."""
     question, options = unmistakable(question), [unmistakable(option) for option in options]
     if not moves_cursor(sys.stderr):
-        note(question)
+        note(_wrapped(question, max(_NARROWEST, shutil.get_terminal_size().columns - 1), ""))
         return chosen(options)
     os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
     from prompt_toolkit.application import create_app_session
@@ -72,10 +91,11 @@ def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     if not colours:
         os.environ.setdefault("PROMPT_TOOLKIT_COLOR_DEPTH", ColorDepth.DEPTH_1_BIT.value)
     style = Style.from_dict({"selected-option": "bold"})
+    wrapped = [_wrapped(option, width) for option in options]
     with create_app_session(output=create_output(stdout=sys.stderr)):
         return choice(
-            question,
-            options=[(number, _wrapped(option, width)) for number, option in enumerate(options)],
+            _asked(question, wrapped),
+            options=[*enumerate(wrapped)],
             default=default,
             style=style,
         )
