@@ -35,6 +35,7 @@ HELP = Option("-h, --help", "Show this message and exit.")
 COMMANDS: tuple[Row, ...] = (
     Row("demo", "run.demo", "Watch a panel of agents at work, on the best access found.", "Run"),
     Row("invoke", "run.invoke", "Run an ensemble on a task.", "Run"),
+    Row("compare", "run.compare", "Run an ensemble with several models, beside each other.", "Run"),
     Row("chat", "chat.chat", "Talk to an agent or a whole ensemble.", "Run"),
     Row("batch", "batch.group", "Run an ensemble over many inputs.", "Run"),
     Row("worker", "batch.worker", "Process the batches of a store, with other workers if it is shared.", "Run"),

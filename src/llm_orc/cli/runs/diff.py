@@ -12,8 +12,9 @@ from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
+from llm_orc.cli.shell.output.side_by_side import figures_table
 from llm_orc.cli.shell.output.streams import write_data
-from llm_orc.formats.comparison import difference_lines, difference_values
+from llm_orc.formats.comparison import difference_lines, difference_values, figures_value
 
 if TYPE_CHECKING:
     from llm_orc.app.history.compare import Comparison
@@ -25,18 +26,20 @@ if TYPE_CHECKING:
 @json_option
 @store_of_row_option
 def command(*, left: str, right: str, as_json: bool, store: str | None) -> int:
-    """Show what differs in run B from run A.
+    """Show what differs in run B from run A, after the time, tokens and cost of both.
 
     A and B may be rows of batches, `BATCH:ROW`.
     """
     app = app_here()
-    comparison = compare_runs(get_run(app, left, store), get_run(app, right, store))
+    records = get_run(app, left, store), get_run(app, right, store)
+    comparison = compare_runs(*records)
     if as_json:
         write_json(
             {
                 "a": comparison.left,
                 "b": comparison.right,
                 "same_answers": comparison.same_answers,
+                "figures": [figures_value(record.result) for record in records],
                 "differences": difference_values(comparison.differences),
                 "agents": {
                     agent.agent: {
@@ -49,7 +52,8 @@ def command(*, left: str, right: str, as_json: bool, store: str | None) -> int:
             }
         )
     else:
-        write_data("\n".join(_lines(comparison)) + "\n")
+        figures = figures_table([(name, record.result) for name, record in zip("AB", records, strict=True)])
+        write_data(figures + "\n".join(_lines(comparison)) + "\n")
     return 0 if comparison.same_answers else 1
 
 

@@ -198,12 +198,9 @@ def output_options(function: Decorated) -> Decorated:
     return _format_option(output_option(_quiet_option(function)))
 
 
-class RunningOptions(TypedDict):
-    """What click gives a command for `running_options`."""
+class RunLimitOptions(TypedDict):
+    """What click gives a command for `limit_options`."""
 
-    format_name: str
-    output_file: str | None
-    quiet: bool
     allow_metered: bool
     max_concurrent: int | None
     timeout_s: float | None
@@ -212,11 +209,24 @@ class RunningOptions(TypedDict):
     wait_for_plan: bool | None
 
 
-def running_options(function: Decorated) -> Decorated:
-    """Add the options of every command that runs agents: output, consent and limits."""
+class RunningOptions(RunLimitOptions):
+    """What click gives a command for `running_options`."""
+
+    format_name: str
+    output_file: str | None
+    quiet: bool
+
+
+def limit_options(function: Decorated) -> Decorated:
+    """Add the options for consent and limits of every command that runs agents."""
     for option in reversed(_limits):
         function = option(function)
-    return output_options(function)
+    return function
+
+
+def running_options(function: Decorated) -> Decorated:
+    """Add the options of every command that runs agents: output, consent and limits."""
+    return output_options(limit_options(function))
 
 
 def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool) -> Output:
