@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _leave_no_core_file()
     gc.set_threshold(_WHILE_LOADING)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments == ["--version"]:
+    if arguments in (["-V"], ["--version"]):
         return _print(_version)
-    if arguments in ([], ["-h"], ["--help"]) and COMPLETE_VARIABLE not in os.environ:
+    if arguments in ([], ["-h"], ["--help"], ["help"]) and COMPLETE_VARIABLE not in os.environ:
         return _print(_help)
     from llm_orc.cli.shell.exits import exit_code_of
     from llm_orc.cli.shell.process.stop_signals import ended_by_signals

@@ -6,8 +6,10 @@ import os
 
 import click
 
-from llm_orc.cli.shell.command_group import CONTEXT, LazyGroup
-from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, EXIT_CODES, VERSION
+from llm_orc.cli.root_help import closing_lines
+from llm_orc.cli.shell.command_group import CONTEXT, LazyGroup, ask_nothing_if_given
+from llm_orc.cli.shell.program import PROGRAM
+from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, NO_INPUT, VERSION
 
 
 def _change_directory(ctx: click.Context, param: click.Parameter, directory: str | None) -> None:
@@ -15,15 +17,31 @@ def _change_directory(ctx: click.Context, param: click.Parameter, directory: str
         os.chdir(directory)
 
 
+def _print_version(ctx: click.Context, param: click.Parameter, is_given: bool) -> None:
+    if is_given and not ctx.resilient_parsing:
+        from llm_orc._version import VERSION as NUMBER
+
+        click.echo(f"{PROGRAM} {NUMBER}")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     rows=COMMANDS,
     help=f"{ABOUT}\n\n\b\n{EXAMPLES}",
     invoke_without_command=True,
-    epilog=EXIT_CODES,
+    epilog="\n\n".join(f"\b\n{part}" for part in "\n".join(closing_lines()).split("\n\n")),
     context_settings=CONTEXT,
 )
-@click.version_option(package_name="llm-orc", message="%(prog)s %(version)s", help=VERSION.help)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    expose_value=False,
+    is_eager=True,
+    help=VERSION.help,
+)
 @click.option(
     "-C",
     "--directory",
@@ -32,6 +50,14 @@ def _change_directory(ctx: click.Context, param: click.Parameter, directory: str
     expose_value=False,
     is_eager=True,
     help=DIRECTORY.help,
+)
+@click.option(
+    "--no-input",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=ask_nothing_if_given,
+    help=NO_INPUT.help,
 )
 @click.option("--debug", is_flag=True, expose_value=False, help=DEBUG.help)
 @click.pass_context

@@ -14,6 +14,8 @@ from llm_orc.cli.table import (
     EXAMPLES,
     EXIT_CODES,
     HELP,
+    LINKS,
+    NO_INPUT,
     VERSION,
 )
 
@@ -38,7 +40,7 @@ def _lines(width: int) -> Iterator[str]:
     yield from (f"  {line}" for line in EXAMPLES.splitlines())
     yield ""
     yield "Options:"
-    yield from _table([(o.usage, o.help) for o in (VERSION, DIRECTORY, DEBUG, HELP)], width, _OPTION_GAP)
+    yield from _table([(o.usage, o.help) for o in (VERSION, DIRECTORY, NO_INPUT, DEBUG, HELP)], width, _OPTION_GAP)
     longest = max(len(row.name) for row in COMMANDS)
     for section in dict.fromkeys(row.section for row in COMMANDS):
         yield ""
@@ -46,7 +48,15 @@ def _lines(width: int) -> Iterator[str]:
         rows = [(row.name.ljust(longest), row.summary) for row in COMMANDS if row.section == section]
         yield from _table(rows, width, _COMMAND_GAP)
     yield ""
-    yield from (f"  {line}" for line in EXIT_CODES.removeprefix("\b\n").splitlines())
+    yield from (f"  {line}".rstrip() for line in closing_lines())
+
+
+def closing_lines() -> Iterator[str]:
+    """Return the last paragraphs of the help: exit codes, and where to read and to report."""
+    yield from EXIT_CODES.splitlines()
+    yield ""
+    yield "More: `llm-orc help COMMAND`"
+    yield from (f"{title}: {address}" for title, address in LINKS)
 
 
 def _table(rows: Iterable[tuple[str, str]], width: int, gap: int) -> Iterator[str]:

@@ -27,10 +27,13 @@ llm-orc demo                                     see it work
 llm-orc invoke panel --input "Worth it?"         run an ensemble
 llm-orc invoke panel --rehearse                  the same, for free
 """
-VERSION = Option("--version", "Print the version and exit.")
+VERSION = Option("-V, --version", "Print the version and exit.")
 DIRECTORY = Option("-C, --directory DIRECTORY", "Work as if started in this directory, e.g. `-C ~/panel`.")
 DEBUG = Option("--debug", "Show a traceback with an error.")
+NO_INPUT = Option("--no-input", "Never ask a question, as without a terminal.")
 HELP = Option("-h, --help", "Show this message and exit.")
+
+LINKS: tuple[tuple[str, str], ...] = ()  # what `[project.urls]` of pyproject.toml names: a title and an address
 
 COMMANDS: tuple[Row, ...] = (
     Row("demo", "run.demo", "Watch a panel of agents at work, on the best access found.", "Run"),
@@ -52,6 +55,8 @@ COMMANDS: tuple[Row, ...] = (
     Row("doctor", "inspect.doctor", "Find problems, each with its fix.", "Look"),
     Row("library", "library.group", "List and show the bundled ensembles.", "Look"),
     Row("models", "models.group", "List the models that you have access to, with their prices.", "Look"),
+    Row("help", "inspect.help", "Show the help of a command or a group.", "Look"),
+    Row("version", "inspect.version", "Print the version and how it was installed.", "Look"),
     Row("setup", "setup.setup", "Find access, test it, make it the default.", "Set up"),
     Row("new", "setup.new", "Create an ensemble of your own.", "Set up"),
     Row("schema", "setup.schema", "Print a JSON Schema, for editors and programs.", "Set up"),
@@ -61,7 +66,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("completion", "setup.completion", "Print the completion script for a shell.", "Set up"),
 )
 
-EXIT_CODES = """\b
+EXIT_CODES = """\
 Exit codes:
   0  all agents completed           4  access: log in, or allow it
   1  agents or the command failed   5  the provider failed

@@ -22,7 +22,7 @@ from llm_orc.cli.shell.arguments import MethodName
 from llm_orc.cli.shell.consent import settle_plan_credits
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note
-from llm_orc.cli.shell.prompts import person_is_here, select
+from llm_orc.cli.shell.prompts import nobody_to_ask, person_is_here, select
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 
@@ -275,9 +275,7 @@ def _ask_for_method(provider: AuthProvider) -> AuthMethod:
         )
     if not person_is_here():
         named = "".join(f"\n  --method {method.name}: {described(method)}" for method in methods)
-        raise UsageMistake(
-            "there is no terminal to ask for the auth method in", hint=f"Choose one with `--method`:{named}"
-        )
+        raise UsageMistake(f"{nobody_to_ask()}: the auth method", hint=f"Choose one with `--method`:{named}")
     if len(methods) == 1:
         return methods[0]
     question = f"How to access `{provider.name}`:"

@@ -14,6 +14,7 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.input.standard_input import may_be_piped
 from llm_orc.cli.shell.options import DOLLARS, app_here, wait_for_plan_option, when_full_option
 from llm_orc.cli.shell.output.streams import is_terminal, note
+from llm_orc.cli.shell.prompts import may_ask
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.conversations.conversation import check_name
 from llm_orc.errors import ConversationNotFound, InputError
@@ -152,7 +153,13 @@ def _partner(app: App, earlier: Earlier | None, target: str | None) -> Partner:
 def _piped(*, as_lines: bool) -> str | None:
     """Return what is piped in, if it is one turn."""
     if not may_be_piped():
-        if not is_terminal(sys.stdin):
-            note("Nobody is here to ask, and nothing is piped in.")
+        _expect_a_person()
         return None
     return None if as_lines else read_task(None, (), missing=InputError("nothing is piped in", hint=_PIPE_ONE))
+
+
+def _expect_a_person() -> None:
+    if not may_ask():
+        raise UsageMistake("nothing is piped in, and nothing may be asked (`--no-input`)", hint=_PIPE_ONE)
+    if not is_terminal(sys.stdin):
+        note("Nobody is here to ask, and nothing is piped in.")

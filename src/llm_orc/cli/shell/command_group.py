@@ -29,8 +29,26 @@ def names_its_command(ctx: click.Context) -> Iterator[None]:
         raise
 
 
+def ask_nothing_if_given(ctx: click.Context, param: click.Parameter, is_given: bool) -> None:
+    if is_given and not ctx.resilient_parsing:
+        from llm_orc.cli.shell.prompts import ask_nothing
+
+        ask_nothing()
+
+
+def _everywhere() -> list[click.Parameter]:
+    """Return the options of the program that are understood behind a command too."""
+    no_input = click.Option(
+        ["--no-input"], is_flag=True, expose_value=False, is_eager=True, callback=ask_nothing_if_given, hidden=True
+    )
+    return [no_input, click.Option(["--debug"], is_flag=True, expose_value=False, hidden=True)]
+
+
 class PlainCommand(click.Command):
-    """A command whose usage errors always name it."""
+    """A command whose usage errors always name it. It takes `--no-input` and `--debug`, as the program does."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *_everywhere()]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         with names_its_command(ctx):

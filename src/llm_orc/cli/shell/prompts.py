@@ -17,6 +17,7 @@ from llm_orc.formats.printable import unmistakable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_NO_INPUT = "LLM_ORC_NO_INPUT"
 _NARROWEST = 20
 _BETWEEN = " · "  # the parts of an option
 _KEPT = "\x00"  # a space where no line ends
@@ -25,9 +26,24 @@ _INDENT = "      "  # of continuation lines, below the first line's text
 _MARGIN = 12  # the symbol, the number, and the space around them
 
 
+def ask_nothing() -> None:
+    """Let this process ask no question, as `--no-input` says."""
+    os.environ[_NO_INPUT] = "1"
+
+
+def may_ask() -> bool:
+    """Say whether questions are allowed: neither `--no-input` nor its variable forbids them."""
+    return os.environ.get(_NO_INPUT, "0").lower() in {"", "0", "false", "no"}
+
+
 def person_is_here() -> bool:
-    """Can a question be shown and an answer typed?"""
-    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+    """Can a question be shown and an answer typed, and may it be asked?"""
+    return may_ask() and is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def nobody_to_ask() -> str:
+    """Return why no question can be asked, to begin an error with."""
+    return "there is no terminal to ask in" if may_ask() else "nothing may be asked (`--no-input`)"
 
 
 def chosen(options: Sequence[str]) -> int:
@@ -45,7 +61,7 @@ def agreed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not person_is_here():
-        raise UsageMistake(f"there is no terminal to ask in: {question}", hint="Agree with --yes.")
+        raise UsageMistake(f"{nobody_to_ask()}: {question}", hint="Agree with --yes.")
     return confirmed(question)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llm_orc.auth.key_check import key_text
 from llm_orc.auth.key_paste import Pasted, unwrapped
 from llm_orc.cli.shell.output.streams import is_terminal
+from llm_orc.cli.shell.prompts import nobody_to_ask, person_is_here
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, KeyMalformed
 
@@ -68,9 +69,9 @@ def read_key(
 
 
 def _prompted(provider: str, variables: tuple[str, ...]) -> KeyRead:
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+    if not person_is_here():
         raise InputError(
-            f"there is no terminal to ask for the key of `{provider}`",
+            f"{nobody_to_ask()}: the key of `{provider}`",
             hint=f"Pass it with `llm-orc auth add {provider} --method api-key --from-stdin < FILE`,"
             " or with `--from-file FILE` or `--from-env NAME`.",
         )
