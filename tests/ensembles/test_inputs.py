@@ -9,7 +9,7 @@ from llm_orc.ensembles.ensemble import Source
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleInvalid
 
-AGENTS = "agents: [{name: a}]\n"
+AGENTS = "agents: [{name: a, prompt: Go}]\n"
 
 
 def inputs_of(text: str) -> tuple[InputSpec, ...]:
@@ -108,7 +108,7 @@ def test_a_misspelled_type_has_the_nearest() -> None:
 def test_task_says_whether_a_run_takes_one_or_is_the_older_default(
     text: str, task: str, default: str | None
 ) -> None:
-    ensemble = parse_ensemble_text(f"name: one\n{text}agents: [{{name: a, depends_on: []}}]\n").ensemble
+    ensemble = parse_ensemble_text(f"name: one\n{text}agents: [{{name: a, prompt: Go}}]\n").ensemble
 
     assert (ensemble.task, ensemble.default_task) == (task, default)
 

@@ -345,7 +345,7 @@ def test_a_placeholder_is_filled_in_by_nobody_and_refused(written: str) -> None:
 
 
 def test_prompts_are_as_they_are_written() -> None:
-    text = "Explain ${HOME}, $PATH, %TEMP% and {{ braces }}."
+    text = "Explain $${HOME}, $PATH, $(pwd), %TEMP%, {x} and {{ braces }}."
     ensemble = parse_ensemble_text(
         f"name: p\ntask: '{text}'\nagents: [{{name: a, system_prompt: '{text}'}}]\n"
     ).ensemble

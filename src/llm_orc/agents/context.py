@@ -10,9 +10,12 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.turn import ChildResult
+    from llm_orc.jsontypes import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,25 @@ class AgentContext:
             turn = replace(turn, prompt=turn.prompt if prompt is None else prompt, model=model)
         return await self.ask_model(turn)
 
-    async def run_child(self, child: str, task: str, at: AgentPath | None = None) -> ChildResult:
-        """Run one of the graphs that its kind names as `children`, on a task of its own.
+    async def run_child(
+        self,
+        child: str,
+        task: str,
+        at: AgentPath | None = None,
+        inputs: Mapping[str, JsonValue] | None = None,
+    ) -> ChildResult:
+        """Run one of the graphs that its kind names as `children`, on a task and inputs of its own.
 
         `at` is the path that its agents are put below, where it runs more than once (`agents.path.item_of`);
         None: the agent's own. Failures of its agents are in the result, not raised.
         """
         if self.turn.children is None:
             raise InternalError(f"nothing can run within agent `{self.turn.path}`")
-        return await self.turn.children.run(child, task, at or self.turn.path)
+        return await self.turn.children.run(child, task, at or self.turn.path, inputs)
+
+    def text(self, key: str, written: str) -> str:
+        """Return a text of the work with its references filled in; `key` is that of its `Text`."""
+        return self.turn.texts.get(key, written)
 
     def notice(self, message: str) -> None:
         """Tell the agent's person something, in one sentence."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import AgentGraph
 from llm_orc.agents.work import Needs, Work
 from llm_orc.dataclass import dataclass
@@ -40,7 +41,8 @@ class Kind:
     `key` is that of its work, and the key in a file that tells it from other kinds. `fields` are the keys that it
     has beside those of any agent. `run` does the work; `rehearse` does what stands for it in a rehearsal, where
     nothing may be paid for or changed (None: the same, as models are the sandbox's there). `children` are the
-    graphs that may run within it, by a name of its own: known before anything runs.
+    graphs that may run within it, by a name of its own: known before anything runs. `texts` are those of the work
+    in which references (`${…}`) are filled in: the turn has them in `texts`, by their keys.
     """
 
     key: str
@@ -52,3 +54,4 @@ class Kind:
     fields: Fields = field(default_factory=dict)
     needs: Callable[[Any], Needs] = lambda _work: Needs()
     children: Callable[[Any], Mapping[str, AgentGraph]] = _nothing_within
+    texts: Callable[[Any], tuple[Text, ...]] = lambda _work: ()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal, Protocol
 
+from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.work import ModelWork, Work
 from llm_orc.dataclass import dataclass
 
 Requires = Literal["all", "any", "none"]
+Sees = Literal["all", "task", "dependencies"]
 WhenFull = Literal["error", "truncate-oldest", "summarise"]
 """What happens when a conversation no longer fits its model."""
 
@@ -20,6 +22,8 @@ class AgentGraph(Protocol):
     def name(self) -> str: ...
     @property
     def agents(self) -> tuple[AgentSpec, ...]: ...
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class AgentSpec:
     requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
     timeout_s: float | None = None
     conversation: bool | None = None  # None: as the ensemble or the command line says
+    sees: Sees = "all"  # what its prompt is made of, if it has none of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,4 @@ class AgentGroup:
 
     name: str
     agents: tuple[AgentSpec, ...]
+    inputs: tuple[InputSpec, ...] = ()

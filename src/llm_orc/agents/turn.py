@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath
+from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.dataclass import dataclass
 from llm_orc.providers.base import Message, ReplyObserver
@@ -15,6 +17,7 @@ from llm_orc.providers.base import Message, ReplyObserver
 if TYPE_CHECKING:
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.limits.plans import UsedUp
 
 
@@ -54,7 +57,9 @@ class ChildResult:
 class ChildRunner(Protocol):
     """Runs the graphs within one agent."""
 
-    async def run(self, child: str, task: str, at: AgentPath) -> ChildResult:
+    async def run(
+        self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None
+    ) -> ChildResult:
         """See `agents.context.AgentContext.run_child`."""
         ...
 
@@ -76,6 +81,8 @@ class AgentTurn:
     model: int = 0  # which of the models that the work needs is asked
     children: ChildRunner | None = None  # None: nothing runs within this agent
     idle: Callable[[], AbstractAsyncContextManager[None]] = nullcontext  # inside it, others have the agent's slot
+    texts: Mapping[str, str] = field(default_factory=dict)  # those of its work that have references, filled in
+    scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
 
 
 class CallAgent(Protocol):

@@ -43,6 +43,7 @@ class ModelWork(Work):
     fallback_model_profile: str | None = None
     output_format: Literal["text", "json"] = "text"
     auth_method: AuthMethodName | None = None
+    prompt: str | None = None  # None: the task, and the answers that the agent depends on
     kind: str = field(default="model", init=False, repr=False)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import EventSink
     from llm_orc.engine.execution import Shared
     from llm_orc.engine.plan import Plan
+    from llm_orc.jsontypes import JsonValue
 
 
 class ChildRuns:
@@ -33,12 +34,14 @@ class ChildRuns:
         """
         return ChildRuns(self._plans, replace(self._shared, sink=sink, call=call, passes=passes))
 
-    async def run(self, child: str, task: str, at: AgentPath) -> ChildResult:
+    async def run(
+        self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None
+    ) -> ChildResult:
         """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards."""
         plan = self._plans.get(child)
         if plan is None:
             raise InternalError(f"nothing within agent `{at}` is called `{child}`")
-        execution = Execution(plan, task, self._shared, at)
+        execution = Execution(plan, task, self._shared, at, inputs=inputs or {})
         slots = self._shared.slots
         self._under_way += 1
         if self._under_way == 1:

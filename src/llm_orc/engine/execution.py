@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, child_of
+from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, ChildRunner
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
@@ -26,7 +27,7 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     PlanWaitStarted,
 )
-from llm_orc.engine.inputs import prompt_for
+from llm_orc.engine.inputs import filled_in, prompt_for
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
 from llm_orc.engine.surprises import as_error
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import RunStatus
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.limits.plans import UsedUp
 
 
@@ -61,6 +63,7 @@ class Shared:
     child_runs: Callable[[Mapping[str, Plan], Shared], ChildRunner]
     done: Mapping[str, AgentOutput] = field(default_factory=dict)
     passes: type[Exception] | tuple[type[Exception], ...] = ()
+    run_id: str = ""
 
 
 def error_info(error: LlmOrcError) -> ErrorInfo:
@@ -83,7 +86,15 @@ def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWait
 class Execution:
     """One graph of agents that runs; those below `within` are within another agent."""
 
-    def __init__(self, plan: Plan, task: str, shared: Shared, within: AgentPath | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        task: str,
+        shared: Shared,
+        within: AgentPath | None = None,
+        *,
+        inputs: Mapping[str, JsonValue],
+    ) -> None:
         self._plan, self._task, self._shared = plan, task, shared
         self._sink, self._clock, self._slots = shared.sink, shared.clock, shared.slots
         self._specs = {spec.name: spec for spec in plan.order}
@@ -92,12 +103,12 @@ class Execution:
         else:
             self._paths = {name: child_of(within, name) for name in self._specs}
         self.outputs: dict[str, AgentOutput] = {}
-        self._answers: dict[str, str] = {}
         self._notes: dict[str, str] = {}  # notes about answers
+        self._scope = Scope(plan.known, task, inputs, shared.run_id, self.outputs, self._notes)
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
             self._keep(name, shared.done[self._paths[name]])
-        self._missing = {spec.name: len(spec.depends_on) for spec in plan.order}
+        self._missing = {name: len(needs) for name, needs in plan.needs.items()}
         self._left = len(self._specs) - len(self._done)
         self._all_ended = asyncio.Event()  # those who wait for a slot are no tasks yet
         self._group: asyncio.TaskGroup
@@ -105,7 +116,6 @@ class Execution:
 
     def _keep(self, name: str, output: AgentOutput) -> None:
         self.outputs[name] = output
-        self._answers[name] = output.text
         last = output.last
         if last is not None and (note := note_for_readers(last.stop_reason, last.stop_word)):
             self._notes[name] = note
@@ -125,7 +135,7 @@ class Execution:
         try:
             async with asyncio.TaskGroup() as self._group:
                 for spec in self._plan.order:
-                    if not spec.depends_on and spec.name not in self.outputs:
+                    if not self._plan.needs[spec.name] and spec.name not in self.outputs:
                         self._slots.enqueue(self, spec)
                 for name in self._done:
                     self._release(name)
@@ -155,17 +165,18 @@ class Execution:
         if self._may_run(spec):
             self._group.create_task(self._run_agent(spec, self._paths[spec.name]))
             return True
-        because = tuple(self._paths[name] for name in spec.depends_on if name not in self.outputs)
+        because = tuple(self._paths[name] for name in self._plan.needs[spec.name] if name not in self.outputs)
         self._sink.post(AgentSkipped(self._clock.now(), self._paths[spec.name], because))
         self._ended(spec.name)
         return False
 
     def _may_run(self, spec: AgentSpec) -> bool:
+        needs = self._plan.needs[spec.name]
         match spec.requires:
             case "all":
-                return all(name in self.outputs for name in spec.depends_on)
+                return all(name in self.outputs for name in needs)
             case "any":
-                return not spec.depends_on or any(name in self.outputs for name in spec.depends_on)
+                return not needs or any(name in self.outputs for name in needs)
             case "none":
                 return True
 
@@ -192,14 +203,16 @@ class Execution:
 
     async def _finish_agent(self, spec: AgentSpec, path: AgentPath, began: float) -> None:
         self._sink.post(AgentStarted(self._clock.now(), path, spec.work.kind))
-        prompt = prompt_for(spec, self._task, self._answers, self._notes)
+        texts = filled_in(spec, self._scope)
         turn = AgentTurn(
             path,
             spec,
-            prompt,
+            prompt_for(spec, texts, self._scope),
             _Observer(path, self._sink, self._clock),
             children=self._children(spec.name),
             idle=self._slots.lent,
+            texts=texts,
+            scope=self._scope,
         )
         output = await self._shared.call(turn)
         duration_s = self._clock.monotonic() - began

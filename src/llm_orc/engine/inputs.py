@@ -4,40 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.engine.parts import about_tags, part_tag
+from llm_orc.agents.references.parts import about_tags, part_tag
+from llm_orc.agents.references.render import fill_in
+from llm_orc.agents.references.syntax import is_special
+from llm_orc.agents.uses.graph import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.agents.references.scope import Scope
     from llm_orc.agents.spec import AgentSpec
 
 
-def prompt_for(
-    agent: AgentSpec,
-    task: str,
-    answers: Mapping[str, str],
-    notes: Mapping[str, str] | None = None,
-) -> str:
-    """Return the prompt of `agent`.
+def filled_in(agent: AgentSpec, scope: Scope) -> dict[str, str]:
+    """Return the texts of the agent's work that have references, filled in. Raises `ReferenceWithoutValue`."""
+    return {text.key: fill_in(text.text, scope) for text in texts_of(agent) if is_special(text.text)}
 
-    `answers` has the text of each completed agent, `notes` the notes on answers that are or may be truncated.
 
-    An agent without dependencies receives the task unchanged. Otherwise the parts are enclosed in tags that no
-    part can forge: an answer can't end its own block and pass for another agent's.
+def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
+    """Return the prompt of `agent`: its own if it has one (`texts` has those with references filled in).
+
+    Otherwise, an agent that sees no dependencies receives the task unchanged. For others the parts are enclosed in
+    tags that no part can forge: an answer can't end its own block and pass for another agent's.
     """
-    if not agent.depends_on:
-        return task
-    given = [answers[name] for name in agent.depends_on if name in answers]
-    tag = part_tag([agent.name, *agent.depends_on, task, *given])
-    blocks = [
-        about_tags(tag),
-        f"<{tag} of='task'>\n{task}\n</{tag}>",
-    ]
+    own = next((text for text in texts_of(agent) if text.key == "prompt"), None)
+    if own is not None:
+        return texts.get("prompt", own.text)
+    if not agent.depends_on or agent.sees == "task":
+        return scope.task
+    task = "" if agent.sees == "dependencies" else scope.task
+    answers = {name: scope.outputs[name].text for name in agent.depends_on if name in scope.outputs}
+    tag = part_tag([agent.name, *agent.depends_on, task, *answers.values()])
+    blocks = [about_tags(tag)]
+    if task:
+        blocks.append(f"<{tag} of='task'>\n{task}\n</{tag}>")
     for name in agent.depends_on:
         if name in answers:
             blocks.append(f"<{tag} of='answer' agent='{name}'>\n{answers[name]}\n</{tag}>")
-            if notes and (note := notes.get(name)):
+            if note := scope.notes.get(name):
                 blocks.append(f"<{tag} of='note' agent='{name}'>{note}</{tag}>")
         else:
-            blocks.append(f"<{tag} of='missing' agent='{name}'>This agent gave no answer.</{tag}>")
+            was = "was skipped by its condition" if name in scope.skipped else "gave no answer"
+            blocks.append(f"<{tag} of='missing' agent='{name}'>This agent {was}.</{tag}>")
     return "\n\n".join(blocks)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.path import can_be_step
+from llm_orc.agents.references.names import Names
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.uses.graph import names_of, uses_of
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid
 
@@ -19,15 +21,18 @@ if TYPE_CHECKING:
 class Plan:
     """`order` is topological and, among free agents, that of the YAML. `dependants` has a key for each agent.
 
+    `needs` are the agents that each waits for: those in its `depends_on`, and those that it refers to.
     `children` are the plans of what may run within an agent, by the agent and by the name that its work gives
     them. `answer` is the agent whose answer is that of the whole.
     """
 
     ensemble: str
     order: tuple[AgentSpec, ...]
+    needs: Mapping[str, tuple[str, ...]]
     dependants: Mapping[str, tuple[str, ...]]
     children: Mapping[str, Mapping[str, Plan]]
     answer: str
+    known: Names = Names()  # what its agents may refer to
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,39 +42,55 @@ class Plan:
 def make_plan(graph: AgentGraph) -> Plan:
     """Return the plan of an ensemble, or of what runs within an agent.
 
-    Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path. Parsing rules both out.
+    Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path, a dependency that is no
+    agent, and a reference to nothing. Parsing rules all of them out.
     """
     for spec in graph.agents:
         if not can_be_step(spec.name):
             raise EnsembleInvalid(f"agent `{spec.name}` of `{graph.name}` has `/`, `[` or `]` in its name")
+    uses = uses_of(graph)
+    for finding in uses.findings:
+        raise EnsembleInvalid(f"agent `{finding.agent}` of `{graph.name}`: {finding.message}", hint=finding.hint)
     specs = {a.name: a for a in graph.agents}
-    dependants: dict[str, list[str]] = {name: [] for name in specs}
-    missing = {}
-    for spec in graph.agents:
-        missing[spec.name] = len(spec.depends_on)
-        for needed in spec.depends_on:
-            dependants[needed].append(spec.name)
+    dependants = _dependants(graph, uses.needs)
+    within = ((spec.name, kind_of(spec.work).children(spec.work)) for spec in graph.agents)
+    return Plan(
+        ensemble=graph.name,
+        order=tuple(specs[name] for name in _order(graph, uses.needs, dependants)),
+        needs=uses.needs,
+        dependants={name: tuple(found) for name, found in dependants.items()},
+        children={
+            name: {child: make_plan(inner) for child, inner in found.items()} for name, found in within if found
+        },
+        answer=_answer(graph, dependants),
+        known=names_of(graph),
+    )
 
+
+def _dependants(graph: AgentGraph, needs: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    dependants: dict[str, list[str]] = {name: [] for name in needs}
+    for name, needed in needs.items():
+        for other in needed:
+            if other not in dependants:
+                raise EnsembleInvalid(f"agent `{name}` of `{graph.name}` depends on `{other}`, which is none")
+            dependants[other].append(name)
+    return dependants
+
+
+def _order(
+    graph: AgentGraph, needs: Mapping[str, tuple[str, ...]], dependants: Mapping[str, list[str]]
+) -> list[str]:
+    missing = {name: len(needed) for name, needed in needs.items()}
     order = [name for name, count in missing.items() if count == 0]
     for name in order:  # grows while we walk it
         for dependant in dependants[name]:
             missing[dependant] -= 1
             if missing[dependant] == 0:
                 order.append(dependant)
-
-    if len(order) < len(specs):
-        stuck = sorted(specs.keys() - set(order))
+    if len(order) < len(missing):
+        stuck = sorted(missing.keys() - set(order))
         raise EnsembleCycle(f"agents of `{graph.name}` wait for each other: {', '.join(stuck)}", cycle=stuck)
-    within = ((spec.name, kind_of(spec.work).children(spec.work)) for spec in graph.agents)
-    return Plan(
-        ensemble=graph.name,
-        order=tuple(specs[name] for name in order),
-        dependants={name: tuple(found) for name, found in dependants.items()},
-        children={
-            name: {child: make_plan(inner) for child, inner in found.items()} for name, found in within if found
-        },
-        answer=_answer(graph, dependants),
-    )
+    return order
 
 
 def _answer(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> str:
@@ -82,7 +103,7 @@ def stages(plan: Plan) -> tuple[tuple[str, ...], ...]:
     """Return the agents by their distance from the start: for display, not for execution."""
     depth: dict[str, int] = {}
     for spec in plan.order:
-        depth[spec.name] = 1 + max((depth[name] for name in spec.depends_on), default=-1)
+        depth[spec.name] = 1 + max((depth[name] for name in plan.needs[spec.name]), default=-1)
     rows: list[list[str]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
     for name, row in depth.items():
         rows[row].append(name)

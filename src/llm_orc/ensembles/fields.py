@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llm_orc.agents.spec import Requires, WhenFull
+from llm_orc.agents.spec import Requires, Sees, WhenFull
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
 from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
 from llm_orc.settings.field import Field, Fields
@@ -102,6 +102,13 @@ FRAME_FIELDS: Fields = {
     "requires": Field(
         optional(choice(*get_args(Requires))),
         "How many of `depends_on` must have answered for the agent to run; otherwise it is skipped.",
+        "counts",
+        default="all",
+    ),
+    "sees": Field(
+        optional(choice(*get_args(Sees))),
+        "Of what its prompt is made if it has no `prompt`: the `task`, the answers of `depends_on`"
+        " (`dependencies`), or both.",
         "counts",
         default="all",
     ),

@@ -12,7 +12,7 @@ from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.dataclass import dataclass
-from llm_orc.ensembles.cycles import find_cycles
+from llm_orc.ensembles.dependencies import Dependencies
 from llm_orc.ensembles.ensemble import Ensemble, Place, Source, TaskUse
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
@@ -107,8 +107,9 @@ class _Parser:
         if isinstance(data, dict):
             if "agents" in data:
                 self._read_agents(data["agents"])
-            self._check_dependencies()
-            self._check_cycles()
+            found = Dependencies(self._fields, self._index, self._dependencies, self._agents, inputs)
+            self._cycle = found.check()
+            found.check_prompts(takes_task=_task(values)[0] != "none")
         if self._fields.problems:
             raise self._invalid()
         use, default_task = _task(values)
@@ -213,6 +214,7 @@ class _Parser:
             work=kind.read(AgentKeys(name, values, say)),
             depends_on=values.get("depends_on", ()),
             requires=values.get("requires") or "all",
+            sees=values.get("sees") or "all",
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )
@@ -228,36 +230,6 @@ class _Parser:
                 hint="An agent does one kind of work: keep one of them.",
             )
         return KINDS[named[0]] if named else MODEL
-
-    def _check_dependencies(self) -> None:
-        for name, wanted in self._dependencies.items():
-            for missing in (w for w in wanted if w not in self._index):
-                self._fields.problem(
-                    f"agent `{name}` depends on `{missing[:80]}`, which is not an agent of this ensemble",
-                    self._dependency_path(name, missing),
-                    hint=self._fields.question(missing, [n for n in self._index if n != name]),
-                )
-
-    def _dependency_path(self, name: str, wanted: str) -> tuple[str | int, ...]:
-        path = ("agents", self._index[name], "depends_on")
-        agents: Any = self._fields.document.data
-        written = agents["agents"][self._index[name]]["depends_on"]
-        if not isinstance(written, list):
-            return path
-        return (*path, next(i for i, w in enumerate(written) if w in (wanted, {"agent_name": wanted})))
-
-    def _check_cycles(self) -> None:
-        cycles = find_cycles(self._dependencies)
-        if cycles and not self._fields.problems:
-            self._cycle = cycles[0]
-        for cycle in cycles:
-            shown = " → ".join(cycle if len(cycle) <= 12 else (*cycle[:6], "…", *cycle[-5:]))
-            message = f"agents wait for each other: `{shown}`"
-            if len(cycle) == 2:
-                message = f"agent `{cycle[0]}` depends on itself: `{shown}`"
-            self._fields.problem(
-                message, self._dependency_path(cycle[0], cycle[1]), hint="Remove one of these `depends_on`."
-            )
 
     def _invalid(self) -> EnsembleInvalid:
         problems: list[Problem] = self._fields.in_order()

@@ -41,6 +41,7 @@ LlmOrcError                   error                     exit 1
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
+│  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
 │  │  └─ BatchBudgetExceeded  batch_budget_exceeded             the same for a whole batch
@@ -102,6 +103,7 @@ from llm_orc.errors.run import (
     BudgetExceeded,
     ConversationBusy,
     ConversationNotFound,
+    ReferenceWithoutValue,
     RunError,
     RunInterrupted,
     RunNotFound,
@@ -150,6 +152,7 @@ __all__ = [
     "ProviderOverloaded",
     "ProviderUnreachable",
     "RateLimited",
+    "ReferenceWithoutValue",
     "RefreshTooEarly",
     "ReplyCut",
     "ReplyTimedOut",

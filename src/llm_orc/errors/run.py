@@ -17,6 +17,12 @@ class AgentTimedOut(RunError):
     code = "agent_timed_out"
 
 
+class ReferenceWithoutValue(RunError):
+    """The agent refers to a field that an answer does not have, or to an answer that there is not."""
+
+    code = "reference_without_value"
+
+
 class RunTimedOut(RunError):
     """The run took longer than its limit."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,8 +11,9 @@ import msgspec
 from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
+from llm_orc.agents.references.syntax import literal
 from llm_orc.agents.spec import WhenFull
-from llm_orc.agents.work import Work
+from llm_orc.agents.work import ModelWork, Work
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
@@ -87,16 +88,28 @@ def encode_recipe(recipe: Recipe) -> bytes:
 
 def decode_recipe(stored: bytes) -> Recipe:
     """Return the recipe, also in earlier releases' format. Raises `msgspec.MsgspecError`."""
-    agents = msgspec.json.decode(stored, type=_Stored).ensemble.agents
-    if all(agent.work is not msgspec.UNSET for agent in agents):
-        return msgspec.json.decode(stored, type=Recipe, dec_hook=_decode_work)
+    outline = msgspec.json.decode(stored, type=_Stored)
+    if all(agent.work is not msgspec.UNSET for agent in outline.ensemble.agents):
+        known = msgspec.json.decode(stored, type=Recipe, dec_hook=_decode_work)
+        return known if outline.inputs is not msgspec.UNSET else _without_references(known)
     recipe = msgspec.json.decode(stored)
     for agent in recipe["ensemble"]["agents"]:
         agent["work"] = {
             "kind": MODEL.key,
             **{key: agent.pop(key) for key in _EARLIER_AGENT if key in agent and key not in _FRAME},
         }
-    return msgspec.convert(recipe, type=Recipe, dec_hook=_decode_work)
+    return _without_references(msgspec.convert(recipe, type=Recipe, dec_hook=_decode_work))
+
+
+def _without_references(recipe: Recipe) -> Recipe:
+    """Return a recipe of a release that had no references: what looks like one in a prompt is text."""
+    agents = tuple(
+        replace(spec, work=replace(work, system_prompt=literal(work.system_prompt)))
+        if isinstance(work := spec.work, ModelWork) and work.system_prompt is not None
+        else spec
+        for spec in recipe.ensemble.agents
+    )
+    return replace(recipe, ensemble=replace(recipe.ensemble, agents=agents))
 
 
 def identity_of(recipe: Recipe) -> bytes:
@@ -127,7 +140,8 @@ def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if not isinstance(work, dict) or work["kind"] != MODEL.key:
         return agent
     flat = {**agent, **work}
-    return {key: flat[key] for key in _EARLIER_AGENT}
+    later = {key: flat[key] for key, usual in _LATER_AGENT.items() if flat[key] != usual}
+    return {key: flat[key] for key in _EARLIER_AGENT} | later
 
 
 def _decode_work(wanted: type, value: object) -> Work:
@@ -146,6 +160,7 @@ class _StoredEnsemble(msgspec.Struct):
 
 class _Stored(msgspec.Struct):
     ensemble: _StoredEnsemble
+    inputs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 # The keys of an agent in the recipes of earlier releases, in order; all agents were language models.
@@ -164,6 +179,7 @@ _EARLIER_AGENT = (
     "auth_method",
     "conversation",
 )
+_LATER_AGENT = {"sees": "all", "prompt": None}  # with the values that say nothing
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 
 

@@ -50,7 +50,7 @@ class Position:
 class Located:
     """A document's data, the problems found while reading it, and the position of each of its values."""
 
-    __slots__ = ("_root", "data", "file", "problems")
+    __slots__ = ("_root", "_text", "data", "file", "problems")
 
     def __init__(
         self,
@@ -58,11 +58,13 @@ class Located:
         data: JsonValue = None,
         root: Mark = _NOWHERE,
         problems: tuple[Problem, ...] = (),
+        text: str = "",
     ) -> None:
         self.file = file
         self.data = data
         self.problems = problems
         self._root = root
+        self._text = text  # the whole document, to find places within its values
 
     @property
     def is_empty(self) -> bool:
@@ -79,10 +81,29 @@ class Located:
         mark = self._mark(path)
         return Position(mark[2], mark[3])
 
+    def place_in(self, path: KeyPath, value: str, start: int, end: int) -> Position:
+        """Return where the characters from `start` to `end` of the text `value`, which is at `path`, stand.
+
+        Where they are written in another way, as with an escape in quotes, it is where the value starts.
+        """
+        wanted = value[start:end]
+        begins = self.value_at(path)
+        if not begins.line or not wanted:
+            return begins
+        at = _index(self._text, begins) - 1
+        for _ in range(value.count(wanted, 0, start) + 1):
+            at = self._text.find(wanted, at + 1)
+            if at < 0:
+                return begins
+        return Position(*_place(self._text, at))
+
+    def problem_at(self, message: str, place: Position, hint: str | None = None) -> Problem:
+        """Return a problem of this file at a place in it."""
+        return Problem(message, self.file, place.line, place.column, hint)
+
     def problem(self, message: str, path: KeyPath, *, at_key: bool = False, hint: str | None = None) -> Problem:
         """Return a problem of this file, at the value that `path` leads to or at its key."""
-        position = self.key_at(path) if at_key else self.value_at(path)
-        return Problem(message, self.file, position.line, position.column, hint)
+        return self.problem_at(message, self.key_at(path) if at_key else self.value_at(path), hint)
 
     def _mark(self, path: KeyPath) -> Mark:
         mark = self._root
@@ -142,7 +163,7 @@ def _parsed(text: str, file: Path | None) -> Located:
         return Located(file, problems=(*builder.problems, _syntax_problem(e, file)))
     finally:
         parser.dispose()
-    return Located(file, builder.data, builder.root, tuple(builder.problems))
+    return Located(file, builder.data, builder.root, tuple(builder.problems), text)
 
 
 def _syntax_problem(error: yaml.YAMLError, file: Path | None) -> Problem:
@@ -170,6 +191,14 @@ def regular_bytes(path: Path) -> bytes | None:
 def _place(source: str | bytes, index: int) -> tuple[int, int]:
     before = source[:index] if isinstance(source, str) else source[:index].decode("utf-8-sig", "replace")
     return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _index(text: str, position: Position) -> int:
+    """Return the index of the character at this line and column."""
+    at = 0
+    for _ in range(position.line - 1):
+        at = text.find("\n", at) + 1
+    return at + position.column - 1
 
 
 def _refused(file: Path | None, message: str) -> Located:

@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.inputs.spec import InputSpec
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelWork
 from llm_orc.app.batches.input_lines import Input
 from llm_orc.app.batches.inputs import Shaping, make_tasks
 from llm_orc.app.batches.placeholders import fill, fill_known, placeholders, rename
-from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns, with_values
+from llm_orc.app.batches.prompts import (
+    longest_additions,
+    prompts_with_columns,
+    refuse_mixed,
+    with_own_columns,
+    with_values,
+)
+from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import InputError
+from llm_orc.runs.recipe import Recipe
 
 names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 values = st.text(max_size=20)
@@ -58,9 +69,29 @@ def test_a_renamed_column_is_found_under_its_own_name_when_the_row_is_asked() ->
 
 
 def test_the_estimate_counts_what_the_longest_row_puts_in() -> None:
-    added = longest_additions({"a": (choice("{{x}}!"),), "b": (choice("none"),)}, [{"x": "12"}, {"x": "1" * 105}])
+    agents = (
+        AgentSpec("a"),
+        AgentSpec("b"),
+        AgentSpec("c", ModelWork(prompt="${inputs.y}, ${inputs.y}: ${task}")),
+    )
+    ensemble = Ensemble("e", agents, inputs=(InputSpec("y", default="12345", is_required=False),))
+    choices: dict[str, tuple[ModelChoice, ...]] = {
+        "a": (choice("{{x}}!"),),
+        "b": (choice("none"),),
+        "c": (choice("none"),),
+    }
+    recipe = Recipe(ensemble, "", choices, input_columns={"y": "Y"})
 
-    assert added == {"a": 100}
+    added = longest_additions(recipe, [{"x": "12"}, {"x": "1" * 105, "Y": "1" * 7}])
+
+    assert added == {"a": 100, "c": 14}
+
+
+def test_both_spellings_in_one_system_prompt_are_refused() -> None:
+    ensemble = Ensemble("e", (AgentSpec("a", ModelWork(system_prompt="{{x}} ${task}")),))
+
+    with pytest.raises(InputError, match=r"both `\{\{x\}\}` and"):
+        refuse_mixed(ensemble)
 
 
 @given(st.dictionaries(names, values, min_size=1, max_size=4), st.text(max_size=10))

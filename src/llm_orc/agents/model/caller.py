@@ -171,9 +171,10 @@ def _another_may_do_better(error: LlmOrcError) -> bool:
 
 
 def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
+    system_prompt = turn.texts.get("system_prompt", choice.system_prompt)
     return ModelRequest(
-        messages=alternating((*turn.history, Message("user", turn.prompt, choice.system_prompt))),
-        system_prompt=choice.system_prompt,
+        messages=alternating((*turn.history, Message("user", turn.prompt, system_prompt))),
+        system_prompt=system_prompt,
         temperature=choice.temperature,
         max_tokens=choice.max_tokens,
         json_output=choice.json_output,

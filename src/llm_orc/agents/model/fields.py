@@ -34,7 +34,18 @@ MODEL_FIELDS: Fields = {
         "chooses",
     ),
     "system_prompt": Field(
-        optional(text), "The agent's role.", "counts", default_text="the profile's", is_prose=True
+        optional(text),
+        "The agent's role. References in it, `${…}`, are filled in.",
+        "counts",
+        default_text="the profile's",
+        is_prose=True,
+    ),
+    "prompt": Field(
+        optional(non_empty_text),
+        "What the agent is asked, with references: `${task}`, `${inputs.NAME}`, `${AGENT}`, `${AGENT.FIELD}`.",
+        "counts",
+        default_text="the task and the answers of `depends_on`",
+        is_prose=True,
     ),
     "temperature": Field(
         optional(number(0)),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kind import Kind
 from llm_orc.agents.model.fields import MODEL_FIELDS
+from llm_orc.agents.references.text import Text
 from llm_orc.agents.work import ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
 
@@ -31,6 +32,7 @@ def _read(keys: AgentKeys) -> ModelWork:
         fallback_model_profile=values.get("fallback_model_profile"),
         output_format=values.get("output_format") or "text",
         auth_method=values.get("auth_method"),
+        prompt=values.get("prompt"),
     )
 
 
@@ -54,6 +56,11 @@ def _model(keys: AgentKeys) -> ModelRef:
     return ModelRef(provider=provider, model=model)
 
 
+def _texts(work: ModelWork) -> tuple[Text, ...]:
+    written = {"system_prompt": work.system_prompt, "prompt": work.prompt}
+    return tuple(Text(key, text) for key, text in written.items() if text is not None)
+
+
 def _needs(work: ModelWork) -> Needs:
     return Needs(models=(work,))
 
@@ -62,4 +69,4 @@ async def _run(context: AgentContext, _work: ModelWork) -> AgentOutput:
     return await context.call_model()
 
 
-MODEL = Kind("model", ModelWork, fields=MODEL_FIELDS, read=_read, needs=_needs, run=_run)
+MODEL = Kind("model", ModelWork, fields=MODEL_FIELDS, read=_read, needs=_needs, run=_run, texts=_texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
 from llm_orc.app.access.costs import cost_of
 from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
@@ -30,7 +31,7 @@ def estimate(
 
     `told` is the number of characters of history that each agent receives before its turn.
     """
-    specs = {spec.name: spec for spec in recipe.ensemble.agents}
+    parts = prompt_parts(recipe.ensemble)
     metered = {name: ways[0] for name, ways in by_agent.items() if ways[0].access.billing is Billing.METERED}
     if not metered:
         return None
@@ -39,9 +40,10 @@ def estimate(
     likely: list[float | None] = []
     most: list[float | None] = []
     for name, ready in metered.items():
-        given = len(recipe.task) + len(ready.choice.system_prompt or "") + told.get(name, 0)
-        known = given // _CHARACTERS_PER_TOKEN
-        before = specs[name].depends_on if name in specs else ()
+        asked = parts.get(name, PromptParts())
+        given = asked.tasks * len(recipe.task) + asked.literal + asked.input_characters(recipe.inputs)
+        known = (given + len(ready.choice.system_prompt or "") + told.get(name, 0)) // _CHARACTERS_PER_TOKEN
+        before = asked.answers
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])
         likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))

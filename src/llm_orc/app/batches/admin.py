@@ -174,7 +174,7 @@ def stored_batch(app: App, store: str | None, batch_id: str) -> StoredBatch | No
         if found is None or batch is None:
             return None
         recipe = found.batches.recipe(batch_id)
-        added = longest_additions(recipe.choices, (row.fields for row in found.batches.inputs(batch_id)))
+        added = longest_additions(recipe, (row.fields for row in found.batches.inputs(batch_id)))
         return StoredBatch(batch, recipe, found.batches.longest_task(batch_id), added)
 
 

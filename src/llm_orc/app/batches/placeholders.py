@@ -1,4 +1,4 @@
-"""Placeholders in a text: `{{column}}`. A value is put in once, and placeholders in the value stay as they are."""
+"""Columns in a text: `{{column}}`, or `${inputs.column}`. A value is put in once; what is in it stays as it is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
+_REFERENCE = re.compile(r"(?<!\$)\$\{\s*inputs\.([^{}]+)\}")
 
 
 def placeholders(text: str) -> tuple[str, ...]:
@@ -48,3 +49,8 @@ def as_text(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def with_placeholders(template: str) -> str:
+    """Return the template of a task with `{{column}}` for each `${inputs.column}`."""
+    return _REFERENCE.sub(lambda match: "{{" + match[1].strip() + "}}", template)

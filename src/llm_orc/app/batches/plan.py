@@ -14,8 +14,8 @@ from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import make_tasks
 from llm_orc.app.batches.mapped_inputs import input_columns
-from llm_orc.app.batches.placeholders import placeholders
-from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, with_own_columns
+from llm_orc.app.batches.placeholders import placeholders, with_placeholders
+from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, refuse_mixed, with_own_columns
 from llm_orc.app.batches.store import batch_store_url, caller_of
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.inputs import given_inputs
@@ -65,9 +65,10 @@ class PlannedResume:
 
 def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options: BatchOptions) -> Submission:
     """Turn inputs into rows and give the batch its id. Raises `InputError`, `ProfileNotFound`, `SettingsError`."""
-    template = options.shaping.template
-    if template is None and ensemble.default_task is not None and placeholders(ensemble.default_task):
-        template = ensemble.default_task
+    template, default_task = options.shaping.template, ensemble.default_task
+    if template is None and default_task is not None and placeholders(with_placeholders(default_task)):
+        template = default_task
+    refuse_mixed(ensemble)
     choices = choices_of(ensemble, app.settings, options.models)
     waits = options.limits.wait_for_plan
     recipe = Recipe(
@@ -84,7 +85,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     )
     shaping = replace(
         options.shaping,
-        template=template,
+        template=None if template is None else with_placeholders(template),
         prompts=prompts_with_columns(choices),
         takes_task=ensemble.task != "none",
         default_task=ensemble.default_task,
@@ -128,7 +129,7 @@ async def plan_batch(app: App, submission: Submission, planned: Callable[[Access
         recipe = _waiting(recipe, submission.options.limits, known.recipe)
         recipe = replace(recipe, choices=_with_present_origin(known.recipe.choices, recipe.choices))
     waiting = len(tasks) if known is None else known.to_do
-    added = longest_additions(recipe.choices, (row.fields or {} for row in submission.rows))
+    added = longest_additions(recipe, (row.fields or {} for row in submission.rows))
     to_do = _ToDo(waiting, max(tasks, key=len, default=""), added)
     caller = caller_of(batch_store_url(app, submission.options.store))
     ready, most_usd = await _plan(app, recipe, submission.limits, to_do, planned=planned, caller=caller)

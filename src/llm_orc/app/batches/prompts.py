@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.references.syntax import is_special
+from llm_orc.agents.uses.graph import texts_of
+from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
 from llm_orc.app.batches.placeholders import fill_known, placeholders, rename
 from llm_orc.batches.row_inputs import inputs_of_row
+from llm_orc.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.recipe import Recipe
 
@@ -26,6 +31,24 @@ def prompts_with_columns(choices: Mapping[str, Sequence[ModelChoice]]) -> dict[s
                 of_profile = f" (profile `{choice.profile}`)" if choice.profile else ""
                 found[f"the system prompt of agent `{agent}`{of_profile}"] = choice.system_prompt or ""
     return found
+
+
+def refuse_mixed(ensemble: Ensemble) -> None:
+    """Raise `InputError` for a system prompt with columns and references: these are filled in elsewhere."""
+    for spec in ensemble.agents:
+        for text in texts_of(spec):
+            columns = placeholders(text.text)
+            if text.key == "system_prompt" and is_special(text.text) and columns:
+                raise InputError(
+                    f"the system prompt of agent `{spec.name}` has both `{{{{{columns[0]}}}}}` and `${{…}}`",
+                    hint=f"Declare the input `{columns[0]}`, and write `${{inputs.{columns[0]}}}`.",
+                )
+
+
+def columns_of_older_spelling(ensemble: Ensemble) -> tuple[str, ...]:
+    """Return the columns that system prompts name as `{{column}}`."""
+    texts = [text.text for spec in ensemble.agents for text in texts_of(spec) if text.key == "system_prompt"]
+    return tuple(dict.fromkeys(name for text in texts for name in placeholders(text)))
 
 
 def with_own_columns(
@@ -68,20 +91,32 @@ def recipe_of_row(recipe: Recipe, task: str, fields: Mapping[str, JsonValue]) ->
     return replace(recipe, task=task, choices=choices, inputs=inputs_of_row(recipe, fields), input_columns={})
 
 
-def longest_additions(
-    choices: Mapping[str, Sequence[ModelChoice]], rows: Iterable[Mapping[str, JsonValue]]
-) -> dict[str, int]:
-    """Return how many characters a row adds to each agent's first system prompt, at most."""
+def longest_additions(recipe: Recipe, rows: Iterable[Mapping[str, JsonValue]]) -> dict[str, int]:
+    """Return how many characters a row adds to what each agent is asked, at most: columns and inputs."""
+    choices = recipe.choices
+    asked = {name: parts for name, parts in prompt_parts(recipe.ensemble).items() if parts.inputs}
     prompts = {
         agent: ways[0].system_prompt
         for agent, ways in choices.items()
         if placeholders(ways[0].system_prompt or "")
     }
-    longest = dict.fromkeys(prompts, 0)
-    if not prompts:
+    longest = dict.fromkeys([*prompts, *asked], 0)
+    if not longest:
         return longest
     for fields in rows:
+        of_row = _additions(asked, recipe, fields)
+        longest |= {name: max(longest[name], characters) for name, characters in of_row.items()}
         for agent, prompt in prompts.items():
             if prompt is not None:
                 longest[agent] = max(longest[agent], len(fill_known(prompt, fields)) - len(prompt))
     return longest
+
+
+def _additions(
+    asked: Mapping[str, PromptParts], recipe: Recipe, fields: Mapping[str, JsonValue]
+) -> dict[str, int]:
+    try:
+        values = inputs_of_row(recipe, fields) if asked else {}
+    except InputError:  # the row fails before it calls anything
+        return {}
+    return {name: parts.input_characters(values) for name, parts in asked.items()}

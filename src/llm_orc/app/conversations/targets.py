@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.named_models import named_model, with_named_model
+from llm_orc.agents.references.syntax import literal
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.uses.graph import uses_of
 from llm_orc.agents.work import ModelWork
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.projects.find_ensemble import find_ensemble
@@ -60,7 +62,7 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
 
 def with_role(ensemble: Ensemble, text: str | None, agent: str | None = None) -> Ensemble:
     """Return the ensemble with this system prompt for one of its agents. Raises `InputError`."""
-    return _changed(ensemble, agent, lambda work: replace(work, system_prompt=text))
+    return _changed(ensemble, agent, lambda work: replace(work, system_prompt=literal(text)))
 
 
 def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) -> Ensemble:
@@ -169,6 +171,12 @@ def _model_alone(app: App, name: str) -> Ensemble:
 def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:
     """Return the agent alone, without dependencies."""
     spec = _spec(ensemble, agent)
+    referred = [name for name in uses_of(ensemble).needs[agent] if name not in spec.depends_on]
+    if referred:
+        raise InputError(
+            f"agent `{agent}` refers to the answer of `{referred[0]}`, so it can't be talked to alone",
+            hint=f"Talk to the whole ensemble: `llm-orc chat {ensemble.name}`.",
+        )
     alone = replace(spec, depends_on=(), requires="all", conversation=True)
     return replace(ensemble, name=f"{ensemble.name}:{agent}", agents=(alone,), conversation=None)
 

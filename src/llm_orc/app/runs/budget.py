@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.model.counted_attempts import most_cost_usd
+from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
 from llm_orc.app.access.costs import cost_of
 from llm_orc.auth.access import Billing
 from llm_orc.errors import SettingsError
@@ -61,21 +62,23 @@ def _most_of(
 ) -> float:
     """Return what one attempt of the agent can have cost at most, by what it is asked now."""
     outputs = earlier.state.outputs
-    depends_on = next((spec.depends_on for spec in recipe.ensemble.agents if spec.name == agent), ())
-    parts = [recipe.task, *(outputs[name].text for name in depends_on if name in outputs)]
-    size = 4 * told + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    asked = prompt_parts(recipe.ensemble).get(agent, PromptParts())
+    parts = [recipe.task] * asked.tasks + [outputs[name].text for name in asked.answers if name in outputs]
+    more = told + asked.literal + asked.input_characters(recipe.inputs)
+    size = 4 * more + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
     return max((_most_of_one(one, size) for one in candidates if one.is_metered), default=0.0)
 
 
 def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], added: Mapping[str, int]) -> float:
-    """Return what one attempt of any agent can cost at most. `added` are characters that system prompts get."""
+    """Return what one attempt of any agent can cost at most. `added` are characters that a row adds."""
     longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
     most_usd = 0.0
-    waits_for = {spec.name: spec.depends_on for spec in recipe.ensemble.agents}
+    asked_of = prompt_parts(recipe.ensemble)
     for agent, found in candidates.items():
-        before = (longest.get(name, _LONGEST_MADE) for name in waits_for.get(agent, ()))
-        parts = [len(recipe.task.encode("utf-8", "surrogatepass")), *before]
-        size = 4 * added.get(agent, 0) + sum(_FRAME + part for part in parts)
+        asked = asked_of.get(agent, PromptParts())
+        before = (longest.get(name, _LONGEST_MADE) for name in asked.answers)
+        parts = [len(recipe.task.encode("utf-8", "surrogatepass"))] * asked.tasks + [*before]
+        size = 4 * (added.get(agent, 0) + asked.literal) + sum(_FRAME + part for part in parts)
         for one in found:
             if one.is_metered:
                 most_usd = max(most_usd, _most_of_one(one, size))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.references.parts import about_tags, part_tag
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.parts import about_tags, part_tag
 from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:

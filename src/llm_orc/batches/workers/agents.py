@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
+    from llm_orc.agents.turn import AgentTurn
+
 _POLL_S = 0.15
 _CHECK_DELETED_EVERY = 20  # polls
 _SPENT_POLL_S = 1.0
@@ -46,14 +48,14 @@ class QueuedAgents:
         """Return the providers whose agents are queued."""
         return await in_store(partial(limited_providers, self._engine))
 
-    async def call(self, row: str, agent: str, prompt: str, provider: str) -> str:
-        """Return the outcome of `agent` as text, whichever worker called it. Calling this again is harmless.
+    async def call(self, row: str, turn: AgentTurn, provider: str) -> str:
+        """Return the outcome of the agent as text, whichever worker called it. Calling this again is harmless.
 
         `row` is the id of the row's workflow. Raises `AgentWaits`; and `RuntimeError` if the agent's workflow
         failed, which is a bug: a failed agent is an outcome.
         """
-        name, queue = f"{row}:{agent}", limit_queue(provider)
-        await in_store(partial(self._enqueue, name, row, agent, prompt, queue=queue))
+        name, queue = f"{row}:{turn.path}", limit_queue(provider)
+        await in_store(partial(self._enqueue, name, row, turn, queue=queue))
         while (over := await self._finished(name)).status == "CANCELLED":
             if await in_store(partial(self._is_cancelled, row)):
                 await asyncio.get_running_loop().create_future()  # its own cancellation is on its way
@@ -88,14 +90,15 @@ class QueuedAgents:
         with self._engine.connect() as connection:
             return connection.execute(sa.select(BATCHES.c.state).where(this)).scalar() == "spent"
 
-    def _enqueue(self, name: str, row: str, agent: str, prompt: str, *, queue: str) -> None:
+    def _enqueue(self, name: str, row: str, turn: AgentTurn, *, queue: str) -> None:
         options: EnqueueOptions = {
             "workflow_name": AGENT_WORKFLOW,
             "queue_name": queue,
             "workflow_id": name,
             "app_version": self._version,
         }
-        self._client.enqueue(options, row, agent, prompt)
+        texts = [dict(turn.texts)] if turn.texts else []  # workers of earlier releases know no texts
+        self._client.enqueue(options, row, turn.path, turn.prompt, *texts)
 
     async def _finished(self, name: str) -> WorkflowStatus:
         """Return the finished workflow. Raises `LookupError` if it is gone because its batch was deleted."""

@@ -34,7 +34,7 @@ from llm_orc.engine.surprises import as_error, first_cause
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import CallAgent
@@ -157,7 +157,7 @@ class RowExecutor:
                 queued.add(turn.path)
                 try:
                     with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
-                        answer = await self._queued.call(name, turn.path, turn.prompt, provider)
+                        answer = await self._queued.call(name, turn, provider)
                 except AgentWaits as e:
                     self.plan_waits.set_aside(name, e.until)
                     await self._until_cancelled(name)
@@ -193,15 +193,18 @@ class RowExecutor:
             await self._queued.forget(name, queued)
         return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record))
 
-    async def run_agent(self, row: str, agent: str, prompt: str) -> str:
-        """Call one agent for a row that some worker carries out; return the outcome as text."""
+    async def run_agent(self, row: str, agent: str, prompt: str, texts: Mapping[str, str]) -> str:
+        """Call one agent for a row that some worker carries out; return the outcome as text.
+
+        `texts` are those of its work with their references filled in.
+        """
         slot = DBOS.reserve_step()
         name = f"{row}:{agent}"
         async with self._workflow(name):
             recipe, call = await self._recipe(name)
             spec = recipe.ensemble.agent(agent)
             path = AgentPath(agent)
-            turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock))
+            turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock), texts=texts)
 
             async def run_step() -> str:
                 return await self._call(name, call, turn)

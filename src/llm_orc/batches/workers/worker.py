@@ -156,8 +156,8 @@ class Worker:
         async def row(batch_id: str, number: int, attempt: int) -> str:
             return await executor.run_row(batch_id, number, attempt)
 
-        async def agent(row: str, agent: str, prompt: str) -> str:
-            return await executor.run_agent(row, agent, prompt)
+        async def agent(row: str, agent: str, prompt: str, texts: dict[str, str] | None = None) -> str:
+            return await executor.run_agent(row, agent, prompt, texts or {})
 
         DBOS.workflow(name=ROW_WORKFLOW, max_recovery_attempts=None)(row)
         DBOS.workflow(name=AGENT_WORKFLOW, max_recovery_attempts=None)(agent)

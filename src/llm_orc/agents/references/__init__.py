@@ -1,0 +1,1 @@
+"""References in texts, `${…}`: read, resolved before anything runs, and filled in when an agent has its turn."""

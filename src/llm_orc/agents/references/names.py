@@ -1,0 +1,114 @@
+"""What a reference may name at its place, and what it then stands for: known before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Literal
+
+from llm_orc.agents.inputs.spec import InputSpec
+from llm_orc.agents.references.syntax import LITERAL
+from llm_orc.dataclass import dataclass
+from llm_orc.storage.suggest import closest_names
+
+if TYPE_CHECKING:
+    from llm_orc.agents.references.syntax import Reference
+
+Root = Literal["task", "inputs", "run", "agent", "local"]
+_ELSEWHERE = {"item": "a fan-out", "index": "a fan-out", "last": "a loop", "round": "a loop"}
+
+
+class UnknownName(ValueError):
+    """A reference names nothing that is known at its place."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a reference stands for: the value of `name`, of an agent its answer, and in it the field at `path`."""
+
+    root: Root
+    name: str
+    path: tuple[str, ...] = ()
+    is_answer: bool = False
+
+    @property
+    def is_tainted(self) -> bool:
+        """Whether it is something that a model or a tool has said, or comes from that. It may be anything."""
+        return self.is_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that are known at a place.
+
+    `local` are those that only this place has, such as the item of a fan-out. `from_answers` are the names other
+    than agents whose values come from answers: `item`, or `task` and `inputs.x` where the agents around give them.
+    """
+
+    agents: Collection[str] = ()
+    inputs: Mapping[str, InputSpec] = field(default_factory=dict)
+    local: frozenset[str] = frozenset()
+    from_answers: frozenset[str] = frozenset()
+
+    def resolve(self, reference: Reference) -> Target:
+        """Return what the reference stands for. Raises `UnknownName`."""
+        first, *rest = reference.words
+        if first in {"task", "inputs", "run"} and first in self.agents:
+            raise UnknownName(
+                f"`{reference}` may be the agent `{first}` or what is called so everywhere",
+                "Rename the agent: `task`, `inputs` and `run` are taken in references.",
+            )
+        if first in self.local:
+            return Target("local", first, tuple(rest), first in self.from_answers)
+        match first:
+            case "task" if rest:
+                raise UnknownName(f"`{reference}` names a field of the task, which is text", "Write `${task}`.")
+            case "task":
+                return Target("task", "task", (), "task" in self.from_answers)
+            case "run" if rest == ["id"]:
+                return Target("run", "id")
+            case "run":
+                raise UnknownName(f"`{reference}` is unknown: a run has only its `id`", "Write `${run.id}`.")
+            case "inputs":
+                return self._input(reference, rest)
+            case _:
+                return self._agent(reference)
+
+    def _input(self, reference: Reference, rest: list[str]) -> Target:
+        if not self.inputs:
+            name = rest[0] if rest else "NAME"
+            raise UnknownName(
+                f"`{reference}` is an input, and the ensemble declares none",
+                f"Declare it: `inputs: {{{name}: string}}`.",
+            )
+        spec = self.inputs.get(rest[0]) if rest else None
+        if spec is None:
+            listed = ", ".join(f"`${{inputs.{name}}}`" for name in self.inputs)
+            near = closest_names(rest[0], self.inputs) if rest else []
+            hint = f"Did you mean `${{inputs.{near[0]}}}`?" if near else f"There are {listed}."
+            raise UnknownName(f"`{reference}` is no input of this ensemble", hint)
+        if rest[1:] and spec.type not in {"object", "array"}:
+            raise UnknownName(
+                f"`{reference}` names a field, but input `{spec.name}` is of the type `{spec.type}`",
+                f"Write `${{inputs.{spec.name}}}`, or declare it with `type: object`.",
+            )
+        return Target("inputs", spec.name, tuple(rest[1:]), f"inputs.{spec.name}" in self.from_answers)
+
+    def _agent(self, reference: Reference) -> Target:
+        """The agent with the longest name that the words begin with: names may have dots in them."""
+        words = reference.words
+        for end in range(len(words), 0, -1):
+            name = ".".join(words[:end])
+            if name in self.agents:
+                return Target("agent", name, tuple(words[end:]), is_answer=True)
+        first = words[0]
+        if first in _ELSEWHERE:
+            raise UnknownName(f"`{reference}` is known only within {_ELSEWHERE[first]}", LITERAL)
+        known = ["task", *(f"inputs.{name}" for name in self.inputs), *self.agents]
+        near = closest_names(first, known) or closest_names(reference.name, known)
+        question = f"Did you mean `${{{near[0]}}}`? " if near else ""
+        raise UnknownName(f"`{reference}` names no agent, and nothing else known here", f"{question}{LITERAL}")

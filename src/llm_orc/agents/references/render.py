@@ -1,0 +1,98 @@
+"""Fill in the references of a text, once: what is put in is never read again.
+
+What the author of the ensemble and its user say (the task, inputs) is put in as it is. What models and tools say
+may try to pass for something else, so each such text stands in tags that it can't forge, as in other prompts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.inputs.values import as_text
+from llm_orc.agents.references.parts import about_tags, part_tag
+from llm_orc.agents.references.syntax import Reference, parse_template
+from llm_orc.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llm_orc.agents.references.names import Target
+    from llm_orc.agents.references.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A text that stands in tags: an answer, a field of one, a note on it, or that there is none."""
+
+    of: str
+    agent: str
+    text: str
+    field: str = ""
+
+    def within(self, tag: str, *, is_block: bool) -> str:
+        about = f" field='{self.field}'" if self.field else ""
+        line = "\n" if is_block else ""
+        return f"<{tag} of='{self.of}' agent='{self.agent}'{about}>{line}{self.text}{line}</{tag}>"
+
+
+def fill_in(text: str, scope: Scope) -> str:
+    """Return the text for a model to read. Raises `ReferenceWithoutValue`."""
+    pieces = [*_pieces(text, scope)]
+    parts = [piece for piece in pieces if isinstance(piece, _Part)]
+    if not parts:
+        return "".join(piece for piece in pieces if isinstance(piece, str))
+    tag = part_tag([text, *(piece.text if isinstance(piece, _Part) else piece for piece in pieces)])
+    filled: list[str] = []
+    for i, piece in enumerate(pieces):
+        if isinstance(piece, str):
+            filled.append(piece)
+        else:
+            around = (pieces[i - 1] if i else "\n", pieces[i + 1] if i + 1 < len(pieces) else "\n")
+            filled.append(piece.within(tag, is_block=_is_block(piece, *around)))
+    return f"{about_tags(tag)}\n\n{''.join(filled)}"
+
+
+def fill_in_plainly(text: str, scope: Scope) -> str:
+    """Return the text for a program, without tags: text as it is, data as JSON. Raises `ReferenceWithoutValue`."""
+    return "".join(
+        piece if isinstance(piece, str) else as_text(scope.value_of(piece))
+        for piece in parse_template(text).pieces
+    )
+
+
+def _is_block(part: _Part, before: str | _Part, after: str | _Part) -> bool:
+    """Whether the part gets lines of its own: it has several, or stands alone on its line."""
+    if part.of in {"note", "missing"}:
+        return False
+    is_alone = (
+        isinstance(before, str) and before.endswith("\n") and isinstance(after, str) and after.startswith("\n")
+    )
+    return is_alone or "\n" in part.text
+
+
+def _pieces(text: str, scope: Scope) -> Iterator[str | _Part]:
+    for piece in parse_template(text).pieces:
+        if isinstance(piece, str):
+            yield piece
+            continue
+        target = scope.names.resolve(piece)
+        if target.is_tainted:
+            yield from _of_answer(piece, target, scope)
+        else:
+            yield as_text(scope.value_of(piece))
+
+
+def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[str | _Part]:
+    name = target.name
+    if target.root == "agent" and name not in scope.outputs:
+        was = "was skipped by its condition" if name in scope.skipped else "gave no answer"
+        yield _Part("missing", name, f"This agent {was}.")
+        return
+    value = scope.value_of(reference)
+    if value is None or isinstance(value, bool | int | float):
+        yield as_text(value)  # says nothing that could pass for something else
+        return
+    yield _Part("answer", name, as_text(value), ".".join(target.path))
+    if not target.path and (note := scope.notes.get(name)):
+        yield "\n\n"
+        yield _Part("note", name, note)

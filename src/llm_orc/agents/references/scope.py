@@ -1,0 +1,111 @@
+"""The values that an agent's references have when its turn comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.references.names import Names
+from llm_orc.dataclass import dataclass
+from llm_orc.errors import ReferenceWithoutValue
+from llm_orc.jsontypes import JsonValue
+
+if TYPE_CHECKING:
+    from llm_orc.agents.references.names import Target
+    from llm_orc.agents.references.syntax import Reference
+
+_MOST_SHOWN = 8  # fields
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an agent may refer to: `names` says which names there are, the rest what they stand for.
+
+    `outputs` has the answers so far, by agent, and `notes` what readers of some have to know. An agent that has
+    ended and is in `skipped` was left out by its condition; one that is in neither gave no answer.
+    """
+
+    names: Names
+    task: str
+    inputs: Mapping[str, JsonValue]
+    run_id: str
+    outputs: Mapping[str, AgentOutput]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, object] = field(default_factory=dict)
+    local: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def value_of(self, reference: Reference) -> JsonValue:
+        """Return the value. Of an agent without fields it is the text of its answer, with fields its data.
+
+        Raises `ReferenceWithoutValue`.
+        """
+        target = self.names.resolve(reference)
+        match target.root:
+            case "task":
+                return self.task
+            case "run":
+                return self.run_id
+            case "inputs":
+                return field_at(self.inputs[target.name], target.path, reference)
+            case "local":
+                return field_at(self.local[target.name], target.path, reference)
+            case "agent":
+                return self._of_agent(target, reference)
+
+    def _of_agent(self, target: Target, reference: Reference) -> JsonValue:
+        output = self.outputs.get(target.name)
+        if output is None:
+            raise ReferenceWithoutValue(f"`{reference}` has no value: {self.why_absent(target.name)}")
+        if not target.path:
+            return output.text
+        return field_at(data_of(output, reference), target.path, reference)
+
+    def why_absent(self, agent: str) -> str:
+        return f"agent `{agent}` {'was skipped by its condition' if agent in self.skipped else 'gave no answer'}"
+
+
+def data_of(output: AgentOutput, reference: Reference) -> JsonValue:
+    """Return the answer as data: its own, or its text read as JSON, with or without a fence around it."""
+    if output.data is not None:
+        return output.data
+    try:
+        value: JsonValue = json.loads(_without_fence(output.text))
+    except (ValueError, RecursionError):
+        raise ReferenceWithoutValue(
+            f"`{reference}` has no value: the answer is not JSON",
+            hint="Ask the agent for JSON with `output_format: json`, and say which fields in its prompt.",
+        ) from None
+    return value
+
+
+def _without_fence(text: str) -> str:
+    lines = text.strip().splitlines()
+    if len(lines) > 2 and lines[0].strip().casefold() in {"```", "```json"} and lines[-1].strip() == "```":
+        return "\n".join(lines[1:-1])
+    return text
+
+
+def field_at(value: JsonValue, path: tuple[str, ...], reference: Reference) -> JsonValue:
+    """Return the field at `path`: names in mappings, numbers in lists. Raises `ReferenceWithoutValue`."""
+    for step in path:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            raise ReferenceWithoutValue(
+                f"`{reference}` has no value: there is no `{step}`; {_what_there_is(value)}"
+            )
+    return value
+
+
+def _what_there_is(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        shown = ", ".join(f"`{name[:40]}`" for name in [*value][:_MOST_SHOWN])
+        return f"the fields are {shown}{' …' if len(value) > _MOST_SHOWN else ''}" if shown else "it has no fields"
+    if isinstance(value, list):
+        return f"it is a list of {len(value)}"
+    return "it is no mapping and no list"

@@ -1,0 +1,23 @@
+"""A text of an agent's work, in which references are filled in."""
+
+from __future__ import annotations
+
+from llm_orc.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`key` is its place below the agent in a file, with dots: `prompt`, `env.PATH`, `inputs.base`, `argv.2`.
+
+    `takes_answers` False: nothing that models or tools have said may come into it, as it is a part of a command, a
+    path, or a name. That is a problem of the file, found before anything runs.
+    """
+
+    key: str
+    text: str
+    takes_answers: bool = True
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Its place as a path of the document."""
+        return tuple(int(step) if step.isdecimal() else step for step in self.key.split("."))
