@@ -15,7 +15,13 @@ from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import make_tasks
 from llm_orc.app.batches.mapped_inputs import input_columns
 from llm_orc.app.batches.placeholders import placeholders, with_placeholders
-from llm_orc.app.batches.prompts import longest_additions, prompts_with_columns, refuse_mixed, with_own_columns
+from llm_orc.app.batches.prompts import (
+    columns_of_older_spelling,
+    longest_additions,
+    prompts_with_columns,
+    refuse_mixed,
+    with_own_columns,
+)
 from llm_orc.app.batches.store import batch_store_url, caller_of
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.inputs import given_inputs
@@ -51,6 +57,7 @@ class Submission:
     limits: BatchLimits
     options: BatchOptions
     most_usd: float = 0.0  # the most that one attempt of a call can cost
+    older_columns: tuple[str, ...] = ()  # those that system prompts name in the older spelling, `{{column}}`
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,8 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     rows = [_new_row(task) for task in tasks]
     of_id = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})
     batch_id = batch_id_of(of_id, rows, app.new_run_id() if options.again else "")
-    return Submission(batch_id, recipe, rows, options.limits.over(of_a_row), options)
+    older = columns_of_older_spelling(ensemble)
+    return Submission(batch_id, recipe, rows, options.limits.over(of_a_row), options, older_columns=older)
 
 
 def _by_default(app: App, choices: tuple[ModelChoice, ...]) -> tuple[ModelChoice, ...]:

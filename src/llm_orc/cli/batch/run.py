@@ -122,7 +122,6 @@ def command(
     from llm_orc.app.access.consent import Consent, with_consent
     from llm_orc.app.batches.carry_out import run_batch
     from llm_orc.app.batches.plan import plan_batch, prepare_batch
-    from llm_orc.app.batches.prompts import columns_of_older_spelling
     from llm_orc.app.batches.request import BatchOptions, RequestedLimits
     from llm_orc.app.projects.find_ensemble import find_ensemble
     from llm_orc.cli.batch.execution.carry_out import carry_out
@@ -147,7 +146,7 @@ def command(
         values=given_inputs(ensemble, given, texts=True),
     )
     submission = prepare_batch(app, ensemble, found, options)
-    if older := columns_of_older_spelling(ensemble):
+    if older := submission.older_columns:
         note(
             f"`{{{{{older[0]}}}}}` in a system prompt is an older spelling: declare the input `{older[0]}`, and"
             f" write `${{inputs.{older[0]}}}`."
