@@ -19,6 +19,7 @@ inputs:
   most: {type: integer, default: 3}
 agents:
   - name: a
+    prompt: "${inputs.base} and ${inputs.diff}, at most ${inputs.most}"
 """
 
 
@@ -41,6 +42,7 @@ def test_inputs_are_values_or_files_and_are_recorded(shell: Shell) -> None:
     assert result["inputs"] == shown["inputs"] == {"base": "origin/main", "diff": "+ one = 1", "most": 7}
     assert literal["inputs"] == {"base": "origin/main", "diff": "@home=1", "most": 3}
     assert result["input"] == ""
+    assert "origin/main and + one = 1, at most 7" in str(result["answer"])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def resolve_target(app: App, target: str | None) -> Ensemble:
 
 def with_role(ensemble: Ensemble, text: str | None, agent: str | None = None) -> Ensemble:
     """Return the ensemble with this system prompt for one of its agents. Raises `InputError`."""
-    return _changed(ensemble, agent, lambda work: replace(work, system_prompt=literal(text)))
+    role = None if text is None else literal(text)
+    return _changed(ensemble, agent, lambda work: replace(work, system_prompt=role))
 
 
 def with_model(ensemble: Ensemble, model: ModelRef, agent: str | None = None) -> Ensemble:
