@@ -45,6 +45,28 @@ def test_inputs_are_values_or_files_and_are_recorded(shell: Shell) -> None:
     assert "origin/main and + one = 1, at most 7" in str(result["answer"])
 
 
+def test_an_input_comes_through_a_pipe(shell: Shell) -> None:
+    shell.own_ensemble("review", REVIEW)
+    asking = ("invoke", "review", "--rehearse", "--output-format", "json", "--set", "diff=@-")
+
+    result = json.loads(shell.run(*asking, stdin="+ one = 1\n").stdout)
+    empty = shell.run(*asking, stdin="")
+
+    assert (result["inputs"]["diff"], result["input"]) == ("+ one = 1", "")
+    assert (empty.returncode, json.loads(empty.stdout)["error"]["message"]) == (
+        2,
+        "`--set diff`: standard input is empty",
+    )
+
+
+def test_a_pipe_that_nothing_takes_is_refused(shell: Shell) -> None:
+    shell.own_ensemble("review", REVIEW)
+    done = shell.run("invoke", "review", "--rehearse", "--set", "diff=x", stdin="a task\n")
+
+    assert done.returncode == 2
+    assert "takes no task" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -75,7 +97,7 @@ def test_check_and_explain_list_what_a_run_needs(shell: Shell) -> None:
 
     assert "  input diff: text; each run needs it: `--set diff=TEXT`\n" in checked.stdout
     assert "  input base: text; default `origin/main` (Compare with this)\n" in checked.stdout
-    assert [(one["name"], one["required"]) for one in document["inputs"]] == [
+    assert [(one["name"], one["required"]) for one in document["ensembles"][0]["inputs"]] == [
         ("base", False),
         ("diff", True),
         ("most", False),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import pytest
 
-from llm_orc.cli.run.task_input import LARGEST, instruction_of, read_task
+from llm_orc.cli.run.task_input import instruction_of, read_task
+from llm_orc.cli.shell.input.text_file import LARGEST
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 

@@ -112,10 +112,8 @@ def command(
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
     inputs = given_inputs(ensemble, given, texts=True)
     missing = InputError(f"there is no task for `{ensemble.name}`", hint=_GIVE_ONE)
-    takes_task = ensemble.task != "none" or instruction is not None or input_files
-    whole = (
-        read_task(instruction, input_files, default=ensemble.default_task, missing=missing) if takes_task else None
-    )
+    default = "" if ensemble.task == "none" else ensemble.default_task
+    whole = read_task(instruction, input_files, default=default, missing=missing)
     recorded = app.settings.runs.record and not no_record
     if no_record and ensemble.conversation is not None:
         note(f"With --no-record the agents don't see the conversation `{ensemble.conversation}`.")

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from llm_orc.app.runs.task import TaskPart, compose_task
-from llm_orc.cli.shell.input.standard_input import STANDARD_INPUT, read_piped, read_standard_input
+from llm_orc.cli.shell.input.standard_input import STANDARD_INPUT, STDIN, read_piped, read_standard_input
+from llm_orc.cli.shell.input.text_file import LARGEST, read_bytes, text_of, without_line_end
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-LARGEST = 10 * 1024 * 1024  # bytes
-STDIN = "-"
 _NONE_AT_ALL = "Check the command that was to write to it. If none was, add `< /dev/null`."
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
@@ -55,22 +54,25 @@ def read_task(
 ) -> str:
     """Return the task: the instruction, the files and what is piped in, as marked parts if there are several.
 
-    `default` is used if there is none of them, and `missing` raised if there is no default either; its hint says
-    what was expected. An instruction `-` is standard input. Raises `InputError` also for a part that is empty, too
-    large or not text: an empty pipe is a mistake, and never replaced by the default.
+    `default` is used if there is none of them (an empty one: no task is needed), and `missing` raised if there
+    is no default either; its hint says what was expected. An instruction `-` is standard input. Raises
+    `InputError` also for a part that is empty, too large or not text: an empty pipe is a mistake, and never
+    replaced by the default.
     """
     if instruction == STDIN:
         instruction, files = None, [*files, STDIN]
     if list(files).count(STDIN) > 1:
         raise UsageMistake("standard input can be read only once", hint="Give `-` once.")
     if instruction is not None:
-        _check(instruction, "the task", missing.hint)
+        if not instruction.strip():
+            raise InputError("the task is empty", hint=missing.hint)
+        instruction = without_line_end(instruction)
     parts = [*_parts(instruction, files, default, missing)]
     if instruction is None and not parts:
         if default is None:
             raise missing
         return default
-    return compose_task(None if instruction is None else _without_line_end(instruction), parts)
+    return compose_task(instruction, parts)
 
 
 def _parts(
@@ -96,41 +98,20 @@ def _otherwise(instruction: str | None, files: Sequence[str], default: str | Non
         return "the task given"
     if files:
         return "the file given" if len(files) == 1 else "the files given"
-    return None if default is None else "the ensemble's default task"
+    return None if default is None else "the ensemble's default task" if default else "no task"
 
 
 def _read_file(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
-    except OSError as e:
-        raise InputError(f"can't read `{path}`: {e.strerror or e}") from e
+        return read_bytes(path)
+    except (OSError, ValueError) as e:
+        why = e.strerror if isinstance(e, OSError) and e.strerror else e
+        raise InputError(f"can't read `{path}`: {why}") from e
 
 
 def _decoded(data: bytes, origin: str, hint: str | None) -> str:
-    if len(data) > LARGEST:
-        raise InputError(
-            f"{origin} is larger than {LARGEST // (1024 * 1024)} MB",
-            hint="Nothing was sent. Shorten it, or split it into several runs.",
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise InputError(
-            f"{origin} is not UTF-8 text: byte {e.start + 1:,} can't be read",
-            hint="Save it as UTF-8 text; a PDF, an image or an archive has to be converted to text first.",
-        ) from e
-    _check(text, origin, hint)
-    return _without_line_end(text)
-
-
-def _check(text: str, origin: str, hint: str | None) -> None:
-    """A NUL marks a binary file that happens to decode. `hint` says what was expected, instead of nothing."""
-    if "\0" in text:
-        raise InputError(f"{origin} is a binary file, not text", hint="Give it as UTF-8 text.")
+    """`hint` says what was expected, instead of nothing."""
+    text = text_of(data, origin)
     if not text.strip():
         raise InputError(f"{origin} is empty", hint=hint)
-
-
-def _without_line_end(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
+    return text

@@ -137,7 +137,7 @@ _conversation_options = (
 
 
 def _given_inputs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Read `KEY=VALUE` and `KEY=@FILE`; `KEY=@@…` is a value that begins with `@`."""
+    """Read `KEY=VALUE`, `KEY=@FILE` and `KEY=@-`; `KEY=@@…` is a value that begins with `@`."""
     given: dict[str, str] = {}
     for written in values:
         key, equals, value = written.partition("=")
@@ -189,7 +189,8 @@ set_option = click.option(
     multiple=True,
     callback=_given_inputs,
     metavar="KEY=VALUE",
-    help="An input that ENSEMBLE declares, e.g. `--set language=Deutsch`; `KEY=@FILE` reads a file. Repeatable.",
+    help="An input that ENSEMBLE declares, e.g. `--set language=Deutsch`; `KEY=@FILE` reads a file, `KEY=@-`"
+    " standard input. Repeatable.",
 )
 
 

@@ -10,9 +10,11 @@ from queue import Empty, SimpleQueue
 
 from llm_orc.cli.shell.input.pipe_ends import has_neighbour_that_writes, was_inherited
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.process.standard_streams import give_up_stdin
 from llm_orc.errors import InputError
 
 STANDARD_INPUT = "standard input"
+STDIN = "-"  # its name on the command line
 _CHUNK = 1 << 16
 PATIENCE_S = 3.0  # for the first bytes of a pipe whose writer is unknown; as long as `claude -p` waits
 
@@ -20,9 +22,12 @@ PATIENCE_S = 3.0  # for the first bytes of a pipe whose writer is unknown; as lo
 def read_standard_input(most: int) -> bytes:
     """Wait for all of standard input, which was asked for; the result is longer than `most` if there is more.
 
-    Raises `InputError` if it can't be read.
+    What asks after that whether something is piped in hears no. Raises `InputError` if it can't be read.
     """
-    return _Reader(most).read(None) or b""
+    data = _Reader(most).read(None) or b""
+    if may_be_piped():
+        give_up_stdin()
+    return data
 
 
 def read_piped(most: int, otherwise: str | None, *, patience_s: float = PATIENCE_S) -> bytes | None:

@@ -64,6 +64,12 @@ def _wait_for_room(descriptor: int) -> None:
     select([], [descriptor], [])
 
 
+def give_up_stdin() -> None:
+    """Put the null device in place of a standard input that has been read."""
+    with contextlib.suppress(OSError):
+        _open_null_as(_STDIN)
+
+
 def give_up_stdout(failure: OSError) -> int:
     """Return the exit code of a command whose data can't be delivered: 141 without a reader, 1 on a full disk.
 
