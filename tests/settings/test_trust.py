@@ -100,3 +100,40 @@ def test_a_damaged_file_is_named_and_never_overwritten(tmp_path: Path, content: 
             use()
 
     assert store.path.read_bytes() == content
+
+
+BILL = ["openai", "gpt-5-mini", "api-key", "metered", "environment variable OPENAI_API_KEY", "https://api.test"]
+
+
+def test_bills_are_agreed_to_for_one_file_with_one_content_and_are_taken_back(tmp_path: Path) -> None:
+    store = TrustStore(tmp_path / "trust.json")
+    store.trust(tmp_path, {"part": "digest"})
+    store.agree("/panel.yaml", "digest", [BILL])
+    store.agree("/panel.yaml", "digest", [BILL, [*BILL[:5], "https://other.test"]])
+
+    assert len(store.agreed("/panel.yaml", "digest")) == 2
+    assert store.agreed("/panel.yaml", "other") == store.agreed("/pair.yaml", "digest") == []
+    assert store.is_trusted(tmp_path, "part", "digest")
+    assert store.disagree("/panel.yaml")
+    assert not store.disagree("/panel.yaml")
+    assert store.agreements() == {}
+    assert store.is_trusted(tmp_path, "part", "digest")
+
+
+def test_the_oldest_contents_of_a_file_are_forgotten(tmp_path: Path) -> None:
+    store = TrustStore(tmp_path / "trust.json")
+    for number in range(12):
+        store.agree("/panel.yaml", f"{number}", [BILL])
+
+    assert [*store.agreements()["/panel.yaml"]] == [f"{number}" for number in range(4, 12)]
+
+
+@pytest.mark.parametrize(
+    "agreements", ["[]", '{"/a": []}', '{"/a": {"d": [["openai"]]}}', '{"/a": {"d": [[1,2,3,4,5,6]]}}']
+)
+def test_damaged_agreements_are_an_error_and_stay(tmp_path: Path, agreements: str) -> None:
+    file = tmp_path / "trust.json"
+    file.write_text(f'{{"version": 2, "projects": {{}}, "agreements": {agreements}}}')
+
+    with pytest.raises(StorageError, match="malformed"):
+        TrustStore(file).agreements()

@@ -14,6 +14,7 @@ from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import literal
 from llm_orc.agents.spec import WhenFull
 from llm_orc.agents.work import ModelWork, Work
+from llm_orc.auth.access import Bill
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RecordedEvent
 from llm_orc.ensembles.ensemble import Ensemble
@@ -50,6 +51,7 @@ class Recipe:
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
     allow_plan_credits: bool = False  # as `allow_metered`: consent, which shapes no answer
     wait_for_plan: bool = False  # agents wait for a plan that is used up
+    agreed: tuple[Bill, ...] = ()  # consent to these bills, sorted
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)  # a value for every input of the ensemble
     input_columns: Mapping[str, str] = field(
         default_factory=dict
@@ -121,6 +123,7 @@ def identity_of(recipe: Recipe) -> bytes:
     values = msgspec.to_builtins(recipe)
     del values["allow_plan_credits"]  # earlier releases have identities without it
     del values["wait_for_plan"]
+    del values["agreed"]
     for key in ("inputs", "input_columns"):
         if not values[key]:
             del values[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_orc.agents.choice import ModelChoice
-from llm_orc.app.access.costs import cost_of
+from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.app.access.models import HttpConnection, Model
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import ApiKeyHeader

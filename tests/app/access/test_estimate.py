@@ -6,7 +6,7 @@ import pytest
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.app.access.estimate import estimate
+from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.models import HttpConnection, Model
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import NoCredential

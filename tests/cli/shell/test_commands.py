@@ -264,7 +264,7 @@ def test_trust_shows_what_it_allows_and_never_assumes_a_yes(bare: Shell) -> None
     assert refused.returncode == 2
     assert "providers.openai.base_url: https://elsewhere.test" in refused.stderr
     assert f"({settings}:2)" in refused.stderr
-    assert json.loads(listed_before.stdout) == []
+    assert json.loads(listed_before.stdout) == {"directories": [], "bills": []}
     assert json.loads(agreed.stdout)["trusted"] is True
     assert listed_after.stdout == f"{bare.cwd}\n"
     assert "is no longer trusted" in forgotten.stderr

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.app.projects.in_force import trust_command
-from llm_orc.auth.access import Billing
+from llm_orc.auth.access import Bill, Billing
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import (
     AccessNotSupported,
@@ -47,6 +47,7 @@ class Consent:
     allow_metered: bool = False  # all
     free_only: bool = False
     allow_plan_credits: bool = False
+    agreed: frozenset[Bill] = frozenset()  # these too, and nothing that would replace them
 
     @property
     def paying(self) -> Paying:
@@ -69,7 +70,9 @@ class Consent:
 
 def consent_of(recipe: Recipe) -> Consent:
     """Return what was agreed to when the run or batch of this recipe was started or resumed."""
-    return Consent(recipe.allow_metered, allow_plan_credits=recipe.allow_plan_credits)
+    return Consent(
+        recipe.allow_metered, allow_plan_credits=recipe.allow_plan_credits, agreed=frozenset(recipe.agreed)
+    )
 
 
 def with_consent(recipe: Recipe, consent: Consent) -> Recipe:
@@ -78,6 +81,7 @@ def with_consent(recipe: Recipe, consent: Consent) -> Recipe:
         recipe,
         allow_metered=recipe.allow_metered or consent.allow_metered,
         allow_plan_credits=recipe.allow_plan_credits or consent.allow_plan_credits,
+        agreed=tuple(sorted(consent.agreed.union(recipe.agreed))),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.named_models import NONE_NAMED
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.finder import access_finder
@@ -17,18 +18,22 @@ from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from llm_orc.agents.named_models import NamedModels
     from llm_orc.app.access.models import AccessPlan, AgentAccess
     from llm_orc.app.wiring import App
+    from llm_orc.runs.recipe import Recipe
 
 
 async def explain_access(
     app: App, ensemble: Ensemble, *, allow_metered: bool = False, models: NamedModels = NONE_NAMED
 ) -> AccessPlan:
     """Decide as a run would; nothing is sent to a provider. Raises what a run raises before it starts."""
+    consent = with_agreements(app, ensemble, Consent(allow_metered))
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, paying=Consent(allow_metered).paying) as finder,
+        access_finder(app, http, paying=consent.paying, agreed=consent.agreed) as finder,
     ):
         choices = choices_of(ensemble, app.settings, models)
         return plan_of(app, ensemble, await finder.find_all(choices))
@@ -36,17 +41,23 @@ async def explain_access(
 
 async def preview_run(app: App, ensemble: Ensemble, task: str, models: NamedModels = NONE_NAMED) -> AccessPlan:
     """Return what a run on `task` would use if the user agreed to pay, with an estimate of the cost."""
-    from llm_orc.app.access.estimate import estimate  # noqa: PLC0415 - heavy: a dialect
     from llm_orc.runs.recipe import Recipe  # noqa: PLC0415 - heavy: the journal
 
-    choices = choices_of(ensemble, app.settings, models)
+    return await preview_recipe(app, Recipe(ensemble, task, choices_of(ensemble, app.settings, models)))
+
+
+async def preview_recipe(app: App, recipe: Recipe, answered: Collection[str] = ()) -> AccessPlan:
+    """Return what a run of the recipe would use if the user agreed to pay, without the agents in `answered`."""
+    from llm_orc.app.access.bills.estimate import estimate  # noqa: PLC0415 - heavy: a dialect
+
+    choices = {agent: found for agent, found in recipe.choices.items() if agent not in answered}
     async with (
         Http(app.settings.network, max_connections=8) as http,
         access_finder(app, http, paying="always") as finder,
     ):
         ready = await finder.find_all(choices)
-    estimated = partial(estimate, Recipe(ensemble, task, choices), ready.by_agent, {})
-    return replace(plan_of(app, ensemble, ready), estimate=estimated)
+    estimated = partial(estimate, recipe, ready.by_agent, {})
+    return replace(plan_of(app, recipe.ensemble, ready), estimate=estimated)
 
 
 async def default_access(app: App) -> AgentAccess | LlmOrcError:

@@ -12,7 +12,7 @@ from llm_orc.app.access.consent import interactive_notice, refuse_elsewhere, ref
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
 from llm_orc.app.access.missing import joined_error
 from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, LazyClis, Model, Models
-from llm_orc.auth.access import Access, Billing
+from llm_orc.auth.access import Access, Bill, Billing
 from llm_orc.auth.apply import NoCredential
 from llm_orc.catalog.table import COMPATIBLE
 from llm_orc.dataclass import dataclass
@@ -39,11 +39,16 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def access_finder(
-    app: App, http: Transport, *, paying: Paying = "agreed", sandbox: Sandbox | None = None
+    app: App,
+    http: Transport,
+    *,
+    paying: Paying = "agreed",
+    agreed: frozenset[Bill] = frozenset(),
+    sandbox: Sandbox | None = None,
 ) -> AsyncIterator[AccessFinder]:
     """Return the finder of one run or command. On exit it ends what it started: token exchanges, official CLIs."""
     async with open_authorisers(app, http) as authorisers, LazyClis(app) as clis:
-        yield AccessFinder(app, http, authorisers, clis, paying=paying, sandbox=sandbox)
+        yield AccessFinder(app, http, authorisers, clis, paying=paying, agreed=agreed, sandbox=sandbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,14 @@ class AccessFinder:
         clis: LazyClis,
         *,
         paying: Paying = "agreed",
+        agreed: frozenset[Bill] = frozenset(),
         caller: Caller = "own machine",
         sandbox: Sandbox | None = None,
     ) -> None:
         self._app, self._settings, self._http = app, app.settings, http
         self._authorisers, self._clis = authorisers, clis
         self._paying, self._caller, self._sandbox = paying, caller, sandbox
+        self._agreed = frozenset() if paying == "never" else agreed
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
 
@@ -219,7 +226,7 @@ class AccessFinder:
         model = choice.model or (own.default_model if own else None)
         row = official_clis(self._settings.providers)[state.name]
         access = Access(spec.name, row.name, route.billing, route.label, base_url or row.origin)
-        refuse_unwanted_bill(self._app, route, access, self._paying, is_chosen=is_chosen)
+        self._refuse_unwanted_bill(route, model or "default", access, is_chosen=is_chosen)
         self._notice_stray_key(spec)
         return Model(
             choice=replace(choice, model=model),
@@ -228,6 +235,10 @@ class AccessFinder:
             access=access,
             why=route.why,
         )
+
+    def _refuse_unwanted_bill(self, route: Route, model: str, access: Access, *, is_chosen: bool) -> None:
+        if Bill.of(model, access) not in self._agreed:
+            refuse_unwanted_bill(self._app, route, access, self._paying, is_chosen=is_chosen)
 
     def _notice_stray_key(self, spec: ProviderSpec) -> None:
         """Say that the key is not used: users have lost money to programs that silently preferred such a key."""
@@ -274,7 +285,7 @@ class AccessFinder:
         self._http.check(endpoint.base_url)
         access = Access(spec.name, route.method or "none", route.billing, route.label, endpoint.origin)
         refuse_elsewhere(spec, self._caller)
-        refuse_unwanted_bill(self._app, route, access, self._paying, is_chosen=is_chosen)
+        self._refuse_unwanted_bill(route, model, access, is_chosen=is_chosen)
         is_named = choice.profile is None and choice.named_by != "nobody"
         is_named = is_named and choice.auth_method is None and spec.cli is None
         return Model(

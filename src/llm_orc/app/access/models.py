@@ -192,6 +192,18 @@ class Estimate:
     likely_usd: float | None
     most_usd: float | None
 
+    def plus(self, other: Estimate) -> Estimate:
+        """Return what both together would cost; an unknown part makes the sum unknown."""
+        return Estimate(
+            self.calls + other.calls,
+            _sum(self.likely_usd, other.likely_usd),
+            _sum(self.most_usd, other.most_usd),
+        )
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
 
 @dataclass(frozen=True, slots=True)
 class AccessPlan:

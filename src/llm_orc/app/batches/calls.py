@@ -116,8 +116,10 @@ class BatchCalls:
         if not is_own_store(self._app, store.url):
             refuse_foreign_endpoints(self._app.settings, recipe)
         runtime = await self._shared_runtime()
-        paying = consent_of(recipe).paying
-        terms = Terms(paying, recipe.rehearsal, patience=_PATIENCE, caller=caller_of(store.url))
+        consent = consent_of(recipe)
+        terms = Terms(
+            consent.paying, consent.agreed, recipe.rehearsal, patience=_PATIENCE, caller=caller_of(store.url)
+        )
         models = await runtime.models_for(recipe.choices, terms)
         candidates = models.candidates
         batch = await in_store(partial(store.batches.batch, batch_id))

@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.app.access.bills.agreements import with_agreements
+from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import consent_of, unattended, with_consent
-from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import Estimate, plan_of
 from llm_orc.app.batches.admin import find_batch, stored_batch
 from llm_orc.app.batches.inputs import make_tasks
@@ -77,13 +78,15 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         template = default_task
     refuse_mixed(ensemble)
     choices = choices_of(ensemble, app.settings, options.models)
+    consent = with_agreements(app, ensemble, options.consent)
     waits = options.limits.wait_for_plan
     recipe = Recipe(
         # A row has no conversation with others. Limits belong to the batch, so that they can be changed.
         ensemble=replace(ensemble, conversation=None, max_cost_usd=None, max_calls=None),
         task="",
         choices=with_own_columns(choices, options.shaping.columns),
-        allow_metered=options.consent.allow_metered,
+        allow_metered=consent.allow_metered,
+        agreed=tuple(sorted(consent.agreed)),
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
         wait_for_plan=app.settings.runs.wait_for_plan if waits is None else waits,
@@ -185,7 +188,11 @@ async def plan_resume(
             f" {known.batch.ensemble} --inputs …",
         )
     limits = request.limits.over(known.batch.limits)
-    recipe = _waiting(with_consent(known.recipe, request.consent), request.limits, known.recipe)
+    recipe = _waiting(
+        with_consent(known.recipe, with_agreements(app, known.recipe.ensemble, request.consent)),
+        request.limits,
+        known.recipe,
+    )
     rows = known.to_do + (known.failed if request.failed else 0)
     added = known.added
     to_do = _ToDo(rows, known.longest_task, added)
@@ -214,7 +221,8 @@ async def _plan(
 ) -> tuple[Recipe, float]:
     """Return the recipe with every model decided, and the most that one attempt of a call can cost."""
     async with Runtime(unattended(app)) as runtime:
-        terms = Terms(consent_of(recipe).paying, recipe.rehearsal, caller=caller)
+        consent = consent_of(recipe)
+        terms = Terms(consent.paying, consent.agreed, recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
     lowest_usd = lowest(limits.max_cost_usd, limits.row_max_cost_usd)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.spec import WhenFull
+from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.models import plan_of
@@ -59,7 +60,9 @@ class Chat:
         self.calls = 0
         self._costs = CostsSoFar()
         self._budget = None if options.max_cost_usd is None else Budget(options.max_cost_usd)
-        self._app, self._options = app, options
+        # What was agreed to for the ensemble holds for all turns, also with another role.
+        consent = with_agreements(app, self.ensemble, with_agreements(app, partner.ensemble, options.consent))
+        self._app, self._options = app, replace(options, consent=consent)
         self._stack = AsyncExitStack()
         self._runtime: Runtime
         self._has_kept = False  # the conversation has a turn of this chat
@@ -78,11 +81,11 @@ class Chat:
 
         It raises `MeteredNotAllowed` also for a model that was chosen in an earlier chat and costs money.
         """
-        terms = Terms(self._options.consent.paying, stream=self._options.stream)
+        terms = Terms(self._options.consent.paying, self._options.consent.agreed, stream=self._options.stream)
         models = await self._runtime.models_for(choices_of(self.ensemble, self._app.settings), terms)
         plan = plan_of(self._app, self.ensemble, models.ready)
         if not self._options.consent.allow_metered:
-            self.partner.refuse_unasked_bill(plan, self.conversation)
+            self.partner.refuse_unasked_bill(plan, self.conversation, self._options.consent.agreed)
         return plan
 
     async def choose(self, partner: Partner) -> None:

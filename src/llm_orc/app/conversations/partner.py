@@ -9,7 +9,7 @@ from llm_orc.agents.named_models import named_model
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.conversations.targets import changed_agents, chosen_in, with_model, with_role
 from llm_orc.app.runs.conversation_origin import is_begun_by
-from llm_orc.auth.access import Billing
+from llm_orc.auth.access import Bill, Billing
 from llm_orc.conversations.chosen import Chosen
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed
@@ -51,7 +51,7 @@ class Partner:
             chosen = chosen.with_model(agent, text)
         return replace(self, chosen=chosen, typed=frozenset(agents))
 
-    def refuse_unasked_bill(self, plan: AccessPlan, conversation: str) -> None:
+    def refuse_unasked_bill(self, plan: AccessPlan, conversation: str, agreed: frozenset[Bill]) -> None:
         """Raise `MeteredNotAllowed` if a model that was chosen in an earlier chat is billed per token.
 
         It was consent then, for what was said then; going on with it is asked for.
@@ -59,6 +59,8 @@ class Partner:
         for agent in plan.agents:
             chosen = self.chosen.models.get(agent.agent)
             if chosen is None or agent.agent in self.typed or agent.access.billing is not Billing.METERED:
+                continue
+            if Bill.of(agent.model, agent.access) in agreed:
                 continue
             raise MeteredNotAllowed(
                 f"`{chosen}` was chosen in conversation `{conversation}`, and is `{agent.access.provider}`,"

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, top_of
+from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import named_choices_of
 from llm_orc.app.access.consent import Consent, with_consent
+from llm_orc.app.access.explain import preview_recipe
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.plan_limits import plans_used_up
@@ -29,6 +31,7 @@ from llm_orc.storage.suggest import closest_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.runs.results import RunResult
@@ -94,14 +97,11 @@ async def fork_run(
 
     What was agreed to for the origin's models is not agreed to for others.
     """
-    asked = to_be_asked(origin.recipe, options.asked)
-    kept = {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
+    options = replace(options, consent=with_agreements(app, origin.recipe.ensemble, options.consent))
+    kept = _kept(origin, options)
     limits = options.limits
-    recipe = with_consent(origin.recipe, options.consent)
-    if options.models:
-        recipe = _with_models(app, origin.recipe, options, kept)
     recipe = replace(
-        recipe,
+        _recipe_of(app, origin, options, kept),
         conversation=None,  # the conversation may have continued since
         remembering=(),
         is_chat=False,
@@ -113,6 +113,25 @@ async def fork_run(
     earlier = _beginning(app, run_id, recipe, kept, origin.run_id)
     attempt = Attempt(recipe, run_id, earlier=earlier, used_up=origin.used_up if recipe.wait_for_plan else ())
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
+
+
+async def preview_fork(app: App, origin: Origin, options: ForkOptions) -> AccessPlan:
+    """Return what the new run would use if the user agreed to pay."""
+    kept = _kept(origin, options)
+    return await preview_recipe(app, _recipe_of(app, origin, options, kept), kept)
+
+
+def _kept(origin: Origin, options: ForkOptions) -> dict[str, AgentOutput]:
+    """Return the answers that the new run takes over. Raises `InputError`: it has no agent of that name."""
+    asked = to_be_asked(origin.recipe, options.asked)
+    return {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
+
+
+def _recipe_of(app: App, origin: Origin, options: ForkOptions, kept: Mapping[str, AgentOutput]) -> Recipe:
+    """Return the recipe with the consent, and with the models that were named."""
+    if options.models:
+        return _with_models(app, origin.recipe, options, kept)
+    return with_consent(origin.recipe, options.consent)
 
 
 def _with_models(app: App, recipe: Recipe, options: ForkOptions, kept: Mapping[str, AgentOutput]) -> Recipe:
@@ -142,6 +161,7 @@ def _with_models(app: App, recipe: Recipe, options: ForkOptions, kept: Mapping[s
         choices=choices,
         allow_metered=consent.allow_metered,
         allow_plan_credits=consent.allow_plan_credits,
+        agreed=tuple(sorted(consent.agreed)),
     )
 
 

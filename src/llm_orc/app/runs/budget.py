@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.model.counted_attempts import most_cost_usd
 from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
-from llm_orc.app.access.costs import cost_of
+from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.auth.access import Billing
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
+from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.models import AccessPlan, plan_of
 from llm_orc.app.runs.budget import refuse_unknown_price
@@ -90,7 +91,8 @@ async def _plan(
     listener: ComparisonListener,
 ) -> None:
     app = runtime.app
-    terms = Terms(options.consent.paying, options.rehearse)
+    consent = with_agreements(app, ensemble, options.consent)
+    terms = Terms(consent.paying, consent.agreed, options.rehearse)
     plans = []
     for side in sides:
         found = await runtime.models_for(choices_of(ensemble, app.settings, side.models), terms)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
+from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.consent import Consent, consent_of
-from llm_orc.app.access.estimate import estimate
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.conversation import conversation_of
@@ -68,7 +68,7 @@ async def execute_recipe(
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
         consent = attempt.consent or consent_of(recipe)
-        terms = Terms(consent.paying, recipe.rehearsal, listener.stream)
+        terms = Terms(consent.paying, consent.agreed, recipe.rehearsal, listener.stream)
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
         refuse_unknown_price(recipe.max_cost_usd, ready)

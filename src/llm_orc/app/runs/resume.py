@@ -9,7 +9,9 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import WhenFull
+from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.consent import Consent, with_consent
+from llm_orc.app.access.explain import preview_recipe
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.plan_limits import plans_used_up, refuse_before_reset
 from llm_orc.app.runs.request import RunLimits, RunListener
@@ -21,8 +23,10 @@ from llm_orc.runs.reader import Reader
 from llm_orc.runs.recipe import encode_ensemble, find_run, load_run
 
 if TYPE_CHECKING:
+    from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.runs.recipe import RecordedRun
     from llm_orc.runs.results import RunResult
 
@@ -80,7 +84,7 @@ async def resume_run(
         if not options.in_chat:
             refuse_before_reset(used_up, run.row.run_id)
     recipe = replace(
-        with_consent(before, options.consent),
+        with_consent(before, with_agreements(app, before.ensemble, options.consent)),
         when_full=before.when_full if options.when_full is None else options.when_full,
         max_cost_usd=before.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
         max_calls=before.max_calls if limits.max_calls is None else limits.max_calls,
@@ -88,6 +92,12 @@ async def resume_run(
     )
     attempt = Attempt(recipe, run.row.run_id, earlier=run, used_up=used_up)
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
+
+
+async def preview_resume(app: App, options: ResumeOptions) -> tuple[Ensemble, AccessPlan]:
+    """Return the run's ensemble, and what the rest of the run would use if the user agreed to pay."""
+    run = await asyncio.to_thread(_load, app, options.run)
+    return run.recipe.ensemble, await preview_recipe(app, run.recipe, run.state.outputs)
 
 
 def _changed_file(run: RecordedRun) -> str | None:

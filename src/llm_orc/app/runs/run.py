@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llm_orc.agents.inputs.values import complete_inputs
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
+from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.runs.conversation import ConversationOptions, with_conversation
@@ -58,12 +59,14 @@ async def run_ensemble(
     limits, usual = options.limits, app.settings.runs
     max_cost_usd = usual.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd
     max_calls = usual.max_calls if limits.max_calls is None else limits.max_calls
+    consent = with_agreements(app, ensemble, options.consent)
     recipe = Recipe(
         ensemble=ensemble,
         task=task,
         choices=choices_of(ensemble, app.settings, options.models),
-        allow_metered=options.consent.allow_metered,
-        allow_plan_credits=options.consent.allow_plan_credits,
+        allow_metered=consent.allow_metered,
+        allow_plan_credits=consent.allow_plan_credits,
+        agreed=tuple(sorted(consent.agreed)),
         rehearsal=options.rehearse,
         timeout_s=limits.timeout_s,
         max_cost_usd=lowest(max_cost_usd, ensemble.max_cost_usd),
@@ -74,7 +77,7 @@ async def run_ensemble(
     )
     recipe = with_conversation(app, recipe, options.conversation)
     record = usual.record if options.record is None else options.record
-    attempt = Attempt(recipe, app.new_run_id(), record, consent=options.consent)
+    attempt = Attempt(recipe, app.new_run_id(), record, consent=consent)
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.app.access.consent import Caller, Paying
-from llm_orc.app.access.costs import cost_of
 from llm_orc.app.access.credentials import open_authorisers
 from llm_orc.app.access.finder import AccessFinder
 from llm_orc.app.access.models import LazyClis, Models
+from llm_orc.auth.access import Bill
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
@@ -43,6 +44,7 @@ class Terms:
     """How models are asked. `patience` times as many retries as the settings say."""
 
     paying: Paying = "agreed"
+    agreed: frozenset[Bill] = frozenset()  # bills that are agreed to, whatever `paying` says of others
     rehearsal: bool = False  # canned answers from the sandbox; no model is asked
     stream: bool = False  # pass text on as it comes
     patience: int = 1
@@ -146,6 +148,7 @@ class Runtime:
             self._authorisers,
             self._clis,
             paying=terms.paying,
+            agreed=terms.agreed,
             caller=terms.caller,
             sandbox=sandbox,
         )

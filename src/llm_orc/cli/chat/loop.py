@@ -11,13 +11,13 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.app.access.explain import explain_access
+from llm_orc.app.access.explain import preview_run
 from llm_orc.app.conversations.chat import Chat
 from llm_orc.cli.chat.input import Interrupted, OneTurn, PlainLines, TypedLines
 from llm_orc.cli.chat.slash_commands import Leave, Room, chosen_lines, complete, run_command
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.consent import agrees_to_pay
+from llm_orc.cli.shell.consent import Costly, agrees_to_pay
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.background_writer import stdout_writer
 from llm_orc.cli.shell.output.streams import Styled, moves_cursor, note, undelivered
@@ -59,13 +59,16 @@ def talk(app: App, partner: Partner, options: ChatOptions, piped: str | None = N
             return asyncio.run(_ChatLoop(app, piped).run(partner, options))
         except MeteredNotAllowed as refusal:
             if options.consent.includes(refusal) or not agrees_to_pay(
-                app,
-                refusal,
-                "this chat",
-                lambda: run_to_end(explain_access(app, partner.in_force(app), allow_metered=True)),
+                app, refusal, partial(_costly, app, partner)
             ):
                 raise
             options = replace(options, consent=options.consent.including(refusal))
+
+
+def _costly(app: App, partner: Partner) -> Costly:
+    ensemble = partner.in_force(app)
+    plan = run_to_end(preview_run(app, ensemble, ""))
+    return Costly("this chat", plan, ensemble, " for the first turn")
 
 
 class _ChatLoop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -16,7 +17,7 @@ from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.arguments import EnsembleName, ModelName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.consent import agrees_to_pay
+from llm_orc.cli.shell.consent import Costly, agrees_to_pay
 from llm_orc.cli.shell.options import RunLimitOptions, app_here, json_option, limit_options, set_option, write_json
 from llm_orc.cli.shell.output.side_by_side import figures_table, texts_side_by_side
 from llm_orc.cli.shell.output.streams import note, write_data
@@ -34,7 +35,7 @@ from llm_orc.net.event_loop import run_to_end
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
 
-    from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.access.models import AccessPlan, Estimate
     from llm_orc.app.runs.compare_models import Side
     from llm_orc.app.runs.run import RunOptions
     from llm_orc.app.wiring import App
@@ -156,22 +157,31 @@ def _run(app: App, ensemble: Ensemble, options: RunOptions, sides: Sequence[Side
             _say_what_is_kept(sides, stop.exit_code)
             return stop.exit_code
         except MeteredNotAllowed as refusal:
-            if options.consent.includes(refusal) or not agrees_to_pay(
-                app, refusal, "these runs", lambda: run_to_end(_planned_of_all(app, ensemble, sides))
-            ):
+            costly = partial(_costly, app, ensemble, options, sides)
+            if options.consent.includes(refusal) or not agrees_to_pay(app, refusal, costly):
                 raise
             options = replace(options, consent=options.consent.including(refusal))
         else:
             return 0
 
 
-async def _planned_of_all(app: App, ensemble: Ensemble, sides: Sequence[Side]) -> AccessPlan:
-    """Return what all runs together would use after a yes."""
-    from llm_orc.app.access.explain import explain_access
+def _costly(app: App, ensemble: Ensemble, options: RunOptions, sides: Sequence[Side]) -> Costly:
+    return Costly(count(len(sides), "run"), run_to_end(_planned_of_all(app, ensemble, options, sides)), ensemble)
 
-    plans = [await explain_access(app, ensemble, allow_metered=True, models=side.models) for side in sides]
+
+async def _planned_of_all(app: App, ensemble: Ensemble, options: RunOptions, sides: Sequence[Side]) -> AccessPlan:
+    """Return what all runs together would use after a yes, with an estimate of what they would cost."""
+    from llm_orc.app.access.explain import preview_run
+
+    plans = [await preview_run(app, ensemble, options.task or "", side.models) for side in sides]
+
+    def estimate() -> Estimate | None:
+        known = [found for plan in plans if (found := plan.estimate()) is not None]
+        return reduce(lambda one, other: one.plus(other), known) if known else None
+
     notices = dict.fromkeys(notice for plan in plans for notice in plan.notices)
-    return replace(plans[0], agents=tuple(a for plan in plans for a in plan.agents), notices=tuple(notices))
+    agents = tuple(a for plan in plans for a in plan.agents)
+    return replace(plans[0], agents=agents, notices=tuple(notices), estimate=estimate)
 
 
 class _Stop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -147,12 +146,14 @@ class _Invocation:
 
     def agree(self, refusal: MeteredNotAllowed) -> bool:
         from llm_orc.app.access.explain import preview_run
-        from llm_orc.cli.shell.consent import agrees_to_pay
+        from llm_orc.cli.shell.consent import Costly, agrees_to_pay
         from llm_orc.net.event_loop import run_to_end
 
-        task, models = self.options.task or "", self.options.models
-        preview = partial(preview_run, self.app, self.ensemble, task, models)
-        return agrees_to_pay(self.app, refusal, "this run", lambda: run_to_end(preview()))
+        def costly() -> Costly:
+            plan = run_to_end(preview_run(self.app, self.ensemble, self.options.task or "", self.options.models))
+            return Costly("this run", plan, self.ensemble)
+
+        return agrees_to_pay(self.app, refusal, costly)
 
     def set_up(self, missing: NotLoggedIn) -> bool:
         is_set_up = sets_up(missing)

@@ -14,6 +14,7 @@ from llm_orc.cli.shell.output.streams import columns, note, write_data
 from llm_orc.cli.shell.output.tables import Column, table
 from llm_orc.cli.shell.prompts import agreed
 from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.formats.figures import count
 
 if TYPE_CHECKING:
     from llm_orc.app.projects.trust import TrustView
@@ -24,9 +25,16 @@ if TYPE_CHECKING:
 @define_command()
 @click.argument("place", metavar="[DIRECTORY|FILE]", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--list", "list_trusted", is_flag=True, help="List the directories that you trust, and change nothing."
+    "--list",
+    "list_trusted",
+    is_flag=True,
+    help="List the directories that you trust, and the ensembles whose bills you agreed to for good.",
 )
-@click.option("--forget", is_flag=True, help="Withdraw the trust.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Withdraw the trust, and each yes for good to bills of the file or of those in the directory.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: the state after the command.")
 def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, as_json: bool) -> None:
@@ -43,7 +51,7 @@ def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, 
     llm-orc trust ~/work/panel --forget
     llm-orc trust ./panels/deal.yaml
     """
-    from llm_orc.app.projects.trust import distrust_directory, trust_directory, view_trust
+    from llm_orc.app.projects.trust import trust_directory, view_trust
     from llm_orc.cli.shell.consent import show_trust
 
     app = app_here()
@@ -54,7 +62,7 @@ def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, 
     if not where.exists() and not forget:
         raise UsageMistake(f"`{where}` does not exist", hint="Name a project's directory, or an ensemble's file.")
     if forget:
-        note(f"{where} is no longer trusted." if distrust_directory(app, where) else f"{where} was not trusted.")
+        _forget(app, where)
         return
     view = view_trust(app, where)
     if view.trusted:
@@ -68,16 +76,49 @@ def command(*, place: Path | None, list_trusted: bool, forget: bool, yes: bool, 
         write_json(_value(view))
 
 
+def _forget(app: App, where: Path) -> None:
+    from llm_orc.app.access.bills.agreements import forget
+    from llm_orc.app.projects.trust import distrust_directory
+
+    agreements = forget(app, where)
+    if agreements:
+        of = "" if where.is_file() else f" of {count(agreements, 'ensemble')}"
+        note(f"{where}: bills{of} are asked for again.")
+    if distrust_directory(app, where):
+        note(f"{where} is no longer trusted.")
+    elif not agreements:
+        note(f"{where} was not trusted.")
+
+
 def _list(app: App, *, as_json: bool) -> None:
+    from llm_orc.app.access.bills.agreements import agreements
     from llm_orc.app.projects.trust import trusted_directories
 
-    trusted = trusted_directories(app)
+    trusted, agreed = trusted_directories(app), agreements(app)
     if as_json:
-        write_json([str(root) for root in trusted])
-    elif trusted:
+        write_json(
+            {
+                "directories": [str(root) for root in trusted],
+                "bills": [
+                    {"file": str(one.file), "agreed": [bill._asdict() for bill in one.bills]} for one in agreed
+                ],
+            }
+        )
+        return
+    if trusted:
         write_data(table([Column("DIRECTORY")], [(str(root),) for root in trusted], columns(sys.stdout)))
     else:
         note("You trust no directory yet. To trust a project, run there: llm-orc trust")
+    if agreed:
+        heading = [
+            Column("ENSEMBLE THAT MAY BILL", shrinks=True),
+            Column("MODEL"),
+            Column("CREDENTIAL", shrinks=True),
+        ]
+        rows = [
+            (str(one.file), f"{bill.provider} {bill.model}", bill.source) for one in agreed for bill in one.bills
+        ]
+        write_data(table(heading, rows, columns(sys.stdout)))
 
 
 def _value(view: TrustView) -> JsonValue:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.formats.figures import count, dollars
+from llm_orc.formats.figures import count, dollars, most_dollars
 from llm_orc.formats.printable import unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
 
@@ -40,10 +40,15 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
 
 
 def _estimated(estimate: Estimate) -> str:
-    calls = count(estimate.calls, "metered call")
-    if estimate.likely_usd is None or estimate.most_usd is None:
-        return f"estimate: {calls}, price unknown"
-    return f"estimate: {calls}, about {dollars(estimate.likely_usd)}, at most {dollars(estimate.most_usd)}"
+    return f"estimate: {count(estimate.calls, 'metered call')}, {price_words(estimate)}"
+
+
+def price_words(estimate: Estimate) -> str:
+    """`about $0.0042, at most $0.12`; what is not known is said to be unknown."""
+    if estimate.likely_usd is None:
+        return "price unknown"
+    most = "no upper limit known" if estimate.most_usd is None else f"at most {most_dollars(estimate.most_usd)}"
+    return f"about {dollars(estimate.likely_usd)}, {most}"
 
 
 def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:

@@ -1,39 +1,55 @@
-"""Ask whether a run may cost money: no, this once, or always for its project."""
+"""Ask whether calls may cost money: no, this once, always for this ensemble, or always for its project.
+
+There is one question for everything that may cost, with the price in it. A yes for good is kept in `trust.json`.
+"""
 
 from __future__ import annotations
 
 import json
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
-from llm_orc.cli.shell.access_lines import access_lines
+from llm_orc.cli.shell.access_lines import access_lines, price_words
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import chosen, confirmed, person_is_here
+from llm_orc.dataclass import dataclass
 from llm_orc.errors import PlanCreditsNotAllowed
 from llm_orc.formats.printable import unmistakable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.projects.trust import TrustView
     from llm_orc.app.wiring import App
+    from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.errors import MeteredNotAllowed
 
 
-def agrees_to_pay(
-    app: App, refusal: MeteredNotAllowed, what: str, plan: Callable[[], AccessPlan] | None = None
-) -> bool:
-    """Return whether the person agrees to pay for `what`, after showing who would be paid.
+@dataclass(frozen=True, slots=True)
+class Costly:
+    """What a person is asked to pay for: `this run`, `12 rows`. `plan` is what would be used after a yes.
 
-    Without a terminal the answer is no. `plan` returns what would be used after consent, to show it first.
+    `price_of` says what the plan's estimate is for, if it is only a part: ` for the first turn`.
     """
+
+    what: str
+    plan: AccessPlan
+    ensemble: Ensemble
+    price_of: str = ""
+
+
+def agrees_to_pay(app: App, refusal: MeteredNotAllowed, costly: Callable[[], Costly]) -> bool:
+    """Return whether the person agrees to pay, after showing who would be paid. Without a terminal: no."""
     if not person_is_here():
         return False
     say_cost(refusal)
-    for line in access_lines(plan()) if plan is not None else ():
+    asked = costly()
+    for line in access_lines(asked.plan):
         note(f"  {line}")
-    return says_yes(app, refusal, what)
+    return says_yes(app, refusal, asked)
 
 
 def say_cost(refusal: MeteredNotAllowed) -> None:
@@ -41,32 +57,58 @@ def say_cost(refusal: MeteredNotAllowed) -> None:
     note(f"This {what} cost money: {refusal.message}.")
 
 
-def says_yes(app: App, refusal: MeteredNotAllowed, what: str) -> bool:
-    """Ask. If a project's file chose what costs money, the person may trust the project, with the values shown.
+def says_yes(app: App, refusal: MeteredNotAllowed, asked: Costly) -> bool:
+    """Ask, with the price in the question.
 
-    A yes to a plan that passes into credits is kept, so that it is asked for once.
+    If a project's file chose what costs money, the person may trust the project, with the values shown. A yes to a
+    plan that passes into credits is kept for the provider, so that it is asked for once.
     """
-    if isinstance(refusal, PlanCreditsNotAllowed):
-        if refusal.provider is not None:
-            return agrees_to_plan_credits(app, refusal.provider)
-        question = f"Continue, and use your plan's credits for {what}?"
-    else:
-        question = f"Continue, and pay for the tokens of {what}?"
+    if isinstance(refusal, PlanCreditsNotAllowed) and refusal.provider is not None:
+        return agrees_to_plan_credits(app, refusal.provider)
+    from llm_orc.app.access.bills.agreements import bills_of, remember
+    from llm_orc.app.projects.trust import trust_directory
+
+    ensemble, bills, project = asked.ensemble, bills_of(asked.plan), _project_of(app, refusal)
+    answers = {"no": "No", "once": "Yes, this once"}
+    if bills and ensemble.source is not None:
+        answers["ensemble"] = f"Yes, and always for `{ensemble.name}`, as long as it and what it uses don't change"
+    if project is not None:
+        show_trust(project.view)
+        answers["project"] = "Yes, and always for this project, as long as these values don't change"
+    note(unmistakable(_question(refusal, asked)))
+    answer = [*answers][chosen([unmistakable(words) for words in answers.values()])]
+    if answer == "ensemble" and ensemble.source is not None:
+        remember(app, ensemble, bills)
+        note(f"Your yes is kept. Withdraw it with: llm-orc trust {quote(ensemble.source.path)} --forget")
+    elif answer == "project" and project is not None:
+        trust_directory(app, project.place, project.view)
+    return answer != "no"
+
+
+@dataclass(frozen=True, slots=True)
+class _Project:
+    """The project whose file chose what costs money, with what would be trusted."""
+
+    place: Path
+    view: TrustView
+
+
+def _project_of(app: App, refusal: MeteredNotAllowed) -> _Project | None:
     if refusal.named_in is None:
-        return confirmed(question)
+        return None
     from llm_orc.app.projects.in_force import trust_place
-    from llm_orc.app.projects.trust import trust_directory, view_trust
+    from llm_orc.app.projects.trust import view_trust
 
     place = trust_place(app, refusal.named_in)
-    view = view_trust(app, place)
-    show_trust(view)
-    note(question)
-    answer = chosen(
-        ("No", "Yes, this once", "Yes, and always for this project, as long as these values don't change")
-    )
-    if answer == 2:
-        trust_directory(app, place, view)
-    return answer > 0
+    return _Project(place, view_trust(app, place))
+
+
+def _question(refusal: MeteredNotAllowed, asked: Costly) -> str:
+    estimate = asked.plan.estimate()
+    price = "price unknown" if estimate is None else price_words(estimate)
+    if isinstance(refusal, PlanCreditsNotAllowed):
+        return f"Use your plan's credits for {asked.what} ({price})?"
+    return f"Pay for {asked.what} ({price}{asked.price_of})?"
 
 
 def agrees_to_plan_credits(app: App, provider: str) -> bool:

@@ -13,7 +13,7 @@ from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 from llm_orc.cli.batch.options import stopping_words
 from llm_orc.cli.batch.values import waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.consent import say_cost, says_yes
+from llm_orc.cli.shell.consent import Costly, say_cost, says_yes
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.prompts import person_is_here
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.batches.batch import Batch
 
-_T = TypeVar("_T")
 _Ready = TypeVar("_Ready", "Submission", "PlannedResume")
 
 
@@ -80,17 +79,17 @@ def _first_words(batch: Batch) -> str:
 
 def planned_with_consent(
     app: App,
-    plan: Callable[[Consent, Callable[[AccessPlan, int], None]], Coroutine[object, object, _T]],
+    plan: Callable[[Consent, Callable[[AccessPlan, int], None]], Coroutine[object, object, _Ready]],
     consent: Consent,
     *,
     quiet: bool,
-) -> _T:
+) -> _Ready:
     """Plan the batch and show it; for calls that may cost, ask in a terminal for consent, with an estimate."""
-    to_do, asking = 0, False
+    planned: list[tuple[AccessPlan, int]] = []
+    asking = False
 
     def show(access: AccessPlan, rows: int) -> None:
-        nonlocal to_do
-        to_do = rows
+        planned.append((access, rows))
         if not quiet or asking:
             for words in access_lines(access):
                 note(words)
@@ -104,8 +103,9 @@ def planned_with_consent(
             say_cost(refusal)
             asking = True
             agreed = consent.including(refusal)
-            run_to_end(plan(agreed, show))
-            if not says_yes(app, refusal, count(to_do, "row")):
+            ready = run_to_end(plan(agreed, show))
+            access, rows = planned[-1]
+            if not says_yes(app, refusal, Costly(count(rows, "row"), access, ready.recipe.ensemble)):
                 raise
             consent = agreed
 

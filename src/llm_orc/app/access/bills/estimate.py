@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
-from llm_orc.app.access.costs import cost_of
+from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
 from llm_orc.providers.base import ModelRequest, Usage

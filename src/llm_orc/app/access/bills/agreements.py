@@ -1,0 +1,92 @@
+"""The yes to bills that a person gave for good, for one ensemble: remembered, used, shown and withdrawn.
+
+It holds as long as the ensemble says the same and the access is the same: another provider, model, credential or
+address is asked for again, and so is a changed file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_orc.auth.access import Bill, Billing
+from llm_orc.dataclass import dataclass
+from llm_orc.ensembles.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from llm_orc.app.access.consent import Consent
+    from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.wiring import App
+    from llm_orc.jsontypes import JsonValue
+
+# Of an ensemble: where it is from, what it is run on, and what a batch leaves out of it.
+_NOT_SHAPING = frozenset(
+    {"source", "description", "default_task", "conversation", "when_full", "max_cost_usd", "max_calls"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A file of an ensemble, and the bills that its user agreed to for good."""
+
+    file: Path
+    bills: tuple[Bill, ...]
+
+
+def with_agreements(app: App, ensemble: Ensemble, consent: Consent) -> Consent:
+    """Return the consent with what the person agreed to for good. Raises `StorageError`: the file is damaged."""
+    if ensemble.source is None:
+        return consent
+    kept = app.trust.agreed(ensemble.source.path, _digest(ensemble))
+    return replace(consent, agreed=consent.agreed.union(Bill(*one) for one in kept)) if kept else consent
+
+
+def bills_of(plan: AccessPlan) -> tuple[Bill, ...]:
+    """Return what a run with this plan may be billed for, fallbacks included."""
+    ways = [way for agent in plan.agents for way in ((agent.model, agent.access), *agent.fallbacks)]
+    may_cost = {Billing.METERED, Billing.PLAN_CREDITS}
+    return tuple(dict.fromkeys(Bill.of(model, access) for model, access in ways if access.billing in may_cost))
+
+
+def remember(app: App, ensemble: Ensemble, bills: Sequence[Bill]) -> None:
+    """Keep the yes to these bills, for this ensemble as it is. Raises `StorageError`."""
+    assert ensemble.source is not None, ensemble.name
+    app.trust.agree(ensemble.source.path, _digest(ensemble), bills)
+
+
+def agreements(app: App) -> tuple[Agreement, ...]:
+    return tuple(
+        Agreement(Path(file), tuple(dict.fromkeys(Bill(*one) for bills in kept.values() for one in bills)))
+        for file, kept in app.trust.agreements().items()
+    )
+
+
+def forget(app: App, place: Path) -> int:
+    """Withdraw the yes for the ensemble's file `place`, or for all files below it; return how many there were."""
+    place = place.absolute()
+    files = [one.file for one in agreements(app) if place in (one.file, *one.file.parents)]
+    return sum(app.trust.disagree(str(file)) for file in files)
+
+
+def _digest(ensemble: Ensemble) -> str:
+    """Return a digest of whatever shapes what is sent, and so what it costs."""
+    return hashlib.sha256(json.dumps(_plain(ensemble), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: object) -> JsonValue:
+    if is_dataclass(value):
+        left_out = _NOT_SHAPING if isinstance(value, Ensemble) else frozenset()
+        kept = [one.name for one in fields(value) if one.name not in left_out]
+        return [type(value).__name__, {name: _plain(getattr(value, name)) for name in kept}]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(map(repr, value))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
