@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import pytest
 
 from llm_orc.cli.run.task_input import instruction_of, read_task
+from llm_orc.cli.shell.input.pipe_ends import Process, running_processes
 from llm_orc.cli.shell.input.text_file import LARGEST
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
@@ -271,6 +272,15 @@ def read_impatiently(otherwise: str | None) -> list[str]:
         f" print(read_piped(1000, {otherwise!r}, patience_s=0.05))"
     )
     return [sys.executable, "-c", code]
+
+
+@posix
+@pytest.mark.skipif(not os.access("/bin/ps", os.X_OK), reason="no `ps`")
+def test_processes_are_known_where_there_is_no_proc() -> None:
+    """As on macOS."""
+    me = running_processes(by_ps=True)[os.getpid()]
+
+    assert me == Process(os.getpid(), os.getppid(), os.getpgrp())
 
 
 class TestASilentPipe:

@@ -29,15 +29,18 @@ def has_neighbour_that_writes() -> bool:
     """Is standard input the end of a pipeline, as in `slow | llm-orc`?
 
     True if a process can write to it that didn't start this one. Where the system doesn't tell who can write, a
-    process in the same process group counts: a shell with job control makes a group of each pipeline. False also
-    if nothing is known (Windows).
+    process of the same pipeline counts: a shell with job control makes a process group of each. False also if
+    nothing is known (Windows, and a shell without job control where the system doesn't tell).
     """
-    neighbours = _neighbours(_processes(), os.getpid())
-    group = os.getpgrp() if os.name == "posix" else 0
-    if _tells_who_writes():
-        pipe = os.fstat(0)
-        return any(_writes(process.pid, pipe, if_unknown=process.group == group) for process in neighbours)
-    return any(process.group == group for process in neighbours)
+    processes, me = running_processes(), os.getpid()
+    ours = _ancestry(processes, me)
+    others = [one for one in processes.values() if one.pid not in ours and one.parent != me]
+    group = os.getpgrp() if os.name == "posix" else me
+    pipeline = [one for one in others if one.group == group] if group not in ours else []
+    if not _tells_who_writes():
+        return bool(pipeline)
+    pipe = os.fstat(0)
+    return any(_writes(one.pid, pipe, if_unknown=one in pipeline) for one in others)
 
 
 def was_inherited() -> bool:
@@ -65,18 +68,20 @@ def _has_our_input(pid: int) -> bool | None:
         return None
 
 
-def _neighbours(processes: Mapping[int, Process], me: int) -> Iterator[Process]:
-    """Yield the processes that this one neither descends from nor has started."""
-    ours = {me}
-    above = processes.get(me)
-    while above is not None and above.parent not in ours:
-        ours.add(above.parent)
-        above = processes.get(above.parent)
-    return (process for pid, process in processes.items() if pid not in ours and process.parent != me)
+def _ancestry(processes: Mapping[int, Process], me: int) -> set[int]:
+    """Return this process and all that it descends from."""
+    ours, one = {me}, processes.get(me)
+    while one is not None and one.parent not in ours:
+        ours.add(one.parent)
+        one = processes.get(one.parent)
+    return ours
 
 
-def _processes() -> dict[int, Process]:
-    found = _from_proc() if _tells_who_writes() else _from_ps() if os.name == "posix" else ()
+def running_processes(*, by_ps: bool = False) -> dict[int, Process]:
+    """Return all processes that can be seen, by their number. `by_ps`: ask `ps` where there is a `/proc`, too."""
+    if os.name != "posix":
+        return {}
+    found = _from_proc() if _tells_who_writes() and not by_ps else _from_ps()
     return {process.pid: process for process in found}
 
 
