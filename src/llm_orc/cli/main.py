@@ -58,9 +58,9 @@ def _run(arguments: list[str]) -> int:
     from llm_orc.cli.root import root
 
     if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from click.shell_completion import shell_complete
+        from llm_orc.cli.shell.completion.answers import answer
 
-        return shell_complete(root, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+        return answer(root, instruction)
     with root.make_context(PROGRAM, arguments) as context:
         code = root.invoke(context)
     return code if isinstance(code, int) else 0

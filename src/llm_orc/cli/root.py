@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -13,8 +15,13 @@ from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, NO_IN
 
 
 def _change_directory(ctx: click.Context, param: click.Parameter, directory: str | None) -> None:
-    if directory is not None and not ctx.resilient_parsing:
+    if directory is None:
+        return
+    if not ctx.resilient_parsing:
         os.chdir(directory)
+        return
+    with suppress(OSError, RuntimeError):  # completion: the shell has not replaced `~` yet
+        os.chdir(Path(directory).expanduser())
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, is_given: bool) -> None:

@@ -160,6 +160,7 @@ def test_completion_sends_no_escape_sequence_to_the_shell(shell: Shell) -> None:
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
 def test_completion_knows_the_names_of_everything(shell: Shell, kind: str) -> None:
     shell.run("chat", "--conversation", "taxes", stdin="one\n")
+    shell.run("invoke", "panel", "--quiet")
     run = json.loads(shell.run("runs", "list", "--json").stdout)[0]["run_id"]
 
     assert completed(shell, "llm-orc chat pan", kind) == ["panel", "panel:analyst", "panel:lawyer", "panel:chair"]

@@ -8,7 +8,7 @@ import click
 
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.runs.start_again import start_again
-from llm_orc.cli.shell.arguments import RunName
+from llm_orc.cli.shell.arguments import AgentOfRun, RunName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import (
@@ -25,6 +25,7 @@ from llm_orc.cli.shell.options import (
     multiple=True,
     required=True,
     metavar="AGENT",
+    type=AgentOfRun(),
     help="Ask this agent again, and all that depend on it; may be repeated.",
 )
 @model_options

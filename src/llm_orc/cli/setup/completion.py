@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
-from llm_orc.cli.root import root
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.program import COMPLETE_VARIABLE, PROGRAM
+from llm_orc.cli.shell.completion.scripts import SCRIPTS
+from llm_orc.cli.shell.output.streams import write_data
 
 
 @define_command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice([*SCRIPTS]))
 def command(shell: str) -> None:
-    """Print the script that makes SHELL complete commands, options, and names of ensembles and runs.
+    """Print the script that makes SHELL complete commands, options, files, and names of ensembles, runs and so on.
 
     \b
     llm-orc completion bash > ~/.local/share/bash-completion/completions/llm-orc
     llm-orc completion zsh > "${fpath[1]}/_llm-orc"
     llm-orc completion fish > ~/.config/fish/completions/llm-orc.fish
     """
-    complete = get_completion_class(shell)
-    assert complete is not None
-    click.echo(complete(root, {}, PROGRAM, COMPLETE_VARIABLE).source())
+    write_data(SCRIPTS[shell])

@@ -66,10 +66,11 @@ class EnsembleName(_Name):
     name = "ensemble"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Names, and files if a path was started."""
-        if any(separator in incomplete for separator in "/\\."):
-            return [CompletionItem(incomplete, type="file")]
-        return super().shell_complete(ctx, param, incomplete)
+        """Names, and YAML files."""
+        from llm_orc.cli.shell.completion.paths import paths
+
+        names = [] if "/" in incomplete else super().shell_complete(ctx, param, incomplete)
+        return [*names, *paths(incomplete, (".yaml", ".yml"))]
 
     def known(self, app: App) -> Iterable[CompletionItem]:
         for entry in app.library.listing().entries:
@@ -139,6 +140,22 @@ class RunName(_Name):
         yield CompletionItem("last", help="the newest run of an ensemble")
         for run in list_runs(app):
             yield CompletionItem(run.run_id, help=f"{run.ensemble}, {run.status}")
+
+
+class AgentOfRun(_Name):
+    """An agent of the run that the argument `run` of the same command names."""
+
+    name = "agent"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        self._run = str(ctx.params.get("run") or "last")
+        return super().shell_complete(ctx, param, incomplete)
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        from llm_orc.app.history.runs import get_run
+
+        for agent in get_run(app, self._run).result.agents:
+            yield CompletionItem(agent.name, help=agent.status)
 
 
 class TemplateName(_Name):
