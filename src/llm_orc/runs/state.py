@@ -57,6 +57,7 @@ class AgentState:
     switched_from: list[ErrorInfo] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     is_kept: bool = False  # its answer is from the run that this one was forked from
+    retries_at: float = 0.0  # when the next attempt starts, in Unix seconds, if it is retrying
     plan_wait: PlanWaitStarted | None = None  # what it waits for, or waited for when its process ended
 
     def known_limit(self) -> PlanWaitStarted | None:
@@ -156,6 +157,7 @@ class RunState:
                 state.phase = "retrying"
                 state.attempts += 1
                 state.error = event.error
+                state.retries_at = event.at + event.delay_s
                 state.streamed.clear()
             case ModelSwitched():
                 state.phase = "running"

@@ -21,7 +21,7 @@ def test_continue_goes_on_and_the_summary_names_the_conversation(seeded: Shell) 
     done = seeded.run("invoke", "panel", "--continue", "-i", "And then?")
 
     assert done.returncode == 0
-    assert "Conversation: seed\n" in done.stdout
+    assert "conversation seed\n" in done.stderr
     assert json.loads(seeded.run("conversations", "list", "--json").stdout)[0]["turn_count"] == 18
 
 

@@ -16,8 +16,8 @@ from tests.cli.conftest import LIMIT_S, PROGRAM, Shell, pretend_providers
 SCHEMA = Draft202012Validator(json.loads(schema()))
 
 
-def test_answers_go_to_stdout_and_everything_else_to_stderr(shell: Shell) -> None:
-    done = shell.run("invoke", "panel", "--input", "Worth a round?")
+def test_all_answers_go_to_stdout_and_everything_else_to_stderr(shell: Shell) -> None:
+    done = shell.run("invoke", "panel", "--all", "--input", "Worth a round?")
 
     assert done.returncode == 0
     assert [line for line in done.stdout.splitlines() if line.startswith("===")] == [
@@ -151,7 +151,7 @@ def test_without_access_nothing_canned_is_given(bare: Shell) -> None:
 
 
 def test_a_rehearsal_says_so_on_both_streams(bare: Shell) -> None:
-    done = bare.run("invoke", "multi-role-test", "--rehearse")
+    done = bare.run("invoke", "multi-role-test", "--rehearse", "--all")
 
     assert done.returncode == 0
     assert done.stdout.startswith("SANDBOX: ")
@@ -164,7 +164,7 @@ def test_a_failed_agent_leaves_the_others_their_answers_and_names_the_resume(bar
     )
     with pretend_providers("--fault", "status=400,contains=fail me") as base_url:
         bare.talks_to(base_url)
-        done = bare.run("invoke", "two")
+        done = bare.run("invoke", "two", "--all")
 
     assert done.returncode == 1
     assert "=== good\n" in done.stdout

@@ -68,8 +68,8 @@ def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> Non
         "panel 3 of 5 agents, 4.0 s, 1 running, 1 failed, 1 skipped, 1,234 tokens, $0.0031",
         "✓ analyst   2.0 s       1,200 in, 34 out  metered $0.0031",
         "● marketer  3.0 s       Sell it now.",
-        "✗ lawyer    `openai` allows no more calls now",
-        "- chair     no answer from lawyer",
+        "✗ lawyer    failed: `openai` allows no more calls now",
+        "- chair     skipped: no answer from lawyer",
         "· clerk     waiting",
     ]
 
@@ -78,10 +78,47 @@ def test_a_retry_shows_its_reason_and_not_the_void_text() -> None:
     progress = progress_of("analyst")
     start(progress, "analyst")
     progress.apply(AgentDelta(AgentPath("analyst"), "void"))
-    progress.apply(ModelRetrying(at=102.0, agent=AgentPath("analyst"), attempt=2, delay_s=1.0, error=ERROR))
+    progress.apply(ModelRetrying(at=102.0, agent=AgentPath("analyst"), attempt=2, delay_s=9.0, error=ERROR))
 
-    assert "retry after `openai` allows no more calls now" in drawn(progress)
+    assert "attempt 2 in 7.0 s: `openai` allows no more calls now" in drawn(progress, now=104.0)
+    assert "attempt 2 in 6.0 s: " in drawn(progress, now=105.0)
+    assert "attempt 2: `openai`" in drawn(progress, now=112.0)
+    assert "attempt 2 in 7.0 s" in drawn(progress, now=104.0, width=40)
     assert "void" not in drawn(progress)
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 120])
+def test_who_has_no_answer_says_why_at_any_width(width: int) -> None:
+    progress = progress_of("analyst", "chair")
+    start(progress, "analyst")
+    progress.apply(AgentFailed(at=104.0, agent=AgentPath("analyst"), duration_s=3.0, error=ERROR))
+    progress.apply(AgentSkipped(at=104.0, agent=AgentPath("chair"), because=("analyst",)))
+
+    _, failed, skipped = drawn(progress, width=width).splitlines()
+
+    assert failed.startswith("✗ analyst  failed: `openai` allows")
+    assert skipped.startswith("- chair    skipped: no answer")
+    assert failed.endswith("now") or (failed.endswith("…") and cell_width(failed) == width)
+
+
+def test_agents_that_have_ended_leave_one_line_each() -> None:
+    progress = progress_of("analyst", "lawyer", "chair")
+    start(progress, "analyst", "lawyer")
+    finish(progress, "analyst")
+    progress.apply(AgentFailed(at=104.0, agent=AgentPath("lawyer"), duration_s=3.0, error=ERROR))
+
+    assert list(progress.ended(80)) == ["analyst", "lawyer"]
+    assert list(progress.ended(80, {"analyst"})) == ["lawyer"]
+
+
+def test_of_a_large_run_only_failures_leave_lines() -> None:
+    names = [f"agent-{number}" for number in range(100)]
+    progress = progress_of(*names)
+    start(progress, *names)
+    finish(progress, "agent-1")
+    progress.apply(AgentFailed(at=104.0, agent=AgentPath("agent-7"), duration_s=3.0, error=ERROR))
+
+    assert list(progress.ended(80)) == ["agent-7"]
 
 
 def test_an_agent_that_waits_for_its_plan_counts_down() -> None:

@@ -66,7 +66,7 @@ def test_from_nothing_to_a_first_answer(local: Shell, columns: int, environ: dic
         assert not re.search(r"\x1b\[(?:[0-9;]*;)?3[0-9]m", terminal.seen)
     done = local.run("invoke", "first-panel")
     assert done.returncode == 0, done.stderr
-    assert "Status: completed" in done.stdout
+    assert "canned answer" in done.stdout
 
 
 @pytest.mark.parametrize("writes", [True, False])
@@ -312,7 +312,7 @@ class TestJustInTime:
         terminal.process.expect("agents.a.provider: openai")
         terminal.process.expect("Yes, and always for this project")
         terminal.process.send("3\r")
-        terminal.process.expect("Status: completed")
+        terminal.process.expect("tokens in")
         seen = terminal.to_the_end()
 
         assert terminal.process.exitstatus == 0

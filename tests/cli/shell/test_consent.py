@@ -85,7 +85,7 @@ class TestInATerminal:
         terminal = Terminal(clone, "invoke", "paid")
         terminal.process.expect("Which")
         terminal.process.send("2\r")
-        terminal.process.expect("Status: completed")
+        terminal.process.expect("tokens in")
         terminal.to_the_end()
 
         assert terminal.process.exitstatus == 0

@@ -95,7 +95,7 @@ def is_in_style(error: UsageMistake) -> bool:
         ),
         (
             "invoke panel --output-format xml",
-            "invalid value for `--output-format`: `xml` is not one of `text`, `markdown`, `json`, `jsonl`",
+            "invalid value for `--output-format`: `xml` is not one of `answer`, `text`, `markdown`, `json`, `jsonl`",
             "llm-orc invoke --help",
         ),
         ("-C /no/such status", "invalid value for `-C` / `--directory`: directory `/no/such` does not exist", "…"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from llm_orc.app.conversations.archive import get_conversation
 from llm_orc.cli.conversations.arguments import agent_option, name_argument
 from llm_orc.cli.conversations.values import conversation_document
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_option
+from llm_orc.cli.shell.output.format_option import format_option
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.storage.atomic import write_where_named
 
@@ -18,14 +17,7 @@ from llm_orc.storage.atomic import write_where_named
 @define_command()
 @name_argument
 @agent_option
-@click.option(
-    "--output-format",
-    "format_name",
-    type=click.Choice(["markdown", "json"]),
-    default="markdown",
-    show_default=True,
-    help="How to write it.",
-)
+@format_option(("markdown", "json"), "markdown", "How to write it.")
 @output_option
 def command(name: str, agent: str | None, format_name: str, output_file: str | None) -> None:
     """Write a whole conversation to a file or to standard output.  [default: the last one]"""

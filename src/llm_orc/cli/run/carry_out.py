@@ -10,24 +10,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.app.runs.request import RunListener
+from llm_orc.cli.run.answer_output import check_agent
 from llm_orc.cli.run.views import View, choose_view
+from llm_orc.cli.run.write_result import write_result
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.background_writer import BackgroundWriter
-from llm_orc.cli.shell.output.streams import note, undelivered, write_data
+from llm_orc.cli.shell.output.destination import AnswerOnly
+from llm_orc.cli.shell.output.streams import note, undelivered
 from llm_orc.cli.shell.process.standard_streams import READER_GONE
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.engine.events import AgentDelta, ErrorInfo
 from llm_orc.engine.execution import error_info
 from llm_orc.engine.surprises import as_error
-from llm_orc.errors import MeteredNotAllowed, NotLoggedIn, StorageError
+from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.formats.figures import count, minute, relative
-from llm_orc.formats.format import EventFormat, ResultFormat
+from llm_orc.formats.format import EventFormat
 from llm_orc.formats.sentences import plan_wait_words
 from llm_orc.net.event_loop import run_to_end
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.state import RunState
-from llm_orc.storage.atomic import write_where_named
 
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent
@@ -92,7 +94,7 @@ class _Run:
         self._recorded = request.recorded
         self._state = RunState()
         self._writes_events = isinstance(output.form, EventFormat)
-        self._view: View = choose_view(quiet=output.quiet, events_on_stdout=self._writes_events)
+        self._view: View = choose_view(output)
         self._viewed = Reader(self._view.show)
         self._task: asyncio.Task[RunResult] | None = None
         self._stopped_with: int | None = None
@@ -110,10 +112,10 @@ class _Run:
             self._write(replace(self._so_far(), error=error_info(error)))
             write_error(error)
             return error.exit_code
-        self._write(result)
+        code = self._write(result)
         if result.exit_code != 0 and result.recorded:
             note(_retry_words(result))
-        return result.exit_code
+        return result.exit_code or code
 
     def _run_loop(self) -> RunResult:
         try:
@@ -135,7 +137,7 @@ class _Run:
             self._events = BackgroundWriter(partial(self._stop, READER_GONE))
         try:
             wants_text = self._view.wants_text or self._writes_events
-            listener = RunListener(self._show, self._planned, note, stream=wants_text)
+            listener = RunListener(self._show, self._planned, self._view.tell, stream=wants_text)
             result = await self._request.start(self._consent, listener)
             if self._events is not None:
                 await self._events.drained()
@@ -151,6 +153,11 @@ class _Run:
             self._task.cancel()
 
     def _planned(self, plan: AccessPlan) -> None:
+        form = self._output.form
+        if isinstance(form, AnswerOnly):
+            check_agent(
+                form.agent, [*(agent.agent for agent in plan.agents), *(name for name, _ in plan.without_model)]
+            )
         if not self._output.quiet:
             for line in access_lines(plan):
                 note(line)
@@ -192,21 +199,8 @@ class _Run:
             note(f"Resume with: {go_on}")
         return exit_code
 
-    def _write(self, result: RunResult) -> None:
-        form = self._output.form
-        if not isinstance(form, ResultFormat):
-            return
-        text = form.result(result)
-        if self._output.file is None:
-            try:
-                write_data(text)
-            except StorageError as e:
-                e.hint = self._kept_at()
-                raise
-            return
-
-        write_where_named(self._output.file, text.encode("utf-8", "backslashreplace"))
-        note(f"Status: {result.status}. Written to {self._output.file}")
+    def _write(self, result: RunResult) -> int:
+        return write_result(result, self._output, shown=self._view.answered_by, kept_at=self._kept_at())
 
 
 def _retry_words(result: RunResult) -> str:

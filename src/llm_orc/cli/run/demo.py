@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import app_here, output_of, output_options
+from llm_orc.cli.shell.options import OutputOptions, app_here, output_of, output_options
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.dataclass import dataclass
 
@@ -29,7 +29,7 @@ That was the sandbox: canned answers, no model. For real ones: llm-orc setup"""
     help="Agree to calls that are billed per token or to a plan's credits.  [default: use the sandbox instead]",
 )
 @output_options
-def command(*, allow_metered: bool, format_name: str, output_file: str | None, quiet: bool) -> int:
+def command(*, allow_metered: bool, **written: Unpack[OutputOptions]) -> int:
     """Run the packaged ensemble `multi-role-test`: three specialists and a chair on one question.
 
     It uses the best access that costs nothing per call. If there is none, it uses canned answers from the sandbox,
@@ -38,10 +38,10 @@ def command(*, allow_metered: bool, format_name: str, output_file: str | None, q
     from llm_orc.app.access.consent import Consent
     from llm_orc.cli.run.carry_out import carry_out
 
-    output = output_of(format_name, output_file, quiet=quiet)
+    output = output_of(written)
     demo = _Demo(app_here())
     code = carry_out(demo, Consent(allow_metered), output)
-    if demo.used_sandbox and not quiet:
+    if demo.used_sandbox and not written["quiet"]:
         note(_NO_ACCESS)
     return code
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -14,9 +14,11 @@ from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import (
+    RunningOptions,
     app_here,
     conversation_asked,
     conversation_options,
+    limits_of,
     output_of,
     running_options,
     set_option,
@@ -67,25 +69,17 @@ def command(
     go_on: bool,
     forget: bool,
     when_full: WhenFull | None,
-    format_name: str,
-    output_file: str | None,
-    quiet: bool,
-    allow_metered: bool,
-    max_concurrent: int | None,
-    timeout_s: float | None,
-    max_cost_usd: float | None,
-    max_calls: int | None,
-    wait_for_plan: bool | None,
+    **running: Unpack[RunningOptions],
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
 
     What is piped in and files (-f) go along with TASK as marked parts, or are the task if there is no TASK.
-    Without any of them it is the ensemble's `default_task`. Answers go to standard output, everything else to
-    standard error.
+    Without any of them it is the ensemble's `default_task`. The ensemble's answer goes to standard output, or that
+    of --agent, or with --all those of all agents; everything else goes to standard error.
 
     \b
     llm-orc invoke panel "Is this startup worth a seed round?"
-    git diff | llm-orc invoke review "Look at the locking" --output-format markdown > review.md
+    git diff | llm-orc invoke review "Look at the locking" > review.md
     llm-orc invoke review -f old.py -f new.py "What has changed?"
     llm-orc invoke panel --conversation seed-round "And if they grow by half?"
     llm-orc invoke translate --set language=Deutsch --set text=@letter.txt
@@ -94,12 +88,11 @@ def command(
     """
     from llm_orc.app.access.consent import Consent
     from llm_orc.app.projects.find_ensemble import find_ensemble
-    from llm_orc.app.runs.request import RunLimits
     from llm_orc.app.runs.run import RunOptions
     from llm_orc.cli.run.carry_out import carry_out
 
     instruction = instruction_of(task, text)
-    output = output_of(format_name, output_file, *input_files, quiet=quiet)
+    output = output_of(running, *input_files)
     asked = conversation_asked(conversation=conversation, go_on=go_on, forget=forget, when_full=when_full)
     if no_record and (asked.name or asked.go_on):
         raise UsageMistake(
@@ -120,14 +113,14 @@ def command(
 
     options = RunOptions(
         whole,
-        RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
+        limits_of(running),
         rehearse=rehearse,
         record=recorded,
         conversation=asked,
         inputs=inputs,
         models=models,
     )
-    return carry_out(_Invocation(app, ensemble, options, recorded), Consent(allow_metered), output)
+    return carry_out(_Invocation(app, ensemble, options, recorded), Consent(running["allow_metered"]), output)
 
 
 @dataclass(slots=True)

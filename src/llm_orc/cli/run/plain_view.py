@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import is_top
+from llm_orc.cli.run.progress import EACH_UP_TO
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.engine.events import (
     AgentDelta,
@@ -26,11 +27,10 @@ from llm_orc.formats.sentences import output_figures, plan_wait_words
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
 
-_EACH_UP_TO = 40  # agents; above this, counts say more than single starts and ends
-
 
 class PlainView:
     wants_text = False
+    answered_by: str | None = None
 
     def __init__(self) -> None:
         self._agents = 0
@@ -44,7 +44,7 @@ class PlainView:
             self._agents, self._ended = len(event.agents), 0
         words = plain_words(event)
         is_routine = isinstance(event, AgentStarted | AgentFinished | AgentSkipped)
-        if words and (self._agents <= _EACH_UP_TO or not is_routine):
+        if words and (self._agents <= EACH_UP_TO or not is_routine):
             note(words)
         if isinstance(event, AgentFinished | AgentFailed | AgentSkipped) and is_top(event.agent):
             self._ended += 1
@@ -52,9 +52,12 @@ class PlainView:
 
     def _report_part(self) -> None:
         tenth = self._ended * 10 // self._agents if self._agents else 0
-        if self._agents > _EACH_UP_TO and tenth > self._reported:
+        if self._agents > EACH_UP_TO and tenth > self._reported:
             self._reported = tenth
             note(f"{self._ended:,} of {count(self._agents, 'agent')} ended")
+
+    def tell(self, sentence: str) -> None:
+        note(sentence)
 
     def close(self) -> None:
         return

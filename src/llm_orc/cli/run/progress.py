@@ -17,12 +17,14 @@ from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import AgentPhase, AgentState
 
 NARROW = 60  # columns; up to this width a line has a name and one figure
+EACH_UP_TO = 40  # agents; of more, single lines say less than counts
+_WHOLE = 10_000  # columns: nothing is cut
 _PIECES = 64  # characters of streamed text that one line can show
 
 _MARKS: dict[AgentPhase, tuple[str, str]] = {
@@ -35,6 +37,7 @@ _MARKS: dict[AgentPhase, tuple[str, str]] = {
     "skipped": ("-", "dim"),
 }
 _ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying", "waiting_for_plan")
+_ENDED: tuple[AgentPhase, ...] = ("completed", "failed", "skipped")
 _COUNTED: dict[AgentPhase, str] = {
     "running": "running",
     "retrying": "retrying",
@@ -108,27 +111,43 @@ class RunProgress:
         output = event.output
         self._spend = self._spend.plus(spend_of(output))
 
-    def lines(self, width: int, height: int, now: float) -> list[Line]:
-        """Return at most `height` lines: the run, then every agent, or the important ones if not all fit."""
+    def lines(self, width: int, height: int, now: float, without: Collection[str] = ()) -> list[Line]:
+        """Return at most `height` lines: the run, then every agent, or the important ones if not all fit.
+
+        `without` are agents that are shown elsewhere.
+        """
         agents = self._state.agents
+        if len(without) > 0:
+            agents = {name: agent for name, agent in agents.items() if name not in without}
         if len(agents) < height:
             shown = list(agents.values())
             missing = 0
         else:
             room = max(height - 2, 0)
-            shown = list(islice(self._active.values(), room))
-            shown += [*self._failed.values()][-(room - len(shown)) :] if len(shown) < room else []
+            shown = list(islice((a for a in self._active.values() if a.name in agents), room))
+            if len(shown) < room:
+                shown += [a for a in self._failed.values() if a.name in agents][-(room - len(shown)) :]
             missing = len(agents) - len(shown)
-        names = min(
-            max((cell_width(a.name) for a in shown), default=0), width // 3 if width > NARROW else width - 12
-        )
+        names = _name_column(shown, width)
         drawn = [self._headline(width, now), *(_agent_line(a, width, names, now) for a in shown)]
         if missing and len(drawn) < height:
             drawn.append(Line(" ", "dim", cut(f"and {count(missing, 'more agent')}", width - 2)))
         return drawn
 
+    def ended(self, width: int, without: Collection[str] = ()) -> dict[str, Line]:
+        """Return the line of each agent of the ensemble that has ended; in a large run, of some that failed.
+
+        The reason of a failure is whole, as these lines are not painted again: the terminal breaks them.
+        """
+        agents = self._state.own_agents
+        if len(agents) > EACH_UP_TO:
+            agents = [agent for agent in agents if agent.phase == "failed"][:EACH_UP_TO]
+        shown = [agent for agent in agents if agent.phase in _ENDED and agent.name not in without]
+        names = _name_column(agents, width)
+        return {a.name: _agent_line(a, _WHOLE if _reason(a) else width, names, 0.0) for a in shown}
+
     def _headline(self, width: int, now: float) -> Line:
-        ended = sum(self._phases[phase] for phase in ("completed", "failed", "skipped"))
+        ended = sum(self._phases[phase] for phase in _ENDED)
         total = sum(self._phases.values())
         parts = [f"{ended:,} of {count(total, 'agent')}", seconds(now - self._began_at)]
         parts += [f"{self._phases[p]:,} {words}" for p, words in _COUNTED.items() if self._phases[p]]
@@ -144,18 +163,30 @@ class RunProgress:
         return Line(mark, "bold", cut(", ".join(parts), width - cell_width(mark) - 1))
 
 
+def _name_column(agents: Collection[AgentState], width: int) -> int:
+    most = width // 3 if width > NARROW else width // 2
+    return min(max((cell_width(agent.name) for agent in agents), default=0), most)
+
+
 def _agent_line(agent: AgentState, width: int, names: int, now: float) -> Line:
     mark, style = _MARKS[agent.phase]
     name = cut(agent.name, names)
     name += " " * (names - cell_width(name))
     room = width - 2 - names - 2
-    text = _after_name(agent, room, now) if width > NARROW else _one_figure(agent, now)
+    text = _after_name(agent, room, now) if width > NARROW else _in_short(agent, now)
     return Line(mark, style, cut(f"{name}  {text}".rstrip(), width - 2))
+
+
+def _in_short(agent: AgentState, now: float) -> str:
+    return _reason(agent) or _one_figure(agent, now)
 
 
 def _one_figure(agent: AgentState, now: float) -> str:
     if agent.phase == "waiting_for_plan" and agent.plan_wait is not None:
         return f"in {seconds(agent.plan_wait.until - now)}"
+    if agent.phase == "retrying":
+        left = agent.retries_at - now
+        return f"attempt {agent.attempts}" + (f" in {seconds(left)}" if left > 0 else "")
     if agent.phase in _ACTIVE and agent.started_at is not None:
         return seconds(now - agent.started_at)
     return seconds(agent.duration_s) if agent.duration_s is not None else agent.phase
@@ -168,21 +199,20 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
             streamed = one_line("".join(agent.streamed[-_PIECES:])) or (agent.model or "")
             return head + tail(streamed, room - len(head))
         case "retrying":
-            return (
-                f"{_one_figure(agent, now):<12}retry after {one_line(agent.error.message) if agent.error else ''}"
-            )
+            return one_line(f"{_one_figure(agent, now)}: {agent.error.message if agent.error else ''}")
         case "completed":
             return "  ".join(_figures(agent))
-        case "skipped":
-            return one_line(f"no answer from {', '.join(agent.because)}")
+        case "waiting_for_plan" if agent.plan_wait is not None:
+            return one_line(plan_wait_words(agent.plan_wait, now))
         case _:
-            return one_line(_in_words(agent, now))
+            return _reason(agent) or agent.phase
 
 
-def _in_words(agent: AgentState, now: float) -> str:
-    if agent.phase == "waiting_for_plan" and agent.plan_wait is not None:
-        return plan_wait_words(agent.plan_wait, now)
-    return agent.error.message if agent.phase == "failed" and agent.error else agent.phase
+def _reason(agent: AgentState) -> str:
+    """Return why an agent has no answer; empty if it has one, or still may."""
+    if agent.phase == "skipped":
+        return one_line(f"skipped: no answer from {', '.join(agent.because)}")
+    return one_line(f"failed: {agent.error.message}") if agent.phase == "failed" and agent.error else ""
 
 
 def _figures(agent: AgentState) -> Iterator[str]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import app_here, output_of, running_options, when_full_option
+from llm_orc.cli.shell.options import (
+    RunningOptions,
+    app_here,
+    limits_of,
+    output_of,
+    running_options,
+    when_full_option,
+)
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -32,15 +39,7 @@ def command(
     run: str | None,
     when_full: WhenFull | None,
     now: bool,
-    format_name: str,
-    output_file: str | None,
-    quiet: bool,
-    allow_metered: bool,
-    max_concurrent: int | None,
-    timeout_s: float | None,
-    max_cost_usd: float | None,
-    max_calls: int | None,
-    wait_for_plan: bool | None,
+    **running: Unpack[RunningOptions],
 ) -> int:
     """Resume RUN: its id, the start of one, or `last`.  [default: the newest unfinished run]
 
@@ -53,14 +52,12 @@ def command(
     llm-orc resume 20261103-09 --output-format json
     """
     from llm_orc.app.access.consent import Consent
-    from llm_orc.app.runs.request import RunLimits
     from llm_orc.app.runs.resume import ResumeOptions
     from llm_orc.cli.run.carry_out import carry_out
 
-    output = output_of(format_name, output_file, quiet=quiet)
-    limits = RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan)
-    request = _Resumption(app_here(), ResumeOptions(run, limits, when_full=when_full, now=now))
-    return carry_out(request, Consent(allow_metered), output)
+    output = output_of(running)
+    request = _Resumption(app_here(), ResumeOptions(run, limits_of(running), when_full=when_full, now=now))
+    return carry_out(request, Consent(running["allow_metered"]), output)
 
 
 @dataclass(frozen=True, slots=True)

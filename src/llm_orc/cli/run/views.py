@@ -1,22 +1,36 @@
-"""What a run shows on stderr while it lasts: nothing, plain lines, or a live view."""
+"""What a run shows on a terminal while it lasts: nothing, plain lines, or a live view with the answer."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from llm_orc.cli.shell.output.streams import has_colour, is_terminal, moves_cursor
+from llm_orc.cli.shell.output.destination import AnswerOnly
+from llm_orc.cli.shell.output.streams import is_terminal, moves_cursor, note
+from llm_orc.formats.format import EventFormat, ResultFormat
 
 if TYPE_CHECKING:
+    from llm_orc.cli.shell.output.destination import Output
     from llm_orc.engine.events import RunEvent
 
 
 class View(Protocol):
-    """Shows a run's events. `show` is called in the event loop: it returns at once and never raises."""
+    """Shows a run's events. `show` is called in the event loop: it returns at once and never raises.
 
-    wants_text: bool  # does it use deltas?
+    `wants_text`: it uses deltas. `answered_by`: the agent whose whole answer it has written to standard output;
+    None: it has written none.
+    """
+
+    wants_text: bool
+
+    @property
+    def answered_by(self) -> str | None: ...
 
     def show(self, event: RunEvent) -> None: ...
+
+    def tell(self, sentence: str) -> None:
+        """Write a message that is not part of the run."""
+        ...
 
     def close(self) -> None:
         """Restore the terminal; called once, however the run ended."""
@@ -25,22 +39,67 @@ class View(Protocol):
 
 class NoView:
     wants_text = False
+    answered_by: str | None = None
 
     def show(self, event: RunEvent) -> None:
         return
+
+    def tell(self, sentence: str) -> None:
+        note(sentence)
 
     def close(self) -> None:
         return
 
 
-def choose_view(*, quiet: bool, events_on_stdout: bool) -> View:
-    """Return the view that stderr can show; none if the events themselves go to the same terminal."""
-    if quiet or (events_on_stdout and is_terminal(sys.stdout)):
+def choose_view(output: Output) -> View:
+    """Return the view that the terminal can show; none if the events themselves go to it.
+
+    An answer for a terminal is shown there while it arrives, with --quiet too.
+    """
+    has_screen = moves_cursor(sys.stdout) and output.file is None
+    if isinstance(output.form, EventFormat) and is_terminal(sys.stdout):
         return NoView()
-    if not moves_cursor(sys.stderr):
-        from llm_orc.cli.run.plain_view import PlainView
+    shows_answer = isinstance(output.form, AnswerOnly) and has_screen and not output.form.raw
+    shows_progress = moves_cursor(sys.stderr) and not output.quiet
+    if shows_answer or shows_progress:
+        from llm_orc.cli.run.live_view import LiveView
 
-        return PlainView()
-    from llm_orc.cli.run.live_view import LiveView
+        agent = output.form.agent if isinstance(output.form, AnswerOnly) else None
+        live = LiveView(
+            agent,
+            shows_answer=shows_answer,
+            shows_progress=shows_progress,
+            leaves_lines=shows_progress and not (isinstance(output.form, ResultFormat) and has_screen),
+        )
+        return live if shows_progress or output.quiet else _Both(live, _plain_view())
+    return NoView() if output.quiet else _plain_view()
 
-    return LiveView(sys.stderr, colour=has_colour(sys.stderr), stays=not is_terminal(sys.stdout))
+
+def _plain_view() -> View:
+    from llm_orc.cli.run.plain_view import PlainView
+
+    return PlainView()
+
+
+class _Both:
+    """The answer in the terminal, and lines for the file that standard error goes to."""
+
+    wants_text = True
+
+    def __init__(self, answer: View, lines: View) -> None:
+        self._answer, self._lines = answer, lines
+
+    @property
+    def answered_by(self) -> str | None:
+        return self._answer.answered_by
+
+    def show(self, event: RunEvent) -> None:
+        self._answer.show(event)
+        self._lines.show(event)
+
+    def tell(self, sentence: str) -> None:
+        self._lines.tell(sentence)
+
+    def close(self) -> None:
+        self._answer.close()
+        self._lines.close()

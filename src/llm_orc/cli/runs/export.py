@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, output_option
+from llm_orc.cli.shell.output.format_option import format_option
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.formats.table import FORMAT_NAMES
 from llm_orc.storage.atomic import write_where_named
@@ -19,14 +18,7 @@ from llm_orc.storage.atomic import write_where_named
 
 @define_command()
 @run_argument
-@click.option(
-    "--output-format",
-    "format_name",
-    type=click.Choice(FORMAT_NAMES),
-    default="json",
-    show_default=True,
-    help="`jsonl` is every recorded event.",
-)
+@format_option(FORMAT_NAMES, "json", "`jsonl` is every recorded event.")
 @output_option
 @store_of_row_option
 def command(run: str, format_name: str, output_file: str | None, store: str | None) -> None:

@@ -19,7 +19,7 @@ from llm_orc.cli.shell.options import (
 
 @define_command()
 @click.argument("run", default="last", type=RunName())
-@click.option("--all", "everything", is_flag=True, help="Ask all agents again, even those that have answered.")
+@click.option("--everything", is_flag=True, help="Ask all agents again, even those that have answered.")
 @model_options
 @store_of_row_option
 @running_options

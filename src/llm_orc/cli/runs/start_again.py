@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
-from llm_orc.cli.shell.options import RunningOptions, app_here, output_of
+from llm_orc.cli.shell.options import RunningOptions, app_here, limits_of, output_of
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.dataclass import dataclass
 
@@ -31,22 +31,15 @@ def start_again(
     """Run to the end, and return the exit code."""
     from llm_orc.app.access.consent import Consent
     from llm_orc.app.history.fork import ForkOptions, origin_of
-    from llm_orc.app.runs.request import RunLimits
     from llm_orc.cli.run.carry_out import carry_out
 
-    output = output_of(running["format_name"], running["output_file"], quiet=running["quiet"])
+    output = output_of(running)
     app = app_here()
     origin = origin_of(app, run, store)
     if origin.recipe.conversation is not None:
         note(f"The new run is not part of the conversation `{origin.recipe.conversation}`.")
-    limits = RunLimits(
-        running["max_concurrent"],
-        running["timeout_s"],
-        running["max_cost_usd"],
-        running["max_calls"],
-        wait_for_plan=running["wait_for_plan"],
-    )
-    request = _Fork(app, origin, ForkOptions(asked, everything=everything, limits=limits, models=models))
+    options = ForkOptions(asked, everything=everything, limits=limits_of(running), models=models)
+    request = _Fork(app, origin, options)
     return carry_out(request, Consent(running["allow_metered"]), output)
 
 

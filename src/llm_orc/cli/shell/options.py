@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.spec import WhenFull
     from llm_orc.app.runs.conversation import ConversationOptions
+    from llm_orc.app.runs.request import RunLimits
     from llm_orc.app.wiring import App
     from llm_orc.cli.shell.output.destination import Output
     from llm_orc.jsontypes import JsonValue
@@ -59,13 +60,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write one JS
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 
-_format_option = click.option(
-    "--output-format",
-    "format_name",
-    type=click.Choice(FORMAT_NAMES),
-    default="text",
-    show_default=True,
-    help="The output format. `json` is one document, for a failure too; `jsonl` the events as they happen.",
+_what_is_written = (
+    click.option(
+        "--output-format",
+        "format_name",
+        type=click.Choice(("answer", *FORMAT_NAMES)),
+        help="`answer` is the answer alone; the others have all agents: `json` is one document, for a failure too,"
+        " `jsonl` the events as they happen.  [default: answer]",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="The same as `--output-format json`."),
+    click.option("--all", "all_agents", is_flag=True, help="The answers of all agents; `--output-format text`."),
+    click.option(
+        "--agent",
+        "agent",
+        metavar="NAME",
+        help="Write the answer of this agent, e.g. `--agent lawyer`.  [default: the ensemble's `answer`]",
+    ),
+    click.option("--raw", is_flag=True, help="Don't render Markdown in a terminal."),
 )
 
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
@@ -196,7 +207,9 @@ set_option = click.option(
 
 def output_options(function: Decorated) -> Decorated:
     """Add the options of every command that writes a result."""
-    return _format_option(output_option(_quiet_option(function)))
+    for option in reversed((*_what_is_written, output_option, _quiet_option)):
+        function = option(function)
+    return function
 
 
 class RunLimitOptions(TypedDict):
@@ -210,12 +223,20 @@ class RunLimitOptions(TypedDict):
     wait_for_plan: bool | None
 
 
-class RunningOptions(RunLimitOptions):
-    """What click gives a command for `running_options`."""
+class OutputOptions(TypedDict):
+    """What click gives a command for `output_options`."""
 
-    format_name: str
+    format_name: str | None
+    as_json: bool
+    all_agents: bool
+    agent: str | None
+    raw: bool
     output_file: str | None
     quiet: bool
+
+
+class RunningOptions(RunLimitOptions, OutputOptions):
+    """What click gives a command for `running_options`."""
 
 
 def limit_options(function: Decorated) -> Decorated:
@@ -230,24 +251,55 @@ def running_options(function: Decorated) -> Decorated:
     return output_options(limit_options(function))
 
 
-def output_of(format_name: str, file: str | None, *read: str | None, quiet: bool) -> Output:
+def output_of(options: OutputOptions, *read: str | None) -> Output:
     """Return where the result goes. Refuses, before anything is spent, a path that can't be written at the end.
 
     `read` are the files that the command reads; they are never replaced.
     """
-    from llm_orc.cli.shell.output.destination import Output
+    from llm_orc.cli.shell.output.destination import AnswerOnly, Output
     from llm_orc.formats.format import EventFormat
 
+    file = options["output_file"]
     path = Path(file).absolute() if file else None
-    form = load_format(format_name)
+    name = _format_name(options)
+    form = AnswerOnly(options["agent"], options["raw"]) if name == "answer" else load_format(name)
     if path is not None and isinstance(form, EventFormat):
         raise UsageMistake(
-            f"`{format_name}` is written as it happens, not at the end", hint="Use `> FILE` instead of --output."
+            f"`{name}` is written as it happens, not at the end", hint="Use `> FILE` instead of --output."
         )
     if path is not None and not path.parent.is_dir():
         raise no_folder(path.parent)
     refuse_to_replace(path, *read)
-    return Output(form, path, quiet)
+    return Output(form, path, options["quiet"])
+
+
+def _format_name(options: OutputOptions) -> str:
+    """Return the one format that the options ask for; two that differ are a mistake."""
+    given = {
+        f"--output-format {options['format_name']}": options["format_name"],
+        "--json": "json" if options["as_json"] else None,
+        "--agent": "answer" if options["agent"] is not None else None,
+        "--raw": "answer" if options["raw"] else None,
+    }
+    asked = {option: name for option, name in given.items() if name is not None}
+    if options["all_agents"] and (not asked or "answer" in asked.values()):
+        asked["--all"] = "text"  # the other formats have all of them anyway
+    if len(set(asked.values())) > 1:
+        first, second, *_ = sorted(asked, key=lambda option: asked[option])
+        raise UsageMistake(f"{first} and {second} exclude each other", hint="Give only one.")
+    return next(iter(asked.values()), "answer")
+
+
+def limits_of(options: RunLimitOptions) -> RunLimits:
+    from llm_orc.app.runs.request import RunLimits
+
+    return RunLimits(
+        options["max_concurrent"],
+        options["timeout_s"],
+        options["max_cost_usd"],
+        options["max_calls"],
+        wait_for_plan=options["wait_for_plan"],
+    )
 
 
 def app_here() -> App:

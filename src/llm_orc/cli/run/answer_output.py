@@ -1,0 +1,119 @@
+"""Write the one answer that a run was asked for, and say on standard error what there is besides."""
+
+from __future__ import annotations
+
+import sys
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.path import is_top
+from llm_orc.cli.shell.output.streams import Styled, has_colour, is_terminal, moves_cursor, note
+from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.formats.printable import one_line, printable
+from llm_orc.formats.sentences import no_answer, total_figures
+from llm_orc.providers.dialects.endings import end_note
+from llm_orc.storage.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from llm_orc.cli.shell.output.destination import AnswerOnly
+    from llm_orc.runs.result import AgentResult, RunResult
+
+_NAMED = 5  # agents that one line names
+
+
+def check_agent(name: str | None, agents: Iterable[str]) -> None:
+    """Refuse a name that no agent has."""
+    known = [agent for agent in agents if is_top(agent)]
+    if name is not None and name not in known:
+        raise UsageMistake(
+            f"there is no agent `{name}`",
+            hint=did_you_mean(name, known) or f"The agents are: {', '.join(f'`{agent}`' for agent in known)}.",
+        )
+
+
+def answer_of(result: RunResult, wanted: AnswerOnly) -> AgentResult:
+    """Return the agent that was asked for. Raises `UsageMistake` if there is none of that name."""
+    check_agent(wanted.agent, (agent.name for agent in result.agents))
+    return result[wanted.agent or result.answered_by]
+
+
+def answer_text(agent: AgentResult) -> str:
+    """Return the answer as it is written to a file or a pipe: as the model wrote it, with its last line ended."""
+    text = printable(agent.response or "")
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def shown_answer(agent: AgentResult, *, raw: bool) -> str:
+    """Return the answer as standard output shows it: rendered in a terminal, unless it is to be raw."""
+    if raw or not moves_cursor(sys.stdout):
+        return answer_text(agent)
+    from llm_orc.cli.shell.markdown.render import Sheet, rendered
+    from llm_orc.cli.shell.output.region import terminal_size
+
+    sheet = Sheet(terminal_size(sys.stdout)[0], has_colour(sys.stdout))
+    return rendered(agent.response or "", sheet)
+
+
+def note_missing(agent: AgentResult, result: RunResult) -> None:
+    """Say why there is no answer, and where those of other agents are: none of them takes its place."""
+    why = " ".join(_with_full_stops(no_answer(agent)))
+    note(Styled("error", "red"), f": there is no answer from `{agent.name}`. {why}")
+    note_others(agent, result)
+
+
+def note_others(agent: AgentResult, result: RunResult) -> None:
+    """Say which agents have answered, and how to see it; without a record it is shown now, or it is lost."""
+    others = [other for other in result.agents if other.response is not None and other.name != agent.name]
+    if not others:
+        return
+    if result.recorded:
+        note(f"Other answers: {_show_command(result, others[0])}{_and_of(others[1:])}")
+        return
+    note("Nothing is recorded of this run, so the other answers are here:")
+    for other in others:
+        note(f"\n=== {other.name}\n\n{other.response}")
+
+
+def note_summary(agent: AgentResult, result: RunResult) -> None:
+    """Say in two lines what the run took, who pays, and where the rest of it is."""
+    if agent.response is not None and is_terminal(sys.stdout):
+        note("")
+    how = f"{_ended(result)} · " if result.status != "completed" else ""
+    note(Styled(one_line(how + " · ".join(total_figures(result))), "dim"))
+    if cut := end_note(agent.stop_reason, agent.stop_word):
+        note(f"The answer of `{agent.name}`: {cut}.")
+    others = [other for other in result.agents if other.response is not None and other.name != agent.name]
+    if others and result.recorded:
+        where = f"Other answers: {_show_command(result, others[0])}{_and_of(others[1:])}"
+    else:
+        where = f"Run: {result.run_id}" + ("" if result.recorded else " (not recorded)")
+    if result.forked_from is not None:
+        where += f" · forked from {result.forked_from}"
+    if result.conversation is not None:
+        where += f" · conversation {result.conversation}"
+    note(Styled(one_line(where), "dim"))
+
+
+def _ended(result: RunResult) -> str:
+    failed = sum(agent.status == "failed" for agent in result.agents)
+    skipped = sum(agent.status == "skipped" for agent in result.agents)
+    parts = [f"{number:,} {words}" for number, words in ((failed, "failed"), (skipped, "skipped")) if number]
+    return ", ".join(parts) or result.status
+
+
+def _show_command(result: RunResult, agent: AgentResult) -> str:
+    return f"llm-orc runs show {result.run_id} --agent {quote(agent.name)}"
+
+
+def _and_of(others: list[AgentResult]) -> str:
+    names = [one_line(other.name) for other in others if is_top(other.name)]
+    if len(names) > _NAMED:
+        names = [*names[:_NAMED], "…"]
+    return f" (or {', '.join(names)})" if names else ""
+
+
+def _with_full_stops(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line if line.endswith((".", "!", "?")) else f"{line}."
