@@ -43,6 +43,10 @@ class Screen:
                     self._row -= int(piece["number"] or 1)
                 case "K":
                     self.lines[self._row] = ""
+                case "J":
+                    assert self._is_at_margin, "it clears a part of a line"
+                    self.lines[self._row] = ""
+                    del self.lines[self._row + 1 :]
                 case "h" | "l":
                     pass  # show or hide the cursor
                 case "m" | None:

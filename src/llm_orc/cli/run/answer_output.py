@@ -7,6 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import is_top
+from llm_orc.cli.shell.output.region import terminal_size
 from llm_orc.cli.shell.output.streams import Styled, has_colour, is_terminal, moves_cursor, note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.printable import one_line, printable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from llm_orc.cli.shell.output.destination import AnswerOnly
-    from llm_orc.runs.result import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, RunResult
 
 _NAMED = 5  # agents that one line names
 
@@ -50,7 +51,6 @@ def shown_answer(agent: AgentResult, *, raw: bool) -> str:
     if raw or not moves_cursor(sys.stdout):
         return answer_text(agent)
     from llm_orc.cli.shell.markdown.render import Sheet, rendered
-    from llm_orc.cli.shell.output.region import terminal_size
 
     sheet = Sheet(terminal_size(sys.stdout)[0], has_colour(sys.stdout))
     return rendered(agent.response or "", sheet)

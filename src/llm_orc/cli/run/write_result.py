@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llm_orc.cli.shell.output.destination import Output
-    from llm_orc.runs.result import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 def write_result(result: RunResult, output: Output, *, shown: str | None, kept_at: str | None) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_orc.app.history.runs import RunSummary
-    from llm_orc.runs.result import RunResult
+    from llm_orc.runs.results import RunResult
 
 
 @define_command()
