@@ -72,7 +72,7 @@ class RefusalMemory:
             said = refused.message or "it gave no reason"
             raise CredentialRefused(
                 f"the server `{origin}` has refused this credential before: {said}",
-                hint="`llm-orc auth test PROVIDER` tries it once more.",
+                hint="`llm-orc auth test` tries it once more.",
                 provider_message=refused.message,
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,19 @@ def test_the_variable_that_a_run_no_longer_uses_is_named(bare: Shell) -> None:
     done = bare.run("auth", "add", "mistral", "--from-stdin", stdin=KEY)
 
     assert "Runs that name `mistral` use it, not environment variable MISTRAL_API_KEY." in done.stderr
+
+
+@pytest.mark.parametrize("provider", ["openai", "groq"])
+def test_every_command_that_is_named_next_works_as_it_stands(bare: Shell, pretend: str, provider: str) -> None:
+    bare.config.parent.mkdir(parents=True)
+    bare.config.write_text(f"providers: {{{provider}: {{base_url: '{pretend}', dialect: openai-chat}}}}\n")
+    added = bare.run("auth", "add", provider, "--from-stdin", stdin=KEY)
+    commands = re.findall(r"llm-orc ([a-z -]+)", added.stderr)
+
+    assert commands
+    for command in commands:
+        done = bare.run(*command.split())
+        assert done.returncode == 0, (command, done.stderr)
 
 
 @needs_terminal

@@ -127,6 +127,33 @@ def test_one_can_go_back_without_a_choice(bare: Shell) -> None:
     assert profile(bare) is None
 
 
+def test_a_provider_without_a_default_model_can_be_chosen_with_one_of_its_models(bare: Shell) -> None:
+    with many_models() as base_url:
+        bare.config.parent.mkdir(parents=True)
+        bare.config.write_text(
+            f"providers:\n  groq: {{base_url: '{base_url}'}}\n  ollama: {{base_url: 'http://127.0.0.1:9'}}\n"
+        )
+        bare.environ |= {"PATH": "/usr/bin:/bin", "GROQ_API_KEY": "gsk_canary"}
+        refused = bare.run("setup", "--yes", "--provider", "groq")
+        terminal = Terminal(bare, "setup", columns=60)
+        terminal.process.expect(WHICH)
+        terminal.process.send("\r")
+        terminal.process.expect("Another of its 40 models")
+        terminal.process.send("\r")
+        terminal.process.expect("A part of the name")
+        terminal.process.send("model-7\r")
+        terminal.process.expect("model-7")
+        terminal.process.expect("Back")
+        terminal.process.send("\r")
+        terminal.process.expect("Make a test call")
+        terminal.process.send("y\r")
+        finish(terminal)
+
+    assert refused.returncode == 2
+    assert "llm-orc models list groq" in refused.stderr
+    assert profile(bare) == {"provider": "groq", "model": "model-7"}
+
+
 def test_a_model_that_is_not_listed_is_typed(bare: Shell, pretend: str) -> None:
     terminal = on(bare, pretend)
     terminal.process.send(DOWN * 2 + "\r")

@@ -91,14 +91,16 @@ class BestAccess:
         )
 
     async def beyond_local(self) -> tuple[Route, ...]:
-        """Return the access besides local servers, in order of preference.
+        """Return the access besides local servers, in order of preference, also what needs the name of a model.
 
         What has `is_set_up` was set up by its user, or is a program that they have logged in.
         """
-        ranked, _ = await self._ranked(with_programs=True)
+        ranked, _ = await self._ranked(with_programs=True, needs_model=False)
         return tuple(route for _, route in ranked)
 
-    async def _ranked(self, *, with_programs: bool) -> tuple[list[tuple[int, Route]], LlmOrcError | None]:
+    async def _ranked(
+        self, *, with_programs: bool, needs_model: bool = True
+    ) -> tuple[list[tuple[int, Route]], LlmOrcError | None]:
         ranked: list[tuple[int, Route]] = []
         failed: LlmOrcError | None = None
         programs = official_clis(self._settings.providers)
@@ -129,7 +131,8 @@ class BestAccess:
                 )
                 self._set_up = self._set_up or next(stored, None)
             failed = failed or _failed(routes, used, is_preferred=is_preferred)
-            if used is not None and used.place != "nowhere" and (used.spec.default_model or used.cli):
+            has_model = used is not None and bool(used.spec.default_model or used.cli)
+            if used is not None and used.place != "nowhere" and (has_model or not needs_model):
                 rank = _rank(used, is_preferred=is_preferred)
                 model = None if used.cli is not None else used.spec.default_model
                 chosen = replace(used.choice, provider=name, model=model)

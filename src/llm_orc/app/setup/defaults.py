@@ -8,7 +8,7 @@ from llm_orc.app.projects.new_ensemble import new_ensemble
 from llm_orc.app.setup.inventory import inventory
 from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
+from llm_orc.errors import InputError, MeteredNotAllowed, NotLoggedIn
 from llm_orc.settings.profiles import default_profile
 from llm_orc.settings.write import write_settings
 
@@ -73,16 +73,24 @@ def name_server(app: App, found: Route) -> None:
         )
 
 
-async def choose_access(app: App, provider: str | None, *, allow_metered: bool) -> Route:
+async def choose_access(app: App, provider: str | None, model: str | None, *, allow_metered: bool) -> Route:
     """Return the best access there is, or that of `provider`, which the user chose, however it is billed.
 
-    Raises `NotLoggedIn` if there is none, `MeteredNotAllowed` if all may cost and `allow_metered` is False.
+    Raises `NotLoggedIn` if there is none, `MeteredNotAllowed` if all may cost and `allow_metered` is False,
+    `InputError` if `provider` has no default model and `model` is None.
     """
-    found = (await inventory(app)).found
+    seen = await inventory(app)
+    found = seen.found
     if provider is not None:
-        for one in found:
-            if one.provider == provider:
-                return one
+        for one in seen.every:
+            if one.provider != provider:
+                continue
+            if one in seen.nameless and model is None:
+                raise InputError(
+                    f"`{provider}` has no default model: name one with `--model`",
+                    hint=f"llm-orc models list {provider}",
+                )
+            return one
         raise NotLoggedIn(
             f"`{provider}` is not set up on this machine", hint=f"llm-orc auth add {provider}", provider=provider
         )
@@ -94,6 +102,13 @@ async def choose_access(app: App, provider: str | None, *, allow_metered: bool) 
         raise MeteredNotAllowed(
             f"the only access here may cost money: {names}",
             hint=f"If you want that: `llm-orc setup --yes --provider {found[0].provider}`.",
+        )
+    if seen.nameless:
+        name = seen.nameless[0].provider
+        raise NotLoggedIn(
+            f"the only access here is to `{name}`, which has no default model: choose one with `llm-orc setup`, or"
+            f" with `--provider {name} --model`",
+            hint=f"llm-orc models list {name}",
         )
     commands = " or ".join(f"`{row.command}`" for row in OFFICIAL_CLIS.values() if row.proves_login)
     raise NotLoggedIn(

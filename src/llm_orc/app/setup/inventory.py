@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 class Inventory:
     """`found` is in the order in which the profile `default` would take it; `default` is that profile as it is.
 
-    What has a `base_url` in its choice was found where no setting says so: it can be chosen, and no run takes it
-    by itself.
+    `nameless` can be chosen with the name of a model, since its provider has none that is the default. What has a
+    `base_url` in its choice was found where no setting says so: it can be chosen, and no run takes it by itself.
     """
 
     found: tuple[Route, ...]
     default: ModelProfile
+    nameless: tuple[Route, ...] = ()
+
+    @property
+    def every(self) -> tuple[Route, ...]:
+        return (*self.found, *self.nameless)
 
 
 async def inventory(app: App) -> Inventory:
@@ -39,7 +44,9 @@ async def inventory(app: App) -> Inventory:
         local = await find_local(app.settings, http)
         servers = await find_unnamed_servers(app.settings, http)
         others = await BestAccess(app, http, open_resolver(app), clis.look, paying="plan").beyond_local()
-    before = [found for found in others if found.is_set_up]
-    after = [found for found in others if not found.is_set_up]
+    named = [found for found in others if found.model is not None or found.cli is not None]
+    before = [found for found in named if found.is_set_up]
+    after = [found for found in named if not found.is_set_up]
     found = (*local, *before, *servers, *after)
-    return Inventory(found, default_profile(app.settings))
+    nameless = tuple(found for found in others if found not in named)
+    return Inventory(found, default_profile(app.settings), nameless)

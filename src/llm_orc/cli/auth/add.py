@@ -295,8 +295,8 @@ def _say(app: App, provider: AuthProvider, entry: Entry, tested: str) -> None:
     if protection is not None:
         note(f"It is stored {protection.words}.")
     note_used(app, entry.provider, unless=("api-key" if what == "API key" else "oauth", entry.account))
-    model = "" if provider.spec.default_model else " --model MODEL"
-    note(f"Try it: llm-orc auth test {entry.provider}{model}")
-    if model:
-        note(f"Its models: llm-orc models list {entry.provider}. Agents name one of them, or set")
-        note(f"`providers.{entry.provider}.default_model` in config.yaml for those that name none.")
+    if provider.spec.default_model:
+        note(f"Try it: llm-orc auth test {entry.provider}")
+    else:
+        note(f"Its models: llm-orc models list {entry.provider}")
+        note(f"Agents name one of them, or set `providers.{entry.provider}.default_model` in config.yaml.")

@@ -231,7 +231,7 @@ def _undo(app: App, *, yes: bool, as_json: bool) -> int:
         place = f"{change.file}:{change.line}" if change.line else f"{change.file}"
         note(f"{place}: {change.words}")
     if changes:
-        note("The store keeps its copies. To delete one: llm-orc auth remove PROVIDER")
+        note("The store keeps its copies. To delete one: llm-orc auth remove")
     elif kept and not as_json:
         note(f"Nothing was changed. To restore: llm-orc auth migrate --undo --yes{shown}")
     return 0 if all(change.is_done for change in changes) else 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +11,7 @@ import click
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, write_json
-from llm_orc.cli.shell.output.streams import note, write_data
+from llm_orc.cli.shell.output.streams import columns, note, write_data
 from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.cli.shell.usage import UsageMistake
 
@@ -82,7 +84,7 @@ def _do_it(provider: str | None, model: str | None, *, test: bool, ensemble: boo
     from llm_orc.net.event_loop import run_to_end
 
     app = app_here()
-    found = run_to_end(choose_access(app, provider, allow_metered=False))
+    found = run_to_end(choose_access(app, provider, model, allow_metered=False))
     note(f"{found.provider} {model or found.model or ''} · {WHO_PAYS[found.billing]} · {found.evidence}")
     if found.choice.base_url is not None:
         name_server(app, found)
@@ -118,15 +120,25 @@ def _show(*, as_json: bool) -> None:
         write_json(_value(seen))
     else:
         settings = app.paths.config / "config.yaml"
-        write_data("".join(f"{line}\n" for line in (*_found_lines(seen), "", *_more_lines(seen, str(settings)))))
+        lines = (*_found_lines(seen), "", *_more_lines(seen, str(settings)))
+        write_data("".join(f"{_folded(line, columns(sys.stdout))}\n" for line in lines))
+
+
+def _folded(line: str, width: int | None) -> str:
+    """Return the line in as many as the terminal needs; in a pipe it stays one."""
+    if width is None:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return "\n".join(wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
 
 
 def _found_lines(seen: Inventory) -> Iterator[str]:
     from llm_orc.cli.shell.access_lines import WHO_PAYS
 
-    yield "Access found, best first:" if seen.found else "No access found: ensembles can only be rehearsed."
-    for found in seen.found:
-        yield f"  {found.provider} {found.model or ''}".rstrip()
+    yield "Access found, best first:" if seen.every else "No access found: ensembles can only be rehearsed."
+    for found in seen.every:
+        named = "(name a model)" if found in seen.nameless else found.model or ""
+        yield f"  {found.provider} {named}".rstrip()
         yield f"    {WHO_PAYS[found.billing]} · {found.evidence}"
     provider = seen.default.provider or "the best of these"
     model = f", model {seen.default.model}" if seen.default.model else ""
@@ -134,7 +146,7 @@ def _found_lines(seen: Inventory) -> Iterator[str]:
 
 
 def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
-    have = {found.provider for found in seen.found}
+    have = {found.provider for found in seen.every}
     yield "To get more:"
     for spec in PROVIDERS.values():
         if spec.start_hint:
@@ -151,7 +163,7 @@ def _more_lines(seen: Inventory, settings: str) -> Iterator[str]:
 
 def _value(seen: Inventory) -> JsonValue:
     return {
-        "found": [_found_value(found) for found in seen.found],
+        "found": [_found_value(found) for found in seen.every],
         "default": {
             "provider": seen.default.provider,
             "model": seen.default.model,

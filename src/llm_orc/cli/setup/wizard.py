@@ -118,7 +118,7 @@ def _title(found: Route) -> str:
 
 def _look() -> Sequence[Route]:
     note("Looking for access on this machine…")
-    found = run_to_end(inventory(app_here())).found
+    found = run_to_end(inventory(app_here())).every
     if not found:
         note("No access to a model was found yet.")
     return found
