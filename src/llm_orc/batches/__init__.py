@@ -5,6 +5,6 @@ from importlib.util import find_spec
 from llm_orc.errors import MissingExtra
 
 if find_spec("dbos") is None:
-    raise MissingExtra(
-        "batches need the durable engine, which is not installed", hint='pip install "llm-orc[batch]"'
-    )
+    from llm_orc.errors.installing import adding
+
+    raise MissingExtra("batches need the durable engine, which is not installed", hint=adding("batch"))

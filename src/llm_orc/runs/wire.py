@@ -78,9 +78,11 @@ def decode_event(kind: str, body: bytes) -> tuple[RecordedEvent, ...]:
     try:
         return _decode(kind, body)
     except (KeyError, msgspec.MsgspecError) as e:
+        from llm_orc.errors.installing import upgrading  # noqa: PLC0415 - only for an error
+
         raise StorageError(
             f"the record has an event `{kind}` that can't be read: {e}",
-            hint="Was it written by a newer release? Then upgrade: `pip install --upgrade llm-orc`.",
+            hint=f"Was it written by a newer release? Then upgrade: `{upgrading()}`.",
         ) from e
 
 

@@ -83,9 +83,11 @@ _CURES = {
 
 def of_newer_release(store: str, schema: int, known: int) -> StorageError:
     """Return the error for a store whose schema this release does not know."""
+    from llm_orc.errors.installing import upgrading  # noqa: PLC0415 - only for an error
+
     return StorageError(
         f"`{store}` is of a newer release of llm-orc (schema {schema}; this one knows {known})",
-        hint="Upgrade: `pip install --upgrade llm-orc`.",
+        hint=f"Upgrade: `{upgrading()}`.",
     )
 
 

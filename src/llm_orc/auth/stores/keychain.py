@@ -89,10 +89,12 @@ class Keychain:
 
     def _ask(self, do: str, user: str, value: str | None = None) -> str | None:
         if importlib.util.find_spec("keyring") is None:
+            from llm_orc.errors.installing import adding  # noqa: PLC0415 - only for an error
+
             raise CredentialStoreError(
                 "the operating system's keychain can't be used: the package `keyring` is not installed",
                 state="locked",
-                hint="pip install 'llm-orc[keyring]'",
+                hint=adding("keyring"),
             )
         request = {"do": do, "service": _SERVICE, "user": user, "value": value, "limit_s": self._limit_s}
         reply = self._reply(json.dumps(request).encode())

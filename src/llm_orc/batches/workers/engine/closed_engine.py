@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from llm_orc.batches.workers.engine.serializer import JsonSerializer, UnreadableValue, refused
 from llm_orc.errors import StorageError
+from llm_orc.errors.installing import adding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ def _not_closed(why: str) -> StorageError:
     return StorageError(
         f"the durable engine that is installed (dbos {version('dbos')}) can't be kept from running code that a row"
         f" of a store names: {why}",
-        hint='Install a release that llm-orc was tested with: `pip install --upgrade "llm-orc[batch]"`.',
+        hint=f"Install a release that llm-orc was tested with: `{adding('batch')}`.",
     )
 
 
