@@ -24,7 +24,7 @@ class Option(NamedTuple):
 ABOUT = "Describe an ensemble of LLM agents in YAML and run it with the access you have."
 EXAMPLES = """\
 llm-orc demo                                     see it work
-llm-orc invoke panel --input "Worth it?"         run an ensemble
+llm-orc invoke panel "Worth it?"                 run an ensemble
 llm-orc invoke panel --rehearse                  the same, for free
 """
 VERSION = Option("-V, --version", "Print the version and exit.")

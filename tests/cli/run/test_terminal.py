@@ -25,6 +25,17 @@ def slow_providers() -> Iterator[str]:
         yield base_url
 
 
+def test_standard_input_that_is_a_terminal_says_how_it_ends(shell: Shell) -> None:
+    terminal = Terminal(shell, "invoke", "panel", "-f", "-", "--rehearse")
+    terminal.process.expect("Reading standard input from the terminal; Ctrl-D ends it.")
+    terminal.process.send("Judge it\r")
+    terminal.process.sendeof()
+    seen = terminal.to_the_end()
+
+    assert terminal.process.exitstatus == 0
+    assert "Judge it" in seen.partition("=== analyst")[2]
+
+
 @pytest.mark.parametrize("columns", [80, 50])
 def test_the_live_view_shows_agents_at_work_and_fits_the_terminal(shell: Shell, columns: int) -> None:
     with slow_providers() as base_url:

@@ -6,16 +6,18 @@ import os
 import stat
 import sys
 import threading
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from llm_orc.cli.shell.input.pipe_ends import has_neighbour_that_writes, was_inherited
-from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.output.streams import is_terminal, note
 from llm_orc.cli.shell.process.standard_streams import give_up_stdin
 from llm_orc.errors import InputError
 
 STANDARD_INPUT = "standard input"
 STDIN = "-"  # its name on the command line
 _CHUNK = 1 << 16
+_PIECE_S = 0.5
 PATIENCE_S = 3.0  # for the first bytes of a pipe whose writer is unknown; as long as `claude -p` waits
 
 
@@ -24,6 +26,9 @@ def read_standard_input(most: int) -> bytes:
 
     What asks after that whether something is piped in hears no. Raises `InputError` if it can't be read.
     """
+    if is_terminal(sys.stdin):
+        keys = "Ctrl-Z and Enter end it" if os.name == "nt" else "Ctrl-D ends it"
+        note(f"Reading standard input from the terminal; {keys}.")
     data = _Reader(most).read(None) or b""
     if may_be_piped():
         give_up_stdin()
@@ -92,7 +97,7 @@ class _Reader:
     def read(self, first_within_s: float | None) -> bytes | None:
         """Return everything, or a little more than `most`; None if nothing arrived in time."""
         try:
-            chunk = self._chunks.get(timeout=first_within_s)
+            chunk = self._next() if first_within_s is None else self._chunks.get(timeout=first_within_s)
         except Empty:
             return None
         data = bytearray()
@@ -100,8 +105,14 @@ class _Reader:
             if isinstance(chunk, OSError):
                 raise InputError(f"can't read standard input: {chunk.strerror or chunk}")
             data += chunk
-            chunk = self._chunks.get()
+            chunk = self._next()
         return bytes(data)
+
+    def _next(self) -> bytes | OSError:
+        """Wait in pieces: on Windows, Ctrl-C doesn't interrupt an endless wait."""
+        while True:
+            with suppress(Empty):
+                return self._chunks.get(timeout=_PIECE_S)
 
 
 def _read_chunk() -> bytes:
