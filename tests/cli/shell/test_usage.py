@@ -63,7 +63,11 @@ def is_in_style(error: UsageMistake) -> bool:
             "Did you mean `status`? An ensemble needs --inputs.",
         ),
         ("auth logut", "there is no such command", "Did you mean `logout`?"),
-        ("invoke panel --inptu x", "no such option `--inptu`", "Did you mean `--input` or `--input-file`?"),
+        (
+            "invoke panel --inptu x",
+            "no such option `--inptu`",
+            "Did you mean `--input` or `--no-input` or `--input-file`?",
+        ),
         ("invoke panel --zzzzzz", "no such option `--zzzzzz`", "llm-orc invoke --help"),
         ("--zzzzzz", "no such option `--zzzzzz`", "llm-orc --help"),
         ("invoke", "missing argument `ENSEMBLE`", "llm-orc invoke --help"),
@@ -162,9 +166,9 @@ def test_text_and_json_say_the_same(bare: Shell) -> None:
 
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["message"] == "no such option `--inptu`"
-    assert json.loads(done.stdout)["error"]["hint"] == "Did you mean `--input` or `--input-file`?"
+    assert json.loads(done.stdout)["error"]["hint"] == "Did you mean `--input` or `--no-input` or `--input-file`?"
     assert done.stderr.splitlines() == [
         "Usage: llm-orc invoke [OPTIONS] ENSEMBLE [TASK]",
         "error: no such option `--inptu`",
-        "hint: Did you mean `--input` or `--input-file`?",
+        "hint: Did you mean `--input` or `--no-input` or `--input-file`?",
     ]
