@@ -68,6 +68,12 @@ def test_a_name_that_paths_are_made_with_is_refused(name: str) -> None:
         make_plan(Ensemble("e", (AgentSpec(name),)))
 
 
+def test_the_answer_is_that_of_the_agent_that_the_ensemble_names() -> None:
+    agents = (AgentSpec("a"), AgentSpec("b", depends_on=("a",)))
+
+    assert make_plan(Ensemble("e", agents, answer="a")).answer == "a"
+
+
 @pytest.mark.parametrize(
     ("agents", "answer"),
     [

@@ -30,6 +30,17 @@ def one_agent(keys: str) -> str:
     return f"name: x\nagents:\n  - name: a\n    {keys}\n"
 
 
+def test_an_ensemble_names_the_agent_that_answers_for_it() -> None:
+    agents = "agents:\n  - name: verdict\n  - name: notes\n"
+
+    assert parse(f"name: x\nanswer: verdict\n{agents}").answer == "verdict"
+    found = problems(f"name: x\nanswer: verdct\n{agents}")
+    assert [(p.line, p.column, p.message) for p in found] == [
+        (2, 9, "`answer` names `verdct`, which is not an agent of this ensemble")
+    ]
+    assert found[0].hint == "Did you mean `verdict`?"
+
+
 def test_every_key_reaches_the_ensemble() -> None:
     ensemble = parse(
         "name: panel\n"

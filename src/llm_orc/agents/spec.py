@@ -24,6 +24,10 @@ class AgentGraph(Protocol):
     def agents(self) -> tuple[AgentSpec, ...]: ...
     @property
     def inputs(self) -> tuple[InputSpec, ...]: ...
+    @property
+    def answer(self) -> str:
+        """The agent whose answer is that of the whole; empty: the last one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +50,4 @@ class AgentGroup:
     name: str
     agents: tuple[AgentSpec, ...]
     inputs: tuple[InputSpec, ...] = ()
+    answer: str = ""

@@ -94,7 +94,9 @@ def _order(
 
 
 def _answer(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> str:
-    """The only agent that no other waits for, else the last one of the file."""
+    """The agent that is named; otherwise the only one that no other waits for, else the last one of the file."""
+    if graph.answer:
+        return graph.answer
     last = [name for name, found in dependants.items() if not found]
     return last[0] if len(last) == 1 else graph.agents[-1].name if graph.agents else ""
 

@@ -47,6 +47,7 @@ class Ensemble:
     max_calls: int | None = None  # of each run, retries included
     inputs: tuple[InputSpec, ...] = ()
     task: TaskUse = "optional"
+    answer: str = ""  # the agent whose answer is the ensemble's; empty: the plan decides
 
     def __repr__(self) -> str:
         names = [agent.name for agent in self.agents]

@@ -49,6 +49,12 @@ ENSEMBLE_FIELDS: Fields = {
         of_each=INPUT_FIELDS,
         is_prose=True,
     ),
+    "answer": Field(
+        optional(agent_name),
+        "The agent whose answer is the ensemble's.",
+        "counts",
+        default_text="the only agent that no other depends on, else the last one",
+    ),
     "conversation": Field(
         optional(non_empty_text),
         "The name of the conversation that every run continues.",

@@ -109,6 +109,7 @@ class _Parser:
                 self._read_agents(data["agents"])
             found = Dependencies(self._fields, self._index, self._dependencies, self._agents, inputs)
             self._cycle = found.check()
+            self._check_answer(values.get("answer"))
             found.check_prompts(takes_task=_task(values)[0] != "none")
         if self._fields.problems:
             raise self._invalid()
@@ -125,7 +126,16 @@ class _Parser:
             max_calls=values.get("max_calls"),
             inputs=inputs,
             task=use,
+            answer=values.get("answer") or "",
         )
+
+    def _check_answer(self, name: str | None) -> None:
+        if name is not None and name not in self._index:
+            self._fields.problem(
+                f"`answer` names `{name}`, which is not an agent of this ensemble",
+                ("answer",),
+                hint=self._fields.question(name, self._index),
+            )
 
     def _no_mapping(self, data: JsonValue) -> dict[str, Any]:
         document = self._fields.document

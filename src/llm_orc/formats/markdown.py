@@ -8,7 +8,7 @@ from llm_orc.formats.figures import charge, moment, seconds, tokens
 from llm_orc.formats.format import ResultFormat
 from llm_orc.formats.printable import printable
 from llm_orc.formats.quoting import heading, one_markdown_line, quoted_markdown
-from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, state_note, total_figures
+from llm_orc.formats.sentences import SANDBOX_NOTE, error_lines, no_answer, reason_of, state_note, total_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def _table(result: RunResult) -> Iterator[str]:
         billing = agent.access.billing if agent.access and agent.status == "completed" else None
         yield _row(
             agent.name,
-            agent.status,
+            ": ".join(filter(None, (agent.status, reason_of(agent)))),
             agent.model or "",
             tokens(agent.usage.input_tokens),
             tokens(agent.usage.output_tokens),

@@ -79,7 +79,16 @@ def agent_figures(agent: AgentResult) -> list[str]:
         parts.append(note)
     if agent.is_kept:
         parts.append("kept, not paid for again")
+    if reason := reason_of(agent):
+        parts.append(reason)
     return parts
+
+
+def reason_of(agent: AgentResult) -> str:
+    """Return in a few words why an agent has no answer; empty if it has one."""
+    if agent.because:
+        return f"no answer from {', '.join(agent.because)}"
+    return agent.error.message if agent.error is not None and agent.status != "completed" else ""
 
 
 def token_figures(usage: Usage) -> str:

@@ -210,7 +210,7 @@ def test_ctrl_c_pauses_and_the_same_command_resumes(pair: Shell) -> None:
     done = pair.run(*command)
 
     assert process.returncode == 130
-    assert "Paused with" in said
+    assert "Stopped by " in said
     assert status["state"] == "open"
     assert status["in_flight"] == 0
     assert done.returncode == 0

@@ -199,7 +199,12 @@ class TestSignals:
             assert process.stdout.readline()
             ended = until_it_ends(process, number)
             assert ended == code
-            assert b"Traceback" not in process.stderr.read()  # type: ignore[union-attr]
+            said = process.stderr.read().decode()  # type: ignore[union-attr]
+            assert "Traceback" not in said
+            by, go_on = said.splitlines()[-2:]
+            assert by.startswith("Stopped by ")
+            assert by.endswith(": what was said is kept.")
+            assert go_on.startswith("Continue with: llm-orc chat --conversation chat-")
         assert [state for _, _, state in turns(shell)] == ["done", "done"]
 
     async def test_ctrl_c_stops_the_answer_and_not_the_chat(self, shell: Shell) -> None:

@@ -45,6 +45,17 @@ def test_the_command_for_another_answer_works_as_it_is_shown(shell: Shell) -> No
     assert shell.run(*command.split()).stdout == stored(shell, "analyst")
 
 
+def test_the_ensemble_names_whose_answer_it_is(shell: Shell) -> None:
+    shell.ensemble(
+        "two", "name: two\ndefault_task: x\nanswer: a\nagents: [{name: a}, {name: b, depends_on: [a]}]\n"
+    )
+
+    said = shell.run("invoke", "two").stdout
+
+    assert said == stored(shell, "a")
+    assert shell.run("runs", "show", "last", "--answer").stdout == said
+
+
 def test_another_agent_can_be_asked_for(shell: Shell) -> None:
     done = shell.run("invoke", "panel", "--agent", "lawyer")
 

@@ -51,6 +51,19 @@ def test_the_live_view_shows_agents_at_work_and_fits_the_terminal(shell: Shell, 
     assert all(len(CONTROL.sub("", line)) <= columns for line in painted.replace("\r", "\n").split("\n"))
 
 
+def test_a_retry_counts_down_and_says_why(shell: Shell) -> None:
+    with pretend_providers("--fault", "status=429,times=1,retry_after=3") as base_url:
+        shell.talks_to(base_url)
+        shell.ensemble("one", "name: one\ndefault_task: x\nagents: [{name: a}]\n")
+        terminal = Terminal(shell, "invoke", "one", columns=120)
+        for left in ("2.", "1.", "0."):
+            terminal.process.expect(rf"attempt 2 in {left}\d s: `openai-compatible`")
+        seen = terminal.to_the_end()
+
+    assert terminal.process.exitstatus == 0
+    assert "1 call" in seen
+
+
 def test_no_color_paints_without_colours(shell: Shell) -> None:
     with slow_providers() as base_url:
         shell.talks_to(base_url)

@@ -22,7 +22,7 @@ from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.background_writer import stdout_writer
 from llm_orc.cli.shell.output.streams import Styled, moves_cursor, note, undelivered
 from llm_orc.cli.shell.process.standard_streams import READER_GONE
-from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopping
+from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, StorageError
@@ -86,7 +86,7 @@ class _ChatLoop:
         self._main = asyncio.current_task()
         self._data = stdout_writer(partial(self._end, READER_GONE))
         self._listen()
-        conversation = options.conversation or ""
+        conversation, is_kept = options.conversation or "", False
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(stopping(self._end))
@@ -94,7 +94,10 @@ class _ChatLoop:
                 conversation = chat.conversation
                 await self._introduce(chat)
                 self._lines = self._open_lines()
-                await self._converse(Room(self._app, chat, self._lines.choose), self._lines)
+                try:
+                    await self._converse(Room(self._app, chat, self._lines.choose), self._lines)
+                finally:
+                    is_kept = bool(chat.turns(1)[0])
                 self._say_goodbye(chat, is_person=self._lines.is_person)
         except asyncio.CancelledError:
             if self._data.failure is not None:
@@ -102,7 +105,10 @@ class _ChatLoop:
                 raise undelivered(self._data.failure, kept if conversation else None) from None
             if self._ended_by is None:
                 raise
-            note("\nStopped.")
+            by = stopped_by(self._ended_by)
+            note(f"\nStopped by {by}" + (": what was said is kept." if is_kept else "."))
+            if is_kept:
+                note(_continue_words(conversation))
             return self._ended_by
         return 0 if person_is_here() else self._exit_code
 
@@ -215,7 +221,7 @@ class _ChatLoop:
         if chat.calls:
             note(f"{count(chat.calls, 'call')}, {spent_dollars(chat.spend)}")
         if is_person and chat.turns(1)[0]:
-            note(f"Continue with: llm-orc chat --conversation {_quoted(chat.conversation)}")
+            note(_continue_words(chat.conversation))
 
     def _listen(self) -> None:
         """Handle signals for the whole chat: Ctrl-C stops an answer, or the chat if no answer is running."""
@@ -239,6 +245,10 @@ class _ChatLoop:
 
 def _is_full(result: RunResult) -> bool:
     return any(agent.error is not None and agent.error.code == "conversation_full" for agent in result.agents)
+
+
+def _continue_words(conversation: str) -> str:
+    return f"Continue with: llm-orc chat --conversation {_quoted(conversation)}"
 
 
 def _quoted(name: str) -> str:

@@ -53,9 +53,9 @@ def _write_answer(
     agent = answer_of(result, form)
     is_stopped = result.error is not None  # which is reported by itself
     if agent.response is None:
-        if is_stopped:
+        if result.error is not None and (result.error.code != "interrupted" or not result.recorded):
             note_others(agent, result)
-        else:
+        elif not is_stopped:
             note_missing(agent, result)
     elif output.file is not None:
         _write_file(output.file, answer_text(agent))

@@ -16,6 +16,7 @@ from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import Costly, say_cost, says_yes
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.process.stop_signals import stopped_by
 from llm_orc.cli.shell.prompts import person_is_here
 from llm_orc.errors import MeteredNotAllowed
 from llm_orc.formats.figures import count
@@ -125,7 +126,12 @@ def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: st
     if batch.state == "open":
         if words := waiting_words(batch, time.time()):
             note(f"{words}.")
-        note(f"Paused with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
+        rows = f"{done:,} of {count(batch.total, 'row')}"
+        if exit_code:
+            note(f"Stopped by {stopped_by(exit_code)}: {rows} are done, and their answers are kept.")
+            note(f"Resume with: {go_on}")
+        else:
+            note(f"Paused with {rows} done. Resume with: {go_on}")
         return exit_code or 1
     if batch.state == "cancelled":
         note(f"Cancelled with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
