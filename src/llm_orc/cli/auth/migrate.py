@@ -173,6 +173,8 @@ def _say(
         done = [one for one in found if one.state == "already-there" and one.why.startswith("copied")]
         kept = f" They are stored {protection.words}." if protection else ""
         note(f"Copied {_number(done)}, and read back from the store.{kept}")
+        if done:
+            note("They were not tested. To test those that runs use: llm-orc auth status --verify")
     for notice in _notices(app):
         note(notice)
     for change in changes:

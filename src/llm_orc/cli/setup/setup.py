@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from llm_orc.app.access.route import Route
     from llm_orc.app.setup.inventory import Inventory
     from llm_orc.jsontypes import JsonValue
+
+
+_COMMAND = re.compile(r"llm-orc(?: [a-z-]+)+")
 
 
 @define_command()
@@ -125,11 +129,13 @@ def _show(*, as_json: bool) -> None:
 
 
 def _folded(line: str, width: int | None) -> str:
-    """Return the line in as many as the terminal needs; in a pipe it stays one."""
+    """Return the line in as many as the terminal needs, a command in one piece; in a pipe it stays one."""
     if width is None:
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return "\n".join(wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\x00"), line)
+    lines = wrap(whole, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\x00", " ")
 
 
 def _found_lines(seen: Inventory) -> Iterator[str]:
