@@ -18,7 +18,7 @@ import llm_orc
 import reference_tables
 import sessions
 from llm_orc import errors
-from llm_orc.cli.root import root
+from llm_orc.cli.root import is_question, root
 from llm_orc.cli.table import COMMANDS
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import LlmOrcError
@@ -92,6 +92,8 @@ def shown_commands() -> Iterator[tuple[str, list[str]]]:
 def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
     """Return the command that `words` begin with, and the words after it."""
     command: click.Command = root
+    if words and is_question(words[0]):
+        words = ["ask", *words]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         context = click.Context(command)
         inner = [command.get_command(context, name) for name in words[0].split("|")]

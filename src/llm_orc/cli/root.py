@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,9 @@ from llm_orc.cli.root_help import closing_lines
 from llm_orc.cli.shell.command_group import CONTEXT, LazyGroup, ask_nothing_if_given
 from llm_orc.cli.shell.program import PROGRAM
 from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, NO_INPUT, VERSION
+
+if TYPE_CHECKING:
+    from llm_orc.cli.shell.usage import UsageMistake
 
 
 def _change_directory(ctx: click.Context, param: click.Parameter, directory: str | None) -> None:
@@ -32,8 +37,30 @@ def _print_version(ctx: click.Context, param: click.Parameter, is_given: bool) -
         ctx.exit()
 
 
+class _Root(LazyGroup):
+    """A question in place of a command is asked: no command has a space in its name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and is_question(args[0]):
+            args = ["ask", *args]
+        return super().resolve_command(ctx, args)
+
+    def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
+        mistake = super().unknown_command(ctx, name)
+        near = f"{mistake.hint} " if mistake.hint and "Did you mean" in mistake.hint else ""
+        mistake.hint = f"{near}To ask a model: `{PROGRAM} ask {quote(name)}`."
+        return mistake
+
+
+def is_question(argument: str) -> bool:
+    """Whether an argument in place of a command is a question: several words, and no option."""
+    return len(argument.split()) > 1 and not argument.startswith("-")
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Root,
     rows=COMMANDS,
     help=f"{ABOUT}\n\n\b\n{EXAMPLES}",
     invoke_without_command=True,

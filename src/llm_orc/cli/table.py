@@ -38,6 +38,7 @@ LINKS: tuple[tuple[str, str], ...] = ()  # what `[project.urls]` of pyproject.to
 COMMANDS: tuple[Row, ...] = (
     Row("demo", "run.demo", "Watch a panel of agents at work, on the best access found.", "Run"),
     Row("invoke", "run.invoke", "Run an ensemble on a task.", "Run"),
+    Row("ask", "run.ask", "Ask one model a question, without an ensemble.", "Run"),
     Row("compare", "run.compare", "Run an ensemble with several models, beside each other.", "Run"),
     Row("chat", "chat.chat", "Talk to an agent or a whole ensemble.", "Run"),
     Row("batch", "batch.group", "Run an ensemble over many inputs.", "Run"),

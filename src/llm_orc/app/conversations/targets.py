@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from llm_orc.conversations.store import ConversationStore
 
 _NOBODY_IN_PARTICULAR = "chat"
+ASKING = "ask"  # a question without a chat: the name of its ensemble, in lists of runs
 
 
 def resolve_target(app: App, target: str | None) -> Ensemble:
@@ -142,7 +143,7 @@ def chosen_in(store: ConversationStore, conversation: Conversation, partner: Ens
 def _partner_of(app: App, conversation: Conversation) -> Ensemble:
     """Return the conversation's target; its name may now mean another one. Raises what `find_partner` raises."""
     name, source = conversation.ensemble, conversation.source
-    if name == _NOBODY_IN_PARTICULAR and source is None:
+    if name in (_NOBODY_IN_PARTICULAR, ASKING) and source is None:
         return resolve_target(app, None)
     called = None
     with suppress(EnsembleNotFound):

@@ -18,7 +18,15 @@ from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.arguments import EnsembleName, ModelName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.consent import Costly, agrees_to_pay
-from llm_orc.cli.shell.options import RunLimitOptions, app_here, json_option, limit_options, set_option, write_json
+from llm_orc.cli.shell.options import (
+    RunLimitOptions,
+    app_here,
+    json_option,
+    limit_options,
+    limits_of,
+    set_option,
+    write_json,
+)
 from llm_orc.cli.shell.output.side_by_side import figures_table, texts_side_by_side
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
@@ -90,7 +98,6 @@ def command(
     """
     from llm_orc.app.access.consent import Consent
     from llm_orc.app.projects.find_ensemble import find_ensemble
-    from llm_orc.app.runs.request import RunLimits
     from llm_orc.app.runs.run import RunOptions
 
     instruction = instruction_of(task, text)
@@ -107,13 +114,7 @@ def command(
         read_task(instruction, input_files, default=ensemble.default_task, missing=missing)
         if takes_task
         else None,
-        RunLimits(
-            limits["max_concurrent"],
-            limits["timeout_s"],
-            limits["max_cost_usd"],
-            limits["max_calls"],
-            wait_for_plan=limits["wait_for_plan"],
-        ),
+        limits_of(limits),
         Consent(limits["allow_metered"]),
         rehearse=rehearse,
         inputs=inputs,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from llm_orc.app.runs.inputs import given_inputs
-from llm_orc.cli.run.setup_offer import sets_up
+from llm_orc.cli.run.new_run import NewRun
 from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
@@ -26,18 +26,10 @@ from llm_orc.cli.shell.options import (
 from llm_orc.cli.shell.output.files import refuse_to_replace
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.usage import UsageMistake
-from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError
 
 if TYPE_CHECKING:
     from llm_orc.agents.spec import WhenFull
-    from llm_orc.app.access.consent import Consent
-    from llm_orc.app.runs.request import RunListener
-    from llm_orc.app.runs.run import RunOptions
-    from llm_orc.app.wiring import App
-    from llm_orc.ensembles.ensemble import Ensemble
-    from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
-    from llm_orc.runs.results import RunResult
 
 _GIVE_ONE = (
     'Give one (`llm-orc invoke NAME "…"`), a file (`-f FILE`) or a pipe, or set `default_task` in the ensemble.'
@@ -120,35 +112,4 @@ def command(
         inputs=inputs,
         models=models,
     )
-    return carry_out(_Invocation(app, ensemble, options, recorded), Consent(running["allow_metered"]), output)
-
-
-@dataclass(slots=True)
-class _Invocation:
-    """See `carry_out.Request`."""
-
-    app: App
-    ensemble: Ensemble
-    options: RunOptions
-    recorded: bool
-
-    async def start(self, consent: Consent, listener: RunListener) -> RunResult:
-        from llm_orc.app.runs.run import run_ensemble
-
-        return await run_ensemble(self.app, self.ensemble, replace(self.options, consent=consent), listener)
-
-    def agree(self, refusal: MeteredNotAllowed) -> bool:
-        from llm_orc.app.access.explain import preview_run
-        from llm_orc.cli.shell.consent import Costly, agrees_to_pay
-        from llm_orc.net.event_loop import run_to_end
-
-        def costly() -> Costly:
-            plan = run_to_end(preview_run(self.app, self.ensemble, self.options.task or "", self.options.models))
-            return Costly("this run", plan, self.ensemble)
-
-        return agrees_to_pay(self.app, refusal, costly)
-
-    def set_up(self, missing: NotLoggedIn) -> bool:
-        is_set_up = sets_up(missing)
-        self.app = app_here()  # includes what was just set up
-        return is_set_up
+    return carry_out(NewRun(app, ensemble, options, recorded), Consent(running["allow_metered"]), output)

@@ -60,7 +60,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write one JS
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Don't ask.")
 
-_what_is_written = (
+_form = (
     click.option(
         "--output-format",
         "format_name",
@@ -69,6 +69,8 @@ _what_is_written = (
         " `jsonl` the events as they happen.  [default: answer]",
     ),
     click.option("--json", "as_json", is_flag=True, help="The same as `--output-format json`."),
+)
+_whose = (
     click.option("--all", "all_agents", is_flag=True, help="The answers of all agents; `--output-format text`."),
     click.option(
         "--agent",
@@ -76,8 +78,8 @@ _what_is_written = (
         metavar="NAME",
         help="Write the answer of this agent, e.g. `--agent lawyer`.  [default: the ensemble's `answer`]",
     ),
-    click.option("--raw", is_flag=True, help="Don't render Markdown in a terminal."),
 )
+_raw_option = click.option("--raw", is_flag=True, help="Don't render Markdown in a terminal.")
 
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show only errors while it runs.")
 
@@ -88,6 +90,13 @@ wait_for_plan_option = click.option(
     "  [default: the setting, else no]",
 )
 
+_at_once_option = click.option(
+    "--max-concurrent",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Ask at most N agents at once, e.g. `4`.  [default: the setting, else what the system allows]",
+)
+
 _limits = (
     click.option(
         "--allow-metered",
@@ -95,12 +104,7 @@ _limits = (
         help="Agree to calls that are billed per token or to a plan's credits, for this run."
         "  [default: ask in a terminal, else refuse]",
     ),
-    click.option(
-        "--max-concurrent",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Ask at most N agents at once, e.g. `4`.  [default: the setting, else what the system allows]",
-    ),
+    _at_once_option,
     click.option(
         "--timeout",
         "timeout_s",
@@ -207,7 +211,7 @@ set_option = click.option(
 
 def output_options(function: Decorated) -> Decorated:
     """Add the options of every command that writes a result."""
-    for option in reversed((*_what_is_written, output_option, _quiet_option)):
+    for option in reversed((*_form, *_whose, _raw_option, output_option, _quiet_option)):
         function = option(function)
     return function
 
@@ -249,6 +253,29 @@ def limit_options(function: Decorated) -> Decorated:
 def running_options(function: Decorated) -> Decorated:
     """Add the options of every command that runs agents: output, consent and limits."""
     return output_options(limit_options(function))
+
+
+class AskingOptions(TypedDict):
+    """What click gives a command for `asking_options`."""
+
+    format_name: str | None
+    as_json: bool
+    raw: bool
+    output_file: str | None
+    quiet: bool
+    allow_metered: bool
+    timeout_s: float | None
+    max_cost_usd: float | None
+    max_calls: int | None
+    wait_for_plan: bool | None
+
+
+def asking_options(function: Decorated) -> Decorated:
+    """Add the options of a command that asks one model: the same, but for those about several agents."""
+    limits = (option for option in _limits if option is not _at_once_option)
+    for option in reversed((*_form, _raw_option, output_option, _quiet_option, *limits)):
+        function = option(function)
+    return function
 
 
 def output_of(options: OutputOptions, *read: str | None) -> Output:
