@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _PROFILE_NAME = Field(non_empty_text, "The profile's name.")
 _CONFIG_FILES = ("config.yaml", "config.local.yaml")
 # Keys of settings that look like secrets, and what to do instead.
-_KEY_ITSELF: Mapping[str, str] = {
+KEY_ITSELF: Mapping[str, str] = {
     **dict.fromkeys(
         ("api_key", "apikey", "key", "token", "access_token", "auth_token", "secret", "password"), KEY_HINT
     ),
@@ -217,9 +217,7 @@ class _File:
         self, path: SettingPath, place: SettingPath, mapping: Mapping[str, JsonValue], rows: Mapping[str, Field]
     ) -> None:
         what = f"`{dotted(path)}`"
-        keys_themselves = {
-            key: hint for key in mapping if (hint := _KEY_ITSELF.get(key.lower().replace("-", "_")))
-        }
+        keys_themselves = {key: hint for key in mapping if (hint := KEY_ITSELF.get(key.lower().replace("-", "_")))}
         for key, hint in keys_themselves.items():
             self._fields.problem(f"{what} has no key `{key}`", (*place, key), at_key=True, hint=hint)
         rest = {key: value for key, value in mapping.items() if key not in keys_themselves}

@@ -18,7 +18,7 @@ from llm_orc.errors import (
     NotTrusted,
     PlanCreditsNotAllowed,
 )
-from llm_orc.settings.write import write_settings
+from llm_orc.settings.change.write import write_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from llm_orc.app.accounts.auth_methods import AuthMethod
 from llm_orc.auth.credential import ApiKey, OAuthToken
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, SettingsError
-from llm_orc.settings.write import write_setting
+from llm_orc.settings.change.write import write_setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

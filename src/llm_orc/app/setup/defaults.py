@@ -9,8 +9,8 @@ from llm_orc.app.setup.inventory import inventory
 from llm_orc.catalog.table import OFFICIAL_CLIS
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, MeteredNotAllowed, NotLoggedIn
+from llm_orc.settings.change.write import write_settings
 from llm_orc.settings.profiles import default_profile
-from llm_orc.settings.write import write_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -193,14 +193,20 @@ class SettingName(_Name):
     name = "setting"
 
     def known(self, app: App) -> Iterable[CompletionItem]:
-        """The settings that have a row, then those that are set for one profile or provider."""
-        from llm_orc.settings.fields import plain_fields
+        """The settings that have a row, then those of each profile and provider that has a setting."""
+        from llm_orc.settings.fields import SECTIONS, plain_fields
 
         settings = app.settings
         for path, row in plain_fields():
             yield CompletionItem(".".join(path), help=row.description)
-        for key in sorted(settings.written.keys() - settings.defaults.keys()):
-            yield CompletionItem(key, help=str(settings.origins[key]))
+        named = {key: str(settings.origins[key]) for key in settings.written.keys() - settings.defaults.keys()}
+        for section, names in (("model_profiles", settings.profiles), ("providers", settings.providers)):
+            for name in names:
+                for key, row in SECTIONS[section].fields.items():
+                    if not row.fields and not row.is_open:
+                        named.setdefault(f"{section}.{name}.{key}", row.description)
+        for key in sorted(named):
+            yield CompletionItem(key, help=named[key])
 
 
 class BatchName(_Name):
