@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, field
 from typing import Any, Protocol
 
+from llm_orc.agents.conditions.check import Answers
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.references.text import Text
@@ -43,6 +44,7 @@ class Kind:
     nothing may be paid for or changed (None: the same, as models are the sandbox's there). `children` are the
     graphs that may run within it, by a name of its own: known before anything runs. `texts` are those of the work
     in which references (`${…}`) are filled in: the turn has them in `texts`, by their keys.
+    `answers` says whether its answers are text or data, for the check of conditions.
     """
 
     key: str
@@ -55,3 +57,4 @@ class Kind:
     needs: Callable[[Any], Needs] = lambda _work: Needs()
     children: Callable[[Any], Mapping[str, AgentGraph]] = _nothing_within
     texts: Callable[[Any], tuple[Text, ...]] = lambda _work: ()
+    answers: Callable[[Any], Answers] = lambda _work: "unknown"

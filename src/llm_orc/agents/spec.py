@@ -40,6 +40,7 @@ class AgentSpec:
     requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
     timeout_s: float | None = None
     conversation: bool | None = None  # None: as the ensemble or the command line says
+    when: str | None = None  # the condition under which it runs
     sees: Sees = "all"  # what its prompt is made of, if it has none of its own
 
 

@@ -14,6 +14,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
 Limited = Literal["cost", "calls"]
+SkipReason = Literal["dependency", "condition"]
 RunStatus = Literal["completed", "completed_with_errors", "failed"]
 
 
@@ -181,11 +182,15 @@ class AgentFailed:
 
 @dataclass(frozen=True, slots=True)
 class AgentSkipped:
-    """Not run, because the agents at the paths in `because` gave no answer."""
+    """Not run. `dependency`: the agents at the paths in `because` gave no answer, which is an error of theirs.
+
+    `condition`: its condition is false, or it only waits for agents that were left out so: those in `because`.
+    """
 
     at: float
     agent: AgentPath
     because: tuple[str, ...]
+    reason: SkipReason = "dependency"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     PlanWaitStarted,
 )
+from llm_orc.engine.gate import LeftOut, left_out_by
 from llm_orc.engine.inputs import filled_in, prompt_for
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
@@ -104,7 +105,10 @@ class Execution:
             self._paths = {name: child_of(within, name) for name in self._specs}
         self.outputs: dict[str, AgentOutput] = {}
         self._notes: dict[str, str] = {}  # notes about answers
-        self._scope = Scope(plan.known, task, inputs, shared.run_id, self.outputs, self._notes)
+        self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
+        self._scope = Scope(
+            plan.known, task, inputs, shared.run_id, self.outputs, self._notes, skipped=self._left_out
+        )
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
             self._keep(name, shared.done[self._paths[name]])
@@ -122,7 +126,7 @@ class Execution:
 
     @property
     def status(self) -> RunStatus:
-        if len(self.outputs) == len(self._specs):
+        if len(self.outputs) + len(self._left_out) == len(self._specs):
             return "completed"
         return "completed_with_errors" if self.outputs else "failed"
 
@@ -162,23 +166,21 @@ class Execution:
         """See `engine.slots.Starts`."""
         if self._is_over:
             return False
-        if self._may_run(spec):
-            self._group.create_task(self._run_agent(spec, self._paths[spec.name]))
-            return True
-        because = tuple(self._paths[name] for name in self._plan.needs[spec.name] if name not in self.outputs)
-        self._sink.post(AgentSkipped(self._clock.now(), self._paths[spec.name], because))
+        path = self._paths[spec.name]
+        try:
+            left_out = left_out_by(spec, self._plan.needs[spec.name], self._scope)
+        except LlmOrcError as e:
+            self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(e)))
+        else:
+            if left_out is None:
+                self._group.create_task(self._run_agent(spec, path))
+                return True
+            if left_out.reason == "condition":
+                self._left_out[spec.name] = left_out
+            because = tuple(self._paths[name] for name in left_out.because)
+            self._sink.post(AgentSkipped(self._clock.now(), path, because, left_out.reason))
         self._ended(spec.name)
         return False
-
-    def _may_run(self, spec: AgentSpec) -> bool:
-        needs = self._plan.needs[spec.name]
-        match spec.requires:
-            case "all":
-                return all(name in self.outputs for name in needs)
-            case "any":
-                return not needs or any(name in self.outputs for name in needs)
-            case "none":
-                return True
 
     async def _run_agent(self, spec: AgentSpec, path: AgentPath) -> None:
         began = self._clock.monotonic()

@@ -111,6 +111,13 @@ FRAME_FIELDS: Fields = {
         "counts",
         default="all",
     ),
+    "when": Field(
+        optional(non_empty_text),
+        "The condition under which it runs, such as `${judge.score} >= 7`; otherwise it is left out.",
+        "counts",
+        default_text="it always runs",
+        is_prose=True,
+    ),
     "sees": Field(
         optional(choice(*get_args(Sees))),
         "Of what its prompt is made if it has no `prompt`: the `task`, the answers of `depends_on`"
@@ -133,5 +140,5 @@ FRAME_FIELDS: Fields = {
 }
 """An agent's place in the graph, whatever work it does."""
 
-OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key", "when")
+OTHER_KINDS_OF_AGENT = ("script", "ensemble", "loop", "dispatch", "fan_out", "input_key")
 """Keys of agents of other releases that are no language models: refused with a message of its own."""

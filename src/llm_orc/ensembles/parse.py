@@ -224,6 +224,7 @@ class _Parser:
             work=kind.read(AgentKeys(name, values, say)),
             depends_on=values.get("depends_on", ()),
             requires=values.get("requires") or "all",
+            when=values.get("when"),
             sees=values.get("sees") or "all",
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),

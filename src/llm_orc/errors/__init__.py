@@ -41,6 +41,7 @@ LlmOrcError                   error                     exit 1
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
+│  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
 │  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
@@ -101,6 +102,7 @@ from llm_orc.errors.run import (
     BatchBudgetExceeded,
     BatchNotFound,
     BudgetExceeded,
+    ConditionUndecided,
     ConversationBusy,
     ConversationNotFound,
     ReferenceWithoutValue,
@@ -121,6 +123,7 @@ __all__ = [
     "BatchBudgetExceeded",
     "BatchNotFound",
     "BudgetExceeded",
+    "ConditionUndecided",
     "ContentRefused",
     "ConversationBusy",
     "ConversationFull",

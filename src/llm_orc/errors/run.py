@@ -23,6 +23,12 @@ class ReferenceWithoutValue(RunError):
     code = "reference_without_value"
 
 
+class ConditionUndecided(RunError):
+    """The condition of an agent is neither true nor false: values that can't be compared, or a missing field."""
+
+    code = "condition_undecided"
+
+
 class RunTimedOut(RunError):
     """The run took longer than its limit."""
 

@@ -143,7 +143,7 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
             kind = "agent_failed"
             values = {"duration_s": event.duration_s, "error": error_info_value(event.error)}
         case AgentSkipped():
-            kind, values = "agent_skipped", {"because": list(event.because)}
+            kind, values = "agent_skipped", {"because": list(event.because), "reason": event.reason}
         case _:
             assert_never(event)
     return kind, values

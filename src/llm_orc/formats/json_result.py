@@ -72,6 +72,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "data": agent.data,
         "error": error_info_value(agent.error),
         "skipped_because": list(agent.because) if agent.status == "skipped" else None,
+        "reason": agent.reason,
         "model": agent.model,
         "access": access_value(agent.access),
         "usage": usage_value(agent.usage),

@@ -20,13 +20,13 @@ from llm_orc.formats.printable import one_line
 from llm_orc.providers.dialects.endings import end_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
     from llm_orc.agents.output import AgentOutput
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
-    from llm_orc.runs.results import AgentResult, RunResult
+    from llm_orc.runs.results import AgentResult, Reason, RunResult
     from llm_orc.runs.spend import Spend
 
 SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
@@ -34,13 +34,20 @@ SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
 
 def no_answer(agent: AgentResult) -> Iterator[str]:
     """Yield the lines that replace the answer of a failed or skipped agent."""
-    if agent.because:
-        names = ", ".join(f"`{name}`" for name in agent.because)
-        yield f"Skipped: there is no answer from {names}."
+    if agent.because or agent.reason == "condition":
+        yield f"Skipped: {why_skipped(agent.reason, agent.because)}."
     elif agent.error is not None:
         yield from error_lines(agent.error)
     else:
         yield "Skipped: the run ended before its turn."
+
+
+def why_skipped(reason: Reason | None, because: Sequence[str]) -> str:
+    """`there is no answer from `judge``, or `its condition is false`."""
+    names = ", ".join(f"`{name}`" for name in because)
+    if reason == "condition":
+        return f"{names} {'was' if len(because) == 1 else 'were'} skipped" if because else "its condition is false"
+    return f"there is no answer from {names}"
 
 
 def error_lines(error: ErrorInfo) -> Iterator[str]:

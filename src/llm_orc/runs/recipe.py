@@ -182,7 +182,7 @@ _EARLIER_AGENT = (
     "auth_method",
     "conversation",
 )
-_LATER_AGENT = {"sees": "all", "prompt": None}  # with the values that say nothing
+_LATER_AGENT = {"when": None, "sees": "all", "prompt": None}  # with the values that say nothing
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 
 

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 AgentStatus = Literal["completed", "failed", "skipped"]
+Reason = Literal["dependency", "condition", "interrupted"]
+"""Why an agent was skipped: see `AgentSkipped`; `interrupted`: the run stopped before its turn, or during it."""
 
 _LONGEST = 60  # characters of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResult:
-    """How one agent ended. `error` is set when it failed, `because` when it was skipped."""
+    """How one agent ended. `error` is set when it failed; `reason` and `because` say why it was skipped."""
 
     name: str  # its path in the run: the bare name for an agent of the ensemble itself
     status: AgentStatus
@@ -47,6 +49,7 @@ class AgentResult:
     data: JsonValue | None = None  # its answer as data, if it is more than text
     calls: tuple[ModelCall, ...] = ()  # the answered calls; `usage` and `cost_usd` are their totals
     waits_until: float | None = None  # it waited for its plan when the run stopped: the reset, or the next look
+    reason: Reason | None = None
 
     def __repr__(self) -> str:
         return brief_agent(self)
@@ -154,8 +157,8 @@ def _own_calls(agent: AgentResult) -> tuple[ModelCall, ...]:
 
 
 def run_status(agents: Iterable[AgentResult]) -> RunStatus:
-    """`completed`: every agent; `failed`: none; anything between: `completed_with_errors`."""
-    statuses = {a.status for a in agents}
+    """`completed`: every agent but those that their conditions left out; `failed`: none of them."""
+    statuses = {a.status for a in agents if a.reason != "condition"}
     if statuses <= {"completed"}:
         return "completed"
     return "completed_with_errors" if "completed" in statuses else "failed"

@@ -30,7 +30,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.providers.base import NO_USAGE
 from llm_orc.runs.costs import CostsSoFar
-from llm_orc.runs.results import AgentResult, AgentStatus, RunResult, run_status
+from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, run_status
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
@@ -54,6 +54,7 @@ class AgentState:
     output: AgentOutput | None = None
     error: ErrorInfo | None = None
     because: tuple[str, ...] = ()
+    reason: Reason | None = None
     switched_from: list[ErrorInfo] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     is_kept: bool = False  # its answer is from the run that this one was forked from
@@ -180,7 +181,7 @@ class RunState:
                 state.phase, state.error, state.duration_s = "failed", event.error, event.duration_s
                 state.streamed.clear()
             case AgentSkipped():
-                state.phase, state.because = "skipped", event.because
+                state.phase, state.because, state.reason = "skipped", event.because, event.reason
             case _:
                 assert_never(event)
 
@@ -236,10 +237,10 @@ class RunState:
         status: AgentStatus
         match state.phase:
             case "completed" | "failed" | "skipped":
-                status = state.phase
+                status, reason = state.phase, state.reason
                 error = state.error
             case _:
-                status, error = "skipped", stopped
+                status, error, reason = "skipped", stopped, "interrupted"
         output = state.output if status == "completed" else None
         last = output.last if output else None
         return AgentResult(
@@ -263,4 +264,5 @@ class RunState:
             data=output.data if output else None,
             calls=output.calls if output else (),
             waits_until=None if state.plan_wait is None else state.plan_wait.until,
+            reason=reason,
         )

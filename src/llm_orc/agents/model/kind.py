@@ -11,6 +11,7 @@ from llm_orc.agents.work import ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
 
 if TYPE_CHECKING:
+    from llm_orc.agents.conditions.check import Answers
     from llm_orc.agents.context import AgentContext
     from llm_orc.agents.kind import AgentKeys
     from llm_orc.agents.output import AgentOutput
@@ -61,6 +62,10 @@ def _texts(work: ModelWork) -> tuple[Text, ...]:
     return tuple(Text(key, text) for key, text in written.items() if text is not None)
 
 
+def _answers(work: ModelWork) -> Answers:
+    return "text" if work.output_format == "text" else "data"
+
+
 def _needs(work: ModelWork) -> Needs:
     return Needs(models=(work,))
 
@@ -69,4 +74,6 @@ async def _run(context: AgentContext, _work: ModelWork) -> AgentOutput:
     return await context.call_model()
 
 
-MODEL = Kind("model", ModelWork, fields=MODEL_FIELDS, read=_read, needs=_needs, run=_run, texts=_texts)
+MODEL = Kind(
+    "model", ModelWork, fields=MODEL_FIELDS, read=_read, needs=_needs, run=_run, texts=_texts, answers=_answers
+)

@@ -61,13 +61,19 @@ class Scope:
             raise ReferenceWithoutValue(f"`{reference}` has no value: {self.why_absent(target.name)}")
         if not target.path:
             return output.text
-        return field_at(data_of(output, reference), target.path, reference)
+        return field_at(_data_of(output, reference), target.path, reference)
+
+    def data_of(self, reference: Reference) -> JsonValue:
+        """Return the value as data: of an agent without fields too, if its answer is more than text."""
+        target = self.names.resolve(reference)
+        output = self.outputs.get(target.name) if target.root == "agent" and not target.path else None
+        return self.value_of(reference) if output is None or output.data is None else output.data
 
     def why_absent(self, agent: str) -> str:
         return f"agent `{agent}` {'was skipped by its condition' if agent in self.skipped else 'gave no answer'}"
 
 
-def data_of(output: AgentOutput, reference: Reference) -> JsonValue:
+def _data_of(output: AgentOutput, reference: Reference) -> JsonValue:
     """Return the answer as data: its own, or its text read as JSON, with or without a fence around it."""
     if output.data is not None:
         return output.data

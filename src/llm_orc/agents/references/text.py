@@ -10,12 +10,14 @@ class Text:
     """`key` is its place below the agent in a file, with dots: `prompt`, `env.PATH`, `inputs.base`, `argv.2`.
 
     `takes_answers` False: nothing that models or tools have said may come into it, as it is a part of a command, a
-    path, or a name. That is a problem of the file, found before anything runs.
+    path, or a name. That is a problem of the file, found before anything runs. `is_condition`: it is a condition,
+    and its references are values that it compares.
     """
 
     key: str
     text: str
     takes_answers: bool = True
+    is_condition: bool = False
 
     @property
     def path(self) -> tuple[str | int, ...]:

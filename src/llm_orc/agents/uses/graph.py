@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.conditions.check import Checker
+from llm_orc.agents.conditions.parse import parse_condition
+from llm_orc.agents.conditions.syntax import BadCondition
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.references.names import Names, UnknownName
 from llm_orc.agents.references.syntax import BadReference, Reference, is_special, parse_template
@@ -12,8 +15,9 @@ from llm_orc.agents.references.text import Text
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
+    from llm_orc.agents.conditions.check import Answers
     from llm_orc.agents.references.names import Root, Target
     from llm_orc.agents.spec import AgentGraph, AgentSpec
 
@@ -42,7 +46,13 @@ class Uses:
 
 def texts_of(spec: AgentSpec) -> tuple[Text, ...]:
     """Return the texts of an agent that references are filled in."""
-    return kind_of(spec.work).texts(spec.work)
+    return tuple(text for text in kind_of(spec.work).texts(spec.work) if not text.is_condition)
+
+
+def conditions_of(spec: AgentSpec) -> tuple[Text, ...]:
+    """Return the conditions of an agent: the one under which it runs, and those of its work."""
+    of_work = tuple(text for text in kind_of(spec.work).texts(spec.work) if text.is_condition)
+    return of_work if spec.when is None else (Text("when", spec.when, is_condition=True), *of_work)
 
 
 def names_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Names:
@@ -53,50 +63,81 @@ def names_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Names:
 
 def uses_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Uses:
     """Find everything that agents refer to. `agents` are the known names; None: those of the graph."""
-    names = names_of(graph, agents)
-    needs: dict[str, tuple[str, ...]] = {}
-    findings: list[Finding] = []
-    places: dict[tuple[str, str], tuple[Text, Reference]] = {}
+    search = _Search(names_of(graph, agents), {a.name: kind_of(a.work).answers(a.work) for a in graph.agents})
     for spec in graph.agents:
-        found = dict.fromkeys(spec.depends_on)
-        for text in texts_of(spec):
-            if not is_special(text.text):
-                continue
-            for reference, target in _targets(spec, text, names, findings):
-                if target.root == "agent":
-                    found[target.name] = None
-                    places.setdefault((spec.name, target.name), (text, reference))
-        needs[spec.name] = tuple(found)
-    return Uses(needs, tuple(findings), places)
+        search.agent(spec)
+    return Uses(search.needs, tuple(search.findings), search.places)
 
 
 def targets_of(spec: AgentSpec, names: Names) -> Iterator[tuple[Root, str]]:
     """Yield what the texts of an agent refer to, as often as they do. Whatever is wrong is left out."""
+    search = _Search(names, {})
     for text in texts_of(spec):
-        if is_special(text.text):
-            yield from ((target.root, target.name) for _, target in _targets(spec, text, names, []))
+        yield from ((target.root, target.name) for _, target in search.targets(spec.name, text))
 
 
-def _targets(
-    spec: AgentSpec, text: Text, names: Names, findings: list[Finding]
-) -> Iterator[tuple[Reference, Target]]:
-    """Yield the references of a text with what they stand for; what is wrong becomes findings."""
-    try:
-        references = parse_template(text.text).references
-    except BadReference as e:
-        findings.append(Finding(spec.name, text.key, text.text, e.start, e.end, e.message, e.hint))
-        return
-    for reference in references:
-        start, end = reference.start, reference.end
+class _Search:
+    """Looks through the texts of agents; what is wrong becomes `findings`."""
+
+    def __init__(self, names: Names, answers: Mapping[str, Answers]) -> None:
+        self._names, self._answers = names, answers
+        self.needs: dict[str, tuple[str, ...]] = {}
+        self.findings: list[Finding] = []
+        self.places: dict[tuple[str, str], tuple[Text, Reference]] = {}
+
+    def agent(self, spec: AgentSpec) -> None:
+        found = dict.fromkeys(spec.depends_on)
+        for text in (*conditions_of(spec), *texts_of(spec)):
+            for reference, target in self.targets(spec.name, text):
+                if target.root == "agent":
+                    found[target.name] = None
+                    self.places.setdefault((spec.name, target.name), (text, reference))
+        self.needs[spec.name] = tuple(found)
+
+    def targets(self, agent: str, text: Text) -> list[tuple[Reference, Target]]:
+        """Return the references of a text with what they stand for."""
+        if text.is_condition:
+            return self._of_condition(agent, text)
+        if not is_special(text.text):
+            return []
         try:
-            target = names.resolve(reference)
-        except UnknownName as e:
-            findings.append(Finding(spec.name, text.key, text.text, start, end, e.message, e.hint))
-            continue
-        if target.is_tainted and not text.takes_answers:
-            message = (
-                f"`{reference}` is what a model or a tool has said, and no such answer becomes a part of a command"
-            )
-            hint = "Give it by `stdin`, a file or `env`."
-            findings.append(Finding(spec.name, text.key, text.text, start, end, message, hint))
-        yield reference, target
+            references = parse_template(text.text).references
+        except BadReference as e:
+            self._add(agent, text, e)
+            return []
+        return self._resolved(agent, text, references)
+
+    def _of_condition(self, agent: str, text: Text) -> list[tuple[Reference, Target]]:
+        try:
+            condition = parse_condition(text.text)
+        except BadCondition as e:
+            self._add(agent, text, e)
+            return []
+        found = self._resolved(agent, text, condition.references)
+        if len(found) == len(condition.references):
+            for problem in Checker(self._names, self._answers).problems(condition):
+                self._add(agent, text, problem)
+        return found
+
+    def _resolved(self, agent: str, text: Text, references: Sequence[Reference]) -> list[tuple[Reference, Target]]:
+        found = []
+        for reference in references:
+            try:
+                target = self._names.resolve(reference)
+            except UnknownName as e:
+                self._add(agent, text, _at(reference, e.message, e.hint))
+                continue
+            if target.is_tainted and not text.takes_answers:
+                said = f"`{reference}` is what a model or a tool has said"
+                message = f"{said}, and no such answer becomes a part of a command"
+                self._add(agent, text, _at(reference, message, "Give it by `stdin`, a file or `env`."))
+            found.append((reference, target))
+        return found
+
+    def _add(self, agent: str, text: Text, problem: BadReference | BadCondition) -> None:
+        finding = Finding(agent, text.key, text.text, problem.start, problem.end, problem.message, problem.hint)
+        self.findings.append(finding)
+
+
+def _at(reference: Reference, message: str, hint: str) -> BadReference:
+    return BadReference(message, reference.start, reference.end, hint)

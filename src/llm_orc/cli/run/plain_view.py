@@ -22,7 +22,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import output_figures, plan_wait_words
+from llm_orc.formats.sentences import output_figures, plan_wait_words, why_skipped
 
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
@@ -83,7 +83,7 @@ def plain_words(event: RunEvent) -> str:
         case AgentFailed():
             words = f"{event.agent}: failed: {event.error.message}"
         case AgentSkipped():
-            words = f"{event.agent}: skipped, no answer from {', '.join(event.because)}"
+            words = f"{event.agent}: skipped: {why_skipped(event.reason, event.because)}"
         case _:
             pass
     return one_line(words)

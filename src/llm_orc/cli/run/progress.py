@@ -11,7 +11,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import plan_wait_words
+from llm_orc.formats.sentences import plan_wait_words, why_skipped
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
@@ -211,7 +211,7 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
 def _reason(agent: AgentState) -> str:
     """Return why an agent has no answer; empty if it has one, or still may."""
     if agent.phase == "skipped":
-        return one_line(f"skipped: no answer from {', '.join(agent.because)}")
+        return one_line(f"skipped: {why_skipped(agent.reason, agent.because)}")
     return one_line(f"failed: {agent.error.message}") if agent.phase == "failed" and agent.error else ""
 
 

@@ -1,0 +1,64 @@
+"""Whether an agent whose dependencies have ended runs, or why it is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.conditions.evaluate import is_true
+from llm_orc.agents.conditions.parse import parse_condition
+from llm_orc.dataclass import dataclass
+from llm_orc.engine.events import SkipReason
+from llm_orc.errors import ConditionUndecided
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llm_orc.agents.references.scope import Scope
+    from llm_orc.agents.spec import AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why an agent doesn't run: a false `condition`, which is no failure, or `because` of agents that failed."""
+
+    reason: SkipReason
+    because: tuple[str, ...] = ()
+
+
+def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut | None:
+    """Return why the agent is left out; None: it runs. Raises `ConditionUndecided`.
+
+    Agents that were left out by their conditions count neither for nor against it. If it has no others, it is left
+    out as well.
+    """
+    answered = [name for name in needs if name in scope.outputs]
+    missing = _because(needs, scope)
+    is_enough = (
+        not needs
+        or {
+            "all": bool(answered) and (missing is None or missing.reason == "condition"),
+            "any": bool(answered),
+            "none": True,
+        }[agent.requires]
+    )
+    if not is_enough:
+        return missing
+    if agent.when is None:
+        return None
+    try:
+        return None if is_true(agent.when, scope) else LeftOut("condition")
+    except ConditionUndecided:
+        referred = [scope.names.resolve(reference).name for reference in parse_condition(agent.when).references]
+        absent = _because([name for name in needs if name in referred], scope)
+        if absent is None:
+            raise
+        return absent
+
+
+def _because(needs: Sequence[str], scope: Scope) -> LeftOut | None:
+    """Return which of `needs` have no answer: those that failed, else those that were left out by a condition."""
+    without = tuple(name for name in needs if name not in scope.outputs)
+    failed = tuple(name for name in without if name not in scope.skipped)
+    if failed:
+        return LeftOut("dependency", failed)
+    return LeftOut("condition", without) if without else None

@@ -1,0 +1,144 @@
+"""Conditions in a run: who is left out by one is no failure, and neither are those that wait only for them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.spec import AgentGroup, AgentSpec, Requires
+from llm_orc.agents.turn import AgentTurn
+from llm_orc.agents.work import ModelWork
+from llm_orc.engine.events import AgentFailed, AgentSkipped, AgentStarted, RunFinished
+from llm_orc.engine.execute import RunStart, execute
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import InternalError
+from tests.engine.conftest import KeptEvents, RealClock, ScriptedAgents
+
+
+async def says(turn: AgentTurn) -> str:
+    """`judge` answers with JSON, `broken` fails, all others say their name."""
+    if turn.agent.name == "broken":
+        raise InternalError("it broke")
+    return json.dumps({"score": 7, "verdict": "yes"}) if turn.agent.name == "judge" else turn.agent.name
+
+
+async def run(*agents: AgentSpec, done: dict[str, AgentOutput] | None = None) -> tuple[KeptEvents, ScriptedAgents]:
+    sink, called = KeptEvents(), ScriptedAgents({spec.name: says for spec in agents})
+    start = RunStart("run-1", "Go", done=done or {})
+    await execute(make_plan(AgentGroup("g", agents)), start, called, sink, clock=RealClock(), max_concurrent=4)
+    return sink, called
+
+
+def skipped(sink: KeptEvents) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {e.agent: (e.reason, e.because) for e in sink.of(AgentSkipped) if isinstance(e, AgentSkipped)}
+
+
+def status(sink: KeptEvents) -> str:
+    (end,) = sink.of(RunFinished)
+    assert isinstance(end, RunFinished)
+    return end.status
+
+
+async def test_a_false_condition_leaves_an_agent_out_and_the_run_completes() -> None:
+    sink, called = await run(
+        AgentSpec("judge"),
+        AgentSpec("good", when="${judge.score} >= 7"),
+        AgentSpec("bad", when="${judge.score} < 7"),
+    )
+
+    assert called.called == ["judge", "good"]
+    assert skipped(sink) == {"bad": ("condition", ())}
+    assert status(sink) == "completed"
+
+
+async def test_who_waits_only_for_agents_left_out_is_left_out_down_the_chain() -> None:
+    sink, called = await run(
+        AgentSpec("judge"),
+        AgentSpec("never", when="${judge.verdict} == no"),
+        AgentSpec("after", depends_on=("never",)),
+        AgentSpec("last", ModelWork(prompt="${after}")),
+        AgentSpec("both", depends_on=("never", "judge")),
+        AgentSpec("anyway", depends_on=("never",), requires="none"),
+    )
+
+    assert sorted(called.called) == ["anyway", "both", "judge"]
+    assert skipped(sink) == {
+        "never": ("condition", ()),
+        "after": ("condition", ("never",)),
+        "last": ("condition", ("after",)),
+    }
+    assert "of='missing' agent='never'>This agent was skipped by its condition.<" in called.prompts["both"]
+    assert status(sink) == "completed"
+
+
+@pytest.mark.parametrize(
+    ("requires", "runs"),
+    [("all", False), ("any", True), ("none", True)],
+)
+async def test_a_failure_beside_one_that_is_left_out_is_still_a_failure(requires: Requires, runs: bool) -> None:
+    sink, called = await run(
+        AgentSpec("broken"),
+        AgentSpec("judge"),
+        AgentSpec("never", when="!has(${judge.score})"),
+        AgentSpec("chair", depends_on=("broken", "never", "judge"), requires=requires),
+        AgentSpec("only", depends_on=("broken", "never"), requires="any"),
+    )
+
+    assert ("chair" in called.called) is runs
+    assert ("chair" in skipped(sink)) is not runs
+    assert skipped(sink)["only"] == ("dependency", ("broken",))
+    if not runs:
+        assert skipped(sink)["chair"] == ("dependency", ("broken",))
+    assert status(sink) == "completed_with_errors"
+
+
+async def test_a_condition_that_can_t_be_decided_fails_the_agent_before_it_starts() -> None:
+    sink, called = await run(
+        AgentSpec("judge"), AgentSpec("x", when="${judge.scroe} > 1"), AgentSpec("y", depends_on=("x",))
+    )
+
+    (failed,) = sink.of(AgentFailed)
+    assert isinstance(failed, AgentFailed)
+    assert (failed.agent, failed.error.code) == ("x", "condition_undecided")
+    assert "there is no `scroe`; the fields are `score`, `verdict`" in failed.error.message
+    assert called.called == ["judge"]
+    assert skipped(sink) == {"y": ("dependency", ("x",))}
+    assert [e.agent for e in sink.of(AgentStarted) if isinstance(e, AgentStarted)] == ["judge"]
+
+
+async def test_a_condition_on_an_agent_without_an_answer_follows_its_fate() -> None:
+    sink, _ = await run(
+        AgentSpec("broken"),
+        AgentSpec("judge"),
+        AgentSpec("never", when="${judge.score} > 9"),
+        AgentSpec("a", depends_on=("judge",), when="${never.x} == 1"),
+        AgentSpec("b", depends_on=("judge",), when="${broken.x} == 1", requires="any"),
+        AgentSpec("c", depends_on=("judge",), when="has(${broken}) || true", requires="any"),
+    )
+
+    assert skipped(sink) == {
+        "never": ("condition", ()),
+        "a": ("condition", ("never",)),
+        "b": ("dependency", ("broken",)),
+    }
+
+
+async def test_a_run_that_goes_on_decides_as_before() -> None:
+    answer = AgentOutput('{"score": 3}', ())
+
+    sink, called = await run(
+        AgentSpec("judge"), AgentSpec("good", when="${judge.score} >= 7"), done={"judge": answer}
+    )
+
+    assert called.called == []
+    assert skipped(sink) == {"good": ("condition", ())}
+    assert status(sink) == "completed"
+
+
+async def test_an_agent_without_dependencies_may_have_a_condition() -> None:
+    sink, called = await run(AgentSpec("a", when="${task} == 'Go'"), AgentSpec("b", when="${task} != 'Go'"))
+
+    assert called.called == ["a"]
+    assert skipped(sink) == {"b": ("condition", ())}
