@@ -35,7 +35,8 @@ SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
 def no_answer(agent: AgentResult) -> Iterator[str]:
     """Yield the lines that replace the answer of a failed or skipped agent."""
     if agent.because or agent.reason == "condition":
-        yield f"Skipped: {why_skipped(agent.reason, agent.because)}."
+        there_is = "" if agent.reason == "condition" else "there is "
+        yield f"Skipped: {there_is}{why_skipped(agent.reason, agent.because)}."
     elif agent.error is not None:
         yield from error_lines(agent.error)
     else:
@@ -43,11 +44,11 @@ def no_answer(agent: AgentResult) -> Iterator[str]:
 
 
 def why_skipped(reason: Reason | None, because: Sequence[str]) -> str:
-    """`there is no answer from `judge``, or `its condition is false`."""
+    """`no answer from `judge``, or `its condition is false`."""
     names = ", ".join(f"`{name}`" for name in because)
     if reason == "condition":
         return f"{names} {'was' if len(because) == 1 else 'were'} skipped" if because else "its condition is false"
-    return f"there is no answer from {names}"
+    return f"no answer from {names}"
 
 
 def error_lines(error: ErrorInfo) -> Iterator[str]:

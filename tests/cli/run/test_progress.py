@@ -69,7 +69,7 @@ def test_each_agent_has_a_line_with_its_state_text_tokens_time_and_cost() -> Non
         "✓ analyst   2.0 s       1,200 in, 34 out  metered $0.0031",
         "● marketer  3.0 s       Sell it now.",
         "✗ lawyer    failed: `openai` allows no more calls now",
-        "- chair     skipped: there is no answer from `lawyer`",
+        "- chair     skipped: no answer from `lawyer`",
         "· clerk     waiting",
     ]
 
