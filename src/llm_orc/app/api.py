@@ -74,8 +74,9 @@ async def run(
     finished.
     """
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
+    models = _named(model, agent_models)
     if not isinstance(ensemble, Ensemble):
-        ensemble = find_ensemble(app, str(ensemble))
+        ensemble = find_ensemble(app, str(ensemble), models=models)
     options = RunOptions(
         task,
         RunLimits(max_concurrent, timeout_s, max_cost_usd, max_calls, wait_for_plan=wait_for_plan),
@@ -84,7 +85,7 @@ async def run(
         record=record,
         conversation=ConversationOptions(conversation, when_full=when_full),
         inputs=inputs or {},
-        models=_named(model, agent_models),
+        models=models,
     )
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await run_ensemble(app, ensemble, options, listener, runtime=runtime)

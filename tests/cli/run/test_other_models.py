@@ -102,3 +102,19 @@ def test_the_shell_completes_models(models: Shell) -> None:
     models.environ["COMP_WORDS"] = "llm-orc invoke panel --agent-model chair=fa"
 
     assert models.run().stdout.splitlines() == ["plain,chair=fast"]
+
+
+def test_an_ensemble_of_others_runs_where_its_profiles_are_not(models: Shell) -> None:
+    models.ensemble("theirs", "name: theirs\ndefault_task: x\nagents: [{name: a, model_profile: gpu-box}]\n")
+
+    as_it_is = models.run("invoke", "theirs")
+    named = models.run("invoke", "theirs", "-m", "fast")
+    compared = models.run("compare", "theirs", "-m", "fast", "-m", "openai-compatible/big", "-q")
+    checked = models.run("check", "theirs", "-m", "fast")
+
+    assert as_it_is.returncode == 3
+    assert "can't be used with your settings" in as_it_is.stderr
+    assert [done.returncode for done in (named, compared, checked)] == [0, 0, 0], named.stderr
+    models.environ["LLM_ORC_MODEL"] = "fast"
+    assert models.run("invoke", "theirs").returncode == 0
+    assert "`gpu-box`, which does not exist" in models.run("check", "theirs").stdout

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.named_models import NONE_NAMED
-from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.models import AccessPlan
+from llm_orc.app.projects.find_ensemble import as_run_with
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
@@ -70,12 +70,11 @@ async def check_ensemble(
     except EnsembleInvalid as e:
         return CheckReport(name_or_path, None, e.problems or (Problem(e.message, hint=e.hint),))
     ensemble = parsed.ensemble
-    found = check(parsed.when_trusted(), app.settings, as_if_trusted=offline)
+    whole = parsed.when_trusted()
+    found = check(as_run_with(whole, app.settings, models or None), app.settings, as_if_trusted=offline)
     order = stages(make_plan(ensemble))
     if found.problems or offline:
         return CheckReport(name_or_path, ensemble, found.problems, found.warnings, order)
-    if models:
-        choices_of(ensemble, app.settings, models)
     try:
         plan = await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
     except LlmOrcError as e:

@@ -129,7 +129,7 @@ def command(
     models = named_models(model, profile, agent_models)
     app = app_here()
     showing = Showing(form, output_place(output_file), ordered=ordered, quiet=quiet)
-    ensemble = find_ensemble(app, ensemble_name, note)
+    ensemble = find_ensemble(app, ensemble_name, note, models=models)
     refuse_to_replace(showing.file, inputs, ensemble.source.path if ensemble.source else None)
     if inputs == "-" and is_terminal(sys.stdin):
         note("Reading inputs from the terminal, one per line; Ctrl-D ends them.")

@@ -46,7 +46,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
 
     named = named_models(**models)
     app = app_here()
-    ensemble = find_ensemble(app, ensemble_name, note)
+    ensemble = find_ensemble(app, ensemble_name, note, models=named)
     plan = run_late(explain_access(app, ensemble, allow_metered=allow_metered, models=named))
     if as_json:
         write_json(

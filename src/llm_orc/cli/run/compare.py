@@ -101,9 +101,9 @@ def command(
     from llm_orc.app.runs.run import RunOptions
 
     instruction = instruction_of(task, text)
-    sides = _sides(models)
     app = app_here()
-    ensemble = find_ensemble(app, ensemble_name, note)
+    sides = _sides(models, app.settings.runs.profile or app.settings.runs.model or _OWN)
+    ensemble = find_ensemble(app, ensemble_name, note, models=sides[0].models)
     inputs = given_inputs(ensemble, given, texts=True)
     missing = InputError(
         f"there is no task for `{ensemble.name}`",
@@ -127,14 +127,15 @@ def command(
     return code or max((side.exit_code for side in sides), default=0)
 
 
-def _sides(models: Sequence[str]) -> list[Side]:
+def _sides(models: Sequence[str], usual: str) -> list[Side]:
+    """Return a side for each model; for a single one, also what a run would use without it."""
     from llm_orc.app.runs.compare_models import Side
 
     if len(set(models)) < len(models):
         raise UsageMistake("--model names the same model twice", hint="Name different ones.")
     if len(models) > _MOST:
         raise UsageMistake(f"at most {_MOST} models can be compared at once")
-    own = [Side(_OWN)] if len(models) == 1 else []
+    own = [Side(usual)] if len(models) == 1 else []
     return [*own, *(Side(text, NamedModels(NamedModel(text, "--model"))) for text in models)]
 
 

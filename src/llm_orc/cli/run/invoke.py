@@ -92,7 +92,7 @@ def command(
         )
     models = named_models(model, profile, agent_models)
     app = app_here()
-    ensemble = find_ensemble(app, ensemble_name, note)
+    ensemble = find_ensemble(app, ensemble_name, note, models=models)
     refuse_to_replace(output.file, ensemble.source.path if ensemble.source else None)
     inputs = given_inputs(ensemble, given, texts=True)
     missing = InputError(f"there is no task for `{ensemble.name}`", hint=_GIVE_ONE)
