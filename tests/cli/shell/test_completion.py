@@ -169,6 +169,7 @@ def test_the_agents_of_the_run_are_offered_to_fork_from(shell: Shell) -> None:
     everyone = ["plain,analyst", "plain,lawyer", "plain,chair"]
     assert asked(shell, f"llm-orc runs fork {run} --from ") == everyone
     assert asked(shell, "llm-orc runs fork --from ch") == ["plain,chair"]
+    assert asked(shell, "llm-orc runs show last --agent la") == ["plain,lawyer"]
 
 
 def test_help_completes_commands_and_those_of_groups(shell: Shell) -> None:

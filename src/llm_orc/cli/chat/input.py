@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.cli.shell.input.standard_input import may_be_piped
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.prompts import prompt_output
 from llm_orc.errors import InputError, StorageError
 from llm_orc.storage.atomic import make_private_directory
 from llm_orc.storage.private_file import prepare_private
@@ -55,11 +56,7 @@ class TypedLines:
 
     def __init__(self, history: Path, complete: Callable[[str], Iterable[tuple[str, str]]]) -> None:
         """`complete` returns possible completions of the line, each with a description."""
-        # Otherwise prompt-toolkit warns about terminals that can't report the cursor's position, which isn't
-        # needed.
-        os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.output import create_output
 
         self._prompt: PromptSession[str] = PromptSession(
             history=_history(history),
@@ -68,7 +65,7 @@ class TypedLines:
             multiline=True,
             prompt_continuation="… ",
             key_bindings=_keys(),
-            output=create_output(stdout=sys.stderr),
+            output=prompt_output(),
             enable_open_in_editor=True,
             mouse_support=False,
         )
@@ -85,11 +82,10 @@ class TypedLines:
 
     async def choose(self, options: list[str]) -> int:
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.output import create_output
 
         for number, option in enumerate(options, start=1):
             note(f"  {number}  {option}")
-        asking: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
+        asking: PromptSession[str] = PromptSession(output=prompt_output())
         while True:
             try:
                 answer = await asking.prompt_async(f"Which [1-{len(options)}] ", handle_sigint=False)

@@ -13,6 +13,7 @@ from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.run.answer_output import answer_of, note_missing, shown_answer
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
+from llm_orc.cli.shell.arguments import AgentOfRun
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.output.destination import AnswerOnly
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 @define_command()
 @run_argument
-@click.option("--agent", metavar="NAME", help="Only the answer of this agent, e.g. `--agent lawyer`.")
+@click.option(
+    "--agent", metavar="NAME", type=AgentOfRun(), help="Only the answer of this agent, e.g. `--agent lawyer`."
+)
 @click.option("--answer", is_flag=True, help="Only the answer of the ensemble.")
 @click.option(
     "--all", "everything", is_flag=True, help="The answers of all agents, and what they took.  [default]"

@@ -17,6 +17,8 @@ from llm_orc.formats.printable import unmistakable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prompt_toolkit.output import Output
+
 _NO_INPUT = "LLM_ORC_NO_INPUT"
 _NARROWEST = 20
 _BETWEEN = " · "  # the parts of an option
@@ -90,25 +92,31 @@ def _asked(question: str, options: Sequence[str]) -> str:
     return _wrapped(f"{question} ({len(options)} choices: the arrow keys show all)", size.columns - _SIDES, "")
 
 
+def prompt_output() -> Output:
+    """Return where prompt-toolkit draws: stderr, with colours as for all other messages."""
+    # Otherwise it warns about terminals that can't report the cursor's position, which isn't needed.
+    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
+    from prompt_toolkit.output import ColorDepth, create_output
+
+    if not has_colour(sys.stderr):
+        os.environ["PROMPT_TOOLKIT_COLOR_DEPTH"] = ColorDepth.DEPTH_1_BIT.value
+    return create_output(stdout=sys.stderr)
+
+
 def select(question: str, options: Sequence[str], *, default: int = 0) -> int:
     """Return the index of the chosen option; Enter takes the default."""
     question, options = unmistakable(question), [unmistakable(option) for option in options]
     if not moves_cursor(sys.stderr):
         note(_wrapped(question, max(_NARROWEST, shutil.get_terminal_size().columns - 1), ""))
         return chosen(options)
-    os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
     from prompt_toolkit.application import create_app_session
-    from prompt_toolkit.output import ColorDepth, create_output
     from prompt_toolkit.shortcuts import choice
     from prompt_toolkit.styles import Style
 
     width = max(_NARROWEST, shutil.get_terminal_size().columns - _MARGIN)
-    colours = has_colour(sys.stderr)
-    if not colours:
-        os.environ.setdefault("PROMPT_TOOLKIT_COLOR_DEPTH", ColorDepth.DEPTH_1_BIT.value)
     style = Style.from_dict({"selected-option": "bold"})
     wrapped = [_wrapped(option, width) for option in options]
-    with create_app_session(output=create_output(stdout=sys.stderr)):
+    with create_app_session(output=prompt_output()):
         return choice(
             _asked(question, wrapped),
             options=[*enumerate(wrapped)],
