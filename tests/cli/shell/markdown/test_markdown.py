@@ -104,6 +104,20 @@ def test_code_that_is_longer_and_wider_than_the_terminal_is_whole_at_the_end(ter
     assert whole.replace("\n", "").count("x" * 300) == 100
 
 
+def test_a_list_that_is_much_longer_than_the_screen_is_drawn_by_its_end_until_it_is_complete(
+    terminal: TextIO,
+) -> None:
+    items = "".join(f"{i}. item {i} of *many*\n" for i in range(1, 1001))
+    answer, sheet = ArrivingAnswer(), Sheet(60, colour=False)
+    answer.feed(items)
+
+    lines = answer.growing(sheet, 20)
+
+    assert len(lines) == 20
+    assert lines[-1].startswith(" 1000 item 1000 of ")
+    assert streamed(items, 5000, terminal, 60) == on_screen(rendered(items, Sheet(60, colour=True)), 60)
+
+
 def test_code_is_not_broken_by_us_so_that_it_can_be_copied() -> None:
     lines = rendered(LONG_CODE, Sheet(60, colour=False)).splitlines()
 

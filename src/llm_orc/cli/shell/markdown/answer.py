@@ -41,7 +41,7 @@ class ArrivingAnswer:
         """Return the last lines of what is not complete; at most `height`, none wider than the sheet."""
         from llm_orc.cli.shell.markdown.render import last_lines
 
-        lines = last_lines(self._open().growing(), sheet, height)
+        lines = last_lines(self._open().growing(max(height, 1)), sheet, height)
         return ["", *lines][-height:] if lines and self._has_settled and height > 0 else lines
 
     def finish(self, text: str, sheet: Sheet) -> str:

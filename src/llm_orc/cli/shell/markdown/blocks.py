@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
+CODE = {"fence", "code_block"}
+_WIDE = 400  # characters in a row, at most
+_LONG = 2  # times what is drawn
 Block = list["Token"]
 """The tokens of one block at the top level of a document: a heading, a paragraph, a whole list, a table."""
 
@@ -42,9 +45,18 @@ class MarkdownBlocks:
         self._text = "\n".join(self._text.split("\n")[begun[0] :])
         return found[:-1]
 
-    def growing(self) -> list[Block]:
-        """Return what is not complete, as it would be if the text ended here."""
-        return blocks_of(self._text, dict(self._env))
+    def growing(self, rows: int) -> list[Block]:
+        """Return what is not complete, as it would be if the text ended here.
+
+        Of a paragraph or a list much longer than `rows` of a wide screen, only what its end is by itself, so that
+        drawing it takes the same time however long it becomes. Code is cheap to shorten later.
+        """
+        found = blocks_of(self._text, dict(self._env))
+        drawn = _WIDE * rows
+        if found and found[-1][0].type not in CODE and len(self._text) > _LONG * drawn:
+            end = self._text[-drawn:]
+            return blocks_of(end[end.find("\n") + 1 :], dict(self._env))
+        return found
 
     def rest(self) -> list[Block]:
         """Return what is left; the text has ended."""

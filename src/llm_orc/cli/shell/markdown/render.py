@@ -10,7 +10,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.syntax import Syntax
 
-from llm_orc.cli.shell.markdown.blocks import blocks_of
+from llm_orc.cli.shell.markdown.blocks import CODE, blocks_of
 from llm_orc.cli.shell.markdown.elements import CODE_THEME, THEME, BlockMarkdown
 from llm_orc.cli.shell.markdown.safe_tokens import safe
 from llm_orc.dataclass import dataclass
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from llm_orc.cli.shell.markdown.blocks import Block
 
-_CODE = {"fence", "code_block"}
 _INDENT = "  "
 _NARROWEST = 20  # columns; a narrower terminal breaks the lines itself
 
@@ -56,7 +55,7 @@ def lines_of(blocks: Iterable[Block], sheet: Sheet, *, after_another: bool = Fal
         if after_another:
             yield ""
         after_another = True
-        if block[0].type in _CODE:
+        if block[0].type in CODE:
             yield from _code_lines(block[0], sheet)
         else:
             yield from _drawn(block, sheet)
@@ -71,7 +70,7 @@ def last_lines(blocks: Sequence[Block], sheet: Sheet, height: int) -> list[str]:
     for block in blocks[-height:]:
         if lines:
             lines.append("")
-        if block[0].type in _CODE:
+        if block[0].type in CODE:
             lines += _code_lines(block[0], sheet, last=height)
         else:
             lines += _drawn(block, sheet)
