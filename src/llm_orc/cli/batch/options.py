@@ -8,7 +8,8 @@ from typing import TypeVar
 import click
 
 from llm_orc.cli.shell.arguments import BatchName
-from llm_orc.cli.shell.options import CALLS, DOLLARS, output_option
+from llm_orc.cli.shell.options import CALLS, DOLLARS
+from llm_orc.cli.shell.output_options import output_option
 from llm_orc.cli.shell.usage import UsageMistake
 
 Command = TypeVar("Command", bound=Callable[..., object])

@@ -11,9 +11,10 @@ from llm_orc.cli.batch.execution.results import Showing, refuse_to_replace_input
 from llm_orc.cli.batch.options import batch_argument, row_format_option, store_option
 from llm_orc.cli.batch.use_batch import use_batch
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import app_here, output_option
+from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.output.files import output_place
 from llm_orc.cli.shell.output.streams import write_data
+from llm_orc.cli.shell.output_options import output_option
 
 if TYPE_CHECKING:
     from llm_orc.app.batches.admin import BatchAdmin

@@ -8,9 +8,10 @@ from llm_orc.app.conversations.archive import get_conversation
 from llm_orc.cli.conversations.arguments import agent_option, name_argument
 from llm_orc.cli.conversations.values import conversation_document
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import app_here, output_option
+from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.output.format_option import format_option
 from llm_orc.cli.shell.output.streams import note, write_data
+from llm_orc.cli.shell.output_options import output_option
 from llm_orc.storage.atomic import write_where_named
 
 

@@ -17,9 +17,9 @@ from llm_orc.cli.shell.options import (
     app_here,
     asking_options,
     limits_of,
-    output_of,
     when_full_option,
 )
+from llm_orc.cli.shell.output_options import output_of
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import OutputOptions, app_here, output_of, output_options
+from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.output_options import OutputOptions, output_of, output_options
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from llm_orc.cli.shell.options import (
     conversation_asked,
     conversation_options,
     limits_of,
-    output_of,
     running_options,
     set_option,
 )
 from llm_orc.cli.shell.output.files import refuse_to_replace
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.output_options import output_of
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import InputError
 

@@ -9,14 +9,8 @@ import click
 
 from llm_orc.cli.shell.arguments import RunName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import (
-    RunningOptions,
-    app_here,
-    limits_of,
-    output_of,
-    running_options,
-    when_full_option,
-)
+from llm_orc.cli.shell.options import RunningOptions, app_here, limits_of, running_options, when_full_option
+from llm_orc.cli.shell.output_options import output_of
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import app_here, output_option
+from llm_orc.cli.shell.options import app_here
 from llm_orc.cli.shell.output.format_option import format_option
 from llm_orc.cli.shell.output.streams import note, write_data
+from llm_orc.cli.shell.output_options import output_option
 from llm_orc.formats.table import FORMAT_NAMES
 from llm_orc.storage.atomic import write_where_named
 

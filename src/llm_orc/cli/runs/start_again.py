@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
-from llm_orc.cli.shell.options import RunningOptions, app_here, limits_of, output_of
+from llm_orc.cli.shell.options import RunningOptions, app_here, limits_of
 from llm_orc.cli.shell.output.streams import note
+from llm_orc.cli.shell.output_options import output_of
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import click
 
 from llm_orc.app.projects.json_schemas import schema_text
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.options import output_option
 from llm_orc.cli.shell.output.streams import note, write_data
+from llm_orc.cli.shell.output_options import output_option
 from llm_orc.storage.atomic import write_where_named
 
 if TYPE_CHECKING:
