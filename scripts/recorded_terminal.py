@@ -7,54 +7,73 @@ import os
 import re
 import subprocess
 import sys
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 COLUMNS, ROWS, LIMIT_S = 80, 40, 60
 USER = "ada"
 
-_PIECE = re.compile(r"\x1b\[(?P<number>[0-9;?]*)(?P<control>[A-Za-z])|(?P<end>[\r\n])|[^\x1b\r\n]+")
+_PIECE = re.compile(
+    r"\x1b\[(?P<number>[0-9;?]*)(?P<control>[A-Za-z])|\x1b(?P<mode>[=>])|(?P<end>[\r\n])|(?P<text>[^\x1b\r\n])"
+)
 _RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b")
 _CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Screen:
-    """A terminal's screen after a program's output, if the program clears each line before it rewrites it."""
+    """A terminal of endless height, as far as programs use one that write, clear and go up lines."""
 
     def __init__(self) -> None:
-        self.lines = [""]
-        self._row = 0
-        self._is_at_margin = True
+        self._rows: list[list[tuple[str, str]]] = [[]]  # of each character, its style and itself
+        self._row = self._column = 0
+        self._style = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines with their styles, as control sequences; every style ends with its line."""
+        return ["".join(map(_styled, groupby(row, key=itemgetter(0)))) for row in self._rows]
 
     def write(self, written: str) -> None:
         for piece in _PIECE.finditer(written):
-            match piece["control"] or piece["end"]:
+            match piece["control"] or piece["end"] or piece["mode"]:
+                case None:
+                    self._put(piece["text"])
                 case "\r":
-                    self._is_at_margin = True
+                    self._column = 0
                 case "\n":
                     self._row += 1
-                    self.lines += [""] * (self._row + 1 - len(self.lines))
+                    self._rows += [[] for _ in range(self._row + 1 - len(self._rows))]
                 case "A":
                     self._row -= int(piece["number"] or 1)
-                case "K":
-                    self.lines[self._row] = ""
                 case "J":
-                    assert self._is_at_margin, "it clears a part of a line"
-                    self.lines[self._row] = ""
-                    del self.lines[self._row + 1 :]
-                case "h" | "l":
-                    pass  # show or hide the cursor
-                case "m" | None:
-                    assert not (self._is_at_margin and self.lines[self._row]), "it writes over what stands there"
-                    self._is_at_margin = False
-                    self.lines[self._row] += piece[0]
+                    del self._rows[self._row + 1 :], self._rows[self._row][self._column :]
+                case "K":
+                    del self._rows[self._row][0 if piece["number"] == "2" else self._column :]
+                case "m":
+                    self._style = "" if piece["number"] in {"", "0"} else self._style + piece[0]
+                case "h" | "l" | "=" | ">":
+                    pass  # show or hide the cursor, and the like
                 case other:
                     raise AssertionError(f"this terminal does not know the control {other!r}")
+
+    def _put(self, character: str) -> None:
+        row = self._rows[self._row]
+        row += [("", " ")] * (self._column - len(row))
+        row[self._column : self._column + 1] = [(self._style, character)]
+        self._column += 1
+
+
+def _styled(group: tuple[str, Iterable[tuple[str, str]]]) -> str:
+    style, characters = group
+    text = "".join(character for _, character in characters)
+    return f"{style}{text}\x1b[0m" if style else text
 
 
 class Terminal:
@@ -91,10 +110,11 @@ class Terminal:
         process.close()
         screen = Screen()
         screen.write(self._anonymous(process.before or ""))
-        while screen.lines and not plain(screen.lines[-1]):
-            screen.lines.pop()
+        lines = screen.lines
+        while lines and not plain(lines[-1]):
+            lines.pop()
         assert process.exitstatus is not None
-        return screen.lines, process.exitstatus
+        return lines, process.exitstatus
 
     def display(self, cells: Sequence[str]) -> list[str]:
         """Return what each cell of a notebook displays. All run in one process, in the terminal's folder."""
