@@ -7,6 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -18,12 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 COLUMNS, ROWS, LIMIT_S = 80, 40, 60
+FRAME_S = 0.2  # at least so long between two frames
 USER = "ada"
 
 _PIECE = re.compile(
     r"\x1b\[(?P<number>[0-9;?]*)(?P<control>[A-Za-z])|\x1b(?P<mode>[=>])|(?P<end>[\r\n])|(?P<text>[^\x1b\r\n])"
 )
 _RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b")
+_UNFINISHED = re.compile(r"\x1b[^A-Za-z=>]*$")
 _CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -76,6 +81,14 @@ def _styled(group: tuple[str, Iterable[tuple[str, str]]]) -> str:
     return f"{style}{text}\x1b[0m" if style else text
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is on the screen at a time, in seconds after the command was given."""
+
+    at_s: float
+    lines: list[str]
+
+
 class Terminal:
     """A terminal in a home of its own, without settings or keys of ours. Its user and the run ids are invented."""
 
@@ -97,6 +110,11 @@ class Terminal:
 
     def run(self, command: str) -> tuple[list[str], int]:
         """Return the lines on the screen after `command`, with their colours, and its exit code."""
+        frames, code = self.watch(command)
+        return frames[-1].lines, code
+
+    def watch(self, command: str) -> tuple[list[Frame], int]:
+        """Return what is on the screen while `command` works and after it, and its exit code."""
         process = pexpect.spawn(
             "/bin/sh",
             ["-c", command],
@@ -106,15 +124,26 @@ class Terminal:
             encoding="utf-8",
             timeout=LIMIT_S,
         )
-        process.expect(pexpect.EOF)
+        started = time.monotonic()
+        frames, written = [Frame(0, [])], ""
+        with suppress(pexpect.EOF):
+            while True:
+                written += process.read_nonblocking(4096, LIMIT_S)
+                at_s = time.monotonic() - started
+                if at_s >= frames[-1].at_s + FRAME_S:
+                    frames.append(Frame(at_s, self._lines(_UNFINISHED.sub("", written))))
         process.close()
+        assert process.exitstatus is not None
+        return [*frames, Frame(time.monotonic() - started, self._lines(written))], process.exitstatus
+
+    def _lines(self, written: str) -> list[str]:
+        """Return the lines on the screen when `written` was written, without empty ones at the end."""
         screen = Screen()
-        screen.write(self._anonymous(process.before or ""))
+        screen.write(self._anonymous(written))
         lines = screen.lines
         while lines and not plain(lines[-1]):
             lines.pop()
-        assert process.exitstatus is not None
-        return lines, process.exitstatus
+        return lines
 
     def display(self, cells: Sequence[str]) -> list[str]:
         """Return what each cell of a notebook displays. All run in one process, in the terminal's folder."""

@@ -30,17 +30,17 @@ _CHARACTERS_PER_TOKEN = 4  # roughly, as English text has
 class Written:
     """An answer, and what a request must contain to get it."""
 
-    when: tuple[str, ...]
     answer: str
+    role: str = ""
+    asked: str = ""
     model: str | None = None
 
-    def fits(self, model: str, asked: str) -> bool:
-        return self.model in {None, model} and all(words in asked for words in self.when)
+    def fits(self, model: str, role: str, asked: str) -> bool:
+        return self.model in {None, model} and self.role in role and self.asked in asked
 
 
 def load_answers() -> tuple[Written, ...]:
-    rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return tuple(Written(tuple(row["when"]), row["answer"].rstrip(), row.get("model")) for row in rows)
+    return tuple(Written(**row) for row in yaml.safe_load(FILE.read_text(encoding="utf-8")))
 
 
 @contextmanager
@@ -58,12 +58,12 @@ def serve_answers(answers: Sequence[Written], pause_s: float = 0) -> Iterator[st
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            asked = "\n".join(_text(message["content"]) for message in request["messages"])
-            found = next((one for one in answers if one.fits(request["model"], asked)), None)
+            role, asked = (_texts(request["messages"], is_role) for is_role in (True, False))
+            found = next((one for one in answers if one.fits(request["model"], role, asked)), None)
             if found is None:
                 self._send(400, {"error": {"message": f"no answer is written for: {asked[:300]}"}})
                 return
-            tokens = {"prompt_tokens": _tokens(asked), "completion_tokens": _tokens(found.answer)}
+            tokens = {"prompt_tokens": _tokens(role + asked), "completion_tokens": _tokens(found.answer)}
             usage = {**tokens, "total_tokens": sum(tokens.values())}
             head = {"id": "chatcmpl-1", "created": 1, "model": request["model"]}
             if request.get("stream"):
@@ -107,6 +107,10 @@ def serve_answers(answers: Sequence[Written], pause_s: float = 0) -> Iterator[st
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _texts(messages: Sequence[dict[str, object]], is_role: bool) -> str:
+    return "\n".join(_text(each["content"]) for each in messages if (each["role"] == "system") == is_role)
 
 
 def _text(content: object) -> str:
