@@ -55,6 +55,8 @@ def is_in_style(error: UsageMistake) -> bool:
     ("words", "message", "hint"),
     [
         ("invok", "there is no command `invok`", "Did you mean `invoke`?"),
+        ("login", "there is no command `login`", "Did you mean `auth`?"),
+        ("auth login", "there is no such command", "Did you mean `add`?"),
         ("zzzzzz", "there is no command `zzzzzz`", "llm-orc --help"),
         ("runs exprot", "there is no command `runs exprot`", "Did you mean `export`?"),
         (

@@ -10,7 +10,6 @@ import click
 from llm_orc.cli.shell.arguments import ProviderName
 from llm_orc.cli.shell.command_group import LazyGroup, PlainCommand, define_command
 from llm_orc.cli.shell.usage import UsageMistake
-from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,10 +50,10 @@ class AuthGroup(LazyGroup):
 
     def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
         """Return an error that does not repeat the name, because it may be a key of an unknown form."""
-        near = closest_names(name, self.rows, limit=1)
+        near = self.nearest(name)
         return UsageMistake(
             "there is no such command",
-            hint=f"Did you mean `{near[0]}`?" if near else f"The commands are {', '.join(self.rows)}.",
+            hint=f"Did you mean `{near}`?" if near else f"The commands are {', '.join(self.rows)}.",
             context=ctx,
         )
 

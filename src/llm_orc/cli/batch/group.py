@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     Row("run", "batch.run", "Run an ensemble on each of many inputs."),
     Row("resume", "batch.resume", "Continue a batch that was stopped."),
-    Row("list", "batch.list", "List batches, newest first."),
+    Row("list", "batch.list", "List batches, newest first.", also=("ls",)),
     Row("status", "batch.status", "Show a batch's progress, failures and cost."),
     Row("results", "batch.results", "Write the finished rows, with their answers."),
     Row("cancel", "batch.cancel", "Stop a batch wherever it is worked on."),

@@ -86,13 +86,19 @@ class LazyGroup(click.Group):
     def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
         """Return the error for a name that is not in the table; its hint is the nearest one that is."""
         from llm_orc.cli.shell.usage import UsageMistake
-        from llm_orc.storage.suggest import closest_names
 
-        near = closest_names(name, self.rows, limit=1)
+        near = self.nearest(name)
         words = " ".join([*ctx.command_path.split()[1:], name])  # without the program's own name
         return UsageMistake(
-            f"there is no command `{words}`", hint=f"Did you mean `{near[0]}`?" if near else None, context=ctx
+            f"there is no command `{words}`", hint=f"Did you mean `{near}`?" if near else None, context=ctx
         )
+
+    def nearest(self, name: str) -> str | None:
+        """Return the command that other programs call `name`, or else the one whose name is like it."""
+        from llm_orc.storage.suggest import closest_names
+
+        same = [row.name for row in self.rows.values() if name in row.also]
+        return next(iter(same or closest_names(name, self.rows, limit=1)), None)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
