@@ -59,11 +59,12 @@ def serve_answers(answers: Sequence[Written], pause_s: float = 0) -> Iterator[st
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             role, asked = (_texts(request["messages"], is_role) for is_role in (True, False))
+            whole = f"{role}\n{asked}".strip()
             found = next((one for one in answers if one.fits(request["model"], role, asked)), None)
             if found is None:
-                self._send(400, {"error": {"message": f"no answer is written for: {asked[:300]}"}})
+                self._send(400, {"error": {"message": f"no answer is written for: {whole[:300]}"}})
                 return
-            tokens = {"prompt_tokens": _tokens(role + asked), "completion_tokens": _tokens(found.answer)}
+            tokens = {"prompt_tokens": _tokens(whole), "completion_tokens": _tokens(found.answer)}
             usage = {**tokens, "total_tokens": sum(tokens.values())}
             head = {"id": "chatcmpl-1", "created": 1, "model": request["model"]}
             if request.get("stream"):

@@ -80,7 +80,7 @@ def shown_commands() -> Iterator[tuple[str, list[str]]]:
         is_session = block.language == "console"
         commands = sessions.commands_in(block.text) if is_session else block.text.splitlines()
         for line in commands:
-            for part in re.split(r"&&|\|\||\||>", line.replace("\\\n", "").partition(" #")[0]):
+            for part in re.split(r"&&|\|\||\||>|\);", line.replace("\\\n", "").partition(" #")[0]):
                 words = shlex.split(part)
                 if words and Path(words[0]).name == "llm-orc":
                     yield str(block), words[1:]

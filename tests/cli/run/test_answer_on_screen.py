@@ -36,9 +36,9 @@ PAUSE_S = 0.002
 @contextmanager
 def panel(shell: Shell, *, lawyer_answers: bool = True, verdict: str = VERDICT) -> Iterator[Shell]:
     answers = [
-        Written(("I am analyst",), "The market is *large*."),
-        Written(("I am chair",), verdict),
-        *([Written(("I am lawyer",), "No **risk**. " * 20)] if lawyer_answers else []),
+        Written("The market is *large*.", role="I am analyst"),
+        Written(verdict, role="I am chair"),
+        *([Written("No **risk**. " * 20, role="I am lawyer")] if lawyer_answers else []),
     ]
     shell.ensemble("panel", PANEL)
     with serve_answers(answers, PAUSE_S) as url:
