@@ -57,7 +57,7 @@ def is_in_style(error: UsageMistake) -> bool:
         ("invok", "there is no command `invok`", "Did you mean `invoke`?"),
         ("login", "there is no command `login`", "Did you mean `auth`?"),
         ("auth login", "there is no such command", "Did you mean `add`?"),
-        ("zzzzzz", "there is no command `zzzzzz`", "llm-orc --help"),
+        ("zzzzzz", "there is no command `zzzzzz`", "To ask a model: `llm-orc ask zzzzzz`."),
         ("runs exprot", "there is no command `runs exprot`", "Did you mean `export`?"),
         (
             "batch statsu",
