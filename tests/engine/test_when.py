@@ -142,3 +142,37 @@ async def test_an_agent_without_dependencies_may_have_a_condition() -> None:
 
     assert called.called == ["a"]
     assert skipped(sink) == {"b": ("condition", ())}
+
+
+@pytest.mark.parametrize(
+    ("condition", "because"),
+    [
+        (None, ""),
+        ("${judge.score} > 9", ""),
+        ("${judge.score} >= 7", "`${judge.score} >= 7`"),
+        (
+            "${judge.scroe} >= 7",
+            (
+                "the condition `${judge.scroe} >= 7` can't be decided: `${judge.scroe}` has no value: there is no"
+                " `scroe`; the fields are `score`, `verdict`"
+            ),
+        ),
+        ("${judge.score} >=", "the condition `${judge.score} >=` can't be read: the condition ends too early"),
+    ],
+)
+async def test_a_run_that_completes_may_fail_by_what_it_found(condition: str | None, because: str) -> None:
+    sink = KeptEvents()
+    plan = make_plan(AgentGroup("g", (AgentSpec("judge"),)))
+
+    await execute(
+        plan,
+        RunStart("run-1", "Go", fails_when=condition),
+        ScriptedAgents({"judge": says}),
+        sink,
+        clock=RealClock(),
+        max_concurrent=1,
+    )
+
+    (end,) = sink.of(RunFinished)
+    assert isinstance(end, RunFinished)
+    assert (end.status, end.fails_because) == ("completed", because)

@@ -124,3 +124,13 @@ def test_a_graph_from_python_is_checked_before_it_runs() -> None:
         make_plan(Ensemble("e", (AgentSpec("a", ModelWork(prompt="${b}")),)))
     with pytest.raises(EnsembleInvalid, match="agent `a` of `e` depends on `b`, which is none"):
         make_plan(Ensemble("e", (AgentSpec("a", depends_on=("b",)),)))
+
+
+def test_a_condition_of_the_ensemble_has_its_problems_at_their_place() -> None:
+    text = "name: one\nfails_when: ${judge} == 'bad' || ${jugde.x} == 1\nagents: [{name: judge}]\n"
+
+    ((message, line, column, hint),) = problems_of(text)
+
+    assert (message, line, column) == ("`${jugde.x}` names no agent, and nothing else known here", 2, 34)
+    assert hint is not None
+    assert hint.startswith("Did you mean `${judge}`?")

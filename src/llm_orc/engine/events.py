@@ -195,11 +195,16 @@ class AgentSkipped:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """Every agent has ended."""
+    """Every agent has ended.
+
+    `fails_because`: the run fails by what its ensemble says of its answers (`fails_when`), although it completed:
+    the condition that holds, or why it can't be decided. Empty: it doesn't.
+    """
 
     at: float
     status: RunStatus
     duration_s: float
+    fails_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class RunStart:
     conversation: str | None = None
     limits: tuple[Limited, ...] = ()
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    fails_when: str | None = None  # the condition under which a completed run fails
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)
 
 
@@ -96,7 +97,9 @@ async def execute(
                 await sink.commit(RunStopped(clock.now(), error_info(error)))
         raise
     else:
-        await sink.commit(RunFinished(clock.now(), execution.status, clock.monotonic() - began))
+        fails_because = execution.fails_because(start.fails_when)
+        duration_s = clock.monotonic() - began
+        await sink.commit(RunFinished(clock.now(), execution.status, duration_s, fails_because))
 
 
 def _known(plan: Plan, done: Mapping[str, AgentOutput]) -> dict[str, AgentOutput]:

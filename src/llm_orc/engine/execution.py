@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from llm_orc.agents.conditions.evaluate import is_true
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, child_of
 from llm_orc.agents.references.scope import Scope
@@ -32,7 +33,7 @@ from llm_orc.engine.inputs import filled_in, prompt_for
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
 from llm_orc.engine.surprises import as_error
-from llm_orc.errors import LlmOrcError, PlanLimitReached
+from llm_orc.errors import ConditionUndecided, LlmOrcError, PlanLimitReached
 from llm_orc.providers.dialects.endings import note_for_readers
 
 if TYPE_CHECKING:
@@ -129,6 +130,18 @@ class Execution:
         if len(self.outputs) + len(self._left_out) == len(self._specs):
             return "completed"
         return "completed_with_errors" if self.outputs else "failed"
+
+    def fails_because(self, condition: str | None) -> str:
+        """Return why a run that has completed fails by this condition; empty: it doesn't.
+
+        A condition that can't be decided counts as if it held: a check that was not made is not passed.
+        """
+        if condition is None or self.status != "completed":
+            return ""
+        try:
+            return f"`{condition.strip()}`" if is_true(condition, self._scope) else ""
+        except ConditionUndecided as e:
+            return e.message
 
     @property
     def result(self) -> ChildResult:

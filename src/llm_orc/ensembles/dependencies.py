@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import AgentGroup
-from llm_orc.agents.uses.graph import texts_of, uses_of
+from llm_orc.agents.uses.graph import condition_findings, texts_of, uses_of
 from llm_orc.ensembles.cycles import find_cycles
 
 if TYPE_CHECKING:
@@ -32,13 +32,20 @@ class Dependencies:
         inputs: tuple[InputSpec, ...],
     ) -> None:
         self._fields, self._index, self._written, self._agents = fields, index, written, agents
-        self._uses: Uses = uses_of(AgentGroup("", tuple(agents), inputs), index.keys())
+        self._graph = AgentGroup("", tuple(agents), inputs)
+        self._uses: Uses = uses_of(self._graph, index.keys())
 
     def check(self) -> tuple[str, ...]:
         """Report every problem. Return the first cycle, if cycles are the only kind of problem in the file."""
         self._check_names()
         self._check_references()
         return self._check_cycles()
+
+    def check_condition(self, key: str, condition: str | None) -> None:
+        """Report what is wrong with a condition of the ensemble itself."""
+        for finding in condition_findings(self._graph, key, condition, self._index.keys()):
+            place = self._fields.document.place_in((key,), finding.text, finding.start, finding.end)
+            self._fields.problems.append(self._fields.document.problem_at(finding.message, place, finding.hint))
 
     def check_prompts(self, *, takes_task: bool) -> None:
         """Report agents that would be asked nothing, and keys that say in two ways what an agent is asked."""

@@ -47,6 +47,7 @@ class Ensemble:
     max_calls: int | None = None  # of each run, retries included
     inputs: tuple[InputSpec, ...] = ()
     task: TaskUse = "optional"
+    fails_when: str | None = None  # the condition on the answers under which a completed run has exit code 1
     answer: str = ""  # the agent whose answer is the ensemble's; empty: the plan decides
 
     def __repr__(self) -> str:

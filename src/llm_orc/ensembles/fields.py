@@ -55,6 +55,13 @@ ENSEMBLE_FIELDS: Fields = {
         "counts",
         default_text="the only agent that no other depends on, else the last one",
     ),
+    "fails_when": Field(
+        optional(non_empty_text),
+        "The condition on the answers under which a run that has completed fails, with exit code 1.",
+        "counts",
+        default_text="never",
+        is_prose=True,
+    ),
     "conversation": Field(
         optional(non_empty_text),
         "The name of the conversation that every run continues.",

@@ -110,6 +110,7 @@ class _Parser:
             found = Dependencies(self._fields, self._index, self._dependencies, self._agents, inputs)
             self._cycle = found.check()
             self._check_answer(values.get("answer"))
+            found.check_condition("fails_when", values.get("fails_when"))
             found.check_prompts(takes_task=_task(values)[0] != "none")
         if self._fields.problems:
             raise self._invalid()
@@ -126,6 +127,7 @@ class _Parser:
             max_calls=values.get("max_calls"),
             inputs=inputs,
             task=use,
+            fails_when=values.get("fails_when"),
             answer=values.get("answer") or "",
         )
 

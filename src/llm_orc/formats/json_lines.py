@@ -94,7 +94,13 @@ def _run_values(event: RunStarted | RunFinished | RunStopped) -> dict[str, JsonV
             }
         case RunFinished():
             at = moment(event.at)
-            return {"type": "run_finished", "at": at, "status": event.status, "duration_s": event.duration_s}
+            return {
+                "type": "run_finished",
+                "at": at,
+                "status": event.status,
+                "duration_s": event.duration_s,
+                "fails_because": event.fails_because or None,
+            }
         case RunStopped():
             return {"type": "run_stopped", "at": moment(event.at), "error": error_info_value(event.error)}
         case _:

@@ -44,6 +44,7 @@ def result_value(result: RunResult) -> JsonValue:
         "run_id": result.run_id,
         "ensemble": result.ensemble,
         "status": result.status,
+        "fails_because": result.fails_because or None,
         "sandbox": result.sandbox,
         "recorded": result.recorded,
         "input": result.task,

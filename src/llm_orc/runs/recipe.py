@@ -128,7 +128,7 @@ def identity_of(recipe: Recipe) -> bytes:
         if not values[key]:
             del values[key]
     ensemble = values["ensemble"]
-    for key, usual in (("inputs", ()), ("task", "optional")):
+    for key, usual in (("inputs", ()), ("task", "optional"), ("fails_when", None), ("answer", "")):
         if ensemble[key] == usual:
             del ensemble[key]
     for choices in values["choices"].values():

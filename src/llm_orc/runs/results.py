@@ -85,6 +85,7 @@ class RunResult:
     answered_by: str = ""  # the agent whose answer is that of the ensemble
     unanswered_on_plan: int = 0
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    fails_because: str = ""  # why a completed run fails by its ensemble's `fails_when`
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)  # by agent: in place of the ensemble's
 
     def __repr__(self) -> str:
@@ -135,11 +136,11 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 only if completed; if all failures are of one family, that family's code, otherwise 1."""
+        """0 only if completed and not failed by `fails_when`; the code of all failures if it is one, else 1."""
         if self.error is not None:
             return self.error.exit_code
         if self.status == "completed":
-            return 0
+            return 1 if self.fails_because else 0
         codes = {a.error.exit_code for a in self.agents if a.error is not None}
         return codes.pop() if self.status == "failed" and len(codes) == 1 else 1
 

@@ -65,3 +65,35 @@ def test_rows_of_a_batch_have_their_own_conditions(shell: Shell) -> None:
         {name for name, answer in row["results"].items() if answer["status"] == "completed"} for row in rows
     ]
     assert answered == [{"tax", "writer"}, {"legal", "writer"}]
+
+
+GATE = """\
+name: gate
+default_task: Look.
+inputs: {strict: {type: boolean, default: false}}
+fails_when: ${inputs.strict}
+agents:
+  - name: report
+"""
+
+
+def test_fails_when_is_the_exit_code_of_a_run_that_completed(shell: Shell) -> None:
+    shell.own_ensemble("gate", GATE)
+
+    passed = shell.run("invoke", "gate", "--rehearse", "--output-format", "json")
+    failed = shell.run("invoke", "gate", "--rehearse", "--output-format", "json", "--set", "strict=true")
+
+    assert (passed.returncode, json.loads(passed.stdout)["fails_because"]) == (0, None)
+    result = json.loads(failed.stdout)
+    assert (failed.returncode, result["status"], result["fails_because"]) == (1, "completed", "`${inputs.strict}`")
+    assert "fails by its ensemble's `fails_when`: `${inputs.strict}`" in failed.stderr
+
+
+def test_an_answer_that_its_condition_left_out_is_no_error(shell: Shell) -> None:
+    shell.own_ensemble("routed", ROUTED.partition("  - name: writer")[0])
+
+    done = shell.run("invoke", "routed", "--rehearse")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "error" not in done.stderr
+    assert "There is no answer from `tax`. Skipped: its condition is false." in done.stderr

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from llm_orc.agents.conditions.check import in_words, type_of
 from llm_orc.agents.conditions.parse import parse_condition
 from llm_orc.agents.conditions.syntax import (
+    BadCondition,
     Both,
     Compare,
     Constant,
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 def is_true(text: str, scope: Scope) -> bool:
     """Decide the condition. Raises `ConditionUndecided`: a missing field, or values that can't be compared."""
-    condition = parse_condition(text)
+    try:
+        condition = parse_condition(text)
+    except BadCondition as e:  # of an ensemble that was built in Python: in a file it is found before
+        raise ConditionUndecided(f"the condition `{text.strip()}` can't be read: {e.message}", hint=e.hint) from e
     try:
         return _Evaluation(text, scope).truth(condition.root)
     except ReferenceWithoutValue as e:

@@ -63,10 +63,24 @@ def names_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Names:
 
 def uses_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Uses:
     """Find everything that agents refer to. `agents` are the known names; None: those of the graph."""
-    search = _Search(names_of(graph, agents), {a.name: kind_of(a.work).answers(a.work) for a in graph.agents})
+    search = _search(graph, agents)
     for spec in graph.agents:
         search.agent(spec)
     return Uses(search.needs, tuple(search.findings), search.places)
+
+
+def condition_findings(
+    graph: AgentGraph, key: str, condition: str | None, agents: Collection[str] | None = None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with a condition of the graph itself, which may refer to all of its agents."""
+    search = _search(graph, agents)
+    if condition is not None:
+        search.targets("", Text(key, condition, is_condition=True))
+    return tuple(search.findings)
+
+
+def _search(graph: AgentGraph, agents: Collection[str] | None) -> _Search:
+    return _Search(names_of(graph, agents), {a.name: kind_of(a.work).answers(a.work) for a in graph.agents})
 
 
 def targets_of(spec: AgentSpec, names: Names) -> Iterator[tuple[Root, str]]:

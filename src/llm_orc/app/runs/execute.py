@@ -118,6 +118,7 @@ async def execute_recipe(
                 conversation=recipe.conversation,
                 limits=limits_of(recipe),
                 inputs=recipe.inputs,
+                fails_when=recipe.ensemble.fails_when,
                 named_models=recipe.named_models,
             ),
             told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal)),

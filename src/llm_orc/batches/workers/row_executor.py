@@ -180,6 +180,7 @@ class RowExecutor:
                 done=row.run_state.outputs,
                 sandbox=recipe.rehearsal,
                 inputs=inputs_of_row(recipe, row.fields),
+                fails_when=recipe.ensemble.fails_when,
                 named_models=recipe.named_models,
             ),
             step,

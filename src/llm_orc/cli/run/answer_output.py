@@ -59,6 +59,10 @@ def shown_answer(agent: AgentResult, *, raw: bool) -> str:
 def note_missing(agent: AgentResult, result: RunResult) -> None:
     """Say why there is no answer, and where those of other agents are: none of them takes its place."""
     why = " ".join(_with_full_stops(no_answer(agent)))
+    if agent.reason == "condition":  # which is no failure
+        note(f"There is no answer from `{agent.name}`. {why}")
+        note_others(agent, result)
+        return
     note(Styled("error", "red"), f": there is no answer from `{agent.name}`. {why}")
     note_others(agent, result)
 

@@ -113,7 +113,9 @@ class _Run:
             write_error(error)
             return error.exit_code
         code = self._write(result)
-        if result.exit_code != 0 and result.recorded:
+        if result.fails_because:
+            note(f"The run fails by its ensemble's `fails_when`: {result.fails_because}")
+        elif result.exit_code != 0 and result.recorded:
             note(_retry_words(result))
         return result.exit_code or code
 

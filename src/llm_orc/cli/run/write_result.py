@@ -64,7 +64,7 @@ def _write_answer(
             write_data(shown_answer(agent, raw=form.raw), is_printable=True)
     if not output.quiet and not is_stopped:
         note_summary(agent, result)
-    return 0 if agent.response is not None else 1
+    return 0 if agent.response is not None or agent.reason == "condition" else 1
 
 
 @contextmanager
