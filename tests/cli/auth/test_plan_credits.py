@@ -57,7 +57,7 @@ def test_where_nobody_can_be_asked_every_command_says_how_to_agree(planner: Shel
     ):
         done = planner.run(*command, stdin="one\n")
 
-        assert done.returncode == 4, command
+        assert done.returncode == (0 if command[0] == "check" else 4), command  # its file is good
         said = done.stdout + done.stderr
         assert "beyond it, whatever its account allows" in said
         assert "providers.my-plan.allow_plan_credits: true" in said

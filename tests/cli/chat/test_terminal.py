@@ -137,7 +137,7 @@ def test_when_it_is_full_the_person_decides(shell: Shell) -> None:
     assert asked(shell) == [("one", "done"), ("two", "done"), ("three", "done")]
 
 
-@pytest.mark.parametrize(("reply", "exit_code"), [("y", 0), ("n", 4)])
+@pytest.mark.parametrize(("reply", "exit_code"), [("2", 0), ("1", 4)])
 def test_money_is_asked_for_before_the_first_word(shell: Shell, pretend: str, reply: str, exit_code: int) -> None:
     shell.environ["OPENAI_API_KEY"] = "sk-canary"
     shell.config.write_text(
@@ -146,9 +146,10 @@ def test_money_is_asked_for_before_the_first_word(shell: Shell, pretend: str, re
         encoding="utf-8",
     )
     terminal = Terminal(shell, "chat")
-    terminal.process.expect(r"\[y/N\]")
+    terminal.process.expect(r"Pay for this chat \(about \$.* for the first turn\)\?")
+    terminal.process.expect("Which")
     terminal.process.sendline(reply)
-    if reply == "y":
+    if exit_code == 0:
         terminal.process.expect("metered: billed per token")
         terminal.process.expect(PROMPT)
         terminal.process.sendcontrol("d")
