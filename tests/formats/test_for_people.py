@@ -36,7 +36,7 @@ def test_the_summary_says_what_each_agent_took_and_who_pays(result: RunResult) -
         in lines
     )
     assert "lawyer    failed     some-model · 3.5 s · `openai` allows no more calls now" in lines
-    assert "chair     skipped    no answer from lawyer" in lines
+    assert "chair     skipped    no answer from `lawyer`" in lines
     assert "Total: 2 calls, 2,408 tokens in, 620 out · 3.8 s · metered $0.0031 (1 call) · local (1 call)" in lines
 
 
@@ -53,7 +53,7 @@ def test_a_row_of_a_markdown_table_says_it_too(result: RunResult) -> None:
     assert any(
         row.startswith("| lawyer | failed: `openai` allows no more calls now | some-model |") for row in rows
     )
-    assert any(row.startswith("| chair | skipped: no answer from lawyer |") for row in rows)
+    assert any(row.startswith("| chair | skipped: no answer from `lawyer` |") for row in rows)
 
 
 def test_text_of_a_stopped_run_says_what_stopped_it(result: RunResult) -> None:

@@ -94,8 +94,8 @@ def agent_figures(agent: AgentResult) -> list[str]:
 
 def reason_of(agent: AgentResult) -> str:
     """Return in a few words why an agent has no answer; empty if it has one."""
-    if agent.because:
-        return f"no answer from {', '.join(agent.because)}"
+    if agent.because or agent.reason == "condition":
+        return why_skipped(agent.reason, agent.because)
     return agent.error.message if agent.error is not None and agent.status != "completed" else ""
 
 

@@ -106,7 +106,7 @@ def test_no_other_answer_takes_the_place_of_the_one_that_is_missing(bare: Shell)
 
     assert (done.returncode, done.stdout) == (1, "")
     said = done.stderr.splitlines()
-    assert said[0] == "error: there is no answer from `chair`. Skipped: there is no answer from `lawyer`."
+    assert said[0] == "error: there is no answer from `chair`: it was skipped: no answer from `lawyer`"
     shown = bare.run(*said[1].removeprefix("Other answers: llm-orc ").split())
     assert shown.stdout == stored(bare, "analyst")
     missing = bare.run("runs", "show", "last", "--answer")

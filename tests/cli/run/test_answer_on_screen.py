@@ -72,6 +72,17 @@ def test_an_agent_that_failed_says_why(bare: Shell, columns: int) -> None:
     assert_screen(HERE / "screens" / f"failed-{columns}.txt", shown)
 
 
+def test_an_answer_that_is_missing_is_explained_once(bare: Shell) -> None:
+    with panel(bare, lawyer_answers=False) as shell:
+        terminal = Terminal(shell, "invoke", "panel", "--agent", "lawyer", columns=120)
+        shown = on_screen(terminal, 120)
+
+    assert terminal.process.exitstatus == 1
+    assert shown.replace("\n", "").count("no answer is written for") == 1
+    assert "error: there is no answer from `lawyer`: `openai-compatible` (model `canned-1`) rejected" in shown
+    assert "\nhint: " in shown
+
+
 def test_an_answer_that_is_not_last_stands_above_those_that_still_work(bare: Shell) -> None:
     with panel(bare) as shell:
         terminal = Terminal(shell, "invoke", "panel", "--agent", "analyst")

@@ -96,4 +96,4 @@ def test_an_answer_that_its_condition_left_out_is_no_error(shell: Shell) -> None
 
     assert (done.returncode, done.stdout) == (0, "")
     assert "error" not in done.stderr
-    assert "There is no answer from `tax`. Skipped: its condition is false." in done.stderr
+    assert "There is no answer from `tax`: it was skipped: its condition is false" in done.stderr

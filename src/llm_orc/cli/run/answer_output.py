@@ -11,12 +11,12 @@ from llm_orc.cli.shell.output.region import terminal_size
 from llm_orc.cli.shell.output.streams import Styled, has_colour, is_terminal, moves_cursor, note
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.formats.printable import one_line, printable
-from llm_orc.formats.sentences import no_answer, total_figures
+from llm_orc.formats.sentences import reason_of, total_figures
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from llm_orc.cli.shell.output.destination import AnswerOnly
     from llm_orc.runs.results import AgentResult, RunResult
@@ -58,12 +58,15 @@ def shown_answer(agent: AgentResult, *, raw: bool) -> str:
 
 def note_missing(agent: AgentResult, result: RunResult) -> None:
     """Say why there is no answer, and where those of other agents are: none of them takes its place."""
-    why = " ".join(_with_full_stops(no_answer(agent)))
+    skipped = "it was skipped: " if agent.status == "skipped" else ""
+    why = one_line(skipped + (reason_of(agent) or "the run ended before its turn"))
     if agent.reason == "condition":  # which is no failure
-        note(f"There is no answer from `{agent.name}`. {why}")
+        note(f"There is no answer from `{agent.name}`: {why}")
         note_others(agent, result)
         return
-    note(Styled("error", "red"), f": there is no answer from `{agent.name}`. {why}")
+    note(Styled("error", "red"), f": there is no answer from `{agent.name}`: {why}")
+    if agent.error is not None and agent.error.hint:
+        note(Styled("hint", "cyan"), f": {one_line(agent.error.hint)}")
     note_others(agent, result)
 
 
@@ -116,8 +119,3 @@ def _and_of(others: list[AgentResult]) -> str:
     if len(names) > _NAMED:
         names = [*names[:_NAMED], "…"]
     return f" (or {', '.join(names)})" if names else ""
-
-
-def _with_full_stops(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        yield line if line.endswith((".", "!", "?")) else f"{line}."

@@ -78,6 +78,7 @@ class LiveView:
                 self._starts_again(event)
             case AgentFailed() if self._is_answering(event.agent):
                 self._drop()
+                self._left.add(event.agent)  # why it failed is said at the end, instead of its answer
             case _:
                 pass
 
@@ -137,8 +138,8 @@ class LiveView:
         """What has arrived of an answer that doesn't go on stays where it is."""
         if self._answer.is_begun:
             self._above += self._answer.drop(self._sheet())
-        if self.answered_by is None:
-            self._left.discard(self._agent or "")
+            if self.answered_by is None:
+                self._left.discard(self._agent or "")
 
     def _leave_lines(self, *, is_after: bool) -> None:
         width, _ = self._region.size
