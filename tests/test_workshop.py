@@ -271,7 +271,7 @@ def test_ci_runs_the_readmes_commands_themselves() -> None:
 def test_the_readme_stays_short() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert len(readme.splitlines()) <= 230
+    assert len(readme.splitlines()) <= 210
 
 
 WITHOUT_EXTRA = """
