@@ -97,7 +97,7 @@ async def test_ctrl_c_keeps_what_has_finished(models: Shell) -> None:
             with models.started(*asked) as process:
                 assert process.stderr is not None
                 said = ""
-                while "openai-compatible/good: a: finished" not in said:
+                while "openai-compatible/good: completed after" not in said:
                     said += process.stderr.readline()
                 process.send_signal(signal.SIGINT)
                 out, err = process.communicate()

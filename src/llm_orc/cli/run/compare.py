@@ -31,10 +31,10 @@ from llm_orc.cli.shell.output.side_by_side import figures_table, texts_side_by_s
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.shell.usage import UsageMistake
-from llm_orc.engine.events import AgentDelta
+from llm_orc.engine.events import AgentDelta, RunFinished
 from llm_orc.errors import InputError, MeteredNotAllowed
 from llm_orc.formats.comparison import figures_value
-from llm_orc.formats.figures import count
+from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.json_result import result_value
 from llm_orc.formats.json_values import error_info_value
 from llm_orc.formats.printable import one_line
@@ -206,6 +206,8 @@ class _Stop:
 
 def _say_progress(side: Side, event: RunEvent) -> None:
     words = "" if isinstance(event, AgentDelta) else plain_words(event)
+    if isinstance(event, RunFinished):
+        words = f"{event.status} after {seconds(event.duration_s)}"
     if words:
         note(f"{side.name}: {words}")
 
