@@ -176,3 +176,21 @@ async def test_a_run_that_completes_may_fail_by_what_it_found(condition: str | N
     (end,) = sink.of(RunFinished)
     assert isinstance(end, RunFinished)
     assert (end.status, end.fails_because) == ("completed", because)
+
+
+async def test_a_rehearsal_runs_what_it_can_t_decide_on_canned_answers() -> None:
+    sink, called = KeptEvents(), ScriptedAgents({})
+    agents = (
+        AgentSpec("judge"),
+        AgentSpec("good", ModelWork(prompt="Why ${judge.reason}?"), when="${judge.score} >= 7"),
+        AgentSpec("never", when="${task} == 'Stop'"),
+    )
+    start = RunStart("run-1", "Go", sandbox=True, fails_when="${judge.blocking}  == true")
+
+    await execute(make_plan(AgentGroup("g", agents)), start, called, sink, clock=RealClock(), max_concurrent=4)
+
+    assert called.called == ["judge", "good"]
+    assert "[canned value of judge.reason]" in called.prompts["good"]
+    (end,) = sink.of(RunFinished)
+    assert isinstance(end, RunFinished)
+    assert (end.status, end.fails_because) == ("completed", "")

@@ -62,7 +62,9 @@ async def execute(
     work raises is that agent's failure, except `passes`, errors of what carries the whole run.
     """
     known = _known(plan, start.done)
-    shared = Shared(call, sink, clock, Slots(max_concurrent), ChildRuns, known, passes, start.run_id)
+    shared = Shared(
+        call, sink, clock, Slots(max_concurrent), ChildRuns, known, passes, start.run_id, start.sandbox
+    )
     execution = Execution(plan, start.task, shared, inputs=start.inputs)
     began = clock.monotonic()
     sink.post(

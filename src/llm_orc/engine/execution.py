@@ -66,6 +66,7 @@ class Shared:
     done: Mapping[str, AgentOutput] = field(default_factory=dict)
     passes: type[Exception] | tuple[type[Exception], ...] = ()
     run_id: str = ""
+    is_rehearsal: bool = False
 
 
 def error_info(error: LlmOrcError) -> ErrorInfo:
@@ -108,7 +109,14 @@ class Execution:
         self._notes: dict[str, str] = {}  # notes about answers
         self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
         self._scope = Scope(
-            plan.known, task, inputs, shared.run_id, self.outputs, self._notes, skipped=self._left_out
+            plan.known,
+            task,
+            inputs,
+            shared.run_id,
+            self.outputs,
+            self._notes,
+            skipped=self._left_out,
+            is_rehearsal=shared.is_rehearsal,
         )
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
@@ -141,7 +149,7 @@ class Execution:
         try:
             return f"`{condition.strip()}`" if is_true(condition, self._scope) else ""
         except ConditionUndecided as e:
-            return e.message
+            return "" if self._scope.is_rehearsal else e.message
 
     @property
     def result(self) -> ChildResult:

@@ -28,6 +28,8 @@ class LeftOut:
 def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut | None:
     """Return why the agent is left out; None: it runs. Raises `ConditionUndecided`.
 
+    In a rehearsal, an agent whose condition can't be decided on canned answers runs.
+
     Agents that were left out by their conditions count neither for nor against it. If it has no others, it is left
     out as well.
     """
@@ -50,7 +52,7 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
     except ConditionUndecided:
         referred = [scope.names.resolve(reference).name for reference in parse_condition(agent.when).references]
         absent = _because([name for name in needs if name in referred], scope)
-        if absent is None:
+        if absent is None and not scope.is_rehearsal:
             raise
         return absent
 

@@ -36,6 +36,7 @@ class Scope:
     notes: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, object] = field(default_factory=dict)
     local: Mapping[str, JsonValue] = field(default_factory=dict)
+    is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
 
     def value_of(self, reference: Reference) -> JsonValue:
         """Return the value. Of an agent without fields it is the text of its answer, with fields its data.
