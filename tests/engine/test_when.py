@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.spec import AgentGroup, AgentSpec, Requires
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelWork
-from llm_orc.engine.events import AgentFailed, AgentSkipped, AgentStarted, RunFinished
+from llm_orc.engine.events import AgentFailed, AgentFinished, AgentSkipped, AgentStarted, RunFinished
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InternalError
@@ -194,3 +195,59 @@ async def test_a_rehearsal_runs_what_it_can_t_decide_on_canned_answers() -> None
     (end,) = sink.of(RunFinished)
     assert isinstance(end, RunFinished)
     assert (end.status, end.fails_because) == ("completed", "")
+
+
+async def test_a_quorum_starts_with_the_answers_that_are_there() -> None:
+    is_over = asyncio.Event()
+
+    async def waits(turn: AgentTurn) -> str:
+        await is_over.wait()
+        return "late"
+
+    async def ends(turn: AgentTurn) -> str:
+        is_over.set()
+        return "done"
+
+    sink, called = KeptEvents(), ScriptedAgents({"slow": waits, "chair": ends})
+    agents = (
+        AgentSpec("a"),
+        AgentSpec("slow"),
+        AgentSpec("b"),
+        AgentSpec("chair", depends_on=("a", "slow", "b"), requires=2),
+    )
+
+    plan = make_plan(AgentGroup("g", agents))
+    await execute(plan, RunStart("run-1", "Go"), called, sink, clock=RealClock(), max_concurrent=4)
+
+    assert called.called == ["a", "slow", "b", "chair"]
+    assert "of='missing' agent='slow'>This agent has not answered yet.<" in called.prompts["chair"]
+    assert called.prompts["chair"].count("of='answer'") == 2
+    assert [e.agent for e in sink.of(AgentFinished) if isinstance(e, AgentFinished)][-1] == "slow"
+    assert status(sink) == "completed"
+
+
+async def test_a_quorum_that_can_t_be_reached_is_skipped() -> None:
+    sink, called = await run(
+        AgentSpec("judge"),
+        AgentSpec("broken"),
+        AgentSpec("chair", depends_on=("judge", "broken"), requires=2),
+        AgentSpec("one", depends_on=("judge", "broken"), requires=1),
+    )
+
+    assert "chair" not in called.called
+    assert "one" in called.called
+    assert skipped(sink) == {"chair": ("dependency", ("broken",))}
+
+
+async def test_a_quorum_goes_on_with_the_answers_from_before() -> None:
+    done = {"a": AgentOutput("A", ()), "b": AgentOutput("B", ())}
+
+    _, called = await run(
+        AgentSpec("a"),
+        AgentSpec("b"),
+        AgentSpec("c"),
+        AgentSpec("x", depends_on=("a", "b", "c"), requires=2),
+        done=done,
+    )
+
+    assert sorted(called.called) == ["c", "x"]

@@ -158,7 +158,7 @@ def test_other_names_are_refused(name: str) -> None:
         (one_agent("max_tokens: true"), (4, 17, "`max_tokens` must be a whole number, not true or false")),
         (one_agent("timeout_seconds: 0"), (4, 22, "`timeout_seconds` must be more than 0")),
         (one_agent("options: {a: [.inf]}"), (4, 14, "`options` must be free of `.inf` and `.nan`, which JSON can't carry")),
-        (one_agent("requires: most"), (4, 15, "`requires` must be `all`, `any` or `none`")),
+        (one_agent("requires: most"), (4, 15, "`requires` must be `all`, `any`, `none` or a whole number")),
         (one_agent("output_format: xml"), (4, 20, "`output_format` must be `text` or `json`")),
         (one_agent("system_prompt: 5"), (4, 20, "`system_prompt` must be text, not a number")),
         (one_agent("depends_on: [5]"), (4, 17, "`depends_on` must be a list of agents' names, not of a number")),

@@ -134,3 +134,20 @@ def test_a_condition_of_the_ensemble_has_its_problems_at_their_place() -> None:
     assert (message, line, column) == ("`${jugde.x}` names no agent, and nothing else known here", 2, 34)
     assert hint is not None
     assert hint.startswith("Did you mean `${judge}`?")
+
+
+@pytest.mark.parametrize(
+    ("requires", "message"),
+    [
+        ("3", "agent `c` requires 3 answers, and depends on 2"),
+        ("0", "`requires` must be at least 1"),
+        ("most", "`requires` must be `all`, `any`, `none` or a whole number"),
+        ("true", "`requires` must be `all`, `any`, `none` or a whole number"),
+    ],
+)
+def test_a_quorum_is_a_number_of_those_that_there_are(requires: str, message: str) -> None:
+    agents = f"[{{name: a}}, {{name: b}}, {{name: c, requires: {requires}, depends_on: a, prompt: '${{b}}'}}]"
+
+    ((said, *_),) = problems_of(f"name: one\nagents: {agents}\n")
+
+    assert said == message

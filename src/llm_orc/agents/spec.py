@@ -9,7 +9,8 @@ from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.work import ModelWork, Work
 from llm_orc.dataclass import dataclass
 
-Requires = Literal["all", "any", "none"]
+Requires = Literal["all", "any", "none"] | int
+"""How many of the agents that one needs must have answered; a number: it starts as soon as so many have."""
 Sees = Literal["all", "task", "dependencies"]
 WhenFull = Literal["error", "truncate-oldest", "summarise"]
 """What happens when a conversation no longer fits its model."""
@@ -37,7 +38,7 @@ class AgentSpec:
     name: str
     work: Work = field(default_factory=ModelWork)
     depends_on: tuple[str, ...] = ()
-    requires: Requires = "all"  # how many of `depends_on` must have completed for this agent to run
+    requires: Requires = "all"
     timeout_s: float | None = None
     conversation: bool | None = None  # None: as the ensemble or the command line says
     when: str | None = None  # the condition under which it runs

@@ -108,6 +108,7 @@ class Execution:
         self.outputs: dict[str, AgentOutput] = {}
         self._notes: dict[str, str] = {}  # notes about answers
         self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
+        self._open = set(self._specs)  # those that have not ended
         self._scope = Scope(
             plan.known,
             task,
@@ -116,12 +117,15 @@ class Execution:
             self.outputs,
             self._notes,
             skipped=self._left_out,
+            pending=self._open,
             is_rehearsal=shared.is_rehearsal,
         )
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
             self._keep(name, shared.done[self._paths[name]])
         self._missing = {name: len(needs) for name, needs in plan.needs.items()}
+        self._answered = dict.fromkeys(plan.needs, 0)  # of those that each agent needs
+        self._started: set[str] = set()  # those that start before all that they need have ended
         self._left = len(self._specs) - len(self._done)
         self._all_ended = asyncio.Event()  # those who wait for a slot are no tasks yet
         self._group: asyncio.TaskGroup
@@ -129,6 +133,7 @@ class Execution:
 
     def _keep(self, name: str, output: AgentOutput) -> None:
         self.outputs[name] = output
+        self._open.discard(name)
         last = output.last
         if last is not None and (note := note_for_readers(last.stop_reason, last.stop_word)):
             self._notes[name] = note
@@ -172,6 +177,7 @@ class Execution:
 
     def _ended(self, name: str) -> None:
         self._left -= 1
+        self._open.discard(name)
         if not self._left:
             self._all_ended.set()
         self._release(name)
@@ -179,9 +185,16 @@ class Execution:
     def _release(self, name: str) -> None:
         """`name` has ended: agents that only waited for it may start."""
         for dependant in self._plan.dependants[name]:
+            spec = self._specs[dependant]
             self._missing[dependant] -= 1
-            if self._missing[dependant] == 0 and dependant not in self.outputs:
-                self._slots.enqueue(self, self._specs[dependant])
+            self._answered[dependant] += name in self.outputs
+            if dependant in self.outputs or dependant in self._started:
+                continue
+            is_enough = isinstance(spec.requires, int) and self._answered[dependant] >= spec.requires
+            if is_enough:
+                self._started.add(dependant)
+            if is_enough or self._missing[dependant] == 0:
+                self._slots.enqueue(self, spec)
 
     def start(self, spec: AgentSpec) -> bool:
         """See `engine.slots.Starts`."""

@@ -33,17 +33,8 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
     Agents that were left out by their conditions count neither for nor against it. If it has no others, it is left
     out as well.
     """
-    answered = [name for name in needs if name in scope.outputs]
     missing = _because(needs, scope)
-    is_enough = (
-        not needs
-        or {
-            "all": bool(answered) and (missing is None or missing.reason == "condition"),
-            "any": bool(answered),
-            "none": True,
-        }[agent.requires]
-    )
-    if not is_enough:
+    if needs and not _is_enough(agent, needs, missing, scope):
         return missing
     if agent.when is None:
         return None
@@ -55,6 +46,19 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
         if absent is None and not scope.is_rehearsal:
             raise
         return absent
+
+
+def _is_enough(agent: AgentSpec, needs: Sequence[str], missing: LeftOut | None, scope: Scope) -> bool:
+    answered = sum(name in scope.outputs for name in needs)
+    match agent.requires:
+        case "all":
+            return answered > 0 and (missing is None or missing.reason == "condition")
+        case "any":
+            return answered > 0
+        case "none":
+            return True
+        case number:
+            return answered >= number
 
 
 def _because(needs: Sequence[str], scope: Scope) -> LeftOut | None:

@@ -44,6 +44,5 @@ def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
             if note := scope.notes.get(name):
                 blocks.append(f"<{tag} of='note' agent='{name}'>{note}</{tag}>")
         else:
-            was = "was skipped by its condition" if name in scope.skipped else "gave no answer"
-            blocks.append(f"<{tag} of='missing' agent='{name}'>This agent {was}.</{tag}>")
+            blocks.append(f"<{tag} of='missing' agent='{name}'>This agent {scope.why_absent(name)}.</{tag}>")
     return "\n\n".join(blocks)

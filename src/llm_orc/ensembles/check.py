@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import needs_of
 from llm_orc.agents.model.kind import names_a_provider
+from llm_orc.agents.uses.graph import uses_of
 from llm_orc.catalog.table import PROVIDERS, row_of
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check_options import options_problems
@@ -47,6 +48,7 @@ class _Checker:
     def __init__(self, parsed: ParsedEnsemble, settings: Settings, *, as_if_trusted: bool) -> None:
         self._document = parsed.document
         self._settings = settings
+        self._needs = uses_of(parsed.ensemble).needs
         withheld = [w.key.split(".") for w in settings.withheld] if as_if_trusted else []
         withheld_providers = {key[1] for key in withheld if key[0] == "providers"}
         self._providers = {*PROVIDERS, *settings.providers, *withheld_providers}
@@ -58,7 +60,7 @@ class _Checker:
     def check_agent(self, agent: AgentSpec, path: KeyPath) -> None:
         for work in needs_of(agent.work).models:
             self._check_models(agent, work, path)
-        if agent.requires != "all" and not agent.depends_on:
+        if agent.requires != "all" and not self._needs[agent.name]:
             self._warn(f"agent `{agent.name}` depends on nothing, so `requires` has no effect", path, "requires")
 
     def _check_models(self, agent: AgentSpec, work: ModelWork, path: KeyPath) -> None:

@@ -39,6 +39,7 @@ class Dependencies:
         """Report every problem. Return the first cycle, if cycles are the only kind of problem in the file."""
         self._check_names()
         self._check_references()
+        self._check_numbers()
         return self._check_cycles()
 
     def check_condition(self, key: str, condition: str | None) -> None:
@@ -84,6 +85,15 @@ class Dependencies:
             message = f"agent `{finding.agent}`: {finding.message}"
             place = document.place_in(path, finding.text, finding.start, finding.end)
             self._fields.problems.append(document.problem_at(message, place, finding.hint))
+
+    def _check_numbers(self) -> None:
+        for spec in self._agents:
+            needs = self._uses.needs[spec.name]
+            if isinstance(spec.requires, int) and needs and spec.requires > len(needs):
+                self._fields.problem(
+                    f"agent `{spec.name}` requires {spec.requires} answers, and depends on {len(needs)}",
+                    ("agents", self._index[spec.name], "requires"),
+                )
 
     def _check_cycles(self) -> tuple[str, ...]:
         cycles = find_cycles({**self._written, **self._uses.needs})

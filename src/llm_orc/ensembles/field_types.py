@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from llm_orc.storage.field_types import WrongValue, field_type, non_empty_text, type_of
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from llm_orc.jsontypes import JsonValue
@@ -43,6 +44,25 @@ def ensemble_name(value: JsonValue) -> str:
     if name != name.strip() or not name.isprintable() or "/" in name or "\\" in name or name.startswith("~"):
         raise WrongValue("one line without `/` and `\\`, without surrounding spaces or a leading `~`")
     return name
+
+
+_REQUIRES = ("all", "any", "none")
+
+
+@field_type(
+    {"anyOf": [{"enum": [*_REQUIRES]}, {"type": "integer", "minimum": 1}]},
+    "`all`, `any`, `none` or a whole number, at least 1",
+)
+def requires(value: JsonValue) -> str | int:
+    """How many of the needed agents must have answered: a word, or a number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise WrongValue("at least 1", "`none` lets the agent run without any answer.")
+        return value
+    if isinstance(value, str) and value in _REQUIRES:
+        return value
+    question = did_you_mean(value, _REQUIRES) if isinstance(value, str) else None
+    raise WrongValue("`all`, `any`, `none` or a whole number", question)
 
 
 _NAME: JsonSchema = {"type": "string", "minLength": 1}

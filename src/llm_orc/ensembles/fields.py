@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llm_orc.agents.spec import Requires, Sees, WhenFull
-from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name
+from llm_orc.agents.spec import Sees, WhenFull
+from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name, requires
 from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
@@ -113,8 +113,9 @@ FRAME_FIELDS: Fields = {
         default_text="nothing: the agent starts at once",
     ),
     "requires": Field(
-        optional(choice(*get_args(Requires))),
-        "How many of `depends_on` must have answered for the agent to run; otherwise it is skipped.",
+        optional(requires),
+        "How many of the agents that it needs must have answered for it to run; otherwise it is skipped. With a"
+        " number, it starts as soon as so many have.",
         "counts",
         default="all",
     ),

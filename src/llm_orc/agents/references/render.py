@@ -86,8 +86,7 @@ def _pieces(text: str, scope: Scope) -> Iterator[str | _Part]:
 def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[str | _Part]:
     name = target.name
     if target.root == "agent" and name not in scope.outputs:
-        was = "was skipped by its condition" if name in scope.skipped else "gave no answer"
-        yield _Part("missing", name, f"This agent {was}.")
+        yield _Part("missing", name, f"This agent {scope.why_absent(name)}.")
         return
     try:
         value = scope.value_of(reference)

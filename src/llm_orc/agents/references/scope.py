@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ class Scope:
     """What an agent may refer to: `names` says which names there are, the rest what they stand for.
 
     `outputs` has the answers so far, by agent, and `notes` what readers of some have to know. An agent that has
-    ended and is in `skipped` was left out by its condition; one that is in neither gave no answer.
+    is in `skipped` was left out by its condition; one that has ended and is in neither gave no answer.
     """
 
     names: Names
@@ -35,6 +35,7 @@ class Scope:
     outputs: Mapping[str, AgentOutput]
     notes: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, object] = field(default_factory=dict)
+    pending: Collection[str] = ()  # agents that have not ended
     local: Mapping[str, JsonValue] = field(default_factory=dict)
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
 
@@ -59,7 +60,8 @@ class Scope:
     def _of_agent(self, target: Target, reference: Reference) -> JsonValue:
         output = self.outputs.get(target.name)
         if output is None:
-            raise ReferenceWithoutValue(f"`{reference}` has no value: {self.why_absent(target.name)}")
+            why = f"agent `{target.name}` {self.why_absent(target.name)}"
+            raise ReferenceWithoutValue(f"`{reference}` has no value: {why}")
         if not target.path:
             return output.text
         return field_at(_data_of(output, reference), target.path, reference)
@@ -71,7 +73,10 @@ class Scope:
         return self.value_of(reference) if output is None or output.data is None else output.data
 
     def why_absent(self, agent: str) -> str:
-        return f"agent `{agent}` {'was skipped by its condition' if agent in self.skipped else 'gave no answer'}"
+        """Say what became of an agent without an answer, as the end of a sentence about it."""
+        if agent in self.skipped:
+            return "was skipped by its condition"
+        return "has not answered yet" if agent in self.pending else "gave no answer"
 
 
 def _data_of(output: AgentOutput, reference: Reference) -> JsonValue:
