@@ -28,6 +28,7 @@ _PIECE = re.compile(
     r"\x1b\[(?P<number>[0-9;?]*)(?P<control>[A-Za-z])|\x1b(?P<mode>[=>])|(?P<end>[\r\n])|(?P<text>[^\x1b\r\n])"
 )
 _RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b")
+_END_OF_ID = re.compile(r"(?<=runs show )[0-9a-f]{6}\b")
 _UNFINISHED = re.compile(r"\x1b[^A-Za-z=>]*$")
 _CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -178,7 +179,8 @@ class Terminal:
         }
 
     def _anonymous(self, written: str) -> str:
-        return _RUN_ID.sub(self._invented, written.replace(str(self._home), f"/home/{USER}"))
+        written = _END_OF_ID.sub("0a1b2c", written.replace(str(self._home), f"/home/{USER}"))
+        return _RUN_ID.sub(self._invented, written)
 
     def _invented(self, found: re.Match[str]) -> str:
         return self._run_ids.setdefault(found[0], f"20260101-1200{len(self._run_ids):02}-0a1b2c")

@@ -1,4 +1,4 @@
-"""Numbers for people: tokens, seconds, dollars, and who pays."""
+"""Figures for people: tokens, seconds, dollars, ids, and who pays."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from llm_orc.auth.access import Billing
 
 if TYPE_CHECKING:
     from llm_orc.runs.spend import Spend
+
+
+def end_of_id(run_id: str) -> str:
+    """Return the end of a run's id, which names the run too."""
+    return run_id.rpartition("-")[2]
 
 
 def tokens(count: int | None) -> str:

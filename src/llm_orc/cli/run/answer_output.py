@@ -10,6 +10,7 @@ from llm_orc.agents.path import is_top
 from llm_orc.cli.shell.output.region import terminal_size
 from llm_orc.cli.shell.output.streams import Styled, has_colour, is_terminal, moves_cursor, note
 from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.formats.figures import end_of_id
 from llm_orc.formats.printable import one_line, printable
 from llm_orc.formats.sentences import reason_of, total_figures
 from llm_orc.providers.dialects.endings import end_note
@@ -111,7 +112,7 @@ def _ended(result: RunResult) -> str:
 
 
 def _show_command(result: RunResult, agent: AgentResult) -> str:
-    return f"llm-orc runs show {result.run_id} --agent {quote(agent.name)}"
+    return f"llm-orc runs show {end_of_id(result.run_id)} --agent {quote(agent.name)}"
 
 
 def _and_of(others: list[AgentResult]) -> str:

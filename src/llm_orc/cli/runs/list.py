@@ -22,7 +22,7 @@ from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.output.tables import Column
 from llm_orc.cli.shell.values.moments import since_option
 from llm_orc.cli.shell.values.words import Words, chosen_of
-from llm_orc.formats.figures import age, count, known_dollars, moment, seconds, until_words
+from llm_orc.formats.figures import age, count, end_of_id, known_dollars, moment, seconds, until_words
 from llm_orc.runs.filter import RUN_KINDS
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _say_nothing_found(app: App, wanted: RunsWanted) -> None:
 
 def _write(runs: tuple[RunSummary, ...], *, with_kind: bool) -> None:
     heading = [
-        Column("RUN", brief=_end_of_id),
+        Column("RUN", brief=end_of_id),
         Column("ENSEMBLE", shrinks=True),
         Column("STATUS"),
         Column("AGENTS", is_number=True, leaves=2),
@@ -133,11 +133,6 @@ def _write(runs: tuple[RunSummary, ...], *, with_kind: bool) -> None:
         for run in runs
     ]
     write_table(heading, rows)
-
-
-def _end_of_id(run_id: str) -> str:
-    """Return the end of a run's id, which names the run too."""
-    return run_id.rpartition("-")[2]
 
 
 def _status(run: RunSummary, now: float, *, is_brief: bool) -> str:
