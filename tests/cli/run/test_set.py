@@ -139,3 +139,15 @@ def test_a_batch_without_a_column_for_a_required_input_does_not_start(shell: She
     assert done.returncode == 2
     assert "needs the input `diff`" in done.stderr
     assert "--map COLUMN=diff" in done.stderr
+
+
+def test_a_chat_says_at_once_that_nothing_can_be_said_to_it(shell: Shell) -> None:
+    shell.own_ensemble("review", REVIEW)
+    shell.own_ensemble("asked", REVIEW.replace("task: none\n", "").replace("name: review", "name: asked"))
+
+    no_task, needs_input = (shell.run("chat", name, stdin="Hi") for name in ("review", "asked"))
+
+    assert (no_task.returncode, needs_input.returncode) == (2, 2)
+    assert "takes no task, so nothing can be said to it in a chat" in no_task.stderr
+    assert "needs the input `diff`, which a chat doesn't give" in needs_input.stderr
+    assert "hint: llm-orc invoke asked --set diff=TEXT" in needs_input.stderr

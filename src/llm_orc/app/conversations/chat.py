@@ -16,6 +16,7 @@ from llm_orc.app.access.models import plan_of
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.conversations.partner import keep_choices, partner_in
 from llm_orc.app.runs.conversation import ConversationOptions
+from llm_orc.app.runs.inputs import check_talk
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.run import RunOptions, run_ensemble
@@ -81,6 +82,7 @@ class Chat:
 
         It raises `MeteredNotAllowed` also for a model that was chosen in an earlier chat and costs money.
         """
+        check_talk(self.ensemble)
         terms = Terms(self._options.consent.paying, self._options.consent.agreed, stream=self._options.stream)
         models = await self._runtime.models_for(choices_of(self.ensemble, self._app.settings), terms)
         plan = plan_of(self._app, self.ensemble, models.ready)

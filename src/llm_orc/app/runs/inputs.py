@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.inputs.values import complete_inputs
+from llm_orc.agents.inputs.values import complete_inputs, example_of
 from llm_orc.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +50,22 @@ def given_inputs(
 def _what_it_takes(ensemble: Ensemble) -> str:
     names = ", ".join(f"`{spec.name}`" for spec in ensemble.inputs)
     return f"It has the inputs {names}: `--set NAME=VALUE`." if names else "Run it without one."
+
+
+def check_talk(ensemble: Ensemble) -> None:
+    """Raise `InputError` where nothing can be said to the ensemble in a chat: it takes no task, or needs more."""
+    needed = [spec for spec in ensemble.inputs if spec.is_required]
+    options = "".join(f" --set {spec.name}={example_of(spec)}" for spec in needed)
+    if ensemble.task == "none":
+        raise InputError(
+            f"ensemble `{ensemble.name}` takes no task, so nothing can be said to it in a chat",
+            hint=f"llm-orc invoke {ensemble.name}{options}",
+        )
+    if needed:
+        raise InputError(
+            f"ensemble `{ensemble.name}` needs the input `{needed[0].name}`, which a chat doesn't give",
+            hint=f"llm-orc invoke {ensemble.name}{options}",
+        )
 
 
 def check_task(task: str) -> None:
