@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origi
 
 import llm_orc
 from llm_orc.agents.kinds import KINDS
+from llm_orc.agents.model.kind import MODEL
 from llm_orc.catalog.table import OFFICIAL_CLIS, PROVIDERS
 from llm_orc.engine.events import RunEvent
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
@@ -73,7 +74,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
         "ensemble": ENSEMBLE_FIELDS,
         "input": INPUT_FIELDS,
         "agent": FRAME_FIELDS,
-        **{key: kind.fields for key, kind in KINDS.items()},
+        **{"model" if kind is MODEL else f"{key} agent": kind.fields for key, kind in KINDS.items()},
         **{name: section.fields for name, section in SECTIONS.items()},
         "providers.interactive_only": INTERACTIVE_FIELDS,
         "providers.oauth": OAUTH_FIELDS,

@@ -200,9 +200,9 @@ async def test_the_state_of_a_run_has_them_and_a_resumed_one_forgets_those_witho
     result = state.result()
     assert [(a.name, a.status) for a in result.agents] == [
         ("panel", "completed"),
-        ("chair", "completed"),
         ("panel/writer", "completed"),
         ("panel/judge", "failed"),
+        ("chair", "completed"),
     ]
     assert (result.answered_by, result.answer) == ("chair", "answer of chair")
     assert result.total.calls == 2  # the writer's and the chair's: the panel itself has made none

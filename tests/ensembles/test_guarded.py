@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_orc.agents.kinds import needs_of
-from llm_orc.ensembles.ensemble import Place, Source
+from llm_orc.agents.spec import Place, Source
 from llm_orc.ensembles.guarded import Guarded
 from llm_orc.ensembles.parse import ParsedEnsemble, parse_ensemble_text
 from llm_orc.settings.field import Field

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_orc.agents.inputs.spec import InputSpec
-from llm_orc.ensembles.ensemble import Source
+from llm_orc.agents.spec import Source
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleInvalid
 

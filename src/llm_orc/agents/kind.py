@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from llm_orc.agents.conditions.check import Answers
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.references.names import Names
 from llm_orc.agents.references.text import Text
-from llm_orc.agents.spec import AgentGraph
+from llm_orc.agents.spec import AgentGraph, AgentSpec, NestedEnsemble
 from llm_orc.agents.work import Needs, Work
 from llm_orc.dataclass import dataclass
 from llm_orc.settings.field import Fields
@@ -44,6 +45,10 @@ class Kind:
     nothing may be paid for or changed (None: the same, as models are the sandbox's there). `children` are the
     graphs that may run within it, by a name of its own: known before anything runs. `texts` are those of the work
     in which references (`${…}`) are filled in: the turn has them in `texts`, by their keys.
+    `names_children` puts the name of a child into the path of its agents, where several may have one name.
+    `ensembles` are those that it runs, by the key that names each in a file; `with_ensembles` returns the work of
+    an agent with those that were found, and says what doesn't fit them. `from_answers` says what of the task and
+    the inputs (`inputs.NAME`) of its children comes from answers.
     `answers` says whether its answers are text or data, for the check of conditions.
     """
 
@@ -57,4 +62,10 @@ class Kind:
     needs: Callable[[Any], Needs] = lambda _work: Needs()
     children: Callable[[Any], Mapping[str, AgentGraph]] = _nothing_within
     texts: Callable[[Any], tuple[Text, ...]] = lambda _work: ()
+    names_children: bool = False
+    ensembles: Callable[[Any], Mapping[str, str | NestedEnsemble]] = lambda _work: {}
+    with_ensembles: Callable[[str, Any, Mapping[str, NestedEnsemble], Say], Work] = (
+        lambda _agent, work, _found, _say: work
+    )
+    from_answers: Callable[[AgentSpec, Names], frozenset[str]] = lambda _spec, _names: frozenset({"task"})
     answers: Callable[[Any], Answers] = lambda _work: "unknown"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.ensemble.kind import ENSEMBLE
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.path import child_of, path_of
 from llm_orc.errors import InternalError
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.kind import Kind
     from llm_orc.agents.path import AgentPath
-    from llm_orc.agents.spec import AgentGraph, AgentSpec
+    from llm_orc.agents.spec import AgentGraph, AgentSpec, Source
     from llm_orc.agents.work import Needs, Work
 
-_kinds = {kind.key: kind for kind in (MODEL,)}
+_kinds = {kind.key: kind for kind in (MODEL, ENSEMBLE)}
 
 KINDS: Mapping[str, Kind] = MappingProxyType(_kinds)
 
@@ -53,8 +54,29 @@ def needs_of(work: Work) -> Needs:
 
 def all_agents(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[tuple[AgentPath, AgentSpec]]:
     """Yield every agent of the graph with its path, each before those that may run within it."""
+    for path, spec, _ in agents_with_source(graph, within):
+        yield path, spec
+
+
+def sources_of(graph: AgentGraph) -> tuple[Source, ...]:
+    """Return the files that the graph, and what runs within its agents, are from, its own first."""
+    within = (child for spec in graph.agents for child in kind_of(spec.work).children(spec.work).values())
+    found = [graph.source, *(source for child in within for source in sources_of(child))]
+    return tuple(dict.fromkeys(source for source in found if source is not None))
+
+
+def agents_with_source(
+    graph: AgentGraph, within: AgentPath | None = None, around: Source | None = None
+) -> Iterator[tuple[AgentPath, AgentSpec, Source | None]]:
+    """Yield the same, with the file that each is from: if one around it is not trusted, that one.
+
+    What a file that is not trusted leads to is not trusted either.
+    """
+    source = around if graph.source is None or (around is not None and not around.is_users) else graph.source
     for spec in graph.agents:
         path = path_of(spec.name) if within is None else child_of(within, spec.name)
-        yield path, spec
-        for child in kind_of(spec.work).children(spec.work).values():
-            yield from all_agents(child, path)
+        yield path, spec, source
+        kind = kind_of(spec.work)
+        for name, child in kind.children(spec.work).items():
+            below = child_of(path, name) if kind.names_children else path
+            yield from agents_with_source(child, below, source)

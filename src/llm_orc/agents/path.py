@@ -7,7 +7,10 @@ agent of the ensemble itself has its bare name. Names in files contain neither `
 from __future__ import annotations
 
 import re
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 AgentPath = NewType("AgentPath", str)
 
@@ -60,6 +63,29 @@ def model_key(path: AgentPath, number: int = 0) -> str:
 def is_within(path: str, other: AgentPath) -> bool:
     """Return whether `path` is below `other`: one of its items, or of the agents that run within it."""
     return path.startswith((f"{other}/", f"{other}["))
+
+
+def in_tree_order(paths: Iterable[str]) -> list[str]:
+    """Return the paths with each agent's right after it; siblings, items and rounds keep their order."""
+    below: dict[str, list[str]] = {}
+    known = dict.fromkeys(paths)
+    for path in known:
+        around = _around(path)
+        while around and around not in known:
+            around = _around(around)
+        below.setdefault(around, []).append(path)
+    ordered: list[str] = []
+    left = below.get("", [])[::-1]
+    while left:
+        path = left.pop()
+        ordered.append(path)
+        left += below.get(path, [])[::-1]
+    return ordered
+
+
+def _around(path: str) -> str:
+    """Return the path of the item or agent around it; empty: it is one of the ensemble's own."""
+    return path[: max(path.rfind("/"), path.rfind("["), 0)]
 
 
 def top_of(path: str) -> str:

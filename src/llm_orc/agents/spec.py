@@ -12,8 +12,30 @@ from llm_orc.dataclass import dataclass
 Requires = Literal["all", "any", "none"] | int
 """How many of the agents that one needs must have answered; a number: it starts as soon as so many have."""
 Sees = Literal["all", "task", "dependencies"]
+Place = Literal["project", "user", "packaged", "file"]
+TaskUse = Literal["optional", "none", "required"]
+"""Whether a run takes a task. `optional`: where none is given, it is the default, if there is one."""
 WhenFull = Literal["error", "truncate-oldest", "summarise"]
 """What happens when a conversation no longer fits its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an ensemble came from. `path` is absolute; `file` means that the user named the path itself.
+
+    The content of a project's file counts as the user's choice only if it is `trusted`; otherwise `withheld` has
+    the keys without effect.
+    """
+
+    place: Place
+    path: str
+    trusted: bool = False
+    withheld: tuple[str, ...] = ()
+
+    @property
+    def is_users(self) -> bool:
+        """Whether the file's content counts as the user's own choice."""
+        return self.trusted or self.place in {"user", "packaged"}
 
 
 class AgentGraph(Protocol):
@@ -28,6 +50,11 @@ class AgentGraph(Protocol):
     @property
     def answer(self) -> str:
         """The agent whose answer is that of the whole; empty: the last one."""
+        ...
+
+    @property
+    def source(self) -> Source | None:
+        """The file that it came from; None: that of what is around it, or none."""
         ...
 
 
@@ -53,3 +80,21 @@ class AgentGroup:
     agents: tuple[AgentSpec, ...]
     inputs: tuple[InputSpec, ...] = ()
     answer: str = ""
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NestedEnsemble:
+    """An ensemble as it runs within an agent. What its file says of whole runs alone is left out.
+
+    The limits are those of everything that runs within that agent.
+    """
+
+    name: str
+    agents: tuple[AgentSpec, ...]
+    inputs: tuple[InputSpec, ...] = ()
+    answer: str = ""
+    task: TaskUse = "optional"
+    source: Source | None = None
+    max_cost_usd: float | None = None
+    max_calls: int | None = None

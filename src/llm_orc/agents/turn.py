@@ -47,11 +47,15 @@ class AgentObserver(ReplyObserver, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChildResult:
-    """How a graph within an agent ended: the answers that there are, by agent, and the one that is the graph's."""
+    """How a graph within an agent ended: the answers that there are, by agent, and the one that is the graph's.
+
+    `failures` has the messages of the agents that failed.
+    """
 
     outputs: Mapping[str, AgentOutput]
     answer: AgentOutput | None
-    is_complete: bool  # every agent has answered
+    is_complete: bool  # every agent has answered, or was left out by its condition
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 class ChildRunner(Protocol):

@@ -8,6 +8,7 @@ from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.named_models import NamedModels
 from llm_orc.app.access.consent import Consent
 from llm_orc.app.projects.find_ensemble import find_ensemble
+from llm_orc.app.projects.nested import complete
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.run import RunOptions, run_ensemble
@@ -75,7 +76,9 @@ async def run(
     """
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
     models = _named(model, agent_models)
-    if not isinstance(ensemble, Ensemble):
+    if isinstance(ensemble, Ensemble):
+        ensemble = complete(app, ensemble)
+    else:
         ensemble = find_ensemble(app, str(ensemble), models=models)
     options = RunOptions(
         task,

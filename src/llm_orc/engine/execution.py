@@ -107,6 +107,7 @@ class Execution:
             self._paths = {name: child_of(within, name) for name in self._specs}
         self.outputs: dict[str, AgentOutput] = {}
         self._notes: dict[str, str] = {}  # notes about answers
+        self._failures: dict[str, str] = {}
         self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
         self._open = set(self._specs)  # those that have not ended
         self._scope = Scope(
@@ -158,7 +159,8 @@ class Execution:
 
     @property
     def result(self) -> ChildResult:
-        return ChildResult(self.outputs, self.outputs.get(self._plan.answer), self.status == "completed")
+        answer = self.outputs.get(self._plan.answer)
+        return ChildResult(self.outputs, answer, self.status == "completed", self._failures)
 
     async def run(self) -> None:
         """Run all agents that are not done. Raises what `passes` lets through."""
@@ -204,6 +206,7 @@ class Execution:
         try:
             left_out = left_out_by(spec, self._plan.needs[spec.name], self._scope)
         except LlmOrcError as e:
+            self._failures[spec.name] = e.message
             self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(e)))
         else:
             if left_out is None:
@@ -221,15 +224,15 @@ class Execution:
         try:
             await self._finish_agent(spec, path, began)
         except LlmOrcError as e:
-            await self._fail_agent(path, began, e)
+            await self._fail_agent(spec, path, began, e)
         except self._shared.passes:
             raise
         except Exception as e:  # noqa: BLE001 - the seam: an error in one agent ends only that agent
-            await self._fail_agent(path, began, as_error(e))
+            await self._fail_agent(spec, path, began, as_error(e))
         except asyncio.CancelledError as e:
             if self._shared.passes or _is_cancelled():
                 raise
-            await self._fail_agent(path, began, as_error(e))  # raised by the agent: the run goes on
+            await self._fail_agent(spec, path, began, as_error(e))  # raised by the agent: the run goes on
         finally:
             self._slots.release()
         if _is_cancelled():
@@ -259,7 +262,8 @@ class Execution:
         plans = self._plan.children.get(name)
         return None if plans is None else self._shared.child_runs(plans, self._shared)
 
-    async def _fail_agent(self, path: AgentPath, began: float, error: LlmOrcError) -> None:
+    async def _fail_agent(self, spec: AgentSpec, path: AgentPath, began: float, error: LlmOrcError) -> None:
+        self._failures[spec.name] = error.message
         duration_s = self._clock.monotonic() - began
         await self._sink.commit(AgentFailed(self._clock.now(), path, duration_s, error_info(error)))
 

@@ -39,8 +39,8 @@ class Plan:
         return tuple(a.name for a in self.order)
 
 
-def make_plan(graph: AgentGraph) -> Plan:
-    """Return the plan of an ensemble, or of what runs within an agent.
+def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset()) -> Plan:
+    """Return the plan of an ensemble, or of what runs within an agent. `from_answers`: see `Names`.
 
     Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path, a dependency that is no
     agent, and a reference to nothing. Parsing rules all of them out.
@@ -48,23 +48,30 @@ def make_plan(graph: AgentGraph) -> Plan:
     for spec in graph.agents:
         if not can_be_step(spec.name):
             raise EnsembleInvalid(f"agent `{spec.name}` of `{graph.name}` has `/`, `[` or `]` in its name")
-    uses = uses_of(graph)
+    uses = uses_of(graph, from_answers=from_answers)
     for finding in uses.findings:
         raise EnsembleInvalid(f"agent `{finding.agent}` of `{graph.name}`: {finding.message}", hint=finding.hint)
     specs = {a.name: a for a in graph.agents}
     dependants = _dependants(graph, uses.needs)
-    within = ((spec.name, kind_of(spec.work).children(spec.work)) for spec in graph.agents)
+    known = names_of(graph, from_answers=from_answers)
     return Plan(
         ensemble=graph.name,
         order=tuple(specs[name] for name in _order(graph, uses.needs, dependants)),
         needs=uses.needs,
         dependants={name: tuple(found) for name, found in dependants.items()},
-        children={
-            name: {child: make_plan(inner) for child, inner in found.items()} for name, found in within if found
-        },
+        children={spec.name: within for spec in graph.agents if (within := _within(spec, known))},
         answer=_answer(graph, dependants),
-        known=names_of(graph),
+        known=known,
     )
+
+
+def _within(spec: AgentSpec, known: Names) -> dict[str, Plan]:
+    kind = kind_of(spec.work)
+    children = kind.children(spec.work)
+    if not children:
+        return {}
+    from_answers = kind.from_answers(spec, known)
+    return {name: make_plan(child, from_answers) for name, child in children.items()}
 
 
 def _dependants(graph: AgentGraph, needs: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:

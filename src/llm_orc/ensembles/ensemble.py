@@ -2,34 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from llm_orc.agents.inputs.spec import InputSpec
-from llm_orc.agents.spec import AgentSpec, WhenFull
+from llm_orc.agents.spec import AgentSpec, NestedEnsemble, Source, TaskUse, WhenFull
 from llm_orc.dataclass import dataclass
-
-Place = Literal["project", "user", "packaged", "file"]
-TaskUse = Literal["optional", "none", "required"]
-"""Whether a run takes a task. `optional`: where none is given, it is the default, if there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where an ensemble came from. `path` is absolute; `file` means that the user named the path itself.
-
-    The content of a project's file counts as the user's choice only if it is `trusted`; otherwise `withheld` has
-    the keys without effect.
-    """
-
-    place: Place
-    path: str
-    trusted: bool = False
-    withheld: tuple[str, ...] = ()
-
-    @property
-    def is_users(self) -> bool:
-        """Whether the file's content counts as the user's own choice."""
-        return self.trusted or self.place in {"user", "packaged"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +33,19 @@ class Ensemble:
     def is_users(self) -> bool:
         """Whether its content counts as the user's own choice; that of a Python program does."""
         return self.source is None or self.source.is_users
+
+    def nested(self) -> NestedEnsemble:
+        """Return it as it runs within an agent of another ensemble."""
+        return NestedEnsemble(
+            self.name,
+            self.agents,
+            self.inputs,
+            self.answer,
+            self.task,
+            self.source,
+            self.max_cost_usd,
+            self.max_calls,
+        )
 
     def agent(self, name: str) -> AgentSpec:
         return next(a for a in self.agents if a.name == name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.spec import Place
 from llm_orc.dataclass import dataclass
-from llm_orc.ensembles.ensemble import Ensemble, Place
 from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
@@ -17,8 +18,11 @@ from llm_orc.storage.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from llm_orc.ensembles.ensemble import Ensemble
+
 PACKAGED = Path(__file__).with_name("packaged")
 _SUFFIXES = (".yaml", ".yml")
+_IN_FOLDER = re.compile(r"[^./~\\][^/\\]*(/[^./\\][^/\\]*)+")  # no step of it is hidden, or leads upward
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,24 @@ class Library:
         Other files, broken or not, have no influence.
         """
         if is_path(name_or_path):
-            return _at_path(name_or_path, cwd)
+            in_folder = self._in_folder(name_or_path, cwd)
+            return in_folder or _at_path(name_or_path, cwd)
         for shelf in self._shelves:
             found = _on_shelf(shelf, name_or_path)
             if found is not None:
                 return found
         raise self._not_found(name_or_path, cwd)
+
+    def _in_folder(self, name: str, cwd: Path) -> ParsedEnsemble | None:
+        """Return the ensemble `FOLDER/NAME`, whose file stands in a folder of a shelf, unless it is a path."""
+        folder, _, last = name.rpartition("/")
+        if not folder or not _IN_FOLDER.fullmatch(name) or last.endswith(_SUFFIXES) or (cwd / name).exists():
+            return None
+        for shelf in self._shelves:
+            found = _on_shelf(_Shelf(shelf.place, shelf.folder / folder), last)
+            if found is not None:
+                return found
+        return None
 
     def packaged(self, name: str) -> Ensemble:
         """Return a packaged ensemble. Raises `EnsembleNotFound`."""

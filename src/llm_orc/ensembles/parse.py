@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from llm_orc.agents.kind import AgentKeys
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
-from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.spec import AgentSpec, Place, Source, TaskUse
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.dependencies import Dependencies
-from llm_orc.ensembles.ensemble import Ensemble, Place, Source, TaskUse
+from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
 from llm_orc.ensembles.inputs import read_inputs

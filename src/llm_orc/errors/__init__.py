@@ -41,6 +41,7 @@ LlmOrcError                   error                     exit 1
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
+│  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
 │  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
@@ -105,6 +106,7 @@ from llm_orc.errors.run import (
     ConditionUndecided,
     ConversationBusy,
     ConversationNotFound,
+    EnsembleWithoutAnswer,
     ReferenceWithoutValue,
     RunError,
     RunInterrupted,
@@ -135,6 +137,7 @@ __all__ = [
     "EnsembleError",
     "EnsembleInvalid",
     "EnsembleNotFound",
+    "EnsembleWithoutAnswer",
     "InputError",
     "InternalError",
     "KeyMalformed",

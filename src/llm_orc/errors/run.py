@@ -23,6 +23,12 @@ class ReferenceWithoutValue(RunError):
     code = "reference_without_value"
 
 
+class EnsembleWithoutAnswer(RunError):
+    """The ensemble that the agent runs has no answer, as the agent within it that gives it has failed."""
+
+    code = "ensemble_without_answer"
+
+
 class ConditionUndecided(RunError):
     """The condition of an agent is neither true nor false: values that can't be compared, or a missing field."""
 

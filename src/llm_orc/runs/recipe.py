@@ -187,8 +187,14 @@ _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation
 
 
 def encode_ensemble(ensemble: Ensemble) -> bytes:
-    """Return the ensemble as stored in a recipe: equal for equal ones."""
-    return msgspec.json.encode(ensemble)
+    """Return what the ensemble, and those within it, say, wherever their files are: equal for equal ones."""
+    return msgspec.json.encode(_without_source(msgspec.to_builtins(ensemble)))
+
+
+def _without_source(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _without_source(inner) for key, inner in value.items() if key != "source"}
+    return [_without_source(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def load_run(journal: Journal, run_id: str) -> RecordedRun:

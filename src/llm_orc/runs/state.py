@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath, is_top
+from llm_orc.agents.path import AgentPath, in_tree_order, is_top
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
@@ -210,7 +210,7 @@ class RunState:
         if self.started is None:
             raise ValueError("no run has started")
         error = self.stopped.error if self.stopped else None
-        agents = tuple(self._agent_result(a, error) for a in self.agents.values())
+        agents = tuple(self._agent_result(self.agents[path], error) for path in in_tree_order(self.agents))
         return RunResult(
             run_id=self.started.run_id,
             ensemble=self.started.ensemble,

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A text that stands in tags: an answer, a field of one, a note on it, or that there is none."""
+    """A text that stands in tags: an answer, a field of one, a note on it, or that there is none.
+
+    An input whose value comes from answers is such a text too; `agent` is its name then.
+    """
 
     of: str
     agent: str
@@ -33,7 +36,8 @@ class _Part:
     def within(self, tag: str, *, is_block: bool) -> str:
         about = f" field='{self.field}'" if self.field else ""
         line = "\n" if is_block else ""
-        return f"<{tag} of='{self.of}' agent='{self.agent}'{about}>{line}{self.text}{line}</{tag}>"
+        named = "name" if self.of == "input" else "agent"
+        return f"<{tag} of='{self.of}' {named}='{self.agent}'{about}>{line}{self.text}{line}</{tag}>"
 
 
 def fill_in(text: str, scope: Scope) -> str:
@@ -77,7 +81,7 @@ def _pieces(text: str, scope: Scope) -> Iterator[str | _Part]:
             yield piece
             continue
         target = scope.names.resolve(piece)
-        if target.is_tainted:
+        if target.is_tainted and target.root != "task":  # the answers in a task have their tags already
             yield from _of_answer(piece, target, scope)
         else:
             yield as_text(scope.value_of(piece))
@@ -97,7 +101,7 @@ def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[s
     if value is None or isinstance(value, bool | int | float):
         yield as_text(value)  # says nothing that could pass for something else
         return
-    yield _Part("answer", name, as_text(value), ".".join(target.path))
+    yield _Part("input" if target.root == "inputs" else "answer", name, as_text(value), ".".join(target.path))
     if not target.path and (note := scope.notes.get(name)):
         yield "\n\n"
         yield _Part("note", name, note)

@@ -55,15 +55,19 @@ def conditions_of(spec: AgentSpec) -> tuple[Text, ...]:
     return of_work if spec.when is None else (Text("when", spec.when, is_condition=True), *of_work)
 
 
-def names_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Names:
-    """Return the names that are known to every agent of the graph."""
+def names_of(
+    graph: AgentGraph, agents: Collection[str] | None = None, from_answers: frozenset[str] = frozenset()
+) -> Names:
+    """Return the names that are known to every agent of the graph. `from_answers`: see `Names`."""
     known = frozenset(spec.name for spec in graph.agents) if agents is None else agents
-    return Names(known, {spec.name: spec for spec in graph.inputs})
+    return Names(known, {spec.name: spec for spec in graph.inputs}, from_answers=from_answers)
 
 
-def uses_of(graph: AgentGraph, agents: Collection[str] | None = None) -> Uses:
+def uses_of(
+    graph: AgentGraph, agents: Collection[str] | None = None, from_answers: frozenset[str] = frozenset()
+) -> Uses:
     """Find everything that agents refer to. `agents` are the known names; None: those of the graph."""
-    search = _search(graph, agents)
+    search = _search(graph, agents, from_answers)
     for spec in graph.agents:
         search.agent(spec)
     return Uses(search.needs, tuple(search.findings), search.places)
@@ -79,8 +83,11 @@ def condition_findings(
     return tuple(search.findings)
 
 
-def _search(graph: AgentGraph, agents: Collection[str] | None) -> _Search:
-    return _Search(names_of(graph, agents), {a.name: kind_of(a.work).answers(a.work) for a in graph.agents})
+def _search(
+    graph: AgentGraph, agents: Collection[str] | None, from_answers: frozenset[str] = frozenset()
+) -> _Search:
+    names = names_of(graph, agents, from_answers)
+    return _Search(names, {a.name: kind_of(a.work).answers(a.work) for a in graph.agents})
 
 
 def targets_of(spec: AgentSpec, names: Names) -> Iterator[tuple[Root, str]]:

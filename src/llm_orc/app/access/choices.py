@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import Untrusted, choose_models
-from llm_orc.agents.kinds import all_agents, needs_of
+from llm_orc.agents.kinds import agents_with_source, needs_of
 from llm_orc.agents.named_models import NONE_NAMED, Replacing
 from llm_orc.agents.path import model_key
 from llm_orc.settings.profiles import find_profile
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.agents.named_models import NamedModels
+    from llm_orc.agents.spec import Source
     from llm_orc.ensembles.ensemble import Ensemble
     from llm_orc.settings.model import Settings
 
@@ -42,10 +43,10 @@ def named_choices_of(
 def _chosen(
     ensemble: Ensemble, settings: Settings, named: NamedModels, *, only_named: bool
 ) -> Iterator[tuple[str, tuple[ModelChoice, ...]]]:
-    untrusted = untrusted_words(ensemble, settings)
-    agents = [(path, spec) for path, spec in all_agents(ensemble) if needs_of(spec.work).models]
-    replacing = Replacing(settings, named, [path for path, _ in agents], ensemble.name)
-    for path, spec in agents:
+    agents = [one for one in agents_with_source(ensemble) if needs_of(one[1].work).models]
+    replacing = Replacing(settings, named, [path for path, _, _ in agents], ensemble.name)
+    for path, spec, source in agents:
+        untrusted = untrusted_words(source, settings)
         for number, own in enumerate(needs_of(spec.work).models):
             work, instead = replacing.replaced(path, own)
             if only_named and (instead is None or instead.is_standing):
@@ -54,13 +55,12 @@ def _chosen(
             yield model_key(path, number), tuple(replace(choice, instead=instead) for choice in found)
 
 
-def untrusted_words(ensemble: Ensemble, settings: Settings) -> Untrusted:
-    """Return which values of `ensemble` and `settings` are in files that the user has not trusted."""
+def untrusted_words(source: Source | None, settings: Settings) -> Untrusted:
+    """Return which values of an ensemble from `source`, and of `settings`, the user has not trusted."""
 
     def place_of(key: str) -> str | None:
         origin = settings.origins.get(key)
         trusted = settings.project is None or settings.project.trusted
         return None if trusted or origin is None or origin.layer != "project" else str(origin)
 
-    source = ensemble.source
     return Untrusted(place_of, None if source is None or source.is_users else source.path)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.named_models import NONE_NAMED
 from llm_orc.app.access.explain import explain_access
 from llm_orc.app.access.models import AccessPlan
-from llm_orc.app.projects.find_ensemble import as_run_with
+from llm_orc.app.projects.find_ensemble import findings_in
 from llm_orc.app.projects.in_force import in_force
+from llm_orc.app.projects.nested import nested_in
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
-from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, LlmOrcError, Problem
 
@@ -69,17 +69,19 @@ async def check_ensemble(
         parsed = in_force(app, app.library.find(name_or_path, app.environment.cwd))
     except EnsembleInvalid as e:
         return CheckReport(name_or_path, None, e.problems or (Problem(e.message, hint=e.hint),))
-    ensemble = parsed.ensemble
-    whole = parsed.when_trusted()
-    found = check(as_run_with(whole, app.settings, models or None), app.settings, as_if_trusted=offline)
-    order = stages(make_plan(ensemble))
-    if found.problems or offline:
-        return CheckReport(name_or_path, ensemble, found.problems, found.warnings, order)
+    nested = nested_in(app, parsed)
+    ensemble = nested.ensemble
+    each = findings_in(app, nested, models or None, as_if_trusted=offline)
+    problems = (*nested.problems, *(problem for found in each for problem in found.problems))
+    warnings = tuple(warning for found in each for warning in found.warnings)
+    order = () if nested.problems else stages(make_plan(ensemble))
+    if problems or offline:
+        return CheckReport(name_or_path, ensemble, problems, warnings, order)
     try:
         plan = await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
     except LlmOrcError as e:
-        return CheckReport(name_or_path, ensemble, (), found.warnings, order, access_error=e)
-    return CheckReport(name_or_path, ensemble, (), found.warnings, order, plan)
+        return CheckReport(name_or_path, ensemble, (), warnings, order, access_error=e)
+    return CheckReport(name_or_path, ensemble, (), warnings, order, plan)
 
 
 async def check_all(

@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import sources_of
 from llm_orc.settings.project import project_folders, roots_of
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def without_trust(app: App, ensemble: Ensemble | None = None) -> str | None:
     """List in one sentence the values of the settings here, and of `ensemble`, without effect; None: none."""
     withheld = [f"`{one.key}` ({one.origin})" for one in app.settings.withheld]
     command = "llm-orc trust"
-    if ensemble is not None and ensemble.source is not None and ensemble.source.withheld:
-        withheld += [f"`{key}` ({ensemble.source.path})" for key in ensemble.source.withheld]
-        command = trust_command(app, ensemble.source.path)
+    for source in () if ensemble is None else sources_of(ensemble):
+        if source.withheld:
+            withheld += [f"`{key}` ({source.path})" for key in source.withheld]
+            command = trust_command(app, source.path)
     if not withheld:
         return None
     more = f" and {len(withheld) - _MOST_SHOWN} more" if len(withheld) > _MOST_SHOWN else ""

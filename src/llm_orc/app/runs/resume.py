@@ -12,6 +12,7 @@ from llm_orc.agents.spec import WhenFull
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.access.explain import preview_recipe
+from llm_orc.app.projects.nested import nested_in
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.plan_limits import plans_used_up, refuse_before_reset
 from llm_orc.app.runs.request import RunLimits, RunListener
@@ -71,7 +72,7 @@ async def resume_run(
             hint="Ask again there with `/retry`:"
             f" `llm-orc chat --conversation {quote(run.recipe.conversation or '')}`.",
         )
-    if (changed := _changed_file(run)) is not None:
+    if (changed := _changed_file(app, run)) is not None:
         listener.waiting(
             f"`{changed}` has changed since this run began. The run goes on as it began; a new one takes the file"
             f" as it is: llm-orc invoke {quote(run.recipe.ensemble.name)}"
@@ -100,8 +101,8 @@ async def preview_resume(app: App, options: ResumeOptions) -> tuple[Ensemble, Ac
     return run.recipe.ensemble, await preview_recipe(app, run.recipe, run.state.outputs)
 
 
-def _changed_file(run: RecordedRun) -> str | None:
-    """Return the ensemble's file where it no longer says what the run was started with."""
+def _changed_file(app: App, run: RecordedRun) -> str | None:
+    """Return the ensemble's file where it, or one that it runs, no longer says what the run was started with."""
     source = run.recipe.ensemble.source
     if source is None or source.place == "packaged":
         return None
@@ -109,9 +110,12 @@ def _changed_file(run: RecordedRun) -> str | None:
         parsed = load_ensemble_file(Path(source.path), source.place)
     except EnsembleInvalid:
         return source.path
-    began = encode_ensemble(replace(run.recipe.ensemble, source=None))
-    now = (parsed.ensemble, parsed.when_trusted().ensemble)  # whether it was trusted when the run began or not
-    return None if began in [encode_ensemble(replace(one, source=None)) for one in now] else source.path
+    began = encode_ensemble(run.recipe.ensemble)
+    now = (  # whether it was trusted when the run began or not
+        nested_in(app, parsed),
+        nested_in(app, parsed.when_trusted(), as_if_trusted=True),
+    )
+    return None if began in [encode_ensemble(one.ensemble) for one in now] else source.path
 
 
 def _load(app: App, wanted: str | None) -> RecordedRun:

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.path import in_tree_order
 from llm_orc.cli.shell.output.tables import cell_width, cut, tail
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
@@ -120,7 +121,7 @@ class RunProgress:
         if len(without) > 0:
             agents = {name: agent for name, agent in agents.items() if name not in without}
         if len(agents) < height:
-            shown = list(agents.values())
+            shown = [agents[path] for path in in_tree_order(agents)]
             missing = 0
         else:
             room = max(height - 2, 0)

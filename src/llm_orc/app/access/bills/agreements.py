@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.spec import NestedEnsemble
 from llm_orc.auth.access import Bill, Billing
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble
@@ -80,7 +81,7 @@ def _digest(ensemble: Ensemble) -> str:
 
 def _plain(value: object) -> JsonValue:
     if is_dataclass(value):
-        left_out = _NOT_SHAPING if isinstance(value, Ensemble) else frozenset()
+        left_out = _NOT_SHAPING if isinstance(value, Ensemble | NestedEnsemble) else frozenset()
         kept = [one.name for one in fields(value) if one.name not in left_out]
         return [type(value).__name__, {name: _plain(getattr(value, name)) for name in kept}]
     if isinstance(value, Mapping):

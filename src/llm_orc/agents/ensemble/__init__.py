@@ -1,0 +1,1 @@
+"""The kind of agent whose work is another ensemble."""

@@ -1,0 +1,46 @@
+"""Run an ensemble within an agent, and take its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.ensemble.given import given_inputs
+from llm_orc.agents.output import AgentOutput
+from llm_orc.errors import EnsembleWithoutAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.agents.context import AgentContext
+    from llm_orc.agents.spec import NestedEnsemble
+    from llm_orc.agents.turn import ChildResult
+    from llm_orc.jsontypes import JsonValue
+
+
+async def answer_of(
+    context: AgentContext,
+    child: str,
+    ensemble: NestedEnsemble,
+    inputs: Mapping[str, JsonValue],
+    task: str | None,
+) -> AgentOutput:
+    """Run the graph `child`, which is `ensemble`, and return its answer.
+
+    Raises `EnsembleWithoutAnswer`, and before any of its agents starts, `InputError` for wrong values of inputs.
+    If a condition left out the agent that answers, the answer is empty.
+    """
+    values = given_inputs(ensemble, inputs, context)
+    given = "" if ensemble.task == "none" else context.prompt if task is None else context.text("task", task)
+    result = await context.run_child(child, given, inputs=values)
+    if result.answer is not None:
+        if result.failures:
+            context.notice(f"Within `{ensemble.name}`: {_words(result)}")
+        return AgentOutput(result.answer.text, (), result.answer.data)
+    if not result.failures:
+        context.notice(f"The answer of `{ensemble.name}` was left out by a condition.")
+        return AgentOutput("", ())
+    raise EnsembleWithoutAnswer(f"ensemble `{ensemble.name}` has no answer: {_words(result)}")
+
+
+def _words(result: ChildResult) -> str:
+    return "; ".join(f"agent `{name}` failed: {message}" for name, message in result.failures.items())
