@@ -77,6 +77,38 @@ def test_a_batch_with_limits_is_carried_out_by_itself_and_by_a_worker(pair: Shel
     assert json.loads(pair.run("workers", "--json", *store).stdout) == []
 
 
+def test_agents_that_other_workers_call_have_the_values_of_their_references(
+    pair: Shell, postgres: Postgres
+) -> None:
+    (pair.cwd / "pair.yaml").write_text(
+        """\
+name: pair
+task: none
+inputs: {topic: string}
+agents:
+  - {name: first, provider: sandboxed, model: m, prompt: "About ${inputs.topic}"}
+  - name: second
+    provider: sandboxed
+    model: m
+    system_prompt: "You know ${inputs.topic} in row ${run.id}."
+    prompt: "Judge ${first}"
+    when: ${inputs.topic} != 'nothing'
+"""
+    )
+    topics = ["tea", "nothing", "salt"]
+    (pair.cwd / "in.jsonl").write_text("".join(f'{{"topic": "{topic}"}}\n' for topic in topics))
+    store = ("--store", postgres.url)
+
+    done = pair.run("batch", "./pair.yaml", "--inputs", "in.jsonl", "--rehearse", "--ordered", *store)
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["completed"] * 3, done.stderr
+    results = [row["results"] for row in rows]
+    assert "About tea" in results[0]["first"]["response"]
+    assert "You know salt in row " in results[2]["second"]["response"]
+    assert results[1]["second"]["status"] == "skipped"
+
+
 async def test_two_batches_share_a_limited_provider_and_one_cannot_call_the_agents_of_the_other(
     pair: Shell, postgres: Postgres, tmp_path: Path
 ) -> None:
