@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.other_words import command_for
 from llm_orc.cli.root_help import closing_lines
 from llm_orc.cli.shell.command_group import CONTEXT, LazyGroup, ask_nothing_if_given
 from llm_orc.cli.shell.program import PROGRAM
@@ -17,6 +18,8 @@ from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, NO_IN
 
 if TYPE_CHECKING:
     from llm_orc.cli.shell.usage import UsageMistake
+
+_UPGRADING = {"update", "upgrade", "self", "self-update"}  # what other programs call it; it is left to installers
 
 
 def _change_directory(ctx: click.Context, param: click.Parameter, directory: str | None) -> None:
@@ -47,10 +50,16 @@ class _Root(LazyGroup):
             args = ["ask", *args]
         return super().resolve_command(ctx, args)
 
-    def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
-        mistake = super().unknown_command(ctx, name)
-        near = f"{mistake.hint} " if mistake.hint and "Did you mean" in mistake.hint else ""
-        mistake.hint = f"{near}To ask a model: `{PROGRAM} ask {quote(name)}`."
+    def unknown_command(self, ctx: click.Context, name: str, *following: str) -> UsageMistake:
+        mistake = super().unknown_command(ctx, name, *following)
+        if name in _UPGRADING:
+            from llm_orc.errors.installing import upgrading
+
+            mistake.hint = upgrading()
+        elif command_for((), (name, *following)) is None:
+            near = self.instead(ctx, name)
+            ask = f"To ask a model: `{PROGRAM} ask {quote(name)}`."
+            mistake.hint = f"{near} {ask}" if near else ask
         return mistake
 
 

@@ -12,7 +12,6 @@ class Row(NamedTuple):
     module: str  # within llm_orc.cli; the command is its attribute `command`
     summary: str
     section: str = "Commands"  # heading in the help of the group
-    also: tuple[str, ...] = ()  # what other programs call it; the hint of the error names this command
 
 
 class Option(NamedTuple):
@@ -24,9 +23,10 @@ class Option(NamedTuple):
 
 ABOUT = "Describe an ensemble of LLM agents in YAML and run it with the access you have."
 EXAMPLES = """\
-llm-orc demo                                     see it work
-llm-orc invoke panel "Worth it?"                 run an ensemble
-llm-orc invoke panel --rehearse                  the same, for free
+llm-orc demo                            see it work
+llm-orc ask "Which index helps here?"   ask one model
+git diff | llm-orc invoke code-review   review a change
+llm-orc invoke council --rehearse       try it, for free
 """
 VERSION = Option("-V, --version", "Print the version and exit.")
 DIRECTORY = Option("-C, --directory DIRECTORY", "Work as if started in this directory, e.g. `-C ~/panel`.")
@@ -38,61 +38,31 @@ LINKS: tuple[tuple[str, str], ...] = ()  # what `[project.urls]` of pyproject.to
 
 COMMANDS: tuple[Row, ...] = (
     Row("demo", "run.demo", "Watch a panel of agents at work, on the best access found.", "Run"),
-    Row("invoke", "run.invoke", "Run an ensemble on a task.", "Run", ("run", "exec")),
-    Row("ask", "run.ask", "Ask one model a question, without an ensemble.", "Run", ("prompt",)),
+    Row("invoke", "run.invoke", "Run an ensemble on a task.", "Run"),
+    Row("ask", "run.ask", "Ask one model a question, without an ensemble.", "Run"),
     Row("compare", "run.compare", "Run an ensemble with several models, beside each other.", "Run"),
     Row("chat", "chat.chat", "Talk to an agent or a whole ensemble.", "Run"),
     Row("batch", "batch.group", "Run an ensemble over many inputs.", "Run"),
     Row("worker", "batch.worker", "Process the batches of a store, with other workers if it is shared.", "Run"),
     Row("resume", "run.resume", "Resume a run that was stopped.", "Run"),
-    Row("runs", "runs.group", "List, show, compare, fork and delete earlier runs.", "Look", ("history", "logs")),
+    Row("runs", "runs.group", "List, show, compare, fork and delete earlier runs.", "Look"),
     Row("workers", "batch.workers", "Show the workers of a store.", "Look"),
-    Row(
-        "conversations",
-        "conversations.group",
-        "List, show, export, fork and delete conversations.",
-        "Look",
-        ("chats",),
-    ),
-    Row(
-        "check",
-        "inspect.check",
-        "Check an ensemble and say what it would run. Spends nothing.",
-        "Look",
-        ("validate", "lint"),
-    ),
+    Row("conversations", "conversations.group", "List, show, export, fork and delete conversations.", "Look"),
+    Row("check", "inspect.check", "Check an ensemble and say what it would run. Spends nothing.", "Look"),
     Row("explain", "inspect.explain", "Show which access each agent would use, who pays, and why.", "Look"),
-    Row(
-        "config",
-        "config.group",
-        "Show each setting and the file and line that it comes from.",
-        "Look",
-        ("settings", "set"),
-    ),
-    Row(
-        "list-ensembles",
-        "inspect.list_ensembles",
-        "List the ensembles that can be invoked by name.",
-        "Look",
-        ("list", "ls"),
-    ),
+    Row("config", "config.group", "Show each setting and the file and line that it comes from.", "Look"),
+    Row("list-ensembles", "inspect.list_ensembles", "List the ensembles that can be invoked by name.", "Look"),
     Row("list-profiles", "inspect.list_profiles", "List the model profiles and where each was set.", "Look"),
-    Row("status", "inspect.status", "Show access, billing, runs and storage on one screen.", "Look", ("info",)),
+    Row("status", "inspect.status", "Show access, billing, runs and storage on one screen.", "Look"),
     Row("doctor", "inspect.doctor", "Find problems, each with its fix.", "Look"),
     Row("library", "library.group", "List and show the bundled ensembles.", "Look"),
     Row("models", "models.group", "List the models that you have access to, with their prices.", "Look"),
     Row("help", "inspect.help", "Show the help of a command or a group.", "Look"),
-    Row("version", "inspect.version", "Print the version and how it was installed.", "Look"),
-    Row("setup", "setup.setup", "Find access, test it, make it the default.", "Set up", ("configure",)),
-    Row("new", "setup.new", "Create an ensemble of your own.", "Set up", ("init", "create")),
+    Row("version", "inspect.version", "Print the version.", "Look"),
+    Row("setup", "setup.setup", "Find access, test it, make it the default.", "Set up"),
+    Row("new", "setup.new", "Create an ensemble of your own.", "Set up"),
     Row("schema", "setup.schema", "Print a JSON Schema, for editors and programs.", "Set up"),
-    Row(
-        "auth",
-        "auth.group",
-        "Sign in, add API keys, and see which one a run would use.",
-        "Set up",
-        ("login", "logout", "keys"),
-    ),
+    Row("auth", "auth.group", "Sign in, add API keys, and see which one a run would use.", "Set up"),
     Row("trust", "setup.trust", "Let a project's files choose what costs money, and where calls go.", "Set up"),
     Row("sandbox", "setup.sandbox", "Serve the sandbox: imitated providers with canned answers.", "Set up"),
     Row("completion", "setup.completion", "Print the completion script for a shell.", "Set up"),

@@ -55,8 +55,16 @@ def is_in_style(error: UsageMistake) -> bool:
     ("words", "message", "hint"),
     [
         ("invok", "there is no command `invok`", "Did you mean `invoke`?"),
-        ("login", "there is no command `login`", "Did you mean `auth`?"),
-        ("auth login", "there is no such command", "Did you mean `add`?"),
+        ("login", "there is no command `login`", "Did you mean `llm-orc auth add`?"),
+        ("auth login", "there is no such command", "Did you mean `llm-orc auth add`?"),
+        ("list profiles", "there is no command `list`", "Did you mean `llm-orc list-profiles`?"),
+        ("runs ls", "there is no command `runs ls`", "Did you mean `llm-orc runs list`?"),
+        ("lp", "there is no command `lp`", "Did you mean `llm-orc list-profiles`?"),
+        (
+            "batch ls",
+            "there is no command `batch ls`",
+            "Did you mean `llm-orc batch list`? An ensemble needs --inputs.",
+        ),
         ("zzzzzz", "there is no command `zzzzzz`", "To ask a model: `llm-orc ask zzzzzz`."),
         ("runs exprot", "there is no command `runs exprot`", "Did you mean `export`?"),
         (

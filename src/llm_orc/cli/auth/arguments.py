@@ -48,12 +48,11 @@ class AuthGroup(LazyGroup):
             )
         return super().parse_args(ctx, args)
 
-    def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
+    def unknown_command(self, ctx: click.Context, name: str, *following: str) -> UsageMistake:
         """Return an error that does not repeat the name, because it may be a key of an unknown form."""
-        near = self.nearest(name)
         return UsageMistake(
             "there is no such command",
-            hint=f"Did you mean `{near}`?" if near else f"The commands are {', '.join(self.rows)}.",
+            hint=self.instead(ctx, name, *following) or f"The commands are {', '.join(self.rows)}.",
             context=ctx,
         )
 

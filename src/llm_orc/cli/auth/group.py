@@ -7,8 +7,8 @@ from llm_orc.cli.shell.command_group import define_group
 from llm_orc.cli.table import Row
 
 COMMANDS = (
-    Row("add", "auth.add", "Add an API key or sign in.", also=("login", "set")),
-    Row("list", "auth.list", "List all credentials.", also=("ls",)),
+    Row("add", "auth.add", "Add an API key or sign in."),
+    Row("list", "auth.list", "List all credentials."),
     Row("status", "auth.status", "Show each credential's state, and which a run would use."),
     Row("test", "auth.test", "Test a provider's access with one minimal call."),
     Row("prefer", "auth.prefer", "Say which auth methods a provider's calls may use, in order."),

@@ -8,9 +8,7 @@ import click
 
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import LazyGroup, define_group
-from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.cli.table import Row
-from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     Row("run", "batch.run", "Run an ensemble on each of many inputs."),
     Row("resume", "batch.resume", "Continue a batch that was stopped."),
-    Row("list", "batch.list", "List batches, newest first.", also=("ls",)),
+    Row("list", "batch.list", "List batches, newest first."),
     Row("status", "batch.status", "Show a batch's progress, failures and cost."),
     Row("results", "batch.results", "Write the finished rows, with their answers."),
     Row("cancel", "batch.cancel", "Stop a batch wherever it is worked on."),
@@ -42,18 +40,16 @@ class BatchGroup(LazyGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.rows and args[0] not in ctx.help_option_names:
             if not ctx.resilient_parsing and not _has_inputs_or_help(ctx, args):
-                self._refuse_misspelt(ctx, args[0])
+                self._refuse_misspelt(ctx, *args)
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
-    def _refuse_misspelt(self, ctx: click.Context, name: str) -> None:
-        """Without inputs it is not an ensemble to run: name the command that it resembles, if any."""
-        if near := closest_names(name, self.rows):
-            raise UsageMistake(
-                f"there is no command `batch {name}`",
-                hint=f"Did you mean `{near[0]}`? An ensemble needs --inputs.",
-                context=ctx,
-            )
+    def _refuse_misspelt(self, ctx: click.Context, name: str, *following: str) -> None:
+        """Without inputs it is not an ensemble to run: name the command that was meant, if any."""
+        mistake = self.unknown_command(ctx, name, *following)
+        if near := self.instead(ctx, name, *following):
+            mistake.hint = f"{near} An ensemble needs --inputs."
+            raise mistake
 
 
 def _has_inputs_or_help(ctx: click.Context, args: list[str]) -> bool:

@@ -6,7 +6,7 @@ from llm_orc.cli.shell.command_group import define_group
 from llm_orc.cli.table import Row
 
 COMMANDS = (
-    Row("list", "conversations.list", "List conversations, most recently changed first.", also=("ls",)),
+    Row("list", "conversations.list", "List conversations, most recently changed first."),
     Row("show", "conversations.show", "Show what was said in a conversation."),
     Row("export", "conversations.export", "Write a whole conversation to a file or to standard output."),
     Row("fork", "conversations.fork", "Copy a conversation, to continue it in another way."),

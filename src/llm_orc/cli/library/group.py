@@ -6,7 +6,7 @@ from llm_orc.cli.shell.command_group import define_group
 from llm_orc.cli.table import Row
 
 COMMANDS = (
-    Row("list", "library.list", "List the bundled ensembles.", also=("ls",)),
+    Row("list", "library.list", "List the bundled ensembles."),
     Row("show", "library.show", "Show a bundled ensemble as it is written."),
 )
 

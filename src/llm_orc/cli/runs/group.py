@@ -6,7 +6,7 @@ from llm_orc.cli.shell.command_group import define_group
 from llm_orc.cli.table import Row
 
 COMMANDS = (
-    Row("list", "runs.list", "List runs, newest first.", also=("ls",)),
+    Row("list", "runs.list", "List runs, newest first."),
     Row("show", "runs.show", "Show a run: its answers, their cost and how it ended."),
     Row("export", "runs.export", "Write a run to a file or to standard output."),
     Row("delete", "runs.delete", "Delete runs and their answers for good."),

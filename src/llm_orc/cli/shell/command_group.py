@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_orc.cli.shell.program import PROGRAM
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -80,25 +82,32 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.rows and not args[0].startswith("-"):
-            raise self.unknown_command(ctx, args[0])
+            raise self.unknown_command(ctx, *args)
         return super().resolve_command(ctx, args)
 
-    def unknown_command(self, ctx: click.Context, name: str) -> UsageMistake:
-        """Return the error for a name that is not in the table; its hint is the nearest one that is."""
+    def unknown_command(self, ctx: click.Context, name: str, *following: str) -> UsageMistake:
+        """Return the error for a name that is not in the table, and what was typed behind it.
+
+        Its hint is the command that does what other programs call so, or the nearest one in the table.
+        """
         from llm_orc.cli.shell.usage import UsageMistake
 
-        near = self.nearest(name)
-        words = " ".join([*ctx.command_path.split()[1:], name])  # without the program's own name
+        path = _words_of(ctx)
         return UsageMistake(
-            f"there is no command `{words}`", hint=f"Did you mean `{near}`?" if near else None, context=ctx
+            f"there is no command `{' '.join([*path, name])}`",
+            hint=self.instead(ctx, name, *following),
+            context=ctx,
         )
 
-    def nearest(self, name: str) -> str | None:
-        """Return the command that other programs call `name`, or else the one whose name is like it."""
+    def instead(self, ctx: click.Context, name: str, *following: str) -> str | None:
+        """Return the question whether another command was meant, or None."""
+        from llm_orc.cli.other_words import command_for
         from llm_orc.storage.suggest import closest_names
 
-        same = [row.name for row in self.rows.values() if name in row.also]
-        return next(iter(same or closest_names(name, self.rows, limit=1)), None)
+        if found := command_for(_words_of(ctx), [name, *following]):
+            return f"Did you mean `{PROGRAM} {found}`?"
+        near = closest_names(name, self.rows, limit=1)
+        return f"Did you mean `{near[0]}`?" if near else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -116,6 +125,11 @@ class LazyGroup(click.Group):
             rows = [(row.name.ljust(longest), row.summary) for row in self.rows.values() if row.section == section]
             with formatter.section(section):
                 formatter.write_dl(rows, col_spacing=3)
+
+
+def _words_of(ctx: click.Context) -> list[str]:
+    """Return the words of a command line that lead to this group, without the program's own name."""
+    return ctx.command_path.split()[1:]
 
 
 def define_command(
