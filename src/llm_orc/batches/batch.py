@@ -124,6 +124,16 @@ class RowEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """The rows of a batch that failed with the same code. `message` is the most frequent one of them."""
+
+    code: str
+    message: str
+    rows: int
+    first: tuple[int, ...]  # the numbers of the first ones
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingRows:
     """The rows of a batch that wait for a plan, and until when, in Unix seconds."""
 

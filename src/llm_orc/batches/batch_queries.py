@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from llm_orc.batches.batch import Batch, BatchLimits, BatchRow, RowEnd, RowInput, RowState
+from llm_orc.batches.batch import Batch, BatchLimits, BatchRow, Failures, RowEnd, RowInput, RowState
 from llm_orc.batches.kept_rows import read_fields, read_row, read_spend
 from llm_orc.batches.plan_waits import waiting_rows
 from llm_orc.batches.tables import BATCHES, ROWS, damage_of
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 
+_SHOWN_NUMBERS = 5  # of failed rows, for each reason
+_FAILED = ("completed_with_errors", "failed")
 _CHUNK = 200  # rows that are read at once
 _ENDED = ("completed", "completed_with_errors", "failed", "cancelled")
 
@@ -114,6 +116,31 @@ class BatchQueries:
                 rows = connection.execute(columns.where(ROWS.c.batch_id == batch_id, ROWS.c.number.in_(some)))
                 found += [RowEnd(number, state, at, read_spend(spend)) for number, state, at, spend in rows]
         return found
+
+    def failures(self, batch_id: str) -> list[Failures]:
+        """Return why rows have failed, the most frequent reason first."""
+        of_batch = sa.and_(ROWS.c.batch_id == batch_id, ROWS.c.state.in_(_FAILED), ROWS.c.error_code.is_not(None))
+        counted = sa.select(ROWS.c.error_code, sa.func.count()).where(of_batch).group_by(ROWS.c.error_code)
+        most_first = (sa.func.count().desc(), sa.func.min(ROWS.c.number))
+        messages = sa.select(ROWS.c.error).group_by(ROWS.c.error).order_by(*most_first).limit(1)
+        numbers = sa.select(ROWS.c.number).order_by(ROWS.c.number).limit(_SHOWN_NUMBERS)
+        with self._engine.connect() as connection:
+            found = [
+                Failures(
+                    str(code),
+                    str(connection.execute(messages.where(of_batch, ROWS.c.error_code == code)).scalar() or ""),
+                    rows,
+                    tuple(
+                        number
+                        for number in connection.execute(
+                            numbers.where(of_batch, ROWS.c.error_code == code)
+                        ).scalars()
+                        if isinstance(number, int)  # a file may contain anything
+                    ),
+                )
+                for code, rows in connection.execute(counted).all()
+            ]
+        return sorted(found, key=lambda one: (-one.rows, one.first))
 
     def ended_numbers(self, batch_id: str) -> set[int]:
         with self._engine.connect() as connection:

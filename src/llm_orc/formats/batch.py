@@ -12,6 +12,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import moment, spent_dollars
 from llm_orc.formats.json_values import error_info_value, line, spend_value
 from llm_orc.formats.printable import printable
+from llm_orc.formats.quoting import one_markdown_line, quoted_markdown
 from llm_orc.formats.sentences import calls_of
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.results import spend
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.results import AgentResult, RunResult
 
 ROW_SCHEMA_VERSION = 1
+_LONGEST_TITLE = 80  # characters
 
 
 def row_value(about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue) -> dict[str, JsonValue]:
@@ -57,6 +59,27 @@ def _agent_value(agent: AgentResult) -> JsonValue:
 def row_line(value: Mapping[str, JsonValue]) -> str:
     """Return the row as one line of JSON, ended."""
     return line(dict(value)) + "\n"
+
+
+def row_text(result: RunResult | None) -> str:
+    """Return the answer of a row alone, as the model wrote it, its last line ended; empty without one."""
+    text = printable(result.answer or "") if result is not None else ""
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def row_markdown(about: Mapping[str, JsonValue], result: RunResult | None, error: JsonValue) -> str:
+    """Return a section with the row's number and name, and its answer, or why it has none."""
+    name = about.get("id") or about.get("input") or ""
+    title = one_markdown_line(str(name))
+    if len(title) > _LONGEST_TITLE:
+        title = f"{title[:_LONGEST_TITLE]}…"
+    if answer := row_text(result):
+        body = "\n".join(quoted_markdown(answer))
+    else:
+        failed = error if isinstance(error, dict) else {}
+        why = ": ".join(str(failed[key]) for key in ("code", "message") if failed.get(key))
+        body = f"**No answer**: {one_markdown_line(why) or about.get('status')}"
+    return f"## {about.get('row')}. {title}".rstrip() + f"\n\n{body}\n\n"
 
 
 # What makes a cell a formula in a spreadsheet, also in fullwidth characters or after a tab or line break.
@@ -157,4 +180,15 @@ def spend_values(by_billing: Mapping[str, Spend]) -> dict[str, JsonValue]:
     return {billing: spend_value(part) for billing, part in by_billing.items()}
 
 
-__all__ = ["Columns", "csv_heading", "csv_row", "moment", "row_line", "row_value", "spend_values", "spend_words"]
+__all__ = [
+    "Columns",
+    "csv_heading",
+    "csv_row",
+    "moment",
+    "row_line",
+    "row_markdown",
+    "row_text",
+    "row_value",
+    "spend_values",
+    "spend_words",
+]

@@ -36,7 +36,22 @@ def test_each_input_is_run_and_a_bad_one_is_a_failed_row_with_its_line(pair: She
     assert str(rows[3]["error"]).count("line 3 is not JSON")
     assert rows[4]["id"] == "c"
     assert rows[4]["input"] == "Judge Core in FR"
+    assert "2 rows failed (2, 3): input: line 2: the input has no `land`" in done.stderr
     assert "2 inputs can't be used" in done.stderr
+
+    status = pair.run("batch", "status")
+    answers = pair.run("batch", "results", "--output-format", "text")
+    report = pair.run("batch", "results", "--output-format", "markdown", "-o", "report.md")
+
+    assert status.stdout.splitlines()[-1] == "2 rows failed (2, 3): input: line 2: the input has no `land`"
+    assert [line for line in answers.stdout.splitlines() if line.startswith("Judge")] == [
+        "Judge Acme in DE",
+        "Judge Core in FR",
+    ]
+    assert answers.stderr == "2 rows failed (2, 3): input: line 2: the input has no `land`\n"
+    assert report.returncode == 0
+    headings = [line for line in (pair.cwd / "report.md").read_text().splitlines() if line.startswith("## ")]
+    assert headings == ["## 1. Judge Acme in DE", "## 2.", "## 3.", "## 4. c"]
 
 
 @pytest.mark.slow

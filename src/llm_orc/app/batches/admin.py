@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.prompts import longest_additions
 from llm_orc.app.batches.store import batch_store_url
-from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, queue_of
+from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, Failures, queue_of
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import StoreFailure, close_engine, open_engine, store_error
 from llm_orc.batches.workers.membership import WorkerStatus, is_in_use, workers_of
@@ -40,6 +40,7 @@ class BatchStatus:
     batch: Batch
     in_flight: int
     spend: Mapping[str, Spend]
+    failures: tuple[Failures, ...] = ()  # the most frequent reason first
 
 
 class BatchAdmin:
@@ -61,7 +62,9 @@ class BatchAdmin:
             held = client.list_workflows(
                 status="PENDING", queue_name=queue_of(batch_id), load_input=False, load_output=False
             )
-        return BatchStatus(batch, len(held) if is_in_use(self._store_url) else 0, spend)
+        return BatchStatus(
+            batch, len(held) if is_in_use(self._store_url) else 0, spend, (*self.batches.failures(batch_id),)
+        )
 
     def columns(self, batch_id: str) -> Columns:
         """Return the columns of the batch's table: those of the input, and the agents in the order of the plan."""
@@ -165,6 +168,12 @@ class StoredBatch:
         """The number of failed rows that can be retried."""
         counts = self.batch.counts
         return counts.get("failed", 0) + counts.get("completed_with_errors", 0) - self.batch.unusable
+
+
+def failures_of(app: App, store: str | None, batch_id: str) -> Sequence[Failures]:
+    """Return why rows of a batch have failed, the most frequent reason first."""
+    with open_batches(app, store) as found:
+        return found.batches.failures(batch_id) if found else ()
 
 
 def stored_batch(app: App, store: str | None, batch_id: str) -> StoredBatch | None:

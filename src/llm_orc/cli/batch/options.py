@@ -28,10 +28,11 @@ store_of_row_option = click.option(
 row_format_option = click.option(
     "--output-format",
     "form",
-    type=click.Choice(("jsonl", "csv")),
+    type=click.Choice(("jsonl", "csv", "text", "markdown")),
     default="jsonl",
     show_default=True,
-    help="One JSON object per row, or a CSV table with a column for each agent.",
+    help="One JSON object per row, a CSV table with a column for each agent, or the answers alone, in the order of"
+    " the input: `text`, or `markdown` with a heading for each row.",
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.cli.batch.options import batch_argument, store_option
 from llm_orc.cli.batch.use_batch import use_batch
-from llm_orc.cli.batch.values import batch_value, state_words, waiting_words
+from llm_orc.cli.batch.values import batch_value, failure_lines, failure_values, state_words, waiting_words
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import json_option, write_json
 from llm_orc.cli.shell.output.streams import write_data
@@ -29,7 +29,8 @@ def command(*, batch: str, as_json: bool, store: str | None) -> None:
     if as_json:
         value = batch_value(status.batch)
         assert isinstance(value, dict)
-        write_json({**value, "in_flight": status.in_flight, "by_billing": spend_values(status.spend)})
+        value = {**value, "in_flight": status.in_flight, "by_billing": spend_values(status.spend)}
+        write_json({**value, "failures": failure_values(status.failures)})
     else:
         write_data("\n".join(_status_lines(status)) + "\n")
 
@@ -58,4 +59,4 @@ def _status_lines(status: BatchStatus) -> list[str]:
         lines.append(f"each row   {dollars(limits.row_max_cost_usd)} at most")
     if limits.row_max_calls is not None:
         lines.append(f"each row   {count(limits.row_max_calls, 'call')} at most")
-    return lines
+    return [*lines, *failure_lines(status.failures)]

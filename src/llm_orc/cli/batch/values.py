@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.formats.figures import count, minute, moment, relative
+from llm_orc.formats.printable import one_line
 
 if TYPE_CHECKING:
-    from llm_orc.batches.batch import Batch
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.batches.batch import Batch, Failures
     from llm_orc.jsontypes import JsonValue
+
+
+_REASONS = 3  # that are shown
+_LONGEST_REASON = 200  # characters
 
 
 def batch_value(batch: Batch) -> JsonValue:
@@ -41,6 +48,26 @@ def waiting_words(batch: Batch, now: float) -> str:
     verb = "waits" if waiting.rows == 1 else "wait"
     when = f"{minute(waiting.until)} ({relative(waiting.until, now)})"
     return f"{count(waiting.rows, 'row')} {verb} for a plan until {when}"
+
+
+def failure_lines(failures: Sequence[Failures]) -> Iterator[str]:
+    """`2 rows failed (3, 5): request_rejected: no such model`: a line for each of the most frequent reasons."""
+    for one in failures[:_REASONS]:
+        message = one_line(one.message)
+        if len(message) > _LONGEST_REASON:
+            message = f"{message[:_LONGEST_REASON]}…"
+        more = ", …" if one.rows > len(one.first) else ""
+        which = f"{', '.join(map(str, one.first))}{more}"
+        yield f"{count(one.rows, 'row')} failed ({which}): {one_line(one.code)}: {message}"
+    if others := failures[_REASONS:]:
+        yield f"{count(sum(one.rows for one in others), 'row')} failed for other reasons"
+
+
+def failure_values(failures: Sequence[Failures]) -> JsonValue:
+    return [
+        {"code": one.code, "message": one.message, "rows": one.rows, "first_rows": [*one.first]}
+        for one in failures
+    ]
 
 
 def state_words(batch: Batch) -> str:

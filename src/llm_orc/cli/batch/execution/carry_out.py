@@ -11,7 +11,7 @@ from llm_orc.cli.batch.execution.progress import BatchView
 from llm_orc.cli.batch.execution.results import Showing, columns_of, write_file
 from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 from llm_orc.cli.batch.options import stopping_words
-from llm_orc.cli.batch.values import waiting_words
+from llm_orc.cli.batch.values import failure_lines, waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import Costly, say_cost, says_yes
 from llm_orc.cli.shell.exits import write_error
@@ -53,7 +53,7 @@ def carry_out(
     stream = None
     if showing.file is None and streams_rows():
         columns = partial(columns_of, app, store, ready.batch_id)
-        stream = RowStream(columns, showing.form, in_order=showing.ordered)
+        stream = RowStream(columns, showing.form, in_order=showing.in_order)
 
     def began(batch: Batch) -> None:
         if not showing.quiet:
@@ -69,7 +69,7 @@ def carry_out(
         view.close()
     if showing.file is not None and outcome is not None:
         write_file(app, store, ready.batch_id, showing)
-    return ended(outcome, code, ready.batch_id, store)
+    return ended(app, outcome, code, ready.batch_id, store)
 
 
 def _first_words(batch: Batch) -> str:
@@ -111,13 +111,16 @@ def planned_with_consent(
             consent = agreed
 
 
-def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: str | None) -> int:
+def ended(app: App, outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: str | None) -> int:
     """Say how the batch ended and what to do next; return the exit code."""
     go_on = _command("resume", batch_id, store)
     if outcome is None:
         note(f"Stopped at once: calls in flight may be repeated. Resume with: {go_on}")
         return exit_code
     batch = outcome.progress.batch
+    failed = batch.counts.get("failed", 0) + batch.counts.get("completed_with_errors", 0)
+    if failed:
+        _say_why(app, batch_id, store)
     done = batch.total - batch.waiting - batch.counts.get("cancelled", 0)
     if outcome.stopped_by is not None:
         note(f"Stopped with {done:,} of {count(batch.total, 'row')} done, which are kept. Resume with: {go_on}")
@@ -137,13 +140,19 @@ def ended(outcome: BatchOutcome | None, exit_code: int, batch_id: str, store: st
         note(f"Cancelled with {done:,} of {count(batch.total, 'row')} done. Resume with: {go_on}")
         return exit_code or 1
     note(f"Results: {_command('results', batch_id, store)}")
-    failed = batch.counts.get("failed", 0) + batch.counts.get("completed_with_errors", 0)
     if failed > batch.unusable:
         asked = failed - batch.unusable
         note(f"Retry the {asked:,} that failed: {_command('retry-failed', batch_id, store)}")
     if batch.unusable:
         note(f"{count(batch.unusable, 'input')} can't be used; the results say why, with the line number.")
     return 1 if failed else 0
+
+
+def _say_why(app: App, batch_id: str, store: str | None) -> None:
+    from llm_orc.app.batches.admin import failures_of
+
+    for words in failure_lines(failures_of(app, store, batch_id)):
+        note(words)
 
 
 def _command(verb: str, batch_id: str, store: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.app.batches.admin import about_row, error_of
 from llm_orc.cli.shell.output.streams import is_terminal
-from llm_orc.formats.batch import Columns, csv_heading, csv_row, row_line, row_value
+from llm_orc.formats.batch import Columns, csv_heading, csv_row, row_line, row_markdown, row_text, row_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ _NONE = Columns((), ())
 
 
 def row_texts(rows: Iterable[BatchRow], columns: Callable[[], Columns], form: str) -> Iterator[str]:
-    """Yield the rows as text in `form`, `jsonl` or `csv`, with a header if the format has one."""
+    """Yield the rows as text in `form`, with a header if the format has one."""
     of_table = columns() if form == "csv" else _NONE
     if form == "csv":
         yield csv_heading(of_table)
@@ -29,6 +29,10 @@ def row_texts(rows: Iterable[BatchRow], columns: Callable[[], Columns], form: st
 def _text(row: BatchRow, columns: Columns, form: str) -> str:
     if form == "csv":
         return csv_row(columns, about_row(row), row.result, error_of(row))
+    if form == "text":
+        return row_text(row.result)
+    if form == "markdown":
+        return row_markdown(about_row(row), row.result, error_of(row))
     return row_line(row_value(about_row(row), row.result, error_of(row)))
 
 

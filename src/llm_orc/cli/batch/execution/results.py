@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """How a batch and its results are shown. `form` is `jsonl` or `csv`; `file` None: standard output."""
+    """How a batch and its results are shown.
+
+    `form` is one of those of `row_format_option`; `file` None: standard output.
+    """
 
     form: str
     file: Path | None
     ordered: bool
     quiet: bool
+
+    @property
+    def in_order(self) -> bool:
+        """Whether rows are in the order of the input. Answers alone always are, since they have no number."""
+        return self.ordered or self.form in {"text", "markdown"}
 
 
 def refuse_to_replace_inputs(app: App, batch: str, store: str | None, file: Path | None) -> None:
@@ -49,7 +57,7 @@ def write_file(app: App, store: str | None, batch_id: str, showing: Showing) -> 
     assert showing.file is not None
     with open_batches(app, store) as batches:
         assert batches is not None
-        rows = batches.rows_in_order(batch_id) if showing.ordered else batches.rows(batch_id)
+        rows = batches.rows_in_order(batch_id) if showing.in_order else batches.rows(batch_id)
         texts = row_texts(rows, partial(batches.columns, batch_id), showing.form)
         write_where_named(showing.file, (text.encode("utf-8", "backslashreplace") for text in texts))
     note(f"Written to {showing.file}")
