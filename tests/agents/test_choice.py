@@ -145,6 +145,18 @@ def test_whatever_an_untrusted_ensemble_names_is_its_choice(work: ModelWork, exp
     assert [c.named_by == "project" for c in choices] == [file is not None for file in expected]
 
 
+def test_the_place_that_names_a_model_comes_before_the_ensemble_that_led_to_it() -> None:
+    choices = choose(
+        ModelWork(ModelRef(profile="first")), {"model_profiles.first.provider"}, ensemble="clone.yaml"
+    )
+
+    assert [c.named_in for c in choices] == [
+        "config.yaml: model_profiles.first.provider",
+        "clone.yaml",
+        "clone.yaml",
+    ]
+
+
 def test_a_model_that_was_typed_is_the_users_choice_also_with_an_untrusted_ensemble() -> None:
     [typed] = choose(ModelWork(ModelRef(provider="openai", model="m", is_typed=True)), ensemble="clone.yaml")
 

@@ -9,6 +9,7 @@ from llm_orc.ensembles.ensemble_files import glance_at_name
 from llm_orc.ensembles.library import Library
 from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound
+from llm_orc.storage.shown_path import shown_path
 
 
 class Shelves:
@@ -163,7 +164,7 @@ def test_a_mistyped_name_gets_the_nearest_ones_and_where_we_looked(shelves: Shel
         shelves.found("reviewpanel")
 
     assert raised.value.hint == "Did you mean `review-panel`?"
-    assert str(shelves.config / "ensembles") in raised.value.message
+    assert f"`{shown_path(shelves.config / 'ensembles')}`" in raised.value.message
 
 
 def test_a_file_here_is_offered_by_its_path(shelves: Shelves) -> None:

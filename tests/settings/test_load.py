@@ -143,8 +143,8 @@ def test_sections_of_earlier_releases_are_noticed_and_do_no_harm(place: Place) -
 
     settings = place.load()
 
-    assert settings.notices[0].startswith(f"{path}:1:1: `performance` is not a setting")
-    assert "Did you mean `model_profiles`?" in settings.notices[1]
+    assert str(settings.notices[0]).startswith(f"{path}:1:1: `performance` is not a setting")
+    assert settings.notices[1].hint == "Did you mean `model_profiles`?"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_key_of_another_release_in_a_profile_is_a_notice(place: Place) -> None
     settings = place.load()
 
     assert find_profile(settings, "local").provider == "ollama"
-    assert [n for n in settings.notices if f"{path}:3:1" in n and "`hf_repo`" in n] != []
+    assert [n for n in map(str, settings.notices) if f"{path}:3:1" in n and "`hf_repo`" in n] != []
 
 
 def test_a_file_of_several_profiles_is_read(place: Place) -> None:

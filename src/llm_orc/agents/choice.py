@@ -118,7 +118,8 @@ class _Chooser:
         self._led_by = self._led_by or file
 
     def add(self, choice: ModelChoice, named_in: str | None) -> None:
-        named_in = self._led_by or named_in
+        """`named_in` is the untrusted place that names its model; else what led to it is named."""
+        named_in = named_in or self._led_by
         if named_in is not None:
             choice = replace(choice, named_by="project", named_in=named_in)
         self.choices.append(choice)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_orc.cli.other_words import command_for
 from llm_orc.cli.root_help import closing_lines
 from llm_orc.cli.shell.command_group import CONTEXT, LazyGroup, ask_nothing_if_given
+from llm_orc.cli.shell.other_words import command_for
 from llm_orc.cli.shell.program import PROGRAM
 from llm_orc.cli.table import ABOUT, COMMANDS, DEBUG, DIRECTORY, EXAMPLES, NO_INPUT, VERSION
 

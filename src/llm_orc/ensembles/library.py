@@ -13,6 +13,7 @@ from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
 from llm_orc.settings.project import project_folders
+from llm_orc.storage.shown_path import shown_path
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class Library:
         hint = question or "List them with `llm-orc list-ensembles`."
         if any((cwd / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
             hint = f"There is a file of that name here: use its path, `./{name}.yaml`."
-        searched = ", ".join(f"`{shelf.folder}`" for shelf in self._shelves if shelf.place != "packaged")
+        searched = ", ".join(
+            f"`{shown_path(shelf.folder)}`" for shelf in self._shelves if shelf.place != "packaged"
+        )
         return EnsembleNotFound(
             f"no ensemble is called `{name[:200]}`; searched: {searched} and the packaged ones", hint=hint
         )

@@ -46,6 +46,9 @@ _RUNS = RunSettings()
 _NETWORK = NetworkSettings()
 
 _PROFILE_FIELDS: Fields = {
+    "description": Field(
+        optional(text), "What the profile is for; `list-profiles` shows it.", "counts", is_prose=True
+    ),
     "model": Field(
         optional(non_empty_text),
         "The model's id at its provider.",

@@ -62,7 +62,7 @@ class LayerValues:
 
     values: list[Value] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
     broken: dict[str, list[Problem]] = field(default_factory=dict)
 
 
@@ -151,7 +151,7 @@ class _File:
         elif data is not None:
             self._fields.problem(f"settings are a mapping of sections, not {type_of(data)}", ())
         self._found.problems += self._fields.in_order()
-        self._found.notices += map(str, self._fields.ignored)
+        self._found.notices += self._fields.ignored
 
     @contextmanager
     def _problems_of(self, profile: str) -> Iterator[None]:
@@ -175,12 +175,9 @@ class _File:
                 self._entry((name,), (name,), content, section.fields)
 
     def _notice(self, section: str) -> None:
-        at = self._fields.document.key_at((section,))
-        question = self._fields.question(section, SECTIONS)
-        self._found.notices.append(
-            f"{self._path}:{at.line}:{at.column}: `{section[:80]}` is not a setting of this release and is ignored"
-            + (f"; {question}" if question else "")
-        )
+        message = f"`{section[:80]}` is not a setting of this release and is ignored"
+        hint = self._fields.question(section, SECTIONS)
+        self._found.notices.append(self._fields.document.problem(message, (section,), at_key=True, hint=hint))
 
     def _profile_file(self, data: JsonValue) -> None:
         if not isinstance(data, dict):

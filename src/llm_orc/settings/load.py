@@ -162,16 +162,16 @@ class _Taken:
 
     values: dict[SettingPath, Value] = field(default_factory=dict)
     withheld: dict[str, Withheld] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
 
 
 def _taken(layer: LayerValues, own: Mapping[SettingPath, Value], *, trusted: bool) -> _Taken:
     taken = _Taken()
     for value in layer.values:
         if right_to(value.path, own) == "never":
-            taken.notices.append(
-                f"{value.origin}: `{dotted(value.path)}` only has an effect in your own config.yaml"
-            )
+            message = f"`{dotted(value.path)}` only has an effect in your own config.yaml"
+            origin = value.origin
+            taken.notices.append(Problem(message, origin.file, origin.line, value.column))
         elif trusted or counts_untrusted(value, own):
             taken.values[value.path] = value
         elif not value.is_entry:

@@ -44,6 +44,7 @@ class ModelProfile:
 
     name: str
     origin: Origin
+    description: str | None = None
     provider: str | None = None
     model: str | None = None
     base_url: str | None = None
@@ -226,7 +227,7 @@ class Settings:
     origins: Mapping[str, Origin] = field(default_factory=dict)  # dotted key → where its value came from
     written: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the effective value
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)  # dotted key → the default
-    notices: tuple[str, ...] = ()  # notices of ignored parts of the files, one sentence each
+    notices: tuple[Problem, ...] = ()  # ignored parts of the files
 
     def value(self, key: str) -> JsonValue:
         """Return the effective value of a dotted key, such as `runs.max_cost`: as written, else the default.

@@ -100,7 +100,9 @@ async def test_no_project_names_the_model_of_every_agent(clone: Workspace) -> No
     access = await first(app)
 
     assert (access.access.billing, access.instead) == (Billing.LOCAL, None)
-    assert any("`runs.model` only has an effect in your own config.yaml" in n for n in app.settings.notices)
+    assert any(
+        "`runs.model` only has an effect in your own config.yaml" in n.message for n in app.settings.notices
+    )
 
 
 async def test_the_users_own_file_may_and_it_is_said_before_each_run(clone: Workspace, sandbox: Sandbox) -> None:

@@ -100,7 +100,8 @@ async def test_a_project_says_neither_tools_nor_that_they_are_allowed(
     assert isinstance(error, EnsembleInvalid | SettingsError)
     assert "tools" in " ".join(map(str, getattr(error, "problems", ()))) + error.message
     assert any(
-        "extra_options` only has an effect in your own config.yaml" in n for n in workspace.app().settings.notices
+        "extra_options` only has an effect in your own config.yaml" in n.message
+        for n in workspace.app().settings.notices
     )
 
 

@@ -167,7 +167,7 @@ def test_settings_fit_the_schema_if_and_only_if_they_can_be_read(
     (home / "config.yaml").write_text(yaml.safe_dump(document))
     try:
         read = load_settings(Paths(home, home / "state", home / "cache"), home, {}, home=home)
-        is_good = not read.broken_profiles and not any("has the key" in notice for notice in read.notices)
+        is_good = not read.broken_profiles and not any("has the key" in notice.message for notice in read.notices)
     except SettingsError:
         is_good = False
 

@@ -48,7 +48,11 @@ def test_every_command_shows_the_problems_of_files_in_this_way(bare: Shell) -> N
 
     for done, place, line in (
         (invoked, ".llm-orc/ensembles/bad.yaml:3:43: ", "\n3 |   - {name: a, provider: ollama, model: m, promt"),
-        (listed, f"{bare.config}:2:19: ", "\n2 |   max_concurrent: many\n  |                   ^\n"),
+        (
+            listed,
+            "~/.config/llm-orc/config.yaml:2:19: ",
+            "\n2 |   max_concurrent: many\n  |                   ^\n",
+        ),
     ):
         assert done.returncode == 3
         assert done.stderr.startswith("error: ")
@@ -91,7 +95,7 @@ def test_a_key_in_a_settings_file_is_not_repeated(bare: Shell, settings: str) ->
 
     done = bare.run("check", "panel")
 
-    assert f"{bare.config}:1:" in done.stderr
+    assert "~/.config/llm-orc/config.yaml:1:" in done.stderr
     assert "9f8e7d6c5b4a" not in done.stderr + done.stdout
 
 
@@ -238,3 +242,36 @@ def test_pre_commit_refuses_a_commit_with_a_bad_ensemble(bare: Shell) -> None:
     assert "Passed" in good.stdout
     assert bad.returncode != 0
     assert ".llm-orc/ensembles/bad.yaml:3:43: agent `a` has no key `promt`" in bad.stdout
+
+
+def test_what_the_settings_have_that_is_ignored_is_a_warning(bare: Shell) -> None:
+    bare.ensemble("good", "name: good\nagents:\n  - {name: a, model_profile: quick}\n")
+    bare.config.parent.mkdir(parents=True)
+    bare.config.write_text(
+        "model_profiles:\n  quick:\n    description: For short questions\n    provider: ollama\n    model: m\n    colour: red\n"
+        "network_: {}\n"
+    )
+
+    shown, in_json = bare.run("check", "good", "--offline"), bare.run("check", "good", "--offline", "--json")
+
+    assert shown.returncode == 0
+    assert (
+        "~/.config/llm-orc/config.yaml:6:5: warning: `model_profiles.quick` has the key `colour`" in shown.stdout
+    )
+    assert "~/.config/llm-orc/config.yaml:7:1: warning: `network_` is not a setting" in shown.stdout
+    assert "hint: Did you mean `network`?" in shown.stdout
+    assert {warning["line"] for warning in json.loads(in_json.stdout)["warnings"]} == {6, 7}
+
+
+def test_profiles_are_listed_with_what_they_are_for(bare: Shell) -> None:
+    bare.config.parent.mkdir(parents=True)
+    bare.config.write_text("model_profiles:\n  quick: {description: For short questions, provider: ollama}\n")
+
+    listed, in_json = bare.run("list-profiles"), bare.run("list-profiles", "--json")
+
+    rows = {line.split("\t")[0]: line.split("\t") for line in listed.stdout.splitlines()}
+    assert rows["quick"][-2:] == ["~/.config/llm-orc/config.yaml:2", "For short questions"]
+    assert {one["name"]: one["description"] for one in json.loads(in_json.stdout)} == {
+        "default": None,
+        "quick": "For short questions",
+    }

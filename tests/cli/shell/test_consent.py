@@ -32,6 +32,18 @@ def test_where_nobody_can_be_asked_it_ends_with_what_to_type(clone: Shell) -> No
         assert "sk-canary" not in done.stderr
 
 
+def test_the_line_that_chooses_is_named_also_where_an_ensemble_only_names_its_profile(clone: Shell) -> None:
+    (clone.cwd / ".llm-orc" / "config.yaml").write_text(
+        "model_profiles:\n  theirs:\n    model: gpt-5-mini\n    provider: openai\n"
+    )
+    clone.ensemble("by-profile", "name: by-profile\nagents: [{name: a, model_profile: theirs}]\n")
+
+    done = clone.run("invoke", "by-profile", "hello")
+
+    assert done.returncode == 4
+    assert "error: .llm-orc/config.yaml:4 chooses `openai`, billed per token" in done.stderr
+
+
 def test_trust_shows_what_is_hidden_and_what_looks_like_something_else(clone: Shell) -> None:
     (clone.cwd / ".llm-orc" / "config.yaml").write_text(
         "providers: {openai: {base_url: 'https://\u0430pi.openai.com/v1'}}\n"

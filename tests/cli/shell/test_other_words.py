@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from llm_orc.cli.other_words import OTHER_WORDS
 from llm_orc.cli.root import root
+from llm_orc.cli.shell.other_words import OTHER_WORDS
 from llm_orc.errors.installing import upgrading
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ No file of an untrusted project can give consent.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from llm_orc.app.projects.in_force import trust_command
@@ -19,10 +20,10 @@ from llm_orc.errors import (
     PlanCreditsNotAllowed,
 )
 from llm_orc.settings.change.write import write_settings
+from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.route import Route
@@ -197,7 +198,7 @@ def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying,
         raise kind(f"no call that may cost is made here, and this would use {what}")
     if choice.named_by == "project":
         raise kind(
-            f"{choice.named_in} chooses {what}, and you have not trusted its directory",
+            f"{shown_path(Path(choice.named_in or ''))} chooses {what}, and you have not trusted its directory",
             hint=f"Read what it sets, and allow it with `{trust_command(app, choice.named_in or '')}`,"
             " or allow this run with `--allow-metered`.",
             named_in=choice.named_in,

@@ -73,7 +73,7 @@ async def check_ensemble(
     ensemble = nested.ensemble
     each = findings_in(app, nested, models or None, as_if_trusted=offline)
     problems = (*nested.problems, *(problem for found in each for problem in found.problems))
-    warnings = tuple(warning for found in each for warning in found.warnings)
+    warnings = (*(warning for found in each for warning in found.warnings), *app.settings.notices)
     order = () if nested.problems else stages(make_plan(ensemble))
     if problems or offline:
         return CheckReport(name_or_path, ensemble, problems, warnings, order)

@@ -91,7 +91,7 @@ def _settings(app: App) -> Iterator[Finding]:
                 "settings", "fault", f"the model profile `{name}` can't be used: {problem}", problem.hint
             )
     for notice in app.settings.notices:
-        yield Finding("settings", "warning", notice)
+        yield Finding("settings", "warning", str(notice), notice.hint)
     for withheld in app.settings.withheld:
         says = f"`{withheld.key}` in {withheld.origin} has no effect: its project is not trusted"
         yield Finding("settings", "warning", says, "After reading the file: `llm-orc trust`.")

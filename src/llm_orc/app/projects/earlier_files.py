@@ -52,7 +52,9 @@ def _settings(folder: Path) -> Iterator[EarlierFile]:
         if layer.problems:
             yield EarlierFile(file, "settings", "refused", tuple(map(str, layer.problems)))
         else:
-            yield EarlierFile(file, "settings", "read-in-part" if layer.notices else "read", tuple(layer.notices))
+            yield EarlierFile(
+                file, "settings", "read-in-part" if layer.notices else "read", tuple(map(str, layer.notices))
+            )
 
 
 def _ensembles(app: App, folder: Path) -> Iterator[EarlierFile]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.input_lines import input_lines
-from llm_orc.cli.shell.output.excerpts import problem_lines, shown_path
+from llm_orc.cli.shell.output.excerpts import problem_lines
 from llm_orc.cli.shell.output.streams import Styled, columns
 from llm_orc.formats.figures import count
+from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

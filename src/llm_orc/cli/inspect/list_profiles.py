@@ -9,8 +9,11 @@ from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
 from llm_orc.cli.shell.output.streams import columns, note, write_data
 from llm_orc.cli.shell.output.tables import Column, table
+from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llm_orc.jsontypes import JsonValue
     from llm_orc.settings.model import ModelProfile
 
@@ -38,27 +41,38 @@ def command(*, as_json: bool) -> None:
             ]
         )
     elif profiles:
-        write_data(table(_HEADING, [_row(profile) for profile in profiles], columns(sys.stdout)))
+        write_data(_table(profiles))
     for name, problems in app.settings.broken_profiles.items():
         for problem in problems:
             note(f"warning: `{name}` can't be used: {problem}")
     if not any(profile.origin.layer != "packaged" for profile in profiles):
-        note(f"Add your own under `model_profiles:` in {app.paths.config / 'config.yaml'}")
+        note(f"Add your own under `model_profiles:` in {shown_path(app.paths.config / 'config.yaml')}")
+
+
+def _table(profiles: Sequence[ModelProfile]) -> str:
+    """Return the table; it has descriptions only if there is one."""
+    described = any(profile.description for profile in profiles)
+    heading = (*_HEADING, *((Column("DESCRIPTION", shrinks=True),) if described else ()))
+    return table(heading, [_row(profile)[: len(heading)] for profile in profiles], columns(sys.stdout))
 
 
 def _row(profile: ModelProfile) -> tuple[str, ...]:
+    origin = profile.origin
+    file = None if origin.file is None or origin.layer == "packaged" else shown_path(origin.file)
     return (
         profile.name,
         profile.provider or "best found",
         profile.model or "provider's default",
         profile.fallback_model_profile or "",
-        str(profile.origin),
+        str(origin) if file is None else f"{file}:{origin.line}" if origin.line else file,
+        profile.description or "",
     )
 
 
 def _value(profile: ModelProfile) -> JsonValue:
     return {
         "name": profile.name,
+        "description": profile.description,
         "provider": profile.provider,
         "model": profile.model,
         "base_url": profile.base_url,

@@ -101,7 +101,7 @@ class LazyGroup(click.Group):
 
     def instead(self, ctx: click.Context, name: str, *following: str) -> str | None:
         """Return the question whether another command was meant, or None."""
-        from llm_orc.cli.other_words import command_for
+        from llm_orc.cli.shell.other_words import command_for
         from llm_orc.storage.suggest import closest_names
 
         if found := command_for(_words_of(ctx), [name, *following]):

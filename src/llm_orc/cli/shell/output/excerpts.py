@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.cli.shell.output.streams import Styled
 from llm_orc.cli.shell.output.tables import cell_width
 from llm_orc.formats.printable import printable
+from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from llm_orc.errors import Problem
 
@@ -57,14 +58,6 @@ def place_of(problem: Problem) -> str | None:
         return f"line {problem.line}, column {problem.column}" if problem.line else None
     file = shown_path(problem.file)
     return f"{file}:{problem.line}:{problem.column}" if problem.line else file
-
-
-def shown_path(file: Path) -> str:
-    """Return the path relative to the working directory if it is below it, else unchanged."""
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(file)
 
 
 def _excerpt(problem: Problem, width: int) -> tuple[str, int] | None:
