@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _ROUNDING_USD = 1e-9
+_HINTS = {
+    "calls": "Allow more with `llm-orc resume --max-calls N`.",
+    "cost": "Allow more with `llm-orc resume --max-cost USD`, or lower the agent's `max_tokens`.",
+}
 
 
 @dataclass(slots=True)
@@ -86,20 +90,26 @@ class Budget:
         max_calls: int | None = None,
         calls: int = 0,
         record: AttemptRecord | None = None,
+        of: str | None = None,
     ) -> None:
+        """`of`: the ensemble within an agent whose file sets the limit; None: it is the run's."""
         self.limits_cost = limit_usd is not None
         self.limit_usd = math.inf if limit_usd is None else limit_usd
         self.spent_usd = spent_usd
         self.max_calls, self.calls = max_calls, calls
         self._record = record
+        self._of = "the run" if of is None else f"ensemble `{of}`"
+        self._hints = (
+            _HINTS if of is None else dict.fromkeys(_HINTS, f"Its file limits what it may spend: `{of}`.")
+        )
         self._reserved_usd = 0.0
         self._changed = asyncio.Condition()
 
     async def count(self, attempt: Attempt) -> None:
         if self.max_calls is not None and self.calls >= self.max_calls:
             raise BudgetExceeded(
-                f"{attempt.what} is not called: the run has made all {self.max_calls} calls that it may make",
-                hint="Allow more with `llm-orc resume --max-calls N`.",
+                f"{attempt.what} is not called: {self._of} has made all {self.max_calls} calls that it may make",
+                hint=self._hints["calls"],
             )
         self.calls += 1
         if self._record is not None:
@@ -133,8 +143,8 @@ class Budget:
                 if self._reserved_usd <= _ROUNDING_USD or not self._fits(most_usd):
                     raise BudgetExceeded(
                         f"{attempt.what} may cost up to ${most_usd:.4f}; only ${max(self._left_usd, 0):.4f} of the"
-                        f" ${self.limit_usd:.2f} that this run may cost are left",
-                        hint="Allow more with `llm-orc resume --max-cost USD`, or lower the agent's `max_tokens`.",
+                        f" ${self.limit_usd:.2f} that {self._of} may cost are left",
+                        hint=self._hints["cost"],
                     )
                 await self._changed.wait()
             self._reserved_usd += most_usd

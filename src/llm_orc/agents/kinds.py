@@ -58,10 +58,20 @@ def all_agents(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[t
         yield path, spec
 
 
+def graphs_within(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[tuple[AgentPath, AgentGraph]]:
+    """Yield what may run within the agents, at all depths, with the path that its agents are put below."""
+    for spec in graph.agents:
+        path = path_of(spec.name) if within is None else child_of(within, spec.name)
+        kind = kind_of(spec.work)
+        for name, child in kind.children(spec.work).items():
+            below = child_of(path, name) if kind.names_children else path
+            yield below, child
+            yield from graphs_within(child, below)
+
+
 def sources_of(graph: AgentGraph) -> tuple[Source, ...]:
     """Return the files that the graph, and what runs within its agents, are from, its own first."""
-    within = (child for spec in graph.agents for child in kind_of(spec.work).children(spec.work).values())
-    found = [graph.source, *(source for child in within for source in sources_of(child))]
+    found = [graph.source, *(child.source for _, child in graphs_within(graph))]
     return tuple(dict.fromkeys(source for source in found if source is not None))
 
 

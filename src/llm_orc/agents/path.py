@@ -65,6 +65,12 @@ def is_within(path: str, other: AgentPath) -> bool:
     return path.startswith((f"{other}/", f"{other}["))
 
 
+def paths_around(path: AgentPath) -> list[AgentPath]:
+    """Return the paths of the agents that it runs within, the outermost first."""
+    ends = [i for i, letter in enumerate(path) if letter == "/"]
+    return [AgentPath(path[:end]) for end in ends]
+
+
 def in_tree_order(paths: Iterable[str]) -> list[str]:
     """Return the paths with each agent's right after it; siblings, items and rounds keep their order."""
     below: dict[str, list[str]] = {}

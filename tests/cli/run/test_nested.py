@@ -202,3 +202,32 @@ def test_rows_of_a_batch_run_them(deal: Shell) -> None:
     assert done.returncode == 0, done.stderr
     assert len(rows) == 2
     assert all("market/leaf/end" in row["results"] for row in rows)
+
+
+def test_a_limit_of_a_file_holds_for_what_one_agent_runs_also_when_it_is_resumed(deal: Shell) -> None:
+    deal.own_ensemble("legal-panel", LEGAL.replace("name: legal-panel", "name: legal-panel\nmax_calls: 1"))
+
+    done = deal.run("invoke", "deal", "--rehearse", "--json")
+    again = deal.run("resume", "last", "--json")
+
+    for result in (json.loads(done.stdout), json.loads(again.stdout)):
+        results = result["results"]
+        assert result["status"] == "completed_with_errors"
+        assert results["legal/lawyer"]["status"] == "completed"
+        assert results["legal/judge"]["error"]["code"] == "budget_exceeded"
+        assert "ensemble `legal-panel` has made all 1 calls" in results["legal/judge"]["error"]["message"]
+        assert results["legal"]["error"]["code"] == "ensemble_without_answer"
+        assert "agent `judge` failed" in results["legal"]["error"]["message"]
+        assert results["market/leaf/end"]["status"] == "completed"
+
+
+def test_an_untrusted_file_that_runs_the_users_own_ensemble_is_no_consent_to_pay(shell: Shell) -> None:
+    shell.own_ensemble("paid", "name: paid\nagents: [{name: a, provider: openai, model: gpt-5}]\n")
+    shell.ensemble("clone", "name: clone\nagents: [{name: a, ensemble: paid}]\n")
+    shell.environ["OPENAI_API_KEY"] = "sk-test-0000000000000000000000000000000000000000"
+
+    own, clones = shell.run("explain", "paid"), shell.run("explain", "clone")
+
+    assert own.returncode == 0, own.stderr
+    assert clones.returncode == 4
+    assert "you have not trusted its directory" in clones.stderr

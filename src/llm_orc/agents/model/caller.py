@@ -29,11 +29,12 @@ from llm_orc.providers.limits.plans import Plans, UsedUp, is_paid_by_plan
 from llm_orc.providers.redact import masked_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from llm_orc.agents.budget import Spending
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.agents.path import AgentPath
     from llm_orc.agents.turn import AgentTurn
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
@@ -55,14 +56,17 @@ class LlmCaller:
         *,
         waits: bool = False,
         waits_elsewhere: bool = False,
+        within: Callable[[AgentPath], Sequence[Spending]] = lambda _agent: (),
     ) -> None:
         """`candidates` has at least one for each agent; if a budget limits the cost, each price is known.
+
+        `within` returns the budgets that hold for an agent beside those for all.
 
         `plans` None: the caller's own. `waits_elsewhere`: raise `MustWaitForPlan` instead of waiting here.
         """
         self._candidates, self._budgets = candidates, tuple(budgets)
         self._plans, self._waits = plans or Plans(), waits
-        self._waits_elsewhere = waits_elsewhere
+        self._waits_elsewhere, self._within = waits_elsewhere, within
         self._closed: dict[Access, LlmOrcError] = {}
 
     def with_budget(
@@ -141,8 +145,8 @@ class LlmCaller:
 
     async def _ask(self, candidate: Candidate, turn: AgentTurn) -> AgentOutput:
         request = _request(candidate.choice, turn)
-        if self._budgets:
-            request = counted(request, candidate, turn.path, self._budgets)
+        if budgets := (*self._budgets, *self._within(turn.path)):
+            request = counted(request, candidate, turn.path, budgets)
         if is_paid_by_plan(candidate.access):
             request = refusing(request, candidate, self._plans)
         return await _ask(candidate, turn, request)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.inputs.values import as_text
+from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.path import AgentPath, child_of, is_within, path_of
 from llm_orc.agents.uses.graph import names_of, targets_of, texts_of
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from llm_orc.agents.spec import AgentGraph, AgentSpec
     from llm_orc.jsontypes import JsonValue
+
+
+_MOST_PARTS = 10_000  # of a prompt: more fit no model
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,38 @@ class PromptParts:
 
 
 def prompt_parts(graph: AgentGraph) -> dict[str, PromptParts]:
-    """Return the parts for each agent of the graph."""
+    """Return the parts for each agent of the graph, and of those within others, by path.
+
+    What a graph within an agent is given counts as all parts of that agent, as its task and as each input.
+    """
+    return dict(_parts_in(graph, None, PromptParts()))
+
+
+def _parts_in(graph: AgentGraph, within: AgentPath | None, task: PromptParts) -> Iterator[tuple[str, PromptParts]]:
     names = names_of(graph)
-    return {spec.name: _parts_of(spec, [*targets_of(spec, names)]) for spec in graph.agents}
+    for spec in graph.agents:
+        path = path_of(spec.name) if within is None else child_of(within, spec.name)
+        own = _parts_of(spec, [*targets_of(spec, names)])
+        parts = own if within is None else _put_in(own, task, within)
+        yield path, parts
+        kind = kind_of(spec.work)
+        for name, child in kind.children(spec.work).items():
+            yield from _parts_in(child, child_of(path, name) if kind.names_children else path, parts)
+
+
+def _put_in(own: PromptParts, task: PromptParts, within: AgentPath) -> PromptParts:
+    """Return the parts of an agent within another, whose task and inputs are each made of `task`."""
+    times = own.tasks + len(own.inputs)
+    answers = (*(task.answers * times)[:_MOST_PARTS], *(child_of(within, name) for name in own.answers))
+    inputs = (task.inputs * times)[:_MOST_PARTS]
+    return PromptParts(task.tasks * times, answers, inputs, task.literal * times + own.literal)
+
+
+def longest_of(longest: Mapping[str, int], agent: str, usual: int) -> int:
+    """Return how long an answer may be: for an agent without a model of its own, that of the longest within it."""
+    if agent in longest:
+        return longest[agent]
+    return max((size for path, size in longest.items() if is_within(path, AgentPath(agent))), default=usual)
 
 
 def _parts_of(spec: AgentSpec, targets: list[tuple[str, str]]) -> PromptParts:

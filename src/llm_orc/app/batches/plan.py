@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.uses.limits import limited_within
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.choices import choices_of
@@ -103,9 +104,12 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         input_columns=frozenset(recipe.input_columns),
     )
     tasks = make_tasks(inputs, shaping)
+    within = limited_within(ensemble).values()  # a row is counted as a whole
     of_a_row = BatchLimits(
-        row_max_cost_usd=lowest(app.settings.runs.max_cost_usd, ensemble.max_cost_usd),
-        row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls),
+        row_max_cost_usd=lowest(
+            app.settings.runs.max_cost_usd, ensemble.max_cost_usd, *(one.max_cost_usd for one in within)
+        ),
+        row_max_calls=lowest(app.settings.runs.max_calls, ensemble.max_calls, *(one.max_calls for one in within)),
     )
     rows = [_new_row(task) for task in tasks]
     of_id = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})

@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.model.counted_attempts import most_cost_usd
-from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
+from llm_orc.agents.path import is_within
+from llm_orc.agents.uses.limits import BudgetsWithin, Spent, limited_within
+from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
 from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.auth.access import Billing
+from llm_orc.engine.events import RunStarted
 from llm_orc.errors import SettingsError
 from llm_orc.providers.base import Message, ModelRequest, Usage
 from llm_orc.providers.limits.most import most_output_tokens
+from llm_orc.runs.costs import CostsSoFar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.path import AgentPath
     from llm_orc.app.access.models import Models
     from llm_orc.engine.events import Limited
     from llm_orc.runs.attempts import RecordedAttempts
@@ -38,7 +43,7 @@ def budget_of(
 
     A call that an earlier process sent without a limit, and whose cost is unknown, counts at its maximum.
     """
-    if recipe.max_cost_usd is None and recipe.max_calls is None:
+    if not limits_of(recipe):
         return None
     if earlier is None:
         return Budget(recipe.max_cost_usd, max_calls=recipe.max_calls, record=record)
@@ -53,8 +58,27 @@ def budget_of(
 
 
 def limits_of(recipe: Recipe) -> tuple[Limited, ...]:
-    cost: tuple[Limited, ...] = () if recipe.max_cost_usd is None else ("cost",)
-    return cost if recipe.max_calls is None else (*cost, "calls")
+    """Return what is limited, for the whole run or for an ensemble within it."""
+    within = limited_within(recipe.ensemble).values()
+    costs = (recipe.max_cost_usd, *(one.max_cost_usd for one in within))
+    calls = (recipe.max_calls, *(one.max_calls for one in within))
+    limited: tuple[Limited, ...] = () if all(one is None for one in costs) else ("cost",)
+    return limited if all(one is None for one in calls) else (*limited, "calls")
+
+
+def budgets_within(recipe: Recipe, earlier: RecordedRun | None) -> BudgetsWithin:
+    """Return the budgets of the ensembles within agents, with what earlier processes have spent below each."""
+
+    def spent(path: AgentPath) -> Spent:
+        costs = CostsSoFar()
+        for event in () if earlier is None else earlier.events:
+            agent = getattr(event, "agent", None)
+            if isinstance(event, RunStarted) or (agent is not None and is_within(agent, path)):
+                costs.apply(event)
+        costs.stop()
+        return costs.counted_usd, costs.calls
+
+    return BudgetsWithin(limited_within(recipe.ensemble), spent)
 
 
 def _most_of(
@@ -76,7 +100,7 @@ def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], a
     asked_of = prompt_parts(recipe.ensemble)
     for agent, found in candidates.items():
         asked = asked_of.get(agent, PromptParts())
-        before = (longest.get(name, _LONGEST_MADE) for name in asked.answers)
+        before = (longest_of(longest, name, _LONGEST_MADE) for name in asked.answers)
         parts = [len(recipe.task.encode("utf-8", "surrogatepass"))] * asked.tasks + [*before]
         size = 4 * (added.get(agent, 0) + asked.literal) + sum(_FRAME + part for part in parts)
         for one in found:

@@ -13,7 +13,7 @@ from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.models import plan_of
-from llm_orc.app.runs.budget import budget_of, limits_of, refuse_unknown_price, unlimited_notices
+from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
@@ -107,7 +107,13 @@ async def execute_recipe(
         budgets = tuple(one for one in (limits.budget, budget) if one is not None)
         for used_up in attempt.used_up:
             runtime.plans.learn(used_up)
-        caller = LlmCaller(models.candidates, budgets, runtime.plans, waits=recipe.wait_for_plan)
+        caller = LlmCaller(
+            models.candidates,
+            budgets,
+            runtime.plans,
+            waits=recipe.wait_for_plan,
+            within=budgets_within(recipe, earlier),
+        )
         await execute(
             make_plan(recipe.ensemble),
             RunStart(

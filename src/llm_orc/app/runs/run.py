@@ -84,8 +84,6 @@ async def run_ensemble(
 _Number = TypeVar("_Number", int, float)
 
 
-def lowest(one: _Number | None, other: _Number | None) -> _Number | None:
-    """Return the lower of two limits; None: there is none."""
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+def lowest(*limits: _Number | None) -> _Number | None:
+    """Return the lowest of the limits; None: there is none."""
+    return min((one for one in limits if one is not None), default=None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.uses.prompt_parts import PromptParts, prompt_parts
+from llm_orc.agents.path import AgentPath, is_within
+from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
 from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
@@ -47,10 +48,14 @@ def estimate(
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])
         likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))
-        told_at_most = known + sum(longest.get(other, _USUAL_ANSWER) for other in before)
-        is_endless = not endless.isdisjoint({name, *before})
+        told_at_most = known + sum(longest_of(longest, other, _USUAL_ANSWER) for other in before)
+        is_endless = name in endless or any(_is_in(one, other) for one in endless for other in before)
         most.append(None if is_endless else price(ready.model, Usage(told_at_most, longest[name])))
     return Estimate(len(metered), _sum(likely), _sum(most))
+
+
+def _is_in(agent: str, other: str) -> bool:
+    return agent == other or is_within(agent, AgentPath(other))
 
 
 def _longest(ready: Model) -> int:
