@@ -130,13 +130,13 @@ def test_with_json_a_failure_is_one_document_too(
 
 
 def test_every_problem_of_an_ensemble_is_shown_with_its_place(shell: Shell) -> None:
-    path = shell.ensemble("broken", "name: broken\nagents: []\nmax_calls: many\n")
+    shell.ensemble("broken", "name: broken\nagents: []\nmax_calls: many\n")
 
     done = shell.run("invoke", "broken")
 
     assert done.returncode == 3
-    assert f"{path}:2:" in done.stderr
-    assert f"{path}:3:" in done.stderr
+    assert "\n.llm-orc/ensembles/broken.yaml:2:" in done.stderr
+    assert "\n.llm-orc/ensembles/broken.yaml:3:" in done.stderr
     assert "Traceback" not in done.stderr
 
 

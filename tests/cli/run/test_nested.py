@@ -132,12 +132,12 @@ def test_what_is_wrong_has_its_place(deal: Shell, before: str, after: str, line:
 
 
 def test_what_is_wrong_with_a_file_within_is_found_there(deal: Shell) -> None:
-    path = deal.own_ensemble("leaf", LEAF.replace("end", "end, model_profile: nobody"))
+    deal.own_ensemble("leaf", LEAF.replace("end", "end, model_profile: nobody"))
 
     done = deal.run("check", "deal", "--offline")
 
     assert done.returncode == 3
-    assert f"{path}:2:" in done.stdout
+    assert "\n~/.config/llm-orc/ensembles/leaf.yaml:2:" in done.stdout
     assert "uses the model profile `nobody`" in done.stdout
 
 

@@ -43,12 +43,14 @@ def test_agents_left_out_are_no_failure_and_said_to_be_left_out(shell: Shell) ->
 
 
 def test_a_condition_that_is_wrong_is_found_by_check_at_its_place(shell: Shell) -> None:
-    path = shell.own_ensemble("routed", ROUTED.replace("== 'tax'", "== 'taxes'"))
+    shell.own_ensemble("routed", ROUTED.replace("== 'tax'", "== 'taxes'"))
 
     done = shell.run("check", "routed", "--offline")
 
     assert done.returncode == 3
-    assert f"{path}:8:29: agent `tax`: input `kind` is never `taxes`" in done.stdout + done.stderr
+    assert (
+        "~/.config/llm-orc/ensembles/routed.yaml:8:29: agent `tax`: input `kind` is never `taxes`" in done.stdout
+    )
     assert "Did you mean `tax`?" in done.stdout + done.stderr
 
 
