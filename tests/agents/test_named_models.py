@@ -126,7 +126,7 @@ def test_what_was_typed_for_an_agent_in_a_chat_comes_before_the_variable(tmp_pat
     ("named", "kind", "message", "hint"),
     [
         (said("fsat"), SettingsError, "--model: `fsat` is neither a model profile nor a provider", "`fast`"),
-        (said("olama/x"), SettingsError, "--model: `olama/x` is neither", "`ollama`"),
+        (said("olama/x"), SettingsError, "--model: `olama/x` is neither", "`ollama/x`"),
         (
             said(profile="ollama"),
             ProfileNotFound,

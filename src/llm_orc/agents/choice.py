@@ -39,7 +39,8 @@ class NamedModel:
 class ModelChoice:
     """A model with its parameters, as an agent, a profile or both name it. Holds no secret.
 
-    `provider` None: the best access found; `model` None: the provider's default. `named_by` says who named it:
+    `provider` None: the best access found, or for a bare name that of the model; `model` None: the provider's
+    default. `named_by` says who named it:
     nobody, if it was only found, and `project` if any part of it is in an untrusted file, which is then
     `named_in`. Nothing in such a file is consent to pay. `instead` is what a user named in place of the files'.
     """
@@ -61,6 +62,13 @@ class ModelChoice:
     auth_method: AuthMethodName | None = None
     named_in: str | None = None
     instead: NamedModel | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """True for a model that its user named alone, and whose provider has not been found yet."""
+        return (
+            self.provider is None and self.named_by == "nobody" and self.profile is None and self.model is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,7 @@ def _own_choice(work: ModelWork, timeout_s: float | None) -> ModelChoice:
     return ModelChoice(
         provider=work.model.provider,
         model=work.model.model,
-        named_by="ensemble",
+        named_by="nobody" if work.model.is_typed and work.model.provider is None else "ensemble",
         system_prompt=work.system_prompt,
         temperature=work.temperature,
         max_tokens=work.max_tokens or limit_in(work.options),

@@ -6,30 +6,34 @@ the user's own config.yaml, and that before the ensemble and its profiles. A pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.work import ModelRef
+from llm_orc.catalog.not_offered import not_offered
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InputError, SettingsError
 from llm_orc.providers.unknown import why_unknown
 from llm_orc.settings.fields import field_at
 from llm_orc.settings.profiles import find_profile
-from llm_orc.storage.suggest import did_you_mean
+from llm_orc.storage.suggest import did_you_mean, slip_of
 
 if TYPE_CHECKING:
     from llm_orc.agents.work import ModelWork
     from llm_orc.settings.model import Settings
 
+_MODEL_NAME = re.compile(r"[\w.:@+~/-]{1,200}")
 _LAYERS = ("packaged", "user", "project", "environment", "flag")  # each overrides those before it
 
 
 @dataclass(frozen=True, slots=True)
 class NamedModels:
-    """What was named with a command. `model` may be a profile, a provider or `PROVIDER/MODEL`; `profile` only one.
+    """What was named with a command. `model` may be a profile, a provider, `PROVIDER/MODEL` or the name
+    of a model alone; `profile` only a profile.
 
     Both are for all agents that ask a model, and exclude each other. `agents` are for one agent each, by its name
     (of an agent within others, its path), and come before the others.
@@ -47,10 +51,25 @@ NONE_NAMED = NamedModels()
 
 
 def named_model(settings: Settings, text: str) -> ModelRef:
-    """Return the model that `text` names: a profile, a provider, or `PROVIDER/MODEL`.
+    """Return the model that `text` names: a profile, a provider, `PROVIDER/MODEL`, or a model by its name alone.
 
-    Raises `SettingsError` with the closest names.
+    Of the last, the provider is found with its access: `app.access.bare_names`. A name that may be a misspelt
+    profile or provider is none. Raises `SettingsError` with the closest names.
     """
+    found = listed_model(settings, text)
+    if found is not None:
+        return found
+    first, slash, rest = text.partition("/")
+    known = [*settings.profiles, *sorted({*PROVIDERS, *settings.providers})]
+    is_name = _MODEL_NAME.fullmatch(text) and first and bool(rest) == bool(slash)
+    slip = slip_of(first, known)
+    if is_name and slip is None and not_offered(first) is None:
+        return ModelRef(model=text)
+    raise unknown_model(settings, text, misspelt=f"`{slip}{slash}{rest}`" if slip else None)
+
+
+def listed_model(settings: Settings, text: str) -> ModelRef | None:
+    """Return what `text` names, if it begins with a profile or a provider that there is; else None."""
     if text in settings.profiles or text in settings.broken_profiles:
         return ModelRef(profile=find_profile(settings, text).name)
     providers = {*PROVIDERS, *settings.providers}
@@ -59,10 +78,19 @@ def named_model(settings: Settings, text: str) -> ModelRef:
     provider, slash, model = text.partition("/")
     if slash and model and provider in providers:
         return ModelRef(provider=provider, model=model)
-    near = did_you_mean(provider if slash else text, [*settings.profiles, *sorted(providers)])
-    raise SettingsError(
-        f"`{text}` is neither a model profile nor a provider{why_unknown(provider)}",
-        hint=near or "Name a profile (`llm-orc list-profiles`), a provider, or `PROVIDER/MODEL`.",
+    return None
+
+
+def unknown_model(settings: Settings, text: str, *, misspelt: str | None = None) -> SettingsError:
+    """Return the error for a name that is neither a profile nor begins with a provider, with the closest names."""
+    first, slash, _ = text.partition("/")
+    near = did_you_mean(first if slash else text, [*settings.profiles, *sorted({*PROVIDERS, *settings.providers})])
+    near = f"Did you mean {misspelt}?" if misspelt else near
+    return SettingsError(
+        f"`{text}` is neither a model profile nor a provider{why_unknown(first)}",
+        hint=f"{near} A model of another name is `PROVIDER/{text}`."
+        if near and slash == ""
+        else near or "Name a profile (`llm-orc list-profiles`), a provider, or `PROVIDER/MODEL`.",
     )
 
 

@@ -22,6 +22,8 @@ class Work:
 class ModelRef:
     """Which model an agent asked for: a profile's name, or a provider with or without a model.
 
+    A user may also name a model alone; its provider is then found with its access.
+
     `is_typed`: the user named it for this very agent, overriding the ensemble's file.
     """
 

@@ -65,14 +65,14 @@ async def run(
 
     `inputs` are the values of its declared inputs; those with a default may be left out. `model` takes the place
     of the ensemble's with every agent, and `agent_models` with single ones by their names: each is a profile, a
-    provider or `PROVIDER/MODEL`. `on_event` gets each event as it happens, text deltas included. `record` False
-    keeps nothing; None is as the settings say. `rehearse` asks the sandbox instead of models. A failed agent is in
-    the result, not raised; what is raised, an `LlmOrcError`, was found before anything was spent. With a
-    `conversation` the agents are told what was said in it before, and `when_full` says what to do when that no
-    longer fits a model. With `wait_for_plan`, agents whose plan is used up wait until it resets, and nothing
-    dearer takes over. Settings and ensembles are looked up from the working directory, credentials in the
-    environment: now, or when `runtime` was opened, which is shared with other runs. Cancelling keeps what is
-    finished.
+    provider, `PROVIDER/MODEL` or a model's name. `on_event` gets each event as it happens, text deltas included.
+    `record` False keeps nothing; None is as the settings say. `rehearse` asks the sandbox instead of models. A
+    failed agent is in the result, not raised; what is raised, an `LlmOrcError`, was found before anything was
+    spent. With a `conversation` the agents are told what was said in it before, and `when_full` says what to do
+    when that no longer fits a model. With `wait_for_plan`, agents whose plan is used up wait until it resets,
+    and nothing dearer takes over. Settings and ensembles are looked up from the working directory, credentials
+    in the environment: now, or when `runtime` was opened, which is shared with other runs. Cancelling keeps what
+    is finished.
     """
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
     models = _named(model, agent_models)

@@ -70,7 +70,7 @@ class _Checker:
         elif model.provider is not None:
             key = "provider" if model.model is not None or self._has(path, "provider") else "model"
             self._check_provider(f"agent `{agent.name}`", model.provider, (*path, key))
-        else:
+        elif not model.is_typed:  # one that a user has named alone is found with its access
             self._model_alone(agent, model.model or "", path)
         fallback = work.fallback_model_profile
         if fallback is not None:

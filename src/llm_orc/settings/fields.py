@@ -188,7 +188,8 @@ _PROVIDER_FIELDS: Fields = {
 _RUN_FIELDS: Fields = {
     "model": Field(
         optional(non_empty_text),
-        "The model of every agent, in place of the ensemble's: a profile, a provider or `PROVIDER/MODEL`.",
+        "The model of every agent, in place of the ensemble's: a profile, a provider, `PROVIDER/MODEL`"
+        " or a model's name.",
         "never",
         default_text="as the ensemble says",
         variable="LLM_ORC_MODEL",

@@ -101,7 +101,7 @@ def test_the_shell_completes_models(models: Shell) -> None:
     models.environ |= {"_LLM_ORC_COMPLETE": "bash_complete", "COMP_CWORD": "4"}
     models.environ["COMP_WORDS"] = "llm-orc invoke panel --agent-model chair=fa"
 
-    assert models.run().stdout.splitlines() == ["plain,chair=fast"]
+    assert models.run().stdout.splitlines() == ["plain,chair=fast", "plain,chair=fast-1"]
 
 
 def test_an_ensemble_of_others_runs_where_its_profiles_are_not(models: Shell) -> None:
@@ -118,3 +118,30 @@ def test_an_ensemble_of_others_runs_where_its_profiles_are_not(models: Shell) ->
     models.environ["LLM_ORC_MODEL"] = "fast"
     assert models.run("invoke", "theirs").returncode == 0
     assert "`gpu-box`, which does not exist" in models.run("check", "theirs").stdout
+
+
+def test_a_model_by_its_name_alone_is_asked_where_anything_may_be_served(models: Shell) -> None:
+    done = models.run("invoke", "panel", "-m", "meta-llama/Llama-3", "--json")
+    assert done.returncode == 0, done
+    asked = models.run("ask", "Which is it?", "-m", "large", "--json")
+    compared = models.run("compare", "panel", "-m", "large", "-m", "fast-1", "--json", "-q")
+    checked = models.run("check", "panel", "-m", "large")
+    models.environ["LLM_ORC_MODEL"] = "large"
+    by_variable = models.run("explain", "panel", "--json")
+
+    assert {agent["model"] for agent in json.loads(done.stdout)["results"].values()} == {"meta-llama/Llama-3"}
+    assert json.loads(asked.stdout)["results"]["assistant"]["model"] == "large"
+    figures = [run["figures"]["models"]["chair"] for run in json.loads(compared.stdout)["runs"]]
+    assert figures == ["large", "fast-1"]
+    assert checked.returncode == 0
+    assert {agent["model"] for agent in json.loads(by_variable.stdout)["agents"]} == {"large"}
+
+
+def test_a_model_by_its_name_alone_goes_on_where_it_was_found(models: Shell) -> None:
+    models.run("ask", "Which is it?", "-m", "large")
+
+    goes_on = models.run("ask", "-c", "And why?", "--json")
+
+    assert json.loads(goes_on.stdout)["results"]["assistant"]["model"] == "large"
+    conversation = json.loads(goes_on.stdout)["conversation"]
+    assert "large" in models.run("conversations", "show", conversation).stdout

@@ -203,6 +203,12 @@ def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying,
             " or allow this run with `--allow-metered`.",
             named_in=choice.named_in,
         )
+    is_found_by_model = choice.profile is None and choice.named_by == "nobody" and choice.model is not None
+    if is_found_by_model and access.billing is Billing.METERED and not route.is_agreed:
+        raise kind(
+            f"`{choice.model}` would be {what}, a provider that neither you nor your config.yaml names",
+            hint=f"Name it, with `-m {choice.provider}/{choice.model}`, or allow this run with `--allow-metered`.",
+        )
     is_set_up = is_chosen and (route.place == "store" or access.billing is Billing.PLAN_CREDITS)
     if route.is_agreed or choice.named_by in {"ensemble", "user"} or is_set_up:
         return

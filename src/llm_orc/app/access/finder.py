@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.model.options import extras_notice, left_out_notices, options_error, refused_options
+from llm_orc.app.access.bare_names import BareNames
 from llm_orc.app.access.best import BestAccess
 from llm_orc.app.access.consent import interactive_notice, refuse_elsewhere, refuse_unwanted_bill, refuse_withheld
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.agents.choice import ModelChoice
+    from llm_orc.app.access.best import Best
     from llm_orc.app.access.consent import Caller, Paying
     from llm_orc.app.access.credentials import Authorisers
     from llm_orc.app.access.route import Route
@@ -84,6 +86,7 @@ class AccessFinder:
         self._authorisers, self._clis = authorisers, clis
         self._paying, self._caller, self._sandbox = paying, caller, sandbox
         self._agreed = frozenset() if paying == "never" else agreed
+        self._bare_names = BareNames(app.settings, authorisers.resolver, self.look, self._best)
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
 
@@ -126,6 +129,11 @@ class AccessFinder:
                 self._notices[notice] = None
 
     async def _find(self, choice: ModelChoice) -> _Outcome:
+        if choice.is_bare and self._sandbox is None:
+            try:
+                choice = await self._bare_names.resolve(choice)
+            except LlmOrcError as e:
+                return _Outcome((), (Considered("", "", e.message),), (e,))
         key = (
             choice.provider,
             choice.model,
@@ -187,10 +195,7 @@ class AccessFinder:
         """Return the routes, what else was set up and can't be used, and whether they are the user's choice."""
         failed, is_chosen = None, True
         if choice.provider is None:
-            best_access = BestAccess(
-                self._app, self._http, self._authorisers.resolver, self.look, paying=self._paying
-            )
-            best = await best_access.find(free_only=self._paying == "never")
+            best = await self._best()
             choice = replace(choice, provider=best.route.provider, model=choice.model or best.route.model)
             failed, is_chosen = best.failed, best.is_chosen
         refuse_withheld(self._settings, choice)
@@ -199,6 +204,10 @@ class AccessFinder:
         cli = None if program is None else await self.look(program)
         routes = await in_thread(resolver.routes, choice, cli, paying=self._paying)
         return routes, failed, is_chosen
+
+    async def _best(self) -> Best:
+        best = BestAccess(self._app, self._http, self._authorisers.resolver, self.look, paying=self._paying)
+        return await best.find(free_only=self._paying == "never")
 
     async def _open(self, route: Route, *, is_chosen: bool) -> Model:
         """Open the route. Raises what keeps a run from using it."""
@@ -326,7 +335,7 @@ def _must_stop(first: _Outcome) -> bool:
 
 def _left_out(choice: ModelChoice, *, is_first: bool) -> str:
     if choice.profile is None:
-        return f"Access to `{choice.provider}`"
+        return f"Access to `{choice.provider or choice.model}`"
     return f"Access of profile `{choice.profile}`" if is_first else f"The fallback `{choice.profile}`"
 
 

@@ -33,7 +33,7 @@ class Asking:
     conversation: str | None = None
 
     def with_model(self, app: App, model: str | None, profile: str | None) -> Asking:
-        """Name the model: a profile, a provider or `PROVIDER/MODEL`. Raises `SettingsError`, `ProfileNotFound`."""
+        """Name the model: as `agents.named_models` does. Raises `SettingsError`, `ProfileNotFound`."""
         if profile is not None:
             model = find_profile(app.settings, profile).name
         return self if model is None else replace(self, partner=self.partner.with_model(app, model))
@@ -71,15 +71,17 @@ def continue_last(app: App) -> Asking:
             role = spec.work.system_prompt
             store.add(begun, _AGENT, "user", last.recipe.task, now, system_prompt=role)
             store.add(begun, _AGENT, "assistant", output.text, now)
-    return Asking(Partner(Ensemble(ASKING, (AgentSpec(_AGENT),)), _chosen(spec.work)), name)
+    provider = last.recipe.choices[_AGENT][0].provider
+    return Asking(Partner(Ensemble(ASKING, (AgentSpec(_AGENT),)), _chosen(spec.work, provider)), name)
 
 
-def _chosen(work: ModelWork) -> Chosen:
+def _chosen(work: ModelWork, provider: str | None) -> Chosen:
+    """Return what was chosen for a question that `provider` has answered; of a bare name, it is the one found."""
     chosen = Chosen().with_role(_AGENT, work.system_prompt)
     model = work.model
     if not model.is_typed:
         return chosen
-    parts = [part for part in (model.provider, model.model) if part]
+    parts = [part for part in (model.provider or provider, model.model) if part]
     return chosen.with_model(_AGENT, model.profile or "/".join(parts))
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.named_models import named_model, with_named_model
+from llm_orc.agents.named_models import listed_model, unknown_model, with_named_model
 from llm_orc.agents.references.syntax import literal
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.uses.graph import uses_of
@@ -167,7 +167,10 @@ def _alone(name: str, agent: AgentSpec) -> Ensemble:
 
 def _model_alone(app: App, name: str) -> Ensemble:
     """Return the model that `name` names, without a role. Raises `SettingsError`."""
-    return _alone(name, AgentSpec(name, with_named_model(ModelWork(), named_model(app.settings, name))))
+    found = listed_model(app.settings, name)
+    if found is None:
+        raise unknown_model(app.settings, name)
+    return _alone(name, AgentSpec(name, with_named_model(ModelWork(), found)))
 
 
 def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:

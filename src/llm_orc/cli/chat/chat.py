@@ -35,7 +35,7 @@ _PIPE_ONE = "Pipe a question in, e.g. `llm-orc chat < question.txt`, or start th
     "--model",
     metavar="NAME",
     type=ModelName(),
-    help="A profile, a provider or PROVIDER/MODEL, e.g. `-m ollama`.",
+    help="A profile, a provider, PROVIDER/MODEL or a model's name, e.g. `-m ollama`.",
 )
 @click.option(
     "-s", "--system", metavar="TEXT", help="The role, e.g. `-s 'You are a tax lawyer.'`.  [default: the agent's]"

@@ -42,7 +42,7 @@ _GIVE_ONE = 'Give one (`llm-orc ask "…"`), a file (`-f FILE`) or a pipe.'
     "--model",
     metavar="MODEL",
     type=ModelName(),
-    help="The model: a profile, a provider or PROVIDER/MODEL, e.g. `-m ollama`."
+    help="The model: a profile, a provider, PROVIDER/MODEL or a model's name, e.g. `-m ollama`."
     "  [default: LLM_ORC_MODEL, else the profile `default`]",
 )
 @click.option(

@@ -67,8 +67,8 @@ _OWN = "its own models"
     multiple=True,
     required=True,
     type=ModelName(),
-    help="A model for every agent of one run: a profile, a provider or PROVIDER/MODEL; repeatable. With a single"
-    " one, it is compared with ENSEMBLE as it is.",
+    help="A model for every agent of one run: a profile, a provider, PROVIDER/MODEL or a model's name;"
+    " repeatable. With a single one, it is compared with ENSEMBLE as it is.",
 )
 @click.option("--rehearse", is_flag=True, help="Complete runs on canned answers, for free; no model is called.")
 @json_option

@@ -102,7 +102,7 @@ class ModelName(_Name):
     name = "model"
 
     def known(self, app: App) -> Iterable[CompletionItem]:
-        """Profiles, then providers."""
+        """Profiles, then providers, then the models of the profiles by their names alone."""
         from llm_orc.catalog.table import PROVIDERS
         from llm_orc.providers.lookup import find_provider
 
@@ -110,6 +110,9 @@ class ModelName(_Name):
             yield CompletionItem(profile.name, help=f"profile: {profile.model or 'its default model'}")
         for name in dict.fromkeys([*PROVIDERS, *app.settings.providers]):
             yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
+        models = {p.model: p for p in app.settings.profiles.values() if p.model is not None and p.provider}
+        for model, profile in models.items():
+            yield CompletionItem(model, help=f"model of profile {profile.name}")
 
 
 class ProfileName(_Name):

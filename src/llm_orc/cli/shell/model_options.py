@@ -39,8 +39,8 @@ _options = (
         "--model",
         metavar="MODEL",
         type=ModelName(),
-        help="Ask this model instead of the ensemble's, with every agent: a profile, a provider or PROVIDER/MODEL,"
-        " e.g. `-m ollama`.  [default: LLM_ORC_MODEL, else as the ensemble says]",
+        help="Ask this model instead of the ensemble's, with every agent: a profile, a provider, PROVIDER/MODEL"
+        " or a model's name, e.g. `-m ollama`.  [default: LLM_ORC_MODEL, else as the ensemble says]",
     ),
     click.option(
         "--profile",
