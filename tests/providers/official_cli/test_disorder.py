@@ -16,9 +16,9 @@ import pytest
 
 from llm_orc.errors import AccessNotSupported, LlmOrcError, ReplyTimedOut, ReplyTooLarge, ReplyUnreadable
 from llm_orc.net.options import NetworkSettings
+from llm_orc.processes.child import Child
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
-from llm_orc.providers.official_cli.process import Child
 from tests.fakes.claude import StandIn
 from tests.fakes.codex import install as install_codex
 

@@ -6,11 +6,8 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
 import sys
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.commands import find_command, home_of, in_words
@@ -18,6 +15,7 @@ from llm_orc.auth.masking import Mask
 from llm_orc.auth.secret import revealed
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.errors import TokenCommandFailed
+from llm_orc.processes.death import dying_with_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +29,6 @@ _LOOK_S = 0.1  # how often we check that it runs and does not write too much
 _DRAIN_S = 0.5  # for what it wrote before it ended: its own child processes may hold its pipes open
 _PIECE = 16 * 1024
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
-# Ends the command if we are killed: the only tool that needs no code between fork and exec.
-_SETPRIV = ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--")
 
 
 async def run_command(argv: Sequence[str], environ: Mapping[str, str], limit_s: float = LIMIT_S) -> bytes:
@@ -48,7 +44,7 @@ async def run_command(argv: Sequence[str], environ: Mapping[str, str], limit_s: 
     env = command_env(environ)
     try:
         process = await asyncio.create_subprocess_exec(
-            *_dying_with_us(),
+            *dying_with_us(),
             program,
             *argv[1:],
             stdin=asyncio.subprocess.DEVNULL,
@@ -165,11 +161,3 @@ def _said(err: _Tail, out: _Tail, env: Mapping[str, str]) -> str:
     text = " ".join(bytes(err.data).decode("utf-8", "replace").split())
     text = "".join(c for c in mask.hide_in_error(text) if c.isprintable())
     return f": {text[-_SHOWN_OF_STDERR:]}" if text else ""
-
-
-@cache
-def _dying_with_us() -> tuple[str, ...]:
-    if sys.platform != "linux" or not Path(_SETPRIV[0]).exists():
-        return ()
-    tried = subprocess.run([*_SETPRIV, "true"], capture_output=True, check=False)  # noqa: S603 - fixed; 2 ms
-    return _SETPRIV if tried.returncode == 0 else ()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import AccessNotSupported, AuthError, NotLoggedIn
 from llm_orc.net.text import one_line
+from llm_orc.processes.child import Child, TooMuchOutput
 from llm_orc.providers.official_cli.child_env import child_env
 from llm_orc.providers.official_cli.find import find_program, not_installed
-from llm_orc.providers.official_cli.process import Child, TooMuchOutput
 from llm_orc.providers.official_cli.state import CliState, Standing, Told
 
 if TYPE_CHECKING:

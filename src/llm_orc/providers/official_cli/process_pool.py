@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.errors import AccessNotSupported, StorageError
+from llm_orc.processes.child import Child
 from llm_orc.providers.official_cli.child_env import child_env
-from llm_orc.providers.official_cli.process import Child
 from llm_orc.providers.official_cli.program import Call
 from llm_orc.providers.official_cli.session import Session
 

@@ -11,8 +11,8 @@ from llm_orc.catalog.rows import OfficialCliRow
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, ToolAttempted
 from llm_orc.net.text import one_line
+from llm_orc.processes.framing import LINES, Framing
 from llm_orc.providers.base import StopReason, Usage
-from llm_orc.providers.official_cli.framing import LINES, Framing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import ReplyTimedOut, ReplyTooLarge, ReplyUnreadable
 from llm_orc.net.text import one_line
+from llm_orc.processes.child import TooMuchOutput
 from llm_orc.providers.official_cli.lines import fields_of
-from llm_orc.providers.official_cli.process import TooMuchOutput
 from llm_orc.providers.official_cli.program import Answered, Answering, Piece, Respond, TriesAgain
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from llm_orc.errors import LlmOrcError
     from llm_orc.net.options import NetworkSettings
+    from llm_orc.processes.child import Child
     from llm_orc.providers.base import Message, ReplyObserver, Target
-    from llm_orc.providers.official_cli.process import Child
     from llm_orc.providers.official_cli.program import Call, Meaning, OfficialCli, TurnReader
     from llm_orc.providers.official_cli.slots import Slots
 

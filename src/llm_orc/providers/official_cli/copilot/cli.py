@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from llm_orc.dataclass import dataclass
+from llm_orc.processes.framing import HEADERS, Framing
 from llm_orc.providers.official_cli.copilot import messages
 from llm_orc.providers.official_cli.copilot.login import refusal_of
 from llm_orc.providers.official_cli.copilot.turn import CopilotTurn
-from llm_orc.providers.official_cli.framing import HEADERS, Framing
 from llm_orc.providers.official_cli.program import OfficialCli
 from llm_orc.providers.official_cli.state import Standing
 

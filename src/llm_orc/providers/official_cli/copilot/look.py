@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import AccessNotSupported, LlmOrcError, NotLoggedIn
 from llm_orc.net.text import one_line
+from llm_orc.processes.child import Child, TooMuchOutput
 from llm_orc.providers.base import Target
 from llm_orc.providers.official_cli.child_env import child_env
 from llm_orc.providers.official_cli.copilot import messages
@@ -21,7 +22,6 @@ from llm_orc.providers.official_cli.copilot.login import refuse_other_protocol, 
 from llm_orc.providers.official_cli.detect import CantRun, problem_of, version_of, why_not_started
 from llm_orc.providers.official_cli.find import find_program, not_installed
 from llm_orc.providers.official_cli.lines import fields_of, object_in, text_in
-from llm_orc.providers.official_cli.process import Child, TooMuchOutput
 from llm_orc.providers.official_cli.state import CliState, Told
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_orc._version import VERSION
-from llm_orc.providers.official_cli.framing import HEADERS
+from llm_orc.processes.framing import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

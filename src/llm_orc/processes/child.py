@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.net.text import one_line
-from llm_orc.providers.official_cli.framing import LINES
+from llm_orc.processes.death import GUARD, dying_with_us
+from llm_orc.processes.framing import LINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from llm_orc.providers.official_cli.framing import Framing
+    from llm_orc.processes.framing import Framing
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes; a whole answer is one line
 _MOST_LINES = 1_000_000  # in one turn: each takes some microseconds
@@ -29,8 +28,6 @@ _GONE = (BrokenPipeError, ConnectionResetError, RuntimeError)
 _GRACE_S = 1.0  # between SIGTERM and SIGKILL
 _END_S = 5.0  # until a killed process is gone
 _LOOK_S = 0.5  # how often we check that it is alive while its output is silent
-# Ends the child if we are killed: the only tool that needs no code between fork and exec.
-_SETPRIV = ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--")
 
 
 class TooMuchOutput(Exception):
@@ -66,7 +63,7 @@ class Child:
         framing: Framing = LINES,
     ) -> Child:
         """Start it. Raises `OSError` if that fails. `most_bytes`: what it may write in one turn."""
-        wrapped = (*_dying_with_us(), *argv) if dies_with_us else argv
+        wrapped = (*dying_with_us(), *argv) if dies_with_us else argv
         process = await asyncio.create_subprocess_exec(
             *wrapped,
             stdin=asyncio.subprocess.PIPE,
@@ -77,6 +74,8 @@ class Child:
             limit=_PIECE,
             start_new_session=sys.platform != "win32",  # its own group: Ctrl-C only reaches us
         )
+        if dies_with_us:
+            GUARD.add(process.pid)
         return cls(process, most_bytes, framing)
 
     @property
@@ -153,6 +152,7 @@ class Child:
             await self._ends_within(_GRACE_S)
         self.kill()
         await self._ends_within(_END_S)
+        GUARD.remove(self.pid)
         readers = [reader for reader in (self._drain, self._reading) if reader is not None]
         for reader in readers:
             reader.cancel()
@@ -227,11 +227,3 @@ class Child:
                 self._is_flooding = True
                 self.kill()
                 return
-
-
-@cache
-def _dying_with_us() -> tuple[str, ...]:
-    if sys.platform != "linux" or not Path(_SETPRIV[0]).exists():
-        return ()
-    tried = subprocess.run([*_SETPRIV, "true"], capture_output=True, check=False)  # noqa: S603 - fixed; 2 ms
-    return _SETPRIV if tried.returncode == 0 else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_orc.providers.official_cli.framing import HEADERS, LINES, Framing
+from llm_orc.processes.framing import HEADERS, LINES, Framing
 
 
 def read(framing: Framing, stream: bytes, step: int) -> list[bytes]:
