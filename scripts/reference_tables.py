@@ -36,6 +36,7 @@ _WITHOUT_TRUST: Mapping[Right, str] = {
     "counts": "yes",
     "chooses": "where it is free",
     "lowers": "lower only",
+    "runs": "starts no program",
     "trust": "no",
     "never": "never",
 }

@@ -50,7 +50,7 @@ TOO_HEAVY = {
     "uvloop",
 }
 READING = {"agents", "app", "auth", "catalog", "cli", "dataclass", "ensembles", "errors", "formats", "jsontypes"}
-READING |= {"net", "providers", "settings", "storage"}
+READING |= {"net", "processes", "providers", "settings", "storage"}
 PORTS = (1234, 1337, 8000, 8080, 11434)  # of servers that `status` asks if they listen
 
 

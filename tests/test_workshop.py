@@ -130,6 +130,8 @@ HEAVY_TO_LOAD = {
     "importlib.metadata": "the reader of installed packages",
     "joserfc": "checks of signatures",
     "keyring": "back ends of keychains",
+    "llm_orc.agents.script.document": "typed JSON",
+    "llm_orc.agents.script.run": "the event loop and its processes",
     "llm_orc.auth.oauth.token_endpoint": "exchanges of tokens",
     "llm_orc.auth.tokens.command_keeper": "what runs token commands",
     "llm_orc.providers.dialects": "the types of wire protocols",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_orc.agents.inputs.spec import InputSpec
     from llm_orc.agents.output import ModelCall
+    from llm_orc.agents.script.work import ScriptWork
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelRef, ModelWork
     from llm_orc.app.api import load_ensemble, open_runtime, run, run_sync
@@ -47,6 +48,7 @@ _HOME_OF = {
     "AgentSpec": "agents.spec",
     "ModelRef": "agents.work",
     "ModelWork": "agents.work",
+    "ScriptWork": "agents.script.work",
     "ModelCall": "agents.output",
     "RunEvent": "engine.events",
     "RunResult": "runs.results",
@@ -87,6 +89,7 @@ __all__ = [
     "RunEvent",
     "RunResult",
     "Runtime",
+    "ScriptWork",
     "SettingsError",
     "Spend",
     "StorageError",

@@ -78,7 +78,7 @@ def test_rows_are_there_for_as_long_as_they_were_added() -> None:
     assert list(KINDS) == OWN
 
 
-@pytest.mark.parametrize("key", ["model", "count_of"])
+@pytest.mark.parametrize("key", ["model", "script", "count_of"])
 def test_a_key_belongs_to_one_kind(key: str) -> None:
     with pytest.raises(ValueError, match="already"), added(COUNT, replace(COUNT, key=key)):
         pass

@@ -9,6 +9,7 @@ import pytest
 import reference_tables
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.fields import MODEL_FIELDS
+from llm_orc.agents.script.fields import SCRIPT_FIELDS
 from llm_orc.agents.spec import Source
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.inputs import INPUT_FIELDS
@@ -27,13 +28,21 @@ def test_each_group_of_keys_has_its_table() -> None:
         "keys of agent",
         "keys of model",
         "keys of ensemble agent",
+        "keys of script agent",
     ]
 
 
 def test_a_row_is_for_each_key_and_no_other() -> None:
     rows = [line.split("`")[1] for line in _PAGE.splitlines() if line.startswith("| `")]
 
-    assert rows == [*ENSEMBLE_FIELDS, *INPUT_FIELDS, *FRAME_FIELDS, *MODEL_FIELDS, *KINDS["ensemble"].fields]
+    assert rows == [
+        *ENSEMBLE_FIELDS,
+        *INPUT_FIELDS,
+        *FRAME_FIELDS,
+        *MODEL_FIELDS,
+        *KINDS["ensemble"].fields,
+        *SCRIPT_FIELDS,
+    ]
 
 
 def test_every_row_says_what_it_is_in_whole_sentences() -> None:

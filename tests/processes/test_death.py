@@ -13,14 +13,15 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX's")
 
-_STARTER = """
+_STARTER = r"""
 import asyncio, os, sys
 from pathlib import Path
 from llm_orc.processes.child import Child
 
 async def main():
-    line = "sleep 60 & echo $! > grandchild; wait"
+    line = "read go; sleep 60 & echo $! > grandchild; wait"
     child = await Child.start(["/bin/sh", "-c", line], {"PATH": os.environ["PATH"]}, Path.cwd(), most_bytes=1000)
+    await child.send(b"go\n")
     if sys.argv[1] == "stops":
         while not Path("grandchild").exists() or not Path("grandchild").read_text().strip():
             await asyncio.sleep(0.01)

@@ -24,7 +24,10 @@ class AgentCaller:
         kind = kind_of(work)
         run = kind.rehearse if self._rehearsal and kind.rehearse is not None else kind.run
         context = AgentContext(turn, self._ask_model)
-        if turn.agent.timeout_s is None or kind.needs(work).models:  # a model's limit is that of each fallback
+        limit_s = kind.limit_s if turn.agent.timeout_s is None else turn.agent.timeout_s
+        if limit_s is None or (
+            kind.limit_s is None and kind.needs(work).models
+        ):  # a model's limit is that of each fallback
             return await run(context, work)
-        async with within_time_limit(turn.path, turn.agent.timeout_s, "Raise `timeout_seconds` of the agent."):
+        async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent."):
             return await run(context, work)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_orc.agents.conditions.check import Answers
 from llm_orc.agents.context import AgentContext
@@ -16,20 +17,45 @@ from llm_orc.agents.work import Needs, Work
 from llm_orc.dataclass import dataclass
 from llm_orc.settings.field import Fields
 
+if TYPE_CHECKING:
+    from llm_orc.agents.references.scope import Scope
+
 
 class Say(Protocol):
-    """Says what is wrong with a key of an agent, at its place in the file."""
+    """Says something about a key of an agent, at its place in the file."""
 
     def __call__(self, key: str, message: str, hint: str | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where an ensemble's file is: the folders in which files that it names are looked for, in order.
+
+    `root` is the directory of its project, if it is a project's.
+    """
+
+    folders: tuple[Path, ...] = ()
+    root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentKeys:
-    """The keys of one agent in a file, each read as its row says; `say` makes a problem of what is still wrong."""
+    """The keys of one agent in a file, each read as its row says.
+
+    `say` makes a problem of what is still wrong, `warn` a remark that stops nothing.
+    """
 
     agent: str
     values: Mapping[str, Any]
     say: Say
+    warn: Say = lambda _key, _message, _hint=None: None
+    around: Surroundings = Surroundings()
+
+
+class MakePrompt(Protocol):
+    """Returns what an agent is asked, or told; `texts` are those of its work, filled in."""
+
+    def __call__(self, spec: AgentSpec, work: Any, scope: Scope, texts: Mapping[str, str]) -> str: ...
 
 
 def _nothing_within(_work: object) -> Mapping[str, AgentGraph]:
@@ -49,7 +75,8 @@ class Kind:
     `ensembles` are those that it runs, by the key that names each in a file; `with_ensembles` returns the work of
     an agent with those that were found, and says what doesn't fit them. `from_answers` says what of the task and
     the inputs (`inputs.NAME`) of its children comes from answers.
-    `answers` says whether its answers are text or data, for the check of conditions.
+    `answers` says whether its answers are text or data, for the check of conditions. `prompt` makes what work of
+    this kind is told (None: a prompt for a model). `limit_s` is its time limit where the agent sets none.
     """
 
     key: str
@@ -69,3 +96,5 @@ class Kind:
     )
     from_answers: Callable[[AgentSpec, Names], frozenset[str]] = lambda _spec, _names: frozenset({"task"})
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
+    prompt: MakePrompt | None = None
+    limit_s: float | None = None

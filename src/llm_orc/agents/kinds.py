@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.ensemble.kind import ENSEMBLE
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.path import child_of, path_of
+from llm_orc.agents.script.kind import SCRIPT
 from llm_orc.errors import InternalError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentGraph, AgentSpec, Source
     from llm_orc.agents.work import Needs, Work
 
-_kinds = {kind.key: kind for kind in (MODEL, ENSEMBLE)}
+_kinds = {kind.key: kind for kind in (MODEL, SCRIPT, ENSEMBLE)}
 
 KINDS: Mapping[str, Kind] = MappingProxyType(_kinds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
@@ -50,6 +51,18 @@ class ModelWork(Work):
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A program that work starts. `command` is its line for people, `executable` what is looked up on the path.
+
+    `digests` has the SHA-256 of the files that are known to be run, by path.
+    """
+
+    command: str
+    executable: str
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """What work needs from outside: it is resolved, priced and agreed to before anything runs.
 
@@ -57,7 +70,7 @@ class Needs:
     """
 
     models: tuple[ModelWork, ...] = ()
-    programs: tuple[str, ...] = ()
+    programs: tuple[Program, ...] = ()
     tools: tuple[str, ...] = ()
     ensembles: tuple[str, ...] = ()
     people: tuple[str, ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.references.parts import about_tags, part_tag
-from llm_orc.agents.references.render import fill_in
+from llm_orc.agents.references.render import fill_in, fill_in_plainly
 from llm_orc.agents.references.syntax import is_special
 from llm_orc.agents.uses.graph import texts_of
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 def filled_in(agent: AgentSpec, scope: Scope) -> dict[str, str]:
     """Return the texts of the agent's work that have references, filled in. Raises `ReferenceWithoutValue`."""
-    return {text.key: fill_in(text.text, scope) for text in texts_of(agent) if is_special(text.text)}
+    return {
+        text.key: fill_in(text.text, scope) if text.reader == "model" else fill_in_plainly(text.text, scope)
+        for text in texts_of(agent)
+        if text.reader != "nobody" and is_special(text.text)
+    }
 
 
 def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
@@ -27,6 +32,8 @@ def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
     Otherwise, an agent that sees no dependencies receives the task unchanged. For others the parts are enclosed in
     tags that no part can forge: an answer can't end its own block and pass for another agent's.
     """
+    if (make := kind_of(agent.work).prompt) is not None:
+        return make(agent, agent.work, scope, texts)
     own = next((text for text in texts_of(agent) if text.key == "prompt"), None)
     if own is not None:
         return texts.get("prompt", own.text)

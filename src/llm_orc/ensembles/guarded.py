@@ -10,6 +10,7 @@ from llm_orc.settings.model import Origin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from llm_orc.agents.work import Program
     from llm_orc.settings.field import Field
     from llm_orc.storage.yaml_source import KeyPath, Located
 
@@ -35,11 +36,20 @@ class Guarded:
             line = self._document.key_at((*path, key)).line
             self.values.append(GuardedValue(f"{who}{key}", value, Origin("project", self._document.file, line)))
             # Numbers are compared with the profile's later; for `true` and `false` the lower one is known.
-            if self._trusted or right == "chooses" or (right == "lowers" and value is not True):
+            if self._trusted or right in {"chooses", "runs"} or (right == "lowers" and value is not True):
                 taken[key] = value
             else:
                 self.withheld.append(f"{who}{key}")
         return taken
+
+    def programs(self, path: KeyPath, key: str, programs: Iterable[Program]) -> None:
+        """Guard the content of the files that these programs are, or run."""
+        line = self._document.key_at(path).line
+        for file, digest in ((file, digest) for one in programs for file, digest in one.digests.items()):
+            value = GuardedValue(
+                f"{key} runs {file}", f"sha256 {digest}", Origin("project", self._document.file, line)
+            )
+            self.values.append(value)
 
 
 def ensemble_digest(values: Iterable[GuardedValue]) -> str:

@@ -11,6 +11,7 @@ from llm_orc.agents.spec import Place
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file
+from llm_orc.ensembles.surroundings import SCRIPTS
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
 from llm_orc.settings.project import project_folders
 from llm_orc.storage.shown_path import shown_path
@@ -53,15 +54,17 @@ class _Shelf:
 
     place: Place
     folder: Path
+    shared: tuple[Path, ...] = ()
 
 
 class Library:
     """Ensembles in the given folders, nearest first. Reads the files again for each query."""
 
     def __init__(self, projects: Sequence[Path], user: Path, packaged: Path = PACKAGED) -> None:
+        self._shared = (user.parent / SCRIPTS,)
         self._shelves = (
-            *(_Shelf("project", folder) for folder in projects),
-            _Shelf("user", user),
+            *(_Shelf("project", folder, self._shared) for folder in projects),
+            _Shelf("user", user, self._shared),
             _Shelf("packaged", packaged),
         )
 
@@ -79,7 +82,7 @@ class Library:
         """
         if is_path(name_or_path):
             in_folder = self._in_folder(name_or_path, cwd)
-            return in_folder or _at_path(name_or_path, cwd)
+            return in_folder or _at_path(name_or_path, cwd, self._shared)
         for shelf in self._shelves:
             found = _on_shelf(shelf, name_or_path)
             if found is not None:
@@ -92,10 +95,14 @@ class Library:
         if not folder or not _IN_FOLDER.fullmatch(name) or last.endswith(_SUFFIXES) or (cwd / name).exists():
             return None
         for shelf in self._shelves:
-            found = _on_shelf(_Shelf(shelf.place, shelf.folder / folder), last)
+            found = _on_shelf(_Shelf(shelf.place, shelf.folder / folder, self._shared), last)
             if found is not None:
                 return found
         return None
+
+    def load(self, path: Path, place: Place = "file") -> ParsedEnsemble:
+        """Read one file as `find` does. Raises `EnsembleInvalid`."""
+        return load_ensemble_file(path, place, self._shared)
 
     def packaged(self, name: str) -> Ensemble:
         """Return a packaged ensemble. Raises `EnsembleNotFound`."""
@@ -149,14 +156,14 @@ def is_path(name_or_path: str) -> bool:
     )
 
 
-def _at_path(written: str, cwd: Path) -> ParsedEnsemble:
+def _at_path(written: str, cwd: Path, shared: tuple[Path, ...]) -> ParsedEnsemble:
     try:
         path = cwd / Path(written).expanduser()
         exists = path.exists()
     except (RuntimeError, ValueError, OSError):  # no home directory; a name that no file can have
         path, exists = cwd, False
     if exists:
-        return load_ensemble_file(path, "file")
+        return load_ensemble_file(path, "file", shared)
     siblings = [p.name for p in path.parent.iterdir() if p.suffix in _SUFFIXES] if path.parent.is_dir() else []
     question = did_you_mean(path.name, siblings)
     raise EnsembleNotFound(
@@ -169,28 +176,28 @@ def _on_shelf(shelf: _Shelf, name: str) -> ParsedEnsemble | None:
     """Read few files: the one named like the ensemble, those that seem to contain it, the unclear ones."""
     own = [path for path in (shelf.folder / f"{name}{suffix}" for suffix in _SUFFIXES) if _is_file(path)]
     for path in own:
-        if glance_at_name(path) in {name, None} and (found := _if_named(path, shelf.place, name)):
+        if glance_at_name(path) in {name, None} and (found := _if_named(path, shelf, name)):
             return found
     unclear: list[Path] = []
     for path in ensemble_files(shelf.folder):
         seen = glance_at_name(path) if path not in own else ""
         if seen is None:
             unclear.append(path)
-        elif seen == name and (found := _if_named(path, shelf.place, name)):
+        elif seen == name and (found := _if_named(path, shelf, name)):
             return found
-    return next(_valid_of_name(unclear, shelf.place, name), None)
+    return next(_valid_of_name(unclear, shelf, name), None)
 
 
-def _if_named(path: Path, place: Place, name: str) -> ParsedEnsemble | None:
+def _if_named(path: Path, shelf: _Shelf, name: str) -> ParsedEnsemble | None:
     """Return the ensemble if it has this name. Raises `EnsembleInvalid` if a file with this name is broken."""
-    parsed = load_ensemble_file(path, place)
+    parsed = load_ensemble_file(path, shelf.place, shelf.shared)
     return parsed if parsed.ensemble.name == name else None
 
 
-def _valid_of_name(paths: Sequence[Path], place: Place, name: str) -> Iterator[ParsedEnsemble]:
+def _valid_of_name(paths: Sequence[Path], shelf: _Shelf, name: str) -> Iterator[ParsedEnsemble]:
     for path in paths:
         try:
-            parsed = load_ensemble_file(path, place)
+            parsed = load_ensemble_file(path, shelf.place, shelf.shared)
         except EnsembleInvalid:
             continue
         if parsed.ensemble.name == name:
@@ -202,7 +209,7 @@ def _read_shelf(shelf: _Shelf) -> tuple[list[Entry], list[Problem]]:
     problems: list[Problem] = []
     for path in ensemble_files(shelf.folder):
         try:
-            ensemble = load_ensemble_file(path, shelf.place).ensemble
+            ensemble = load_ensemble_file(path, shelf.place, shelf.shared).ensemble
         except EnsembleInvalid as e:
             problems += e.problems
         else:

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.agents.kind import AgentKeys
+from llm_orc.agents.kind import AgentKeys, Surroundings
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec, Place, Source, TaskUse
@@ -17,6 +17,7 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
 from llm_orc.ensembles.inputs import read_inputs
+from llm_orc.ensembles.surroundings import surroundings
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid, Problem
 from llm_orc.errors.problem import count_of
 from llm_orc.settings.guard import GuardedValue
@@ -41,6 +42,7 @@ class ParsedEnsemble:
     document: Located
     ignored: tuple[Problem, ...] = ()  # keys that the file has and this release does not know
     guarded: tuple[GuardedValue, ...] = ()
+    shared: tuple[Path, ...] = ()  # folders with scripts that all ensembles may use
     values: Mapping[str, Any] = field(default_factory=dict)  # by dotted key: `max_cost`, `agents.judge.model`
 
     @property
@@ -52,15 +54,20 @@ class ParsedEnsemble:
         """Return it with all values of its file."""
         source = self.ensemble.source
         return (
-            self if source is None else parse_ensemble(self.document, replace(source, trusted=True, withheld=()))
+            self
+            if source is None
+            else parse_ensemble(self.document, replace(source, trusted=True, withheld=()), self.shared)
         )
 
 
-def load_ensemble_file(path: Path, place: Place = "file") -> ParsedEnsemble:
-    """Read and parse one file. Raises `EnsembleInvalid`, also if the file can't be read."""
+def load_ensemble_file(path: Path, place: Place = "file", shared: tuple[Path, ...] = ()) -> ParsedEnsemble:
+    """Read and parse one file. Raises `EnsembleInvalid`, also if the file can't be read.
+
+    Scripts that it names are looked for beside it, and then in the folders `shared`.
+    """
     absolute = path.absolute()
     try:
-        return parse_ensemble(read_yaml_file(absolute), Source(place, str(absolute)))
+        return parse_ensemble(read_yaml_file(absolute), Source(place, str(absolute)), shared)
     except EnsembleInvalid:
         if not is_linked(absolute):
             raise
@@ -73,22 +80,25 @@ def parse_ensemble_text(text: str, source: Source | None = None) -> ParsedEnsemb
     return parse_ensemble(read_yaml_text(text, Path(source.path) if source else None), source)
 
 
-def parse_ensemble(document: Located, source: Source | None = None) -> ParsedEnsemble:
+def parse_ensemble(
+    document: Located, source: Source | None = None, shared: tuple[Path, ...] = ()
+) -> ParsedEnsemble:
     """Return the effective part of the document: all of it if `source` is the user's own or None.
 
     Raises `EnsembleInvalid` with all problems, `EnsembleCycle` if cycles are the only kind of problem.
     """
     guard = Guarded(document, trusted=source is None or source.is_users)
-    parser = _Parser(document, guard)
+    parser = _Parser(document, guard, surroundings(document.file, shared))
     ensemble = parser.parse(source)
     if source is not None and guard.withheld:
         ensemble = replace(ensemble, source=replace(source, withheld=tuple(guard.withheld)))
-    return ParsedEnsemble(ensemble, document, parser.ignored, tuple(guard.values), parser.values)
+    return ParsedEnsemble(ensemble, document, parser.ignored, tuple(guard.values), shared, parser.values)
 
 
 class _Parser:
-    def __init__(self, document: Located, guard: Guarded) -> None:
+    def __init__(self, document: Located, guard: Guarded, around: Surroundings) -> None:
         self._fields = FieldReader(document)
+        self._around = around
         self._guard = guard
         self._agents: list[AgentSpec] = []
         self._index: dict[str, int] = {}  # of every agent with a usable name, even if the rest is wrong
@@ -221,9 +231,16 @@ class _Parser:
         def say(key: str, message: str, hint: str | None = None) -> None:
             self._fields.problem(message, (*path, key), at_key=True, hint=hint)
 
+        def warn(key: str, message: str, hint: str | None = None) -> None:
+            self._fields.ignored.append(
+                self._fields.document.problem(message, (*path, key), at_key=True, hint=hint)
+            )
+
+        work = kind.read(AgentKeys(name, values, say, warn, self._around))
+        self._guard.programs((*path, kind.key), f"agents.{name}.{kind.key}", kind.needs(work).programs)
         return AgentSpec(
             name=name,
-            work=kind.read(AgentKeys(name, values, say)),
+            work=work,
             depends_on=values.get("depends_on", ()),
             requires=values.get("requires") or "all",
             when=values.get("when"),

@@ -43,6 +43,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
+│  ├─ ScriptFailed            script_failed                     an agent's program gave no answer
 │  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
@@ -113,6 +114,7 @@ from llm_orc.errors.run import (
     RunNotFound,
     RunNotResumable,
     RunTimedOut,
+    ScriptFailed,
 )
 from llm_orc.errors.settings import MissingExtra, ProfileNotFound, SettingsError
 from llm_orc.errors.storage import StorageError, StoreBusy, UnsafeFile
@@ -170,6 +172,7 @@ __all__ = [
     "RunNotFound",
     "RunNotResumable",
     "RunTimedOut",
+    "ScriptFailed",
     "SettingsError",
     "StorageError",
     "StoreBusy",

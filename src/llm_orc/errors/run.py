@@ -17,6 +17,12 @@ class AgentTimedOut(RunError):
     code = "agent_timed_out"
 
 
+class ScriptFailed(RunError):
+    """The agent's program could not be started, ended with an error, or wrote what is no answer."""
+
+    code = "script_failed"
+
+
 class ReferenceWithoutValue(RunError):
     """The agent refers to a field that an answer does not have, or to an answer that there is not."""
 

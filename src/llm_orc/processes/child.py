@@ -63,6 +63,8 @@ class Child:
         framing: Framing = LINES,
     ) -> Child:
         """Start it. Raises `OSError` if that fails. `most_bytes`: what it may write in one turn."""
+        if dies_with_us:
+            GUARD.get_ready()
         wrapped = (*dying_with_us(), *argv) if dies_with_us else argv
         process = await asyncio.create_subprocess_exec(
             *wrapped,

@@ -46,24 +46,24 @@ class Guard:
         self._shell: subprocess.Popen[bytes] | None = None
         self._of = 0
 
-    def add(self, group: int) -> None:
-        if sys.platform == "win32":
-            return
-        if self._shell is None or self._of != os.getpid():
+    def get_ready(self) -> None:
+        """Start it, if it isn't there: before a process is, so that `add` can follow at once."""
+        if sys.platform != "win32" and (self._shell is None or self._of != os.getpid()):
             self._shell, self._of = _started(), os.getpid()
             atexit.register(self._end)
+
+    def add(self, group: int) -> None:
         self._tell(b"+ %d\n" % group)
 
     def remove(self, group: int) -> None:
-        if self._of == os.getpid():
-            self._tell(b"- %d\n" % group)
+        self._tell(b"- %d\n" % group)
 
     def _end(self) -> None:
         if self._shell is not None and self._of == os.getpid():
             self._shell.communicate()
 
     def _tell(self, line: bytes) -> None:
-        pipe = self._shell.stdin if self._shell is not None else None
+        pipe = self._shell.stdin if self._shell is not None and self._of == os.getpid() else None
         if pipe is not None:
             with suppress(OSError):
                 os.write(pipe.fileno(), line)

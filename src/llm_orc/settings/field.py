@@ -13,12 +13,13 @@ from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.field_types import FieldType
 
-Right = Literal["counts", "chooses", "lowers", "trust", "never"]
+Right = Literal["counts", "chooses", "lowers", "runs", "trust", "never"]
 """What an untrusted project may do with a key.
 
 `counts`: it takes effect at once, because it is only text or structure (prompts, names, dependencies).
 `chooses`: it chooses a model, provider, profile or auth method; it takes effect, but is never consent to pay.
 `lowers`: a limit, which takes effect if it is lower than the user's; `false` is lower than `true`.
+`runs`: it is a part of what starts a program; without trust nothing is started, and a run is refused.
 `trust`: it needs trust.
 `never`: it only takes effect in the user's own files, trusted or not.
 """

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from llm_orc.dataclass import dataclass
+
+Reader = Literal["model", "program", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +16,17 @@ class Text:
     `takes_answers` False: nothing that models or tools have said may come into it, as it is a part of a command, a
     path, or a name. That is a problem of the file, found before anything runs. `is_condition`: it is a condition,
     and its references are values that it compares.
+
+    `reader` says how it is filled in: for a model, answers stand in tags; for a program they stand as they are.
+    What is filled in for `nobody` is a text of another language, such as a shell's, in which `${…}` is that
+    language's own: only what would name something of ours is a problem.
     """
 
     key: str
     text: str
     takes_answers: bool = True
     is_condition: bool = False
+    reader: Reader = "model"
 
     @property
     def path(self) -> tuple[str | int, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.conditions.check import Checker
@@ -97,6 +99,9 @@ def targets_of(spec: AgentSpec, names: Names) -> Iterator[tuple[Root, str]]:
         yield from ((target.root, target.name) for _, target in search.targets(spec.name, text))
 
 
+_OF_A_SHELL = re.compile(r"\$\{([^{}\n]+)\}")
+
+
 class _Search:
     """Looks through the texts of agents; what is wrong becomes `findings`."""
 
@@ -121,12 +126,25 @@ class _Search:
             return self._of_condition(agent, text)
         if not is_special(text.text):
             return []
+        if text.reader == "nobody":
+            self._not_filled_in(agent, text)
+            return []
         try:
             references = parse_template(text.text).references
         except BadReference as e:
             self._add(agent, text, e)
             return []
         return self._resolved(agent, text, references)
+
+    def _not_filled_in(self, agent: str, text: Text) -> None:
+        """Report what looks like a reference of ours in a text of another language, which has its own."""
+        for found in _OF_A_SHELL.finditer(text.text):
+            reference = Reference(found[1], found.start(), found.end())
+            with suppress(UnknownName):
+                self._names.resolve(reference)
+                message = f"`{reference}` is not filled in here: no reference becomes a part of a command"
+                hint = "Give it by `stdin` or `env`, and use the variable, such as `$BASE`."
+                self._add(agent, text, _at(reference, message, hint))
 
     def _of_condition(self, agent: str, text: Text) -> list[tuple[Reference, Target]]:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.app.projects.in_force import without_trust
+from llm_orc.app.projects.programs import AgentProgram, programs_of
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
 from llm_orc.catalog.call_rules import NO_RULES, CallRules
@@ -209,12 +210,14 @@ def _sum(one: float | None, other: float | None) -> float | None:
 class AccessPlan:
     """What a run will use, for showing; `notices` are what the user should know.
 
-    `without_model` are the agents that ask no model, each with the kind of its work.
+    `without_model` are the agents that ask no model, each with the kind of its work; `programs` are
+    what a run would start.
     """
 
     agents: tuple[AgentAccess, ...]
     notices: tuple[str, ...] = ()
     without_model: tuple[tuple[str, str], ...] = ()
+    programs: tuple[AgentProgram, ...] = ()
     estimate: Callable[[], Estimate | None] = field(default=lambda: None, repr=False, compare=False)
 
 
@@ -257,4 +260,4 @@ def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
         *(f"{one.by} names `{one.text}` in place of the ensemble's models." for one in standing),
         *(() if notice is None else (notice,)),
     )
-    return replace(plan, notices=notices, without_model=without_model)
+    return replace(plan, notices=notices, without_model=without_model, programs=programs_of(app, ensemble))

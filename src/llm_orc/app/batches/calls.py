@@ -12,6 +12,7 @@ from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import consent_of, unattended
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import caller_of, is_own_store
+from llm_orc.app.projects.programs import refuse_foreign_programs
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
@@ -115,6 +116,8 @@ class BatchCalls:
         store = self._store
         if not is_own_store(self._app, store.url):
             refuse_foreign_endpoints(self._app.settings, recipe)
+            if not recipe.rehearsal:
+                refuse_foreign_programs(self._app, recipe.ensemble)
         runtime = await self._shared_runtime()
         consent = consent_of(recipe)
         terms = Terms(

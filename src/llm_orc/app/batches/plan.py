@@ -25,6 +25,7 @@ from llm_orc.app.batches.prompts import (
     with_own_columns,
 )
 from llm_orc.app.batches.store import batch_store_url, caller_of
+from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.budget import most_of_any, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.inputs import given_inputs
 from llm_orc.app.runs.run import lowest
@@ -78,6 +79,8 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     if template is None and default_task is not None and placeholders(with_placeholders(default_task)):
         template = default_task
     refuse_mixed(ensemble)
+    if not options.rehearse:
+        refuse_programs(app, ensemble)
     choices = choices_of(ensemble, app.settings, options.models)
     consent = with_agreements(app, ensemble, options.consent)
     waits = options.limits.wait_for_plan

@@ -10,6 +10,7 @@ from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.find_ensemble import findings_in
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.app.projects.nested import nested_in
+from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.ensemble import Ensemble
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 class CheckReport:
     """What is known about the ensemble `target`, a name or a path. `order` lists its agents stage by stage.
 
-    `plan` is what a run would use, `access_error` why it can't run here. Both are None if there are problems, or
-    if access was not looked at.
+    `plan` is what a run would use, `access_error` why it can't run here: access, or a program that may not start.
+    Both are None if there are problems, or if access was not looked at.
     """
 
     target: str
@@ -81,6 +82,10 @@ async def check_ensemble(
         plan = await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
     except LlmOrcError as e:
         return CheckReport(name_or_path, ensemble, (), warnings, order, access_error=e)
+    try:
+        refuse_programs(app, ensemble)
+    except LlmOrcError as e:
+        return CheckReport(name_or_path, ensemble, (), warnings, order, plan, e)
     return CheckReport(name_or_path, ensemble, (), warnings, order, plan)
 
 

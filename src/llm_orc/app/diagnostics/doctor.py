@@ -20,7 +20,6 @@ from llm_orc.app.wiring import open_app
 from llm_orc.auth.access import Billing
 from llm_orc.catalog.table import OFFICIAL_CLIS, stray_keys
 from llm_orc.dataclass import dataclass
-from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.net.http import Http
 from llm_orc.net.transport import TransportError, Trouble
@@ -115,7 +114,7 @@ def _ensembles(app: App) -> Iterator[Finding]:
 
 def _without_trust(app: App, file: Path) -> tuple[str, ...]:
     try:
-        source = in_force(app, load_ensemble_file(file, "project")).ensemble.source
+        source = in_force(app, app.library.load(file, "project")).ensemble.source
     except EnsembleInvalid:  # it has changed since it was listed
         return ()
     return () if source is None else source.withheld

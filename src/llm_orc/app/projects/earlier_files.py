@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check import check
 from llm_orc.ensembles.ensemble_files import ensemble_files
-from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid
 from llm_orc.settings.layer import layer_files, read_layer
 from llm_orc.settings.project import FOLDER, project_folders, settings_folder
@@ -60,7 +59,7 @@ def _settings(folder: Path) -> Iterator[EarlierFile]:
 def _ensembles(app: App, folder: Path) -> Iterator[EarlierFile]:
     for file in ensemble_files(folder / "ensembles"):
         try:
-            found = check(load_ensemble_file(file).when_trusted(), app.settings)
+            found = check(app.library.load(file).when_trusted(), app.settings)
         except EnsembleInvalid as e:
             yield EarlierFile(file, "ensemble", "refused", tuple(map(str, e.problems)))
             continue

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from llm_orc.app.projects.in_force import places_of
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble_files import ensemble_files
-from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, SettingsError
 from llm_orc.settings.guard import GuardedValue
 from llm_orc.settings.load import read_guarded
@@ -79,7 +78,7 @@ def _view_directory(app: App, directory: Path) -> TrustView:
     for folder in project_folders(directory, around.home, app.paths.config):
         for file in ensemble_files(folder / "ensembles"):
             try:
-                parsed = load_ensemble_file(file, "project")
+                parsed = app.library.load(file, "project")
             except EnsembleInvalid:
                 continue
             guarded += parsed.guarded
@@ -89,7 +88,7 @@ def _view_directory(app: App, directory: Path) -> TrustView:
 
 
 def _view_file(app: App, file: Path) -> TrustView:
-    parsed = load_ensemble_file(file)
+    parsed = app.library.load(file)
     places = places_of(app, file.absolute())
     if not places:
         raise SettingsError(

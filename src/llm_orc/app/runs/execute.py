@@ -13,6 +13,8 @@ from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.models import plan_of
+from llm_orc.app.projects.present_programs import with_present_programs
+from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
 from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
@@ -63,7 +65,7 @@ async def execute_recipe(
     `runtime` None: one of its own. On cancellation the record is completed and what the run has opened is closed
     before the cancellation goes on.
     """
-    recipe, run_id, earlier = attempt.recipe, attempt.run_id, attempt.earlier
+    recipe, run_id, earlier = _to_run(app, attempt), attempt.run_id, attempt.earlier
     async with AsyncExitStack() as stack:
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
@@ -79,9 +81,11 @@ async def execute_recipe(
         told = await stack.enter_async_context(
             conversation_of(app, recipe, recipe.choices, run_id, listener.waiting)
         )
+        shown = plan_of(app, recipe.ensemble, ready)
         listener.planned(
             replace(
-                plan_of(app, recipe.ensemble, ready),
+                shown,
+                programs=() if recipe.rehearsal else shown.programs,
                 estimate=partial(estimate, recipe, ready.by_agent, told.characters),
             )
         )
@@ -142,6 +146,17 @@ async def execute_recipe(
         ):
             runtime.forget(models)
         return result
+
+
+def _to_run(app: App, attempt: Attempt) -> Recipe:
+    """Return the attempt's recipe with the scripts as they are now. Raises `NotTrusted` if they may not be run."""
+    recipe = attempt.recipe
+    if recipe.rehearsal:
+        return recipe
+    if attempt.earlier is not None:
+        recipe = replace(recipe, ensemble=with_present_programs(app, recipe.ensemble))
+    refuse_programs(app, recipe.ensemble)
+    return recipe
 
 
 def _begin(journal: Journal, app: App, attempt: Attempt) -> None:

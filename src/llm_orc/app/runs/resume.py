@@ -18,7 +18,6 @@ from llm_orc.app.runs.plan_limits import plans_used_up, refuse_before_reset
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.app.runs.running import is_running
 from llm_orc.dataclass import dataclass
-from llm_orc.ensembles.parse import load_ensemble_file
 from llm_orc.errors import EnsembleInvalid, RunNotFound, RunNotResumable
 from llm_orc.runs.reader import Reader
 from llm_orc.runs.recipe import encode_ensemble, find_run, load_run
@@ -107,7 +106,7 @@ def _changed_file(app: App, run: RecordedRun) -> str | None:
     if source is None or source.place == "packaged":
         return None
     try:
-        parsed = load_ensemble_file(Path(source.path), source.place)
+        parsed = app.library.load(Path(source.path), source.place)
     except EnsembleInvalid:
         return source.path
     began = encode_ensemble(run.recipe.ensemble)

@@ -80,6 +80,8 @@ def _value(reports: list[CheckReport]) -> JsonValue:
 
 
 def _ensemble_value(report: CheckReport) -> JsonValue:
+    from llm_orc.cli.shell.access_lines import programs_value
+
     ensemble, plan = report.ensemble, report.plan
     return {
         "target": report.target,
@@ -103,6 +105,7 @@ def _ensemble_value(report: CheckReport) -> JsonValue:
             }
             for agent in plan.agents
         ],
+        "programs": programs_value(plan.programs) if plan else [],
         "notices": list(plan.notices) if plan else [],
         "error": error_value(report.access_error) if report.access_error else None,
     }

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models: Unpack[ModelOptions]) -> None:
     """Show for each agent of ENSEMBLE which access a run would use now, who pays, and why no other.
 
-    No model is called. If no access can be used, the error and its exit code are those of a run.
+    No model is called, and no program started. If a run is not possible, the error and its exit code are those of
+    a run.
 
     \b
     llm-orc explain panel
@@ -43,6 +44,8 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
     """
     from llm_orc.app.access.explain import explain_access
     from llm_orc.app.projects.find_ensemble import find_ensemble
+    from llm_orc.app.projects.programs import refuse_programs
+    from llm_orc.cli.shell.access_lines import programs_value
 
     named = named_models(**models)
     app = app_here()
@@ -53,6 +56,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
             {
                 "agents": [_value(agent) for agent in plan.agents],
                 "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
+                "programs": programs_value(plan.programs),
                 "inputs": inputs_value(ensemble),
                 "notices": list(plan.notices),
             }
@@ -63,10 +67,13 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
         write_data("".join(f"{line}\n" for line in lines))
         for notice in plan.notices:
             note(notice)
+    refuse_programs(app, ensemble)
 
 
 def _lines(plan: AccessPlan) -> Iterator[str]:
     """Agents with the same decision share one block of lines."""
+    from llm_orc.cli.shell.access_lines import program_lines
+
     groups: dict[AgentAccess, list[str]] = {}
     for agent in plan.agents:
         groups.setdefault(_nameless(agent), []).append(agent.agent)
@@ -77,8 +84,13 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
         yield from _decision(access)
     if plan.agents and plan.without_model:
         yield ""
+    programs = {one.agent: one for one in plan.programs}
     for name, kind in plan.without_model:
-        yield f"{name}: {kind}, asks no model"
+        if name not in programs:
+            yield f"{name}: {kind}, asks no model"
+            continue
+        yield name
+        yield from program_lines(programs[name])
 
 
 def _nameless(agent: AgentAccess) -> AgentAccess:

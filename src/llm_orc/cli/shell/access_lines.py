@@ -1,20 +1,24 @@
-"""Say before a run which models will be called, with whose credential, and who pays."""
+"""Say before a run which models will be called, with whose credential, and who pays; and which programs start."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import count, dollars, most_dollars
 from llm_orc.formats.printable import unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
+from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from llm_orc.app.access.models import AccessPlan, Estimate
+    from llm_orc.app.projects.programs import AgentProgram
     from llm_orc.auth.access import Access
+    from llm_orc.jsontypes import JsonValue
 
 WHO_PAYS = {
     Billing.SUBSCRIPTION: "subscription: no extra cost",
@@ -34,6 +38,9 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
     after = Counter(fallback for agent in plan.agents for fallback in agent.fallbacks)
     for (model, access), agents in after.items():
         yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
+    for one in plan.programs:
+        yield unmistakable(f"{one.program.command} · agent {one.agent}")
+        yield "  a program on this machine" + (f" · {unmistakable(one.problem)}" if one.problem else "")
     if (estimate := plan.estimate()) is not None:
         yield _estimated(estimate)
     yield from (unmistakable(notice) for notice in plan.notices)
@@ -49,6 +56,28 @@ def price_words(estimate: Estimate) -> str:
         return "price unknown"
     most = "no upper limit known" if estimate.most_usd is None else f"at most {most_dollars(estimate.most_usd)}"
     return f"about {dollars(estimate.likely_usd)}, {most}"
+
+
+def program_lines(one: AgentProgram) -> Iterator[str]:
+    """Yield what an agent runs, with each file that is known to be a part of it."""
+    yield f"  runs     {unmistakable(one.program.command)}"
+    for file in one.program.digests:
+        yield f"  file     {unmistakable(shown_path(Path(file)))}"
+    if one.problem is not None:
+        yield f"  but      {unmistakable(one.problem)}"
+
+
+def programs_value(programs: Iterable[AgentProgram]) -> list[JsonValue]:
+    """Return the programs as JSON."""
+    return [
+        {
+            "agent": one.agent,
+            "command": one.program.command,
+            "files": {**one.program.digests},
+            "problem": one.problem,
+        }
+        for one in programs
+    ]
 
 
 def _way_in(model: str, access: Access, agents: str) -> Iterator[str]:

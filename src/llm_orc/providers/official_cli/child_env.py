@@ -7,35 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.processes.environment import is_needed
 from llm_orc.providers.redact import remember_secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-_NAMES = frozenset(
-    {
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "TMPDIR"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "DBUS_SESSION_BUS_ADDRESS"),
-        *(
-            "HTTP_PROXY",
-            "HTTPS_PROXY",
-            "ALL_PROXY",
-            "NO_PROXY",
-            "http_proxy",
-            "https_proxy",
-            "all_proxy",
-            "no_proxy",
-        ),
-    }
-)
-_PREFIXES = ("LC_", "XDG_")
-# Windows looks names up in any case, and little starts there without these.
-_WINDOWS = frozenset(
-    {
-        *("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "TEMP", "TMP", "APPDATA", "LOCALAPPDATA"),
-        *("PROGRAMDATA", "PROGRAMFILES", "USERPROFILE", "USERNAME", "HOMEDRIVE", "HOMEPATH", "PATH"),
-    }
-)
 
 
 def child_env(environ: Mapping[str, str], also: Collection[str], fixed: Mapping[str, str]) -> dict[str, str]:
@@ -43,7 +19,7 @@ def child_env(environ: Mapping[str, str], also: Collection[str], fixed: Mapping[
     seen = {
         name: value
         for name, value in environ.items()
-        if name in _NAMES or name in also or name.startswith(_PREFIXES) or name.upper() in _WINDOWS
+        if is_needed(name) or name in also or name == "DBUS_SESSION_BUS_ADDRESS"
     }
     child = {**seen, **fixed}
     remember_secret_values({name: seen[name] for name in seen.keys() & set(also)})

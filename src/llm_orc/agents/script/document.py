@@ -1,0 +1,78 @@
+"""What a script is told on its standard input: one JSON document, which earlier releases' scripts can read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_orc.agents.script.environment import LONGEST_VALUE
+
+if TYPE_CHECKING:
+    from llm_orc.agents.references.scope import Scope
+    from llm_orc.agents.script.work import ScriptWork
+    from llm_orc.agents.spec import AgentSpec
+    from llm_orc.jsontypes import JsonValue
+
+
+def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
+    """Return the document: the task, the inputs, the item, the answers of `depends_on`, and the parameters.
+
+    `input` and `input_data`, `context`, `agent_name` and `response` are what earlier releases call things.
+    """
+    item = scope.local.get("item")
+    of_item: dict[str, JsonValue] = {}
+    if "item" in scope.local:
+        of_item = {"item": item, "index": scope.local.get("index"), "chunk_index": scope.local.get("index")}
+        of_item["base_input"] = scope.task
+    given: JsonValue = item if "item" in scope.local else scope.task
+    document: dict[str, JsonValue] = {
+        "task": scope.task,
+        "inputs": dict(scope.inputs),
+        **of_item,
+        "dependencies": {name: _answer_of(name, scope) for name in spec.depends_on},
+        "parameters": work.parameters,
+        "agent_name": spec.name,
+        "input": given,
+        "input_data": given,
+        "context": {},
+    }
+    return msgspec.json.encode(document).decode()
+
+
+def _answer_of(name: str, scope: Scope) -> JsonValue:
+    output = scope.outputs.get(name)
+    if output is None:
+        status = "skipped" if name in scope.skipped else "failed"
+        return {
+            "text": None,
+            "data": None,
+            "status": status,
+            "response": None,
+            "outcome": status,
+            "has_errors": status == "failed",
+        }
+    return {
+        "text": output.text,
+        "data": output.data,
+        "status": "completed",
+        "response": output.text,
+        "outcome": "success",
+        "has_errors": False,
+    }
+
+
+def variables_of(document: str) -> dict[str, str]:
+    """Return the variables that scripts of earlier releases read. Too long ones are left out."""
+    told = msgspec.json.decode(document)
+    task = told["input"] if isinstance(told["input"], str) else msgspec.json.encode(told["input"]).decode()
+    variables = {
+        "INPUT_TEXT": task,
+        "INPUT_DATA": document if told["dependencies"] else task,
+        "AGENT_PARAMETERS": msgspec.json.encode(told["parameters"]).decode(),
+    }
+    return {
+        name: value
+        for name, value in variables.items()
+        if "\0" not in value and len(value.encode("utf-8", "replace")) <= LONGEST_VALUE
+    }

@@ -1,0 +1,113 @@
+"""Which program runs a file: the one that its first line names, else the one for its ending."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+
+_PYTHON = sys.executable or "python3"
+ENDINGS = {
+    ".py": (_PYTHON,),
+    ".sh": ("bash",),
+    ".bash": ("bash",),
+    ".js": ("node",),
+    ".mjs": ("node",),
+    ".cjs": ("node",),
+    ".rb": ("ruby",),
+    ".pl": ("perl",),
+    ".ps1": ("pwsh", "-NoProfile", "-File"),
+}
+"""The program for a file whose first line names none. Python files run with the Python that we run with."""
+
+_PLAIN_PYTHON = re.compile(r"python3?")
+_SHELLS = frozenset(
+    {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh", "cmd", "powershell", "pwsh"}
+)
+_LANGUAGES = frozenset(
+    {"python", "python3", "node", "nodejs", "deno", "bun", "ruby", "perl", "php", "lua", "osascript"}
+)
+_CODE_FOLLOWS = frozenset(
+    {"-c", "-e", "-E", "-r", "-p", "--eval", "--print", "--command", "-Command", "/c", "/C", "/k", "eval"}
+)
+_GO_BETWEENS = frozenset({"env", "nohup", "sudo", "nice", "exec", "command", "busybox", "time"})
+
+
+def interpreter_for(file: str, first_line: bytes, *, is_executable: bool = False) -> tuple[str, ...]:
+    """Return what is put before the file to run it; nothing if the system can run it as it is.
+
+    `first_line` is that of its content. A Python file whose first line names just Python runs with ours.
+    """
+    ending = next((ending for ending in ENDINGS if file.lower().endswith(ending)), "")
+    named = _named_by(first_line)
+    if named and not (ending == ".py" and len(named) == 1 and _PLAIN_PYTHON.fullmatch(named[0])):
+        return named
+    if ending:
+        return ENDINGS[ending]
+    return () if is_executable else ("bash",)
+
+
+def _named_by(first_line: bytes) -> tuple[str, ...]:
+    """Read a line such as `#!/usr/bin/env -S uv run --script`: a bare name is looked up on the path."""
+    if not first_line.startswith(b"#!"):
+        return ()
+    line = first_line[2:].decode("utf-8", "replace").strip()
+    program, _, rest = line.partition(" ")
+    rest = rest.strip()
+    if program.rpartition("/")[2] != "env":
+        plain = program.rpartition("/")[2]
+        known = plain in _SHELLS or plain in _LANGUAGES
+        return tuple(one for one in (plain if known else program, rest) if one)
+    try:
+        words = shlex.split(rest.removeprefix("-S"))
+    except ValueError:
+        words = rest.removeprefix("-S").split()
+    return tuple(words)
+
+
+def is_interpreter(program: str) -> bool:
+    """Return whether the program runs text that it is given: a shell, or a language."""
+    name = re.split(r"[\\/]", program)[-1].lower().removesuffix(".exe")
+    return name in _SHELLS or name.rstrip("0123456789.") in _LANGUAGES or name in _LANGUAGES
+
+
+def without_go_betweens(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out programs that only start another one: `env`, `sudo`, with their options and variables."""
+    while len(argv) > 1 and re.split(r"[\\/]", argv[0])[-1] in _GO_BETWEENS:
+        argv = argv[1:]
+        while len(argv) > 1 and (argv[0].startswith("-") or "=" in argv[0]):
+            argv = argv[1:]
+    return argv
+
+
+def code_arguments(argv: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places in `argv` of what an interpreter reads as code, such as the word after `-c`."""
+    bare = without_go_betweens(argv)
+    offset = len(argv) - len(bare)
+    if not is_interpreter(bare[0]):
+        return ()
+    places = []
+    for i, word in enumerate(bare[1:], 1):
+        is_clustered = re.fullmatch(r"-[a-z]*[ce]", word) is not None  # `bash -lc`, `perl -ne`
+        if word in _CODE_FOLLOWS or is_clustered:
+            places.append(offset + i + 1)
+        elif word.startswith(("--eval=", "--command=")) or re.match(r"-[ce].", word):
+            places.append(offset + i)
+    return tuple(places)
+
+
+def reads_code_from_stdin(argv: tuple[str, ...]) -> bool:
+    """Return whether it is an interpreter without anything to run, which takes its standard input for code."""
+    bare = without_go_betweens(argv)
+    if not is_interpreter(bare[0]):
+        return False
+    words = bare[1:]
+    if "-s" in words or "-" in words or "/dev/stdin" in words:
+        return True
+    return (
+        all(word.startswith("-") for word in words)
+        and not any(
+            word in {"-m", "-h", "--help", "-V", "-v", "--version"} or re.match(r"-m.", word) for word in words
+        )
+        and not code_arguments(argv)
+    )

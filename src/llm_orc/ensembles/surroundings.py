@@ -1,0 +1,29 @@
+"""Where the files that an ensemble names are looked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.kind import Surroundings
+from llm_orc.settings.project import FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPTS = "scripts"
+
+
+def surroundings(file: Path | None, shared: tuple[Path, ...]) -> Surroundings:
+    """Return the folders of a file: its own, `scripts` in it and beside it, the project's, and `shared`.
+
+    A file in `.llm-orc/ensembles` so finds `.llm-orc/scripts`, and one in the user's own folder `ensembles` the
+    user's `scripts`.
+    """
+    if file is None:
+        return Surroundings(shared)
+    folder = file.absolute().parent
+    project = next((one for one in (folder, *folder.parents) if one.name == FOLDER), None)
+    folders = [folder, folder / SCRIPTS, folder.parent / SCRIPTS]
+    if project is not None:
+        folders += (project / SCRIPTS, project)
+    return Surroundings(tuple(dict.fromkeys((*folders, *shared))), None if project is None else project.parent)
