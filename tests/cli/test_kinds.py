@@ -86,7 +86,7 @@ def test_a_run_is_resumed_and_forked_and_nothing_is_done_twice(kinds: Shell, pre
 
     resumed = kinds.run("resume", "last", "--output-format", "jsonl")
     forked = kinds.run("runs", "fork", "last", "--from", "judge", "--output-format", "json")
-    text = kinds.run("runs", "show", "last")
+    text = kinds.run("runs", "show", "last", "--all")
 
     assert json.loads(failed.stdout)["status"] == "completed_with_errors"
     events = [json.loads(line) for line in resumed.stdout.splitlines()]
@@ -101,7 +101,7 @@ def test_a_run_is_resumed_and_forked_and_nothing_is_done_twice(kinds: Shell, pre
 
 @pytest.mark.parametrize("name", ["mixed", "plain"])
 def test_a_chat_runs_it_at_each_turn(kinds: Shell, name: str) -> None:
-    done = kinds.run("chat", name, stdin="no means no\nno more\n")
+    done = kinds.run("chat", name, "--lines", stdin="no means no\nno more\n")
 
     assert done.returncode == 0, done.stderr
     assert COUNTED in done.stdout

@@ -43,6 +43,31 @@ def _print_version(ctx: click.Context, param: click.Parameter, is_given: bool) -
 class _Root(LazyGroup):
     """A question in place of a command is asked: no command has a space in its name."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        start = self._own(args)
+        if self._asks(ctx, args[start:]):
+            args = [*args[:start], "ask", *args[start:]]
+        return super().parse_args(ctx, args)
+
+    def _own(self, args: list[str]) -> int:
+        """Return how many arguments at the beginning are options of the program itself."""
+        start = 0
+        options = {name: option for option in self.params for name in option.opts}
+        while start < len(args) and (option := options.get(args[start].partition("=")[0])) is not None:
+            takes_next = not getattr(option, "is_flag", False) and "=" not in args[start]
+            start += 2 if takes_next else 1
+        return start
+
+    def _asks(self, ctx: click.Context, args: list[str]) -> bool:
+        """Whether a question follows options of `ask`, as in `llm-orc -m ollama "Why?"`, and no command."""
+        if not args or not args[0].startswith("-") or not any(map(is_question, args)):
+            return False
+        if any(arg in self.rows for arg in args):
+            return False
+        name = args[0].partition("=")[0] if args[0].startswith("--") else args[0][:2]
+        ask = self.get_command(ctx, "ask")
+        return ask is not None and name in _names_of(ask)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -61,6 +86,10 @@ class _Root(LazyGroup):
             ask = f"To ask a model: `{PROGRAM} ask {quote(name)}`."
             mistake.hint = f"{near} {ask}" if near else ask
         return mistake
+
+
+def _names_of(command: click.Command) -> set[str]:
+    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
 
 
 def is_question(argument: str) -> bool:

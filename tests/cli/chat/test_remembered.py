@@ -101,7 +101,7 @@ class TestAModel:
             chat(shell, "/model openai-compatible/other", "one")
         told = goes_on(shell)[1]
 
-        assert "openai-compatible other · 1 agent" in told
+        assert "openai-compatible other · local: free" in told
         assert "Model, chosen in this conversation: openai-compatible/other" in told
         assert "canned-1" in goes_on(shell, "-m", "default")[1]
         assert "canned-1" in goes_on(shell)[1]

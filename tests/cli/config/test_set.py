@@ -40,6 +40,7 @@ def test_one_value_is_changed_and_comments_order_and_mode_stay(own: Shell) -> No
     [
         ("runs.max_cost", "0.50", 0.5, "0.5"),
         ("runs.record", "false", False, "false"),
+        ("model", "openai/gpt-5-mini", "openai/gpt-5-mini", "openai/gpt-5-mini"),
         ("runs.keep_days", "null", None, None),
         ("network.idle_timeout_seconds", "30", 30, "30"),
         ("model_profiles.default.model", "4711", "4711", "4711"),

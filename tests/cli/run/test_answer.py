@@ -53,7 +53,7 @@ def test_the_ensemble_names_whose_answer_it_is(shell: Shell) -> None:
     said = shell.run("invoke", "two").stdout
 
     assert said == stored(shell, "a")
-    assert shell.run("runs", "show", "last", "--answer").stdout == said
+    assert shell.run("runs", "show").stdout == said
 
 
 def test_another_agent_can_be_asked_for(shell: Shell) -> None:
@@ -89,7 +89,7 @@ def test_all_is_the_text_format(shell: Shell) -> None:
 
     assert all_of_it.startswith("=== analyst\n")
     assert all_of_it == shell.run("resume", "last", "--output-format", "text").stdout
-    assert all_of_it == shell.run("runs", "show", "last").stdout
+    assert all_of_it == shell.run("runs", "show", "last", "--all").stdout
 
 
 def test_a_resumed_run_that_is_complete_gives_its_answer_again(shell: Shell) -> None:
@@ -109,7 +109,7 @@ def test_no_other_answer_takes_the_place_of_the_one_that_is_missing(bare: Shell)
     assert said[0] == "error: there is no answer from `chair`: it was skipped: no answer from `lawyer`"
     shown = bare.run(*said[1].removeprefix("Other answers: llm-orc ").split())
     assert shown.stdout == stored(bare, "analyst")
-    missing = bare.run("runs", "show", "last", "--answer")
+    missing = bare.run("runs", "show")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "there is no answer from `chair`" in missing.stderr
 

@@ -163,3 +163,21 @@ def test_in_a_terminal_the_answer_is_rendered_and_stays_once(asking: Shell) -> N
 
     assert "canned answer" in shown
     assert terminal.process.exitstatus == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-m", "fast", "what is it"), ("--model=fast", "what is it"), ("-C", ".", "-mfast", "what is it")],
+)
+def test_options_may_come_before_the_question(asking: Shell, arguments: tuple[str, ...]) -> None:
+    done = asking.run(*arguments)
+
+    assert done.returncode == 0, done.stderr
+    assert "fast-1" in done.stderr
+
+
+def test_options_before_a_command_are_not_taken_for_a_question(asking: Shell) -> None:
+    done = asking.run("-m", "fast", "invoke", "panel", "what is it")
+
+    assert done.returncode == 2
+    assert "no such option" in done.stderr

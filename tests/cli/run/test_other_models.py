@@ -35,7 +35,7 @@ def test_one_run_asks_another_model_and_says_so(models: Shell) -> None:
         "chair": "fast-1",
     }
     assert document["named_models"]["chair"] == {"name": "fast", "by": "--agent-model"}
-    shown = models.run("runs", "show")
+    shown = models.run("runs", "show", "--all")
     assert "Model of analyst, lawyer: openai-compatible/big (--model)\n" in shown.stdout
     assert "Model of chair: fast (--agent-model)\n" in shown.stdout
 

@@ -85,14 +85,20 @@ def note_others(agent: AgentResult, result: RunResult) -> None:
 
 
 def note_summary(agent: AgentResult, result: RunResult) -> None:
-    """Say in two lines what the run took, who pays, and where the rest of it is."""
+    """Say what the run took, who pays, and where the rest of it is."""
     if agent.response is not None and is_terminal(sys.stdout):
         note("")
     how = f"{_ended(result)} · " if result.status != "completed" else ""
-    note(Styled(one_line(how + " · ".join(total_figures(result))), "dim"))
+    figures = how + " · ".join(total_figures(result))
+    others = [other for other in result.agents if other.response is not None and other.name != agent.name]
+    origin = result.forked_from is None and result.conversation is None
+    if not others and result.recorded and origin:
+        figures += f" · run {result.run_id}"
+    note(Styled(one_line(figures), "dim"))
     if cut := end_note(agent.stop_reason, agent.stop_word):
         note(f"The answer of `{agent.name}`: {cut}.")
-    others = [other for other in result.agents if other.response is not None and other.name != agent.name]
+    if not others and result.recorded and origin:
+        return
     if others and result.recorded:
         where = f"Other answers: {_show_command(result, others[0])}{_and_of(others[1:])}"
     else:

@@ -90,7 +90,7 @@ def command(
     """Run ENSEMBLE with each MODEL at the same time, and show answers, time, tokens and cost beside each other.
 
     The task is given as for `invoke`. Consent and --max-cost are for all runs together. Each is a run of its own:
-    `runs show` shows it whole, and `runs diff` what differs.
+    `runs show RUN --all` shows it whole, and `runs diff` what differs.
 
     \b
     llm-orc compare panel -m ollama/llama3.2 -m openai/gpt-5.5 "Worth a seed round?"

@@ -29,12 +29,19 @@ WHO_PAYS = {
 
 
 def access_lines(plan: AccessPlan) -> Iterator[str]:
-    """Yield two short lines for each access, those that are only used after a failure last; then the notices."""
+    """Yield two short lines for each access, those that are only used after a failure last; then the notices.
+
+    Where one agent has one access, it is one line.
+    """
     if any(agent.access.method == "sandbox" for agent in plan.agents):
         yield SANDBOX_NOTE
     first = Counter((agent.model, agent.access) for agent in plan.agents)
+    is_one = len(plan.agents) == 1 and not plan.agents[0].fallbacks
     for (model, access), agents in first.items():
-        yield from _way_in(model, access, count(agents, "agent"))
+        if is_one:
+            yield unmistakable(f"{access.provider} {model} · {WHO_PAYS[access.billing]} · {access.source}")
+        else:
+            yield from _way_in(model, access, count(agents, "agent"))
     after = Counter(fallback for agent in plan.agents for fallback in agent.fallbacks)
     for (model, access), agents in after.items():
         yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")

@@ -25,10 +25,11 @@ _ALL = "llm-orc config show --all"
 def parse_key(key: str, named: Iterable[str] = ()) -> SettingPath:
     """Return the path of a setting. `named` are the keys of profiles and providers that there are.
 
-    The name of a profile or provider may have dots in it. Raises `InputError`: there is no such setting, with the
+    The name of a profile or provider may have dots in it. A setting whose name no other section has may stand
+    without its section: `model` for `runs.model`. Raises `InputError`: there is no such setting, with the
     nearest ones; or it is a secret, which no file of settings has.
     """
-    section, _, rest = key.partition(".")
+    section, _, rest = _with_section(key).partition(".")
     words = rest.split(".") if rest else []
     if section in SECTIONS and words and all(words):
         if not SECTIONS[section].is_named:
@@ -40,6 +41,13 @@ def parse_key(key: str, named: Iterable[str] = ()) -> SettingPath:
                 return path
         _refuse_secret(key, words[-1], words[0] if section == "providers" else None)
     raise _unknown(key, named)
+
+
+def _with_section(key: str) -> str:
+    if "." in key or key in SECTIONS:
+        return key
+    sections = [name for name, one in SECTIONS.items() if not one.is_named and key in one.fields]
+    return f"{sections[0]}.{key}" if len(sections) == 1 else key
 
 
 def _known(path: SettingPath, key: str, named: Iterable[str]) -> SettingPath:

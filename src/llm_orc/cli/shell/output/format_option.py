@@ -17,9 +17,9 @@ _R = TypeVar("_R")
 
 
 def format_option(
-    names: Sequence[str], default: str, help_text: str
+    names: Sequence[str], default: str | None, help_text: str
 ) -> Callable[[Callable[_P, _R]], Callable[..., _R]]:
-    """Add both options; the command gets the one format as `format_name`."""
+    """Add both options; the command gets the one format as `format_name`, or None if none is given by default."""
 
     def add(function: Callable[_P, _R]) -> Callable[..., _R]:
         @wraps(function)
@@ -35,7 +35,7 @@ def format_option(
             "--output-format",
             "format_name",
             type=click.Choice(tuple(names)),
-            help=f"{help_text}  [default: {default}]",
+            help=help_text if default is None else f"{help_text}  [default: {default}]",
         )(with_json(with_one_format))
 
     return add
