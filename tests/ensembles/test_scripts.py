@@ -50,6 +50,8 @@ COMMANDS = [
     "script: [bash]\n  stdin: '${model}'",
     "script: [sh, -s]\n  stdin: '${model}'",
     "script: [python3, '-']\n  stdin: '${model}'",
+    "script: [xargs, echo]\n  stdin: '${model}'",
+    "script: [/usr/bin/sqlite3, x.db]\n  stdin: '${model}'",
     "script: 'echo ${inputs.base}'\n  shell: true",
     "script: 'echo ${model}'\n  shell: true",
     "script: [git]\n  cwd: '${model}'",

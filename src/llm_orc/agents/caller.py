@@ -25,9 +25,9 @@ class AgentCaller:
         run = kind.rehearse if self._rehearsal and kind.rehearse is not None else kind.run
         context = AgentContext(turn, self._ask_model)
         limit_s = kind.limit_s if turn.agent.timeout_s is None else turn.agent.timeout_s
-        if limit_s is None or (
-            kind.limit_s is None and kind.needs(work).models
-        ):  # a model's limit is that of each fallback
+        is_program = kind.limit_s is not None
+        if limit_s is None or (not is_program and kind.needs(work).models):  # a model's limit is each fallback's
             return await run(context, work)
-        async with within_time_limit(turn.path, limit_s, "Raise `timeout_seconds` of the agent."):
+        hint = "Raise `timeout_seconds` of the agent."
+        async with within_time_limit(turn.path, limit_s, hint, may_be_billed=not is_program):
             return await run(context, work)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def within_time_limit(agent: str, limit_s: float, hint: str) -> AsyncIterator[None]:
+async def within_time_limit(
+    agent: str, limit_s: float, hint: str, *, may_be_billed: bool = True
+) -> AsyncIterator[None]:
     """Raises `AgentTimedOut` where what is inside takes longer than `limit_s` seconds."""
     limit = Patience(limit_s)
     limit.start()
@@ -24,5 +26,5 @@ async def within_time_limit(agent: str, limit_s: float, hint: str) -> AsyncItera
         if not limit.is_over:
             raise
         error = AgentTimedOut(f"agent `{agent}` took longer than its limit of {limit_s:g} s", hint=hint)
-        error.may_be_billed = True
+        error.may_be_billed = may_be_billed
         raise error from e

@@ -75,7 +75,7 @@ def state_note(agent: AgentResult) -> str:
 def agent_figures(agent: AgentResult) -> list[str]:
     """Return model, tokens, time and who pays, as far as known; one part each."""
     parts = [agent.model] if agent.model else []
-    if agent.status == "completed":
+    if agent.status == "completed" and agent.model is not None:
         parts.append(token_figures(agent.usage))
     if agent.duration_s is not None:
         parts.append(seconds(agent.duration_s))

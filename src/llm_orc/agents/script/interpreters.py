@@ -33,6 +33,29 @@ _CODE_FOLLOWS = frozenset(
 _GO_BETWEENS = frozenset({"env", "nohup", "sudo", "nice", "exec", "command", "busybox", "time"})
 
 
+_TAKES_COMMANDS = frozenset(
+    {
+        *(
+            "xargs",
+            "parallel",
+            "ssh",
+            "at",
+            "batch",
+            "crontab",
+            "expect",
+            "gdb",
+            "lldb",
+            "ed",
+            "ex",
+            "vi",
+            "vim",
+            "nvim",
+        ),
+        *("sqlite3", "psql", "mysql", "mariadb", "ftp", "sftp", "lftp", "telnet", "tclsh", "irb", "ghci", "R"),
+    }
+)
+
+
 def interpreter_for(file: str, first_line: bytes, *, is_executable: bool = False) -> tuple[str, ...]:
     """Return what is put before the file to run it; nothing if the system can run it as it is.
 
@@ -111,3 +134,9 @@ def reads_code_from_stdin(argv: tuple[str, ...]) -> bool:
         )
         and not code_arguments(argv)
     )
+
+
+def takes_commands_from_stdin(argv: tuple[str, ...]) -> bool:
+    """Return whether it runs what it reads, or makes arguments of it: it is to read no answer."""
+    bare = without_go_betweens(argv) if argv else ("",)
+    return re.split(r"[\\/]", bare[0])[-1] in _TAKES_COMMANDS

@@ -10,6 +10,7 @@ from llm_orc.agents.kind import Kind
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.script.environment import names_code
 from llm_orc.agents.script.fields import SCRIPT_FIELDS
+from llm_orc.agents.script.interpreters import takes_commands_from_stdin
 from llm_orc.agents.script.read import read_script
 from llm_orc.agents.script.start import command_of
 from llm_orc.agents.script.work import ScriptWork
@@ -18,6 +19,7 @@ from llm_orc.agents.work import Needs, Program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llm_orc.agents.conditions.check import Answers
     from llm_orc.agents.context import AgentContext
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.references.scope import Scope
@@ -33,7 +35,8 @@ def _texts(work: ScriptWork) -> tuple[Text, ...]:
     if work.line is not None:
         texts.append(Text("script", work.line, reader="nobody"))
     if work.stdin is not None:
-        texts.append(Text("stdin", work.stdin, reader="program"))
+        is_data = not takes_commands_from_stdin(work.argv)
+        texts.append(Text("stdin", work.stdin, takes_answers=is_data, reader="program"))
     texts += (
         Text(f"env.{name}", value, takes_answers=not names_code(name), reader="program")
         for name, value in work.env.items()
@@ -48,6 +51,10 @@ def _needs(work: ScriptWork) -> Needs:
         return Needs()
     shown = ("python", *command[1:]) if command[0] == sys.executable else command
     return Needs(programs=(Program(join(shown), command[0], work.digests),))
+
+
+def _answers(work: ScriptWork) -> Answers:
+    return "unknown" if work.output is None else "data" if work.output == "json" else "text"
 
 
 def _stdin(spec: AgentSpec, work: ScriptWork, scope: Scope, texts: Mapping[str, str]) -> str:
@@ -77,6 +84,7 @@ SCRIPT = Kind(
     run=_run,
     rehearse=_rehearse,
     texts=_texts,
+    answers=_answers,
     prompt=_stdin,
     limit_s=LIMIT_S,
 )
