@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from llm_orc.cli.shell.output.side_by_side import shortened
 from llm_orc.sandbox.faults import Fault, Hang, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.cli.conftest import Shell
@@ -85,6 +86,42 @@ async def test_a_side_that_fails_ends_no_other(models: Shell) -> None:
     assert good.split()[2] == "completed"
     assert "openai-compatible/broken: a: " in done.stdout
     assert done.stdout.count("no model was asked]") == 1
+
+
+async def test_a_reason_that_agents_share_is_given_once(models: Shell) -> None:
+    async with Sandbox(faults=[Fault(Status(400), model="broken")]) as sandbox:
+        models.talks_to(sandbox.base_url("openai-chat"))
+        done = await asyncio.to_thread(
+            models.run, "compare", "panel", "-m", "openai-compatible/broken", "-m", "openai-compatible/good"
+        )
+
+    failed = [line for line in done.stdout.splitlines() if line.startswith("openai-compatible/broken: ")]
+    assert len(failed) == 1
+    assert failed[0].startswith("openai-compatible/broken: analyst, lawyer: ")
+    reason = failed[0].split(": ", 2)[2]
+    assert done.stderr.count(reason) == 1
+    assert done.stderr.count("failed, for the same reason") == 1
+
+
+@pytest.mark.parametrize("width", [20, 24, 32, 36])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("openrouter/meta-llama/llama-3.3-70b-instruct", "openrouter/meta-llama/llama-3.3-8b-instruct"),
+        ("first/meta-llama/llama-3.3-70b-instruct", "other/meta-llama/llama-3.3-70b-instruct"),
+        (
+            "x/a-model-with-a-very-long-name-1",
+            "x/a-model-with-a-very-long-name-2",
+            "y/a-model-with-a-very-long-name-1",
+        ),
+        ("x/the-very-same-beginning-A-the-very-same-end", "x/the-very-same-beginning-B-the-very-same-end"),
+    ],
+)
+def test_names_that_are_cut_never_look_alike(names: tuple[str, ...], width: int) -> None:
+    shown = shortened(names, width)
+
+    assert len(set(shown)) == len(names)
+    assert all(len(name) <= width for name in shown) or shown == list(names)
 
 
 @pytest.mark.slow

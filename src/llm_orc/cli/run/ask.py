@@ -15,9 +15,9 @@ from llm_orc.cli.shell.options import (
     AskingOptions,
     RunningOptions,
     app_here,
+    asked_when_full_option,
     asking_options,
     limits_of,
-    when_full_option,
 )
 from llm_orc.cli.shell.output_options import output_of
 from llm_orc.cli.shell.usage import UsageMistake
@@ -56,7 +56,7 @@ _GIVE_ONE = 'Give one (`llm-orc ask "…"`), a file (`-f FILE`) or a pipe.'
     type=ConversationName(),
     help="Continue or start this conversation, e.g. `taxes`.  [default: none]",
 )
-@when_full_option
+@asked_when_full_option
 @click.option("--rehearse", is_flag=True, help="A canned answer, for free; no model is called.")
 @click.option("--no-record", is_flag=True, help="Store nothing; the question can't be continued then.")
 @asking_options

@@ -21,8 +21,8 @@ from llm_orc.cli.shell.consent import Costly, agrees_to_pay
 from llm_orc.cli.shell.options import (
     RunLimitOptions,
     app_here,
+    compared_limit_options,
     json_option,
-    limit_options,
     limits_of,
     set_option,
     write_json,
@@ -31,7 +31,7 @@ from llm_orc.cli.shell.output.side_by_side import figures_table, texts_side_by_s
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.cli.shell.usage import UsageMistake
-from llm_orc.engine.events import AgentDelta, RunFinished
+from llm_orc.engine.events import AgentDelta, AgentFailed, RunFinished
 from llm_orc.errors import InputError, MeteredNotAllowed
 from llm_orc.formats.comparison import figures_value
 from llm_orc.formats.figures import count, seconds
@@ -73,7 +73,7 @@ _OWN = "its own models"
 @click.option("--rehearse", is_flag=True, help="Complete runs on canned answers, for free; no model is called.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Show only errors while they run.")
-@limit_options
+@compared_limit_options
 def command(
     *,
     ensemble_name: str,
@@ -89,8 +89,8 @@ def command(
 ) -> int:
     """Run ENSEMBLE with each MODEL at the same time, and show answers, time, tokens and cost beside each other.
 
-    The task is given as for `invoke`. Consent and --max-cost are for all runs together. Each is a run of its own:
-    `runs show RUN --all` shows it whole, and `runs diff` what differs.
+    The task is given as for `invoke`. Consent and --max-cost are for all runs together; --timeout, --max-calls and
+    --max-concurrent are for each. `runs show RUN --all` shows a run whole, and `runs diff` what differs.
 
     \b
     llm-orc compare panel -m ollama/llama3.2 -m openai/gpt-5.5 "Worth a seed round?"
@@ -150,7 +150,7 @@ def _run(app: App, ensemble: Ensemble, options: RunOptions, sides: Sequence[Side
 
     listener = ComparisonListener(waiting=note)
     if not quiet:
-        listener = ComparisonListener(planned, _say_progress, note)
+        listener = ComparisonListener(planned, _Progress().say, note)
     while True:
         stop = _Stop()
         try:
@@ -204,12 +204,22 @@ class _Stop:
             await running
 
 
-def _say_progress(side: Side, event: RunEvent) -> None:
-    words = "" if isinstance(event, AgentDelta) else plain_words(event)
-    if isinstance(event, RunFinished):
-        words = f"{event.status} after {seconds(event.duration_s)}"
-    if words:
-        note(f"{side.name}: {words}")
+class _Progress:
+    """Says what happens in each run, and the reason of a failure once: the agents of a run share their model."""
+
+    def __init__(self) -> None:
+        self._reasons: set[tuple[str, str]] = set()
+
+    def say(self, side: Side, event: RunEvent) -> None:
+        words = "" if isinstance(event, AgentDelta) else plain_words(event)
+        if isinstance(event, RunFinished):
+            words = f"{event.status} after {seconds(event.duration_s)}"
+        if isinstance(event, AgentFailed):
+            reason = (side.name, event.error.message)
+            words = f"{one_line(event.agent)}: failed, for the same reason" if reason in self._reasons else words
+            self._reasons.add(reason)
+        if words:
+            note(f"{side.name}: {words}")
 
 
 def _say_what_is_kept(sides: Sequence[Side], exit_code: int) -> None:
@@ -226,15 +236,24 @@ def _parts(sides: Sequence[Side]) -> Iterator[str]:
     if runs:
         yield figures_table(runs)
     for side in sides:
-        error = side.error or (side.result.error if side.result is not None else None)
-        if error is not None:
-            yield one_line(f"{side.name}: {error.code}: {error.message}") + "\n"
-        for agent in side.result.agents if side.result is not None else ():
-            if agent.error is not None:
-                yield one_line(f"{side.name}: {agent.name}: {agent.error.message}") + "\n"
+        yield from _failures(side)
     answers = [(name, result.answer) for name, result in runs if result.answer is not None]
     if answers:
         yield "\n" + texts_side_by_side([(name, answer or "") for name, answer in answers])
+
+
+def _failures(side: Side) -> Iterator[str]:
+    """Yield a line for each reason why the run or agents of it failed, with all those agents."""
+    agents = side.result.agents if side.result is not None else ()
+    failed: dict[str, list[str]] = {}
+    for agent in agents:
+        if agent.error is not None:
+            failed.setdefault(agent.error.message, []).append(agent.name)
+    error = side.error or (side.result.error if side.result is not None else None)
+    if error is not None and error.message not in failed:
+        yield one_line(f"{side.name}: {error.code}: {error.message}") + "\n"
+    for reason, names in failed.items():
+        yield one_line(f"{side.name}: {', '.join(names)}: {reason}") + "\n"
 
 
 def _value(ensemble: Ensemble, sides: Sequence[Side]) -> JsonValue:

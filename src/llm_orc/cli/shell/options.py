@@ -11,6 +11,7 @@ from llm_orc.cli.shell.arguments import ConversationName
 from llm_orc.cli.shell.input.text_file import read_text_file
 from llm_orc.cli.shell.output_options import OutputOptions, one_output_options, output_options
 from llm_orc.cli.shell.usage import UsageMistake
+from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,52 +55,74 @@ wait_for_plan_option = click.option(
     "  [default: the setting, else no]",
 )
 
-_at_once_option = click.option(
-    "--max-concurrent",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Ask at most N agents at once, e.g. `4`.  [default: the setting, else what the system allows]",
-)
 
-_limits = (
-    click.option(
-        "--allow-metered",
-        is_flag=True,
-        help="Agree to calls that are billed per token or to a plan's credits, for this run."
-        "  [default: ask in a terminal, else refuse]",
-    ),
-    _at_once_option,
-    click.option(
-        "--timeout",
-        "timeout_s",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Stop the whole run after this time, e.g. `90`.  [default: the setting, else none]",
-    ),
-    click.option(
-        "--max-cost",
-        "max_cost_usd",
-        type=DOLLARS,
-        metavar="USD",
-        help="Make no metered call that might bring the run above this, e.g. `0.50`."
-        "  [default: the setting, else none]",
-    ),
-    click.option(
-        "--max-calls",
-        type=CALLS,
-        metavar="N",
-        help="Send at most N requests to providers, retries included, e.g. `20`."
-        "  [default: the setting, else none]",
-    ),
-    wait_for_plan_option,
-)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the limits of a command are for, in words."""
+
+    for_it: str
+    stops: str
+    above: str
+    each: str = ""
 
 
-when_full_option = click.option(
-    "--when-full",
-    type=click.Choice(WHEN_FULL),
-    help="What to do when the conversation no longer fits the model.  [default: the ensemble's, else error]",
-)
+_ONE_RUN = _Words("this run", "Stop the whole run", "the run above this")
+_SEVERAL_RUNS = _Words("all these runs", "Stop each run", "all runs together above this", " for each run")
+_QUESTION = _Words("this question", "Give up", "the question above this")
+
+
+def _limits(words: _Words) -> dict[str, Callable[[Decorated], Decorated]]:
+    """Return the options for consent and limits, by their names."""
+    return {
+        "--allow-metered": click.option(
+            "--allow-metered",
+            is_flag=True,
+            help=f"Agree to calls that are billed per token or to a plan's credits, for {words.for_it}."
+            "  [default: ask in a terminal, else refuse]",
+        ),
+        "--max-concurrent": click.option(
+            "--max-concurrent",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help=f"Ask at most N agents at once{words.each}, e.g. `4`."
+            "  [default: the setting, else what the system allows]",
+        ),
+        "--timeout": click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            help=f"{words.stops} after this time, e.g. `90`.  [default: the setting, else none]",
+        ),
+        "--max-cost": click.option(
+            "--max-cost",
+            "max_cost_usd",
+            type=DOLLARS,
+            metavar="USD",
+            help=f"Make no metered call that might bring {words.above}, e.g. `0.50`."
+            "  [default: the setting, else none]",
+        ),
+        "--max-calls": click.option(
+            "--max-calls",
+            type=CALLS,
+            metavar="N",
+            help=f"Send at most N requests to providers{words.each}, retries included, e.g. `20`."
+            "  [default: the setting, else none]",
+        ),
+        "--wait-for-plan": wait_for_plan_option,
+    }
+
+
+def _when_full(default: str) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "--when-full",
+        type=click.Choice(WHEN_FULL),
+        help=f"What to do when the conversation no longer fits the model.  [default: {default}]",
+    )
+
+
+when_full_option = _when_full("the ensemble's, else error")
+asked_when_full_option = _when_full("error")
 
 _conversation_options = (
     click.option(
@@ -190,7 +213,16 @@ class RunningOptions(RunLimitOptions, OutputOptions):
 
 def limit_options(function: Decorated) -> Decorated:
     """Add the options for consent and limits of every command that runs agents."""
-    for option in reversed(_limits):
+    return _with(function, *_limits(_ONE_RUN).values())
+
+
+def compared_limit_options(function: Decorated) -> Decorated:
+    """Add them to a command with several runs: consent and cost are shared, and the others are for each."""
+    return _with(function, *_limits(_SEVERAL_RUNS).values())
+
+
+def _with(function: Decorated, *options: Callable[[Decorated], Decorated]) -> Decorated:
+    for option in reversed(options):
         function = option(function)
     return function
 
@@ -217,10 +249,9 @@ class AskingOptions(TypedDict):
 
 def asking_options(function: Decorated) -> Decorated:
     """Add the options of a command that asks one model: the same, but for those about several agents."""
-    limits = (option for option in _limits if option is not _at_once_option)
-    for option in reversed(tuple(limits)):
-        function = option(function)
-    return one_output_options(function)
+    limits = _limits(_QUESTION)
+    del limits["--max-concurrent"]
+    return one_output_options(_with(function, *limits.values()))
 
 
 def limits_of(options: RunLimitOptions) -> RunLimits:

@@ -28,16 +28,18 @@ output_option = click.option(
     help="Write to this file, whole or not at all, e.g. `-o answer.md`.  [default: standard output]",
 )
 
-_form = (
-    click.option(
+
+def _form_option(others: str) -> Callable[[Decorated], Decorated]:
+    return click.option(
         "--output-format",
         "format_name",
         type=click.Choice(("answer", *FORMAT_NAMES)),
-        help="`answer` is the answer alone; the others have all agents: `json` is one document, for a failure too,"
+        help=f"`answer` is the answer alone; the others have {others}: `json` is one document, for a failure too,"
         " `jsonl` the events as they happen.  [default: answer]",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="The same as `--output-format json`."),
-)
+    )
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="The same as `--output-format json`.")
 _whose = (
     click.option("--all", "all_agents", is_flag=True, help="The answers of all agents; `--output-format text`."),
     click.option(
@@ -54,14 +56,18 @@ _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show only erro
 
 def output_options(function: Decorated) -> Decorated:
     """Add the options of every command that writes a result."""
-    for option in reversed((*_form, *_whose, _raw_option, output_option, _quiet_option)):
+    for option in reversed(
+        (_form_option("all agents"), _json_option, *_whose, _raw_option, output_option, _quiet_option)
+    ):
         function = option(function)
     return function
 
 
 def one_output_options(function: Decorated) -> Decorated:
     """Add them to a command with one agent: all but those that choose among several."""
-    for option in reversed((*_form, _raw_option, output_option, _quiet_option)):
+    for option in reversed(
+        (_form_option("time, tokens and cost too"), _json_option, _raw_option, output_option, _quiet_option)
+    ):
         function = option(function)
     return function
 
