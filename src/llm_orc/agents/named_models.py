@@ -54,9 +54,9 @@ def named_model(settings: Settings, text: str) -> ModelRef:
     """Return the model that `text` names: a profile, a provider, `PROVIDER/MODEL`, or a model by its name alone.
 
     Of the last, the provider is found with its access: `app.access.bare_names`. A name that may be a misspelt
-    profile or provider is none. Raises `SettingsError` with the closest names.
+    profile or provider is none, unless `/` stands before it. Raises `SettingsError` with the closest names.
     """
-    found = listed_model(settings, text)
+    found = remembered_model(settings, text)
     if found is not None:
         return found
     first, slash, rest = text.partition("/")
@@ -66,6 +66,22 @@ def named_model(settings: Settings, text: str) -> ModelRef:
     if is_name and slip is None and not_offered(first) is None:
         return ModelRef(model=text)
     raise unknown_model(settings, text, misspelt=f"`{slip}{slash}{rest}`" if slip else None)
+
+
+def remembered_model(settings: Settings, text: str) -> ModelRef | None:
+    """Return what `text`, as `to_remember` returned it, names; None: its profile or provider is there no more."""
+    if text.startswith("/") and _MODEL_NAME.fullmatch(text[1:]):
+        return ModelRef(model=text[1:])
+    return listed_model(settings, text)
+
+
+def to_remember(settings: Settings, text: str) -> str:
+    """Return the name of a model, with `/` before it if it is a model's alone: so it never is a lost profile's.
+
+    Raises `SettingsError` as `named_model`.
+    """
+    named_model(settings, text)
+    return text if remembered_model(settings, text) is not None else f"/{text}"
 
 
 def listed_model(settings: Settings, text: str) -> ModelRef | None:

@@ -48,7 +48,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("runs", "runs.group", "List, show, compare, fork and delete earlier runs.", "Look"),
     Row("workers", "batch.workers", "Show the workers of a store.", "Look"),
     Row("conversations", "conversations.group", "List, show, export, fork and delete conversations.", "Look"),
-    Row("check", "inspect.check", "Check ensembles and files, and say what they would run. For free.", "Look"),
+    Row("check", "inspect.check", "Check ensembles and files; say what they would run.", "Look"),
     Row("explain", "inspect.explain", "Show which access each agent would use, who pays, and why.", "Look"),
     Row("config", "config.group", "Show and change settings, and say where each is set.", "Look"),
     Row("list-ensembles", "inspect.list_ensembles", "List the ensembles that can be invoked by name.", "Look"),

@@ -127,7 +127,7 @@ def test_the_model_can_be_named(shell: Shell) -> None:
     [
         (["nobody"], 3, "no ensemble is called `nobody`"),
         (["panel:plumber"], 3, "ensemble `panel` has no agent `plumber`"),
-        (["-m", "nothing-known"], 3, "neither a model profile nor a provider"),
+        (["-m", "opnai"], 3, "neither a model profile nor a provider"),
         (["--continue"], 1, "there is no conversation to continue"),
         (["panel", "--continue"], 1, "there is no conversation with `panel` to continue"),
         (["--conversation", "a", "-c"], 2, "exclude each other"),

@@ -145,3 +145,17 @@ def test_a_model_by_its_name_alone_goes_on_where_it_was_found(models: Shell) -> 
     assert json.loads(goes_on.stdout)["results"]["assistant"]["model"] == "large"
     conversation = json.loads(goes_on.stdout)["conversation"]
     assert "large" in models.run("conversations", "show", conversation).stdout
+
+
+def test_a_stroke_before_a_name_says_that_it_is_a_models_and_no_misspelling(models: Shell) -> None:
+    document = json.loads(models.run("explain", "panel", "-m", "/fsat", "--json").stdout)
+
+    assert {agent["model"] for agent in document["agents"]} == {"fsat"}
+
+
+def test_a_conversation_keeps_a_model_that_was_named_alone(models: Shell) -> None:
+    models.run("ask", "Which is it?", "-m", "large", "--conversation", "taxes")
+
+    goes_on = models.run("ask", "And why?", "--conversation", "taxes", "--json")
+
+    assert json.loads(goes_on.stdout)["results"]["assistant"]["model"] == "large"

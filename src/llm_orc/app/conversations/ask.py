@@ -81,7 +81,7 @@ def _chosen(work: ModelWork, provider: str | None) -> Chosen:
     model = work.model
     if not model.is_typed:
         return chosen
-    parts = [part for part in (model.provider or provider, model.model) if part]
+    parts = [model.provider or provider or "", *([model.model] if model.model else [])]
     return chosen.with_model(_AGENT, model.profile or "/".join(parts))
 
 

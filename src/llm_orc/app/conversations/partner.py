@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.named_models import named_model
+from llm_orc.agents.named_models import remembered_model, to_remember, unknown_model
 from llm_orc.app.conversations.archive import conversations
 from llm_orc.app.conversations.targets import changed_agents, chosen_in, with_model, with_role
 from llm_orc.app.runs.conversation_origin import is_begun_by
@@ -15,6 +15,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, MeteredNotAllowed
 
 if TYPE_CHECKING:
+    from llm_orc.agents.work import ModelRef
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
@@ -34,7 +35,7 @@ class Partner:
         for agent, text in self.chosen.roles.items():
             ensemble = with_role(ensemble, text or None, agent)
         for agent, text in self.chosen.models.items():
-            ensemble = with_model(ensemble, named_model(app.settings, text), agent)
+            ensemble = with_model(ensemble, _remembered(app, text), agent)
         return ensemble
 
     def with_role(self, text: str | None, agent: str | None = None) -> Partner:
@@ -45,7 +46,7 @@ class Partner:
     def with_model(self, app: App, text: str | None) -> Partner:
         """Choose a model for all agents that ask one; None: their own again. Raises `SettingsError`."""
         if text is not None:
-            named_model(app.settings, text)
+            text = to_remember(app.settings, text)
         chosen, agents = self.chosen, changed_agents(self.ensemble, None, all_of_them=True)
         for agent in agents:
             chosen = chosen.with_model(agent, text)
@@ -69,6 +70,13 @@ class Partner:
             )
 
 
+def _remembered(app: App, text: str) -> ModelRef:
+    found = remembered_model(app.settings, text)
+    if found is None:
+        raise unknown_model(app.settings, text)
+    return found
+
+
 def still_there(app: App, partner: Partner) -> tuple[Partner, tuple[str, ...]]:
     """Return the partner without choices that mean nothing any more, and a sentence about each of them."""
     kept, lost = Chosen(when_full=partner.chosen.when_full), []
@@ -81,7 +89,7 @@ def still_there(app: App, partner: Partner) -> tuple[Partner, tuple[str, ...]]:
             kept = kept.with_role(agent, text)
     for agent, text in partner.chosen.models.items():
         try:
-            with_model(partner.ensemble, named_model(app.settings, text), agent)
+            with_model(partner.ensemble, _remembered(app, text), agent)
         except LlmOrcError as e:
             lost.append(f"The model that was chosen for `{agent}` is left out: {e.message}.")
         else:
