@@ -29,6 +29,7 @@ def test_each_group_of_keys_has_its_table() -> None:
         "keys of model",
         "keys of ensemble agent",
         "keys of script agent",
+        "keys of dispatch agent",
     ]
 
 
@@ -42,6 +43,7 @@ def test_a_row_is_for_each_key_and_no_other() -> None:
         *MODEL_FIELDS,
         *KINDS["ensemble"].fields,
         *SCRIPT_FIELDS,
+        *KINDS["dispatch"].fields,
     ]
 
 

@@ -148,5 +148,5 @@ FRAME_FIELDS: Fields = {
 }
 """An agent's place in the graph, whatever work it does."""
 
-OTHER_KINDS_OF_AGENT = ("loop", "dispatch", "fan_out", "input_key")
+OTHER_KINDS_OF_AGENT = ("loop", "fan_out", "input_key")
 """Keys of agents of other releases that are no language models: refused with a message of its own."""

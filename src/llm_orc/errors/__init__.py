@@ -41,6 +41,7 @@ LlmOrcError                   error                     exit 1
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
+│  ├─ DispatchWithoutTarget   dispatch_without_target           an answer names none of the ensembles
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
 │  ├─ ScriptFailed            script_failed                     an agent's program gave no answer
@@ -107,6 +108,7 @@ from llm_orc.errors.run import (
     ConditionUndecided,
     ConversationBusy,
     ConversationNotFound,
+    DispatchWithoutTarget,
     EnsembleWithoutAnswer,
     ReferenceWithoutValue,
     RunError,
@@ -135,6 +137,7 @@ __all__ = [
     "CredentialExpired",
     "CredentialRefused",
     "CredentialStoreError",
+    "DispatchWithoutTarget",
     "EnsembleCycle",
     "EnsembleError",
     "EnsembleInvalid",

@@ -29,6 +29,12 @@ class ReferenceWithoutValue(RunError):
     code = "reference_without_value"
 
 
+class DispatchWithoutTarget(RunError):
+    """What decides which ensemble an agent runs names none of them."""
+
+    code = "dispatch_without_target"
+
+
 class EnsembleWithoutAnswer(RunError):
     """The ensemble that the agent runs has no answer, as the agent within it that gives it has failed."""
 

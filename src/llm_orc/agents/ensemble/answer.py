@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.agents.context import AgentContext
+    from llm_orc.agents.path import AgentPath
     from llm_orc.agents.spec import NestedEnsemble
     from llm_orc.agents.turn import ChildResult
     from llm_orc.jsontypes import JsonValue
@@ -23,15 +24,17 @@ async def answer_of(
     ensemble: NestedEnsemble,
     inputs: Mapping[str, JsonValue],
     task: str | None,
+    *,
+    at: AgentPath | None = None,
 ) -> AgentOutput:
-    """Run the graph `child`, which is `ensemble`, and return its answer.
+    """Run the graph `child`, which is `ensemble`, and return its answer. `at`: see `AgentContext.run_child`.
 
     Raises `EnsembleWithoutAnswer`, and before any of its agents starts, `InputError` for wrong values of inputs.
     If a condition left out the agent that answers, the answer is empty.
     """
     values = given_inputs(ensemble, inputs, context)
     given = "" if ensemble.task == "none" else context.prompt if task is None else context.text("task", task)
-    result = await context.run_child(child, given, inputs=values)
+    result = await context.run_child(child, given, at, values)
     if result.answer is not None:
         if result.failures:
             context.notice(f"Within `{ensemble.name}`: {_words(result)}")

@@ -68,19 +68,19 @@ def given_inputs(
     if scope is None:
         raise InternalError(f"agent `{context.turn.path}` has no values of references")
     texts = {spec.name for spec in child.inputs if spec.type == "string"}
-    filled = {name: _filled(value, scope, as_data=name not in texts) for name, value in inputs.items()}
+    filled = {name: filled_in(value, scope, as_data=name not in texts) for name, value in inputs.items()}
     return complete_inputs(child.name, child.inputs, filled, texts=True)
 
 
-def _filled(value: JsonValue, scope: Scope, *, as_data: bool) -> JsonValue:
+def filled_in(value: JsonValue, scope: Scope, *, as_data: bool = False) -> JsonValue:
     """Fill in the references: one that stands alone is its value, one within a text becomes text.
 
     `as_data`: an answer alone is its data, if it has any.
     """
     if isinstance(value, list):
-        return [_filled(inner, scope, as_data=as_data) for inner in value]
+        return [filled_in(inner, scope, as_data=as_data) for inner in value]
     if isinstance(value, dict):
-        return {name: _filled(inner, scope, as_data=as_data) for name, inner in value.items()}
+        return {name: filled_in(inner, scope, as_data=as_data) for name, inner in value.items()}
     if not isinstance(value, str) or not is_special(value):
         return value
     template = parse_template(value)
