@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_orc.agents.dispatch.work import DispatchWork
+    from llm_orc.agents.ensemble.work import EnsembleWork
     from llm_orc.agents.inputs.spec import InputSpec
     from llm_orc.agents.output import ModelCall
     from llm_orc.agents.script.work import ScriptWork
@@ -46,6 +48,8 @@ _HOME_OF = {
     "Message": "providers.base",
     "Ensemble": "ensembles.ensemble",
     "AgentSpec": "agents.spec",
+    "EnsembleWork": "agents.ensemble.work",
+    "DispatchWork": "agents.dispatch.work",
     "ModelRef": "agents.work",
     "ModelWork": "agents.work",
     "ScriptWork": "agents.script.work",
@@ -74,8 +78,10 @@ __all__ = [
     "AgentSpec",
     "AuthError",
     "Billing",
+    "DispatchWork",
     "Ensemble",
     "EnsembleError",
+    "EnsembleWork",
     "InputError",
     "InputSpec",
     "LlmOrcError",

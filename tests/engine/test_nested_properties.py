@@ -12,7 +12,7 @@ from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.ensemble.work import EnsembleWork
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.spec import AgentSpec, NestedEnsemble
+from llm_orc.agents.spec import AgentSpec, NestedEnsemble, Requires
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelWork, Work
 from llm_orc.engine.events import AgentFailed, AgentFinished, AgentSkipped, RunFinished
@@ -22,6 +22,7 @@ from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import ReplyUnreadable
 from tests.engine.conftest import KeptEvents, RealClock
 
+REQUIRES: tuple[Requires, ...] = ("all", "any", "none")
 Outcome = dict[str, str]
 
 
@@ -30,13 +31,16 @@ def agents(draw: st.DrawFn, depth: int) -> tuple[AgentSpec, ...]:
     made: list[AgentSpec] = []
     for number in range(draw(st.integers(1, 3))):
         before = [spec.name for spec in made]
-        depends_on = tuple(draw(st.lists(st.sampled_from(before), unique=True, max_size=2))) if before else ()
+        depends_on: tuple[str, ...] = ()
+        if before:
+            depends_on = tuple(draw(st.lists(st.sampled_from(before), unique=True, max_size=2)))
         work: Work = ModelWork()
         if depth and draw(st.booleans()):
-            given_ = {"x": f"${{{before[0]}}}" if before and draw(st.booleans()) else "${task}"}
+            first = [f"${{{name}}}" for name in before[:1]]
+            given_ = {"x": draw(st.sampled_from(["${task}", *first]))}
             inner = NestedEnsemble("inner", draw(agents(depth - 1)), inputs=(InputSpec("x"),))
             work = EnsembleWork(inner, given_, draw(st.sampled_from([None, "about ${task}"])))
-        requires = draw(st.sampled_from(["all", "any", "none"])) if depends_on else "all"
+        requires = draw(st.sampled_from(REQUIRES)) if depends_on else "all"
         made.append(AgentSpec(f"a{number}", work, depends_on, requires))
     return tuple(made)
 
@@ -76,6 +80,8 @@ async def outcome(
                 ends[event.agent] = "skipped"
             case RunFinished():
                 ends[""] = event.status
+            case _:
+                pass
     return ends, answers
 
 

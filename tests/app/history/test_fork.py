@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from llm_orc.app.history.again import to_be_asked
 from llm_orc.app.history.compare import compare_runs
-from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of, to_be_asked
+from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
 from llm_orc.app.history.runs import delete_runs, get_run
 from llm_orc.app.runs.request import RunLimits
 from llm_orc.errors import InputError

@@ -116,3 +116,48 @@ async def test_two_hundred_kills(workspace: Workspace, seed: int) -> None:
         workspace.ensemble("layers", *layered(4, 3))
 
         await killed_until_done(workspace, sandbox, kills=6, seed=seed)
+
+
+@pytest.mark.slow
+async def test_what_has_ended_within_an_agent_is_not_asked_for_again_after_a_kill(workspace: Workspace) -> None:
+    async with Sandbox(faults=[Fault(Delay(0.03))]) as sandbox:
+        workspace.settings(on_sandbox(sandbox))
+        workspace.ensemble("inner", *layered(2, 2))
+        workspace.ensemble("middle", *layered(2, 1), {"name": "in", "ensemble": "inner", "depends_on": ["a0-0"]})
+        layers: list[dict[str, object]] = [
+            {"name": "x", "ensemble": "middle"},
+            {"name": "y", "ensemble": "inner", "depends_on": ["x"]},
+        ]
+        workspace.ensemble("layers", *layers, local("end", depends_on=["y"]), local("side"))
+
+        await killed_within_until_done(workspace)
+
+        asked = Counter(request.system_prompt for request in sandbox.requests)
+        assert set(asked) >= {"You are end.", "You are side.", "You are a0-0."}
+        assert asked["You are end."] == 1
+
+
+async def killed_within_until_done(workspace: Workspace) -> None:
+    """Kill it after each second answer that it shows; what was shown is what the whole run has at its end."""
+    shown: dict[str, str] = {}
+    for kill in range(30):
+        process = await start(workspace, *(RESUME if kill else INVOKE))
+        assert process.stdout is not None
+        new, lines = 0, []
+        while line := await asyncio.wait_for(process.stdout.readline(), 30):
+            lines.append(line)
+            new += len(finished_in([line]).keys() - shown.keys())
+            if new == 3:
+                process.send_signal(signal.SIGKILL)
+                break
+        lines += (await process.stdout.read()).splitlines(keepends=True)
+        await process.communicate()
+        answers = finished_in(lines)
+        assert {agent: answers[agent] for agent in shown} == shown
+        shown = answers
+        if process.returncode == 0:
+            break
+    assert set(shown) == {
+        *("x", "x/a0-0", "x/a0-1", "x/in", "x/in/a0-0", "x/in/a0-1", "x/in/a1-0", "x/in/a1-1"),
+        *("y", "y/a0-0", "y/a0-1", "y/a1-0", "y/a1-1", "end", "side"),
+    }

@@ -231,3 +231,15 @@ def test_an_untrusted_file_that_runs_the_users_own_ensemble_is_no_consent_to_pay
     assert own.returncode == 0, own.stderr
     assert clones.returncode == 4
     assert "you have not trusted its directory" in clones.stderr
+
+
+def test_a_fork_asks_one_agent_within_again_and_all_that_use_its_answer(deal: Shell) -> None:
+    deal.run("invoke", "deal", "--rehearse")
+
+    forked = deal.run("runs", "fork", "last", "--from", "legal/judge", "--json")
+    wrong = deal.run("runs", "fork", "last", "--from", "legal/jugde")
+
+    results = json.loads(forked.stdout)["results"]
+    assert forked.returncode == 0, forked.stderr
+    assert [name for name, one in results.items() if not one["kept"]] == ["legal", "legal/judge", "report"]
+    assert "Did you mean `legal/judge`?" in wrong.stderr

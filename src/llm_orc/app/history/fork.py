@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath, top_of
+from llm_orc.agents.path import AgentPath, is_top
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import named_choices_of
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.access.explain import preview_recipe
+from llm_orc.app.history.again import to_be_asked
 from llm_orc.app.history.runs import get_run
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.plan_limits import plans_used_up
@@ -26,11 +27,8 @@ from llm_orc.providers.limits.plans import UsedUp
 from llm_orc.runs.journal import RunRow
 from llm_orc.runs.recipe import Recipe, RecordedRun
 from llm_orc.runs.state import RunState
-from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
@@ -66,23 +64,6 @@ def origin_of(app: App, run: str, store: str | None = None) -> Origin:
         state.apply(event)
     used_up = plans_used_up(state, app.clock.now())
     return Origin(record.summary.run_id, record.recipe, state.outputs, used_up)
-
-
-def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> frozenset[str]:
-    """Return `asked` and every agent that depends on one of them. Raises `InputError` for a name that is none."""
-    plan = make_plan(recipe.ensemble)
-    for name in asked:
-        if name not in plan.dependants:
-            near = closest_names(name, plan.names)
-            hint = f"Did you mean `{near[0]}`?" if near else f"Its agents: {', '.join(plan.names)}."
-            raise InputError(f"the run has no agent `{name}`", hint=hint)
-    found, line = set(asked), list(asked)
-    while line:
-        for dependant in plan.dependants[line.pop()]:
-            if dependant not in found:
-                found.add(dependant)
-                line.append(dependant)
-    return frozenset(found)
 
 
 async def fork_run(
@@ -124,7 +105,7 @@ async def preview_fork(app: App, origin: Origin, options: ForkOptions) -> Access
 def _kept(origin: Origin, options: ForkOptions) -> dict[str, AgentOutput]:
     """Return the answers that the new run takes over. Raises `InputError`: it has no agent of that name."""
     asked = to_be_asked(origin.recipe, options.asked)
-    return {} if options.everything else {n: o for n, o in origin.outputs.items() if top_of(n) not in asked}
+    return {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
 
 
 def _recipe_of(app: App, origin: Origin, options: ForkOptions, kept: Mapping[str, AgentOutput]) -> Recipe:
@@ -184,6 +165,8 @@ def _beginning(
         inputs=recipe.inputs,
         named_models=recipe.named_models,
     )
-    finished = tuple(AgentFinished(now, AgentPath(name), 0.0, kept[name]) for name in names if name in kept)
-    row = RunRow(run_id, ensemble, now, None, "open", len(names), len(kept), None, recipe.rehearsal)
+    own = [name for name in names if name in kept]
+    within = [path for path in kept if not is_top(path)]
+    finished = tuple(AgentFinished(now, AgentPath(path), 0.0, kept[path]) for path in (*own, *within))
+    row = RunRow(run_id, ensemble, now, None, "open", len(names), len(own), None, recipe.rehearsal)
     return RecordedRun(row, recipe, (started, *finished), next_seq=0)

@@ -1,0 +1,84 @@
+"""Which agents of a run are asked again, and which answers a new run keeps: also within other agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.path import AgentPath, is_within, steps_of
+from llm_orc.dataclass import dataclass
+from llm_orc.engine.plan import make_plan
+from llm_orc.errors import InputError
+from llm_orc.storage.suggest import closest_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.engine.plan import Plan
+    from llm_orc.runs.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """`asked` are asked again, with all that runs within them. `around` only take the answers within them anew."""
+
+    asked: frozenset[str] = frozenset()
+    around: frozenset[str] = frozenset()
+
+    def __contains__(self, path: str) -> bool:
+        """Whether the answer of the agent at `path` is not kept."""
+        return (
+            path in self.asked or path in self.around or any(is_within(path, AgentPath(one)) for one in self.asked)
+        )
+
+
+def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> Again:
+    """Return `asked`, names or paths, and every agent that depends on one of them.
+
+    Raises `InputError` for what is no agent.
+    """
+    plan = make_plan(recipe.ensemble)
+    again: set[str] = set()
+    around: set[str] = set()
+    for path in asked:
+        *above, (last, prefix, name) = _steps(plan, path)
+        for one, before, outer in above:
+            around.add(f"{before}{outer}")
+            again |= {f"{before}{other}" for other in _dependants(one, outer)}
+        again |= {f"{prefix}{name}", *(f"{prefix}{other}" for other in _dependants(last, name))}
+    return Again(frozenset(again), frozenset(around))
+
+
+def _steps(plan: Plan, path: str) -> Iterator[tuple[Plan, str, str]]:
+    """Yield each agent on the path: its plan, what stands before its name in its path, and its name."""
+    prefix, left = "", [*steps_of(AgentPath(path))]
+    while True:
+        name = left.pop(0)
+        if name not in plan.dependants:
+            near = closest_names(name, plan.names)
+            listed = ", ".join(f"{prefix}{one}" for one in plan.names)
+            hint = f"Did you mean `{prefix}{near[0]}`?" if near else f"Its agents: {listed}."
+            raise InputError(f"the run has no agent `{path}`", hint=hint)
+        yield plan, prefix, name
+        if not left:
+            return
+        children = plan.children.get(name, {})
+        spec = next(spec for spec in plan.order if spec.name == name)
+        prefix = f"{prefix}{name}/"
+        child = next(iter(children), "")
+        if kind_of(spec.work).names_children:
+            child = left.pop(0)
+            prefix = f"{prefix}{child}/"
+        if child not in children or not left:
+            raise InputError(f"the run has no agent `{path}`", hint=f"Nothing of that name runs within `{name}`.")
+        plan = children[child]
+
+
+def _dependants(plan: Plan, name: str) -> set[str]:
+    found, line = set[str](), [name]
+    while line:
+        for dependant in plan.dependants[line.pop()]:
+            if dependant not in found:
+                found.add(dependant)
+                line.append(dependant)
+    return found
