@@ -243,3 +243,27 @@ def test_a_fork_asks_one_agent_within_again_and_all_that_use_its_answer(deal: Sh
     assert forked.returncode == 0, forked.stderr
     assert [name for name, one in results.items() if not one["kept"]] == ["legal", "legal/judge", "report"]
     assert "Did you mean `legal/judge`?" in wrong.stderr
+
+
+def test_an_answer_becomes_no_part_of_a_command_within_either(deal: Shell) -> None:
+    path = deal.own_ensemble("deal", DEAL)
+    script = "\n  - {name: lawyer, script: [echo, '${inputs.facts}']}"
+    deal.own_ensemble(
+        "legal-panel", f"name: legal-panel\ninputs: {{language: string, facts: string}}\nagents:{script}\n"
+    )
+
+    done = deal.run("check", "deal", "--offline", "--json")
+
+    [problem] = json.loads(done.stdout)["problems"]
+    assert (problem["file"], problem["line"]) == (str(path), 6)
+    assert "agent `legal` gives an answer to `legal-panel`, where agent `lawyer`" in problem["message"]
+    assert "becomes a part of a command" in problem["message"]
+
+
+def test_a_chat_has_the_answer_of_what_runs_within(deal: Shell, pretend: str) -> None:
+    deal.talks_to(pretend)
+
+    done = deal.run("chat", "deal", stdin="Look at this.\n")
+
+    assert done.returncode == 0, done.stderr
+    assert "=== legal\n" in done.stdout

@@ -31,7 +31,7 @@ _LONGEST_SHOWN = 80  # characters of an answer
 
 
 def _texts(work: DispatchWork) -> tuple[Text, ...]:
-    return (Text("dispatch.by", work.by), *texts_of_given(work.inputs, work.task))
+    return (Text("dispatch.by", work.by, reader="program"), *texts_of_given(work.inputs, work.task))
 
 
 def _place_of(target: str, work: DispatchWork) -> str:

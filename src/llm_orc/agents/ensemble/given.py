@@ -30,7 +30,7 @@ def texts_of_given(inputs: Mapping[str, JsonValue], task: str | None) -> tuple[T
 
 def _texts_in(key: str, value: JsonValue) -> Iterator[Text]:
     if isinstance(value, str):
-        yield Text(key, value)
+        yield Text(key, value, reader="program")
     elif isinstance(value, list | dict):
         for step, inner in enumerate(value) if isinstance(value, list) else value.items():
             yield from _texts_in(f"{key}.{step}", inner)
