@@ -164,10 +164,13 @@ def _at_path(written: str, cwd: Path, shared: tuple[Path, ...]) -> ParsedEnsembl
         path, exists = cwd, False
     if exists:
         return load_ensemble_file(path, "file", shared)
+    is_named = _IN_FOLDER.fullmatch(written) is not None and not written.endswith(_SUFFIXES)
     siblings = [p.name for p in path.parent.iterdir() if p.suffix in _SUFFIXES] if path.parent.is_dir() else []
     question = did_you_mean(path.name, siblings)
     raise EnsembleNotFound(
-        f"the file `{written[:200]}` does not exist",
+        f"there is neither an ensemble nor a file `{written[:200]}`"
+        if is_named
+        else f"the file `{written[:200]}` does not exist",
         hint=question or "List the ensembles with `llm-orc list-ensembles`.",
     )
 
