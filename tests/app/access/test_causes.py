@@ -252,6 +252,8 @@ def test_every_cause_has_its_row_in_the_guide() -> None:
         "A token command fails",
         "A token command gives a wrong token",
         "The provider names no default model",
+        "`auth add` says that what was pasted is no key",
+        "`auth add` could not test a key",
     }
 
     assert (

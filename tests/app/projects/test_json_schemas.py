@@ -141,7 +141,7 @@ def test_an_agent_of_another_kind_has_the_keys_of_its_kind(agent: dict[str, Any]
     with added(SHOUT):
         schema = Draft202012Validator(ensemble_schema())
         assert (schema.is_valid(document), is_read(document)) == (is_good, is_good)
-        table = reference_tables.all_tables()["keys of shout"]()
+        table = reference_tables.all_tables()["keys of shout agent"]()
 
     assert "| `times` | a whole number, at least 1 | How often. |" in table
     assert not ENSEMBLE.is_valid({"name": "one", "agents": [{"name": "a", "shout": "hey"}]})
