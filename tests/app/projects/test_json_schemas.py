@@ -1,7 +1,8 @@
 """The published schemas say of a document what our readers say of it.
 
 Beyond a schema: agents' names that come twice, dependencies that don't exist, circles, letters that a name may not
-have, a whole number that is written as `1.0`, credentials among headers and options, profiles that don't exist.
+have, a whole number that is written as `1.0`, credentials among headers and options, profiles that don't exist, what
+stands in conditions, and the agent that answers.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ values: st.SearchStrategy[object] = st.one_of(
 
 def agents() -> st.SearchStrategy[dict[str, Any]]:
     keys = st.sampled_from([*FRAME_FIELDS, *MODEL_FIELDS, "unknown_key"])
-    return st.dictionaries(keys.filter(lambda key: key not in ("name", "depends_on")), values, max_size=4)
+    beyond = ("name", "depends_on", "when")
+    return st.dictionaries(keys.filter(lambda key: key not in beyond), values, max_size=4)
 
 
 @st.composite
@@ -76,7 +78,8 @@ def ensembles(draw: st.DrawFn) -> dict[str, Any]:
             },
         ],
     }
-    keys = st.sampled_from([*ENSEMBLE_FIELDS, "unknown_key"]).filter(lambda key: key not in ("name", "agents"))
+    beyond = ("name", "agents", "answer", "fails_when")
+    keys = st.sampled_from([*ENSEMBLE_FIELDS, "unknown_key"]).filter(lambda key: key not in beyond)
     document |= draw(st.dictionaries(keys, scalars, max_size=3))
     match draw(st.integers(0, 9)):
         case 0:
