@@ -275,3 +275,16 @@ def test_profiles_are_listed_with_what_they_are_for(bare: Shell) -> None:
         "default": None,
         "quick": "For short questions",
     }
+
+
+@pytest.mark.parametrize("options", [(), ("--offline",)])
+def test_programs_are_named_without_any_access(bare: Shell, options: tuple[str, ...]) -> None:
+    bare.ensemble(
+        "counts", 'name: counts\nagents: [{name: count, script: [wc, -w]}, {name: a, prompt: "${count}"}]'
+    )
+
+    done = bare.run("check", "counts", *options)
+
+    assert done.returncode == 0
+    assert "A run would start:\n  wc -w · agent count\n    a program on this machine\n" in done.stdout
+    assert json.loads(bare.run("check", "counts", *options, "--json").stdout)["ensembles"][0]["programs"] != []

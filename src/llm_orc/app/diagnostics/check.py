@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.named_models import NONE_NAMED
@@ -10,7 +11,7 @@ from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.find_ensemble import findings_in
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.app.projects.nested import nested_in
-from llm_orc.app.projects.programs import refuse_programs
+from llm_orc.app.projects.programs import AgentProgram, programs_of, refuse_programs
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.ensemble import Ensemble
@@ -28,7 +29,7 @@ class CheckReport:
     """What is known about the ensemble `target`, a name or a path. `order` lists its agents stage by stage.
 
     `plan` is what a run would use, `access_error` why it can't run here: access, or a program that may not start.
-    Both are None if there are problems, or if access was not looked at.
+    Both are None if there are problems, or if access was not looked at. `programs` are those that it would start.
     """
 
     target: str
@@ -38,6 +39,7 @@ class CheckReport:
     order: tuple[tuple[str, ...], ...] = ()
     plan: AccessPlan | None = None
     access_error: LlmOrcError | None = None
+    programs: tuple[AgentProgram, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -75,18 +77,22 @@ async def check_ensemble(
     each = findings_in(app, nested, models or None, as_if_trusted=offline)
     problems = (*nested.problems, *(problem for found in each for problem in found.problems))
     warnings = (*(warning for found in each for warning in found.warnings), *app.settings.notices)
-    order = () if nested.problems else stages(make_plan(ensemble))
+    if nested.problems:
+        return CheckReport(name_or_path, ensemble, problems, warnings)
+    programs = programs_of(app, ensemble, looks=not offline)
+    report = CheckReport(
+        name_or_path, ensemble, problems, warnings, stages(make_plan(ensemble)), programs=programs
+    )
     if problems or offline:
-        return CheckReport(name_or_path, ensemble, problems, warnings, order)
+        return report
     try:
-        plan = await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
-    except LlmOrcError as e:
-        return CheckReport(name_or_path, ensemble, (), warnings, order, access_error=e)
-    try:
+        report = replace(
+            report, plan=await explain_access(app, ensemble, allow_metered=allow_metered, models=models)
+        )
         refuse_programs(app, ensemble)
     except LlmOrcError as e:
-        return CheckReport(name_or_path, ensemble, (), warnings, order, plan, e)
-    return CheckReport(name_or_path, ensemble, (), warnings, order, plan)
+        return replace(report, access_error=e)
+    return report
 
 
 async def check_all(

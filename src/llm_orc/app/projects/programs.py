@@ -31,10 +31,13 @@ class AgentProgram:
     source: Source | None = None
 
 
-def programs_of(app: App, ensemble: Ensemble) -> tuple[AgentProgram, ...]:
-    """Return the programs that a run would start, in the order of the agents."""
+def programs_of(app: App, ensemble: Ensemble, *, looks: bool = True) -> tuple[AgentProgram, ...]:
+    """Return the programs that a run would start, in the order of the agents.
+
+    `looks`: whether they are there. If not, no `problem` is known.
+    """
     return tuple(
-        AgentProgram(path, program, _problem(app, program), source)
+        AgentProgram(path, program, _problem(app, program) if looks else None, source)
         for path, spec, source in agents_with_source(ensemble)
         for program in needs_of(spec.work).programs
     )

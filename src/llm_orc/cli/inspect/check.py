@@ -105,7 +105,7 @@ def _ensemble_value(report: CheckReport) -> JsonValue:
             }
             for agent in plan.agents
         ],
-        "programs": programs_value(plan.programs) if plan else [],
+        "programs": programs_value(report.programs),
         "notices": list(plan.notices) if plan else [],
         "error": error_value(report.access_error) if report.access_error else None,
     }

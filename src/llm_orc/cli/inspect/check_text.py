@@ -50,6 +50,11 @@ def _ensemble_lines(report: CheckReport) -> Iterator[Line]:
         lines = [*access_lines(report.plan)]
         yield ["A run would use:" if lines else "A run would ask no model."]
         yield from ([f"  {line}"] for line in lines)
+    elif report.programs:
+        from llm_orc.cli.shell.access_lines import started_lines
+
+        yield ["A run would start:"]
+        yield from ([f"  {line}"] for line in started_lines(report.programs))
 
 
 def _access_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:

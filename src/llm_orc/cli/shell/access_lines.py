@@ -45,9 +45,7 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
     after = Counter(fallback for agent in plan.agents for fallback in agent.fallbacks)
     for (model, access), agents in after.items():
         yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
-    for one in plan.programs:
-        yield unmistakable(f"{one.program.command} · agent {one.agent}")
-        yield "  a program on this machine" + (f" · {unmistakable(one.problem)}" if one.problem else "")
+    yield from started_lines(plan.programs)
     if (estimate := plan.estimate()) is not None:
         yield _estimated(estimate)
     yield from (unmistakable(notice) for notice in plan.notices)
@@ -63,6 +61,13 @@ def price_words(estimate: Estimate) -> str:
         return "price unknown"
     most = "no upper limit known" if estimate.most_usd is None else f"at most {most_dollars(estimate.most_usd)}"
     return f"about {dollars(estimate.likely_usd)}, {most}"
+
+
+def started_lines(programs: Iterable[AgentProgram]) -> Iterator[str]:
+    """Yield two lines for each program that a run would start."""
+    for one in programs:
+        yield unmistakable(f"{one.program.command} · agent {one.agent}")
+        yield "  a program on this machine" + (f" · {unmistakable(one.problem)}" if one.problem else "")
 
 
 def program_lines(one: AgentProgram) -> Iterator[str]:
