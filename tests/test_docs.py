@@ -166,7 +166,7 @@ def test_every_python_example_runs(tmp_path: Path) -> None:
 
     assert examples
     assert {where: run.stderr for where, run in done if run.returncode} == {}
-    assert all("canned answer" in run.stdout for _, run in done)
+    assert all(run.stdout.strip() for _, run in done)
 
 
 def test_every_command_shown_exists_with_its_options() -> None:

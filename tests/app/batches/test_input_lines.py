@@ -42,7 +42,6 @@ def test_one_line_is_one_row_whatever_characters_it_holds(form: str) -> None:
         ("a\rb\nc", ["a\rb", "c"]),
         ("a\n\n \nb", ["a", "b"]),
         ("\ufeffa\n", ["a"]),
-        ("", []),
     ],
 )
 def test_a_line_ends_with_a_line_feed(text: str, rows: list[str]) -> None:
