@@ -60,8 +60,8 @@ async def killed_at_the_next_bill(place: Workspace, server: PaidServer, *argumen
 async def test_a_run_that_is_killed_four_times_stays_within_its_limit(workspace: Workspace) -> None:
     async with PaidServer(["silence"]) as server:
         prepare(workspace, server)
-        limit = ("--max-cost", str(LIMIT_USD))
-        commands = [("invoke", "paid", "--input", "x", *limit), *[("resume", "last")] * 4]
+        limit = ("--max-cost", str(LIMIT_USD), "--all")
+        commands = [("invoke", "paid", "--input", "x", *limit), *[("resume", "last", "--all")] * 4]
         said = [await killed_at_the_next_bill(workspace, server, *command) for command in commands]
 
         assert server.bill_usd <= LIMIT_USD

@@ -134,7 +134,7 @@ def test_notes_that_nobody_reads_hold_up_no_run(shell: Shell) -> None:
     wide(shell, 600)
     with pretend_providers("--fault", "status=400") as base_url:
         shell.talks_to(base_url)
-        with shell.started("invoke", "wide", "-o", "out.txt") as process:
+        with shell.started("invoke", "wide", "--all", "-o", "out.txt") as process:
             assert process.wait(LIMIT_S) == 5
             assert process.stderr is not None
             assert len(process.stderr.read()) >= 1 << 15
