@@ -124,9 +124,17 @@ def _spans(row: Text) -> str:
     )
 
 
+# What Rich calls the colours of escape sequences, and the picture's style sheet.
+_NAMES = {
+    f"color({number})": name
+    for number, name in enumerate(["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"])
+}
+
+
 def _classes(style: Style | None) -> str:
     if style is None:
         return ""
     colour = style.color.name if style.color and not style.color.is_default else ""
+    colour = _NAMES.get(colour, colour)
     marks = [name for name in ("bold", "italic", "dim") if getattr(style, name)]
     return " ".join([*marks, *([colour] if colour else [])])

@@ -108,7 +108,7 @@ class RunResult:
 
     @property
     def answer(self) -> str | None:
-        """The answer of the only agent that no other waits for, else of the last one; None: it has none."""
+        """The ensemble's answer: of the agent that answers for it, see the key `answer`; None: it has none."""
         return next((agent.response for agent in self.agents if agent.name == self.answered_by), None)
 
     @property

@@ -6,7 +6,11 @@ import sys
 
 import pytest
 
-from llm_orc.agents.script.interpreters import interpreter_for
+from llm_orc.agents.script.interpreters import (
+    interpreter_for,
+    may_read_code,
+    takes_commands_from_stdin,
+)
 from llm_orc.agents.script.places import is_file_name
 
 
@@ -53,3 +57,38 @@ def test_a_program_of_the_system_is_run_as_it_is() -> None:
 )
 def test_a_text_is_a_file_if_it_can_only_be_one(text: str, *, is_file: bool) -> None:
     assert is_file_name(text) is is_file
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(("bash", "-e"), ("bash", "-v"), ("bash", "-eu", "-o", "pipefail"), ("bash", "/dev/fd/0"), ("bash",)),
+        *(("python3", "-W", "ignore"), ("python3", "-E"), ("python3", "-"), (".venv/bin/python", "-"), ("node",)),
+        *(
+            ("timeout", "9", "bash"),
+            ("nice", "-n", "5", "bash"),
+            ("sudo", "-u", "x", "bash"),
+            ("env", "A=b", "sh"),
+        ),
+        *(("bash", "-s", "x.sh"), ("uv", "run", "python"), ("perl", "-w")),
+    ],
+)
+def test_an_interpreter_may_read_code_unless_that_is_ruled_out(argv: tuple[str, ...]) -> None:
+    assert may_read_code(argv)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(("bash", "x.sh"), ("bash", "deploy"), ("bash", "-e", "x.sh"), ("bash", "-lc", "wc"), ("wc", "-c")),
+        *(("python3", "-m", "json.tool"), ("python3", "-c", "x"), ("python3", "-u", "a.py"), ("grep", "bash")),
+        *(("timeout", "9", "bash", "x.sh"), ("node", "-e", "x"), ("perl", "-ne", "print"), ("jq", ".")),
+    ],
+)
+def test_what_has_something_to_run_reads_data(argv: tuple[str, ...]) -> None:
+    assert not may_read_code(argv)
+
+
+def test_what_takes_commands_is_found_behind_what_starts_it() -> None:
+    assert takes_commands_from_stdin(("timeout", "5", "xargs", "rm"))
+    assert not takes_commands_from_stdin(("timeout", "5", "wc"))

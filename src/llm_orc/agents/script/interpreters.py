@@ -30,7 +30,28 @@ _LANGUAGES = frozenset(
 _CODE_FOLLOWS = frozenset(
     {"-c", "-e", "-E", "-r", "-p", "--eval", "--print", "--command", "-Command", "/c", "/C", "/k", "eval"}
 )
-_GO_BETWEENS = frozenset({"env", "nohup", "sudo", "nice", "exec", "command", "busybox", "time"})
+_GO_BETWEENS = frozenset(
+    {
+        *("env", "nohup", "sudo", "doas", "su", "runuser", "nice", "ionice", "chrt", "exec", "command", "busybox"),
+        *(
+            "time",
+            "timeout",
+            "watch",
+            "stdbuf",
+            "setsid",
+            "flock",
+            "chroot",
+            "taskset",
+            "unshare",
+            "strace",
+            "script",
+        ),
+        *("uv", "uvx", "npx", "pipx", "poetry", "docker", "podman", "kubectl", "xvfb-run", "caffeinate"),
+    }
+)
+_CODE_FLAGS = {"python": r"-c", "perl": r"-[a-zA-Z]*[eE]", "ruby": r"-[a-zA-Z]*e", "php": r"-r"}
+_CODE_FLAG_OF_SHELLS = r"-[a-zA-Z]*c|-Command|/[cCkK]"
+_CODE_FLAG_OF_OTHERS = r"-e|-p|--eval|--print"
 
 
 _TAKES_COMMANDS = frozenset(
@@ -90,7 +111,7 @@ def _named_by(first_line: bytes) -> tuple[str, ...]:
 
 def is_interpreter(program: str) -> bool:
     """Return whether the program runs text that it is given: a shell, or a language."""
-    name = re.split(r"[\\/]", program)[-1].lower().removesuffix(".exe")
+    name = _basename(program)
     return name in _SHELLS or name.rstrip("0123456789.") in _LANGUAGES or name in _LANGUAGES
 
 
@@ -119,24 +140,43 @@ def code_arguments(argv: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(places)
 
 
-def reads_code_from_stdin(argv: tuple[str, ...]) -> bool:
-    """Return whether it is an interpreter without anything to run, which takes its standard input for code."""
-    bare = without_go_betweens(argv)
-    if not is_interpreter(bare[0]):
+def may_read_code(argv: tuple[str, ...]) -> bool:
+    """Return whether an interpreter in it may take its standard input for code. If in doubt, it may.
+
+    It may not where it has something else to run: the word right behind it, a file with a known ending, a module
+    (`-m`) or code on the command line. Programs that start others are looked through, whatever their options.
+    """
+    if not argv or not (is_interpreter(argv[0]) or _basename(argv[0]) in _GO_BETWEENS):
         return False
-    words = bare[1:]
-    if "-s" in words or "-" in words or "/dev/stdin" in words:
-        return True
-    return (
-        all(word.startswith("-") for word in words)
-        and not any(
-            word in {"-m", "-h", "--help", "-V", "-v", "--version"} or re.match(r"-m.", word) for word in words
-        )
-        and not code_arguments(argv)
-    )
+    places = [i for i, word in enumerate(argv) if is_interpreter(word)]
+    return bool(places) and not _has_its_own(_basename(argv[places[-1]]), argv[places[-1] + 1 :])
+
+
+def _has_its_own(interpreter: str, words: tuple[str, ...]) -> bool:
+    """Return whether the interpreter is given something to run, before its standard input is named."""
+    language = interpreter.rstrip("0123456789.")
+    flag = _CODE_FLAG_OF_SHELLS if language in _SHELLS else _CODE_FLAGS.get(language, _CODE_FLAG_OF_OTHERS)
+    for i, word in enumerate(words):
+        if word in {"-", "-s"} or word.startswith(("/dev/", "/proc/")):
+            return False
+        has_next = i + 1 < len(words)
+        if (re.fullmatch(flag, word) and has_next) or word.startswith(("--eval=", "--print=", "--command=")):
+            return True
+        if language == "python" and (re.match(r"-[mc].", word) or (word == "-m" and has_next)):
+            return True
+        is_named = not word.startswith("-") and (i == 0 or any(word.lower().endswith(one) for one in ENDINGS))
+        if is_named:
+            return True
+    return words in {("--version",), ("--help",), ("-h",)}
+
+
+def _basename(program: str) -> str:
+    return re.split(r"[\\/]", program)[-1].lower().removesuffix(".exe")
 
 
 def takes_commands_from_stdin(argv: tuple[str, ...]) -> bool:
     """Return whether it runs what it reads, or makes arguments of it: it is to read no answer."""
-    bare = without_go_betweens(argv) if argv else ("",)
-    return re.split(r"[\\/]", bare[0])[-1] in _TAKES_COMMANDS
+    if not argv:
+        return False
+    looked_at = argv if _basename(argv[0]) in _GO_BETWEENS else argv[:1]
+    return any(re.split(r"[\\/]", word)[-1] in _TAKES_COMMANDS for word in looked_at)

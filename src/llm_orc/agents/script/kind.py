@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from shlex import join
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from llm_orc.agents.kind import Kind
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.script.environment import names_code
 from llm_orc.agents.script.fields import SCRIPT_FIELDS
-from llm_orc.agents.script.interpreters import takes_commands_from_stdin
+from llm_orc.agents.script.interpreters import may_read_code, takes_commands_from_stdin
 from llm_orc.agents.script.read import read_script
 from llm_orc.agents.script.start import command_of
 from llm_orc.agents.script.work import ScriptWork
@@ -35,7 +36,7 @@ def _texts(work: ScriptWork) -> tuple[Text, ...]:
     if work.line is not None:
         texts.append(Text("script", work.line, reader="nobody"))
     if work.stdin is not None:
-        is_data = not takes_commands_from_stdin(work.argv)
+        is_data = not (takes_commands_from_stdin(work.argv) or may_read_code(work.argv))
         texts.append(Text("stdin", work.stdin, takes_answers=is_data, reader="program"))
     texts += (
         Text(f"env.{name}", value, takes_answers=not names_code(name), reader="program")
@@ -50,7 +51,8 @@ def _needs(work: ScriptWork) -> Needs:
     if not command:
         return Needs()
     shown = ("python", *command[1:]) if command[0] == sys.executable else command
-    return Needs(programs=(Program(join(shown), command[0], work.digests),))
+    setup = json.dumps([dict(work.env), work.cwd, work.stdin, work.parameters], sort_keys=True, default=str)
+    return Needs(programs=(Program(join(shown), command[0], work.digests, setup),))
 
 
 def _answers(work: ScriptWork) -> Answers:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.references.syntax import is_special
-from llm_orc.agents.script.interpreters import ENDINGS, code_arguments, reads_code_from_stdin
+from llm_orc.agents.script.interpreters import ENDINGS, code_arguments, is_interpreter, may_read_code
 from llm_orc.agents.script.places import digest_of, files_in, find_file, is_file_name
 from llm_orc.agents.script.work import ScriptWork
 from llm_orc.storage.suggest import did_you_mean
@@ -106,7 +106,7 @@ def _check_argv(keys: AgentKeys, argv: tuple[str, ...], file: Path | None) -> No
             f"agent `{keys.agent}` has a reference as its program, which has to be known before a run",
             hint="Name the program; what follows it may be `${inputs.NAME}`.",
         )
-    elif file is None:
+    elif file is None or is_interpreter(argv[0]):
         for place in code_arguments(argv):
             if place < len(argv) and is_special(argv[place]):
                 keys.say(
@@ -114,12 +114,12 @@ def _check_argv(keys: AgentKeys, argv: tuple[str, ...], file: Path | None) -> No
                     f"agent `{keys.agent}` has a reference in what `{argv[0][:80]}` reads as code",
                     hint=_BY_STDIN,
                 )
-        if reads_code_from_stdin(argv):
+        if may_read_code(argv):
             keys.say(
                 "script",
                 f"agent `{keys.agent}` has nothing for `{argv[0][:80]}` to run, so that it would take its standard"
                 " input for code",
-                hint="Name a file, or write a line with `shell: true`.",
+                hint="Name a file right behind it, or with its ending; or write a line with `shell: true`.",
             )
 
 
