@@ -28,7 +28,7 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     PlanWaitStarted,
 )
-from llm_orc.engine.gate import LeftOut, left_out_by
+from llm_orc.engine.gate import LeftOut, agents_in_condition, left_out_by
 from llm_orc.engine.inputs import filled_in, prompt_for
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
@@ -193,6 +193,7 @@ class Execution:
             if dependant in self.outputs or dependant in self._started:
                 continue
             is_enough = isinstance(spec.requires, int) and self._answered[dependant] >= spec.requires
+            is_enough = is_enough and self._open.isdisjoint(agents_in_condition(spec, self._scope))
             if is_enough:
                 self._started.add(dependant)
             if is_enough or self._missing[dependant] == 0:
@@ -205,9 +206,10 @@ class Execution:
         path = self._paths[spec.name]
         try:
             left_out = left_out_by(spec, self._plan.needs[spec.name], self._scope)
-        except LlmOrcError as e:
-            self._failures[spec.name] = e.message
-            self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(e)))
+        except Exception as e:  # noqa: BLE001 - the seam: an error in one agent's condition ends only that agent
+            error = as_error(e)
+            self._failures[spec.name] = error.message
+            self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(error)))
         else:
             if left_out is None:
                 self._group.create_task(self._run_agent(spec, path))

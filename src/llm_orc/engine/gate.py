@@ -41,11 +41,19 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
     try:
         return None if is_true(agent.when, scope) else LeftOut("condition")
     except ConditionUndecided:
-        referred = [scope.names.resolve(reference).name for reference in parse_condition(agent.when).references]
+        referred = agents_in_condition(agent, scope)
         absent = _because([name for name in needs if name in referred], scope)
         if absent is None and not scope.is_rehearsal:
             raise
         return absent
+
+
+def agents_in_condition(agent: AgentSpec, scope: Scope) -> frozenset[str]:
+    """Return the agents that the condition of `agent` refers to: it is decided when they have ended."""
+    if agent.when is None:
+        return frozenset()
+    targets = (scope.names.resolve(reference) for reference in parse_condition(agent.when).references)
+    return frozenset(target.name for target in targets if target.root == "agent")
 
 
 def _is_enough(agent: AgentSpec, needs: Sequence[str], missing: LeftOut | None, scope: Scope) -> bool:

@@ -56,11 +56,19 @@ class Slots:
         self._free += 1
 
     async def take_back(self) -> None:
-        """Wait for a slot again, before all who have had none yet."""
+        """Wait for a slot again, before all who have had none yet.
+
+        If the wait is cancelled, a slot is taken all the same, as the agent that ends now gives one back.
+        """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.appendleft(waiter)
         self.start_ready()
-        await waiter
+        try:
+            await waiter
+        except BaseException:
+            if not waiter.done() or waiter.cancelled():  # else it was granted in the same moment
+                self.take_at_once()
+            raise
 
     def take_at_once(self) -> None:
         """Take a slot that may not be free: for an agent that is about to end, and gives it back then."""
@@ -73,7 +81,7 @@ class Slots:
         self.start_ready()
         try:
             yield
-            await self.take_back()
         except BaseException:
             self.take_at_once()
             raise
+        await self.take_back()

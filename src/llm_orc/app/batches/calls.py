@@ -11,14 +11,12 @@ from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import consent_of, unattended
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
-from llm_orc.app.batches.store import caller_of, is_own_store
-from llm_orc.app.projects.programs import refuse_foreign_programs
+from llm_orc.app.batches.store import caller_of, refuse_foreign
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
 from llm_orc.batches.plan_waits import known_waits
 from llm_orc.batches.workers.budget import BatchAccount, LimitsChanged
-from llm_orc.errors import NotTrusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from llm_orc.batches.workers.worker_store import WorkerStore
     from llm_orc.providers.limits.limiter import SlowedDown
     from llm_orc.runs.recipe import Recipe
-    from llm_orc.settings.model import Settings
 
 _LEARN_S = 5.0
 _PATIENCE = 3  # times as many retries as in a run: a row that fails has to be retried by hand
@@ -114,10 +111,7 @@ class BatchCalls:
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
         store = self._store
-        if not is_own_store(self._app, store.url):
-            refuse_foreign_endpoints(self._app.settings, recipe)
-            if not recipe.rehearsal:
-                refuse_foreign_programs(self._app, recipe.ensemble)
+        refuse_foreign(self._app, store.url, recipe)
         runtime = await self._shared_runtime()
         consent = consent_of(recipe)
         terms = Terms(
@@ -131,21 +125,3 @@ class BatchCalls:
         self._candidates[batch_id] = candidates
         waits = self._waits or recipe.wait_for_plan
         return LlmCaller(candidates, plans=runtime.plans, waits=waits, waits_elsewhere=True), account
-
-
-def refuse_foreign_endpoints(settings: Settings, recipe: Recipe) -> None:
-    """Raise `NotTrusted` if the recipe names an address, or where keys are, and this machine's settings don't.
-
-    Otherwise anyone who can write to the store could make a worker send its keys to an address of their own.
-    """
-    for agent, choices in recipe.choices.items():
-        for choice in choices:
-            named = (choice.base_url, choice.api_key_env, choice.api_key_file)
-            own = settings.profiles.get(choice.profile or "")
-            file = None if own is None or own.api_key_file is None else str(own.api_key_file)
-            if any(named) and (own is None or named != (own.base_url, own.api_key_env, file)):
-                raise NotTrusted(
-                    f"agent `{agent}` of the batch names an address or a key's source (profile `{choice.profile}`)"
-                    " that is not in this machine's settings",
-                    hint="If you agree with it, define the same profile here; nothing was sent.",
-                )

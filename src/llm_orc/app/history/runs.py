@@ -115,6 +115,11 @@ def count_runs(app: App, wanted: RunsWanted) -> int:
         return journal.count(replace(wanted, statuses=()).rows)
 
 
+def is_row(run: str) -> bool:
+    """Return whether `run` names a row of a batch."""
+    return _ROW_NAME.fullmatch(run) is not None
+
+
 def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
     """Return a run by its id, an unambiguous part of it, or `last`; or the row `BATCH:ROW` of a batch in `store`.
 
