@@ -6,7 +6,7 @@ import pytest
 
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.app.batches.store import refuse_foreign_endpoints
+from llm_orc.app.projects.foreign import refuse_foreign_endpoints
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import NotTrusted
 from llm_orc.runs.recipe import Recipe

@@ -11,7 +11,8 @@ from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import consent_of, unattended
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
-from llm_orc.app.batches.store import caller_of, refuse_foreign
+from llm_orc.app.batches.store import caller_of, is_own_store
+from llm_orc.app.projects.foreign import refuse_foreign
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
 from llm_orc.batches.database import in_store
@@ -111,7 +112,8 @@ class BatchCalls:
 
     async def _prepare(self, batch_id: str, recipe: Recipe) -> tuple[LlmCaller, BatchAccount]:
         store = self._store
-        refuse_foreign(self._app, store.url, recipe)
+        if not is_own_store(self._app, store.url):
+            refuse_foreign(self._app, recipe)
         runtime = await self._shared_runtime()
         consent = consent_of(recipe)
         terms = Terms(

@@ -14,9 +14,10 @@ from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import named_choices_of
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.access.explain import preview_recipe
-from llm_orc.app.batches.store import batch_store_url, is_own_store, refuse_foreign
+from llm_orc.app.batches.store import batch_store_url, is_own_store
 from llm_orc.app.history.again import to_be_asked
 from llm_orc.app.history.runs import get_run, is_row
+from llm_orc.app.projects.foreign import refuse_foreign
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.plan_limits import plans_used_up
 from llm_orc.app.runs.request import RunLimits, RunListener
@@ -60,13 +61,13 @@ class ForkOptions:
 def origin_of(app: App, run: str, store: str | None = None) -> Origin:
     """Return the run that `run` names, or the row of a batch in `store`.
 
-    Others may have written the rows of a store that is not the user's own. They have to pass the checks of a worker,
+    Others may have written rows of a store that is not the user's own. They have to pass the checks of a worker,
     and what their recipe agrees to is not agreed to here. Raises `RunNotFound`, `BatchNotFound`, `NotTrusted`.
     """
     record = get_run(app, run, store)
     recipe = record.recipe
-    if is_row(run) and not is_own_store(app, url := batch_store_url(app, store)):
-        refuse_foreign(app, url, recipe)
+    if is_row(run) and not is_own_store(app, batch_store_url(app, store)):
+        refuse_foreign(app, recipe)
         recipe = replace(recipe, allow_metered=False, allow_plan_credits=False, agreed=())
     state = RunState()
     for event in record.events:
