@@ -72,8 +72,21 @@ class _Root(LazyGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and is_question(args[0]):
+            self._refuse_quoted(ctx, args[0])
             args = ["ask", *args]
         return super().resolve_command(ctx, args)
+
+    def _refuse_quoted(self, ctx: click.Context, argument: str) -> None:
+        """Raise `UsageMistake` for `"runs list"`: a command that a shell has passed on as one word."""
+        first, second, *_ = argument.split()
+        group = self.get_command(ctx, first)
+        if isinstance(group, LazyGroup) and second in group.rows:
+            from llm_orc.cli.shell.usage import UsageMistake
+
+            raise UsageMistake(
+                "the command is in quotes, as one word",
+                hint=f"Without quotes: `{PROGRAM} {argument}`. To ask a model: `{PROGRAM} ask {quote(argument)}`.",
+            )
 
     def unknown_command(self, ctx: click.Context, name: str, *following: str) -> UsageMistake:
         mistake = super().unknown_command(ctx, name, *following)

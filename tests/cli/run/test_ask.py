@@ -181,3 +181,19 @@ def test_options_before_a_command_are_not_taken_for_a_question(asking: Shell) ->
 
     assert done.returncode == 2
     assert "no such option" in done.stderr
+
+
+def test_a_command_in_quotes_is_no_question(asking: Shell) -> None:
+    done = asking.run("runs list")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Without quotes: `llm-orc runs list`." in done.stderr
+    assert asking.run("check this sentence", "--rehearse").returncode == 0
+
+
+def test_a_question_that_never_began_changes_no_conversation(asking: Shell) -> None:
+    refused = asking.run("ask", "one", "--conversation", "taxes", "-m", "opnai")
+
+    assert refused.returncode == 3
+    assert asking.run("conversations", "list").stdout == ""
+    assert asking.run("ask", "one", "--conversation", "taxes", "-m", "fast").returncode == 0

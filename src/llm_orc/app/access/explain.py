@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.inputs.values import complete_inputs
 from llm_orc.agents.named_models import NONE_NAMED
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.access.bills.agreements import with_agreements
@@ -18,11 +20,12 @@ from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from llm_orc.agents.named_models import NamedModels
     from llm_orc.app.access.models import AccessPlan, AgentAccess
     from llm_orc.app.wiring import App
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.recipe import Recipe
 
 
@@ -39,11 +42,19 @@ async def explain_access(
         return plan_of(app, ensemble, await finder.find_all(choices))
 
 
-async def preview_run(app: App, ensemble: Ensemble, task: str, models: NamedModels = NONE_NAMED) -> AccessPlan:
-    """Return what a run on `task` would use if the user agreed to pay, with an estimate of the cost."""
+async def preview_run(
+    app: App,
+    ensemble: Ensemble,
+    task: str,
+    models: NamedModels = NONE_NAMED,
+    inputs: Mapping[str, JsonValue] = MappingProxyType({}),
+) -> AccessPlan:
+    """Return what a run on `task` and `inputs` would use if the user agreed to pay, and what it may cost."""
     from llm_orc.runs.recipe import Recipe  # noqa: PLC0415 - heavy: the journal
 
-    return await preview_recipe(app, Recipe(ensemble, task, choices_of(ensemble, app.settings, models)))
+    choices = choices_of(ensemble, app.settings, models)
+    values = complete_inputs(ensemble.name, ensemble.inputs, inputs)
+    return await preview_recipe(app, Recipe(ensemble, task, choices, inputs=values))
 
 
 async def preview_recipe(app: App, recipe: Recipe, answered: Collection[str] = ()) -> AccessPlan:

@@ -57,6 +57,11 @@ def shown_answer(agent: AgentResult, *, raw: bool) -> str:
     return rendered(agent.response or "", sheet)
 
 
+def code_of(agent: AgentResult) -> int:
+    """Return the exit code for an answer: an agent that its condition left out has none, and has not failed."""
+    return 0 if agent.response is not None or agent.reason == "condition" else 1
+
+
 def note_missing(agent: AgentResult, result: RunResult) -> None:
     """Say why there is no answer, and where those of other agents are: none of them takes its place."""
     skipped = "it was skipped: " if agent.status == "skipped" else ""
@@ -99,7 +104,7 @@ def note_summary(agent: AgentResult, result: RunResult) -> None:
         note(f"The answer of `{agent.name}`: {cut}.")
     if not others and result.recorded and origin:
         return
-    if others and result.recorded:
+    if others and result.recorded and agent.response is not None:
         where = f"Other answers: {_show_command(result, others[0])}{_and_of(others[1:])}"
     else:
         where = f"Run: {result.run_id}" + ("" if result.recorded else " (not recorded)")

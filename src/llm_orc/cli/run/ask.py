@@ -87,7 +87,6 @@ def command(
     """
     from llm_orc.app.access.consent import Consent
     from llm_orc.app.conversations.ask import ask_first, continue_last
-    from llm_orc.app.conversations.partner import keep_choices
     from llm_orc.app.runs.conversation import ConversationOptions
     from llm_orc.app.runs.run import RunOptions
     from llm_orc.cli.run.carry_out import carry_out
@@ -103,8 +102,6 @@ def command(
     asking = continue_last(app) if go_on else ask_first(app, conversation)
     asking = asking.with_model(app, model, profile).with_role(system)
     recorded = app.settings.runs.record and not no_record
-    if asking.conversation is not None and recorded and not rehearse:
-        keep_choices(app, asking.partner, asking.conversation, begin=True)
     options = RunOptions(
         whole,
         limits_of(complete),
@@ -136,10 +133,14 @@ class _Question(NewRun):
     asking: Asking
 
     async def start(self, consent: Consent, listener: RunListener) -> RunResult:
+        from llm_orc.app.conversations.partner import keep_choices
+
         def planned(plan: AccessPlan) -> None:
             if not consent.allow_metered and not self.options.rehearse:
                 conversation = self.asking.conversation or ""
                 self.asking.partner.refuse_unasked_bill(plan, conversation, consent.agreed)
+            if self.asking.conversation is not None and self.recorded and not self.options.rehearse:
+                keep_choices(self.app, self.asking.partner, self.asking.conversation, begin=True)
             listener.planned(plan)
 
         return await NewRun.start(self, consent, replace(listener, planned=planned))

@@ -109,11 +109,9 @@ def command(
         f"there is no task for `{ensemble.name}`",
         hint='Give one after the ensemble\'s name (`"…"`), a file (`-f FILE`) or a pipe.',
     )
-    takes_task = ensemble.task != "none" or instruction is not None or input_files
+    default = "" if ensemble.task == "none" else ensemble.default_task
     options = RunOptions(
-        read_task(instruction, input_files, default=ensemble.default_task, missing=missing)
-        if takes_task
-        else None,
+        read_task(instruction, input_files, default=default, missing=missing),
         limits_of(limits),
         Consent(limits["allow_metered"]),
         rehearse=rehearse,
@@ -175,7 +173,8 @@ async def _planned_of_all(app: App, ensemble: Ensemble, options: RunOptions, sid
     """Return what all runs together would use after a yes, with an estimate of what they would cost."""
     from llm_orc.app.access.explain import preview_run
 
-    plans = [await preview_run(app, ensemble, options.task or "", side.models) for side in sides]
+    inputs = options.inputs
+    plans = [await preview_run(app, ensemble, options.task or "", side.models, inputs) for side in sides]
 
     def estimate() -> Estimate | None:
         known = [found for plan in plans if (found := plan.estimate()) is not None]

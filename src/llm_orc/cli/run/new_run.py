@@ -43,7 +43,8 @@ class NewRun:
         from llm_orc.net.event_loop import run_to_end
 
         def costly() -> Costly:
-            plan = run_to_end(preview_run(self.app, self.ensemble, self.options.task or "", self.options.models))
+            asked = self.options
+            plan = run_to_end(preview_run(self.app, self.ensemble, asked.task or "", asked.models, asked.inputs))
             return Costly("this run", plan, self.ensemble)
 
         return agrees_to_pay(self.app, refusal, costly)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.cli.run.answer_output import (
     answer_of,
     answer_text,
+    code_of,
     note_missing,
     note_others,
     note_summary,
@@ -64,7 +65,7 @@ def _write_answer(
             write_data(shown_answer(agent, raw=form.raw), is_printable=True)
     if not output.quiet and not is_stopped:
         note_summary(agent, result)
-    return 0 if agent.response is not None or agent.reason == "condition" else 1
+    return code_of(agent)
 
 
 @contextmanager

@@ -86,8 +86,9 @@ def command(
         _say_nothing_found(app, wanted)
     else:
         _write(runs, with_kind=kind == _ALL)
-        if not show_all and not wanted.statuses and len(runs) == limit:
-            note_more(limit, count_runs(app, wanted))
+        if not show_all and len(runs) == limit:
+            all_of_them = len(list_runs(app, wanted, limit=None)) if wanted.statuses else count_runs(app, wanted)
+            note_more(limit, all_of_them)
 
 
 def _say_nothing_found(app: App, wanted: RunsWanted) -> None:

@@ -10,7 +10,7 @@ import click
 
 from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
-from llm_orc.cli.run.answer_output import answer_of, note_missing, note_summary, shown_answer
+from llm_orc.cli.run.answer_output import answer_of, code_of, note_missing, note_summary, shown_answer
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
 from llm_orc.cli.shell.arguments import AgentOfRun
@@ -92,7 +92,7 @@ def _show_one(result: RunResult, wanted: AnswerOnly, write: Callable[[str], None
     agent = answer_of(result, wanted)
     if agent.response is None:
         note_missing(agent, result)
-        return 1
+        return code_of(agent)
     write(shown_answer(agent, raw=wanted.raw))
     if wanted.agent is None:
         note_summary(agent, result)

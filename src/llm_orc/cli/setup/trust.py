@@ -84,6 +84,8 @@ def _forget(app: App, where: Path) -> None:
     if agreements:
         of = "" if where.is_file() else f" of {count(agreements, 'ensemble')}"
         note(f"{where}: bills{of} are asked for again.")
+        if where.is_file():  # the trust in its project is another matter
+            return
     if distrust_directory(app, where):
         note(f"{where} is no longer trusted.")
     elif not agreements:

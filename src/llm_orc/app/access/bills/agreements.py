@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.jsontypes import JsonValue
 
-# Of an ensemble: where it is from, what it is run on, and what a batch leaves out of it.
-_NOT_SHAPING = frozenset(
-    {"source", "description", "default_task", "conversation", "when_full", "max_cost_usd", "max_calls"}
-)
+# Where an ensemble is from and what it is run on; and of the one that is run, what a batch leaves out of it.
+_NOT_SHAPING = frozenset({"source", "description", "default_task", "conversation", "when_full"})
+_LIMITS = frozenset({"max_cost_usd", "max_calls"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,9 @@ def agreements(app: App) -> tuple[Agreement, ...]:
 
 def forget(app: App, place: Path) -> int:
     """Withdraw the yes for the ensemble's file `place`, or for all files below it; return how many there were."""
-    place = place.absolute()
-    files = [one.file for one in agreements(app) if place in (one.file, *one.file.parents)]
-    return sum(app.trust.disagree(str(file)) for file in files)
+    place = place.resolve()
+    files = [(file, Path(file).resolve()) for file in app.trust.agreements()]
+    return sum(app.trust.disagree(file) for file, real in files if place in (real, *real.parents))
 
 
 def _digest(ensemble: Ensemble) -> str:
@@ -82,6 +81,7 @@ def _digest(ensemble: Ensemble) -> str:
 def _plain(value: object) -> JsonValue:
     if is_dataclass(value):
         left_out = _NOT_SHAPING if isinstance(value, Ensemble | NestedEnsemble) else frozenset()
+        left_out |= _LIMITS if isinstance(value, Ensemble) else frozenset()
         kept = [one.name for one in fields(value) if one.name not in left_out]
         return [type(value).__name__, {name: _plain(getattr(value, name)) for name in kept}]
     if isinstance(value, Mapping):

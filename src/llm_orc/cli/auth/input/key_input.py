@@ -98,7 +98,11 @@ def _file(name: str) -> bytes:
         with Path(name).open("rb") as file:
             return file.read(_LONGEST + 1)
     except OSError as e:
-        raise InputError(f"can't read the file `{name}`: {e.strerror or e}") from e
+        is_name = any(mark in name for mark in "./\\")  # otherwise it may be a key, given by mistake
+        shown = f"`{name}`" if is_name else "named by --from-file"
+        raise InputError(
+            f"can't read the file {shown}: {e.strerror or e}", hint="Give the file's name: `--from-file FILE`."
+        ) from e
 
 
 def _read(data: bytes, where: str, variables: tuple[str, ...]) -> KeyRead:
