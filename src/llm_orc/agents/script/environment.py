@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from llm_orc.processes.environment import basic_environment
+from llm_orc.processes.environment import basic_environment, is_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,14 +19,20 @@ _NAMES_CODE = re.compile(
     r"GIT_.*|SSH_.*|RSYNC_.*|EDITOR|VISUAL|.*PAGER|BROWSER|LESS|LESS(OPEN|CLOSE|KEY.*)|DOCKER_.*|KUBECONFIG|"
     r"(GNU)?MAKE(FLAGS|FILES)|MFLAGS|CC|CXX|CFLAGS|LDFLAGS|PKG_CONFIG.*|XDG_.*|TMPDIR|TMP|TEMP|TERMINFO.*|"
     r"COMSPEC|PATHEXT|SYSTEMROOT|PSMODULEPATH|AWKPATH|AWKLIBPATH|RIPGREP_CONFIG_PATH|"
+    r"OPENSSL_.*|SSL_CERT_.*|CURL_.*|WGETRC|NETRC|REQUESTS_CA_BUNDLE|AWS_(CONFIG|SHARED_CREDENTIALS)_FILE|HGRCPATH|"
+    r"R_.*|TCL.*|VIMINIT|EXINIT|INPUTRC|CARGO_.*|RUSTC.*|RUSTFLAGS|GO(FLAGS|PATH|ROOT|ENV|TOOLCHAIN)|CMAKE_.*|"
+    r"ANSIBLE_.*|SUDO_ASKPASS|"
     r".*_PROXY|.*_COMMAND|.*_EXEC|.*_OPTIONS|.*_OPTS",
     re.IGNORECASE,
 )
+_PLAIN = frozenset({"LANG", "TZ", "TERM", "USER", "LOGNAME", "USERNAME"})  # needed by all, and read as text only
 
 
 def names_code(variable: str) -> bool:
     """Return whether programs take code, options or files from this variable: no answer may come into it."""
-    return _NAMES_CODE.fullmatch(variable) is not None
+    if _NAMES_CODE.fullmatch(variable) is not None:
+        return True
+    return is_needed(variable) and variable not in _PLAIN and not variable.startswith("LC_")
 
 
 def script_environment(own: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:

@@ -23,8 +23,8 @@ _SHOWN = 400  # characters
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 
 
-def answer_of(agent: str, written: bytes, output: Output | None) -> AgentOutput:
-    """Return the answer. One line end at its end is left out. Raises `ScriptFailed`.
+def answer_of(agent: str, written: bytes, output: Output | None, *environments: Mapping[str, str]) -> AgentOutput:
+    """Return the answer. One line end at its end is left out. Raises `ScriptFailed`, with masked words.
 
     Without `output`, a JSON object or list is data too, and an object that reports a failure is one, as in earlier
     releases: its `success` is false, or it has an `error`.
@@ -36,14 +36,14 @@ def answer_of(agent: str, written: bytes, output: Output | None) -> AgentOutput:
     if output == "json":
         if data is msgspec.UNSET:
             raise ScriptFailed(
-                f"the output of agent `{agent}` is not JSON{_quoted(text)}",
+                f"the output of agent `{agent}` is not JSON{_quoted(text, *environments)}",
                 hint="Write one JSON document to standard output and everything else to standard error, or leave"
                 " `output: json` out.",
             )
         return AgentOutput(text, (), data)
     if not isinstance(data, dict | list):
         return AgentOutput(text, ())
-    if isinstance(data, dict) and (reported := _failure_in(data)) is not None:
+    if isinstance(data, dict) and (reported := _failure_in(data, *environments)) is not None:
         raise ScriptFailed(
             f"the program of agent `{agent}` reports a failure{reported}",
             hint="If that is its answer, say so with `output: json`.",
@@ -59,16 +59,16 @@ def _json(text: str) -> JsonValue | msgspec.UnsetType:
     return value
 
 
-def _failure_in(data: dict[str, JsonValue]) -> str | None:
+def _failure_in(data: dict[str, JsonValue], *environments: Mapping[str, str]) -> str | None:
     error = data.get("error")
     if not error and data.get("success", True):
         return None
     words = error if isinstance(error, str) else msgspec.json.encode(error).decode() if error else ""
-    return f": {shown(words)}" if words else ": `success` is false"
+    return f": {shown(words, *environments)}" if words else ": `success` is false"
 
 
-def _quoted(text: str) -> str:
-    return f"; it begins with `{shown(text[:80])}`" if text.strip() else ": there is none"
+def _quoted(text: str, *environments: Mapping[str, str]) -> str:
+    return f"; it begins with `{_masked(text, *environments)[:80]}`" if text.strip() else ": there is none"
 
 
 def shown(text: str, *environments: Mapping[str, str]) -> str:
@@ -76,6 +76,11 @@ def shown(text: str, *environments: Mapping[str, str]) -> str:
 
     Masked are credentials that this process has used, and variables of `environments` that look like some.
     """
+    line = _masked(text, *environments)
+    return line if len(line) <= _SHOWN else f"… {line[-_SHOWN:]}"
+
+
+def _masked(text: str, *environments: Mapping[str, str]) -> str:
     mask = Mask()
     for secret in revealed():
         mask.add(secret)
@@ -83,5 +88,4 @@ def shown(text: str, *environments: Mapping[str, str]) -> str:
         for name, value in environ.items():
             if _SECRET_NAME.search(name):
                 mask.add(value)
-    line = one_line(mask.hide_in_error(text), len(text) + 1)
-    return line if len(line) <= _SHOWN else f"… {line[-_SHOWN:]}"
+    return one_line(mask.hide_in_error(text), len(text) + 1)

@@ -62,7 +62,7 @@ async def run_script(context: AgentContext, work: ScriptWork) -> AgentOutput:
         _LOGGER.debug("agent `%s` wrote to standard error: %s", agent, shown(said, env, os.environ))
     if _has_broken_text(output):
         context.notice("The program's output is not UTF-8 everywhere; what is not is shown as `\ufffd`.")
-    return answer_of(agent, output, work.output)
+    return answer_of(agent, output, work.output, env, os.environ)
 
 
 def _arguments(context: AgentContext, work: ScriptWork) -> Sequence[str]:
