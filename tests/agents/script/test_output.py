@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from llm_orc.agents.script.environment import names_code
@@ -12,7 +14,7 @@ SECRET = "ghp-canary-" + "5" * 600
 
 
 @pytest.mark.parametrize(
-    ("written", "output"), [(f'{{{{"error": "refused: {SECRET}"}}}}', None), (f"{SECRET} is refused", "json")]
+    ("written", "output"), [(json.dumps({"error": f"refused: {SECRET}"}), None), (f"{SECRET} is refused", "json")]
 )
 def test_no_secret_stands_in_an_error(written: str, output: str | None) -> None:
     with pytest.raises(LlmOrcError) as failed:
