@@ -20,8 +20,8 @@ from llm_orc.engine.events import (
     RunStopped,
 )
 from llm_orc.engine.execute import RunStart, execute
-from llm_orc.engine.execution import Clock
 from llm_orc.engine.plan import make_plan
+from llm_orc.engine.shared import Clock
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import RateLimited
 from tests.engine.conftest import ACCESS, KeptEvents, RealClock, ScriptedAgents

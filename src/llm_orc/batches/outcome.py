@@ -19,7 +19,7 @@ from llm_orc.engine.events import (
     PlanWaitEnded,
     RecordedEvent,
 )
-from llm_orc.engine.execution import error_info, plan_wait_started
+from llm_orc.engine.observer import error_info, plan_wait_started
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.earlier import EarlierOutput
 from llm_orc.runs.wire import decode_event, encode_event
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
-    from llm_orc.engine.execution import Clock
+    from llm_orc.engine.shared import Clock
     from llm_orc.providers.limits.plans import UsedUp
 
 

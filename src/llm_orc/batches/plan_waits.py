@@ -12,7 +12,7 @@ from llm_orc.agents.path import AgentPath
 from llm_orc.batches.batch import ROW_WORKFLOW, WaitingRows
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, PLAN_WAITS, engine_connection
 from llm_orc.engine.events import PlanWaitStarted
-from llm_orc.engine.execution import plan_wait_started
+from llm_orc.engine.observer import plan_wait_started
 from llm_orc.errors import StorageError
 from llm_orc.runs.plan_waits import used_up_of
 from llm_orc.runs.wire import decode_event, encode_event

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.turn import CallAgent, ChildResult
     from llm_orc.engine.events import EventSink
-    from llm_orc.engine.execution import Shared
     from llm_orc.engine.plan import Plan
+    from llm_orc.engine.shared import Shared
     from llm_orc.jsontypes import JsonValue
 
 

@@ -14,7 +14,9 @@ from llm_orc.agents.path import top_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
-from llm_orc.engine.execution import Execution, Shared, error_info
+from llm_orc.engine.execution import Execution
+from llm_orc.engine.observer import error_info
+from llm_orc.engine.shared import Shared
 from llm_orc.engine.slots import Slots
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
 from llm_orc.jsontypes import JsonValue
@@ -22,8 +24,8 @@ from llm_orc.jsontypes import JsonValue
 if TYPE_CHECKING:
     from llm_orc.agents.turn import CallAgent
     from llm_orc.engine.events import EventSink
-    from llm_orc.engine.execution import Clock
     from llm_orc.engine.plan import Plan
+    from llm_orc.engine.shared import Clock
 
 _LAST_WORDS_S = 5.0  # how long a cancelled run may take to record its cancellation
 

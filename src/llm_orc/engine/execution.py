@@ -3,87 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llm_orc.agents.conditions.evaluate import is_true
-from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.path import AgentPath, child_of
 from llm_orc.agents.references.scope import Scope
-from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, ChildRunner
-from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import (
-    AgentDelta,
-    AgentFailed,
-    AgentFinished,
-    AgentNotice,
-    AgentSkipped,
-    AgentStarted,
-    ErrorInfo,
-    EventSink,
-    ModelChosen,
-    ModelRetrying,
-    ModelSwitched,
-    PlanWaitEnded,
-    PlanWaitStarted,
-)
+from llm_orc.agents.turn import ChildResult
+from llm_orc.engine.agent_run import AgentRun, is_cancelled
+from llm_orc.engine.events import AgentFailed, AgentSkipped
 from llm_orc.engine.gate import LeftOut, agents_in_condition, left_out_by
-from llm_orc.engine.inputs import filled_in, prompt_for
-from llm_orc.engine.plan import Plan
-from llm_orc.engine.slots import Slots
+from llm_orc.engine.observer import error_info
 from llm_orc.engine.surprises import as_error
-from llm_orc.errors import ConditionUndecided, LlmOrcError, PlanLimitReached
+from llm_orc.errors import ConditionUndecided, LlmOrcError
 from llm_orc.providers.dialects.endings import note_for_readers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.spec import AgentSpec
-    from llm_orc.auth.access import Access
     from llm_orc.engine.events import RunStatus
+    from llm_orc.engine.plan import Plan
+    from llm_orc.engine.shared import Shared
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.providers.limits.plans import UsedUp
-
-
-class Clock(Protocol):
-    """`now` is Unix seconds, for people; `monotonic` is for durations."""
-
-    def now(self) -> float: ...
-    def monotonic(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What a run and all that runs within its agents have in common. `done` has answers by path.
-
-    `passes` are exceptions that are no agent's failure, but of what carries the whole run.
-    """
-
-    call: CallAgent
-    sink: EventSink
-    clock: Clock
-    slots: Slots
-    child_runs: Callable[[Mapping[str, Plan], Shared], ChildRunner]
-    done: Mapping[str, AgentOutput] = field(default_factory=dict)
-    passes: type[Exception] | tuple[type[Exception], ...] = ()
-    run_id: str = ""
-    is_rehearsal: bool = False
-
-
-def error_info(error: LlmOrcError) -> ErrorInfo:
-    resets_at = error.resets_at if isinstance(error, PlanLimitReached) else None
-    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed, resets_at)
-
-
-def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWaitStarted:
-    return PlanWaitStarted(
-        at,
-        agent,
-        for_plan.access,
-        for_plan.model,
-        for_plan.until,
-        for_plan.is_told,
-        error_info(for_plan.refusal()),
-    )
 
 
 class Execution:
@@ -222,84 +164,15 @@ class Execution:
         return False
 
     async def _run_agent(self, spec: AgentSpec, path: AgentPath) -> None:
-        began = self._clock.monotonic()
         try:
-            await self._finish_agent(spec, path, began)
-        except LlmOrcError as e:
-            await self._fail_agent(spec, path, began, e)
-        except self._shared.passes:
-            raise
-        except Exception as e:  # noqa: BLE001 - the seam: an error in one agent ends only that agent
-            await self._fail_agent(spec, path, began, as_error(e))
-        except asyncio.CancelledError as e:
-            if self._shared.passes or _is_cancelled():
-                raise
-            await self._fail_agent(spec, path, began, as_error(e))  # raised by the agent: the run goes on
+            ended = await AgentRun(spec, path, self._scope, self._plan.children.get(spec.name), self._shared).run()
         finally:
             self._slots.release()
-        if _is_cancelled():
+        if is_cancelled():
             return  # nothing starts any more
+        if isinstance(ended, LlmOrcError):
+            self._failures[spec.name] = ended.message
+        else:
+            self._keep(spec.name, ended)
         self._ended(spec.name)
         self._slots.start_ready()
-
-    async def _finish_agent(self, spec: AgentSpec, path: AgentPath, began: float) -> None:
-        self._sink.post(AgentStarted(self._clock.now(), path, spec.work.kind))
-        texts = filled_in(spec, self._scope)
-        turn = AgentTurn(
-            path,
-            spec,
-            prompt_for(spec, texts, self._scope),
-            _Observer(path, self._sink, self._clock),
-            children=self._children(spec.name),
-            idle=self._slots.lent,
-            texts=texts,
-            scope=self._scope,
-        )
-        output = await self._shared.call(turn)
-        duration_s = self._clock.monotonic() - began
-        await self._sink.commit(AgentFinished(self._clock.now(), path, duration_s, output))
-        self._keep(spec.name, output)
-
-    def _children(self, name: str) -> ChildRunner | None:
-        plans = self._plan.children.get(name)
-        return None if plans is None else self._shared.child_runs(plans, self._shared)
-
-    async def _fail_agent(self, spec: AgentSpec, path: AgentPath, began: float, error: LlmOrcError) -> None:
-        self._failures[spec.name] = error.message
-        duration_s = self._clock.monotonic() - began
-        await self._sink.commit(AgentFailed(self._clock.now(), path, duration_s, error_info(error)))
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-class _Observer:
-    """Turns the callbacks of an agent's call into events. One for each agent."""
-
-    __slots__ = ("agent", "clock", "sink")
-
-    def __init__(self, agent: AgentPath, sink: EventSink, clock: Clock) -> None:
-        self.agent, self.sink, self.clock = agent, sink, clock
-
-    def calling(self, model: str, access: Access) -> None:
-        self.sink.post(ModelChosen(self.clock.now(), self.agent, model, access))
-
-    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self.sink.post(ModelSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
-
-    def notice(self, message: str) -> None:
-        self.sink.post(AgentNotice(self.clock.now(), self.agent, message))
-
-    def text(self, piece: str) -> None:
-        self.sink.delta(AgentDelta(self.agent, piece))
-
-    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self.sink.post(ModelRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))
-
-    def waiting(self, for_plan: UsedUp) -> None:
-        self.sink.post(plan_wait_started(for_plan, self.agent, self.clock.now()))
-
-    def wait_over(self) -> None:
-        self.sink.post(PlanWaitEnded(self.clock.now(), self.agent))

@@ -17,7 +17,7 @@ from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, ErrorInfo, RunEvent
-from llm_orc.engine.execution import error_info
+from llm_orc.engine.observer import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.runs.results import RunResult
 from llm_orc.runs.state import RunState

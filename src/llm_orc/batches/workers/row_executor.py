@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.turn import CallAgent
     from llm_orc.batches.batch import BatchRow
     from llm_orc.batches.workers.worker_store import WorkerStore
-    from llm_orc.engine.execution import Clock
+    from llm_orc.engine.shared import Clock
     from llm_orc.runs.recipe import Recipe
 
 

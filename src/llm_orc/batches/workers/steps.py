@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.engine.events import RecordedEvent
-    from llm_orc.engine.execution import Clock
+    from llm_orc.engine.shared import Clock
 
 
 class RowSink:

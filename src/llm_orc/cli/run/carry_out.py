@@ -21,7 +21,7 @@ from llm_orc.cli.shell.output.streams import note, undelivered
 from llm_orc.cli.shell.process.standard_streams import READER_GONE
 from llm_orc.cli.shell.process.stop_signals import INTERRUPTED, stopped_by, stopping
 from llm_orc.engine.events import AgentDelta, ErrorInfo
-from llm_orc.engine.execution import error_info
+from llm_orc.engine.observer import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import MeteredNotAllowed, NotLoggedIn
 from llm_orc.formats.figures import count, minute, relative

@@ -1,0 +1,83 @@
+"""Run one agent: its events, its texts, its call, and whatever goes wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.path import AgentPath
+from llm_orc.agents.references.scope import Scope
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
+from llm_orc.dataclass import dataclass
+from llm_orc.engine.events import AgentFailed, AgentFinished, AgentStarted
+from llm_orc.engine.inputs import filled_in, prompt_for
+from llm_orc.engine.observer import EventObserver, error_info
+from llm_orc.engine.plan import Plan
+from llm_orc.engine.shared import Shared
+from llm_orc.engine.surprises import as_error
+from llm_orc.errors import LlmOrcError
+
+if TYPE_CHECKING:
+    from llm_orc.agents.output import AgentOutput
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """One agent at its path, with what it may refer to. `plans` are those of what may run within it."""
+
+    spec: AgentSpec
+    path: AgentPath
+    scope: Scope
+    plans: Mapping[str, Plan] | None
+    shared: Shared
+
+    async def run(self) -> AgentOutput | LlmOrcError:
+        """Run the agent and return its answer, or what it failed with. The caller has a slot for it.
+
+        The event of its end is durable when this returns. Raises only what `Shared.passes` lets through, and the
+        cancellation of the task itself.
+        """
+        shared = self.shared
+        began = shared.clock.monotonic()
+        try:
+            return await self._finish(began)
+        except LlmOrcError as e:
+            error = e
+        except shared.passes:
+            raise
+        except Exception as e:  # noqa: BLE001 - the seam: an error in one agent ends only that agent
+            error = as_error(e)
+        except asyncio.CancelledError as e:
+            if shared.passes or is_cancelled():
+                raise
+            error = as_error(e)  # raised by the agent: the run goes on
+        duration_s = shared.clock.monotonic() - began
+        await shared.sink.commit(AgentFailed(shared.clock.now(), self.path, duration_s, error_info(error)))
+        return error
+
+    async def _finish(self, began: float) -> AgentOutput:
+        shared, spec, path = self.shared, self.spec, self.path
+        shared.sink.post(AgentStarted(shared.clock.now(), path, spec.work.kind))
+        texts = filled_in(spec, self.scope)
+        turn = AgentTurn(
+            path,
+            spec,
+            prompt_for(spec, texts, self.scope),
+            EventObserver(path, shared.sink, shared.clock),
+            children=None if self.plans is None else shared.child_runs(self.plans, shared),
+            idle=shared.slots.lent,
+            texts=texts,
+            scope=self.scope,
+        )
+        output = await shared.call(turn)
+        duration_s = shared.clock.monotonic() - began
+        await shared.sink.commit(AgentFinished(shared.clock.now(), path, duration_s, output))
+        return output
+
+
+def is_cancelled() -> bool:
+    """Return whether the present task is being cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

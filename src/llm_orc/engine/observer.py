@@ -1,0 +1,72 @@
+"""Turn what the call of an agent tells into events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_orc.engine.events import (
+    AgentDelta,
+    AgentNotice,
+    ErrorInfo,
+    ModelChosen,
+    ModelRetrying,
+    ModelSwitched,
+    PlanWaitEnded,
+    PlanWaitStarted,
+)
+from llm_orc.errors import PlanLimitReached
+
+if TYPE_CHECKING:
+    from llm_orc.agents.path import AgentPath
+    from llm_orc.auth.access import Access
+    from llm_orc.engine.events import EventSink
+    from llm_orc.engine.shared import Clock
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.providers.limits.plans import UsedUp
+
+
+def error_info(error: LlmOrcError) -> ErrorInfo:
+    resets_at = error.resets_at if isinstance(error, PlanLimitReached) else None
+    return ErrorInfo(error.code, error.message, error.hint, error.exit_code, error.may_be_billed, resets_at)
+
+
+def plan_wait_started(for_plan: UsedUp, agent: AgentPath, at: float) -> PlanWaitStarted:
+    return PlanWaitStarted(
+        at,
+        agent,
+        for_plan.access,
+        for_plan.model,
+        for_plan.until,
+        for_plan.is_told,
+        error_info(for_plan.refusal()),
+    )
+
+
+class EventObserver:
+    """Turns the callbacks of an agent's call into events. One for each agent."""
+
+    __slots__ = ("agent", "clock", "sink")
+
+    def __init__(self, agent: AgentPath, sink: EventSink, clock: Clock) -> None:
+        self.agent, self.sink, self.clock = agent, sink, clock
+
+    def calling(self, model: str, access: Access) -> None:
+        self.sink.post(ModelChosen(self.clock.now(), self.agent, model, access))
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self.sink.post(ModelSwitched(self.clock.now(), self.agent, model, access, error_info(because)))
+
+    def notice(self, message: str) -> None:
+        self.sink.post(AgentNotice(self.clock.now(), self.agent, message))
+
+    def text(self, piece: str) -> None:
+        self.sink.delta(AgentDelta(self.agent, piece))
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self.sink.post(ModelRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self.sink.post(plan_wait_started(for_plan, self.agent, self.clock.now()))
+
+    def wait_over(self) -> None:
+        self.sink.post(PlanWaitEnded(self.clock.now(), self.agent))

@@ -1,0 +1,39 @@
+"""What a run and all that runs within its agents have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from typing import Protocol
+
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.turn import CallAgent, ChildRunner
+from llm_orc.dataclass import dataclass
+from llm_orc.engine.events import EventSink
+from llm_orc.engine.plan import Plan
+from llm_orc.engine.slots import Slots
+
+
+class Clock(Protocol):
+    """`now` is Unix seconds, for people; `monotonic` is for durations."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a run and all that runs within its agents have in common. `done` has answers by path.
+
+    `passes` are exceptions that are no agent's failure, but of what carries the whole run.
+    """
+
+    call: CallAgent
+    sink: EventSink
+    clock: Clock
+    slots: Slots
+    child_runs: Callable[[Mapping[str, Plan], Shared], ChildRunner]
+    done: Mapping[str, AgentOutput] = field(default_factory=dict)
+    passes: type[Exception] | tuple[type[Exception], ...] = ()
+    run_id: str = ""
+    is_rehearsal: bool = False
