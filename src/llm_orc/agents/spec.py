@@ -70,6 +70,8 @@ class AgentSpec:
     conversation: bool | None = None  # None: as the ensemble or the command line says
     when: str | None = None  # the condition under which it runs
     sees: Sees = "all"  # what its prompt is made of, if it has none of its own
+    handles_failure: bool = False  # given although none of those that it needs is there, its answer counts as none
+    input_key: str | None = None  # it gets this field of what its first dependency answered, and nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,13 +49,15 @@ class AgentObserver(ReplyObserver, Protocol):
 class ChildResult:
     """How a graph within an agent ended: the answers that there are, by agent, and the one that is the graph's.
 
-    `failures` has the messages of the agents that failed.
+    `failures` has the messages of the agents that failed. `has_failed`: no agent that may answer for it succeeded,
+    and one has failed; one that its condition left out has not.
     """
 
     outputs: Mapping[str, AgentOutput]
     answer: AgentOutput | None
     is_complete: bool  # every agent has answered, or was left out by its condition
     failures: Mapping[str, str] = field(default_factory=dict)
+    has_failed: bool = False
 
 
 class ChildRunner(Protocol):

@@ -11,7 +11,8 @@ from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.turn import ChildResult
 from llm_orc.engine.agent_run import AgentRun, is_cancelled
 from llm_orc.engine.events import AgentFailed, AgentSkipped
-from llm_orc.engine.gate import LeftOut, agents_in_condition, left_out_by
+from llm_orc.engine.gate import LeftOut, agents_in_condition, handles_failure, has_answered, left_out_by
+from llm_orc.engine.inputs import STANDS_IN
 from llm_orc.engine.observer import error_info
 from llm_orc.engine.surprises import as_error
 from llm_orc.errors import ConditionUndecided, LlmOrcError
@@ -51,6 +52,7 @@ class Execution:
         self._notes: dict[str, str] = {}  # notes about answers
         self._failures: dict[str, str] = {}
         self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
+        self._handled: set[str] = set()
         self._open = set(self._specs)  # those that have not ended
         self._scope = Scope(
             plan.known,
@@ -61,6 +63,7 @@ class Execution:
             self._notes,
             skipped=self._left_out,
             pending=self._open,
+            handled=self._handled,
             is_rehearsal=shared.is_rehearsal,
         )
         self._done = [name for name, path in self._paths.items() if path in shared.done]
@@ -101,8 +104,14 @@ class Execution:
 
     @property
     def result(self) -> ChildResult:
-        answer = self.outputs.get(self._plan.answer)
-        return ChildResult(self.outputs, answer, self.status == "completed", self._failures)
+        """The result of a graph within an agent: see `Plan.ends`."""
+        ends = self._plan.ends
+        answered = [name for name in ends if has_answered(name, self._scope)]
+        has_failed = not answered and any(name not in self._left_out for name in ends)
+        there = [self.outputs[name] for name in ends if name in self.outputs]
+        answer = next((output for output in there if output.text.strip()), there[0] if there else None)
+        is_complete = self.status == "completed"
+        return ChildResult(self.outputs, answer, is_complete, self._failures, has_failed=has_failed)
 
     async def run(self) -> None:
         """Run all agents that are not done. Raises what `passes` lets through."""
@@ -131,7 +140,7 @@ class Execution:
         for dependant in self._plan.dependants[name]:
             spec = self._specs[dependant]
             self._missing[dependant] -= 1
-            self._answered[dependant] += name in self.outputs
+            self._answered[dependant] += has_answered(name, self._scope)
             if dependant in self.outputs or dependant in self._started:
                 continue
             is_enough = isinstance(spec.requires, int) and self._answered[dependant] >= spec.requires
@@ -154,6 +163,9 @@ class Execution:
             self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(error)))
         else:
             if left_out is None:
+                if handles_failure(spec, self._plan.needs[spec.name], self._scope):
+                    self._handled.add(spec.name)
+                    self._notes[spec.name] = STANDS_IN
                 self._group.create_task(self._run_agent(spec, path))
                 return True
             if left_out.reason == "condition":

@@ -48,6 +48,18 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
         return absent
 
 
+def has_answered(name: str, scope: Scope) -> bool:
+    """Return whether there is an answer that counts as one."""
+    return name in scope.outputs and name not in scope.handled
+
+
+def handles_failure(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> bool:
+    """Return whether the agent, which runs, stands in for others: none has answered, and one has failed."""
+    if not agent.handles_failure or any(has_answered(name, scope) for name in needs):
+        return False
+    return any(name not in scope.skipped for name in needs)
+
+
 def agents_in_condition(agent: AgentSpec, scope: Scope) -> frozenset[str]:
     """Return the agents that the condition of `agent` refers to: it is decided when they have ended."""
     if agent.when is None:
@@ -57,7 +69,7 @@ def agents_in_condition(agent: AgentSpec, scope: Scope) -> frozenset[str]:
 
 
 def _is_enough(agent: AgentSpec, needs: Sequence[str], missing: LeftOut | None, scope: Scope) -> bool:
-    answered = sum(name in scope.outputs for name in needs)
+    answered = sum(has_answered(name, scope) for name in needs)
     match agent.requires:
         case "all":
             return answered > 0 and (missing is None or missing.reason == "condition")
@@ -71,7 +83,7 @@ def _is_enough(agent: AgentSpec, needs: Sequence[str], missing: LeftOut | None, 
 
 def _because(needs: Sequence[str], scope: Scope) -> LeftOut | None:
     """Return which of `needs` have no answer: those that failed, else those that were left out by a condition."""
-    without = tuple(name for name in needs if name not in scope.outputs)
+    without = tuple(name for name in needs if not has_answered(name, scope))
     failed = tuple(name for name in without if name not in scope.skipped)
     if failed:
         return LeftOut("dependency", failed)

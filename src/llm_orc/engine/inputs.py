@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.inputs.values import as_text
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.references.parts import about_tags, part_tag
 from llm_orc.agents.references.render import fill_in, fill_in_plainly
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.references.scope import Scope
     from llm_orc.agents.spec import AgentSpec
+
+STANDS_IN = "None of the agents that it needs has answered: this answer only stands in for theirs."
 
 
 def filled_in(agent: AgentSpec, scope: Scope) -> dict[str, str]:
@@ -29,11 +32,14 @@ def filled_in(agent: AgentSpec, scope: Scope) -> dict[str, str]:
 def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
     """Return the prompt of `agent`: its own if it has one (`texts` has those with references filled in).
 
-    Otherwise, an agent that sees no dependencies receives the task unchanged. For others the parts are enclosed in
-    tags that no part can forge: an answer can't end its own block and pass for another agent's.
+    With `input_key` it is that field, exactly. Otherwise, an agent that sees no dependencies receives the task
+    unchanged. For others the parts are enclosed in tags that no part can forge: an answer can't end its own block
+    and pass for another agent's.
     """
     if (make := kind_of(agent.work).prompt) is not None:
         return make(agent, agent.work, scope, texts)
+    if agent.input_key is not None:
+        return as_text(scope.picked(agent))
     own = next((text for text in texts_of(agent) if text.key == "prompt"), None)
     if own is not None:
         return texts.get("prompt", own.text)

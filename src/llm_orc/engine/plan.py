@@ -23,7 +23,8 @@ class Plan:
 
     `needs` are the agents that each waits for: those in its `depends_on`, and those that it refers to.
     `children` are the plans of what may run within an agent, by the agent and by the name that its work gives
-    them. `answer` is the agent whose answer is that of the whole.
+    them. `answer` is the agent whose answer is that of the whole. `ends` are the agents that may answer for it
+    within another agent, the first one first: if none is named, all that no other waits for.
     """
 
     ensemble: str
@@ -32,6 +33,7 @@ class Plan:
     dependants: Mapping[str, tuple[str, ...]]
     children: Mapping[str, Mapping[str, Plan]]
     answer: str
+    ends: tuple[str, ...]
     known: Names = Names()  # what its agents may refer to
 
     @property
@@ -61,6 +63,7 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset()) -> 
         dependants={name: tuple(found) for name, found in dependants.items()},
         children={spec.name: within for spec in graph.agents if (within := _within(spec, known))},
         answer=_answer(graph, dependants),
+        ends=_ends(graph, dependants),
         known=known,
     )
 
@@ -106,6 +109,12 @@ def _answer(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> str:
         return graph.answer
     last = [name for name, found in dependants.items() if not found]
     return last[0] if len(last) == 1 else graph.agents[-1].name if graph.agents else ""
+
+
+def _ends(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> tuple[str, ...]:
+    if graph.answer:
+        return (graph.answer,)
+    return tuple(spec.name for spec in reversed(graph.agents) if not dependants[spec.name])
 
 
 def stages(plan: Plan) -> tuple[tuple[str, ...], ...]:

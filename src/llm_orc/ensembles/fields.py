@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from llm_orc.agents.spec import Sees, WhenFull
+from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name, requires
 from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
 from llm_orc.settings.field import Field, Fields
@@ -133,6 +134,14 @@ FRAME_FIELDS: Fields = {
         "counts",
         default="all",
     ),
+    "input_key": Field(
+        optional(non_empty_text),
+        "What it is given: this field of the JSON that the first agent of `depends_on` answers, and nothing else."
+        " If there is none, the agent fails.",
+        "counts",
+        default_text="the task and the answers",
+    ),
+    **OLDER_FIELDS,
     "timeout_seconds": Field(
         optional(number(0, above=True)),
         "The longest time for this agent, in seconds, retries included.",
@@ -148,5 +157,5 @@ FRAME_FIELDS: Fields = {
 }
 """An agent's place in the graph, whatever work it does."""
 
-OTHER_KINDS_OF_AGENT = ("loop", "fan_out", "input_key")
+OTHER_KINDS_OF_AGENT = ("loop", "fan_out")
 """Keys of agents of other releases that are no language models: refused with a message of its own."""

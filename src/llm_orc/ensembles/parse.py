@@ -13,6 +13,7 @@ from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec, Place, Source, TaskUse
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.dependencies import Dependencies
+from llm_orc.ensembles.earlier.keys import IGNORED_KEYS, check_input_key, requires_of, sees_of
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
@@ -162,7 +163,8 @@ class _Parser:
         return {}
 
     def _top(self, data: dict[str, JsonValue]) -> dict[str, Any]:
-        values = self._fields.read((), data, ENSEMBLE_FIELDS, "the ensemble", ignores_foreign=True)
+        what = "the ensemble"
+        values = self._fields.read((), data, ENSEMBLE_FIELDS, what, ignores_foreign=True, ignored=IGNORED_KEYS)
         self._check_task(values)
         taken = self._guard.taken((), "", values, ENSEMBLE_FIELDS)
         self.values |= taken
@@ -236,15 +238,18 @@ class _Parser:
                 self._fields.document.problem(message, (*path, key), at_key=True, hint=hint)
             )
 
+        check_input_key(name, values, say)
         work = kind.read(AgentKeys(name, values, say, warn, self._around))
         self._guard.programs((*path, kind.key), f"agents.{name}.{kind.key}", kind.needs(work).programs)
         return AgentSpec(
             name=name,
             work=work,
             depends_on=values.get("depends_on", ()),
-            requires=values.get("requires") or "all",
+            requires=requires_of(name, values, say, "all"),
             when=values.get("when"),
-            sees=values.get("sees") or "all",
+            sees=sees_of(name, values, say),
+            handles_failure=values.get("on_dependency_failure") == "run",
+            input_key=values.get("input_key"),
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )

@@ -182,7 +182,8 @@ _EARLIER_AGENT = (
     "auth_method",
     "conversation",
 )
-_LATER_AGENT = {"when": None, "sees": "all", "prompt": None}  # with the values that say nothing
+# With the values that say nothing.
+_LATER_AGENT = {"when": None, "sees": "all", "handles_failure": False, "input_key": None, "prompt": None}
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_orc.storage.field_types import FieldType, WrongValue
@@ -77,17 +78,23 @@ class FieldReader:
         what: str,
         *,
         ignores_foreign: bool = False,
+        ignored: Mapping[str, str | None] = MappingProxyType({}),
     ) -> dict[str, Any]:
         """Return the valid keys of `mapping`, read as their rows say; the others become problems.
 
         A placeholder such as `${NAME}` is a problem except in prose, because nothing fills it in; so is a missing
-        required key. `ignores_foreign`: an unknown key that is no misspelling of a known one goes to `ignored`
-        instead.
+        required key. `ignores_foreign`: an unknown key that is no misspelling of a known one goes to
+        `self.ignored` instead, as do the keys `ignored`, each with what to do instead.
         """
         values: dict[str, Any] = {}
         refuse = self.foreign_key if ignores_foreign else self.unknown_key
         for key, value in mapping.items():
             row = rows.get(key)
+            if row is None and key in ignored:
+                message = f"{what} has the key `{key}` of earlier releases, which says nothing here and is ignored"
+                place = (*path, key)
+                self.ignored.append(self.document.problem(message, place, at_key=True, hint=ignored[key]))
+                continue
             if row is None:
                 refuse((*path, key), tuple(rows), what)
                 continue

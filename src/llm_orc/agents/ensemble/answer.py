@@ -30,19 +30,19 @@ async def answer_of(
     """Run the graph `child`, which is `ensemble`, and return its answer. `at`: see `AgentContext.run_child`.
 
     Raises `EnsembleWithoutAnswer`, and before any of its agents starts, `InputError` for wrong values of inputs.
-    If a condition left out the agent that answers, the answer is empty.
+    If a condition left out all that may answer, the answer is empty.
     """
     values = given_inputs(ensemble, inputs, context)
     given = "" if ensemble.task == "none" else context.prompt if task is None else context.text("task", task)
     result = await context.run_child(child, given, at, values)
-    if result.answer is not None:
-        if result.failures:
-            context.notice(f"Within `{ensemble.name}`: {_words(result)}")
-        return AgentOutput(result.answer.text, (), result.answer.data)
-    if not result.failures:
+    if result.has_failed:
+        raise EnsembleWithoutAnswer(f"ensemble `{ensemble.name}` has no answer: {_words(result)}")
+    if result.failures:
+        context.notice(f"Within `{ensemble.name}`: {_words(result)}")
+    if result.answer is None:
         context.notice(f"The answer of `{ensemble.name}` was left out by a condition.")
         return AgentOutput("", ())
-    raise EnsembleWithoutAnswer(f"ensemble `{ensemble.name}` has no answer: {_words(result)}")
+    return AgentOutput(result.answer.text, (), result.answer.data)
 
 
 def _words(result: ChildResult) -> str:

@@ -8,14 +8,14 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.references.names import Names
+from llm_orc.agents.references.names import Names, Target
+from llm_orc.agents.references.syntax import Reference
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ReferenceWithoutValue
 from llm_orc.jsontypes import JsonValue
 
 if TYPE_CHECKING:
-    from llm_orc.agents.references.names import Target
-    from llm_orc.agents.references.syntax import Reference
+    from llm_orc.agents.spec import AgentSpec
 
 _MOST_SHOWN = 8  # fields
 
@@ -36,6 +36,7 @@ class Scope:
     notes: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, object] = field(default_factory=dict)
     pending: Collection[str] = ()  # agents that have not ended
+    handled: Collection[str] = ()  # agents whose answers only stand in for others that failed: they count as none
     local: Mapping[str, JsonValue] = field(default_factory=dict)
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
 
@@ -71,6 +72,21 @@ class Scope:
         target = self.names.resolve(reference)
         output = self.outputs.get(target.name) if target.root == "agent" and not target.path else None
         return self.value_of(reference) if output is None or output.data is None else output.data
+
+    def picked(self, spec: AgentSpec) -> JsonValue:
+        """Return the field `input_key` of what the agent's first dependency answered.
+
+        Raises `ReferenceWithoutValue`.
+        """
+        assert spec.input_key is not None
+        agent = spec.depends_on[0]
+        try:
+            target = Target("agent", agent, (spec.input_key,))
+            return self._of_agent(target, Reference(f"{agent}.{spec.input_key}"))
+        except ReferenceWithoutValue as e:
+            if self.is_rehearsal:
+                return f"[canned value of {agent}.{spec.input_key}]"
+            raise ReferenceWithoutValue(f"`input_key` finds nothing: {e.message}", hint=e.hint) from None
 
     def why_absent(self, agent: str) -> str:
         """Say what became of an agent without an answer, as the end of a sentence about it."""

@@ -26,6 +26,8 @@ def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
         of_item = {"item": item, "index": scope.local.get("index"), "chunk_index": scope.local.get("index")}
         of_item["base_input"] = scope.task
     given: JsonValue = item if "item" in scope.local else scope.task
+    if spec.input_key is not None:
+        given = scope.picked(spec)
     document: dict[str, JsonValue] = {
         "task": scope.task,
         "inputs": dict(scope.inputs),
@@ -52,13 +54,14 @@ def _answer_of(name: str, scope: Scope) -> JsonValue:
             "outcome": status,
             "has_errors": status == "failed",
         }
+    is_handled = name in scope.handled
     return {
         "text": output.text,
         "data": output.data,
         "status": "completed",
         "response": output.text,
-        "outcome": "success",
-        "has_errors": False,
+        "outcome": "handled_failure" if is_handled else "success",
+        "has_errors": is_handled,
     }
 
 

@@ -71,12 +71,16 @@ def longest_of(longest: Mapping[str, int], agent: str, usual: int) -> int:
     return max((size for path, size in longest.items() if is_within(path, AgentPath(agent))), default=usual)
 
 
+def _shown_to(spec: AgentSpec) -> tuple[str, ...]:
+    return spec.depends_on if spec.sees != "task" else ()
+
+
 def _parts_of(spec: AgentSpec, targets: list[tuple[str, str]]) -> PromptParts:
     answers = [name for root, name in targets if root == "agent"]
     tasks = sum(root == "task" for root, _ in targets)
     own = next((text for text in texts_of(spec) if text.key == "prompt"), None)
     if own is None:
-        answers += spec.depends_on if spec.sees != "task" else ()
-        tasks += not spec.depends_on or spec.sees != "dependencies"
+        answers += spec.depends_on[:1] if spec.input_key is not None else _shown_to(spec)
+        tasks += spec.input_key is None and (not spec.depends_on or spec.sees != "dependencies")
     inputs = tuple(name for root, name in targets if root == "inputs")
     return PromptParts(tasks, tuple(answers), inputs, len(own.text) if own else 0)

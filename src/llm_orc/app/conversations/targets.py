@@ -182,7 +182,7 @@ def _one_of(ensemble: Ensemble, agent: str) -> Ensemble:
             f"agent `{agent}` refers to the answer of `{referred[0]}`, so it can't be talked to alone",
             hint=f"Talk to the whole ensemble: `llm-orc chat {ensemble.name}`.",
         )
-    alone = replace(spec, depends_on=(), requires="all", conversation=True)
+    alone = replace(spec, depends_on=(), requires="all", handles_failure=False, input_key=None, conversation=True)
     return replace(ensemble, name=f"{ensemble.name}:{agent}", agents=(alone,), conversation=None)
 
 

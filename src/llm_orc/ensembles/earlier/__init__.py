@@ -1,0 +1,1 @@
+"""What earlier releases wrote in other words, or understood in another way."""
