@@ -76,6 +76,7 @@ def all_tables() -> dict[str, Callable[[], str]]:
         "input": INPUT_FIELDS,
         "agent": FRAME_FIELDS,
         **{"model" if kind is MODEL else f"{key} agent": kind.fields for key, kind in KINDS.items()},
+        **{key: row.fields for kind in KINDS.values() for key, row in kind.fields.items() if row.fields},
         **{name: section.fields for name, section in SECTIONS.items()},
         "providers.interactive_only": INTERACTIVE_FIELDS,
         "providers.oauth": OAUTH_FIELDS,

@@ -81,7 +81,7 @@ def test_deleting_a_run_deletes_its_answers_from_the_file(journal: Journal, path
     journal.begin(new_run("run-1", "a"))
     kept: list[BaseException | None] = []
     events = [encode_event(e) for e in events_of_a_run("run-1", "a")]
-    journal.append(Entries("run-1", 0, events, None, kept.append))
+    journal.append(Entries("run-1", events, None, kept.append))
     journal.close()
     assert kept == [None]
     again = Journal(path)
@@ -142,7 +142,7 @@ def told(failure, seq):
 
 for seq in range(100000):
     under_way.acquire()
-    journal.append(Entries("run-1", seq, [event], None, lambda failure, seq=seq: told(failure, seq)))
+    journal.append(Entries("run-1", [event], None, lambda failure, seq=seq: told(failure, seq)))
 """
 
 

@@ -116,7 +116,7 @@ def test_a_list_of_runs_needs_no_events_for_it(
     journal.begin(new_run("r", "a", "b"))
     written = threading.Event()
     stored = [encode_event(event) for event in events]
-    journal.append(Entries("r", 0, stored, None, lambda _failure: written.set()))
+    journal.append(Entries("r", stored, None, lambda _failure: written.set()))
     assert written.wait(30)
 
     assert journal.waits_until("r") == until

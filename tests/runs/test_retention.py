@@ -78,7 +78,7 @@ def test_the_journal_leaves_what_sigterm_has_stopped(journal: Journal) -> None:
     for n, status in enumerate(("completed", "interrupted", "failed")):
         journal.begin(new_run(f"run-{n}", "a", started_at=1000.0 + n))
         end = EndOfTry(f"run-{n}", status, 2000.0, 1, 0.0)
-        journal.append(Entries(f"run-{n}", 0, (), end, lambda _failure: None))
+        journal.append(Entries(f"run-{n}", (), end, lambda _failure: None))
     journal.begin(new_run("run-3", "a", started_at=1003.0))
     journal.close()
     again = Journal(journal.path)

@@ -10,20 +10,21 @@ from llm_orc.agents.time_limit import within_time_limit
 
 if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.people.question import AskPerson
     from llm_orc.agents.turn import AgentTurn, CallAgent
 
 
 class AgentCaller:
     """Implements `agents.turn.CallAgent`. In a rehearsal it uses `Kind.rehearse`, if the kind has one."""
 
-    def __init__(self, ask_model: CallAgent, *, rehearsal: bool) -> None:
-        self._ask_model, self._rehearsal = ask_model, rehearsal
+    def __init__(self, ask_model: CallAgent, *, rehearsal: bool, ask_person: AskPerson | None = None) -> None:
+        self._ask_model, self._rehearsal, self._ask_person = ask_model, rehearsal, ask_person
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
         work = turn.agent.work
         kind = kind_of(work)
         run = kind.rehearse if self._rehearsal and kind.rehearse is not None else kind.run
-        context = AgentContext(turn, self._ask_model)
+        context = AgentContext(turn, self._ask_model, self._ask_person)
         limit_s = kind.limit_s if turn.agent.timeout_s is None else turn.agent.timeout_s
         is_program = kind.limit_s is not None
         if limit_s is None or (not is_program and kind.needs(work).models):  # a model's limit is each fallback's

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.people.question import AskPerson
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.people.question import Answer, Question
     from llm_orc.agents.turn import ChildResult
     from llm_orc.jsontypes import JsonValue
 
@@ -24,6 +26,7 @@ class AgentContext:
 
     turn: AgentTurn
     ask_model: CallAgent
+    ask_person: AskPerson | None = None  # None: nobody can be asked here
 
     @property
     def prompt(self) -> str:
@@ -55,6 +58,12 @@ class AgentContext:
         if self.turn.children is None:
             raise InternalError(f"nothing can run within agent `{self.turn.path}`")
         return await self.turn.children.run(child, task, at or self.turn.path, inputs)
+
+    async def ask(self, question: Question) -> Answer:
+        """Ask a person. The slot of the agent is free meanwhile. Raises `WaitsForPerson`, `ApprovalExpired`."""
+        if self.ask_person is None:
+            raise InternalError(f"nobody can be asked what agent `{self.turn.path}` asks")
+        return await self.ask_person(self.turn, question)
 
     def text(self, key: str, written: str) -> str:
         """Return a text of the work with its references filled in; `key` is that of its `Text`."""

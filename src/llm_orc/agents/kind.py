@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from llm_orc.agents.conditions.check import Answers
+from llm_orc.agents.conditions.check import AnswerFields, Answers
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.references.names import Names
@@ -19,12 +19,19 @@ from llm_orc.settings.field import Fields
 
 if TYPE_CHECKING:
     from llm_orc.agents.references.scope import Scope
+    from llm_orc.jsontypes import JsonValue
 
 
 class Say(Protocol):
     """Says something about a key of an agent, at its place in the file."""
 
     def __call__(self, key: str, message: str, hint: str | None = None) -> None: ...
+
+
+class ReadMapping(Protocol):
+    """Reads the mapping at a key of an agent by its rows; what is wrong becomes problems at their places."""
+
+    def __call__(self, key: str, mapping: Mapping[str, JsonValue], rows: Fields, what: str) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Surroundings:
 class AgentKeys:
     """The keys of one agent in a file, each read as its row says.
 
-    `say` makes a problem of what is still wrong, `warn` a remark that stops nothing.
+    `say` makes a problem of what is still wrong, `warn` a remark that stops nothing; their keys may be a path with
+    dots. `read_mapping` reads a mapping of its own below a key.
     """
 
     agent: str
@@ -50,6 +58,7 @@ class AgentKeys:
     say: Say
     warn: Say = lambda _key, _message, _hint=None: None
     around: Surroundings = Surroundings()
+    read_mapping: ReadMapping = lambda _key, _mapping, _rows, _what: {}
 
 
 class MakePrompt(Protocol):
@@ -75,7 +84,8 @@ class Kind:
     `ensembles` are those that it runs, by the key that names each in a file; `with_ensembles` returns the work of
     an agent with those that were found, and says what doesn't fit them. `from_answers` says what of the task and
     the inputs (`inputs.NAME`) of its children comes from answers.
-    `answers` says whether its answers are text or data, for the check of conditions. `prompt` makes what work of
+    `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
+    of conditions and references. `prompt` makes what work of
     this kind is told (None: a prompt for a model). `limit_s` is its time limit where the agent sets none.
     """
 
@@ -96,5 +106,6 @@ class Kind:
     )
     from_answers: Callable[[AgentSpec, Names], frozenset[str]] = lambda _spec, _names: frozenset({"task"})
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
+    answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}
     prompt: MakePrompt | None = None
     limit_s: float | None = None

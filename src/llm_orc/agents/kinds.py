@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.approval.kind import APPROVAL
 from llm_orc.agents.dispatch.kind import DISPATCH
 from llm_orc.agents.ensemble.kind import ENSEMBLE
 from llm_orc.agents.model.kind import MODEL
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentGraph, AgentSpec, Source
     from llm_orc.agents.work import Needs, Work
 
-_kinds = {kind.key: kind for kind in (MODEL, SCRIPT, ENSEMBLE, DISPATCH)}
+_kinds = {kind.key: kind for kind in (MODEL, SCRIPT, ENSEMBLE, DISPATCH, APPROVAL)}
 
 KINDS: Mapping[str, Kind] = MappingProxyType(_kinds)
 

@@ -70,8 +70,9 @@ COMMANDS: tuple[Row, ...] = (
 
 EXIT_CODES = """\
 Exit codes:
-  0  all agents completed           4  access: log in, or allow it
-  1  agents or the command failed   5  the provider failed
+  0  all agents completed           5  the provider failed
+  1  agents or the command failed   6  a run waits for a person's answer
   2  wrong usage or input         130  stopped by Ctrl-C
   3  wrong ensemble or settings   143  stopped by SIGTERM (SIGHUP: 129)
+  4  access: log in, or allow it
 """

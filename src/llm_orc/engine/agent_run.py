@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath
+from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
@@ -33,16 +34,18 @@ class AgentRun:
     plans: Mapping[str, Plan] | None
     shared: Shared
 
-    async def run(self) -> AgentOutput | LlmOrcError:
-        """Run the agent and return its answer, or what it failed with. The caller has a slot for it.
+    async def run(self) -> AgentOutput | LlmOrcError | WaitsForPerson:
+        """Run the agent and return its answer, what it failed with, or that it waits for a person.
 
-        The event of its end is durable when this returns. Raises only what `Shared.passes` lets through, and the
-        cancellation of the task itself.
+        The caller has a slot for it. The event of its end is durable when this returns. Raises only what
+        `Shared.passes` lets through, and the cancellation of the task itself.
         """
         shared = self.shared
         began = shared.clock.monotonic()
         try:
             return await self._finish(began)
+        except WaitsForPerson as e:
+            return e
         except LlmOrcError as e:
             error = e
         except shared.passes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.engine.execution import Execution
 from llm_orc.engine.surprises import first_cause
 from llm_orc.errors import InternalError
@@ -37,7 +38,10 @@ class ChildRuns:
     async def run(
         self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None
     ) -> ChildResult:
-        """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards."""
+        """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards.
+
+        Raises `WaitsForPerson` if one of its agents does, and all else in it has ended.
+        """
         plan = self._plans.get(child)
         if plan is None:
             raise InternalError(f"nothing within agent `{at}` is called `{child}`")
@@ -58,4 +62,6 @@ class ChildRuns:
         self._under_way -= 1
         if not self._under_way:
             await slots.take_back()
+        if execution.is_waiting:
+            raise WaitsForPerson
         return execution.result

@@ -15,7 +15,8 @@ from llm_orc.jsontypes import JsonValue
 
 Limited = Literal["cost", "calls"]
 SkipReason = Literal["dependency", "condition"]
-RunStatus = Literal["completed", "completed_with_errors", "failed"]
+RunStatus = Literal["completed", "completed_with_errors", "failed", "waiting"]
+"""`waiting`: a person is asked; everything that does not need their answer has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,33 @@ class PlanWaitEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The agent asks a person: once in its run, whatever processes carry it out, unless the message changes.
+
+    `choices` empty: they answer in their own words. Until `deadline` (Unix seconds) they may; then `otherwise` is
+    the answer, or the agent fails if that is None.
+    """
+
+    at: float
+    agent: AgentPath
+    message: str
+    choices: tuple[str, ...]
+    deadline: float | None = None
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """A person has answered, perhaps in another process: see `agents.people.question.Answer`."""
+
+    at: float
+    agent: AgentPath
+    choice: str | None
+    text: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentNotice:
     """Something that the user should know: turns left out of a conversation that no longer fits."""
 
@@ -195,7 +223,7 @@ class AgentSkipped:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """Every agent has ended.
+    """Every agent has ended, or waits for a person or for an agent that does (`waiting`).
 
     `fails_because`: the run fails by what its ensemble says of its answers (`fails_when`), although it completed:
     the condition that holds, or why it can't be decided. Empty: it doesn't.
@@ -225,6 +253,8 @@ RecordedEvent = (
     | ModelSwitched
     | PlanWaitStarted
     | PlanWaitEnded
+    | ApprovalAsked
+    | ApprovalAnswered
     | AgentNotice
     | AgentFinished
     | AgentFailed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.conditions.evaluate import is_true
 from llm_orc.agents.path import AgentPath, child_of
+from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.turn import ChildResult
 from llm_orc.engine.agent_run import AgentRun, is_cancelled
@@ -72,8 +73,9 @@ class Execution:
         self._missing = {name: len(needs) for name, needs in plan.needs.items()}
         self._answered = dict.fromkeys(plan.needs, 0)  # of those that each agent needs
         self._started: set[str] = set()  # those that start before all that they need have ended
-        self._left = len(self._specs) - len(self._done)
-        self._all_ended = asyncio.Event()  # those who wait for a slot are no tasks yet
+        self._at_work = 0  # those that run or wait for a slot, who are no tasks yet
+        self._all_ended = asyncio.Event()
+        self.is_waiting = False  # one of them waits for a person, and so do all that need its answer
         self._group: asyncio.TaskGroup
         self._is_over = False
 
@@ -86,6 +88,8 @@ class Execution:
 
     @property
     def status(self) -> RunStatus:
+        if self.is_waiting:
+            return "waiting"
         if len(self.outputs) + len(self._left_out) == len(self._specs):
             return "completed"
         return "completed_with_errors" if self.outputs else "failed"
@@ -114,26 +118,34 @@ class Execution:
         return ChildResult(self.outputs, answer, is_complete, self._failures, has_failed=has_failed)
 
     async def run(self) -> None:
-        """Run all agents that are not done. Raises what `passes` lets through."""
+        """Run all agents that are not done, but those that wait. Raises what `passes` lets through."""
         try:
             async with asyncio.TaskGroup() as self._group:
                 for spec in self._plan.order:
                     if not self._plan.needs[spec.name] and spec.name not in self.outputs:
-                        self._slots.enqueue(self, spec)
+                        self._enqueue(spec)
                 for name in self._done:
                     self._release(name)
                 self._slots.start_ready()
-                if self._left:
+                if self._at_work:
                     await self._all_ended.wait()
         finally:
             self._is_over = True
 
+    def _enqueue(self, spec: AgentSpec) -> None:
+        self._at_work += 1
+        self._slots.enqueue(self, spec)
+
     def _ended(self, name: str) -> None:
-        self._left -= 1
         self._open.discard(name)
-        if not self._left:
-            self._all_ended.set()
         self._release(name)
+        self._at_rest()
+
+    def _at_rest(self) -> None:
+        """An agent has ended, or waits."""
+        self._at_work -= 1
+        if not self._at_work:
+            self._all_ended.set()
 
     def _release(self, name: str) -> None:
         """`name` has ended: agents that only waited for it may start."""
@@ -148,7 +160,7 @@ class Execution:
             if is_enough:
                 self._started.add(dependant)
             if is_enough or self._missing[dependant] == 0:
-                self._slots.enqueue(self, spec)
+                self._enqueue(spec)
 
     def start(self, spec: AgentSpec) -> bool:
         """See `engine.slots.Starts`."""
@@ -182,9 +194,16 @@ class Execution:
             self._slots.release()
         if is_cancelled():
             return  # nothing starts any more
-        if isinstance(ended, LlmOrcError):
-            self._failures[spec.name] = ended.message
+        if isinstance(ended, WaitsForPerson):
+            self.is_waiting = True
+            self._at_rest()
         else:
-            self._keep(spec.name, ended)
-        self._ended(spec.name)
+            self._end(spec.name, ended)
         self._slots.start_ready()
+
+    def _end(self, name: str, ended: AgentOutput | LlmOrcError) -> None:
+        if isinstance(ended, LlmOrcError):
+            self._failures[name] = ended.message
+        else:
+            self._keep(name, ended)
+        self._ended(name)

@@ -30,6 +30,7 @@ from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 if TYPE_CHECKING:
     from llm_orc.agents.kind import Kind
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.settings.field import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +232,18 @@ class _Parser:
 
     def _spec(self, kind: Kind, name: str, values: dict[str, Any], path: tuple[str, int]) -> AgentSpec:
         def say(key: str, message: str, hint: str | None = None) -> None:
-            self._fields.problem(message, (*path, key), at_key=True, hint=hint)
+            self._fields.problem(message, (*path, *key.split(".")), at_key=True, hint=hint)
 
         def warn(key: str, message: str, hint: str | None = None) -> None:
             self._fields.ignored.append(
-                self._fields.document.problem(message, (*path, key), at_key=True, hint=hint)
+                self._fields.document.problem(message, (*path, *key.split(".")), at_key=True, hint=hint)
             )
 
+        def read_mapping(key: str, mapping: Mapping[str, JsonValue], rows: Fields, what: str) -> dict[str, Any]:
+            return self._fields.read((*path, key), mapping, rows, what)
+
         check_input_key(name, values, say)
-        work = kind.read(AgentKeys(name, values, say, warn, self._around))
+        work = kind.read(AgentKeys(name, values, say, warn, self._around, read_mapping))
         self._guard.programs((*path, kind.key), f"agents.{name}.{kind.key}", kind.needs(work).programs)
         return AgentSpec(
             name=name,

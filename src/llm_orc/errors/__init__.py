@@ -46,6 +46,8 @@ LlmOrcError                   error                     exit 1
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
 │  ├─ ScriptFailed            script_failed                     an agent's program gave no answer
 │  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
+│  ├─ ApprovalExpired         approval_expired                  nobody answered what an agent asks in time
+│  ├─ AlreadyAnswered         already_answered                  somebody else has answered what an agent asks
 │  ├─ RunTimedOut             run_timed_out                     longer than the whole run may take
 │  ├─ BudgetExceeded          budget_exceeded                   the next call may cost more than is left
 │  │  └─ BatchBudgetExceeded  batch_budget_exceeded             the same for a whole batch
@@ -102,6 +104,8 @@ from llm_orc.errors.provider import (
 )
 from llm_orc.errors.run import (
     AgentTimedOut,
+    AlreadyAnswered,
+    ApprovalExpired,
     BatchBudgetExceeded,
     BatchNotFound,
     BudgetExceeded,
@@ -125,6 +129,8 @@ __all__ = [
     "AccessNotSupported",
     "AccessRefused",
     "AgentTimedOut",
+    "AlreadyAnswered",
+    "ApprovalExpired",
     "AuthError",
     "BatchBudgetExceeded",
     "BatchNotFound",

@@ -47,6 +47,18 @@ class ConditionUndecided(RunError):
     code = "condition_undecided"
 
 
+class ApprovalExpired(RunError):
+    """Nobody answered what an agent asks within its time, and it says no answer for that case."""
+
+    code = "approval_expired"
+
+
+class AlreadyAnswered(RunError):
+    """Somebody else has answered what an agent asks, or the time for it had passed."""
+
+    code = "already_answered"
+
+
 class RunTimedOut(RunError):
     """The run took longer than its limit."""
 

@@ -11,6 +11,8 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    ApprovalAnswered,
+    ApprovalAsked,
     AttemptSettled,
     AttemptStarted,
     ModelChosen,
@@ -26,6 +28,7 @@ from llm_orc.formats.figures import moment
 from llm_orc.formats.format import EventFormat
 from llm_orc.formats.json_values import (
     access_value,
+    asked_value,
     error_info_value,
     error_value,
     line,
@@ -47,6 +50,8 @@ _AgentEvent = (
     | ModelSwitched
     | PlanWaitStarted
     | PlanWaitEnded
+    | ApprovalAsked
+    | ApprovalAnswered
     | AgentNotice
     | AgentFinished
     | AgentFailed
@@ -139,8 +144,8 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
                 "access": access_value(event.access),
                 "error": error_info_value(event.error),
             }
-        case PlanWaitStarted() | PlanWaitEnded():
-            kind, values = _plan_wait_values(event)
+        case PlanWaitStarted() | PlanWaitEnded() | ApprovalAsked() | ApprovalAnswered():
+            kind, values = _wait_values(event)
         case AgentNotice():
             kind, values = "agent_notice", {"message": event.message}
         case AgentFinished():
@@ -155,9 +160,21 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
     return kind, values
 
 
-def _plan_wait_values(event: PlanWaitStarted | PlanWaitEnded) -> tuple[str, dict[str, JsonValue]]:
-    if isinstance(event, PlanWaitEnded):
-        return "plan_wait_ended", {}
+def _wait_values(
+    event: PlanWaitStarted | PlanWaitEnded | ApprovalAsked | ApprovalAnswered,
+) -> tuple[str, dict[str, JsonValue]]:
+    match event:
+        case ApprovalAsked():
+            return "approval_asked", asked_value(event)
+        case ApprovalAnswered():
+            return "approval_answered", {"choice": event.choice, "text": event.text, "by": event.by}
+        case PlanWaitEnded():
+            return "plan_wait_ended", {}
+        case PlanWaitStarted():
+            return _plan_wait_values(event)
+
+
+def _plan_wait_values(event: PlanWaitStarted) -> tuple[str, dict[str, JsonValue]]:
     return "plan_wait_started", {
         "until": moment(event.until),
         "is_reset": event.is_told,

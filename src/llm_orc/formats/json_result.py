@@ -9,6 +9,7 @@ from llm_orc.formats.figures import moment
 from llm_orc.formats.format import ResultFormat
 from llm_orc.formats.json_values import (
     access_value,
+    approval_value,
     document,
     error_info_value,
     error_value,
@@ -74,6 +75,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "error": error_info_value(agent.error),
         "skipped_because": list(agent.because) if agent.status == "skipped" else None,
         "reason": agent.reason,
+        "approval": approval_value(agent),
         "model": agent.model,
         "access": access_value(agent.access),
         "usage": usage_value(agent.usage),

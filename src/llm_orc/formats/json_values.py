@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from llm_orc.agents.choice import NamedModel
     from llm_orc.agents.output import AgentOutput
     from llm_orc.auth.access import Access
-    from llm_orc.engine.events import ErrorInfo
+    from llm_orc.engine.events import ApprovalAsked, ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem
     from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.base import Usage
+    from llm_orc.runs.results import AgentResult
     from llm_orc.runs.spend import Spend
 
 _indented = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2)
@@ -48,6 +49,28 @@ def access_value(access: Access | None) -> JsonValue:
         "source": access.source,
         "endpoint": access.endpoint,
     }
+
+
+def asked_value(asked: ApprovalAsked) -> dict[str, JsonValue]:
+    """Return what a person is asked; without `choices` they answer in their own words."""
+    return {
+        "message": asked.message,
+        "choices": list(asked.choices),
+        "deadline": None if asked.deadline is None else moment(asked.deadline),
+        "otherwise": asked.otherwise,
+    }
+
+
+def approval_value(agent: AgentResult) -> JsonValue:
+    """Return what an agent has asked a person, and the answer if there is one."""
+    asked, answered = agent.asked, agent.answered
+    if asked is None:
+        return None
+    answer: JsonValue = None
+    if answered is not None:
+        at = moment(answered.at)
+        answer = {"choice": answered.choice, "text": answered.text, "by": answered.by, "at": at}
+    return {"asked_at": moment(asked.at), **asked_value(asked), "answer": answer}
 
 
 def usage_value(usage: Usage) -> JsonValue:

@@ -33,8 +33,10 @@ SANDBOX_NOTE = "SANDBOX: no model was called. These answers are canned."
 
 
 def no_answer(agent: AgentResult) -> Iterator[str]:
-    """Yield the lines that replace the answer of a failed or skipped agent."""
-    if agent.because or agent.reason == "condition":
+    """Yield the lines that replace the answer of an agent that failed, was skipped or waits."""
+    if agent.status == "waiting":
+        yield f"Waits: {reason_of(agent)}."
+    elif agent.because or agent.reason == "condition":
         there_is = "" if agent.reason == "condition" else "there is "
         yield f"Skipped: {there_is}{why_skipped(agent.reason, agent.because)}."
     elif agent.error is not None:
@@ -94,6 +96,10 @@ def agent_figures(agent: AgentResult) -> list[str]:
 
 def reason_of(agent: AgentResult) -> str:
     """Return in a few words why an agent has no answer; empty if it has one."""
+    if agent.status == "waiting":
+        if agent.asked is None:
+            return "for agents whose answers it needs"
+        return f"for an answer to: {one_line(agent.asked.message)}"
     if agent.because or agent.reason == "condition":
         return why_skipped(agent.reason, agent.because)
     return agent.error.message if agent.error is not None and agent.status != "completed" else ""

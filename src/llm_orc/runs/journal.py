@@ -107,7 +107,6 @@ class Entries:
     """Events of one run to append, in order, with the row's new state if the attempt has ended."""
 
     run_id: str
-    first_seq: int
     events: Sequence[tuple[str, bytes]]  # kind, body
     end: EndOfTry | None
     written: Callable[[StorageError | None], None]  # called in the writer thread after the commit, or its failure
@@ -115,6 +114,11 @@ class Entries:
 
 _DAY_S = 86_400.0
 _INSERT_EVENT = "INSERT INTO events (run, seq, kind, body) VALUES (?, ?, ?, ?)"
+_OPEN_QUESTION = (
+    "SELECT run, kind FROM events JOIN runs ON run = number WHERE run_id = ?"
+    " AND kind IN ('approval_asked', 'approval_answered', 'agent_finished', 'agent_failed')"
+    " AND json_extract(CAST(body AS TEXT), '$.agent') = ? ORDER BY seq DESC LIMIT 1"
+)
 _COLUMNS = (
     "run_id, ensemble, started_at, ended_at, status, agents, finished, cost_usd, sandbox,"
     " known_cost_usd, unknown_costs, run_kind"
@@ -193,9 +197,9 @@ class Journal:
 
     def _write(self, connection: sqlite3.Connection, entries: Entries) -> None:
         number = self._number(connection, entries.run_id)
+        first = _next(connection, number)
         connection.executemany(
-            _INSERT_EVENT,
-            [(number, seq, kind, body) for seq, (kind, body) in enumerate(entries.events, entries.first_seq)],
+            _INSERT_EVENT, [(number, seq, kind, body) for seq, (kind, body) in enumerate(entries.events, first)]
         )
         if (end := entries.end) is not None:
             connection.execute(
@@ -289,6 +293,43 @@ class Journal:
                 waits.pop(agent, None)
         return min(waits.values(), default=None)
 
+    def answer(self, run_id: str, agent: str, event: tuple[str, bytes]) -> bool:
+        """Add the answer to what an agent asks a person. False: it asks nothing, or somebody else was first.
+
+        Any process may do so, also while another one carries out the run. Raises `StorageError`.
+        """
+        with self._using:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                open_question = self._connection.execute(_OPEN_QUESTION, [run_id, agent]).fetchone()
+                if open_question is not None and open_question[1] == "approval_asked":
+                    number = open_question[0]
+                    self._connection.execute(_INSERT_EVENT, (number, _next(self._connection, number), *event))
+                    self._connection.execute("COMMIT")
+                    return True
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error as e:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise storage_error(self.path, e) from e
+        return False
+
+    def questions(self, run_id: str) -> list[tuple[str, bytes]]:
+        """Return what agents of a run have asked people, and what became of it, in order."""
+        return self._read(
+            "SELECT kind, body FROM events JOIN runs ON run = number WHERE run_id = ?"
+            " AND kind IN ('approval_asked', 'approval_answered', 'agent_failed') ORDER BY seq",
+            [run_id],
+        )
+
+    def answers(self, run_id: str) -> list[tuple[str, bytes]]:
+        """Return the events with which people have answered what agents of a run asked, in order."""
+        return self._read(
+            "SELECT kind, body FROM events JOIN runs ON run = number WHERE run_id = ?"
+            " AND kind = 'approval_answered' ORDER BY seq",
+            [run_id],
+        )
+
     def delete(self, run_ids: Sequence[str]) -> int:
         """Delete runs with their events; returns how many there were."""
         with self._using:
@@ -328,6 +369,12 @@ class Journal:
                 self._connection.execute(sql, values)
             except sqlite3.Error as e:
                 raise storage_error(self.path, e) from e
+
+
+def _next(connection: sqlite3.Connection, number: int) -> int:
+    """Return the place of a run's next event: several processes may add some."""
+    row = connection.execute("SELECT max(seq) FROM events WHERE run = ?", (number,)).fetchone()
+    return 0 if row[0] is None else int(row[0]) + 1
 
 
 def _unwritable(path: Path, error: Exception) -> StorageError:

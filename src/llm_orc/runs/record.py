@@ -25,6 +25,7 @@ class DirectSink:
     """For runs without a record: events are shown as they arrive."""
 
     failure: StorageError | None = None
+    journal = None
 
     def __init__(self, show: Callable[[RunEvent], None]) -> None:
         self._show = show
@@ -34,6 +35,9 @@ class DirectSink:
         self._show(event)
 
     async def commit(self, event: RecordedEvent) -> None:
+        self._show(event)
+
+    def shows(self, event: RecordedEvent) -> None:
         self._show(event)
 
     def carry_over(self, events: Iterable[RecordedEvent]) -> None:
@@ -54,19 +58,19 @@ class Recorder:
         run_id: str,
         show: Callable[[RunEvent], None],
         *,
-        next_seq: int = 0,
         finished: int = 0,
         costs: CostsSoFar | None = None,
     ) -> None:
-        """`next_seq`, `finished` and `costs` continue those of an earlier attempt of the same run."""
+        """`finished` and `costs` continue those of an earlier attempt of the same run."""
         self.failure: StorageError | None = None
-        self._journal, self._run_id, self._show = journal, run_id, show
+        self.journal, self._run_id, self._show = journal, run_id, show
         self._loop = asyncio.get_running_loop()
         self._line: deque[RunEvent] = deque()  # not yet shown, in order
         self._batch: list[tuple[str, bytes]] = []  # not yet passed to the journal
         self._end: EndOfTry | None = None
         self._writing = 0  # events at the journal
-        self._seq, self._finished, self._costs = next_seq, finished, costs or CostsSoFar()
+        self._seq = 0  # of the events of this process
+        self._finished, self._costs = finished, costs or CostsSoFar()
         self._flushing = False
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()  # (seq that must be durable, its waiter)
 
@@ -92,6 +96,10 @@ class Recorder:
         """Copy events that another run has paid for."""
         for event in events:
             self.post(event)
+
+    def shows(self, event: RecordedEvent) -> None:
+        """Show an event that is in the journal already."""
+        self._show(event)
 
     def delta(self, event: AgentDelta) -> None:
         if self._line:
@@ -119,7 +127,7 @@ class Recorder:
         self._flushing = False
         self._writing, batch, end = len(self._batch), self._batch, self._end
         self._batch, self._end = [], None
-        self._journal.append(Entries(self._run_id, self._seq, batch, end, self._written_in_thread))
+        self.journal.append(Entries(self._run_id, batch, end, self._written_in_thread))
 
     def _written_in_thread(self, failure: StorageError | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more

@@ -10,7 +10,7 @@ from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import ModelCall
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import ErrorInfo, RunStatus
+from llm_orc.engine.events import ApprovalAnswered, ApprovalAsked, ErrorInfo, RunStatus
 from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Usage
 from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
@@ -18,9 +18,13 @@ from llm_orc.runs.spend import NOTHING_SPENT, Spend, spend_on, unanswered
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-AgentStatus = Literal["completed", "failed", "skipped"]
-Reason = Literal["dependency", "condition", "interrupted"]
-"""Why an agent was skipped: see `AgentSkipped`; `interrupted`: the run stopped before its turn, or during it."""
+AgentStatus = Literal["completed", "failed", "skipped", "waiting"]
+Reason = Literal["dependency", "condition", "interrupted", "approval"]
+"""Why an agent was skipped: see `AgentSkipped`; `interrupted`: the run stopped before its turn, or during it.
+
+Why it waits: `approval`: for a person's answer; `dependency`: for agents that do.
+"""
+WAITS = 6  # the exit code of a run that waits for a person
 
 _LONGEST = 60  # characters of an answer
 
@@ -50,6 +54,8 @@ class AgentResult:
     calls: tuple[ModelCall, ...] = ()  # the answered calls; `usage` and `cost_usd` are their totals
     waits_until: float | None = None  # it waited for its plan when the run stopped: the reset, or the next look
     reason: Reason | None = None
+    asked: ApprovalAsked | None = None  # what it asked a person
+    answered: ApprovalAnswered | None = None  # their answer, which the run may not have gone on with yet
 
     def __repr__(self) -> str:
         return brief_agent(self)
@@ -117,6 +123,11 @@ class RunResult:
         return min((agent.waits_until for agent in self.agents if agent.waits_until is not None), default=None)
 
     @property
+    def waiting(self) -> tuple[AgentResult, ...]:
+        """The agents that wait for a person's answer."""
+        return tuple(agent for agent in self.agents if agent.reason == "approval")
+
+    @property
     def total(self) -> Spend:
         return spend(self.agents).plus(unanswered(self.unanswered))
 
@@ -136,9 +147,13 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 only if completed and not failed by `fails_when`; the code of all failures if it is one, else 1."""
+        """0 only if completed and not failed by `fails_when`; 6 if it waits for a person; the code of all failures
+        if it is one, else 1.
+        """
         if self.error is not None:
             return self.error.exit_code
+        if self.status == "waiting":
+            return WAITS
         if self.status == "completed":
             return 1 if self.fails_because else 0
         codes = {a.error.exit_code for a in self.agents if a.error is not None}
@@ -160,6 +175,8 @@ def _own_calls(agent: AgentResult) -> tuple[ModelCall, ...]:
 def run_status(agents: Iterable[AgentResult]) -> RunStatus:
     """`completed`: every agent but those that their conditions left out; `failed`: none of them."""
     statuses = {a.status for a in agents if a.reason != "condition"}
+    if "waiting" in statuses:
+        return "waiting"
     if statuses <= {"completed"}:
         return "completed"
     return "completed_with_errors" if "completed" in statuses else "failed"

@@ -12,7 +12,7 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-UNFINISHED = ("open", "interrupted")  # `resume` can continue these
+UNFINISHED = ("open", "interrupted", "waiting")  # `resume` can continue these
 _DAY_S = 86_400.0
 _DAYS_OF_EVIDENCE = 3
 

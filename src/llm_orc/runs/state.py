@@ -16,6 +16,8 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    ApprovalAnswered,
+    ApprovalAsked,
     AttemptSettled,
     AttemptStarted,
     ErrorInfo,
@@ -35,7 +37,16 @@ from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, ru
 if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
 
-AgentPhase = Literal["waiting", "running", "retrying", "waiting_for_plan", "completed", "failed", "skipped"]
+AgentPhase = Literal[
+    "waiting",  # for its turn
+    "running",
+    "retrying",
+    "waiting_for_plan",
+    "waiting_for_answer",
+    "completed",
+    "failed",
+    "skipped",
+]
 
 
 @dataclass(slots=True)
@@ -94,6 +105,19 @@ class RunState:
         self.stopped: RunStopped | None = None
         self.last_at: float = 0.0
         self.costs = CostsSoFar()
+        self.questions: dict[str, ApprovalAsked] = {}  # by agent, what a person was asked, in all attempts
+        self.answers: dict[str, ApprovalAnswered] = {}  # to these questions
+
+    @property
+    def open_questions(self) -> dict[str, ApprovalAsked]:
+        """The questions that are neither answered nor overdue, by agent."""
+        return {
+            path: asked
+            for path, asked in self.questions.items()
+            if path not in self.answers
+            and (agent := self.agents.get(path)) is not None
+            and agent.phase not in {"completed", "failed", "skipped"}
+        }
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
@@ -112,6 +136,12 @@ class RunState:
                 self.stopped = event
             case PlanWaitStarted() | PlanWaitEnded():
                 self._agent(event.agent).wait_for_plan(event)
+            case ApprovalAsked():
+                self.questions[event.agent] = event
+                self.answers.pop(event.agent, None)
+                self._agent(event.agent).phase = "waiting_for_answer"
+            case ApprovalAnswered():
+                self.answers[event.agent] = event
             case _:
                 self._agent_event(self._agent(event.agent), event)
 
@@ -150,7 +180,9 @@ class RunState:
     ) -> None:
         match event:
             case AgentStarted():
-                state.phase, state.kind = "running", event.kind
+                is_asked = event.agent in self.questions and event.agent not in self.answers
+                state.phase = "waiting_for_answer" if is_asked else "running"
+                state.kind = event.kind
                 state.started_at, state.attempts = event.at, 1
             case ModelChosen():
                 state.choose(event.model, event.access)
@@ -210,7 +242,10 @@ class RunState:
         if self.started is None:
             raise ValueError("no run has started")
         error = self.stopped.error if self.stopped else None
-        agents = tuple(self._agent_result(self.agents[path], error) for path in in_tree_order(self.agents))
+        waits = self.finished is not None and self.finished.status == "waiting"
+        agents = tuple(
+            self._agent_result(self.agents[path], error, waits=waits) for path in in_tree_order(self.agents)
+        )
         return RunResult(
             run_id=self.started.run_id,
             ensemble=self.started.ensemble,
@@ -233,13 +268,16 @@ class RunState:
             fails_because=self.finished.fails_because if self.finished else "",
         )
 
-    @staticmethod
-    def _agent_result(state: AgentState, stopped: ErrorInfo | None) -> AgentResult:
+    def _agent_result(self, state: AgentState, stopped: ErrorInfo | None, *, waits: bool) -> AgentResult:
         status: AgentStatus
+        reason: Reason | None
         match state.phase:
             case "completed" | "failed" | "skipped":
                 status, reason = state.phase, state.reason
                 error = state.error
+            case _ if waits:
+                is_asked = state.name in self.questions
+                status, error, reason = "waiting", None, "approval" if is_asked else "dependency"
             case _:
                 status, error, reason = "skipped", stopped, "interrupted"
         output = state.output if status == "completed" else None
@@ -266,4 +304,6 @@ class RunState:
             calls=output.calls if output else (),
             waits_until=None if state.plan_wait is None else state.plan_wait.until,
             reason=reason,
+            asked=self.questions.get(state.name),
+            answered=self.answers.get(state.name),
         )

@@ -235,7 +235,7 @@ class TestUnfinished:
         for number in range(3):
             run_id = f"20261127-10111{number}-abcdef"
             journal.begin(new_run(run_id, "a", "b", started_at=time.time() - 60 + number))
-            journal.append(Entries(run_id, 0, [], EndOfTry(run_id, "interrupted", 0.0, 1, 0.0), lambda _: None))
+            journal.append(Entries(run_id, [], EndOfTry(run_id, "interrupted", 0.0, 1, 0.0), lambda _: None))
         journal.close()
 
         text, data = machine.run("status").stdout, json.loads(machine.run("status", "--json").stdout)

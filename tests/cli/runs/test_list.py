@@ -33,7 +33,7 @@ def kept(bare: Shell) -> Shell:
         run = new_run(run_id, "a", "b", started_at=now - age_h * HOUR_S)
         journal.begin(replace(run, ensemble=ensemble, kind="chat" if ensemble == "chat" else "ensemble"))
         end = EndOfTry(run_id, status, run.started_at + 12.0, 1, 0.0042)
-        journal.append(Entries(run_id, 0, [], end, lambda failure: None))
+        journal.append(Entries(run_id, [], end, lambda failure: None))
     journal.close()
     return bare
 

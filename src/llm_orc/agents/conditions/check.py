@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.conditions.syntax import (
@@ -20,6 +21,7 @@ from llm_orc.agents.conditions.syntax import (
 from llm_orc.agents.inputs.values import as_text
 from llm_orc.agents.references.names import Names
 from llm_orc.dataclass import dataclass
+from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.conditions.syntax import Condition, Node
     from llm_orc.agents.inputs.spec import InputSpec
-    from llm_orc.jsontypes import JsonValue
+    from llm_orc.agents.references.names import Target
 
 Answers = Literal["text", "data", "unknown"]
 """What the answers of an agent are, if it is known."""
+AnswerFields = Mapping[str, tuple[JsonValue, ...]]
+"""The fields that the answers of an agent have, with the only values of each; empty: it may have any.
+
+The field without a name is the whole answer. An empty mapping: nothing is known.
+"""
 Type = Literal["text", "number", "true or false", "null", "list", "mapping"]
 ANY: frozenset[Type] = frozenset({"text", "number", "true or false", "null", "list", "mapping"})
 _OF_INPUT: Mapping[str, frozenset[Type]] = {
@@ -55,10 +62,11 @@ _WORDS: Mapping[Type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """`answers` says what the answers of each agent are."""
+    """`answers` says what the answers of each agent are, `fields` what is in them."""
 
     names: Names
     answers: Mapping[str, Answers]
+    fields: Mapping[str, AnswerFields] = field(default_factory=dict)
 
     def problems(self, condition: Condition) -> list[BadCondition]:
         """Return what is wrong with the condition, as far as it is known. Its references have to resolve."""
@@ -72,8 +80,16 @@ class Checker:
                 yield from self._of_truth(right)
             case Not(of=of):
                 yield from self._of_truth(of)
-            case IsSet():
-                return
+            case IsSet(reference=reference):
+                values = self._values_of_answer(self.names.resolve(reference))
+                if values:
+                    name = reference.name
+                    yield BadCondition(
+                        f"`{name}` is always set, so this is true whatever the answer is",
+                        node.start,
+                        node.end,
+                        f"Compare it: `${{{name}}} == '{as_text(values[0])}'`.",
+                    )
             case _:
                 yield from self._of_value(node)
                 if _BOOLEAN.isdisjoint(types := self._types(node)):
@@ -149,15 +165,27 @@ class Checker:
         return None
 
     def _outside_of_enum(self, node: Node, others: list[Node]) -> BadCondition | None:
-        spec = self._input(node)
-        if spec is None or not spec.enum:
+        what, values = self._only_values(node)
+        if not values:
             return None
         for other in others:
-            if isinstance(other, Constant) and other.value is not None and other.value not in spec.enum:
-                shown, allowed = as_text(other.value), [as_text(value) for value in spec.enum]
+            if isinstance(other, Constant) and other.value is not None and other.value not in values:
+                shown, allowed = as_text(other.value), [as_text(value) for value in values]
                 hint = did_you_mean(shown, allowed) or f"It is one of: {', '.join(f'`{one}`' for one in allowed)}."
-                return BadCondition(f"input `{spec.name}` is never `{shown}`", other.start, other.end, hint)
+                return BadCondition(f"{what} is never `{shown}`", other.start, other.end, hint)
         return None
+
+    def _only_values(self, node: Node) -> tuple[str, tuple[JsonValue, ...]]:
+        """Return what the node is, in words, and the only values that it may have; empty: any."""
+        if (spec := self._input(node)) is not None:
+            return f"input `{spec.name}`", spec.enum
+        if not isinstance(node, Value):
+            return "", ()
+        return f"`{node.reference.name}`", self._values_of_answer(self.names.resolve(node.reference))
+
+    def _values_of_answer(self, target: Target) -> tuple[JsonValue, ...]:
+        known = self.fields.get(target.name, {}) if target.root == "agent" else {}
+        return known.get(".".join(target.path), ())
 
     def _input(self, node: Node) -> InputSpec | None:
         if not isinstance(node, Value):
@@ -191,6 +219,8 @@ class Checker:
         if (spec := self._input(node)) is not None:
             own = _OF_INPUT[spec.type]
             return own if spec.is_required or spec.default is not None else own | {"null"}
+        if values := self._values_of_answer(target):
+            return frozenset(type_of(value) for value in values)
         return frozenset({"text"}) if self._is_free_text(node) else ANY
 
 

@@ -15,11 +15,12 @@ from llm_orc.agents.references.names import Names, UnknownName
 from llm_orc.agents.references.syntax import BadReference, Reference, is_special, parse_template
 from llm_orc.agents.references.text import Text
 from llm_orc.dataclass import dataclass
+from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from llm_orc.agents.conditions.check import Answers
+    from llm_orc.agents.conditions.check import AnswerFields, Answers
     from llm_orc.agents.references.names import Root, Target
     from llm_orc.agents.spec import AgentGraph, AgentSpec
 
@@ -89,12 +90,16 @@ def _search(
     graph: AgentGraph, agents: Collection[str] | None, from_answers: frozenset[str] = frozenset()
 ) -> _Search:
     names = names_of(graph, agents, from_answers)
-    return _Search(names, {a.name: kind_of(a.work).answers(a.work) for a in graph.agents})
+    return _Search(
+        names,
+        {a.name: kind_of(a.work).answers(a.work) for a in graph.agents},
+        {a.name: fields for a in graph.agents if (fields := kind_of(a.work).answer_fields(a.work))},
+    )
 
 
 def targets_of(spec: AgentSpec, names: Names) -> Iterator[tuple[Root, str]]:
     """Yield what the texts of an agent refer to, as often as they do. Whatever is wrong is left out."""
-    search = _Search(names, {})
+    search = _Search(names, {}, {})
     for text in texts_of(spec):
         yield from ((target.root, target.name) for _, target in search.targets(spec.name, text))
 
@@ -105,8 +110,8 @@ _OF_A_SHELL = re.compile(r"\$\{([^{}\n]+)\}")
 class _Search:
     """Looks through the texts of agents; what is wrong becomes `findings`."""
 
-    def __init__(self, names: Names, answers: Mapping[str, Answers]) -> None:
-        self._names, self._answers = names, answers
+    def __init__(self, names: Names, answers: Mapping[str, Answers], fields: Mapping[str, AnswerFields]) -> None:
+        self._names, self._answers, self._fields = names, answers, fields
         self.needs: dict[str, tuple[str, ...]] = {}
         self.findings: list[Finding] = []
         self.places: dict[tuple[str, str], tuple[Text, Reference]] = {}
@@ -154,7 +159,7 @@ class _Search:
             return []
         found = self._resolved(agent, text, condition.references)
         if len(found) == len(condition.references):
-            for problem in Checker(self._names, self._answers).problems(condition):
+            for problem in Checker(self._names, self._answers, self._fields).problems(condition):
                 self._add(agent, text, problem)
         return found
 
@@ -166,6 +171,12 @@ class _Search:
             except UnknownName as e:
                 self._add(agent, text, _at(reference, e.message, e.hint))
                 continue
+            known = self._fields.get(target.name, {}) if target.root == "agent" and target.path else {}
+            if known and target.path[0] not in known:
+                listed = ", ".join(f"`{name}`" for name in known if name)
+                message = f"the answer of `{target.name}` has no field `{target.path[0][:80]}`"
+                hint = did_you_mean(target.path[0], known) or f"It has {listed}."
+                self._add(agent, text, _at(reference, message, hint))
             if target.is_tainted and not text.takes_answers:
                 said = f"`{reference}` is what a model or a tool has said"
                 message = f"{said}, and no such answer becomes a part of a command"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.agents.uses.limits import limited_within
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.bills.estimate import estimate
@@ -80,6 +82,8 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         template = default_task
     refuse_mixed(ensemble)
     if not options.rehearse:
+        _refuse_to_ask(ensemble)
+    if not options.rehearse:
         refuse_programs(app, ensemble)
     choices = choices_of(ensemble, app.settings, options.models)
     consent = with_agreements(app, ensemble, options.consent)
@@ -119,6 +123,16 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     batch_id = batch_id_of(of_id, rows, app.new_run_id() if options.again else "")
     older = columns_of_older_spelling(ensemble)
     return Submission(batch_id, recipe, rows, options.limits.over(of_a_row), options, older_columns=older)
+
+
+def _refuse_to_ask(ensemble: Ensemble) -> None:
+    """Nobody is asked in a batch. Raises `InputError`."""
+    for path, spec in all_agents(ensemble):
+        if needs_of(spec.work).people:
+            raise InputError(
+                f"agent `{path}` asks a person, which no agent of a batch can",
+                hint=f"Run it once for each input: llm-orc invoke {quote(ensemble.name)} --input …",
+            )
 
 
 def _by_default(app: App, choices: tuple[ModelChoice, ...]) -> tuple[ModelChoice, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from llm_orc.app.runs.running import is_running, lock_of
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import RunStarted
+from llm_orc.engine.events import AgentFailed, ApprovalAnswered, ApprovalAsked, RunStarted
 from llm_orc.runs.filter import RunFilter, RunKind
 from llm_orc.runs.retention import UNFINISHED
 from llm_orc.runs.state import RunState
@@ -32,6 +32,7 @@ _ROW_NAME = re.compile(r"(b[0-9a-f]{1,12}|last):([0-9]+)")
 class RunSummary:
     """A run in a list. `status` is a result's, or `running`, or `interrupted` (then it can be resumed).
 
+    Or `waiting`, for a person to answer what it `asks`; an answer that it has not gone on with asks nothing.
     `waits_until`: agents wait for a plan that is used up, or did when the run was interrupted; in Unix seconds.
     """
 
@@ -48,10 +49,13 @@ class RunSummary:
     unknown_costs: int | None = None  # the number of calls and attempts of unknown cost; None: unknown too
     waits_until: float | None = None
     kind: RunKind = "ensemble"
+    asks: tuple[ApprovalAsked, ...] = ()  # what agents ask a person
 
 
 ListedStatus = Literal["completed", "completed_with_errors", "failed", "interrupted", "running", "waiting"]
-"""A status to choose runs by. `waiting`: agents wait for a plan; such a run is `interrupted` or `running` too."""
+"""A status to choose runs by. `waiting`: for a person's answer; or for a plan, and then the run is also
+`interrupted` or `running`.
+"""
 
 LISTED_STATUSES: tuple[ListedStatus, ...] = get_args(ListedStatus)
 # What an unfinished run does now is in no row, and a killed process leaves `open`.
@@ -95,13 +99,20 @@ class RunRecord:
     def ensemble(self) -> Ensemble:
         return self.recipe.ensemble
 
+    @property
+    def state(self) -> RunState:
+        state = RunState()
+        for event in self.events:
+            state.apply(event)
+        return state
+
 
 def list_runs(app: App, wanted: RunsWanted = ENSEMBLE_RUNS, *, limit: int | None = 30) -> tuple[RunSummary, ...]:
     """Return the wanted runs, newest first; all of them with `limit` None."""
     if not app.paths.runs_database.exists():
         return ()
     is_exact = _UNFINISHED.isdisjoint(wanted.statuses)
-    with _journal(app) as journal:
+    with opened_journal(app) as journal:
         rows = journal.runs(wanted.rows, limit=limit if is_exact else None)
         found = (run for row in rows if wanted.includes(run := _summary(app, journal, row)))
         return tuple(islice(found, limit))
@@ -111,7 +122,7 @@ def count_runs(app: App, wanted: RunsWanted) -> int:
     """Return how many runs of this kind, ensemble and time are kept, whatever their status."""
     if not app.paths.runs_database.exists():
         return 0
-    with _journal(app) as journal:
+    with opened_journal(app) as journal:
         return journal.count(replace(wanted, statuses=()).rows)
 
 
@@ -129,7 +140,7 @@ def get_run(app: App, run: str, store: str | None = None) -> RunRecord:
         return _row_of_batch(app, named[1], int(named[2]), store)
     from llm_orc.runs.recipe import find_run, load_run  # noqa: PLC0415 - heavy: msgspec
 
-    with _journal(app) as journal:
+    with opened_journal(app) as journal:
         recorded = load_run(journal, find_run(journal, run))
         summary = _summary(app, journal, recorded.row)
     state = recorded.state
@@ -167,7 +178,7 @@ def delete_runs(app: App, runs: Sequence[str]) -> tuple[str, ...]:
     """Delete the runs that `runs` name, with their answers; returns their ids. Raises `RunNotFound` before any."""
     from llm_orc.runs.recipe import find_run  # noqa: PLC0415 - heavy: msgspec
 
-    with _journal(app) as journal:
+    with opened_journal(app) as journal:
         found = tuple(dict.fromkeys(find_run(journal, run) for run in runs))
         journal.delete(found)
     for run_id in found:
@@ -179,13 +190,13 @@ def prune_runs(app: App, before: float) -> tuple[str, ...]:
     """Delete the runs that have ended and that started before that time (Unix seconds); returns their ids."""
     if not app.paths.runs_database.exists():
         return ()
-    with _journal(app) as journal:
+    with opened_journal(app) as journal:
         old = journal.older_than(before, app.clock.now())
     return delete_runs(app, old) if old else ()
 
 
 @contextmanager
-def _journal(app: App) -> Iterator[Journal]:
+def opened_journal(app: App) -> Iterator[Journal]:
     journal = app.open_journal()
     try:
         yield journal
@@ -196,6 +207,10 @@ def _journal(app: App) -> Iterator[Journal]:
 def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
     status, finished = row.status, row.finished
     waits_until = journal.waits_until(row.run_id) if status in UNFINISHED else None
+    asks: tuple[ApprovalAsked, ...] = ()
+    if status == "waiting":
+        asks = _asked(journal, row.run_id)
+        status = "running" if is_running(app, row.run_id) else status
     if status == "open":
         status = "running" if is_running(app, row.run_id) else "interrupted"
         finished = journal.finished_agents(row.run_id)
@@ -213,4 +228,19 @@ def _summary(app: App, journal: Journal, row: RunRow) -> RunSummary:
         unknown_costs=row.unknown_costs,
         waits_until=waits_until,
         kind=row.kind,
+        asks=asks,
     )
+
+
+def _asked(journal: Journal, run_id: str) -> tuple[ApprovalAsked, ...]:
+    """Return what agents of a run that waits ask; no other events are read."""
+    from llm_orc.runs.wire import decode_event  # noqa: PLC0415 - heavy: msgspec
+
+    found: dict[str, ApprovalAsked] = {}
+    for kind, body in journal.questions(run_id):
+        for event in decode_event(kind, body):
+            if isinstance(event, ApprovalAsked):
+                found[event.agent] = event
+            elif isinstance(event, ApprovalAnswered | AgentFailed):
+                found.pop(event.agent, None)
+    return tuple(found.values())

@@ -6,13 +6,16 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.caller import AgentCaller
+from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.models import plan_of
+from llm_orc.app.approvals.desk import Desk
 from llm_orc.app.projects.present_programs import with_present_programs
 from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
@@ -23,7 +26,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
-from llm_orc.errors import AuthError, RunNotResumable
+from llm_orc.errors import AuthError, InputError, RunNotResumable
 from llm_orc.providers.limits.plans import UsedUp
 from llm_orc.runs.attempts import RecordedAttempts
 from llm_orc.runs.journal import NewRun
@@ -34,7 +37,7 @@ from llm_orc.runs.state import RunState
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from llm_orc.app.runs.request import RunLimits, RunListener
     from llm_orc.app.wiring import App
@@ -65,7 +68,7 @@ async def execute_recipe(
     `runtime` None: one of its own. On cancellation the record is completed and what the run has opened is closed
     before the cancellation goes on.
     """
-    recipe, run_id, earlier = _to_run(app, attempt), attempt.run_id, attempt.earlier
+    recipe, run_id, earlier = _to_run(app, attempt, listener), attempt.run_id, attempt.earlier
     async with AsyncExitStack() as stack:
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
@@ -105,6 +108,15 @@ async def execute_recipe(
         elif earlier is not None:
             for event in earlier.events:
                 see(event)
+        desk = Desk(
+            app,
+            run_id,
+            state,
+            sink,
+            journal=sink.journal,
+            ask_here=listener.ask,
+            tell=listener.waiting,
+        )
         budget = budget_of(
             recipe, earlier, models.candidates, told.characters, RecordedAttempts(sink, app.clock.now)
         )
@@ -118,28 +130,29 @@ async def execute_recipe(
             waits=recipe.wait_for_plan,
             within=budgets_within(recipe, earlier),
         )
-        await execute(
+        call = told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal, ask_person=desk))
+        start = RunStart(
+            run_id,
+            recipe.task,
+            done=earlier.state.outputs if earlier else {},
+            sandbox=recipe.rehearsal,
+            conversation=recipe.conversation,
+            limits=limits_of(recipe),
+            inputs=recipe.inputs,
+            fails_when=recipe.ensemble.fails_when,
+            named_models=recipe.named_models,
+        )
+        most = limits.max_concurrent or app.settings.runs.max_concurrent or models.connections
+        go = partial(
+            execute,
             make_plan(recipe.ensemble),
-            RunStart(
-                run_id,
-                recipe.task,
-                done=earlier.state.outputs if earlier else {},
-                sandbox=recipe.rehearsal,
-                conversation=recipe.conversation,
-                limits=limits_of(recipe),
-                inputs=recipe.inputs,
-                fails_when=recipe.ensemble.fails_when,
-                named_models=recipe.named_models,
-            ),
-            told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal)),
-            sink,
+            call=call,
+            sink=sink,
             clock=app.clock,
-            max_concurrent=min(
-                limits.max_concurrent or app.settings.runs.max_concurrent or models.connections,
-                models.connections,
-            ),
+            max_concurrent=min(most, models.connections),
             timeout_s=limits.timeout_s or recipe.timeout_s or app.settings.runs.timeout_s,
         )
+        await _to_the_end(go, start, state, desk)
         result = state.result(recorded=attempt.record and sink.failure is None)
         if any(
             agent.error is not None and agent.error.exit_code == AuthError.exit_code for agent in result.agents
@@ -148,15 +161,41 @@ async def execute_recipe(
         return result
 
 
-def _to_run(app: App, attempt: Attempt) -> Recipe:
-    """Return the attempt's recipe with the scripts as they are now. Raises `NotTrusted` if they may not be run."""
+async def _to_the_end(
+    go: Callable[[RunStart], Awaitable[None]], start: RunStart, state: RunState, desk: Desk
+) -> None:
+    """Execute the run until all has ended, or waits for answers that nobody has given."""
+    await go(start)
+    while state.finished is not None and state.finished.status == "waiting" and await desk.learn():
+        await go(replace(start, done=state.outputs))
+
+
+def _to_run(app: App, attempt: Attempt, listener: RunListener) -> Recipe:
+    """Return the attempt's recipe with the scripts as they are now.
+
+    Raises `NotTrusted` if they may not be run, and `InputError` if somebody has to be asked and nobody can be.
+    """
     recipe = attempt.recipe
     if recipe.rehearsal:
         return recipe
+    if listener.ask is None and (recipe.is_chat or not attempt.record):
+        _refuse_to_wait(recipe)
     if attempt.earlier is not None:
         recipe = replace(recipe, ensemble=with_present_programs(app, recipe.ensemble))
     refuse_programs(app, recipe.ensemble)
     return recipe
+
+
+def _refuse_to_wait(recipe: Recipe) -> None:
+    """A run waits for a person in its record, and a chat goes on without its turn. Raises `InputError`."""
+    for path, spec in all_agents(recipe.ensemble):
+        if needs_of(spec.work).people:
+            what = "a turn of a chat" if recipe.is_chat else "a run without a record"
+            hint = "Leave out `--no-record`, or set `runs.record: true`."
+            raise InputError(
+                f"agent `{path}` asks a person; nobody is here, and {what} can't wait",
+                hint=f"Use `llm-orc invoke {quote(recipe.ensemble.name)}`." if recipe.is_chat else hint,
+            )
 
 
 def _begin(journal: Journal, app: App, attempt: Attempt) -> None:
@@ -195,6 +234,4 @@ async def _open_record(
     if earlier is None or earlier.next_seq == 0:
         return Recorder(journal, run_id, see)
     state = earlier.state
-    return Recorder(
-        journal, run_id, see, next_seq=earlier.next_seq, finished=state.finished_agents, costs=state.costs
-    )
+    return Recorder(journal, run_id, see, finished=state.finished_agents, costs=state.costs)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from llm_orc.agents.budget import Budget
 from llm_orc.app.access.models import AccessPlan
+from llm_orc.app.approvals.desk import AskHere
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import RunEvent
 
@@ -30,3 +31,4 @@ class RunListener:
     planned: Callable[[AccessPlan], None] = lambda _plan: None  # called before anything is spent
     waiting: Callable[[str], None] = lambda _sentence: None  # told what is waited for before the run starts
     stream: bool = False
+    ask: AskHere | None = None  # asks the person who is here what agents ask; None: nobody is

@@ -14,6 +14,7 @@ from llm_orc.formats.figures import end_of_id
 from llm_orc.formats.printable import one_line, printable
 from llm_orc.formats.sentences import reason_of, total_figures
 from llm_orc.providers.dialects.endings import end_note
+from llm_orc.runs.results import WAITS
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -59,11 +60,16 @@ def shown_answer(agent: AgentResult, *, raw: bool) -> str:
 
 def code_of(agent: AgentResult) -> int:
     """Return the exit code for an answer: an agent that its condition left out has none, and has not failed."""
+    if agent.status == "waiting":
+        return WAITS
     return 0 if agent.response is not None or agent.reason == "condition" else 1
 
 
 def note_missing(agent: AgentResult, result: RunResult) -> None:
     """Say why there is no answer, and where those of other agents are: none of them takes its place."""
+    if agent.status == "waiting":  # which is said by itself
+        note_others(agent, result)
+        return
     skipped = "it was skipped: " if agent.status == "skipped" else ""
     why = one_line(skipped + (reason_of(agent) or "the run ended before its turn"))
     if agent.reason == "condition":  # which is no failure
@@ -118,7 +124,9 @@ def note_summary(agent: AgentResult, result: RunResult) -> None:
 def _ended(result: RunResult) -> str:
     failed = sum(agent.status == "failed" for agent in result.agents)
     skipped = sum(agent.status == "skipped" for agent in result.agents)
-    parts = [f"{number:,} {words}" for number, words in ((failed, "failed"), (skipped, "skipped")) if number]
+    waiting = sum(agent.status == "waiting" for agent in result.agents)
+    counted = ((failed, "failed"), (skipped, "skipped"), (waiting, "waiting"))
+    parts = [f"{number:,} {words}" for number, words in counted if number]
     return ", ".join(parts) or result.status
 
 

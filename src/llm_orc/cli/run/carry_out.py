@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.app.runs.request import RunListener
 from llm_orc.cli.run.answer_output import check_agent
+from llm_orc.cli.run.approvals.asker import asker
+from llm_orc.cli.run.approvals.words import note_waiting
 from llm_orc.cli.run.views import View, choose_view
 from llm_orc.cli.run.write_result import write_result
 from llm_orc.cli.shell.access_lines import access_lines
@@ -115,6 +117,8 @@ class _Run:
         code = self._write(result)
         if result.fails_because:
             note(f"The run fails by its ensemble's `fails_when`: {result.fails_because}")
+        elif result.status == "waiting":
+            note_waiting(result)
         elif result.exit_code != 0 and result.recorded:
             note(_retry_words(result))
         return result.exit_code or code
@@ -139,7 +143,9 @@ class _Run:
             self._events = BackgroundWriter(partial(self._stop, READER_GONE))
         try:
             wants_text = self._view.wants_text or self._writes_events
-            listener = RunListener(self._show, self._planned, self._view.tell, stream=wants_text)
+            listener = RunListener(
+                self._show, self._planned, self._view.tell, stream=wants_text, ask=asker(self._view.aside)
+            )
             result = await self._request.start(self._consent, listener)
             if self._events is not None:
                 await self._events.drained()

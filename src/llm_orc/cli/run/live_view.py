@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from llm_orc.engine.events import (
 from llm_orc.formats.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llm_orc.cli.run.progress import Line
     from llm_orc.cli.shell.markdown.render import Sheet
     from llm_orc.engine.events import RunEvent
@@ -63,6 +66,7 @@ class LiveView:
         self._timer: asyncio.TimerHandle | None = None
         self._is_new = True
         self._painted_at = 0.0
+        self._is_aside = False  # a question has the terminal
 
     def show(self, event: RunEvent) -> None:
         self._progress.apply(event)
@@ -85,6 +89,16 @@ class LiveView:
     def tell(self, sentence: str) -> None:
         self._above += f"{printable(sentence)}\n"
         self._paint()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        self._is_aside = True
+        self._region.close(self._taken())
+        try:
+            yield
+        finally:
+            self._is_aside = False
+            self._paint()
 
     def close(self) -> None:
         if self._timer is not None:
@@ -160,6 +174,8 @@ class LiveView:
         self._timer = asyncio.get_running_loop().call_later(pause, self._tick)
 
     def _paint(self) -> None:
+        if self._is_aside:
+            return
         width, height = self._region.size
         self._is_new, self._painted_at = False, time.monotonic()
         answer: list[str] = []

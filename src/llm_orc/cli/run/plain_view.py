@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import is_top
@@ -14,6 +15,8 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    ApprovalAnswered,
+    ApprovalAsked,
     ModelRetrying,
     ModelSwitched,
     PlanWaitEnded,
@@ -25,6 +28,8 @@ from llm_orc.formats.printable import one_line
 from llm_orc.formats.sentences import output_figures, plan_wait_words, why_skipped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llm_orc.engine.events import RunEvent
 
 
@@ -36,6 +41,7 @@ class PlainView:
         self._agents = 0
         self._ended = 0
         self._reported = 0
+        self._held: list[str] | None = None  # lines that wait until a question is answered
 
     def show(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
@@ -45,7 +51,7 @@ class PlainView:
         words = plain_words(event)
         is_routine = isinstance(event, AgentStarted | AgentFinished | AgentSkipped)
         if words and (self._agents <= EACH_UP_TO or not is_routine):
-            note(words)
+            self.tell(words)
         if isinstance(event, AgentFinished | AgentFailed | AgentSkipped) and is_top(event.agent):
             self._ended += 1
             self._report_part()
@@ -54,10 +60,23 @@ class PlainView:
         tenth = self._ended * 10 // self._agents if self._agents else 0
         if self._agents > EACH_UP_TO and tenth > self._reported:
             self._reported = tenth
-            note(f"{self._ended:,} of {count(self._agents, 'agent')} ended")
+            self.tell(f"{self._ended:,} of {count(self._agents, 'agent')} ended")
 
     def tell(self, sentence: str) -> None:
-        note(sentence)
+        if self._held is None:
+            note(sentence)
+        else:
+            self._held.append(sentence)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for line in held:
+                note(line)
 
     def close(self) -> None:
         return
@@ -76,7 +95,7 @@ def plain_words(event: RunEvent) -> str:
         case ModelSwitched():
             way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
             words = f"{event.agent}: now {event.model} {way}: {event.error.message}"
-        case PlanWaitStarted() | PlanWaitEnded() | AgentNotice():
+        case PlanWaitStarted() | PlanWaitEnded() | ApprovalAsked() | ApprovalAnswered() | AgentNotice():
             words = f"{event.agent}: {_said(event)}"
         case AgentFinished():
             words = f"{event.agent}: finished, {', '.join(output_figures(event.output, event.duration_s))}"
@@ -89,11 +108,15 @@ def plain_words(event: RunEvent) -> str:
     return one_line(words)
 
 
-def _said(event: PlanWaitStarted | PlanWaitEnded | AgentNotice) -> str:
+def _said(event: PlanWaitStarted | PlanWaitEnded | ApprovalAsked | ApprovalAnswered | AgentNotice) -> str:
     match event:
         case PlanWaitStarted():
             return plan_wait_words(event, event.at)
         case PlanWaitEnded():
             return "the wait for its plan is over"
+        case ApprovalAsked():
+            return f"asks a person: {event.message}"
+        case ApprovalAnswered():
+            return f"answered by {event.by}: {event.choice or event.text}"
         case AgentNotice():
             return event.message

@@ -33,16 +33,18 @@ _MARKS: dict[AgentPhase, tuple[str, str]] = {
     "running": ("●", "cyan"),
     "retrying": ("↻", "yellow"),
     "waiting_for_plan": ("◷", "yellow"),
+    "waiting_for_answer": ("?", "yellow"),
     "completed": ("✓", "green"),
     "failed": ("✗", "red"),
     "skipped": ("-", "dim"),
 }
-_ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying", "waiting_for_plan")
+_ACTIVE: tuple[AgentPhase, ...] = ("running", "retrying", "waiting_for_plan", "waiting_for_answer")
 _ENDED: tuple[AgentPhase, ...] = ("completed", "failed", "skipped")
 _COUNTED: dict[AgentPhase, str] = {
     "running": "running",
     "retrying": "retrying",
     "waiting_for_plan": "waiting for a plan",
+    "waiting_for_answer": "waiting for an answer",
     "failed": "failed",
     "skipped": "skipped",
 }
@@ -205,6 +207,8 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
             return "  ".join(_figures(agent))
         case "waiting_for_plan" if agent.plan_wait is not None:
             return one_line(plan_wait_words(agent.plan_wait, now))
+        case "waiting_for_answer":
+            return "waits for your answer"
         case _:
             return _reason(agent) or agent.phase
 

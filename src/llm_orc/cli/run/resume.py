@@ -50,12 +50,12 @@ def command(
     from llm_orc.cli.run.carry_out import carry_out
 
     output = output_of(running)
-    request = _Resumption(app_here(), ResumeOptions(run, limits_of(running), when_full=when_full, now=now))
+    request = Resumption(app_here(), ResumeOptions(run, limits_of(running), when_full=when_full, now=now))
     return carry_out(request, Consent(running["allow_metered"]), output)
 
 
 @dataclass(frozen=True, slots=True)
-class _Resumption:
+class Resumption:
     """See `carry_out.Request`."""
 
     app: App

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.cli.shell.output.destination import AnswerOnly
@@ -10,6 +11,8 @@ from llm_orc.cli.shell.output.streams import is_terminal, moves_cursor, note
 from llm_orc.formats.format import EventFormat, ResultFormat
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from llm_orc.cli.shell.output.destination import Output
     from llm_orc.engine.events import RunEvent
 
@@ -32,6 +35,10 @@ class View(Protocol):
         """Write a message that is not part of the run."""
         ...
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Leave the terminal to a question; what happens meanwhile is shown afterwards."""
+        ...
+
     def close(self) -> None:
         """Restore the terminal; called once, however the run ended."""
         ...
@@ -46,6 +53,9 @@ class NoView:
 
     def tell(self, sentence: str) -> None:
         note(sentence)
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         return
@@ -99,6 +109,9 @@ class _Both:
 
     def tell(self, sentence: str) -> None:
         self._lines.tell(sentence)
+
+    def aside(self) -> AbstractContextManager[None]:
+        return self._answer.aside()  # the lines go to a file
 
     def close(self) -> None:
         self._answer.close()

@@ -11,6 +11,7 @@ import click
 from llm_orc.app.history.runs import get_run
 from llm_orc.cli.batch.options import store_of_row_option
 from llm_orc.cli.run.answer_output import answer_of, code_of, note_missing, note_summary, shown_answer
+from llm_orc.cli.run.approvals.words import note_waiting
 from llm_orc.cli.runs.arguments import run_argument
 from llm_orc.cli.runs.record_text import record_text
 from llm_orc.cli.shell.arguments import AgentOfRun
@@ -29,7 +30,7 @@ from llm_orc.formats.table import FORMAT_NAMES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.app.history.runs import RunRecord, RunSummary
+    from llm_orc.app.history.runs import RunRecord
     from llm_orc.runs.results import RunResult
 
 
@@ -70,13 +71,13 @@ def command(
     write = partial(write_data, is_printable=True) if no_pager else write_paged
     if everything or format_name is not None:
         write(printable(record_text(record, format_name or "text")))
-        _note_state(record.summary)
+        _note_state(record)
         return 0
     if agent is None:
         _note_run(record)
     code = _show_one(record.result, AnswerOnly(agent, raw), write)
     if agent is None:
-        _note_state(record.summary)
+        _note_state(record)
     return code
 
 
@@ -99,7 +100,10 @@ def _show_one(result: RunResult, wanted: AnswerOnly, write: Callable[[str], None
     return 0
 
 
-def _note_state(summary: RunSummary) -> None:
+def _note_state(record: RunRecord) -> None:
+    summary = record.summary
+    if record.result.status == "waiting":
+        note_waiting(record.result)
     until, now = summary.waits_until, time.time()
     if until is not None:
         note(f"This run {until_words(until, now)}." if until > now else "The plan that it waited for has reset.")

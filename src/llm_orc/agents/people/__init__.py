@@ -1,0 +1,1 @@
+"""People whom agents ask: questions, and their answers."""

@@ -1,0 +1,1 @@
+"""Ask people during a run: here, or later and elsewhere."""

@@ -1,0 +1,154 @@
+"""Answer what agents of a run ask, from any process: the answer is recorded first, then the run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.people.question import BY_TIME, Answer, answered
+from llm_orc.app.approvals.person import person_here
+from llm_orc.app.history.runs import RunsWanted, get_run, is_row, list_runs, opened_journal
+from llm_orc.app.runs.running import is_running
+from llm_orc.dataclass import dataclass
+from llm_orc.engine.events import ApprovalAnswered
+from llm_orc.errors import AlreadyAnswered, ApprovalExpired, InputError, RunNotFound
+from llm_orc.formats.figures import minute
+from llm_orc.storage.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from llm_orc.app.history.runs import RunRecord
+    from llm_orc.app.wiring import App
+    from llm_orc.engine.events import ApprovalAsked
+
+_HANDOVER_S = 2.0  # how long a process that ends its work on a run may hold it
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What a person answers: one of the choices, with `text` as a note on it, or `text` alone.
+
+    `by` None: the user of this process.
+    """
+
+    choice: str | None = None
+    text: str | None = None
+    by: str | None = None
+
+
+def waiting_run(app: App, run: str | None) -> RunRecord:
+    """Return the run that `run` names, or the only one that waits. Raises `RunNotFound`, `InputError`."""
+    if run is not None:
+        if is_row(run):
+            raise InputError(
+                "agents that ask a person don't run in batches", hint="llm-orc runs list --status waiting"
+            )
+        return get_run(app, run)
+    found = [one for one in list_runs(app, RunsWanted(None, statuses=("waiting",)), limit=None) if one.asks]
+    if not found:
+        raise RunNotFound("no run waits for an answer", hint="llm-orc runs list")
+    if len(found) > 1:
+        listed = ", ".join(f"`{one.run_id}`" for one in found[:5])
+        raise RunNotFound(f"{len(found)} runs wait for an answer: {listed}", hint="Say which one: RUN is its id.")
+    return get_run(app, found[0].run_id)
+
+
+def question_of(record: RunRecord, agent: str | None) -> ApprovalAsked:
+    """Return what `agent` asks, or the only agent that asks.
+
+    Raises `InputError` where nothing is asked or several agents ask, and `AlreadyAnswered`.
+    """
+    run_id, state = record.summary.run_id, record.state
+    asking = state.open_questions
+    if agent is not None and agent in asking:
+        return asking[agent]
+    if agent is not None and (given := state.answers.get(agent)) is not None:
+        raise _answered_by(agent, given, run_id)
+    if agent is None and len(asking) == 1:
+        return next(iter(asking.values()))
+    if not asking:
+        what = f"agent `{agent}` of run `{run_id}`" if agent is not None else f"run `{run_id}`"
+        raise InputError(
+            f"{what} asks nothing; the run is `{record.summary.status}`", hint="llm-orc runs list --status waiting"
+        )
+    listed = ", ".join(f"`{path}`" for path in asking)
+    if agent is not None:
+        raise InputError(
+            f"agent `{agent}` of run `{run_id}` asks nothing",
+            hint=did_you_mean(agent, asking) or f"These ask: {listed}.",
+        )
+    raise InputError(
+        f"{len(asking)} agents of run `{run_id}` ask: {listed}", hint="Say which one: AGENT after RUN."
+    )
+
+
+def record_answer(app: App, run_id: str, asked: ApprovalAsked, given: GivenAnswer) -> ApprovalAnswered:
+    """Record the answer: exactly one of several people who answer at once succeeds.
+
+    Raises `InputError` for what is none of the choices, `AlreadyAnswered` if somebody else was first or the time
+    had passed, so that `otherwise` is the answer, and `ApprovalExpired` if it has passed and the agent has none.
+    """
+    answer = Answer(given.by or person_here(app), app.clock.now(), given.choice, given.text)
+    is_late = asked.deadline is not None and asked.deadline <= answer.at
+    if is_late:
+        answer = _otherwise(asked, run_id, answer.at)
+    else:
+        _check(asked, given)
+    event = ApprovalAnswered(answer.at, asked.agent, answer.choice, answer.text, answer.by)
+    from llm_orc.runs.wire import encode_event  # noqa: PLC0415 - heavy: msgspec
+
+    with opened_journal(app) as journal:
+        is_first = journal.answer(run_id, asked.agent, encode_event(event))
+    if is_first and not is_late:
+        return event
+    known = get_run(app, run_id).state.answers.get(asked.agent)
+    if known is None:
+        raise InputError(f"agent `{asked.agent}` of run `{run_id}` asks nothing any more")
+    raise _answered_by(asked.agent, known, run_id)
+
+
+def _check(asked: ApprovalAsked, given: GivenAnswer) -> None:
+    if not asked.choices:
+        if given.choice is not None or not (given.text or "").strip():
+            raise InputError(
+                f"agent `{asked.agent}` asks for an answer in your own words", hint="Give it with `--text`."
+            )
+        return
+    if given.choice not in asked.choices:
+        listed = ", ".join(f"`{choice}`" for choice in asked.choices)
+        said = "none is given" if given.choice is None else f"`{given.choice}` is none of them"
+        raise InputError(
+            f"agent `{asked.agent}` gives a choice of {listed}; {said}", hint="Choose with `--choice`."
+        )
+
+
+def _otherwise(asked: ApprovalAsked, run_id: str, now: float) -> Answer:
+    if asked.otherwise is not None:
+        return answered(asked.choices, asked.otherwise, BY_TIME, now)
+    assert asked.deadline is not None
+    raise ApprovalExpired(
+        f"agent `{asked.agent}` could be answered until {minute(asked.deadline)}",
+        hint=f"The run goes on without an answer: llm-orc resume {run_id}",
+    )
+
+
+def _answered_by(agent: str, given: ApprovalAnswered, run_id: str) -> AlreadyAnswered:
+    said = given.choice if given.choice is not None else given.text or ""
+    who = "has its answer, as the time had passed" if given.by == BY_TIME else f"was answered by {given.by}"
+    return AlreadyAnswered(
+        f"agent `{agent}` {who} at {minute(given.at)}: {said[:80]}", hint=f"llm-orc runs show {run_id}"
+    )
+
+
+async def is_taken(app: App, run_id: str) -> bool:
+    """Return whether another process carries out the run: it goes on with the answer itself.
+
+    A process that is about to end has a moment to do so.
+    """
+    left_s = _HANDOVER_S
+    while is_running(app, run_id):
+        if left_s <= 0:
+            return True
+        await asyncio.sleep(_LOOK_S)
+        left_s -= _LOOK_S
+    return False
