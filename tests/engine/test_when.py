@@ -126,6 +126,26 @@ async def test_a_condition_on_an_agent_without_an_answer_follows_its_fate() -> N
     }
 
 
+async def test_a_wrong_condition_is_told_although_an_answer_is_lacking_too() -> None:
+    sink, _ = await run(
+        AgentSpec("judge"),
+        AgentSpec("never", when="${judge.score} > 9"),
+        AgentSpec("left", when="${never.x} == 1 && ${judge.scroe} == 1", requires="any"),
+        AgentSpec("right", when="${judge.scroe} == 1 || ${never.x} == 1", requires="any"),
+        AgentSpec("both", when="${never.x} == ${judge.scroe}", requires="any"),
+        AgentSpec("listed", when="${judge.score} in [${never.x}, ${judge.scroe}]", requires="any"),
+        AgentSpec("types", when="${never.x} == 1 || ${judge.score} == 'x'", requires="any"),
+        AgentSpec("decided", when="${never.x} == 1 || ${judge.score} == 7", requires="any"),
+        AgentSpec("lacking", when="${never.x} == 1 || ${judge.score} == 8", requires="any"),
+    )
+
+    failed = {str(e.agent): e.error.message for e in sink.of(AgentFailed) if isinstance(e, AgentFailed)}
+    assert sorted(failed) == ["both", "left", "listed", "right", "types"]
+    assert "compares a number with text" in failed.pop("types")
+    assert all("there is no `scroe`" in message for message in failed.values())
+    assert skipped(sink) == {"never": ("condition", ()), "lacking": ("condition", ("never",))}
+
+
 async def test_a_run_that_goes_on_decides_as_before() -> None:
     answer = AgentOutput('{"score": 3}', ())
 
@@ -223,6 +243,42 @@ async def test_a_quorum_starts_with_the_answers_that_are_there() -> None:
     assert "of='missing' agent='slow'>This agent has not answered yet.<" in called.prompts["chair"]
     assert called.prompts["chair"].count("of='answer'") == 2
     assert [e.agent for e in sink.of(AgentFinished) if isinstance(e, AgentFinished)][-1] == "slow"
+    assert status(sink) == "completed"
+
+
+@pytest.mark.parametrize("score", [3, 9])
+async def test_a_quorum_with_a_condition_starts_when_both_can_be_told(score: int) -> None:
+    """The agent of the condition is the last that it waits for, not the slow one."""
+    is_over = asyncio.Event()
+
+    async def waits(turn: AgentTurn) -> str:
+        await is_over.wait()
+        return "late"
+
+    async def judges(turn: AgentTurn) -> str:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert "chair" not in called.called
+        is_over.set() if score < 5 else None
+        return json.dumps({"score": score})
+
+    async def ends(turn: AgentTurn) -> str:
+        is_over.set()
+        return "done"
+
+    sink = KeptEvents()
+    called = ScriptedAgents({"slow": waits, "judge": judges, "chair": ends})
+    needed = ("a", "b", "slow")
+    agents = (
+        *(AgentSpec(name) for name in (*needed, "judge")),
+        AgentSpec("chair", depends_on=needed, requires=2, when="${judge.score} > 5"),
+    )
+
+    plan = make_plan(AgentGroup("g", agents))
+    await execute(plan, RunStart("run-1", "Go"), called, sink, clock=RealClock(), max_concurrent=4)
+
+    assert ("chair" in called.called) is (score > 5)
+    assert skipped(sink) == ({} if score > 5 else {"chair": ("condition", ())})
     assert status(sink) == "completed"
 
 

@@ -52,21 +52,21 @@ class _Root(LazyGroup):
     def _own(self, args: list[str]) -> int:
         """Return how many arguments at the beginning are options of the program itself."""
         start = 0
-        options = {name: option for option in self.params for name in option.opts}
-        while start < len(args) and (option := options.get(args[start].partition("=")[0])) is not None:
-            takes_next = not getattr(option, "is_flag", False) and "=" not in args[start]
-            start += 2 if takes_next else 1
+        while length := _length_of_option(args[start:], self):
+            start += length
         return start
 
     def _asks(self, ctx: click.Context, args: list[str]) -> bool:
         """Whether a question follows options of `ask`, as in `llm-orc -m ollama "Why?"`, and no command."""
         if not args or not args[0].startswith("-") or not any(map(is_question, args)):
             return False
-        if any(arg in self.rows for arg in args):
-            return False
-        name = args[0].partition("=")[0] if args[0].startswith("--") else args[0][:2]
         ask = self.get_command(ctx, "ask")
-        return ask is not None and name in _names_of(ask)
+        if ask is None:
+            return False
+        start = 0
+        while length := _length_of_option(args[start:], ask):
+            start += length
+        return start > 0 and (start >= len(args) or args[start] not in self.rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -101,8 +101,27 @@ class _Root(LazyGroup):
         return mistake
 
 
-def _names_of(command: click.Command) -> set[str]:
-    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+def _length_of_option(args: list[str], command: click.Command) -> int:
+    """Return how many arguments the first is together with its value; 0: it is no option of the command.
+
+    Its value may be the next one, or part of it: `-C tmp`, `-Ctmp`, `--directory=tmp`; flags may share a dash.
+    """
+    flags = {
+        name: option.is_flag or option.count
+        for option in command.params
+        if isinstance(option, click.Option)
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    first = args[0] if args else ""
+    if first.startswith("--"):
+        name, _, _ = first.partition("=")
+        return 0 if name not in flags else 1 if flags[name] or "=" in first else 2
+    for i, letter in enumerate(first[1:], 2) if first.startswith("-") else ():
+        if f"-{letter}" not in flags:
+            return 0
+        if not flags[f"-{letter}"]:
+            return 2 if i == len(first) else 1
+    return 1 if first.startswith("-") and len(first) > 1 else 0
 
 
 def is_question(argument: str) -> bool:

@@ -28,7 +28,8 @@ class LeftOut:
 def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut | None:
     """Return why the agent is left out; None: it runs. Raises `ConditionUndecided`.
 
-    In a rehearsal, an agent whose condition can't be decided on canned answers runs.
+    An agent whose condition only lacks the answer of another follows its fate. In a rehearsal, an agent whose
+    condition can't be decided on canned answers runs.
 
     Agents that were left out by their conditions count neither for nor against it. If it has no others, it is left
     out as well.
@@ -40,12 +41,12 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
         return None
     try:
         return None if is_true(agent.when, scope) else LeftOut("condition")
-    except ConditionUndecided:
-        referred = agents_in_condition(agent, scope)
-        absent = _because([name for name in needs if name in referred], scope)
-        if absent is None and not scope.is_rehearsal:
-            raise
-        return absent
+    except ConditionUndecided as e:
+        if e.absent is not None:
+            return _because([name for name in needs if name in agents_in_condition(agent, scope)], scope)
+        if scope.is_rehearsal:
+            return None
+        raise
 
 
 def has_answered(name: str, scope: Scope) -> bool:

@@ -24,9 +24,13 @@ class ScriptFailed(RunError):
 
 
 class ReferenceWithoutValue(RunError):
-    """The agent refers to a field that an answer does not have, or to an answer that there is not."""
+    """The agent refers to a field that an answer does not have, or to an answer that there is not.
+
+    `absent` is the agent that has no answer, if that is why.
+    """
 
     code = "reference_without_value"
+    absent: str | None = None
 
 
 class DispatchWithoutTarget(RunError):
@@ -42,9 +46,13 @@ class EnsembleWithoutAnswer(RunError):
 
 
 class ConditionUndecided(RunError):
-    """The condition of an agent is neither true nor false: values that can't be compared, or a missing field."""
+    """The condition of an agent is neither true nor false: values that can't be compared, or a missing field.
+
+    `absent` is the agent without an answer that it waits for, if nothing else is wrong with it.
+    """
 
     code = "condition_undecided"
+    absent: str | None = None
 
 
 class ApprovalExpired(RunError):

@@ -126,6 +126,17 @@ class Child:
             self._pending += piece
         return self._taken(len(self._pending))
 
+    async def wait(self) -> int:
+        """Wait until it ends, however long that takes; return its exit code.
+
+        Raises `TooMuchOutput` if it was ended for what it wrote to its standard error.
+        """
+        await self._ends_within(None)
+        code = await self.end()
+        if self._is_flooding:
+            raise TooMuchOutput
+        return code
+
     async def end(self) -> int:
         """Wait a moment until it ends, or end it; return its exit code."""
         if not await self._ends_within(_GRACE_S * 2):
@@ -166,7 +177,7 @@ class Child:
         """End it at once, without waiting; its process group ends too."""
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
-    async def _ends_within(self, limit_s: float) -> bool:
+    async def _ends_within(self, limit_s: float | None) -> bool:
         """Poll its exit code: some event loops also wait for its pipes, which others may hold."""
         waiting = asyncio.ensure_future(self._process.wait())
         with suppress(TimeoutError):

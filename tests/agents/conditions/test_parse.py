@@ -175,3 +175,14 @@ def test_a_constant_is_the_value_that_is_written(value: JsonValue) -> None:
     assert isinstance(node.right, Constant)
     assert node.right.value == value
     assert type(node.right.value) is type(value)
+
+
+@pytest.mark.parametrize("operator", ["&&", "||"])
+def test_a_long_chain_is_bounded_at_its_place(operator: str) -> None:
+    part = "${a}!=1"
+    longest = operator.join([part] * 101)
+
+    assert len(parse_condition(longest).references) == 101
+    with pytest.raises(BadCondition, match=r"more than 100 `&&` and `\|\|`") as refused:
+        parse_condition(f"{longest}{operator}{part}")
+    assert refused.value.start == len(longest)

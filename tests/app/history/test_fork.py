@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
+from llm_orc.agents.script.work import ScriptWork
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.app.batches.admin import open_batches
+from llm_orc.app.batches.store import batch_store_url
 from llm_orc.app.history.again import to_be_asked
 from llm_orc.app.history.compare import compare_runs
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
 from llm_orc.app.history.runs import delete_runs, get_run
 from llm_orc.app.runs.request import RunLimits
-from llm_orc.errors import InputError
+from llm_orc.app.wiring import App
+from llm_orc.auth.access import Bill
+from llm_orc.batches.batch import NewBatch, NewRow
+from llm_orc.batches.database import open_engine
+from llm_orc.engine.events import AgentFinished, RecordedEvent, RunFinished, RunStarted
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import InputError, NotTrusted
+from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.results import RunResult
+from llm_orc.runs.wire import encode_event
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import KEY, Workspace, local, on_sandbox, run
@@ -123,3 +139,54 @@ async def test_a_run_is_the_same_as_itself_and_a_difference_is_one_on_both_sides
         (d.what, d.right, d.left) for d in back.differences
     ]
     assert there.differences[0].what == "task"
+
+
+def test_a_fork_of_a_row_of_others_starts_no_program_of_theirs(workspace: Workspace) -> None:
+    """Whoever can write to a store that is not one's own could have written the row."""
+    app, elsewhere = workspace.app(), str(workspace.root / "theirs.sqlite")
+    recipe = Recipe(
+        Ensemble("e", (AgentSpec("a", ScriptWork(argv=("rm", "-rf", "x"))),)), "", {}, allow_metered=True
+    )
+    for store in (None, elsewhere):
+        store_a_row(app, recipe, store)
+
+    with pytest.raises(NotTrusted, match=r"would start `rm -rf x` \(agent `a`\)"):
+        origin_of(app, "b1:1", elsewhere)
+
+    assert origin_of(app, "b1:1").recipe.allow_metered
+
+
+def test_a_fork_of_a_row_of_others_agrees_to_no_costs(workspace: Workspace) -> None:
+    app, elsewhere = workspace.app(), str(workspace.root / "theirs.sqlite")
+    recipe = Recipe(
+        Ensemble("e", (AgentSpec("a"),)),
+        "",
+        {"a": (ModelChoice("openai", "m", "ensemble"),)},
+        allow_metered=True,
+        allow_plan_credits=True,
+        agreed=(Bill("openai", "m", "api_key", "metered", "key", "https://api.example"),),
+    )
+    store_a_row(app, recipe, elsewhere)
+
+    taken = origin_of(app, "b1:1", elsewhere).recipe
+
+    assert (taken.allow_metered, taken.allow_plan_credits, taken.agreed) == (False, False, ())
+
+
+def store_a_row(app: App, recipe: Recipe, store: str | None) -> None:
+    """Store batch `b1` with one row, which has ended."""
+    open_engine(batch_store_url(app, store)).dispose()
+    events: tuple[RecordedEvent, ...] = (
+        RunStarted(0.0, "b1:1", "e", ("a",), "task"),
+        AgentFinished(1.0, AgentPath("a"), 1.0, AgentOutput("done", ())),
+        RunFinished(1.0, "completed", 1.0),
+    )
+    with open_batches(app, store) as opened:
+        assert opened is not None
+        batches = opened.batches
+        batches.submit(NewBatch("b1", recipe, "", 0.0, 1), [NewRow(1, 1, "task")], lambda *_: None, 0.0)
+        batches.end_row(
+            batches.row("b1", 1),
+            1.0,
+            [msgspec.json.encode((kind, msgspec.Raw(body))) for kind, body in map(encode_event, events)],
+        )

@@ -193,6 +193,18 @@ def test_a_program_may_write_while_it_still_reads(bare: Shell) -> None:
     assert done.stdout.rstrip("\n") == "y" * 3_000_000
 
 
+@pytest.mark.slow  # longer than a program that answers in messages is waited for
+def test_a_program_that_closes_its_output_early_is_waited_for(bare: Shell) -> None:
+    results = own(
+        bare,
+        "- {name: works, script: [sh, -c, 'echo done; exec >&-; sleep 2.5; exit 0']}\n"
+        "- {name: breaks, script: [sh, -c, 'exec >&-; sleep 2.5; echo late >&2; exit 7']}\n",
+    )
+
+    assert results["works"]["response"] == "done"
+    assert "ended with exit code 7: late" in failure(results["breaks"])
+
+
 def test_bytes_that_are_no_text_are_told(bare: Shell) -> None:
     bare.own_ensemble("one", "name: one\nagents: [{name: a, script: [printf, 'a\\377b']}]\n")
 

@@ -22,6 +22,8 @@ from llm_orc.agents.conditions.syntax import (
 from llm_orc.errors import ConditionUndecided, InternalError, ReferenceWithoutValue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llm_orc.agents.conditions.syntax import Node
     from llm_orc.agents.references.scope import Scope
     from llm_orc.agents.references.syntax import Reference
@@ -37,9 +39,9 @@ def is_true(text: str, scope: Scope) -> bool:
     try:
         return _Evaluation(text, scope).truth(condition.root)
     except ReferenceWithoutValue as e:
-        raise ConditionUndecided(
-            f"the condition `{text.strip()}` can't be decided: {e.message}", hint=e.hint
-        ) from e
+        error = ConditionUndecided(f"the condition `{text.strip()}` can't be decided: {e.message}", hint=e.hint)
+        error.absent = e.absent
+        raise error from e
 
 
 class _Evaluation:
@@ -59,7 +61,7 @@ class _Evaluation:
             case Value(reference=reference):
                 return self._scope.data_of(reference)
             case ListOf(items=items):
-                return [self._value(item) for item in items]
+                return self._values(items)
             case Size(of=of):
                 return self._size(of)
             case _:
@@ -82,13 +84,40 @@ class _Evaluation:
             case _:
                 raise InternalError(f"a condition has a part that nothing decides: {node}")
 
+    def _values(self, nodes: Sequence[Node]) -> list[JsonValue]:
+        """Return the value of each. If one is wrong, that is raised, and not that an agent has no answer."""
+        values: list[JsonValue] = []
+        absent: ReferenceWithoutValue | None = None
+        for node in nodes:
+            try:
+                values.append(self._value(node))
+            except ReferenceWithoutValue as e:
+                if e.absent is None:
+                    raise
+                absent = absent or e
+        if absent is not None:
+            raise absent
+        return values
+
     def _joined(self, left: Node, right: Node, *, decides: bool) -> bool:
-        """As in CEL, the side that decides wins, also where the other can't be decided."""
+        """As in CEL, the side that decides wins, also where the other can't be decided.
+
+        If none does, and one side is wrong, that is raised, and not that an agent has no answer.
+        """
         try:
             first = self.truth(left)
-        except (ConditionUndecided, ReferenceWithoutValue):
-            if self.truth(right) is decides:
-                return decides
+        except (ConditionUndecided, ReferenceWithoutValue) as e:
+            try:
+                if self.truth(right) is decides:
+                    return decides
+            except ReferenceWithoutValue as other:
+                if other.absent is not None:
+                    raise e from None
+                if e.absent is not None:
+                    raise
+            except ConditionUndecided:
+                if e.absent is not None:
+                    raise
             raise
         return decides if first is decides else self.truth(right)
 
@@ -112,7 +141,7 @@ class _Evaluation:
         raise self._undecided(of, f"is {in_words(type_of(value))}, which has no size")
 
     def _compare(self, node: Compare) -> bool:
-        left, right = self._value(node.left), self._value(node.right)
+        left, right = self._values((node.left, node.right))
         match node.operator:
             case "==" | "!=":
                 if None not in (left, right) and type_of(left) != type_of(right):

@@ -35,6 +35,7 @@ _COMPARISONS: Mapping[str, Comparison] = {
 }  # fmt: skip
 _WORDS = {"and": "&&", "or": "||", "not": "!", "AND": "&&", "OR": "||", "NOT": "!"}
 _DEEPEST = 50  # parentheses
+_MOST_JOINED = 100  # `&&` and `||`; each is as deep as those before it together
 _LONGEST = 4000  # characters
 # `${a.f} == word`, as earlier releases have it: the word is a text.
 _OLDER = re.compile(r"(\s*\$\{[^{}\n]*\}\s*==\s*)([A-Za-z_][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*)\s*")
@@ -69,6 +70,7 @@ class _Parser:
         self._tokens = tokens_of(text)
         self._at = 0
         self._depth = 0
+        self._joined = 0
 
     def whole(self) -> Node:
         node = self._either()
@@ -123,17 +125,31 @@ class _Parser:
 
     def _either(self) -> Node:
         node = self._both()
-        while self._accepts("||"):
+        while self._joins("||"):
             right = self._both()
             node = Either(node.start, right.end, node, right)
         return node
 
     def _both(self) -> Node:
         node = self._comparison()
-        while self._accepts("&&"):
+        while self._joins("&&"):
             right = self._comparison()
             node = Both(node.start, right.end, node, right)
         return node
+
+    def _joins(self, operator: str) -> bool:
+        token = self._next
+        if not self._accepts(operator):
+            return False
+        self._joined += 1
+        if self._joined > _MOST_JOINED:
+            raise BadCondition(
+                f"the condition has more than {_MOST_JOINED} `&&` and `||`",
+                token.start,
+                token.end,
+                "Let an agent or a script decide, or use `in`: `… in ['a', 'b']`.",
+            )
+        return True
 
     def _comparison(self) -> Node:
         left = self._negated()

@@ -62,7 +62,9 @@ class Scope:
         output = self.outputs.get(target.name)
         if output is None:
             why = f"agent `{target.name}` {self.why_absent(target.name)}"
-            raise ReferenceWithoutValue(f"`{reference}` has no value: {why}")
+            error = ReferenceWithoutValue(f"`{reference}` has no value: {why}")
+            error.absent = target.name
+            raise error
         if not target.path:
             return output.text
         return field_at(_data_of(output, reference), target.path, reference)

@@ -45,7 +45,7 @@ def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
 def _answer_of(name: str, scope: Scope) -> JsonValue:
     output = scope.outputs.get(name)
     if output is None:
-        status = "skipped" if name in scope.skipped else "failed"
+        status = "skipped" if name in scope.skipped else "pending" if name in scope.pending else "failed"
         return {
             "text": None,
             "data": None,

@@ -46,7 +46,7 @@ async def run_script(context: AgentContext, work: ScriptWork) -> AgentOutput:
     sending = asyncio.ensure_future(child.send(written.encode("utf-8", "replace"), is_last=True))
     try:
         output = await child.rest()
-        code = await child.end()
+        code = await child.wait()  # it may work on after it has closed its output
     except TooMuchOutput:
         raise ScriptFailed(
             f"the program of agent `{agent}` wrote more than {MOST_BYTES // 1024**2} MB",
