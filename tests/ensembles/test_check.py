@@ -105,3 +105,19 @@ def test_what_has_no_effect_is_a_warning() -> None:
 
     assert found.problems == ()
     assert [(w.line, w.column) for w in found.warnings] == [(4, 3), (6, 3)]
+
+
+def test_a_cycle_of_fallbacks_is_a_warning_where_it_is_used() -> None:
+    first, second = (
+        profile("first", "ollama", "m", fallback="second"),
+        profile("second", "zzz", "m", fallback="first"),
+    )
+
+    unused = findings("- {name: a}\n", first, second)
+    used = findings("- {name: a, model_profile: first}\n- {name: b, model_profile: second}\n", first, second)
+
+    assert unused == Findings()
+    assert [p.message for p in used.warnings] == [
+        "profiles fall back in a cycle: `first → second → first`; each is tried once"
+    ]
+    assert [p.message for p in used.problems] == ["model profile `second` names the unknown provider `zzz`"]

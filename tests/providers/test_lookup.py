@@ -289,3 +289,17 @@ def test_the_table_loads_without_what_only_a_call_needs() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "{'llm_orc.catalog.official_clis'}\n"
     )
+
+
+def test_providers_have_the_names_of_earlier_releases_too() -> None:
+    local = find_provider("llama-server", {})
+    elsewhere = find_provider(
+        "llama-server", {"llama-server": ProviderSettings("llama-server", base_url="http://127.0.0.1:9090/v1")}
+    )
+    own = {"google-gemini": ProviderSettings("google-gemini", default_model="gemini-pro-latest")}
+
+    assert billing_of(local, endpoint_of(local, {})) is Billing.LOCAL
+    assert (local.dialect, local.base_url) == ("openai-chat", "http://127.0.0.1:8080/v1")
+    assert elsewhere.base_url == "http://127.0.0.1:9090/v1"
+    assert find_provider("google", {}) is PROVIDERS["google-gemini"]
+    assert find_provider("google", own).default_model == "gemini-pro-latest"

@@ -9,7 +9,7 @@ import yaml
 
 from llm_orc.errors import ProfileNotFound, SettingsError
 from llm_orc.settings.load import load_settings, read_guarded, trust_file
-from llm_orc.settings.profiles import default_profile, find_profile
+from llm_orc.settings.profiles import circle_of_fallbacks, default_profile, find_profile
 from llm_orc.settings.trust import SETTINGS, TrustStore
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_what_may_hold_a_secret_is_refused_and_never_repeated(place: Place, text
     assert "sk-canary" not in str(raised.value)
 
 
-def test_fallbacks_must_exist_and_form_no_circle(place: Place) -> None:
+def test_fallbacks_must_exist_and_each_is_tried_once(place: Place) -> None:
     path = place.user(
         "model_profiles:\n"
         "  a: {fallback_model_profile: b}\n"
@@ -185,15 +185,18 @@ def test_fallbacks_must_exist_and_form_no_circle(place: Place) -> None:
 
     settings = place.load()
 
-    circle = f"{path}:2:7: profiles fall back in a cycle: `a → b → a`"
     assert {name: [str(p) for p in found] for name, found in settings.broken_profiles.items()} == {
-        "a": [circle],
-        "b": [circle],
         "c": [f"{path}:4:7: profile `c` falls back to `defualt`, which does not exist"],
-        "e": [f"{path}:6:7: profiles fall back in a cycle: `e → e`"],
     }
     assert settings.broken_profiles["c"][0].hint == "Did you mean `default`?"
-    assert find_profile(settings, "d").fallback_model_profile == "a"  # whoever asks it is told of `a`
+    circles = {name: circle_of_fallbacks(settings.profiles, name) for name in ("a", "b", "d", "e", "default")}
+    assert circles == {
+        "a": ("a", "b", "a"),
+        "b": ("b", "a", "b"),
+        "d": ("a", "b", "a"),
+        "e": ("e", "e"),
+        "default": (),
+    }
 
 
 def test_an_unknown_profile_names_the_nearest(place: Place) -> None:

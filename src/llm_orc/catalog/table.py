@@ -24,10 +24,25 @@ OFFICIAL_CLIS: Mapping[str, OfficialCliRow] = MappingProxyType(_clis)
 
 
 COMPATIBLE = "openai-compatible"
+_OLDER_NAMES: Mapping[str, str] = MappingProxyType({"google": "google-gemini"})
+_LOCAL_SERVERS: Mapping[str, str] = MappingProxyType({"llama-server": "http://127.0.0.1:8080/v1"})
+
+
+def provider_name(name: str) -> str:
+    """Return the name of a provider that an earlier release may have called `name`."""
+    return _OLDER_NAMES.get(name, name)
 
 
 def row_of(name: str) -> ProviderSpec | None:
-    """Return the row of a provider; `openai-compatible/NAME` is one more compatible server, of any name."""
+    """Return the row of a provider; `openai-compatible/NAME` is one more compatible server, of any name.
+
+    `llama-server` is the compatible server of llama.cpp at its usual port, as in earlier releases.
+    """
+    name = provider_name(name)
+    if name in _LOCAL_SERVERS and name not in _providers:
+        return replace(
+            _providers[COMPATIBLE], name=name, title=f"{name} on this machine", base_url=_LOCAL_SERVERS[name]
+        )
     if name.startswith(f"{COMPATIBLE}/") and name != f"{COMPATIBLE}/":
         return replace(_providers[COMPATIBLE], name=name)
     return _providers.get(name)

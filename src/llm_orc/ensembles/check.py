@@ -12,6 +12,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check_options import options_problems
 from llm_orc.errors import Problem
 from llm_orc.providers.unknown import what_to_do, why_unknown
+from llm_orc.settings.profiles import circle_of_fallbacks
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class _Checker:
         self._providers = {*PROVIDERS, *settings.providers, *withheld_providers}
         self._withheld_profiles = {key[1] for key in withheld if key[0] == "model_profiles"}
         self._checked_profiles: set[str] = set()
+        self._circles: set[str] = set()  # profiles in cycles of fallbacks
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -115,9 +117,21 @@ class _Checker:
         elif profile is not None and name not in self._checked_profiles:
             self._checked_profiles.add(name)
             self._check_use(profile)
+            self._check_circle(profile)
             following = profile.fallback_model_profile
             if following is not None and following in self._settings.profiles:
                 self._check_profile(agent, following, path)
+
+    def _check_circle(self, profile: ModelProfile) -> None:
+        """Each profile of a cycle is asked once, so it only matters where all of them fail."""
+        circle = circle_of_fallbacks(self._settings.profiles, profile.name)
+        if profile.name not in circle or not self._circles.isdisjoint(circle):
+            return
+        self._circles.update(circle)
+        key = f"model_profiles.{profile.name}.fallback_model_profile"
+        origin = self._settings.origins.get(key, profile.origin)
+        message = f"profiles fall back in a cycle: `{' → '.join(circle)}`; each is tried once"
+        self.warnings.append(Problem(message, origin.file, origin.line, int(origin.line > 0)))
 
     def _check_use(self, profile: ModelProfile) -> None:
         """Check a profile that the ensemble uses; unused ones may be unfinished."""

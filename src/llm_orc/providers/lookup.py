@@ -10,7 +10,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.catalog.acp_agents import described
 from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.rows import ProviderSpec
-from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS, PROVIDERS, row_of
+from llm_orc.catalog.table import COMPATIBLE, OFFICIAL_CLIS, PROVIDERS, provider_name, row_of
 from llm_orc.errors import SettingsError
 from llm_orc.providers.unknown import what_to_do, why_unknown
 
@@ -55,6 +55,7 @@ def program_billing(spec: ProviderSpec, row: OfficialCliRow) -> Billing:
 
 def provider_settings(name: str, settings: Mapping[str, ProviderSettings]) -> ProviderSettings | None:
     """What configuration says of `name`; a scope that it does not mention is as all compatible servers."""
+    name = name if name in settings else provider_name(name)
     if name not in settings and name.startswith(f"{COMPATIBLE}/"):
         return settings.get(COMPATIBLE)
     return settings.get(name)

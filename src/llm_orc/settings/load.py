@@ -29,7 +29,7 @@ from llm_orc.settings.model import (
     Withheld,
 )
 from llm_orc.settings.oauth import endpoints_of_another_server, oauth_problems
-from llm_orc.settings.profiles import fallback_problems
+from llm_orc.settings.profiles import fallback_problems, missing_fallbacks
 from llm_orc.settings.project import home_directory, project_folders, settings_folder
 from llm_orc.settings.trust import SETTINGS, TrustStore
 
@@ -112,7 +112,7 @@ def _broken_profiles(
 ) -> dict[str, tuple[Problem, ...]]:
     """Return the problems of each unusable profile; the other settings are usable."""
     found: dict[str, tuple[Problem, ...]] = {}
-    for broken in (*(layer.broken for layer in own), of_project, fallback_problems(merged)):
+    for broken in (*(layer.broken for layer in own), of_project, missing_fallbacks(merged)):
         for name, problems in broken.items():
             found[name] = (*found.get(name, ()), *problems)
     return found

@@ -44,13 +44,39 @@ def default_profile(settings: Settings) -> ModelProfile:
     return settings.profiles.get("default") or ModelProfile("default", Origin("packaged"))
 
 
+def circle_of_fallbacks(profiles: Mapping[str, ModelProfile], name: str) -> tuple[str, ...]:
+    """Return the cycle that the fallbacks of a profile lead into, as in `a, b, a`; empty: they end."""
+    way: dict[str, None] = {}
+    following: str | None = name
+    while following is not None and following not in way:
+        way[following] = None
+        profile = profiles.get(following)
+        following = None if profile is None else profile.fallback_model_profile
+    names = [*way]
+    return () if following is None else (*names[names.index(following) :], following)
+
+
+def missing_fallbacks(values: Mapping[SettingPath, Value]) -> dict[str, list[Problem]]:
+    """Return, by profile, fallbacks to profiles that don't exist."""
+    return _missing(*_fallbacks_in(values))
+
+
 def fallback_problems(values: Mapping[SettingPath, Value]) -> dict[str, list[Problem]]:
     """Return, by profile, fallbacks to profiles that don't exist, and cycles of fallbacks."""
+    names, fallback_of = _fallbacks_in(values)
+    return _missing(names, fallback_of) | _circles(fallback_of)
+
+
+def _fallbacks_in(values: Mapping[SettingPath, Value]) -> tuple[set[str], dict[str, Value]]:
     names = {path[1] for path in values if path[0] == "model_profiles"}
     fallback_of = {
         path[1]: value for path, value in values.items() if path[2:] == (_FALLBACK,) and value.value is not None
     }
-    missing = {
+    return names, fallback_of
+
+
+def _missing(names: set[str], fallback_of: Mapping[str, Value]) -> dict[str, list[Problem]]:
+    return {
         name: [
             _at(
                 v,
@@ -61,7 +87,6 @@ def fallback_problems(values: Mapping[SettingPath, Value]) -> dict[str, list[Pro
         for name, v in fallback_of.items()
         if v.value not in names
     }
-    return missing | _circles(fallback_of)
 
 
 def _circles(fallback_of: Mapping[str, Value]) -> dict[str, list[Problem]]:
