@@ -85,3 +85,39 @@ def test_an_unknown_key_of_an_agent_is_refused() -> None:
         "agent `b` has no key `input_keys`",
         "Did you mean `input_key` or `input_scope`?",
     )
+
+
+OLDER_AGENTS = [
+    "{name: b, model_profile: default, system_prompt: Be short., depends_on: [a], temperature: 0.1}",
+    "{name: b, model: m, provider: ollama, depends_on: [a], output_format: json, options: {top_p: 0.5}}",
+    "{name: b, script: echo hello, depends_on: [a], parameters: {x: 1}}",
+    "{name: b, ensemble: other, depends_on: [a], input_key: x}",
+    "{name: b, dispatch: '${a.target}', depends_on: [a], timeout_seconds: 9}",
+]
+
+
+@pytest.mark.parametrize("written", OLDER_AGENTS)
+def test_a_file_that_an_earlier_release_would_read_needs_any_answer(written: str) -> None:
+    ensemble = parse_ensemble_text(f"{HEAD}  - {written}\n").ensemble
+
+    assert [spec.requires for spec in ensemble.agents] == ["all", "any"]
+
+
+@pytest.mark.parametrize(
+    ("head", "written"),
+    [
+        (HEAD.replace("description: d\n", ""), OLDER_AGENTS[0]),
+        (HEAD.replace(", model_profile: default", ""), OLDER_AGENTS[0]),
+        (f"max_cost: 1\n{HEAD}", OLDER_AGENTS[0]),
+        (HEAD, "{name: b, model_profile: default, depends_on: [a], prompt: 'Judge ${a}'}"),
+        (HEAD, "{name: b, script: [wc, -l], depends_on: [a]}"),
+        (HEAD, "{name: b, script: echo hello, shell: true, depends_on: [a]}"),
+        (HEAD, "{name: b, ensemble: other, depends_on: [a], task: Look}"),
+        (HEAD, "{name: b, dispatch: {by: '${a.target}', to: {x: y}}, depends_on: [a]}"),
+        (HEAD, "{name: b, depends_on: [a]}"),
+    ],
+)
+def test_what_only_this_release_reads_makes_it_a_file_that_needs_all_answers(head: str, written: str) -> None:
+    ensemble = parse_ensemble_text(f"{head}  - {written}\n").ensemble
+
+    assert [spec.requires for spec in ensemble.agents] == ["all", "all"]

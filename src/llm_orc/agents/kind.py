@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -82,7 +82,8 @@ class Kind:
     in which references (`${…}`) are filled in: the turn has them in `texts`, by their keys.
     `names_children` puts the name of a child into the path of its agents, where several may have one name.
     `ensembles` are those that it runs, by the key that names each in a file; `with_ensembles` returns the work of
-    an agent with those that were found, and says what doesn't fit them. `from_answers` says what of the task and
+    an agent with those that were found, and says what doesn't fit them. `is_open`: its file lists none, and
+    `open_to` returns the work with the names of those that may run then. `from_answers` says what of the task and
     the inputs (`inputs.NAME`) of its children comes from answers.
     `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
     of conditions and references. `prompt` makes what work of
@@ -104,6 +105,8 @@ class Kind:
     with_ensembles: Callable[[str, Any, Mapping[str, NestedEnsemble], Say], Work] = (
         lambda _agent, work, _found, _say: work
     )
+    is_open: Callable[[Any], bool] = lambda _work: False
+    open_to: Callable[[Any, Sequence[str]], Work] = lambda work, _names: work
     from_answers: Callable[[AgentSpec, Names], frozenset[str]] = lambda _spec, _names: frozenset({"task"})
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
     answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}

@@ -118,7 +118,7 @@ FRAME_FIELDS: Fields = {
         "How many of the agents that it needs must have answered for it to run; otherwise it is skipped. With a"
         " number, it starts as soon as so many have.",
         "counts",
-        default="all",
+        default_text="`all`; `any` in a file as earlier releases wrote them",
     ),
     "when": Field(
         optional(non_empty_text),

@@ -11,6 +11,7 @@ from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import NestedEnsemble
 from llm_orc.agents.uses.graph import names_of, uses_of
 from llm_orc.dataclass import dataclass
+from llm_orc.ensembles.earlier.open_dispatch import may_run
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.parse import ParsedEnsemble
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
@@ -36,13 +37,16 @@ class Nested:
     ensemble: Ensemble
     files: tuple[ParsedEnsemble, ...]
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()  # what is read in a way that its author should know
 
 
 def with_nested(parsed: ParsedEnsemble, find: FindNamed) -> Nested:
     """Return the ensemble with those that its agents run, and those that run within them. Never raises."""
     search = _Search(find)
     ensemble = search.completed(parsed, ())
-    return Nested(ensemble, tuple(search.files), tuple(dict.fromkeys(search.problems)))
+    return Nested(
+        ensemble, tuple(search.files), tuple(dict.fromkeys(search.problems)), tuple(dict.fromkeys(search.remarks))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class _Search:
         self._names: dict[str, str] = {}
         self.files: list[ParsedEnsemble] = []
         self.problems: list[Problem] = []
+        self.remarks: list[Problem] = []
 
     def completed(self, parsed: ParsedEnsemble, above: tuple[str, ...]) -> Ensemble:
         self.files.append(parsed)
@@ -72,6 +77,8 @@ class _Search:
 
     def _agent(self, parsed: ParsedEnsemble, i: int, spec: AgentSpec, here: tuple[str, ...]) -> AgentSpec:
         kind = kind_of(spec.work)
+        if kind.is_open(spec.work):
+            return self._open(parsed, i, spec, here)
         named = kind.ensembles(spec.work)
         if not named:
             return spec
@@ -90,6 +97,41 @@ class _Search:
         completed = replace(spec, work=kind.with_ensembles(spec.name, spec.work, found, say))
         self._check_answers(parsed, completed, i)
         return completed
+
+    def _open(self, parsed: ParsedEnsemble, i: int, spec: AgentSpec, here: tuple[str, ...]) -> AgentSpec:
+        """Return the agent with what it may run: of what its file may mean, the ensembles without problems."""
+        kind = kind_of(spec.work)
+        path = ("agents", i, kind.key)
+        usable: list[str] = []
+        unusable: list[str] = []
+        for name in may_run(parsed.ensemble, parsed.document):
+            alone = replace(spec, work=kind.open_to(spec.work, (name,)))
+            if (problem := self._problem_of(parsed, i, alone, here)) is None:
+                usable.append(name)
+            else:
+                unusable.append(f"; not `{name}`: {problem.message}")
+        if not usable:
+            message = f"agent `{spec.name}` says with `{kind.key}` which ensemble runs, but not which ones may"
+            hint = f"List them in agent `{spec.name}`: `choices: [NAME, NAME]`."
+            self.problems.append(parsed.document.problem(message, path, at_key=True, hint=hint))
+            return spec
+        listed = ", ".join(usable)
+        message = f"agent `{spec.name}` may run {', '.join(f'`{name}`' for name in usable)}{''.join(unusable)}"
+        hint = f"Say so in the file: `choices: [{listed}]`."
+        self.remarks.append(parsed.document.problem(message, path, at_key=True, hint=hint))
+        return self._agent(parsed, i, replace(spec, work=kind.open_to(spec.work, usable)), here)
+
+    def _problem_of(
+        self, parsed: ParsedEnsemble, i: int, spec: AgentSpec, here: tuple[str, ...]
+    ) -> Problem | None:
+        """Return what is wrong with an ensemble that an agent runs, and forget that it was looked at."""
+        known, files, problems, remarks = dict(self._known), len(self.files), len(self.problems), len(self.remarks)
+        self._agent(parsed, i, spec, here)
+        found = self.problems[problems:]
+        if found:
+            self._known = known
+            del self.files[files:], self.problems[problems:], self.remarks[remarks:]
+        return found[0] if found else None
 
     def _child(
         self, parsed: ParsedEnsemble, agent: str, name: str | NestedEnsemble, path: KeyPath, here: tuple[str, ...]

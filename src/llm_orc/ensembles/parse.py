@@ -13,6 +13,7 @@ from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.spec import AgentSpec, Place, Source, TaskUse
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.dependencies import Dependencies
+from llm_orc.ensembles.earlier.files import is_earlier
 from llm_orc.ensembles.earlier.keys import IGNORED_KEYS, check_input_key, requires_of, sees_of
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
@@ -106,6 +107,7 @@ class _Parser:
         self._index: dict[str, int] = {}  # of every agent with a usable name, even if the rest is wrong
         self._dependencies: dict[str, tuple[str, ...]] = {}
         self._cycle: tuple[str, ...] = ()
+        self._is_earlier = False  # as a whole, it could be a file of an earlier release
         self.values: dict[str, Any] = {}
 
     @property
@@ -114,6 +116,7 @@ class _Parser:
 
     def parse(self, source: Source | None) -> Ensemble:
         data = self._fields.document.data
+        self._is_earlier = isinstance(data, dict) and is_earlier(data)
         values = self._top(data) if isinstance(data, dict) else self._no_mapping(data)
         inputs = read_inputs(self._fields, values.get("inputs"))
         if isinstance(data, dict):
@@ -249,7 +252,7 @@ class _Parser:
             name=name,
             work=work,
             depends_on=values.get("depends_on", ()),
-            requires=requires_of(name, values, say, "all"),
+            requires=requires_of(name, values, say, default="any" if self._is_earlier else "all"),
             when=values.get("when"),
             sees=sees_of(name, values, say),
             handles_failure=values.get("on_dependency_failure") == "run",

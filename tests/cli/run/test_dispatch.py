@@ -64,13 +64,17 @@ def test_otherwise_is_for_the_rest(desk: Shell, pretend: str) -> None:
 def test_the_older_form_names_the_ensemble_itself(desk: Shell, pretend: str) -> None:
     desk.talks_to(pretend)
     older = DESK.replace('{by: "${inputs.kind}", to: {legal: legal-panel, tax: tax-panel}}', "${inputs.kind}")
-    desk.own_ensemble("desk", older)
+    desk.own_ensemble("desk", older.replace("    inputs: {rate: 3}\n", ""))
     open_ended = desk.run("check", "desk", "--offline")
+    for i in range(20):
+        desk.own_ensemble(f"other-{i}", f"name: other-{i}\nagents: [{{name: a}}]\n")
+    too_open = desk.run("check", "desk", "--offline")
     desk.own_ensemble("desk", older.replace("    inputs:", "    choices: [legal-panel, tax-panel]\n    inputs:"))
 
     done = desk.run("invoke", "desk", "--json", "--set", "kind=tax-panel")
 
-    assert "`choices: [NAME, NAME]`" in open_ended.stdout
+    assert "hint: Say so in the file: `choices: [legal-panel]`." in open_ended.stdout
+    assert "hint: List them in agent `specialist`: `choices: [NAME, NAME]`." in too_open.stdout
     assert "specialist/tax-panel/a" in json.loads(done.stdout)["results"]
 
 
@@ -99,3 +103,45 @@ def test_tables_that_say_nothing_are_problems(desk: Shell, text: str) -> None:
     desk.own_ensemble("desk", f"name: desk\nagents: [{{name: a, dispatch: {text}}}]\n")
 
     assert desk.run("check", "desk", "--offline").returncode == 3
+
+
+OLDER = """\
+name: older
+description: d
+agents:
+  - {name: router, script: "echo '{\\"target\\": \\"%s\\", \\"question\\": \\"Why?\\"}'"}
+  - {name: seat, dispatch: "${router.target}", input_key: question, depends_on: [router]}
+"""
+
+
+def test_without_choices_those_may_run_that_its_file_names(desk: Shell, pretend: str) -> None:
+    desk.talks_to(pretend)
+    desk.own_ensemble("broken", "name: broken\nagents: [{name: a, script: nowhere.py}]\n")
+    desk.own_ensemble("older", OLDER % "legal-panel")
+
+    done = desk.run("invoke", "older", "Well?", "--json")
+
+    results = json.loads(done.stdout)["results"]
+    assert done.returncode == 0, done.stderr
+    assert list(results) == ["router", "seat", "seat/legal-panel/a", "seat/legal-panel/b"]
+    assert 'I was asked: "Why?".' in results["seat/legal-panel/a"]["response"]
+    [remark] = [line for line in done.stderr.splitlines() if "agent `seat` may run" in line]
+    assert remark.endswith("older.yaml:5:18: agent `seat` may run `legal-panel`")
+
+
+def test_without_choices_and_names_those_beside_it_may_run_and_no_other(desk: Shell, pretend: str) -> None:
+    desk.talks_to(pretend)
+    desk.own_ensemble("broken", "name: broken\nagents: [{name: a, script: nowhere.py}]\n")
+    desk.own_ensemble("circle", "name: circle\nagents: [{name: a, ensemble: older}]\n")
+    desk.own_ensemble("older", OLDER % "../secret")
+
+    done = desk.run("invoke", "older", "Well?", "--json")
+
+    results = json.loads(done.stdout)["results"]
+    assert list(results) == ["router", "seat"]
+    assert results["seat"]["error"]["code"] == "dispatch_without_target"
+    [remark] = [line for line in done.stderr.splitlines() if "agent `seat` may run" in line]
+    assert "may run `desk`, `legal-panel`, `tax-panel`" not in remark  # it needs an input
+    assert "may run `desk`, `legal-panel`; not `broken`: agent `a` runs the file `nowhere.py`" in remark
+    assert "not `circle`: agent `a`: ensembles run each other: `older → circle → older`" in remark
+    assert "not `tax-panel`: agent `seat`: ensemble `tax-panel` needs the input `rate`" in remark

@@ -157,3 +157,19 @@ def test_an_ensemble_fails_only_if_no_agent_at_its_end_succeeded_and_one_failed(
     results = run(earlier, "  - {name: outer, ensemble: inner}\n", code=int(status == "failed"))
 
     assert (results["outer"]["status"], results["outer"]["response"]) == (status, answer)
+
+
+def test_an_agent_runs_if_one_of_those_that_it_depends_on_has_answered(earlier: Shell) -> None:
+    agents = """\
+  - {name: broken, script: scripts/fail.py}
+  - {name: emit, script: scripts/emit.py}
+  - {name: both, script: scripts/echo.py, depends_on: [broken, emit]}
+  - {name: one, model_profile: default, depends_on: [broken]}
+"""
+
+    older = run(earlier, agents, code=1)
+    newer = run(earlier, f"{agents}fails_when: ${{emit.no}} == 'never'\n", code=1)
+
+    assert statuses(older) == {"broken": "failed", "emit": "completed", "both": "completed", "one": "skipped"}
+    assert older["both"]["data"]["dependencies"]["broken"]["status"] == "failed"
+    assert statuses(newer) == {"broken": "failed", "emit": "completed", "both": "skipped", "one": "skipped"}

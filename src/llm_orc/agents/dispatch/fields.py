@@ -74,7 +74,7 @@ DISPATCH_FIELDS: Fields = {
         FieldType(_choices, {"type": "array", "minItems": 1, "items": _NAME}, "a list of ensembles"),
         "With the older form of `dispatch`: the ensembles that the reference may name.",
         "counts",
-        default_text="none",
+        default_text="those beside the file whose names are in it, or in a script that it runs",
     ),
     **GIVEN_FIELDS,
 }
@@ -91,9 +91,6 @@ def read_dispatch(keys: AgentKeys) -> DispatchWork:
     elif written is not None:
         by = written
         to = {name: name for name in (choices if choices or is_special(by) else (by,))}
-        if not to:
-            message = f"agent `{keys.agent}` says with `dispatch` which ensemble runs, but not which ones may"
-            keys.say("dispatch", message, "List them: `choices: [NAME, NAME]`, or use `by` and `to`.")
     _check_names(keys, to)
     if otherwise is not None and "otherwise" in to:
         keys.say("dispatch", f"agent `{keys.agent}` has `otherwise` twice", "Give the one in `to` another name.")

@@ -18,7 +18,7 @@ from llm_orc.errors import DispatchWithoutTarget, InternalError, ReferenceWithou
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from llm_orc.agents.context import AgentContext
     from llm_orc.agents.kind import Say
@@ -63,6 +63,10 @@ def _with_ensembles(agent: str, work: DispatchWork, found: Mapping[str, NestedEn
 def _inputs_for(child: NestedEnsemble, work: DispatchWork) -> dict[str, JsonValue]:
     declared = {spec.name for spec in child.inputs}
     return {name: value for name, value in work.inputs.items() if name in declared}
+
+
+def _open_to(work: DispatchWork, names: Sequence[str]) -> DispatchWork:
+    return replace(work, to={name: name for name in names})
 
 
 def _children(work: DispatchWork) -> Mapping[str, NestedEnsemble]:
@@ -133,5 +137,7 @@ DISPATCH = Kind(
     texts=_texts,
     ensembles=_names,
     with_ensembles=_with_ensembles,
+    is_open=lambda work: work.is_open,
+    open_to=_open_to,
     from_answers=_from_answers,
 )

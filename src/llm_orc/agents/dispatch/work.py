@@ -27,6 +27,11 @@ class DispatchWork(Work):
     kind: str = field(default="dispatch", init=False, repr=False)
 
     @property
+    def is_open(self) -> bool:
+        """Whether nothing says yet what may run: the older form without `choices`, before names are looked up."""
+        return not self.to and self.otherwise is None
+
+    @property
     def targets(self) -> Mapping[str, str | NestedEnsemble]:
         """All ensembles that may run, by what chooses each."""
         return self.to if self.otherwise is None else {**self.to, "otherwise": self.otherwise}

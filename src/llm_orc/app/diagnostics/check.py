@@ -76,7 +76,7 @@ async def check_ensemble(
     ensemble = nested.ensemble
     each = findings_in(app, nested, models or None, as_if_trusted=offline)
     problems = (*nested.problems, *(problem for found in each for problem in found.problems))
-    warnings = (*(warning for found in each for warning in found.warnings), *app.settings.notices)
+    warnings = (*nested.remarks, *(warning for found in each for warning in found.warnings), *app.settings.notices)
     if nested.problems:
         return CheckReport(name_or_path, ensemble, problems, warnings)
     programs = programs_of(app, ensemble, looks=not offline)

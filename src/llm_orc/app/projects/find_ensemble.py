@@ -52,6 +52,8 @@ def find_ensemble(
     for file in found.files:
         for ignored in file.ignored:
             notice(str(ignored))
+    for remark in found.remarks:
+        notice(str(remark))
     return found.ensemble
 
 

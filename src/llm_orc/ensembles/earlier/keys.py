@@ -37,11 +37,11 @@ IGNORED_KEYS: Mapping[str, str | None] = {
 """Keys of an ensemble that say nothing to this release, with what takes their place."""
 
 
-def requires_of(agent: str, values: Mapping[str, Any], say: Say, default: Requires) -> Requires:
+def requires_of(agent: str, values: Mapping[str, Any], say: Say, *, default: Requires) -> Requires:
     """Return how many of the needed agents must have answered, in either spelling."""
     older = values.get("on_dependency_failure")
     if older is None:
-        return values.get("requires") or default
+        return values.get("requires") or (default if values.get("depends_on") else "all")
     if values.get("requires") is not None:
         message = f"agent `{agent}` has both `requires` and `on_dependency_failure`, its older spelling"
         say("on_dependency_failure", message, "Keep `requires`.")
