@@ -30,7 +30,7 @@ from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
+from llm_orc.batches.workers.row_executor import RowExecutor
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble
@@ -38,6 +38,7 @@ from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from llm_orc.agents.turn import AgentTurn, CallAgent
+    from llm_orc.batches.workers.stoppable import BeforeSend
 
 AGENTS = 4
 ANSWER = "x" * 2_000

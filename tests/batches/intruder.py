@@ -20,7 +20,8 @@ from llm_orc.batches.database import engine_of, in_store
 from llm_orc.batches.store_url import StoreUrl
 from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
+from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble

@@ -25,10 +25,10 @@ from llm_orc.auth.secret import Secret
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
-from llm_orc.batches.outcome import StepObserver
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import BATCHES, RESERVATIONS
 from llm_orc.batches.workers.budget import BatchAccount
+from llm_orc.batches.workers.steps.sinks import StepObserver
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http

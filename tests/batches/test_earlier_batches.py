@@ -15,7 +15,8 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import in_store, open_engine
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.workers.queues import requeue_missing
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
+from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.runs.recipe import Recipe

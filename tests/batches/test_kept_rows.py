@@ -19,10 +19,11 @@ from llm_orc.batches.batch import NewBatch, NewRow, parse_workflow_id
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.kept_rows import read_fields, read_spend
-from llm_orc.batches.outcome import StepObserver, decode_outcome
+from llm_orc.batches.outcome import decode_outcome
 from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import ROWS
-from llm_orc.batches.workers.steps import call_agent
+from llm_orc.batches.workers.steps.call import call_agent
+from llm_orc.batches.workers.steps.sinks import StepObserver
 from llm_orc.errors import StorageError
 from tests.batches.intruder import RECIPE
 from tests.examples import many
@@ -83,14 +84,14 @@ def test_a_name_of_a_workflow_is_read_as_it_is_written_or_not_at_all(text: str) 
     "surprise", [ValueError("odd"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), KeyError(1)]
 )
 def test_whatever_an_agent_raises_is_that_agents_failure(surprise: Exception) -> None:
-    clock = SystemClock()
 
     async def call(turn: AgentTurn) -> AgentOutput:
         assert turn.prompt == "prompt"
         raise surprise
 
-    turn = AgentTurn(AgentPath("a"), AgentSpec("a"), "prompt", StepObserver(AgentPath("a"), "model", clock))
-    outcome = decode_outcome(asyncio.run(call_agent(call, turn, clock, lambda _error: False, lambda: None)))
+    watch = StepObserver(AgentPath("a"), "model", SystemClock())
+    turn = AgentTurn(AgentPath("a"), AgentSpec("a"), "prompt", watch)
+    outcome = decode_outcome(asyncio.run(call_agent(call, turn, watch, lambda _error: False)))
 
     assert outcome.error is not None
     assert type(surprise).__name__ in outcome.error.message

@@ -17,7 +17,8 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import in_store
 from llm_orc.batches.store_url import StoreUrl
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
+from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.engine.events import AgentFinished, AgentStarted, RecordedEvent

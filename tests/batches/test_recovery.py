@@ -23,7 +23,8 @@ from llm_orc.batches.store_url import StoreUrl, parse_store_url
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, WORKERS, engine_connection
 from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import enqueue_row, open_queue, requeue
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
+from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble

@@ -16,7 +16,8 @@ from llm_orc.batches.store_url import parse_store_url
 from llm_orc.batches.tables import WORKERS
 from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import open_queue
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
+from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.errors import BatchBudgetExceeded, NotTrusted

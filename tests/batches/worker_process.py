@@ -36,8 +36,9 @@ from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.membership import Heartbeats
 from llm_orc.batches.workers.queues import enqueue_row, open_queue
-from llm_orc.batches.workers.row_executor import BeforeSend, RowExecutor
-from llm_orc.batches.workers.steps import DurableSteps
+from llm_orc.batches.workers.row_executor import RowExecutor
+from llm_orc.batches.workers.steps.durable import DurableSteps
+from llm_orc.batches.workers.stoppable import BeforeSend
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
 from llm_orc.ensembles.ensemble import Ensemble

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from llm_orc.auth.access import Billing
 from llm_orc.batches.batch_queries import BatchQueries
 from llm_orc.batches.kept_rows import decode_record, read_spend, row_values
-from llm_orc.batches.tables import BATCHES, RESERVATIONS, ROWS
+from llm_orc.batches.parts import delete_parts
+from llm_orc.batches.tables import BATCHES, PARTS, RESERVATIONS, ROWS
 from llm_orc.runs.recipe import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
 from llm_orc.runs.state import RunState
@@ -159,7 +160,7 @@ class BatchStore(BatchQueries):
 
     def delete(self, batch_id: str) -> None:
         with self._engine.begin() as connection:
-            for table in (ROWS, RESERVATIONS):
+            for table in (ROWS, PARTS, RESERVATIONS):
                 connection.execute(sa.delete(table).where(table.c.batch_id == batch_id))
             connection.execute(sa.delete(BATCHES).where(BATCHES.c.batch_id == batch_id))
 
@@ -188,6 +189,7 @@ class BatchStore(BatchQueries):
                     error=failed.message.replace("\0", "\ufffd") if failed else None,
                 )
             )
+            delete_parts(connection, row.batch_id, row.number)
         return state
 
     def mark_alone(self, row: BatchRow) -> None:
@@ -209,6 +211,8 @@ class BatchStore(BatchQueries):
                 .where(*waiting)
                 .values(state="failed", ended_at=now, error_code="row_parked", error=why)
             )
+            if parked.rowcount:
+                delete_parts(connection, batch_id, number)
             return parked.rowcount > 0
 
 

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import (
-    AgentDelta,
-    AgentNotice,
-    AgentStarted,
-    ErrorInfo,
-    ModelChosen,
-    ModelRetrying,
-    ModelSwitched,
-    PlanWaitEnded,
-    RecordedEvent,
-)
-from llm_orc.engine.observer import error_info, plan_wait_started
+from llm_orc.engine.events import ErrorInfo, RecordedEvent
 from llm_orc.errors import LlmOrcError
 from llm_orc.runs.earlier import EarlierOutput
-from llm_orc.runs.wire import decode_event, encode_event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from llm_orc.agents.path import AgentPath
-    from llm_orc.auth.access import Access
-    from llm_orc.engine.shared import Clock
-    from llm_orc.providers.limits.plans import UsedUp
+from llm_orc.runs.wire import decode_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,62 +55,3 @@ class _EarlierOutcome(msgspec.Struct):
     duration_s: float
     events: tuple[tuple[str, str], ...]
     output: EarlierOutput
-
-
-def encode_events(events: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
-    return [(kind, body.decode()) for kind, body in events]
-
-
-class StepObserver:
-    """Observes an agent that runs as a step, and gathers its events for the step's outcome."""
-
-    def __init__(
-        self, agent: AgentPath, kind: str, clock: Clock, on_retry: Callable[[], None] = lambda: None
-    ) -> None:
-        """`kind` is that of its work; `on_retry` is called when an attempt has failed and another will follow."""
-        self._agent, self._clock, self._on_retry = agent, clock, on_retry
-        self._began = clock.monotonic()
-        self._events: list[RecordedEvent] = [AgentStarted(clock.now(), agent, kind)]
-
-    def calling(self, model: str, access: Access) -> None:
-        self._events.append(ModelChosen(self._clock.now(), self._agent, model, access))
-
-    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
-        self._events.append(ModelSwitched(self._clock.now(), self._agent, model, access, error_info(because)))
-
-    def notice(self, message: str) -> None:
-        self._events.append(AgentNotice(self._clock.now(), self._agent, message))
-
-    def text(self, piece: str) -> None:
-        """Ignore streamed text: a row's answers are shown when they are complete."""
-
-    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
-        self._on_retry()
-        self._events.append(ModelRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
-
-    def waiting(self, for_plan: UsedUp) -> None:
-        self._on_retry()
-        self._events.append(plan_wait_started(for_plan, self._agent, self._clock.now()))
-
-    def wait_over(self) -> None:
-        self._events.append(PlanWaitEnded(self._clock.now(), self._agent))
-
-    def post(self, event: RecordedEvent) -> None:
-        """Keep an event of an agent that runs within this one: see `engine.events.EventSink`."""
-        self._events.append(event)
-
-    async def commit(self, event: RecordedEvent) -> None:
-        """Keep the event; it is durable with the step."""
-        self._events.append(event)
-
-    def delta(self, event: AgentDelta) -> None:
-        """Nobody looks on."""
-
-    def outcome(self, output: AgentOutput | None, error: LlmOrcError | None) -> StepOutcome:
-        return StepOutcome(
-            ended_at=self._clock.now(),
-            duration_s=self._clock.monotonic() - self._began,
-            events=tuple(encode_events(encode_event(event) for event in self._events)),
-            output=output,
-            error=None if error is None else error_info(error),
-        )

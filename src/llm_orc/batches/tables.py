@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables. A release that changes them raises it, and `make_tables` upgrades older stores."""
 
 STORE = sa.Table("llm_orc_store", METADATA, sa.Column("schema", sa.Integer, nullable=False))  # one row
@@ -59,6 +59,16 @@ ROWS = sa.Table(
     sa.Column("record", sa.LargeBinary),  # its events, once it has ended
     sa.Column("spend", sa.LargeBinary),  # by who pays, as JSON
     sa.Index("llm_orc_rows_by_state", "batch_id", "state"),
+)
+
+PARTS = sa.Table(
+    "llm_orc_parts",
+    METADATA,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey(BATCHES.c.batch_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),  # of what has ended within an agent of the row
+    sa.Column("outcome", sa.Text, nullable=False),  # as of a step; until the row ends, whose record has it then
 )
 
 RESERVATIONS = sa.Table(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.app.wiring import App
-    from llm_orc.batches.workers.row_executor import BeforeSend
+    from llm_orc.batches.workers.stoppable import BeforeSend
     from llm_orc.batches.workers.worker_store import WorkerStore
     from llm_orc.providers.limits.limiter import SlowedDown
     from llm_orc.runs.recipe import Recipe

@@ -70,19 +70,19 @@ class InFlight:
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
-        """The current task calls a model for the workflow `name`; nothing is sent yet."""
+        """The current task calls an agent for the workflow `name`; nothing is sent yet.
+
+        The agent around it, if the same task calls it, has sent nothing either.
+        """
         task = _current_task()
+        around = self._calls.get(task)
         self._calls[task] = _Call(name)
         try:
             yield
         finally:
             del self._calls[task]
-
-    @contextmanager
-    def call_within(self, name: str) -> Iterator[None]:
-        """The current task calls a model for an agent that runs within one of the workflow `name`."""
-        with self.agent(name), self.call(name):
-            yield
+            if around is not None:
+                self._calls[task] = around
 
     def mark_sent(self) -> None:
         """The call of the current task goes out to its provider."""

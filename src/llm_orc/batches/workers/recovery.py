@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from llm_orc.batches.batch import AGENT_WORKFLOW, parse_workflow_id, row_of_agent, workflow_id
 from llm_orc.batches.batch_store import BatchStore
+from llm_orc.batches.parts import count_parts
 from llm_orc.batches.tables import ENGINE_STEPS, ROWS, engine_connection
 from llm_orc.batches.workers.queues import cancel_all, requeue
 from llm_orc.dataclass import dataclass
@@ -56,9 +57,9 @@ def _count(engine: sa.Engine, workers: Mapping[str, int]) -> dict[str, int]:
     parked: list[_Row] = []
     takeovers: dict[str, int] = {}
     with engine_connection(engine) as connection, connection.begin():
-        steps = dict(_steps(connection, sorted(workers)))
+        steps, parts = dict(_steps(connection, sorted(workers))), count_parts(connection, workers)
         for row in _rows(connection, workers):
-            answers = steps.get(row.workflow, 0)
+            answers = steps.get(row.workflow, 0) + parts.get(row.workflow, 0)
             times = row.takeovers
             if answers > row.steps_then:
                 times = 1

@@ -1,0 +1,100 @@
+"""The parts of rows as one worker stores and finds them: see `batches.parts`."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from dbos import error as engine_errors
+
+from llm_orc.batches.database import in_store
+from llm_orc.batches.outcome import StepOutcome, decode_outcome
+from llm_orc.batches.parts import NewPart, RowExecution, execution_of, parts_of, store_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_AT_ONCE = 200
+
+
+class RowParts:
+    """What has ended within the agents of one execution of a row, by path."""
+
+    def __init__(self, writer: PartWriter, of: RowExecution, stored: Mapping[str, StepOutcome]) -> None:
+        self._writer, self._of, self._stored = writer, of, stored
+
+    def stored(self, path: str) -> StepOutcome | None:
+        """Return the outcome that an earlier execution of the row has stored."""
+        return self._stored.get(path)
+
+    async def store(self, path: str, outcome: str) -> None:
+        """Return when the outcome is durable.
+
+        Raises `DBOSWorkflowConflictIDError`, as the engine does for steps, if another execution has the row; and
+        errors of the store.
+        """
+        if not await self._writer.store(NewPart(self._of, path, outcome)):
+            raise engine_errors.DBOSWorkflowConflictIDError(self._of.workflow)
+
+
+class PartWriter:
+    """Writes the parts of all rows of a worker: those that come while it writes go into its next transaction."""
+
+    def __init__(self, engine: sa.Engine, worker_id: str) -> None:
+        self._engine, self._worker_id = engine, worker_id
+        self._queue: list[tuple[NewPart, asyncio.Future[bool]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def open_row(self, workflow: str) -> RowParts:
+        """Return the parts of a row that this worker carries out.
+
+        Raises `DBOSWorkflowConflictIDError` if the row is no longer its own, `MsgspecError` and `StorageError` for
+        parts that are damaged.
+        """
+        # In this order: once the row is ours, no other execution adds parts.
+        execution = await in_store(partial(execution_of, self._engine, workflow, self._worker_id))
+        if execution is None:
+            raise engine_errors.DBOSWorkflowConflictIDError(workflow)
+        stored = await in_store(partial(parts_of, self._engine, workflow))
+        return RowParts(self, execution, {path: decode_outcome(text) for path, text in stored.items()})
+
+    async def store(self, part: NewPart) -> bool:
+        """Return when the part is durable; False: another execution has its row, or the batch was deleted."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queue.append((part, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._write())
+        return await future
+
+    async def settled(self) -> None:
+        """Return when nothing is being written."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _write(self) -> None:
+        try:
+            while self._queue:
+                some, self._queue = self._queue[:_AT_ONCE], self._queue[_AT_ONCE:]
+                await self._write_some(some)
+        finally:
+            self._task = None
+
+    async def _write_some(self, some: Sequence[tuple[NewPart, asyncio.Future[bool]]]) -> None:
+        try:
+            lost = await in_store(partial(store_parts, self._engine, [part for part, _ in some]))
+        except sa.exc.IntegrityError:  # the batch of one of them was deleted
+            if len(some) > 1:
+                for one in some:
+                    await self._write_some([one])
+                return
+            lost = frozenset(part.of for part, _ in some)
+        except Exception as e:  # noqa: BLE001 - each that waits for its part gets it
+            for _, future in some:
+                if not future.done():
+                    future.set_exception(e)
+            return
+        for part, future in some:
+            if not future.done():  # it was cancelled
+                future.set_result(part.of not in lost)
