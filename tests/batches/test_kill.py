@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import sqlite3
 import sys
@@ -15,7 +16,7 @@ from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.database import open_engine
 from llm_orc.batches.store_url import parse_store_url
 from tests.batches.witness import Witness
-from tests.batches.worker_process import batch_id
+from tests.batches.worker_process import CALLS, batch_id
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,29 +25,34 @@ pytestmark = [
 ROWS = 200
 KILLS = 5
 LIMIT_S = 120.0
-ENGINE_TABLES = ("workflow_status", "operation_outputs")
+KEPT_MEANWHILE = ("workflow_status", "operation_outputs", "llm_orc_parts")
 SOON_S = 0.3  # within which an answer is stored, on a slow machine too; untuned, it may take a second
 FEW = 8  # answers that may be stored later than that, over all kills
 
 
-async def carried_out(store: Path, witness: Witness, variant: str, kills: int) -> None:
+async def carried_out(
+    store: Path, witness: Witness, variant: str, kills: int, rows: int = ROWS, *, nested: bool = False
+) -> None:
     """Carry the batch out, and kill its process so many times on the way."""
     for n in range(1, kills + 1):
-        process = await start(store, witness, variant)
+        process = await start(store, witness, variant, rows, nested=nested)
         async with asyncio.timeout(LIMIT_S):
-            while len(witness.answered) < ROWS * 4 * n // (kills + 2):
+            while len(witness.answered) < rows * CALLS[nested] * n // (kills + 2):
                 assert process.returncode is None, await stderr_of(process)
                 await asyncio.sleep(0.005)
         process.kill()
         witness.note_kill(process.pid)
         await process.wait()
-    process = await start(store, witness, variant)
+    process = await start(store, witness, variant, rows, nested=nested)
     async with asyncio.timeout(LIMIT_S):
         assert await process.wait() == 0, await stderr_of(process)
 
 
-async def start(store: Path, witness: Witness, variant: str) -> asyncio.subprocess.Process:
-    arguments = ("-m", "tests.batches.worker_process", str(store), witness.url, str(ROWS), variant)
+async def start(
+    store: Path, witness: Witness, variant: str, rows: int, *, nested: bool
+) -> asyncio.subprocess.Process:
+    options = json.dumps({"nested": nested})
+    arguments = ("-m", "tests.batches.worker_process", str(store), witness.url, str(rows), variant, options)
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, stderr=pipe)
 
@@ -56,14 +62,14 @@ async def stderr_of(process: asyncio.subprocess.Process) -> str:
     return (await process.stderr.read()).decode()
 
 
-def answers(store: Path) -> dict[tuple[int, str], str | None]:
+def answers(store: Path, rows: int = ROWS, *, nested: bool = False) -> dict[tuple[int, str], str | None]:
     engine = open_engine(parse_store_url(str(store), store))
     try:
-        rows = list(BatchStore(engine).rows(batch_id(ROWS), range(1, ROWS + 1)))
+        ended = list(BatchStore(engine).rows(batch_id(rows, nested=nested), range(1, rows + 1)))
     finally:
         engine.dispose()
-    assert all(row.result is not None for row in rows)
-    return {(row.number, agent.name): agent.response for row in rows if row.result for agent in row.result.agents}
+    assert all(row.result is not None for row in ended)
+    return {(row.number, one.name): one.response for row in ended if row.result for one in row.result.agents}
 
 
 async def test_after_five_kills_every_answer_is_that_of_an_unkilled_run(tmp_path: Path) -> None:
@@ -85,6 +91,20 @@ async def test_after_five_kills_every_answer_is_that_of_an_unkilled_run(tmp_path
         assert not witness.unexplained()
 
     assert found < FEW
+
+
+async def test_a_kill_repeats_only_what_was_in_flight_within_agents(tmp_path: Path) -> None:
+    """Each row's models are asked within agents that run within others; only the last one is not."""
+    rows, store = 12, tmp_path / "nested.sqlite"
+    async with Witness(spread_s=0.05) as undisturbed:
+        await carried_out(tmp_path / "undisturbed.sqlite", undisturbed, "ours", 0, rows, nested=True)
+    async with Witness() as witness:
+        await carried_out(store, witness, "ours", 3, rows, nested=True)
+
+    assert answers(store, rows, nested=True) == answers(tmp_path / "undisturbed.sqlite", rows, nested=True)
+    assert len(witness.answered) == rows * CALLS[True]
+    assert not witness.unexplained()
+    assert not [age_s for age_s in witness.lost_s() if age_s > SOON_S]
 
 
 async def test_steps_numbered_when_agents_are_ready_swap_answers(tmp_path: Path) -> None:
@@ -123,6 +143,6 @@ async def test_nothing_of_finished_rows_is_stored_twice(tmp_path: Path) -> None:
         await carried_out(store, witness, "ours", 1)
 
     with contextlib.closing(sqlite3.connect(store)) as connection:
-        left = [connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ENGINE_TABLES]
-    assert left == [0, 0]
+        left = [connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in KEPT_MEANWHILE]
+    assert left == [0, 0, 0]
     assert len(answers(store)) == ROWS * 4

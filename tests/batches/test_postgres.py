@@ -22,7 +22,7 @@ from llm_orc.batches.workers.limits import SharedGate
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS
 from tests.batches.postgres import Postgres, find_programs
 from tests.batches.witness import Witness
-from tests.batches.worker_process import batch_id
+from tests.batches.worker_process import CALLS, batch_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -56,7 +56,7 @@ class Workers:
 
     def __init__(self, store: str, witness: Witness, rows: int, **options: int) -> None:
         self._arguments = (store, witness.url, str(rows), "ours", json.dumps(options))
-        self._witness, self._rows = witness, rows
+        self._witness, self._calls = witness, rows * CALLS[bool(options.get("nested"))]
         self.running: list[asyncio.subprocess.Process] = []
 
     async def join(self) -> asyncio.subprocess.Process:
@@ -80,7 +80,7 @@ class Workers:
     async def until(self, share: float) -> None:
         """Return when this share of all calls has been answered."""
         async with asyncio.timeout(LIMIT_S):
-            while len(self._witness.answered) < self._rows * 4 * share:
+            while len(self._witness.answered) < self._calls * share:
                 gone = [p for p in self.running if p.returncode]
                 assert not gone, await stderr_of(gone[0])
                 await asyncio.sleep(0.01)
@@ -101,24 +101,25 @@ async def stderr_of(process: asyncio.subprocess.Process) -> str:
     return err.decode()
 
 
-def answers(store: str, rows: int) -> dict[tuple[int, str], str | None]:
+def answers(store: str, rows: int, *, nested: bool = False) -> dict[tuple[int, str], str | None]:
     engine = open_engine(parse_store_url(store, Path()))
     try:
-        found = list(BatchStore(engine).rows(batch_id(rows), range(1, rows + 1)))
+        found = list(BatchStore(engine).rows(batch_id(rows, nested=nested), range(1, rows + 1)))
     finally:
         engine.dispose()
     return {(row.number, a.name): a.response for row in found if row.result for a in row.result.agents}
 
 
+@pytest.mark.parametrize(("nested", "rows"), [(False, ROWS), (True, ROWS // 2)], ids=["flat", "nested"])
 async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three_workers(
-    postgres: Postgres, witness: Witness, tmp_path: Path
+    postgres: Postgres, witness: Witness, tmp_path: Path, *, nested: bool, rows: int
 ) -> None:
     """Kills, joins, a worker that is suspended until others have recovered its rows, and a server that crashes."""
     async with Witness(spread_s=0.02) as undisturbed:
-        alone = Workers(str(tmp_path / "alone.sqlite"), undisturbed, ROWS)
+        alone = Workers(str(tmp_path / "alone.sqlite"), undisturbed, rows, nested=nested)
         await alone.join()
         await alone.all_done()
-    workers = Workers(postgres.url, witness, ROWS, dead_after_s=6)
+    workers = Workers(postgres.url, witness, rows, dead_after_s=6, nested=nested)
 
     for _ in range(3):
         await workers.join()
@@ -139,8 +140,9 @@ async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three
     sleeper.send_signal(signal.SIGCONT)
     await workers.all_done()
 
-    assert answers(postgres.url, ROWS) == answers(str(tmp_path / "alone.sqlite"), ROWS)
-    assert len(witness.answered) == ROWS * 4
+    alone_s = answers(str(tmp_path / "alone.sqlite"), rows, nested=nested)
+    assert answers(postgres.url, rows, nested=nested) == alone_s
+    assert len(witness.answered) == rows * CALLS[nested]
     assert not witness.unexplained()
 
 

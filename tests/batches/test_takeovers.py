@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llm_orc.batches.batch import AGENT_WORKFLOW, NewBatch, NewRow, workflow_id
 from llm_orc.batches.batch_store import BatchStore
 from llm_orc.batches.store_url import parse_store_url
-from llm_orc.batches.tables import ENGINE_WORKFLOWS, engine_connection
+from llm_orc.batches.tables import ENGINE_WORKFLOWS, PARTS, engine_connection
 from llm_orc.batches.workers.limits import limit_queue
 from llm_orc.batches.workers.queues import APPLICATION_VERSION, enqueue_row
 from llm_orc.batches.workers.recovery import MOST_TAKEOVERS, SUSPECT_FROM, recover_workflows
@@ -65,10 +65,18 @@ class Deaths:
             started = sa.update(ENGINE_WORKFLOWS).where(ENGINE_WORKFLOWS.c.workflow_uuid.in_(names))
             connection.execute(started.values(status="PENDING", executor_id=worker_id))
             for number in answered:
-                step = "INSERT INTO operation_outputs (workflow_uuid, function_id, function_name) VALUES (:n, :i, 'a')"
-                name = workflow_id(self.batch_id, number, 1)
-                connection.execute(sa.text(step), {"n": name, "i": next(self._steps)})
+                self._store_answer(connection, number, next(self._steps))
         recover_workflows(self._store.engine, self._store.client, self._listed("PENDING"))
+
+    def _store_answer(self, connection: sa.Connection, number: int, count: int) -> None:
+        """Store it as the engine's step, or as that of an agent within another."""
+        if count % 2:
+            step = "INSERT INTO operation_outputs (workflow_uuid, function_id, function_name) VALUES (:n, :i, 'a')"
+            name = workflow_id(self.batch_id, number, 1)
+            connection.execute(sa.text(step), {"n": name, "i": count})
+        else:
+            part = {"number": number, "attempt": 1, "path": f"panel/a{count}", "outcome": "{}"}
+            connection.execute(sa.insert(PARTS).values(batch_id=self.batch_id, **part))
 
     def queue_agent(self, number: int) -> str:
         """Queue an agent of a row, as a provider with limits has it; return the id of its workflow."""

@@ -4,8 +4,8 @@
 
 VARIANT is `ours`, or one of two that must fail where ours doesn't: `naive` numbers steps when agents are ready,
 `untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all
-workers, `max_calls`, `deadly`, a row that ends the process, `dead_after_s`, how long a worker may be silent, and
-`check_s`, how often others check.
+workers, `max_calls`, `deadly`, a row that ends the process, `dead_after_s`, how long a worker may be silent,
+`check_s`, how often others check, and `nested`: the agents run within one, and some of them within another.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ import aiohttp
 from dbos import DBOS
 
 from llm_orc.agents.budget import Attempt
+from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.ensemble.work import EnsembleWork
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
-from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.spec import AgentSpec, NestedEnsemble
 from llm_orc.agents.turn import AgentTurn, CallAgent
 from llm_orc.app.wiring import SystemClock
 from llm_orc.auth.access import Access, Billing
@@ -51,8 +53,13 @@ AGENTS = (
     AgentSpec("d", depends_on=("b",)),
 )
 ACCESS = Access("witness", "none", Billing.LOCAL, "none", "http://127.0.0.1")
+INNER = NestedEnsemble("inner", AGENTS)
+PANEL = NestedEnsemble("panel", (*AGENTS[:2], AgentSpec("inner", EnsembleWork(INNER), depends_on=("a",))))
+NESTED = (AgentSpec("panel", EnsembleWork(PANEL)), AgentSpec("e", depends_on=("panel",)))
 CHOICE = ModelChoice("witness", "witness", "ensemble")
 RECIPE = Recipe(Ensemble("kill", AGENTS), "", {agent.name: (CHOICE,) for agent in AGENTS})
+NESTED_RECIPE = Recipe(Ensemble("nested", NESTED), "", {})
+CALLS = {False: 4, True: 7}  # for each row; the key says whether it is nested
 ROWS_AT_ONCE = 40
 
 
@@ -60,8 +67,8 @@ def rows_of(number: int) -> list[NewRow]:
     return [NewRow(i, i, f"row {i}") for i in range(1, number + 1)]
 
 
-def batch_id(number: int) -> str:
-    return batch_id_of(RECIPE, rows_of(number))
+def batch_id(number: int, *, nested: bool = False) -> str:
+    return batch_id_of(NESTED_RECIPE if nested else RECIPE, rows_of(number))
 
 
 class NaiveSteps(DurableSteps):
@@ -74,7 +81,8 @@ class NaiveSteps(DurableSteps):
 
 async def main(url_of_store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
     store_url = parse_store_url(url_of_store, Path("/nowhere"))
-    rows, name = rows_of(number), batch_id(number)
+    nested = bool(options.get("nested"))
+    rows, name, recipe = rows_of(number), batch_id(number, nested=nested), NESTED_RECIPE if nested else RECIPE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
         async def make_caller(_id: str, row: int, _recipe: Recipe, before_send: BeforeSend) -> CallAgent:
@@ -87,11 +95,11 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
                 await account.of_row(row, before_send).count(Attempt(AgentPath(turn.agent.name), 0.0))
                 # The prompt itself names the row; agents that depend on others find it in their answers.
                 begun = {"pid": os.getpid(), "begun": time.monotonic()}
-                asked = {"agent": turn.agent.name, "prompt": turn.prompt, **begun}
+                asked = {"agent": turn.path, "prompt": turn.prompt, **begun}
                 async with http.post(url, json=asked) as answer:
                     return AgentOutput(await answer.text(), (ModelCall("witness", ACCESS),))
 
-            return call
+            return AgentCaller(call, rehearsal=False)
 
         steps = NaiveSteps if variant == "naive" else DurableSteps
         heartbeats = Heartbeats(dead_after_s=options.get("dead_after_s", 30), check_s=options.get("check_s", 3))
@@ -103,7 +111,7 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
             account = BatchAccount(store.engine, store.worker_id, name, spend)
             executor = RowExecutor(store, make_caller, SystemClock(), only=[name], steps=steps)
             async with Worker(store, executor, limits=limits, heartbeats=heartbeats):
-                new = NewBatch(name, RECIPE, "", 0.0, number, spend)
+                new = NewBatch(name, recipe, "", 0.0, number, spend)
                 await in_store(partial(open_queue, store.client, name, ROWS_AT_ONCE))
                 await in_store(partial(store.batches.submit, new, rows, partial(enqueue_row, store.client), 0.0))
                 while (batch := await in_store(partial(store.batches.batch, name))) and batch.waiting:
