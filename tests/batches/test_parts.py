@@ -150,7 +150,7 @@ async def test_only_what_was_in_flight_is_asked_again_and_all_is_told_once_and_i
     assert told["panel"] == told["panel/inner"] == [AgentStarted, AgentFinished]
     ends = {event.agent: event.at for event in row.record if isinstance(event, AgentFinished)}
     assert {path for path, at in ends.items() if at < between} == {"panel/a", "panel/inner/x"}
-    order = list(ends)
+    order = [*map(str, ends)]
     assert order.index("panel/inner/x") < order.index("panel/inner/y") < order.index("panel/inner")
     assert order[-3:] == ["panel/c", "panel", "chair"]
 
