@@ -71,6 +71,7 @@ class AgentSpec:
     when: str | None = None  # the condition under which it runs
     sees: Sees = "all"  # what its prompt is made of, if it has none of its own
     handles_failure: bool = False  # given although none of those that it needs is there, its answer counts as none
+    is_earlier: bool = False  # of a file of an earlier release, where a condition on a missing field is false
     input_key: str | None = None  # it gets this field of what its first dependency answered, and nothing else
 
 

@@ -8,7 +8,7 @@ from llm_orc.agents.conditions.evaluate import is_true
 from llm_orc.agents.conditions.parse import parse_condition
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import SkipReason
-from llm_orc.errors import ConditionUndecided
+from llm_orc.errors import ConditionUndecided, ReferenceWithoutValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,8 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
     """Return why the agent is left out; None: it runs. Raises `ConditionUndecided`.
 
     An agent whose condition only lacks the answer of another follows its fate. In a rehearsal, an agent whose
-    condition can't be decided on canned answers runs.
+    condition can't be decided on canned answers runs. In a file of an earlier release, a condition on a field that
+    is not there is false.
 
     Agents that were left out by their conditions count neither for nor against it. If it has no others, it is left
     out as well.
@@ -46,6 +47,8 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
             return _because([name for name in needs if name in agents_in_condition(agent, scope)], scope)
         if scope.is_rehearsal:
             return None
+        if agent.is_earlier and isinstance(e.__cause__, ReferenceWithoutValue):
+            return LeftOut("condition")
         raise
 
 

@@ -23,7 +23,8 @@ def agent_name(value: JsonValue) -> str:
     if len(name) > LONGEST_NAME:
         raise WrongValue(f"at most {LONGEST_NAME} characters long")
     if not _PLAIN_NAME.fullmatch(name) and not _is_name(name):
-        raise WrongValue("made of letters, digits, spaces, `-`, `_` and `.`, with a letter or digit first")
+        hint = "Brackets are for the items of an agent: `NAME[0]`." if "[" in name else None
+        raise WrongValue("made of letters, digits, spaces, `-`, `_` and `.`, with a letter or digit first", hint)
     return name
 
 

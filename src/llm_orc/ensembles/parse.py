@@ -256,6 +256,7 @@ class _Parser:
             when=values.get("when"),
             sees=sees_of(name, values, say),
             handles_failure=values.get("on_dependency_failure") == "run",
+            is_earlier=self._is_earlier,
             input_key=values.get("input_key"),
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),

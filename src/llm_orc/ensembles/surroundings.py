@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPTS = "scripts"
+_LIBRARY = "llm-orchestra-library"
 
 
 def surroundings(file: Path | None, shared: tuple[Path, ...]) -> Surroundings:
     """Return the folders of a file: its own, `scripts` in it and beside it, the project's, and `shared`.
 
     A file in `.llm-orc/ensembles` so finds `.llm-orc/scripts`, and one in the user's own folder `ensembles` the
-    user's `scripts`.
+    user's `scripts`. The project's directory itself, and the library in it, are those of earlier releases.
     """
     if file is None:
         return Surroundings(shared)
@@ -25,5 +26,7 @@ def surroundings(file: Path | None, shared: tuple[Path, ...]) -> Surroundings:
     project = next((one for one in (folder, *folder.parents) if one.name == FOLDER), None)
     folders = [folder, folder / SCRIPTS, folder.parent / SCRIPTS]
     if project is not None:
-        folders += (project / SCRIPTS, project)
+        library = project.parent / _LIBRARY
+        folders += (project / SCRIPTS, project, project.parent)
+        folders += (library / below for below in (SCRIPTS, "primitives/python", "primitives", "."))
     return Surroundings(tuple(dict.fromkeys((*folders, *shared))), None if project is None else project.parent)

@@ -183,7 +183,14 @@ _EARLIER_AGENT = (
     "conversation",
 )
 # With the values that say nothing.
-_LATER_AGENT = {"when": None, "sees": "all", "handles_failure": False, "input_key": None, "prompt": None}
+_LATER_AGENT = {
+    "when": None,
+    "sees": "all",
+    "handles_failure": False,
+    "is_earlier": False,
+    "input_key": None,
+    "prompt": None,
+}
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 
 

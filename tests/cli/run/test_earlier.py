@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ECHO = "import sys; sys.stdout.write(sys.stdin.read())"
 EMIT = """\
 import json
-print(json.dumps({"success": True, "topics": ["x", "y"], "question": "Why?", "flag": True, "no": ""}))
+print(json.dumps({"success": True, "topics": ["x", "y"], "question": "Why?", "flag": True, "no": "", "kind": "deep dive", "to": "v1.2/x"}))
 """
 
 
@@ -173,3 +173,88 @@ def test_an_agent_runs_if_one_of_those_that_it_depends_on_has_answered(earlier: 
     assert statuses(older) == {"broken": "failed", "emit": "completed", "both": "completed", "one": "skipped"}
     assert older["both"]["data"]["dependencies"]["broken"]["status"] == "failed"
     assert statuses(newer) == {"broken": "failed", "emit": "completed", "both": "skipped", "one": "skipped"}
+
+
+def test_when_has_the_two_forms_of_earlier_releases_and_skips_where_a_field_is_missing(earlier: Shell) -> None:
+    conditions = {
+        "truthy": "${emit.flag}",
+        "falsy": "${emit.no}",
+        "word": "${emit.kind} == deep dive",
+        "path": "${emit.to} == v1.2/x",
+        "quoted": "${emit.question} == 'Why?'",
+        "bool": "${emit.flag} == true",
+        "unequal": "${emit.question} != 'Why?'",
+        "missing": "${emit.nowhere.deep} == 'x'",
+        "text": "${words.field} == 'x'",
+    }
+    agents = "".join(
+        f'  - {{name: {name}, script: echo {name}, depends_on: [emit, words], when: "{when}"}}\n'
+        for name, when in conditions.items()
+    )
+    script = "  - {name: emit, script: scripts/emit.py}\n  - {name: words, script: echo only text}\n"
+
+    results = run(earlier, f"{script}{agents}  - {{name: after, script: echo hi, depends_on: [missing, falsy]}}\n")
+
+    ran = [name for name, status in statuses(results).items() if status == "completed"]
+    assert ran == ["emit", "words", "truthy", "word", "path", "quoted", "bool"]
+    assert {results[name]["reason"] for name in ("falsy", "unequal", "missing", "text", "after")} == {"condition"}
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ("${emit.flag} and ${emit.no}", "`and` is no operator"),
+        ("not ${emit.flag}", "`not` is no operator"),
+        ("it is ${emit.flag}", "`it` is not known in a condition"),
+        ("emit.flag", "`.` can't stand in a condition"),
+    ],
+)
+def test_what_was_always_true_or_false_is_a_problem_of_the_file(earlier: Shell, when: str, says: str) -> None:
+    earlier.own_ensemble(
+        "older",
+        "name: older\ndescription: d\nagents:\n  - {name: emit, script: emit.py}\n"
+        f'  - {{name: a, script: echo hi, depends_on: [emit], when: "{when}"}}\n',
+    )
+
+    done = earlier.run("check", "older", "--offline")
+
+    assert done.returncode == 3
+    assert ":5:" in done.stdout
+    assert says in done.stdout
+
+
+def test_scripts_are_found_where_earlier_releases_looked(earlier: Shell) -> None:
+    files = {
+        "a": (".llm-orc/scripts/deep_er/one_two.sh", "scripts/deep-er/one-two.sh"),
+        "b": (".llm-orc/scripts/deep_er/b.sh", ".llm-orc/scripts/deep_er/b.sh"),
+        "c": ("scripts/c.sh", "scripts/c.sh"),
+        "d": ("tools/d", "tools/d"),
+        "e": ("llm-orchestra-library/scripts/e.sh", "scripts/e.sh"),
+        "f": ("llm-orchestra-library/primitives/python/files/f.sh", "files/f.sh"),
+        "g": (".llm-orc/plain", "plain"),
+    }
+    for name, (path, _) in files.items():
+        (earlier.cwd / path).parent.mkdir(parents=True, exist_ok=True)
+        (earlier.cwd / path).write_text(f"echo {name}")
+    agents = "".join(f"  - {{name: {name}, script: {written}}}\n" for name, (_, written) in files.items())
+    earlier.ensemble("older", f"name: older\ndescription: d\nagents:\n{agents}")
+    assert earlier.run("trust", "--yes").returncode == 0
+
+    done = earlier.run("invoke", "older", "The task.", "--json")
+
+    results = json.loads(done.stdout)["results"]
+    assert {name: result["response"] for name, result in results.items()} == {name: name for name in files}
+
+
+def test_a_script_is_told_of_an_ensemble_as_in_earlier_releases(earlier: Shell) -> None:
+    earlier.own_ensemble("inner", "name: inner\ndescription: d\nagents: [{name: one, script: echo answer}]\n")
+
+    results = run(
+        earlier,
+        "  - {name: nested, ensemble: inner}\n  - {name: chosen, dispatch: inner}\n"
+        "  - {name: told, script: echo.py, depends_on: [nested, chosen]}\n",
+    )
+
+    for one in results["told"]["data"]["dependencies"].values():
+        assert (one["text"], json.loads(one["response"])["deliverable"]) == ("answer", "answer")
+        assert json.loads(one["response"])["ensemble"] == "inner"

@@ -38,7 +38,7 @@ _DEEPEST = 50  # parentheses
 _MOST_JOINED = 100  # `&&` and `||`; each is as deep as those before it together
 _LONGEST = 4000  # characters
 # `${a.f} == word`, as earlier releases have it: the word is a text.
-_OLDER = re.compile(r"(\s*\$\{[^{}\n]*\}\s*==\s*)([A-Za-z_][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*)\s*")
+_OLDER = re.compile(r"(\s*\$\{[^{}\n]*\}\s*==\s*)([A-Za-z_][A-Za-z0-9_./:-]*(?: [A-Za-z0-9_./:-]+)*)\s*")
 _KEPT = {"true", "false", "null"}
 
 

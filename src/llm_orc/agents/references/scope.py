@@ -38,6 +38,7 @@ class Scope:
     pending: Collection[str] = ()  # agents that have not ended
     handled: Collection[str] = ()  # agents whose answers only stand in for others that failed: they count as none
     local: Mapping[str, JsonValue] = field(default_factory=dict)
+    nested: Mapping[str, str] = field(default_factory=dict)  # agents that others run within: what they are called
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
 
     def value_of(self, reference: Reference) -> JsonValue:

@@ -9,6 +9,7 @@ import msgspec
 from llm_orc.agents.script.environment import LONGEST_VALUE
 
 if TYPE_CHECKING:
+    from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.references.scope import Scope
     from llm_orc.agents.script.work import ScriptWork
     from llm_orc.agents.spec import AgentSpec
@@ -59,10 +60,18 @@ def _answer_of(name: str, scope: Scope) -> JsonValue:
         "text": output.text,
         "data": output.data,
         "status": "completed",
-        "response": output.text,
+        "response": _response(name, output, scope),
         "outcome": "handled_failure" if is_handled else "success",
         "has_errors": is_handled,
     }
+
+
+def _response(name: str, output: AgentOutput, scope: Scope) -> str:
+    """Return the answer as scripts of earlier releases read it: that of an ensemble is in a result around it."""
+    if name not in scope.nested:
+        return output.text
+    result = {"ensemble": scope.nested[name], "status": "success", "deliverable": output.text, "results": {}}
+    return msgspec.json.encode(result).decode()
 
 
 def variables_of(document: str) -> dict[str, str]:

@@ -53,13 +53,15 @@ def digest_of(file: Path) -> str:
 
 
 def _spellings(written: str) -> Iterator[str]:
-    """Earlier releases read `scripts/NAME` also below a folder `scripts`, and `-` as `_` in the file's name."""
+    """Earlier releases read `scripts/NAME` also below a folder `scripts`, and `-` as `_`."""
     plain = written.replace("\\", "/")
     for one in dict.fromkeys((plain, plain.removeprefix("./"), plain.removeprefix("scripts/"))):
         yield one
         folder, slash, name = one.rpartition("/")
         if "-" in name:
             yield f"{folder}{slash}{name.replace('-', '_')}"
+        if "-" in folder:
+            yield one.replace("-", "_")
 
 
 def _is_file(path: Path) -> bool:
