@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
+import sys
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from tests.examples import THOROUGH
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 # How long it takes to make inputs, or a test to run, says more of a busy machine than of the test.
@@ -22,6 +27,17 @@ settings.load_profile("quick")
 def pytest_xdist_auto_num_workers() -> int:
     """Many tests wait for a server or a process, so there is work for more workers than processors."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are no garbage, and need not be looked through for it during the run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 _KEPT = {
@@ -47,3 +63,21 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+
+
+@pytest.fixture(autouse=True)
+def without_keychain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra `keyring` is not installed: to ask for a keychain, each new store starts a process."""
+    monkeypatch.setitem(sys.modules, "keyring", None)
+
+
+_folder_number = count(1)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An own folder, as pytest's, which also moves a link to the newest one of each name."""
+    name = re.sub(r"\W+", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(_folder_number)}"
+    path.mkdir(mode=0o700)
+    return path

@@ -307,6 +307,7 @@ def _become(request: dict[str, object], descriptors: list[int]) -> list[str]:
 def _import_everything() -> None:
     import llm_orc
 
+    sys.modules["keyring"] = None  # type: ignore[assignment]  # as `tests.conftest.without_keychain` has it
     for module in pkgutil.walk_packages(llm_orc.__path__, "llm_orc."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

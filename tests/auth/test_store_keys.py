@@ -72,7 +72,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(tmp_path: Path, without_keychain: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.delitem(sys.modules, "keyring")
     return Desk(tmp_path)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import openai
 import pytest
 
 from llm_orc.errors import InputError
@@ -14,9 +13,12 @@ from llm_orc.sandbox.faults import Fault, RefusalSignature, parse_fault
 from llm_orc.sandbox.model_lists import MODELS
 from llm_orc.sandbox.oauth.server import OAuthServer
 from llm_orc.sandbox.server import Sandbox
+from tests.fakes import sdks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import openai
 
     from llm_orc.sandbox.refusals import SignatureName
 
@@ -42,7 +44,7 @@ async def sandbox(oauth: OAuthServer) -> AsyncIterator[Sandbox]:
 
 
 def client(sandbox: Sandbox, token: str) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=f"{sandbox.origin}/v1", api_key=token, max_retries=0)
+    return sdks.openai.AsyncOpenAI(base_url=f"{sandbox.origin}/v1", api_key=token, max_retries=0)
 
 
 async def events(sandbox: Sandbox, token: str, **changes: object) -> list[Any]:
@@ -82,7 +84,7 @@ async def test_the_sdk_is_told_which_part_is_refused(
 ) -> None:
     token = oauth.issue_tokens(scopes=SCOPES).access_token
 
-    with pytest.raises(openai.BadRequestError) as caught:
+    with pytest.raises(sdks.openai.BadRequestError) as caught:
         await events(sandbox, token, **{field: value})
 
     assert caught.value.code == "subscription_sharing_unsupported_capability"
@@ -91,7 +93,7 @@ async def test_the_sdk_is_told_which_part_is_refused(
 
 async def test_an_answer_in_one_piece_is_refused(sandbox: Sandbox, oauth: OAuthServer) -> None:
     async with client(sandbox, oauth.issue_tokens(scopes=SCOPES).access_token) as sdk:
-        with pytest.raises(openai.BadRequestError) as caught:
+        with pytest.raises(sdks.openai.BadRequestError) as caught:
             await sdk.responses.create(**{**ALLOWED, "stream": False})
 
     assert caught.value.param == "stream"
@@ -99,7 +101,7 @@ async def test_an_answer_in_one_piece_is_refused(sandbox: Sandbox, oauth: OAuthS
 
 async def test_the_plan_serves_no_other_protocol(sandbox: Sandbox, oauth: OAuthServer) -> None:
     async with client(sandbox, oauth.issue_tokens(scopes=SCOPES).access_token) as sdk:
-        with pytest.raises(openai.PermissionDeniedError) as caught:
+        with pytest.raises(sdks.openai.PermissionDeniedError) as caught:
             await sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "Is it?"}])
 
     assert caught.value.code == "subscription_sharing_route_not_supported"
@@ -114,7 +116,7 @@ async def test_other_tokens_are_served_as_before(sandbox: Sandbox, oauth: OAuthS
 
 async def test_a_plan_without_the_check_of_tokens_has_its_rules(oauth: OAuthServer) -> None:
     async with Sandbox(oauth=oauth) as sandbox:
-        with pytest.raises(openai.BadRequestError):
+        with pytest.raises(sdks.openai.BadRequestError):
             await events(sandbox, oauth.issue_tokens(scopes=SCOPES).access_token, temperature=0.5)
 
 
@@ -148,20 +150,18 @@ async def test_the_list_of_models_is_the_plans(sandbox: Sandbox, oauth: OAuthSer
 @pytest.mark.parametrize(
     ("name", "error", "code"),
     [
-        ("plan_limit", openai.RateLimitError, "usage_limit_exceeded"),
-        ("plan_not_eligible", openai.PermissionDeniedError, "user_not_eligible"),
-        ("plan_unavailable", openai.InternalServerError, "usage_unavailable"),
-        ("plan_account_unavailable", openai.InternalServerError, "user_unavailable"),
-        ("plan_unsupported", openai.BadRequestError, "unsupported_capability"),
-        ("plan_route", openai.PermissionDeniedError, "route_not_supported"),
-        ("plan_invalid_user", openai.AuthenticationError, "invalid_user"),
+        ("plan_limit", "RateLimitError", "usage_limit_exceeded"),
+        ("plan_not_eligible", "PermissionDeniedError", "user_not_eligible"),
+        ("plan_unavailable", "InternalServerError", "usage_unavailable"),
+        ("plan_account_unavailable", "InternalServerError", "user_unavailable"),
+        ("plan_unsupported", "BadRequestError", "unsupported_capability"),
+        ("plan_route", "PermissionDeniedError", "route_not_supported"),
+        ("plan_invalid_user", "AuthenticationError", "invalid_user"),
     ],
 )
-async def test_the_sdk_reads_each_failure(
-    oauth: OAuthServer, name: SignatureName, error: type[openai.APIStatusError], code: str
-) -> None:
+async def test_the_sdk_reads_each_failure(oauth: OAuthServer, name: SignatureName, error: str, code: str) -> None:
     async with Sandbox(oauth=oauth, faults=[Fault(RefusalSignature(name))]) as sandbox:
-        with pytest.raises(error) as caught:
+        with pytest.raises(getattr(sdks.openai, error)) as caught:
             await events(sandbox, oauth.issue_tokens(scopes=SCOPES).access_token)
 
     assert caught.value.code == f"subscription_sharing_{code}"

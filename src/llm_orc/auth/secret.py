@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn, final
 
-_MOST = 32  # a long-running server keeps refreshing its tokens
+_KEPT = 32  # a long-running server keeps refreshing its tokens
+_MOST = 2 * _KEPT  # many are forgotten at once: whoever searches for them starts anew each time
 _revealed: dict[str, None] = {}  # newest last
 _generation = 0
 
@@ -49,8 +50,9 @@ def remember(text: str) -> None:
     global _generation  # noqa: PLW0603 - cheap signal that there are more secrets
     if text not in _revealed:
         _revealed[text] = None
-        while len(_revealed) > _MOST:
-            _revealed.pop(next(iter(_revealed)), None)
+        if len(_revealed) > _MOST:
+            for old in [*_revealed][:-_KEPT]:
+                _revealed.pop(old, None)
         _generation += 1
 
 
