@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from llm_orc.agents.script.environment import names_code
 from llm_orc.agents.script.output import answer_of
 from llm_orc.errors import LlmOrcError
 
-SECRET = "ghp-canary-" + "5" * 600
+SECRET = "ghp-canary-" + "".join(hashlib.sha256(bytes([i])).hexdigest() for i in range(10))
 
 
 @pytest.mark.parametrize(
