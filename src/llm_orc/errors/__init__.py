@@ -39,6 +39,10 @@ LlmOrcError                   error                     exit 1
 │  │  └─ ReplyCut             reply_cut                         the answer broke off before its end
 │  ├─ ReplyTooLarge           reply_too_large                   more than `network.max_answer_mb` allows
 │  └─ ReplyTimedOut           reply_timed_out                   silence for too long, or no end in time
+├─ ToolServerError            tool_server                    5  a server that offers tools
+│  ├─ ToolServerFailed        tool_server_failed                it can't be started or reached, or has ended
+│  ├─ ToolServerTimedOut      tool_server_timed_out             no answer in time
+│  └─ ToolCallRefused         tool_call_refused                 it answered with an error
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ DispatchWithoutTarget   dispatch_without_target           an answer names none of the ensembles
@@ -124,6 +128,7 @@ from llm_orc.errors.run import (
 )
 from llm_orc.errors.settings import MissingExtra, ProfileNotFound, SettingsError
 from llm_orc.errors.storage import StorageError, StoreBusy, UnsafeFile
+from llm_orc.errors.tools import ToolCallRefused, ToolServerError, ToolServerFailed, ToolServerTimedOut
 
 __all__ = [
     "AccessNotSupported",
@@ -187,5 +192,9 @@ __all__ = [
     "StoreBusy",
     "TokenCommandFailed",
     "ToolAttempted",
+    "ToolCallRefused",
+    "ToolServerError",
+    "ToolServerFailed",
+    "ToolServerTimedOut",
     "UnsafeFile",
 ]

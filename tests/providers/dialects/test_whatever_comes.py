@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from llm_orc.errors import ContentRefused, LlmOrcError, ReplyCut, ReplyUnreadable
 from llm_orc.net.http import Http
+from llm_orc.net.sse import SseParser
 from llm_orc.net.text import has_halves, is_blank
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Reply, Target
-from llm_orc.providers.dialects.sse import SseParser
 from tests.examples import many
 from tests.fakes.loopback import Loopback, stream
 from tests.providers.conftest import Naps, Watcher

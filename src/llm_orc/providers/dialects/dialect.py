@@ -12,10 +12,10 @@ import msgspec
 
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
+from llm_orc.net.sse import SseParser
 from llm_orc.net.text import is_blank, one_line, whole_text
 from llm_orc.providers.base import Reply, Target, Usage
 from llm_orc.providers.dialects.endings import COMPLETE, Meaning, Words, meaning_of, plain_word
-from llm_orc.providers.dialects.sse import SseParser
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
 from llm_orc.providers.options.left_out import without_refused
 from llm_orc.providers.options.request import is_reserved, wire_options

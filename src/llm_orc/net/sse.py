@@ -13,13 +13,16 @@ _PLAIN_DATA = re.compile(rb"data: ([^\n]*)\n\n")
 class SseParser:
     """Turns pieces of a stream into the data of complete events.
 
-    Only the data: every dialect repeats the event's name inside it, and none uses ids or retry times.
+    Only the data: all that we read repeat the event's name inside it. `last_id` is the id of the last event that
+    had one, `retry_ms` the time after which the server wants to be asked again, if it said so.
     An event that the stream's end cuts off is only returned by `rest`.
     """
 
-    __slots__ = ("_has_return", "_rest", "_started")
+    __slots__ = ("_has_return", "_rest", "_started", "last_id", "retry_ms")
 
     def __init__(self) -> None:
+        self.last_id = ""
+        self.retry_ms: int | None = None
         self._rest = bytearray()  # grows in place, so that one endless event is not copied with each piece
         self._has_return = False  # the last byte was "\r", and the next may be its "\n"
         self._started = False
@@ -48,13 +51,13 @@ class SseParser:
         rest += piece[end:]
         if _PLAIN.fullmatch(whole):
             return _PLAIN_DATA.findall(whole)
-        return [data for block in whole[:-2].split(b"\n\n") if (data := _data(block)) is not None]
+        return [data for block in whole[:-2].split(b"\n\n") if (data := self._data(block)) is not None]
 
     def rest(self) -> bytes:
         """Return the data of an event without an empty line after it; empty if there is none."""
         block = bytes(self._rest).strip(b"\n")
         self._rest.clear()
-        return (_data(block) or b"") if block else b""
+        return (self._data(block) or b"") if block else b""
 
     def _with_plain_ends(self, piece: bytes) -> bytes:
         if self._has_return:
@@ -64,12 +67,19 @@ class SseParser:
             piece = piece[:-1]
         return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-
-def _data(block: bytes) -> bytes | None:
-    """The data of one event, None where it has none."""
-    lines: list[bytes] = []
-    for line in block.split(b"\n"):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            lines.append(value.removeprefix(b" "))
-    return b"\n".join(lines) if lines else None
+    def _data(self, block: bytes) -> bytes | None:
+        """Return the data of one event, None where it has none."""
+        lines: list[bytes] = []
+        for line in block.split(b"\n"):
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            match field:
+                case b"data":
+                    lines.append(value)
+                case b"id" if b"\0" not in value:
+                    self.last_id = value.decode("utf-8", "replace")
+                case b"retry" if value.isdigit():
+                    self.retry_ms = int(value[:9])
+                case _:
+                    pass
+        return b"\n".join(lines) if lines else None
