@@ -57,6 +57,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("doctor", "inspect.doctor", "Find problems, each with its fix.", "Look"),
     Row("library", "library.group", "List and show the bundled ensembles.", "Look"),
     Row("models", "models.group", "List the models that you have access to, with their prices.", "Look"),
+    Row("mcp", "mcp.group", "List and try the MCP servers, which offer tools.", "Look"),
     Row("help", "inspect.help", "Show the help of a command or a group.", "Look"),
     Row("version", "inspect.version", "Print the version.", "Look"),
     Row("setup", "setup.setup", "Find access, test it, make it the default.", "Set up"),

@@ -13,6 +13,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
 from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.field import Field, Fields
+from llm_orc.settings.mcp_fields import MCP_FIELDS
 from llm_orc.settings.model import BillingName, RunSettings, TokenAsName
 from llm_orc.settings.oauth_fields import OAUTH_FIELDS
 from llm_orc.settings.types.values import (
@@ -326,6 +327,7 @@ class Section:
 SECTIONS: dict[str, Section] = {
     "model_profiles": Section(_PROFILE_FIELDS, is_named=True),
     "providers": Section(_PROVIDER_FIELDS, is_named=True),
+    "mcp_servers": Section(MCP_FIELDS, is_named=True),
     "runs": Section(_RUN_FIELDS),
     "batch": Section(_BATCH_FIELDS),
     "network": Section(_NETWORK_FIELDS),
@@ -333,7 +335,7 @@ SECTIONS: dict[str, Section] = {
 
 
 def is_entry(path: SettingPath) -> bool:
-    """True if the path ends at the name of a profile or a provider."""
+    """True if the path ends at a name: of a profile, a provider or an MCP server."""
     return len(path) == 2 and path[0] in SECTIONS and SECTIONS[path[0]].is_named
 
 

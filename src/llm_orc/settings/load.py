@@ -19,6 +19,7 @@ from llm_orc.settings.layer import LayerValues, Value, dotted, layer_files, read
 from llm_orc.settings.model import (
     BatchSettings,
     CallSettings,
+    McpServerSettings,
     ModelProfile,
     OAuthNotice,
     OAuthSettings,
@@ -95,6 +96,7 @@ def load_settings(
         profiles=reader.profiles(),
         broken_profiles=broken,
         providers=reader.providers(),
+        mcp_servers=reader.mcp_servers(),
         runs=reader.record(RunSettings, ("runs",)),
         batch=reader.record(BatchSettings, ("batch",)),
         network=reader.record(NetworkSettings, ("network",)),
@@ -245,6 +247,12 @@ class _Merged:
                 auth_methods=self.values(value.path).get("auth_methods") or (),  # empty: unset
             )
             for name, value in self._entries.get("providers", {}).items()
+        }
+
+    def mcp_servers(self) -> dict[str, McpServerSettings]:
+        return {
+            name: self.record(McpServerSettings, value.path, name=name, origin=value.origin)
+            for name, value in self._entries.get("mcp_servers", {}).items()
         }
 
     def _oauth(self, provider: SettingPath) -> OAuthSettings | None:

@@ -170,6 +170,23 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class McpServerSettings:
+    """`mcp_servers.NAME`: either `command` or `url` is given. `env` None: passed on from the environment."""
+
+    name: str
+    origin: Origin
+    description: str | None = None
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    cwd: Path | None = None
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token_env: str | None = None
+    timeout_s: float = 60.0
+    protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """`runs`: how runs are recorded and limited."""
 
@@ -219,6 +236,7 @@ class Settings:
         default_factory=dict
     )  # by name; none is in `profiles`
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
+    mcp_servers: Mapping[str, McpServerSettings] = field(default_factory=dict)
     runs: RunSettings = field(default_factory=RunSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)

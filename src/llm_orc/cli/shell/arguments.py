@@ -192,18 +192,30 @@ class ProviderName(_Name):
             yield CompletionItem(name, help=find_provider(name, app.settings.providers).title)
 
 
+class McpServerName(_Name):
+    name = "server"
+
+    def known(self, app: App) -> Iterable[CompletionItem]:
+        for server in app.settings.mcp_servers.values():
+            yield CompletionItem(server.name, help=server.description or server.url or " ".join(server.command))
+
+
 class SettingName(_Name):
     name = "setting"
 
     def known(self, app: App) -> Iterable[CompletionItem]:
-        """The settings that have a row, then those of each profile and provider that has a setting."""
+        """The settings that have a row, then those of each profile, provider and server that has a setting."""
         from llm_orc.settings.fields import SECTIONS, plain_fields
 
         settings = app.settings
         for path, row in plain_fields():
             yield CompletionItem(".".join(path), help=row.description)
         named = {key: str(settings.origins[key]) for key in settings.written.keys() - settings.defaults.keys()}
-        for section, names in (("model_profiles", settings.profiles), ("providers", settings.providers)):
+        for section, names in (
+            ("model_profiles", settings.profiles),
+            ("providers", settings.providers),
+            ("mcp_servers", settings.mcp_servers),
+        ):
             for name in names:
                 for key, row in SECTIONS[section].fields.items():
                     if not row.fields and not row.is_open:

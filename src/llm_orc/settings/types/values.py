@@ -137,3 +137,27 @@ def headers(value: JsonValue) -> dict[str, str]:
         if not isinstance(content, str) or not content.isprintable() or not content.isascii():
             raise WrongValue(f"a mapping of header names to one line of ASCII text each; see `{name}`")
     return {name: str(content) for name, content in value.items()}
+
+
+@field_type(
+    {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}},
+    "a mapping of names of variables to text, or to nothing",
+    "mapping",
+)
+def variables(value: JsonValue) -> dict[str, str | None]:
+    """Variables of a program; one without a value is passed on from the environment."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise WrongValue(f"a mapping of names of variables to text, not {type_of(value)}")
+    for name, content in value.items():
+        if not _ENV_NAME.fullmatch(name):
+            raise WrongValue("made of names of environment variables (letters, digits and `_`)")
+        if content is None:
+            continue
+        if not isinstance(content, str) or "\0" in content:
+            raise WrongValue(f"a mapping of names of variables to text; see `{name}`", "Numbers need quotes.")
+        if content and _CREDENTIAL_HEADER.search(name.replace("_", "-")):
+            hint = f"Leave it empty, `{name}:`, and it is passed on from your environment."
+            raise WrongValue(f"free of credentials, and `{name}` looks like one", hint)
+    return {name: content if content is None else str(content) for name, content in value.items()}

@@ -1,0 +1,1 @@
+"""Tools: the servers that are configured, and their connections."""
