@@ -22,9 +22,9 @@ from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
 from llm_orc.ensembles.inputs import INPUT_FIELDS
 from llm_orc.formats.json_lines import error_line, event_line
 from llm_orc.formats.json_result import schema as result_schema
-from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.fields import SECTIONS
-from llm_orc.settings.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
+from llm_orc.settings.rows.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
+from llm_orc.settings.rows.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

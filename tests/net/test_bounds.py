@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_orc.net.bodies import ERROR_PAGE_BYTES, in_words
+from llm_orc.net.bodies.bounded import ERROR_PAGE_BYTES, in_words
 from llm_orc.net.http import Http
 from llm_orc.net.options import NetworkSettings
 from llm_orc.net.transport import Answer, TransportError, Trouble

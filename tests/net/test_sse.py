@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llm_orc.net.sse import SseParser
+from llm_orc.net.bodies.sse import SseParser
 
 
 def parse(stream: bytes) -> list[bytes]:

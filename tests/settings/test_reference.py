@@ -10,11 +10,11 @@ import pytest
 
 import reference_tables
 from llm_orc.cli.root import root
-from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS, plain_fields
 from llm_orc.settings.model import BatchSettings, ModelProfile, ProviderSettings, RunSettings, Settings
-from llm_orc.settings.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
+from llm_orc.settings.rows.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
+from llm_orc.settings.rows.oauth_fields import NOTICE_FIELDS, OAUTH_FIELDS
 from llm_orc.storage.field_types import whole_number
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from llm_orc.errors import CredentialRefused, NotLoggedIn, ToolServerFailed, Too
 from llm_orc.mcp.connection import RpcFailed, SessionGone
 from llm_orc.mcp.param_headers import header_value
 from llm_orc.mcp.wire import STATELESS_VERSION, Incoming, RpcError, notification, parse_messages, request
-from llm_orc.net.sse import SseParser
+from llm_orc.net.bodies.sse import SseParser
 from llm_orc.net.text import one_line
 from llm_orc.net.transport import Answer, TransportError, Trouble
 

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from llm_orc._version import VERSION
-from llm_orc.net.bodies import ERROR_PAGE_BYTES, BodyTooLarge, beginning, whole
+from llm_orc.net.bodies.bounded import ERROR_PAGE_BYTES, BodyTooLarge, beginning, whole
 from llm_orc.net.text import one_line
 from llm_orc.net.tls import authorities, tls_context
 from llm_orc.net.transport import Answer, Feed, TransportError, Trouble

@@ -11,11 +11,11 @@ from llm_orc.catalog.dialects import DIALECTS
 from llm_orc.catalog.table import method_names
 from llm_orc.dataclass import dataclass
 from llm_orc.net.options import NetworkSettings
-from llm_orc.settings.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
 from llm_orc.settings.field import Field, Fields
-from llm_orc.settings.mcp_fields import MCP_FIELDS
 from llm_orc.settings.model import BillingName, RunSettings, TokenAsName
-from llm_orc.settings.oauth_fields import OAUTH_FIELDS
+from llm_orc.settings.rows.call_fields import CALL_FIELDS, INTERACTIVE_FIELDS
+from llm_orc.settings.rows.mcp_fields import MCP_FIELDS
+from llm_orc.settings.rows.oauth_fields import OAUTH_FIELDS
 from llm_orc.settings.types.values import (
     base_url,
     command_line,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_orc.errors import ContentRefused, LlmOrcError, ReplyCut, ReplyUnreadable
+from llm_orc.net.bodies.sse import SseParser
 from llm_orc.net.http import Http
-from llm_orc.net.sse import SseParser
 from llm_orc.net.text import has_halves, is_blank
 from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Reply, Target

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_orc.errors import NotLoggedIn, NotTrusted, SettingsError
 from llm_orc.mcp.client import McpClient
+from llm_orc.mcp.http import HttpConnection, NoCredentials
+from llm_orc.mcp.stdio import StdioConnection
 from llm_orc.processes.environment import basic_environment
 from llm_orc.storage.suggest import did_you_mean
 
@@ -50,12 +52,8 @@ def client_of(app: App, transport: Transport, server: McpServerSettings) -> McpC
 
     async def connect(listener: Listener) -> Connection:
         if server.url is not None:
-            from llm_orc.mcp.http import HttpConnection, NoCredentials  # noqa: PLC0415 - only one of both is needed
-
             fixed = {**server.headers, **_token(app, server)}
             return HttpConnection(server.name, server.url, transport, NoCredentials(server.name, fixed), listener)
-        from llm_orc.mcp.stdio import StdioConnection  # noqa: PLC0415 - as above
-
         environment = app.environment
         cwd = server.cwd or environment.cwd
         env = _variables(server, environment.environ)

@@ -12,7 +12,7 @@ import msgspec
 
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ContentRefused, ReplyCut, ReplyUnreadable, RequestRejected
-from llm_orc.net.sse import SseParser
+from llm_orc.net.bodies.sse import SseParser
 from llm_orc.net.text import is_blank, one_line, whole_text
 from llm_orc.providers.base import Reply, Target, Usage
 from llm_orc.providers.dialects.endings import COMPLETE, Meaning, Words, meaning_of, plain_word

@@ -1,0 +1,1 @@
+"""Read the bodies of answers: within limits, and events as they arrive."""

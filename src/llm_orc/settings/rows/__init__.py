@@ -1,0 +1,1 @@
+"""The rows of keys that belong together, for `settings.fields`."""
