@@ -78,7 +78,7 @@ def _object(arguments: str | None) -> dict[str, JsonValue]:
         found: dict[str, JsonValue] = msgspec.json.decode(text, type=dict)
     except (msgspec.DecodeError, msgspec.ValidationError) as e:
         hint = "Write `'{\"NAME\": VALUE}'`."
-        raise UsageMistake(f"ARGUMENTS must be a JSON object: {e}", hint=hint) from e
+        raise UsageMistake(f"`ARGUMENTS` must be a JSON object: {e}", hint=hint) from e
     return found
 
 
