@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelWork
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import EnsembleInvalid
 
@@ -121,3 +122,31 @@ def test_what_only_this_release_reads_makes_it_a_file_that_needs_all_answers(hea
     ensemble = parse_ensemble_text(f"{head}  - {written}\n").ensemble
 
     assert [spec.requires for spec in ensemble.agents] == ["all", "all"]
+
+
+def test_what_names_nothing_in_a_system_prompt_is_text_with_a_notice() -> None:
+    written = "{name: coder, model_profile: default, system_prompt: 'Use `${HOME}` and ${user.name}, ${', depends_on: [a]}"
+
+    parsed = parse_ensemble_text(f"{HEAD}  - {written}\n")
+
+    spec = parsed.ensemble.agents[1]
+    assert isinstance(spec.work, ModelWork)
+    assert spec.work.system_prompt == "Use `$${HOME}` and $${user.name}, $${"
+    assert [(p.line, p.message) for p in parsed.ignored] == [
+        (5, "agent `coder` has `${` in its system prompt, which is text, as in earlier releases")
+    ]
+
+
+@pytest.mark.parametrize("written", ["${analyst}", "${analyst.score}", "${task}", "${anaylst}", "${inputs.x}"])
+def test_what_names_an_agent_in_a_system_prompt_is_a_reference(written: str) -> None:
+    agents = "  - {name: analyst, model_profile: default}\n"
+    agents += f"  - {{name: b, model_profile: default, depends_on: [a], system_prompt: 'Judge {written}'}}\n"
+    text = HEAD + agents
+
+    if written in {"${anaylst}", "${inputs.x}"}:
+        with pytest.raises(EnsembleInvalid):
+            parse_ensemble_text(text)
+    else:
+        parsed = parse_ensemble_text(text)
+        assert parsed.ignored == ()
+        assert parsed.ensemble.agents[2].requires == "all"

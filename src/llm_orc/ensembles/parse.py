@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llm_orc.agents.kind import AgentKeys, Surroundings
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
+from llm_orc.agents.references.syntax import is_special, literal
 from llm_orc.agents.spec import AgentSpec, Place, Source, TaskUse
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.dependencies import Dependencies
@@ -246,6 +247,10 @@ class _Parser:
             return self._fields.read((*path, key), mapping, rows, what)
 
         check_input_key(name, values, say)
+        if self._is_earlier and is_special(prompt := values.get("system_prompt") or ""):
+            values = {**values, "system_prompt": literal(prompt)}
+            message = f"agent `{name}` has `${{` in its system prompt, which is text, as in earlier releases"
+            warn("system_prompt", message, "Write `$${` for it: elsewhere `${…}` is a reference.")
         work = kind.read(AgentKeys(name, values, say, warn, self._around, read_mapping))
         self._guard.programs((*path, kind.key), f"agents.{name}.{kind.key}", kind.needs(work).programs)
         return AgentSpec(

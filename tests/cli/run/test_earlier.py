@@ -258,3 +258,13 @@ def test_a_script_is_told_of_an_ensemble_as_in_earlier_releases(earlier: Shell) 
     for one in results["told"]["data"]["dependencies"].values():
         assert (one["text"], json.loads(one["response"])["deliverable"]) == ("answer", "answer")
         assert json.loads(one["response"])["ensemble"] == "inner"
+
+
+def test_input_key_takes_the_answer_out_of_what_was_around_it(earlier: Shell) -> None:
+    results = run(
+        earlier,
+        "  - {name: nested, ensemble: child}\n"
+        "  - {name: reader, script: echo.py, depends_on: [nested], input_key: deliverable}\n",
+    )
+
+    assert results["reader"]["data"]["input"] == results["nested"]["response"]

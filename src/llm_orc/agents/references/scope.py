@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from llm_orc.agents.spec import AgentSpec
 
 _MOST_SHOWN = 8  # fields
+_AROUND_ANSWERS = frozenset(
+    {"deliverable", "output"}
+)  # where earlier releases had the answer of an ensemble, a loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ class Scope:
             target = Target("agent", agent, (spec.input_key,))
             return self._of_agent(target, Reference(f"{agent}.{spec.input_key}"))
         except ReferenceWithoutValue as e:
+            output = self.outputs.get(agent)
+            if output is not None and agent in self.nested and spec.input_key in _AROUND_ANSWERS:
+                return output.text if output.data is None else output.data
             if self.is_rehearsal:
                 return f"[canned value of {agent}.{spec.input_key}]"
             raise ReferenceWithoutValue(f"`input_key` finds nothing: {e.message}", hint=e.hint) from None

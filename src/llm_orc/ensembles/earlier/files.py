@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from llm_orc.agents.references.syntax import is_special
+from llm_orc.storage.suggest import slip_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.jsontypes import JsonValue
 
+_REFERENCE = re.compile(r"\$\{([^{}\n]+)\}")
 _OWN_KEYS = frozenset(
     {"inputs", "answer", "fails_when", "conversation", "max_cost", "max_calls", "when_full", "profiles"}
 )
@@ -53,7 +58,21 @@ def is_earlier(data: Mapping[str, JsonValue]) -> bool:
         and _OWN_KEYS.isdisjoint(data)
         and isinstance(agents, list)
         and all(isinstance(agent, dict) and _is_earlier_agent(agent) for agent in agents)
+        and not any(isinstance(agent, dict) and _refers(agent, agents) for agent in agents)
     )
+
+
+def _refers(agent: Mapping[str, JsonValue], agents: list[JsonValue]) -> bool:
+    """Return whether its system prompt has a reference to something that there is, or almost: only this release
+    has them.
+    """
+    prompt = agent.get("system_prompt")
+    if not isinstance(prompt, str) or not is_special(prompt):
+        return False
+    names = [name for one in agents if isinstance(one, dict) and isinstance(name := one.get("name"), str)]
+    known = [*names, "task", "inputs", "run"]
+    named = {found.strip() for found in _REFERENCE.findall(prompt)}
+    return any(name in known or slip_of(name.partition(".")[0], known) is not None for name in named)
 
 
 def _is_earlier_agent(agent: Mapping[str, JsonValue]) -> bool:
