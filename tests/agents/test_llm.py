@@ -67,6 +67,8 @@ class Watcher:
 
     def notice(self, message: str) -> None: ...
 
+    def items(self, total: int) -> None: ...
+
     def waiting(self, for_plan: UsedUp) -> None:
         self.seen.append(("waiting", for_plan.model or "all", f"{for_plan.until:.0f}"))
 

@@ -46,6 +46,9 @@ class Notices:
     def wait_over(self) -> None:
         return
 
+    def items(self, total: int) -> None:
+        return
+
     def text(self, piece: str) -> None:
         return
 

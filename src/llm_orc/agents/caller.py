@@ -9,9 +9,16 @@ from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.time_limit import within_time_limit
 
 if TYPE_CHECKING:
+    from llm_orc.agents.fan_out.spec import FanOut
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.people.question import AskPerson
     from llm_orc.agents.turn import AgentTurn, CallAgent
+
+
+async def _over_items(turn: AgentTurn, fan_out: FanOut) -> AgentOutput:
+    from llm_orc.agents.repeats.fan_out import run_over_items  # noqa: PLC0415 - heavy: only where there are items
+
+    return await run_over_items(turn, fan_out)
 
 
 class AgentCaller:
@@ -21,6 +28,8 @@ class AgentCaller:
         self._ask_model, self._rehearsal, self._ask_person = ask_model, rehearsal, ask_person
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
+        if turn.agent.fan_out is not None:
+            return await _over_items(turn, turn.agent.fan_out)
         work = turn.agent.work
         kind = kind_of(work)
         run = kind.rehearse if self._rehearsal and kind.rehearse is not None else kind.run

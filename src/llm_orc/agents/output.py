@@ -28,6 +28,15 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """How the items ended that an agent runs over; `total` has those too that have not ended."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AgentOutput:
     """A finished answer. `calls` are those of this agent only, in order; empty if it called no model.
 
@@ -37,6 +46,7 @@ class AgentOutput:
     text: str
     calls: tuple[ModelCall, ...]
     data: JsonValue | None = None
+    items: ItemCounts | None = None  # None: the agent ran once
 
     @property
     def last(self) -> ModelCall | None:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Iterator
 
 AgentPath = NewType("AgentPath", str)
 
@@ -51,6 +51,21 @@ def item_of(path: AgentPath, number: int) -> AgentPath:
     return AgentPath(f"{path}[{number}]")
 
 
+def list_of(path: str) -> str:
+    """Return the path of the agent that the path is an item or round of; empty: it is none itself."""
+    return path[: path.rindex("[")] if path.endswith("]") else ""
+
+
+def is_of_item(path: str, lists: Container[str]) -> bool:
+    """Return whether it is an item of one of the agents in `lists`, or within such an item."""
+    start = path.find("[")
+    while start >= 0:
+        if path[:start] in lists:
+            return True
+        start = path.find("[", start + 1)
+    return False
+
+
 def model_key(path: AgentPath, number: int = 0) -> str:
     """Return what the models of an agent are kept under: its place in the plan, and the number of further ones.
 
@@ -63,6 +78,19 @@ def model_key(path: AgentPath, number: int = 0) -> str:
 def is_within(path: str, other: AgentPath) -> bool:
     """Return whether `path` is below `other`: one of its items, or of the agents that run within it."""
     return path.startswith((f"{other}/", f"{other}["))
+
+
+def above(path: str) -> Iterator[str]:
+    """Yield the paths of the items and agents around it, the outermost first."""
+    for i, letter in enumerate(path):
+        if letter in "/[" and i:
+            yield path[:i]
+
+
+def split_step(step: str) -> tuple[str, str]:
+    """Return the name in a step of a path, and the numbers after it: `("review", "[3]")`."""
+    name, bracket, rest = step.partition("[")
+    return name, bracket + rest
 
 
 def paths_around(path: AgentPath) -> list[AgentPath]:

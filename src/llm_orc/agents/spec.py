@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal, Protocol
 
+from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.work import ModelWork, Work
 from llm_orc.dataclass import dataclass
@@ -73,6 +74,7 @@ class AgentSpec:
     handles_failure: bool = False  # given although none of those that it needs is there, its answer counts as none
     is_earlier: bool = False  # of a file of an earlier release, where a condition on a missing field is false
     input_key: str | None = None  # it gets this field of what its first dependency answered, and nothing else
+    fan_out: FanOut | None = None  # None: it runs once
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ class AgentObserver(ReplyObserver, Protocol):
         """Something that the user should know, in one sentence."""
         ...
 
+    def items(self, total: int) -> None:
+        """The agent runs once for each of so many items."""
+        ...
+
     def waiting(self, for_plan: UsedUp) -> None:
         """The plan that would pay is used up, and the agent waits for it. Text so far is void."""
         ...
@@ -60,8 +64,33 @@ class ChildResult:
     has_failed: bool = False
 
 
+class Series(Protocol):
+    """Runs of one agent within its turn, such as one for each item of a list: see `ChildRunner.repeat`."""
+
+    @property
+    def at_once(self) -> int | None:
+        """How many may be under way; None: as many as the run allows."""
+        ...
+
+    def next(self) -> Scope | None:
+        """Return what the next run may refer to; None: no run is to begin, at least until another has ended."""
+        ...
+
+    def ended(self, number: int, how: AgentOutput | LlmOrcError) -> None:
+        """Take the answer of the run with this number, counted from 0, or what it failed with."""
+        ...
+
+
 class ChildRunner(Protocol):
-    """Runs the graphs within one agent."""
+    """Runs what is within one agent: the graphs of its work, or the agent itself for each of several items."""
+
+    async def repeat(self, turn: AgentTurn, series: Series) -> None:
+        """Run the agent of the turn for each scope of `series`, at its path with the number of the run.
+
+        Returns when all that have begun have ended, and none is to follow. Runs that have an answer from before
+        don't begin again.
+        """
+        ...
 
     async def run(
         self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None

@@ -96,6 +96,9 @@ class _Listening:
     def notice(self, message: str) -> None:
         self._observer.notice(message)
 
+    def items(self, total: int) -> None:
+        self._observer.items(total)
+
     def text(self, piece: str) -> None:
         self._pieces.append(piece)
         self._observer.text(piece)

@@ -144,6 +144,9 @@ class _Unheard:
     def notice(self, message: str) -> None:
         self._observer.notice(message)
 
+    def items(self, total: int) -> None:
+        self._observer.items(total)
+
     def text(self, piece: str) -> None:
         return
 

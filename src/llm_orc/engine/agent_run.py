@@ -63,11 +63,12 @@ class AgentRun:
     async def _finish(self, began: float) -> AgentOutput:
         shared, spec, path = self.shared, self.spec, self.path
         shared.sink.post(AgentStarted(shared.clock.now(), path, spec.work.kind))
-        texts = filled_in(spec, self.scope)
+        is_asked = spec.fan_out is None  # else each of its items is, in a turn of its own
+        texts = filled_in(spec, self.scope) if is_asked else {}
         turn = AgentTurn(
             path,
             spec,
-            prompt_for(spec, texts, self.scope),
+            prompt_for(spec, texts, self.scope) if is_asked else "",
             EventObserver(path, shared.sink, shared.clock),
             children=None if self.plans is None else shared.child_runs(self.plans, shared),
             idle=shared.slots.lent,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.engine.execution import Execution
+from llm_orc.engine.repeats import Repeats
 from llm_orc.engine.surprises import first_cause
 from llm_orc.errors import InternalError
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.agents.path import AgentPath
-    from llm_orc.agents.turn import CallAgent, ChildResult
+    from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, Series
     from llm_orc.engine.events import EventSink
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
@@ -34,6 +35,20 @@ class ChildRuns:
         `passes` is what no agent's failure is: it ends the runs, and is raised.
         """
         return ChildRuns(self._plans, replace(self._shared, sink=sink, call=call, passes=passes))
+
+    async def repeat(self, turn: AgentTurn, series: Series) -> None:
+        """See `agents.turn.ChildRunner`. The agent around them has no slot: all that is left for it is its end."""
+        once = replace(turn.agent, fan_out=None, input_key=None)
+        repeats = Repeats(once, turn.path, self._plans or None, self._shared, series)
+        self._shared.slots.release()
+        try:
+            await repeats.run()
+        except BaseExceptionGroup as e:  # of its tasks: what one of them raised
+            raise first_cause(e) from e
+        finally:
+            self._shared.slots.take_at_once()
+        if repeats.is_waiting:
+            raise WaitsForPerson
 
     async def run(
         self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None

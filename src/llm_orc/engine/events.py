@@ -180,6 +180,15 @@ class ApprovalAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemsStarted:
+    """The agent runs once for each of `total` items, at its path with their numbers."""
+
+    at: float
+    agent: AgentPath
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentNotice:
     """Something that the user should know: turns left out of a conversation that no longer fits."""
 
@@ -255,6 +264,7 @@ RecordedEvent = (
     | PlanWaitEnded
     | ApprovalAsked
     | ApprovalAnswered
+    | ItemsStarted
     | AgentNotice
     | AgentFinished
     | AgentFailed

@@ -43,19 +43,23 @@ def prompt_for(agent: AgentSpec, texts: Mapping[str, str], scope: Scope) -> str:
     own = next((text for text in texts_of(agent) if text.key == "prompt"), None)
     if own is not None:
         return texts.get("prompt", own.text)
-    if not agent.depends_on or agent.sees == "task":
+    item = scope.item
+    seen = () if agent.sees == "task" else tuple(n for n in agent.depends_on if not item or n not in item.sources)
+    if not seen and item is None:
         return scope.task
     task = "" if agent.sees == "dependencies" else scope.task
-    answers = {name: scope.outputs[name].text for name in agent.depends_on if name in scope.outputs}
-    tag = part_tag([agent.name, *agent.depends_on, task, *answers.values()])
+    answers = {name: scope.outputs[name].text for name in seen if name in scope.outputs}
+    tag = part_tag([agent.name, *seen, task, *answers.values(), *([item.list_digest] if item else [])])
     blocks = [about_tags(tag)]
     if task:
         blocks.append(f"<{tag} of='task'>\n{task}\n</{tag}>")
-    for name in agent.depends_on:
+    for name in seen:
         if name in answers:
             blocks.append(f"<{tag} of='answer' agent='{name}'>\n{answers[name]}\n</{tag}>")
             if note := scope.notes.get(name):
                 blocks.append(f"<{tag} of='note' agent='{name}'>{note}</{tag}>")
         else:
             blocks.append(f"<{tag} of='missing' agent='{name}'>This agent {scope.why_absent(name)}.</{tag}>")
+    if item is not None:  # last: what is before it is the same for all items
+        blocks.append(f"<{tag} of='item' number='{item.index + 1}'>\n{as_text(item.value)}\n</{tag}>")
     return "\n\n".join(blocks)

@@ -8,6 +8,7 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentNotice,
     ErrorInfo,
+    ItemsStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
@@ -58,6 +59,9 @@ class EventObserver:
 
     def notice(self, message: str) -> None:
         self.sink.post(AgentNotice(self.clock.now(), self.agent, message))
+
+    def items(self, total: int) -> None:
+        self.sink.post(ItemsStarted(self.clock.now(), self.agent, total))
 
     def text(self, piece: str) -> None:
         self.sink.delta(AgentDelta(self.agent, piece))

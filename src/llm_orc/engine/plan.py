@@ -10,6 +10,7 @@ from llm_orc.agents.path import can_be_step
 from llm_orc.agents.references.names import Names
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.uses.graph import names_of, uses_of
+from llm_orc.agents.uses.place import names_at
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid
 
@@ -23,8 +24,9 @@ class Plan:
 
     `needs` are the agents that each waits for: those in its `depends_on`, and those that it refers to.
     `children` are the plans of what may run within an agent, by the agent and by the name that its work gives
-    them. `answer` is the agent whose answer is that of the whole. `ends` are the agents that may answer for it
-    within another agent, the first one first: if none is named, all that no other waits for.
+    them; none for an agent that only its own items run within. `answer` is the agent whose answer is that of the
+    whole. `ends` are the agents that may answer for it within another agent, the first one first: if none is
+    named, all that no other waits for.
     """
 
     ensemble: str
@@ -61,7 +63,11 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset()) -> 
         order=tuple(specs[name] for name in _order(graph, uses.needs, dependants)),
         needs=uses.needs,
         dependants={name: tuple(found) for name, found in dependants.items()},
-        children={spec.name: within for spec in graph.agents if (within := _within(spec, known))},
+        children={
+            spec.name: within
+            for spec in graph.agents
+            if (within := _within(spec, known)) or spec.fan_out is not None
+        },
         answer=_answer(graph, dependants),
         ends=_ends(graph, dependants),
         known=known,
@@ -73,7 +79,7 @@ def _within(spec: AgentSpec, known: Names) -> dict[str, Plan]:
     children = kind.children(spec.work)
     if not children:
         return {}
-    from_answers = kind.from_answers(spec, known)
+    from_answers = kind.from_answers(spec, names_at(spec, known))
     return {name: make_plan(child, from_answers) for name, child in children.items()}
 
 

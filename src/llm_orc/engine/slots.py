@@ -28,9 +28,10 @@ class Slots:
     while it waits for its plan.
     """
 
-    __slots__ = ("_free", "_line")
+    __slots__ = ("_free", "_line", "number")
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self._free = number
         self._line: deque[tuple[Starts, AgentSpec] | asyncio.Future[None]] = deque()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from llm_orc.agents.fan_out.fields import fan_out
 from llm_orc.agents.spec import Sees, WhenFull
 from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name, requires
@@ -142,9 +143,19 @@ FRAME_FIELDS: Fields = {
         default_text="the task and the answers",
     ),
     **OLDER_FIELDS,
+    "fan_out": Field(
+        fan_out,
+        "Run it once for each item of a list; its answer is the list of the answers. `over` is a reference to the"
+        " list, or the items; `as` names the item in references (`item`), and `${index}` is its number, from 0."
+        " At most `max` (100) items, `max_concurrent` of them at once. `on_item_failure`: `keep` (its error stands"
+        " in the place of its answer) or `fail`. `true`: over the answer of the first of `depends_on`.",
+        "counts",
+        default_text="it runs once",
+        is_prose=True,
+    ),
     "timeout_seconds": Field(
         optional(number(0, above=True)),
-        "The longest time for this agent, in seconds, retries included.",
+        "The longest time for this agent, in seconds, retries included; with `fan_out`, for each item.",
         "lowers",
         default_text="the profile's, else none",
     ),
@@ -157,5 +168,5 @@ FRAME_FIELDS: Fields = {
 }
 """An agent's place in the graph, whatever work it does."""
 
-OTHER_KINDS_OF_AGENT = ("loop", "fan_out")
+OTHER_KINDS_OF_AGENT = ("loop",)
 """Keys of agents of other releases that are no language models: refused with a message of its own."""

@@ -10,6 +10,7 @@ from llm_orc.agents.kinds import all_agents, kind_of
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import NestedEnsemble
 from llm_orc.agents.uses.graph import names_of, uses_of
+from llm_orc.agents.uses.place import names_at
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.earlier.open_dispatch import may_run
 from llm_orc.ensembles.ensemble import Ensemble
@@ -192,7 +193,7 @@ class _Search:
     def _check_answers(self, parsed: ParsedEnsemble, spec: AgentSpec, i: int) -> None:
         """Report where an answer that the agent gives to an ensemble would become a part of a command there."""
         kind = kind_of(spec.work)
-        given = kind.from_answers(spec, names_of(parsed.ensemble))
+        given = kind.from_answers(spec, names_at(spec, names_of(parsed.ensemble)))
         for child in kind.children(spec.work).values() if given else ():
             for finding in uses_of(child, from_answers=given).findings:
                 message = f"agent `{spec.name}` gives an answer to `{child.name}`, where agent `{finding.agent}`: "

@@ -30,7 +30,8 @@ from llm_orc.storage.yaml_fields import FieldReader
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
-    from llm_orc.agents.kind import Kind
+    from llm_orc.agents.fan_out.spec import FanOut
+    from llm_orc.agents.kind import Kind, Say
     from llm_orc.jsontypes import JsonValue
     from llm_orc.settings.field import Fields
 
@@ -263,9 +264,23 @@ class _Parser:
             handles_failure=values.get("on_dependency_failure") == "run",
             is_earlier=self._is_earlier,
             input_key=values.get("input_key"),
+            fan_out=self._fan_out(name, values, say),
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )
+
+    @staticmethod
+    def _fan_out(name: str, values: dict[str, Any], say: Say) -> FanOut | None:
+        fan_out: FanOut | None = values.get("fan_out")
+        if fan_out is None:
+            return None
+        if fan_out.over is None and not values.get("depends_on"):
+            message = f"agent `{name}` has `fan_out: true`, and no `depends_on` whose answer is the list"
+            say("fan_out", message, 'Add `depends_on`, or say which list: `fan_out: {over: "${inputs.NAME}"}`.')
+        if values.get("conversation"):
+            message = f"agent `{name}` has both `fan_out` and `conversation`"
+            say("conversation", message, "An agent that runs over items has no history: remove one of them.")
+        return fan_out
 
     def _kind(self, path: tuple[str, int], agent: dict[str, JsonValue], what: str) -> Kind:
         """Return the kind of the agent: the one whose key it has, else the kind that asks a model."""

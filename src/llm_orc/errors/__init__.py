@@ -47,6 +47,8 @@ LlmOrcError                   error                     exit 1
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
 │  ├─ DispatchWithoutTarget   dispatch_without_target           an answer names none of the ensembles
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
+│  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
+│  ├─ ItemFailed              item_failed                       one item of an agent failed, or all of them
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
 │  ├─ ScriptFailed            script_failed                     an agent's program gave no answer
 │  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
@@ -118,6 +120,8 @@ from llm_orc.errors.run import (
     ConversationNotFound,
     DispatchWithoutTarget,
     EnsembleWithoutAnswer,
+    ItemFailed,
+    ItemsUnusable,
     ReferenceWithoutValue,
     RunError,
     RunInterrupted,
@@ -156,6 +160,8 @@ __all__ = [
     "EnsembleWithoutAnswer",
     "InputError",
     "InternalError",
+    "ItemFailed",
+    "ItemsUnusable",
     "KeyMalformed",
     "LlmOrcError",
     "LoginFailed",

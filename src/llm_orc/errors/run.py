@@ -45,6 +45,18 @@ class EnsembleWithoutAnswer(RunError):
     code = "ensemble_without_answer"
 
 
+class ItemsUnusable(RunError):
+    """What an agent is to run over is no list, or has more items than its `max`."""
+
+    code = "items_unusable"
+
+
+class ItemFailed(RunError):
+    """An item of the agent failed, and so does the agent: it says `on_item_failure: fail`, or all have failed."""
+
+    code = "item_failed"
+
+
 class ConditionUndecided(RunError):
     """The condition of an agent is neither true nor false: values that can't be compared, or a missing field.
 

@@ -15,6 +15,7 @@ from llm_orc.engine.events import (
     ApprovalAsked,
     AttemptSettled,
     AttemptStarted,
+    ItemsStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
@@ -52,6 +53,7 @@ _AgentEvent = (
     | PlanWaitEnded
     | ApprovalAsked
     | ApprovalAnswered
+    | ItemsStarted
     | AgentNotice
     | AgentFinished
     | AgentFailed
@@ -146,8 +148,8 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
             }
         case PlanWaitStarted() | PlanWaitEnded() | ApprovalAsked() | ApprovalAnswered():
             kind, values = _wait_values(event)
-        case AgentNotice():
-            kind, values = "agent_notice", {"message": event.message}
+        case ItemsStarted() | AgentNotice():
+            kind, values = _told_values(event)
         case AgentFinished():
             kind, values = "agent_finished", {"duration_s": event.duration_s, **output_values(event.output)}
         case AgentFailed():
@@ -158,6 +160,12 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
         case _:
             assert_never(event)
     return kind, values
+
+
+def _told_values(event: ItemsStarted | AgentNotice) -> tuple[str, dict[str, JsonValue]]:
+    if isinstance(event, ItemsStarted):
+        return "items_started", {"total": event.total}
+    return "agent_notice", {"message": event.message}
 
 
 def _wait_values(

@@ -11,7 +11,7 @@ from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.output import AgentOutput, ItemCounts
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ApprovalAsked, ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem
@@ -99,6 +99,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
     return {
         "response": output.text,
         "data": output.data,
+        "items": items_value(output.items),
         "model": output.model,
         "access": access_value(output.access),
         "usage": usage_value(output.usage),
@@ -106,6 +107,13 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "stop_reason": output.last.stop_reason if output.last else None,
         "stop_word": (output.last.stop_word or None) if output.last else None,
     }
+
+
+def items_value(items: ItemCounts | None) -> JsonValue:
+    """Return how many items an agent ran over; None: it ran once."""
+    if items is None:
+        return None
+    return {"total": items.total, "completed": items.completed, "failed": items.failed}
 
 
 def error_info_value(error: ErrorInfo | None) -> JsonValue:

@@ -25,7 +25,7 @@ def _lines(result: RunResult) -> Iterator[str]:
     if result.sandbox:
         yield from (f"> **{SANDBOX_NOTE}**", "")
     yield from (*quoted_markdown(result.task), "")
-    for agent in result.agents:
+    for agent in result.without_items:
         yield from _section(agent)
     yield from ("## Summary", "")
     yield from _table(result)
@@ -54,7 +54,7 @@ def _section(agent: AgentResult) -> Iterator[str]:
 def _table(result: RunResult) -> Iterator[str]:
     yield "| agent | status | model | tokens in | tokens out | time | cost |"
     yield "| --- | --- | --- | ---: | ---: | ---: | --- |"
-    for agent in result.agents:
+    for agent in result.without_items:
         billing = agent.access.billing if agent.access and agent.status == "completed" else None
         yield _row(
             agent.name,

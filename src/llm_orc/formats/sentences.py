@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.output import AgentOutput, ItemCounts
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
@@ -79,6 +79,8 @@ def agent_figures(agent: AgentResult) -> list[str]:
     parts = [agent.model] if agent.model else []
     if agent.status == "completed" and agent.model is not None:
         parts.append(token_figures(agent.usage))
+    if agent.items is not None:
+        parts.append(item_figures(agent.items))
     if agent.duration_s is not None:
         parts.append(seconds(agent.duration_s))
     if agent.attempts > 1:
@@ -115,10 +117,19 @@ def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
     """Return tokens, time, who pays and how the answer ended, as far as known; one part each."""
     last = output.last
     if last is None:
-        return [seconds(duration_s)]
+        return [*([item_figures(output.items)] if output.items else []), seconds(duration_s)]
     parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
     note = end_note(last.stop_reason, last.stop_word)
     return [*parts, note] if note else parts
+
+
+def item_figures(items: ItemCounts) -> str:
+    """`1,000 items, 2 failed`, or `37 of 1,000 items` where not all have ended."""
+    missing = items.total - items.completed - items.failed
+    words = count(items.total, "item")
+    if missing:
+        words = f"{items.completed + items.failed:,} of {words}"
+    return f"{words}, {items.failed:,} failed" if items.failed else words
 
 
 def calls_of(spend: Spend) -> str:

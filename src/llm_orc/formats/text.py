@@ -18,7 +18,7 @@ from llm_orc.formats.sentences import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from llm_orc.runs.results import AgentResult, RunResult
 
@@ -30,9 +30,10 @@ def as_text(result: RunResult) -> str:
 def _lines(result: RunResult) -> Iterator[str]:
     if result.sandbox:
         yield from (SANDBOX_NOTE, "")
-    for agent in result.agents:
+    agents = result.without_items
+    for agent in agents:
         yield from _section(agent)
-    yield from _summary(result)
+    yield from _summary(result, agents)
     if result.error is not None:
         yield from error_lines(result.error)
     yield from named_model_lines(result)
@@ -54,11 +55,11 @@ def _section(agent: AgentResult) -> Iterator[str]:
     yield ""
 
 
-def _summary(result: RunResult) -> Iterator[str]:
+def _summary(result: RunResult, agents: Sequence[AgentResult]) -> Iterator[str]:
     yield "=== Summary"
     yield ""
-    names = max((len(agent.name) for agent in result.agents), default=0)
-    for agent in result.agents:
+    names = max((len(agent.name) for agent in agents), default=0)
+    for agent in agents:
         figures = one_line(" · ".join(agent_figures(agent)))
         yield f"{agent.name:<{names}}  {agent.status:<9}  {figures}".rstrip()
     yield from ("", f"Total: {' · '.join(total_figures(result))}")

@@ -190,6 +190,7 @@ _LATER_AGENT = {
     "is_earlier": False,
     "input_key": None,
     "prompt": None,
+    "fan_out": None,
 }
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 

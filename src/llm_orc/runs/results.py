@@ -7,7 +7,8 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.choice import NamedModel
-from llm_orc.agents.output import ModelCall
+from llm_orc.agents.output import ItemCounts, ModelCall
+from llm_orc.agents.path import is_of_item
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import ApprovalAnswered, ApprovalAsked, ErrorInfo, RunStatus
@@ -56,6 +57,7 @@ class AgentResult:
     reason: Reason | None = None
     asked: ApprovalAsked | None = None  # what it asked a person
     answered: ApprovalAnswered | None = None  # their answer, which the run may not have gone on with yet
+    items: ItemCounts | None = None  # if it ran once for each of several items
 
     def __repr__(self) -> str:
         return brief_agent(self)
@@ -111,6 +113,12 @@ class RunResult:
             if result.name == agent:
                 return result
         raise KeyError(agent)
+
+    @property
+    def without_items(self) -> tuple[AgentResult, ...]:
+        """The agents but for the single items of those that ran over some, and what ran within these."""
+        lists = {agent.name for agent in self.agents if agent.items is not None}
+        return tuple(agent for agent in self.agents if not lists or not is_of_item(agent.name, lists))
 
     @property
     def answer(self) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath, in_tree_order, is_top
+from llm_orc.agents.output import AgentOutput, ItemCounts
+from llm_orc.agents.path import AgentPath, in_tree_order, is_top, item_of, list_of
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import (
@@ -21,6 +21,7 @@ from llm_orc.engine.events import (
     AttemptSettled,
     AttemptStarted,
     ErrorInfo,
+    ItemsStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
@@ -70,6 +71,7 @@ class AgentState:
     notices: list[str] = field(default_factory=list)
     is_kept: bool = False  # its answer is from the run that this one was forked from
     retries_at: float = 0.0  # when the next attempt starts, in Unix seconds, if it is retrying
+    items: ItemCounts | None = None  # so far, if it runs once for each of several
     plan_wait: PlanWaitStarted | None = None  # what it waits for, or waited for when its process ended
 
     def known_limit(self) -> PlanWaitStarted | None:
@@ -136,14 +138,36 @@ class RunState:
                 self.stopped = event
             case PlanWaitStarted() | PlanWaitEnded():
                 self._agent(event.agent).wait_for_plan(event)
-            case ApprovalAsked():
-                self.questions[event.agent] = event
-                self.answers.pop(event.agent, None)
-                self._agent(event.agent).phase = "waiting_for_answer"
-            case ApprovalAnswered():
-                self.answers[event.agent] = event
+            case ApprovalAsked() | ApprovalAnswered():
+                self._approval_event(event)
+            case ItemsStarted():
+                self._count_items(event)
             case _:
+                self._count_item(event)
                 self._agent_event(self._agent(event.agent), event)
+
+    def _approval_event(self, event: ApprovalAsked | ApprovalAnswered) -> None:
+        if isinstance(event, ApprovalAnswered):
+            self.answers[event.agent] = event
+            return
+        self.questions[event.agent] = event
+        self.answers.pop(event.agent, None)
+        self._agent(event.agent).phase = "waiting_for_answer"
+
+    def _count_items(self, event: ItemsStarted) -> None:
+        """Some of them may have an answer from before."""
+        paths = (item_of(event.agent, i) for i in range(event.total))
+        known = sum((agent := self.agents.get(path)) is not None and agent.output is not None for path in paths)
+        self._agent(event.agent).items = ItemCounts(event.total, known)
+
+    def _count_item(self, event: RunEvent) -> None:
+        """Count an item of an agent that ends."""
+        if not isinstance(event, AgentFinished | AgentFailed) or not event.agent.endswith("]"):
+            return
+        state = self.agents.get(list_of(event.agent))
+        if state is not None and (items := state.items) is not None:
+            failed = isinstance(event, AgentFailed)
+            state.items = ItemCounts(items.total, items.completed + (not failed), items.failed + failed)
 
     def _start(self, event: RunStarted) -> None:
         """Start, or continue with stored answers: of agents within others, only those with an answer."""
@@ -221,6 +245,17 @@ class RunState:
     def outputs(self) -> dict[str, AgentOutput]:
         """The existing answers, by agent, which a resumed run need not request again."""
         return {name: a.output for name, a in self.agents.items() if a.output is not None}
+
+    @property
+    def failed_items(self) -> list[str]:
+        """The items that failed of agents that have answered without them."""
+        return [
+            path
+            for path, agent in self.agents.items()
+            if agent.phase == "failed"
+            and (around := self.agents.get(list_of(path))) is not None
+            and around.output is not None
+        ]
 
     @property
     def plan_waits(self) -> list[PlanWaitStarted]:
@@ -306,4 +341,5 @@ class RunState:
             reason=reason,
             asked=self.questions.get(state.name),
             answered=self.answers.get(state.name),
+            items=state.items if output is None else output.items,
         )

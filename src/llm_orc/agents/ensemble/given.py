@@ -12,7 +12,7 @@ from llm_orc.errors import InternalError
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llm_orc.agents.context import AgentContext
     from llm_orc.agents.kind import Say
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 def texts_of_given(inputs: Mapping[str, JsonValue], task: str | None) -> tuple[Text, ...]:
     """Return the texts in which references are filled in."""
     own = () if task is None else (Text("task", task),)
-    return (*own, *(text for name, value in inputs.items() for text in _texts_in(f"inputs.{name}", value)))
+    return (*own, *(text for name, value in inputs.items() for text in texts_in(f"inputs.{name}", value)))
 
 
-def _texts_in(key: str, value: JsonValue) -> Iterator[Text]:
+def texts_in(key: str, value: JsonValue) -> Iterator[Text]:
+    """Yield the texts in a value at `key`."""
     if isinstance(value, str):
         yield Text(key, value, reader="program")
     elif isinstance(value, list | dict):
         for step, inner in enumerate(value) if isinstance(value, list) else value.items():
-            yield from _texts_in(f"{key}.{step}", inner)
+            yield from texts_in(f"{key}.{step}", inner)
 
 
 def check_given(
@@ -46,7 +47,7 @@ def check_given(
             listed = f"It has: {', '.join(f'`{one}`' for one in specs)}." if specs else "It declares no `inputs`."
             message = f"agent `{agent}`: ensemble `{child.name}` has no input `{name[:80]}`"
             say(f"inputs.{name}", message, did_you_mean(name, specs) or listed)
-        elif not any(is_special(text.text) for text in _texts_in("", value)):
+        elif not any(is_special(text.text) for text in texts_in("", value)):
             try:
                 value_of(specs[name], value)
             except WrongInput as e:
@@ -94,15 +95,17 @@ def given_by_answers(
     spec: AgentSpec, inputs: Mapping[str, JsonValue], task: str | None, names: Names
 ) -> frozenset[str]:
     """Return what of the child's task and inputs comes from answers: `task`, `inputs.NAME`."""
-    found = {f"inputs.{name}" for name, value in inputs.items() if _is_tainted(_texts_in("", value), names)}
+    found = {f"inputs.{name}" for name, value in inputs.items() if are_tainted(texts_in("", value), names)}
     if task is None:
         is_task = (bool(spec.depends_on) and spec.sees != "task") or "task" in names.from_answers
+        is_task = is_task or (spec.fan_out is not None and spec.fan_out.name in names.from_answers)
     else:
-        is_task = _is_tainted(iter([Text("task", task)]), names)
+        is_task = are_tainted([Text("task", task)], names)
     return frozenset({*found, "task"} if is_task else found)
 
 
-def _is_tainted(texts: Iterator[Text], names: Names) -> bool:
+def are_tainted(texts: Iterable[Text], names: Names) -> bool:
+    """Return whether something in the texts comes from an answer."""
     for text in texts:
         try:
             references = parse_template(text.text).references

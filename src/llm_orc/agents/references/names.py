@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.references.syntax import Reference
 
 Root = Literal["task", "inputs", "run", "agent", "local"]
+INDEX = "index"  # the number of an item, from 0
 _ELSEWHERE = {"item": "a fan-out", "index": "a fan-out", "last": "a loop", "round": "a loop"}
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.inputs.values import as_text
+from llm_orc.agents.references.names import INDEX
 from llm_orc.agents.references.parts import about_tags, part_tag
 from llm_orc.agents.references.syntax import Reference, parse_template
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import ReferenceWithoutValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from llm_orc.agents.references.names import Target
     from llm_orc.agents.references.scope import Scope
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class _Part:
     """A text that stands in tags: an answer, a field of one, a note on it, or that there is none.
 
-    An input whose value comes from answers is such a text too; `agent` is its name then.
+    An input or an item that comes from answers is such a text too; `agent` is its name then.
     """
 
     of: str
@@ -36,17 +37,17 @@ class _Part:
     def within(self, tag: str, *, is_block: bool) -> str:
         about = f" field='{self.field}'" if self.field else ""
         line = "\n" if is_block else ""
-        named = "name" if self.of == "input" else "agent"
+        named = "name" if self.of in {"input", "item"} else "agent"
         return f"<{tag} of='{self.of}' {named}='{self.agent}'{about}>{line}{self.text}{line}</{tag}>"
 
 
 def fill_in(text: str, scope: Scope) -> str:
     """Return the text for a model to read. Raises `ReferenceWithoutValue`."""
-    pieces = [*_pieces(text, scope)]
-    parts = [piece for piece in pieces if isinstance(piece, _Part)]
-    if not parts:
+    found = [*_pieces(text, scope)]
+    pieces = [piece for piece, _ in found]
+    if not any(isinstance(piece, _Part) for piece in pieces):
         return "".join(piece for piece in pieces if isinstance(piece, str))
-    tag = part_tag([text, *(piece.text if isinstance(piece, _Part) else piece for piece in pieces)])
+    tag = part_tag([text, *(hashed for _, hashed in found)])
     filled: list[str] = []
     for i, piece in enumerate(pieces):
         if isinstance(piece, str):
@@ -75,16 +76,26 @@ def _is_block(part: _Part, before: str | _Part, after: str | _Part) -> bool:
     return is_alone or "\n" in part.text
 
 
-def _pieces(text: str, scope: Scope) -> Iterator[str | _Part]:
+def _pieces(text: str, scope: Scope) -> Iterator[tuple[str | _Part, str]]:
+    """Yield each piece, and what of it the tags depend on.
+
+    For an item that is the whole list, so that all items have the same tags, and what is before them is the same.
+    """
     for piece in parse_template(text).pieces:
         if isinstance(piece, str):
-            yield piece
+            yield piece, piece
             continue
         target = scope.names.resolve(piece)
+        item = scope.item if target.root == "local" else None
+        is_of_item = item is not None and target.name in {item.name, INDEX}
+        filled: Iterable[str | _Part]
         if target.is_tainted and target.root != "task":  # the answers in a task have their tags already
-            yield from _of_answer(piece, target, scope)
+            filled = _of_answer(piece, target, scope)
         else:
-            yield as_text(scope.value_of(piece))
+            filled = (as_text(scope.value_of(piece)),)
+        for one in filled:
+            hashed = one.text if isinstance(one, _Part) else one
+            yield one, item.list_digest if item is not None and is_of_item else hashed
 
 
 def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[str | _Part]:
@@ -101,7 +112,8 @@ def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[s
     if value is None or isinstance(value, bool | int | float):
         yield as_text(value)  # says nothing that could pass for something else
         return
-    yield _Part("input" if target.root == "inputs" else "answer", name, as_text(value), ".".join(target.path))
-    if not target.path and (note := scope.notes.get(name)):
+    of = {"inputs": "input", "local": "item"}.get(target.root, "answer")
+    yield _Part(of, name, as_text(value), ".".join(target.path))
+    if target.root == "agent" and not target.path and (note := scope.notes.get(name)):
         yield "\n\n"
         yield _Part("note", name, note)

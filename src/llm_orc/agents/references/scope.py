@@ -24,6 +24,22 @@ _AROUND_ANSWERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """The item of a list that an agent runs for. `index` counts from 0, `total` is how many there are.
+
+    `list_digest` is the same for all items of the list and differs for every other. `sources` are the agents whose
+    answers the list is from. `name` is what references call it.
+    """
+
+    name: str
+    value: JsonValue
+    index: int
+    total: int
+    list_digest: str
+    sources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """What an agent may refer to: `names` says which names there are, the rest what they stand for.
 
@@ -42,6 +58,7 @@ class Scope:
     handled: Collection[str] = ()  # agents whose answers only stand in for others that failed: they count as none
     local: Mapping[str, JsonValue] = field(default_factory=dict)
     nested: Mapping[str, str] = field(default_factory=dict)  # agents that others run within: what they are called
+    item: Item | None = None  # the item that this turn is about
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
 
     def value_of(self, reference: Reference) -> JsonValue:
@@ -109,12 +126,17 @@ def _data_of(output: AgentOutput, reference: Reference) -> JsonValue:
     if output.data is not None:
         return output.data
     try:
-        value: JsonValue = json.loads(_without_fence(output.text))
+        return json_in(output.text)
     except (ValueError, RecursionError):
         raise ReferenceWithoutValue(
             f"`{reference}` has no value: the answer is not JSON",
             hint="Ask the agent for JSON with `output_format: json`, and say which fields in its prompt.",
         ) from None
+
+
+def json_in(text: str) -> JsonValue:
+    """Return the text of an answer as data, with or without a fence around it. Raises `ValueError`."""
+    value: JsonValue = json.loads(_without_fence(text))
     return value
 
 

@@ -21,19 +21,20 @@ def document_for(spec: AgentSpec, work: ScriptWork, scope: Scope) -> str:
 
     `input` and `input_data`, `context`, `agent_name` and `response` are what earlier releases call things.
     """
-    item = scope.local.get("item")
+    item = scope.item
     of_item: dict[str, JsonValue] = {}
-    if "item" in scope.local:
-        of_item = {"item": item, "index": scope.local.get("index"), "chunk_index": scope.local.get("index")}
+    if item is not None:
+        of_item = {"item": item.value, "index": item.index, "chunk_index": item.index, "total_chunks": item.total}
         of_item["base_input"] = scope.task
-    given: JsonValue = item if "item" in scope.local else scope.task
-    if spec.input_key is not None:
+    given: JsonValue = scope.task if item is None else item.value
+    if spec.input_key is not None and item is None:
         given = scope.picked(spec)
+    shown = [name for name in spec.depends_on if item is None or name not in item.sources]
     document: dict[str, JsonValue] = {
         "task": scope.task,
         "inputs": dict(scope.inputs),
         **of_item,
-        "dependencies": {name: _answer_of(name, scope) for name in spec.depends_on},
+        "dependencies": {name: _answer_of(name, scope) for name in shown},
         "parameters": work.parameters,
         "agent_name": spec.name,
         "input": given,

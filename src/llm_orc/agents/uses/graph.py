@@ -14,6 +14,7 @@ from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.references.names import Names, UnknownName
 from llm_orc.agents.references.syntax import BadReference, Reference, is_special, parse_template
 from llm_orc.agents.references.text import Text
+from llm_orc.agents.uses.place import list_texts, names_at, why_no_list
 from llm_orc.dataclass import dataclass
 from llm_orc.storage.suggest import did_you_mean
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from llm_orc.agents.conditions.check import AnswerFields, Answers
-    from llm_orc.agents.references.names import Root, Target
+    from llm_orc.agents.references.names import Target
     from llm_orc.agents.spec import AgentGraph, AgentSpec
 
 
@@ -52,10 +53,24 @@ def texts_of(spec: AgentSpec) -> tuple[Text, ...]:
     return tuple(text for text in kind_of(spec.work).texts(spec.work) if not text.is_condition)
 
 
-def conditions_of(spec: AgentSpec) -> tuple[Text, ...]:
-    """Return the conditions of an agent: the one under which it runs, and those of its work."""
-    of_work = tuple(text for text in kind_of(spec.work).texts(spec.work) if text.is_condition)
-    return of_work if spec.when is None else (Text("when", spec.when, is_condition=True), *of_work)
+def place_texts(spec: AgentSpec) -> tuple[Text, ...]:
+    """Return the texts of an agent's place, which are read before it runs: its condition, and its list."""
+    when = () if spec.when is None else (Text("when", spec.when, is_condition=True),)
+    return (*when, *list_texts(spec))
+
+
+def conditions_of_work(spec: AgentSpec) -> tuple[Text, ...]:
+    return tuple(text for text in kind_of(spec.work).texts(spec.work) if text.is_condition)
+
+
+def answers_of(spec: AgentSpec) -> Answers:
+    """Return whether the answers of an agent are text or data, as far as that is known."""
+    return kind_of(spec.work).answers(spec.work) if spec.fan_out is None else "data"
+
+
+def fields_of(spec: AgentSpec) -> AnswerFields:
+    """Return the fields that the answers of an agent have, as far as they are known."""
+    return kind_of(spec.work).answer_fields(spec.work) if spec.fan_out is None else {}
 
 
 def names_of(
@@ -92,18 +107,19 @@ def _search(
     names = names_of(graph, agents, from_answers)
     return _Search(
         names,
-        {a.name: kind_of(a.work).answers(a.work) for a in graph.agents},
-        {a.name: fields for a in graph.agents if (fields := kind_of(a.work).answer_fields(a.work))},
+        {a.name: answers_of(a) for a in graph.agents},
+        {a.name: fields for a in graph.agents if (fields := fields_of(a))},
     )
 
 
-def targets_of(spec: AgentSpec, names: Names) -> Iterator[tuple[Root, str]]:
+def targets_of(spec: AgentSpec, names: Names) -> Iterator[Target]:
     """Yield what the texts of an agent refer to, as often as they do. Whatever is wrong is left out."""
-    search = _Search(names, {}, {})
+    search = _Search(names_at(spec, names), {}, {})
     for text in texts_of(spec):
-        yield from ((target.root, target.name) for _, target in search.targets(spec.name, text))
+        yield from (target for _, target in search.targets(spec.name, text))
 
 
+_A_LIST = "A list is an agent's answer or a field of one, an input of the type `array`, or written out."
 _OF_A_SHELL = re.compile(r"\$\{([^{}\n]+)\}")
 
 
@@ -118,12 +134,24 @@ class _Search:
 
     def agent(self, spec: AgentSpec) -> None:
         found = dict.fromkeys(spec.depends_on)
-        for text in (*conditions_of(spec), *texts_of(spec)):
-            for reference, target in self.targets(spec.name, text):
-                if target.root == "agent":
-                    found[target.name] = None
-                    self.places.setdefault((spec.name, target.name), (text, reference))
+        for search, texts in (
+            (self, place_texts(spec)),
+            (self._of_work(spec), (*conditions_of_work(spec), *texts_of(spec))),
+        ):
+            for text in texts:
+                for reference, target in search.targets(spec.name, text):
+                    if target.root == "agent":
+                        found[target.name] = None
+                        self.places.setdefault((spec.name, target.name), (text, reference))
         self.needs[spec.name] = tuple(found)
+
+    def _of_work(self, spec: AgentSpec) -> _Search:
+        """Return the search through what the agent's work says: it knows the item that it is about."""
+        if spec.fan_out is None:
+            return self
+        search = _Search(names_at(spec, self._names), self._answers, self._fields)
+        search.findings = self.findings
+        return search
 
     def targets(self, agent: str, text: Text) -> list[tuple[Reference, Target]]:
         """Return the references of a text with what they stand for."""
@@ -181,6 +209,8 @@ class _Search:
                 said = f"`{reference}` is what a model or a tool has said"
                 message = f"{said}, and no such answer becomes a part of a command"
                 self._add(agent, text, _at(reference, message, "Give it by `stdin`, a file or `env`."))
+            if why := why_no_list(text, target, self._names):
+                self._add(agent, text, _at(reference, f"`{reference}` {why}", _A_LIST))
             found.append((reference, target))
         return found
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.inputs.values import as_text
 from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.path import AgentPath, child_of, is_within, path_of
+from llm_orc.agents.references.names import Target
 from llm_orc.agents.uses.graph import names_of, targets_of, texts_of
+from llm_orc.agents.uses.place import agents_of_list, list_sources, most_items
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from llm_orc.agents.references.names import Names
     from llm_orc.agents.spec import AgentGraph, AgentSpec
     from llm_orc.jsontypes import JsonValue
 
@@ -31,6 +34,8 @@ class PromptParts:
     answers: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     literal: int = 0
+    runs: int = 1  # how often it is asked at most: for each item of a list
+    has_list: bool = False  # how often is only known when it has its turn
 
     def input_characters(self, values: Mapping[str, JsonValue]) -> int:
         return sum(len(as_text(values.get(name))) for name in self.inputs)
@@ -46,9 +51,10 @@ def prompt_parts(graph: AgentGraph) -> dict[str, PromptParts]:
 
 def _parts_in(graph: AgentGraph, within: AgentPath | None, task: PromptParts) -> Iterator[tuple[str, PromptParts]]:
     names = names_of(graph)
+    lists = {spec.name: most_items(spec) for spec in graph.agents if spec.fan_out is not None}
     for spec in graph.agents:
         path = path_of(spec.name) if within is None else child_of(within, spec.name)
-        own = _parts_of(spec, [*targets_of(spec, names)])
+        own = _parts_of(spec, names, lists)
         parts = own if within is None else _put_in(own, task, within)
         yield path, parts
         kind = kind_of(spec.work)
@@ -61,7 +67,14 @@ def _put_in(own: PromptParts, task: PromptParts, within: AgentPath) -> PromptPar
     times = own.tasks + len(own.inputs)
     answers = (*(task.answers * times)[:_MOST_PARTS], *(child_of(within, name) for name in own.answers))
     inputs = (task.inputs * times)[:_MOST_PARTS]
-    return PromptParts(task.tasks * times, answers, inputs, task.literal * times + own.literal)
+    return PromptParts(
+        task.tasks * times,
+        answers,
+        inputs,
+        task.literal * times + own.literal,
+        task.runs * own.runs,
+        task.has_list or own.has_list,
+    )
 
 
 def longest_of(longest: Mapping[str, int], agent: str, usual: int) -> int:
@@ -71,16 +84,44 @@ def longest_of(longest: Mapping[str, int], agent: str, usual: int) -> int:
     return max((size for path, size in longest.items() if is_within(path, AgentPath(agent))), default=usual)
 
 
-def _shown_to(spec: AgentSpec) -> tuple[str, ...]:
-    return spec.depends_on if spec.sees != "task" else ()
+def _shown_to(spec: AgentSpec, names: Names) -> tuple[str, ...]:
+    listing = agents_of_list(spec, names)
+    return tuple(name for name in spec.depends_on if name not in listing) if spec.sees != "task" else ()
 
 
-def _parts_of(spec: AgentSpec, targets: list[tuple[str, str]]) -> PromptParts:
+def _parts_of(spec: AgentSpec, names: Names, lists: Mapping[str, int]) -> PromptParts:
+    """Return the parts; `lists` says how many answers those of agents that run over items are made of."""
+    own = next((text for text in texts_of(spec) if text.key == "prompt"), None)
+    targets = [(target.root, target.name) for target in _targets(spec, names, has_prompt=own is not None)]
     answers = [name for root, name in targets if root == "agent"]
     tasks = sum(root == "task" for root, _ in targets)
-    own = next((text for text in texts_of(spec) if text.key == "prompt"), None)
     if own is None:
-        answers += spec.depends_on[:1] if spec.input_key is not None else _shown_to(spec)
+        answers += spec.depends_on[:1] if spec.input_key is not None else _shown_to(spec, names)
         tasks += spec.input_key is None and (not spec.depends_on or spec.sees != "dependencies")
+    literal = len(own.text) if own else 0
+    literal += max((len(as_text(one)) for one in _written_items(spec)), default=0)
     inputs = tuple(name for root, name in targets if root == "inputs")
-    return PromptParts(tasks, tuple(answers), inputs, len(own.text) if own else 0)
+    every = tuple(name for name in answers for _ in range(lists.get(name, 1)))[:_MOST_PARTS]
+    has_list = spec.fan_out is not None and not isinstance(spec.fan_out.over, tuple)
+    return PromptParts(tasks, every, inputs, literal, most_items(spec), has_list)
+
+
+def _targets(spec: AgentSpec, names: Names, *, has_prompt: bool) -> Iterator[Target]:
+    """Yield what the agent is asked with: in place of the item what its list is from, as no item is longer."""
+    fan_out = spec.fan_out
+    items: list[Target] = []
+    if fan_out is not None:
+        items = [*list_sources(spec, names)]
+        items += [Target("agent", name) for name in spec.depends_on[:1] if fan_out.over is None]
+        if not has_prompt:
+            yield from items
+    for target in targets_of(spec, names):
+        if fan_out is not None and (target.root, target.name) == ("local", fan_out.name):
+            yield from items
+        else:
+            yield target
+
+
+def _written_items(spec: AgentSpec) -> tuple[JsonValue, ...]:
+    over = None if spec.fan_out is None else spec.fan_out.over
+    return over if isinstance(over, tuple) else ()

@@ -192,6 +192,7 @@ class Estimate:
     calls: int
     likely_usd: float | None
     most_usd: float | None
+    is_bound: bool = False  # there may be fewer calls: how many, an answer says
 
     def plus(self, other: Estimate) -> Estimate:
         """Return what both together would cost; an unknown part makes the sum unknown."""
@@ -199,6 +200,7 @@ class Estimate:
             self.calls + other.calls,
             _sum(self.likely_usd, other.likely_usd),
             _sum(self.most_usd, other.most_usd),
+            self.is_bound or other.is_bound,
         )
 
 

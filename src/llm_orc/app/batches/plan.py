@@ -261,4 +261,4 @@ def _times(one: Estimate | None, rows: int) -> Estimate | None:
         return None
     likely = None if one.likely_usd is None else one.likely_usd * rows
     most = None if one.most_usd is None else one.most_usd * rows
-    return Estimate(one.calls * rows, likely, most)
+    return Estimate(one.calls * rows, likely, most, one.is_bound)

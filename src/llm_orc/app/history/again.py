@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import kind_of
-from llm_orc.agents.path import AgentPath, is_within, steps_of
+from llm_orc.agents.path import AgentPath, above, split_step, steps_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InputError
@@ -27,9 +27,7 @@ class Again:
 
     def __contains__(self, path: str) -> bool:
         """Whether the answer of the agent at `path` is not kept."""
-        return (
-            path in self.asked or path in self.around or any(is_within(path, AgentPath(one)) for one in self.asked)
-        )
+        return path in self.asked or path in self.around or any(one in self.asked for one in above(path))
 
 
 def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> Again:
@@ -41,30 +39,43 @@ def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> Again:
     again: set[str] = set()
     around: set[str] = set()
     for path in asked:
-        *above, (last, prefix, name) = _steps(plan, path)
-        for one, before, outer in above:
-            around.add(f"{before}{outer}")
-            again |= {f"{before}{other}" for other in _dependants(one, outer)}
-        again |= {f"{prefix}{name}", *(f"{prefix}{other}" for other in _dependants(last, name))}
-    return Again(frozenset(again), frozenset(around))
+        *outer_steps, (last, prefix, step) = _steps(plan, path)
+        for one, before, outer in outer_steps:
+            around |= _around_items(before, outer)
+            again |= {f"{before}{other}" for other in _dependants(one, split_step(outer)[0])}
+        name, numbers = split_step(step)
+        around |= _around_items(prefix, step) if numbers else frozenset()
+        again |= {f"{prefix}{step}", *(f"{prefix}{other}" for other in _dependants(last, name))}
+    return Again(frozenset(again), frozenset(around - again))
+
+
+def _around_items(prefix: str, step: str) -> set[str]:
+    """Return the path of the step, and if it is an item that of the agent whose item it is."""
+    return {f"{prefix}{step}", f"{prefix}{split_step(step)[0]}"}
 
 
 def _steps(plan: Plan, path: str) -> Iterator[tuple[Plan, str, str]]:
     """Yield each agent on the path: its plan, what stands before its name in its path, and its name."""
     prefix, left = "", [*steps_of(AgentPath(path))]
     while True:
-        name = left.pop(0)
+        step = left.pop(0)
+        name, numbers = split_step(step)
         if name not in plan.dependants:
             near = closest_names(name, plan.names)
             listed = ", ".join(f"{prefix}{one}" for one in plan.names)
             hint = f"Did you mean `{prefix}{near[0]}`?" if near else f"Its agents: {listed}."
             raise InputError(f"the run has no agent `{path}`", hint=hint)
-        yield plan, prefix, name
+        spec = next(spec for spec in plan.order if spec.name == name)
+        if spec.fan_out is not None and left and not numbers:
+            hint = f"Say in which item: `{prefix}{name}[0]/{left[0]}`."
+            raise InputError(f"the run has no agent `{path}`: `{name}` runs over items", hint=hint)
+        if numbers and name not in plan.children:
+            raise InputError(f"the run has no agent `{path}`", hint=f"`{prefix}{name}` runs once.")
+        yield plan, prefix, step
         if not left:
             return
         children = plan.children.get(name, {})
-        spec = next(spec for spec in plan.order if spec.name == name)
-        prefix = f"{prefix}{name}/"
+        prefix = f"{prefix}{step}/"
         child = next(iter(children), "")
         if kind_of(spec.work).names_children:
             child = left.pop(0)

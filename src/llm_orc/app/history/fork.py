@@ -44,6 +44,7 @@ class Origin:
     run_id: str
     recipe: Recipe
     outputs: Mapping[str, AgentOutput]
+    failed_items: tuple[str, ...] = ()  # of agents that have answered without them
     used_up: tuple[UsedUp, ...] = ()  # the plans that its agents without an answer need, and that are used up
 
 
@@ -73,7 +74,7 @@ def origin_of(app: App, run: str, store: str | None = None) -> Origin:
     for event in record.events:
         state.apply(event)
     used_up = plans_used_up(state, app.clock.now())
-    return Origin(record.summary.run_id, recipe, state.outputs, used_up)
+    return Origin(record.summary.run_id, recipe, state.outputs, tuple(state.failed_items), used_up)
 
 
 async def fork_run(
@@ -114,7 +115,7 @@ async def preview_fork(app: App, origin: Origin, options: ForkOptions) -> Access
 
 def _kept(origin: Origin, options: ForkOptions) -> dict[str, AgentOutput]:
     """Return the answers that the new run takes over. Raises `InputError`: it has no agent of that name."""
-    asked = to_be_asked(origin.recipe, options.asked)
+    asked = to_be_asked(origin.recipe, options.asked or origin.failed_items)
     return {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.budget import Budget
 from llm_orc.agents.model.counted_attempts import most_cost_usd
-from llm_orc.agents.path import is_within
+from llm_orc.agents.path import AgentPath, is_within, model_key
 from llm_orc.agents.uses.limits import BudgetsWithin, Spent, limited_within
 from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
 from llm_orc.app.access.bills.costs import cost_of
@@ -51,7 +51,8 @@ def budget_of(
     costs.stop()
     spent_usd = costs.counted_usd
     for agent in () if recipe.max_cost_usd is None else costs.uncounted:
-        counts_usd = _most_of(recipe, earlier, candidates.get(agent, ()), agent, told.get(agent, 0))
+        place = model_key(AgentPath(agent))
+        counts_usd = _most_of(recipe, earlier, candidates.get(place, ()), place, told.get(agent, 0))
         record.unlimited(agent, counts_usd)
         spent_usd += counts_usd
     return Budget(recipe.max_cost_usd, spent_usd, max_calls=recipe.max_calls, calls=costs.calls, record=record)

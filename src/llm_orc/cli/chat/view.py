@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.path import is_top
 from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.shell.markdown.writer import answer_writer
 from llm_orc.cli.shell.output.streams import Styled, is_terminal, moves_cursor, note
@@ -44,6 +45,8 @@ class ChatView:
         self.is_over = False  # every answer has arrived
 
     def show(self, event: RunEvent) -> None:
+        if not is_top(getattr(event, "agent", "")):
+            return  # what runs within an agent
         match event:
             case AgentDelta():
                 if self._streams:

@@ -28,8 +28,9 @@ _NAMED = 5  # agents that one line names
 
 def check_agent(name: str | None, agents: Iterable[str]) -> None:
     """Refuse a name that no agent has."""
-    known = [agent for agent in agents if is_top(agent)]
-    if name is not None and name not in known:
+    every = [*agents]
+    known = [agent for agent in every if is_top(agent)]
+    if name is not None and name not in every:
         raise UsageMistake(
             f"there is no agent `{name}`",
             hint=did_you_mean(name, known) or f"The agents are: {', '.join(f'`{agent}`' for agent in known)}.",
@@ -84,7 +85,7 @@ def note_missing(agent: AgentResult, result: RunResult) -> None:
 
 def note_others(agent: AgentResult, result: RunResult) -> None:
     """Say which agents have answered, and how to see it; without a record it is shown now, or it is lost."""
-    others = [other for other in result.agents if other.response is not None and other.name != agent.name]
+    others = _others(agent, result)
     if not others:
         return
     if result.recorded:
@@ -101,7 +102,7 @@ def note_summary(agent: AgentResult, result: RunResult) -> None:
         note("")
     how = f"{_ended(result)} · " if result.status != "completed" else ""
     figures = how + " · ".join(total_figures(result))
-    others = [other for other in result.agents if other.response is not None and other.name != agent.name]
+    others = _others(agent, result)
     origin = result.forked_from is None and result.conversation is None
     if not others and result.recorded and origin:
         figures += f" · run {result.run_id}"
@@ -119,6 +120,10 @@ def note_summary(agent: AgentResult, result: RunResult) -> None:
     if result.conversation is not None:
         where += f" · conversation {result.conversation}"
     note(Styled(one_line(where), "dim"))
+
+
+def _others(agent: AgentResult, result: RunResult) -> list[AgentResult]:
+    return [other for other in result.without_items if other.response is not None and other.name != agent.name]
 
 
 def _ended(result: RunResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.path import is_top
+from llm_orc.agents.path import is_of_item, is_top, list_of
 from llm_orc.cli.run.progress import EACH_UP_TO
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.engine.events import (
@@ -17,6 +17,7 @@ from llm_orc.engine.events import (
     AgentStarted,
     ApprovalAnswered,
     ApprovalAsked,
+    ItemsStarted,
     ModelRetrying,
     ModelSwitched,
     PlanWaitEnded,
@@ -33,34 +34,60 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RunEvent
 
 
+class _Tenths:
+    """Tells every tenth of the agents, or of the items of one."""
+
+    def __init__(self, what: str, total: int, ended: int = 0) -> None:
+        self._what, self._total, self._ended, self._failed = what, total, ended, 0
+        self._reported = ended * 10 // total
+
+    def one_ended(self, *, failed: bool) -> str:
+        """Return what to tell now; empty: nothing."""
+        self._ended += 1
+        self._failed += failed
+        tenth = self._ended * 10 // self._total
+        if tenth <= self._reported:
+            return ""
+        self._reported = tenth
+        how = f", {self._failed:,} failed" if self._failed else ""
+        return f"{self._ended:,} of {self._what} ended{how}"
+
+
 class PlainView:
     wants_text = False
     answered_by: str | None = None
 
     def __init__(self) -> None:
-        self._agents = 0
-        self._ended = 0
-        self._reported = 0
+        self._all: _Tenths | None = None  # where there are many agents
+        self._lists: dict[str, _Tenths] = {}  # agents that run over many items
+        self._resumed: tuple[str, ...] = ()
         self._held: list[str] | None = None  # lines that wait until a question is answered
 
     def show(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):
             return
         if isinstance(event, RunStarted):
-            self._agents, self._ended = len(event.agents), 0
+            self._begin(event)
+        if isinstance(event, ItemsStarted) and event.total > EACH_UP_TO:
+            known = sum(list_of(path) == event.agent for path in self._resumed)
+            items = f"{count(event.total, 'item')} of {event.agent}"
+            self._lists[event.agent] = _Tenths(one_line(items), event.total, known)
         words = plain_words(event)
         is_routine = isinstance(event, AgentStarted | AgentFinished | AgentSkipped)
-        if words and (self._agents <= EACH_UP_TO or not is_routine):
+        if words and not (is_routine and self._is_one_of_many(getattr(event, "agent", ""))):
             self.tell(words)
-        if isinstance(event, AgentFinished | AgentFailed | AgentSkipped) and is_top(event.agent):
-            self._ended += 1
-            self._report_part()
+        if isinstance(event, AgentFinished | AgentFailed | AgentSkipped):
+            around = self._all if is_top(event.agent) else self._lists.get(list_of(event.agent))
+            if around is not None and (words := around.one_ended(failed=isinstance(event, AgentFailed))):
+                self.tell(words)
 
-    def _report_part(self) -> None:
-        tenth = self._ended * 10 // self._agents if self._agents else 0
-        if self._agents > EACH_UP_TO and tenth > self._reported:
-            self._reported = tenth
-            self.tell(f"{self._ended:,} of {count(self._agents, 'agent')} ended")
+    def _begin(self, event: RunStarted) -> None:
+        agents = len(event.agents)
+        self._all = _Tenths(count(agents, "agent"), agents) if agents > EACH_UP_TO else None
+        self._resumed = event.resumed
+
+    def _is_one_of_many(self, agent: str) -> bool:
+        return self._all is not None or (bool(self._lists) and is_of_item(agent, self._lists))
 
     def tell(self, sentence: str) -> None:
         if self._held is None:

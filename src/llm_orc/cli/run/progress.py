@@ -6,13 +6,13 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.path import in_tree_order
+from llm_orc.agents.path import in_tree_order, is_of_item, list_of
 from llm_orc.cli.shell.output.tables import cell_width, cut, tail
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import AgentDelta, AgentFinished, RunStarted
+from llm_orc.engine.events import AgentDelta, AgentFinished, ItemsStarted, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import plan_wait_words, why_skipped
+from llm_orc.formats.sentences import item_figures, plan_wait_words, why_skipped
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
@@ -20,11 +20,13 @@ from llm_orc.runs.state import RunState
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from llm_orc.agents.output import ItemCounts
     from llm_orc.engine.events import RunEvent
     from llm_orc.runs.state import AgentPhase, AgentState
 
 NARROW = 60  # columns; up to this width a line has a name and one figure
 EACH_UP_TO = 40  # agents; of more, single lines say less than counts
+_EACH_ITEM_UP_TO = 8  # items of one agent: more are one line of counts
 _WHOLE = 10_000  # columns: nothing is cut
 _PIECES = 64  # characters of streamed text that one line can show
 
@@ -65,6 +67,9 @@ class RunProgress:
     def __init__(self) -> None:
         self._state = RunState()
         self._began_at = 0.0
+        self._rows: dict[str, AgentState] = {}  # those that have a line of their own
+        self._lists: set[str] = set()  # agents whose items have none
+        self._running: Counter[str] = Counter()  # items at work, by these agents
         self._phases: Counter[AgentPhase] = Counter()
         self._active: dict[str, AgentState] = {}  # in the order of their start
         self._failed: dict[str, AgentState] = {}
@@ -85,6 +90,10 @@ class RunProgress:
         known = self._state.agents.get(path) if path else None
         before = known.phase if known else None
         self._state.apply(event)
+        if isinstance(event, ItemsStarted) and event.total > _EACH_ITEM_UP_TO:
+            self._lists.add(event.agent)
+            if any(list_of(row) == event.agent for row in self._rows):  # those that have an answer from before
+                self._recount(self._began_at)
         if path and (agent := self._state.agents.get(path)) is not None:
             self._moved(agent, before)
         if isinstance(event, AgentFinished):
@@ -92,14 +101,20 @@ class RunProgress:
 
     def _recount(self, began_at: float) -> None:
         """Count again from the state: a resumed run starts with finished agents."""
-        agents = self._state.agents
-        self._began_at = began_at
+        lists = self._lists
+        every = self._state.agents
+        agents = {path: agent for path, agent in every.items() if not lists or not is_of_item(path, lists)}
+        self._began_at, self._rows = began_at, agents
         self._phases = Counter(agent.phase for agent in agents.values())
         self._active = {name: agent for name, agent in agents.items() if agent.phase in _ACTIVE}
         self._failed = {name: agent for name, agent in agents.items() if agent.phase == "failed"}
 
     def _moved(self, agent: AgentState, before: AgentPhase | None) -> None:
         """`before` None: the agent, which runs within another, was not known."""
+        if self._lists and is_of_item(agent.name, self._lists):
+            self._running[list_of(agent.name)] += (agent.phase in _ACTIVE) - (before in _ACTIVE)
+            return
+        self._rows[agent.name] = agent
         if before is not None:
             self._phases[before] -= 1
         self._phases[agent.phase] += 1
@@ -119,7 +134,7 @@ class RunProgress:
 
         `without` are agents that are shown elsewhere.
         """
-        agents = self._state.agents
+        agents = self._rows
         if len(without) > 0:
             agents = {name: agent for name, agent in agents.items() if name not in without}
         if len(agents) < height:
@@ -132,10 +147,13 @@ class RunProgress:
                 shown += [a for a in self._failed.values() if a.name in agents][-(room - len(shown)) :]
             missing = len(agents) - len(shown)
         names = _name_column(shown, width)
-        drawn = [self._headline(width, now), *(_agent_line(a, width, names, now) for a in shown)]
+        drawn = [self._headline(width, now), *(self._line(a, width, names, now) for a in shown)]
         if missing and len(drawn) < height:
             drawn.append(Line(" ", "dim", cut(f"and {count(missing, 'more agent')}", width - 2)))
         return drawn
+
+    def _line(self, agent: AgentState, width: int, names: int, now: float) -> Line:
+        return _agent_line(agent, width, names, now, self._running[agent.name])
 
     def ended(self, width: int, without: Collection[str] = ()) -> dict[str, Line]:
         """Return the line of each agent of the ensemble that has ended; in a large run, of some that failed.
@@ -171,13 +189,25 @@ def _name_column(agents: Collection[AgentState], width: int) -> int:
     return min(max((cell_width(agent.name) for agent in agents), default=0), most)
 
 
-def _agent_line(agent: AgentState, width: int, names: int, now: float) -> Line:
+def _agent_line(agent: AgentState, width: int, names: int, now: float, running: int = 0) -> Line:
     mark, style = _MARKS[agent.phase]
     name = cut(agent.name, names)
     name += " " * (names - cell_width(name))
     room = width - 2 - names - 2
-    text = _after_name(agent, room, now) if width > NARROW else _in_short(agent, now)
+    if agent.items is not None and agent.phase in _ACTIVE:
+        text = _items_so_far(agent.items, running)
+        text = f"{_one_figure(agent, now):<12}{text}" if width > NARROW else text
+    else:
+        text = _after_name(agent, room, now) if width > NARROW else _in_short(agent, now)
     return Line(mark, style, cut(f"{name}  {text}".rstrip(), width - 2))
+
+
+def _items_so_far(items: ItemCounts, running: int) -> str:
+    parts = [f"{items.completed + items.failed:,}/{items.total:,}"]
+    parts += [
+        f"{number:,} {words}" for number, words in ((items.failed, "failed"), (running, "running")) if number
+    ]
+    return " · ".join(parts)
 
 
 def _in_short(agent: AgentState, now: float) -> str:
@@ -223,6 +253,8 @@ def _reason(agent: AgentState) -> str:
 def _figures(agent: AgentState) -> Iterator[str]:
     if agent.duration_s is not None:
         yield f"{seconds(agent.duration_s):<10}"
+    if agent.items is not None:
+        yield item_figures(agent.items)
     if agent.output is not None and (last := agent.output.last) is not None:
         usage = agent.output.usage
         yield f"{tokens(usage.input_tokens)} in, {tokens(usage.output_tokens)} out"

@@ -52,7 +52,8 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
 
 
 def _estimated(estimate: Estimate) -> str:
-    return f"estimate: {count(estimate.calls, 'metered call')}, {price_words(estimate)}"
+    up_to = "up to " if estimate.is_bound else ""
+    return f"estimate: {up_to}{count(estimate.calls, 'metered call')}, {price_words(estimate)}"
 
 
 def price_words(estimate: Estimate) -> str:
@@ -60,7 +61,12 @@ def price_words(estimate: Estimate) -> str:
     if estimate.likely_usd is None:
         return "price unknown"
     most = "no upper limit known" if estimate.most_usd is None else f"at most {most_dollars(estimate.most_usd)}"
-    return f"about {dollars(estimate.likely_usd)}, {most}"
+    likely = (
+        f"up to about {dollars(estimate.likely_usd)}"
+        if estimate.is_bound
+        else f"about {dollars(estimate.likely_usd)}"
+    )
+    return f"{likely}, {most}"
 
 
 def started_lines(programs: Iterable[AgentProgram]) -> Iterator[str]:

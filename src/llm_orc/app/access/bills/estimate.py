@@ -40,18 +40,25 @@ def estimate(
     endless = {name for name, ways in by_agent.items() if not takes_limit(ways[0].connection.calls)}
     likely: list[float | None] = []
     most: list[float | None] = []
+    runs = {name: parts.get(name, PromptParts()) for name in metered}
     for name, ready in metered.items():
-        asked = parts.get(name, PromptParts())
+        asked = runs[name]
         given = asked.tasks * len(recipe.task) + asked.literal + asked.input_characters(recipe.inputs)
         known = (given + len(ready.choice.system_prompt or "") + told.get(name, 0)) // _CHARACTERS_PER_TOKEN
         before = asked.answers
         price = cost_of(ready)
         usual = min(_USUAL_ANSWER, longest[name])
-        likely.append(price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual)))
+        likely.append(_times(asked.runs, price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual))))
         told_at_most = known + sum(longest_of(longest, other, _USUAL_ANSWER) for other in before)
         is_endless = name in endless or any(_is_in(one, other) for one in endless for other in before)
-        most.append(None if is_endless else price(ready.model, Usage(told_at_most, longest[name])))
-    return Estimate(len(metered), _sum(likely), _sum(most))
+        of_one = None if is_endless else price(ready.model, Usage(told_at_most, longest[name]))
+        most.append(_times(asked.runs, of_one))
+    calls = sum(asked.runs for asked in runs.values())
+    return Estimate(calls, _sum(likely), _sum(most), any(asked.has_list for asked in runs.values()))
+
+
+def _times(runs: int, cost: float | None) -> float | None:
+    return None if cost is None else runs * cost
 
 
 def _is_in(agent: str, other: str) -> bool:

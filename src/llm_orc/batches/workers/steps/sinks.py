@@ -13,6 +13,7 @@ from llm_orc.engine.events import (
     AgentFinished,
     AgentNotice,
     AgentStarted,
+    ItemsStarted,
     ModelChosen,
     ModelRetrying,
     ModelSwitched,
@@ -114,6 +115,9 @@ class StepObserver(OutcomeSink):
 
     def notice(self, message: str) -> None:
         self.keep(AgentNotice(self._clock.now(), self._agent, message))
+
+    def items(self, total: int) -> None:
+        self.keep(ItemsStarted(self._clock.now(), self._agent, total))
 
     def text(self, piece: str) -> None:
         """Ignore streamed text, as `delta` does."""

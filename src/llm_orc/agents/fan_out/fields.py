@@ -1,0 +1,95 @@
+"""How the key `fan_out` is read: `true`, or a mapping."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.fan_out.spec import FanOut
+from llm_orc.agents.references.names import INDEX
+from llm_orc.agents.references.syntax import BadReference, is_special, parse_template
+from llm_orc.storage.field_types import WrongValue, field_type, type_of
+from llm_orc.storage.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.storage.field_types import JsonSchema
+
+_KEYS = ("over", "as", "max", "max_concurrent", "on_item_failure")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN = frozenset({"task", "inputs", "run", "last", "round", INDEX})
+_EXAMPLE = '`{over: "${split.parts}"}`'
+_AT_LEAST_ONE: JsonSchema = {"type": "integer", "minimum": 1}
+_MAPPING: JsonSchema = {
+    "type": "object",
+    "properties": {
+        "over": {"anyOf": [{"type": "string", "pattern": r"^\s*\$\{.*\}\s*$"}, {"type": "array"}]},
+        "as": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "max": _AT_LEAST_ONE,
+        "max_concurrent": _AT_LEAST_ONE,
+        "on_item_failure": {"enum": ["keep", "fail"]},
+    },
+    "required": ["over"],
+    "additionalProperties": False,
+}
+
+
+@field_type({"anyOf": [_MAPPING, {"type": ["boolean", "null"]}]}, f"`true`, or a mapping such as {_EXAMPLE}")
+def fan_out(value: JsonValue) -> FanOut | None:
+    if value is None or isinstance(value, bool):
+        return FanOut() if value else None
+    if not isinstance(value, dict):
+        raise WrongValue(f"`true`, or a mapping such as {_EXAMPLE}, not {type_of(value)}")
+    for key in value:
+        if key not in _KEYS:
+            raise WrongValue(f"a mapping with {_listed()}; it has `{key[:80]}`", did_you_mean(key, _KEYS))
+    failure = value.get("on_item_failure")
+    if failure is not None and failure not in {"keep", "fail"}:
+        raise WrongValue("a mapping whose `on_item_failure` is `keep` or `fail`")
+    most = _number(value, "max")
+    return FanOut(
+        over=_over(value.get("over")),
+        name=_name(value.get("as")),
+        max=FanOut().max if most is None else most,
+        max_concurrent=_number(value, "max_concurrent"),
+        on_item_failure="fail" if failure == "fail" else "keep",
+    )
+
+
+def _listed() -> str:
+    return f"{', '.join(f'`{key}`' for key in _KEYS[:-1])} and `{_KEYS[-1]}`"
+
+
+def _over(value: JsonValue) -> str | tuple[JsonValue, ...]:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and _is_reference(value):
+        return value.strip()
+    raise WrongValue("a mapping whose `over` is one reference, such as `${split.parts}`, or a list of items")
+
+
+def _is_reference(text: str) -> bool:
+    try:
+        template = parse_template(text.strip())
+    except BadReference:
+        return is_special(text)  # what is wrong with it is said at its place
+    return len(template.pieces) == 1 and bool(template.references)
+
+
+def _name(value: JsonValue) -> str:
+    if value is None:
+        return FanOut().name
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise WrongValue("a mapping whose `as` is one word of letters, digits and `_`")
+    if value in _TAKEN:
+        raise WrongValue(f"a mapping whose `as` is another word than `{value}`, which is taken in references")
+    return value
+
+
+def _number(value: dict[str, JsonValue], key: str) -> int | None:
+    found = value.get(key)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise WrongValue(f"a mapping whose `{key}` is a whole number, at least 1")
+    return found
