@@ -139,7 +139,8 @@ class RowExecutor(Stoppable):
         calls = RowCalls(name, call, self._calling)
 
         async def run_step(turn: AgentTurn) -> str:
-            choices = recipe.choices.get(turn.path) if limited else None
+            is_one_call = turn.agent.fan_out is None  # not the items of an agent, which are called here
+            choices = recipe.choices.get(turn.path) if limited and is_one_call else None
             provider = choices[0].provider if choices else None
             if self._queued is not None and provider in limited and provider is not None:
                 queued.add(turn.path)
