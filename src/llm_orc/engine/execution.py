@@ -65,7 +65,11 @@ class Execution:
             skipped=self._left_out,
             pending=self._open,
             handled=self._handled,
-            nested={name: next(iter(children.values())).ensemble for name, children in plan.children.items()},
+            nested={
+                name: next(iter(children.values())).ensemble
+                for name, children in plan.children.items()
+                if children
+            },
             is_rehearsal=shared.is_rehearsal,
         )
         self._done = [name for name, path in self._paths.items() if path in shared.done]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llm_orc.agents.fan_out.fields import fan_out
+from llm_orc.agents.repeats.fields import fan_out
 from llm_orc.agents.spec import Sees, WhenFull
 from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name, requires
