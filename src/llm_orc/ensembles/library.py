@@ -98,6 +98,10 @@ class Library:
             found = _on_shelf(_Shelf(shelf.place, shelf.folder / folder, self._shared), last)
             if found is not None:
                 return found
+        for shelf in self._shelves:  # earlier releases took the name of the file, too
+            for file in (shelf.folder / f"{name}{suffix}" for suffix in _SUFFIXES):
+                if _is_file(file):
+                    return load_ensemble_file(file, shelf.place, self._shared)
         return None
 
     def load(self, path: Path, place: Place = "file") -> ParsedEnsemble:

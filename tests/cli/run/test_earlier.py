@@ -268,3 +268,24 @@ def test_input_key_takes_the_answer_out_of_what_was_around_it(earlier: Shell) ->
     )
 
     assert results["reader"]["data"]["input"] == results["nested"]["response"]
+
+
+def test_a_line_for_the_shell_reads_no_startup_files(earlier: Shell) -> None:
+    (earlier.home / ".bashrc").write_text("echo from bashrc\nexit 1\n")
+
+    results = run(earlier, "  - {name: line, script: echo hi}\n  - {name: nothing, script: ':'}\n")
+
+    assert (results["line"]["response"], results["nothing"]["response"]) == ("hi", "")
+
+
+def test_an_ensemble_in_a_folder_is_found_by_the_name_of_its_file(earlier: Shell) -> None:
+    earlier.own_ensemble("child", "name: child\ndescription: d\nagents: [{name: one, script: echo wrong}]\n")
+    folder = earlier.config.with_name("ensembles") / "sub"
+    folder.mkdir()
+    (folder / "child.yaml").write_text(
+        "name: another\ndescription: d\nagents: [{name: one, script: echo right}]\n"
+    )
+
+    results = run(earlier, "  - {name: outer, ensemble: sub/child}\n")
+
+    assert results["outer"]["response"] == "right"

@@ -39,4 +39,5 @@ def script_environment(own: Mapping[str, str | None], environ: Mapping[str, str]
     """Return the environment; `own` are the variables of the agent, from `environ` where they have no value."""
     passed_on = {name: environ[name] for name, value in own.items() if value is None and name in environ}
     given = {name: value for name, value in own.items() if value is not None}
-    return {**basic_environment(environ), **passed_on, **given}
+    # Where its input is a socket, as here, `bash` reads start-up files, unless it seems to be below a shell.
+    return {"SHLVL": "1", **basic_environment(environ), **passed_on, **given}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BY_STDIN = "Give it by `stdin` or `env`; a program reads it from there."
 _BARE_WORD = re.compile(r"\S+")
+_BUILT_IN = frozenset({":", "exit", "pwd", "set", "times", "umask", "wait"})  # words that only a shell knows
 
 
 def read_script(keys: AgentKeys) -> ScriptWork:
@@ -74,7 +75,7 @@ def _text(keys: AgentKeys, written: str) -> tuple[tuple[str, ...], Path | None, 
     if is_file_name(written):
         _missing(keys, written)
         return (written,), None, None
-    if _BARE_WORD.fullmatch(written) and shutil.which(written) is None:
+    if _BARE_WORD.fullmatch(written) and written not in _BUILT_IN and shutil.which(written) is None:
         _missing(keys, written)
         return (written,), None, None
     keys.warn(
