@@ -24,6 +24,10 @@ class RealClock:
     def monotonic() -> float:
         return time.monotonic()
 
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 @dataclass
 class KeptEvents:

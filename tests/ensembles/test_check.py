@@ -100,11 +100,11 @@ def test_a_provider_that_waits_for_trust_says_how_to_give_it() -> None:
 
 def test_what_has_no_effect_is_a_warning() -> None:
     found = findings(
-        "- name: a\n  requires: any\n- name: b\n  fallback_model_profile: default\n",
+        "- name: a\n  requires: any\n  within: 3\n- name: b\n  fallback_model_profile: default\n",
     )
 
     assert found.problems == ()
-    assert [(w.line, w.column) for w in found.warnings] == [(4, 3), (6, 3)]
+    assert [(w.line, w.column) for w in found.warnings] == [(4, 3), (5, 3), (7, 3)]
 
 
 def test_a_cycle_of_fallbacks_is_a_warning_where_it_is_used() -> None:

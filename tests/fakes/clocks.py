@@ -31,3 +31,6 @@ class SetClock:
 
     def monotonic(self) -> float:
         return 50.0 + self.passed_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.passed_s += seconds

@@ -67,6 +67,7 @@ class AgentSpec:
     work: Work = field(default_factory=ModelWork)
     depends_on: tuple[str, ...] = ()
     requires: Requires = "all"
+    within_s: float | None = None  # how long it waits for all that it needs, from when the first of them starts
     timeout_s: float | None = None
     conversation: bool | None = None  # None: as the ensemble or the command line says
     when: str | None = None  # the condition under which it runs

@@ -117,6 +117,7 @@ class AgentTurn:
     children: ChildRunner | None = None  # None: nothing runs within this agent
     idle: Callable[[], AbstractAsyncContextManager[None]] = nullcontext  # inside it, others have the agent's slot
     texts: Mapping[str, str] = field(default_factory=dict)  # those of its work that have references, filled in
+    without: tuple[AgentPath, ...] = ()  # agents that it needed, and whose answers are late for it
     scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
 
 

@@ -35,6 +35,12 @@ class SystemClock:
     def monotonic() -> float:
         return time.monotonic()
 
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        import asyncio  # noqa: PLC0415 - most commands wait for nothing
+
+        await asyncio.sleep(seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class App:

@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentRun:
-    """One agent at its path, with what it may refer to. `plans` are those of what may run within it."""
+    """One agent at its path, with what it may refer to. `plans` are those of what may run within it.
+
+    `without`: see `AgentStarted`.
+    """
 
     spec: AgentSpec
     path: AgentPath
     scope: Scope
     plans: Mapping[str, Plan] | None
     shared: Shared
+    without: tuple[AgentPath, ...] = ()
 
     async def run(self) -> AgentOutput | LlmOrcError | WaitsForPerson:
         """Run the agent and return its answer, what it failed with, or that it waits for a person.
@@ -62,7 +66,7 @@ class AgentRun:
 
     async def _finish(self, began: float) -> AgentOutput:
         shared, spec, path = self.shared, self.spec, self.path
-        shared.sink.post(AgentStarted(shared.clock.now(), path, spec.work.kind))
+        shared.sink.post(AgentStarted(shared.clock.now(), path, spec.work.kind, self.without))
         is_asked = spec.fan_out is None  # else each of its items is, in a turn of its own
         texts = filled_in(spec, self.scope) if is_asked else {}
         turn = AgentTurn(
@@ -73,6 +77,7 @@ class AgentRun:
             children=None if self.plans is None else shared.child_runs(self.plans, shared),
             idle=shared.slots.lent,
             texts=texts,
+            without=self.without,
             scope=self.scope,
         )
         output = await shared.call(turn)

@@ -80,11 +80,15 @@ class AttemptSettled:
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
-    """The agent starts. `kind` is that of its work."""
+    """The agent starts. `kind` is that of its work.
+
+    `without` are agents that it needed and that have not ended: whatever they still say is late for it.
+    """
 
     at: float
     agent: AgentPath
     kind: str
+    without: tuple[AgentPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import top_of
+from llm_orc.agents.path import AgentPath, top_of
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
@@ -32,7 +32,10 @@ _LAST_WORDS_S = 5.0  # how long a cancelled run may take to record its cancellat
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """What a run, or another attempt of it, starts with. `done` are the answers that it has from before."""
+    """What a run, or another attempt of it, starts with. `done` are the answers that it has from before.
+
+    `without` are the agents that started without others then, which they do again: see `AgentStarted`.
+    """
 
     run_id: str
     task: str
@@ -41,6 +44,7 @@ class RunStart:
     conversation: str | None = None
     limits: tuple[Limited, ...] = ()
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    without: Mapping[str, tuple[AgentPath, ...]] = field(default_factory=dict)
     fails_when: str | None = None  # the condition under which a completed run fails
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)
 
@@ -65,7 +69,16 @@ async def execute(
     """
     known = _known(plan, start.done)
     shared = Shared(
-        call, sink, clock, Slots(max_concurrent), ChildRuns, known, passes, start.run_id, start.sandbox
+        call,
+        sink,
+        clock,
+        Slots(max_concurrent),
+        ChildRuns,
+        known,
+        passes,
+        start.run_id,
+        start.without,
+        start.sandbox,
     )
     execution = Execution(plan, start.task, shared, inputs=start.inputs)
     began = clock.monotonic()

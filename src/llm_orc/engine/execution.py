@@ -12,7 +12,7 @@ from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.turn import ChildResult
 from llm_orc.engine.agent_run import AgentRun, is_cancelled
 from llm_orc.engine.events import AgentFailed, AgentSkipped
-from llm_orc.engine.gate import LeftOut, agents_in_condition, handles_failure, has_answered, left_out_by
+from llm_orc.engine.gate import LeftOut, Readiness, handles_failure, has_answered, left_out_by
 from llm_orc.engine.inputs import STANDS_IN
 from llm_orc.engine.observer import error_info
 from llm_orc.engine.surprises import as_error
@@ -75,14 +75,22 @@ class Execution:
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
             self._keep(name, shared.done[self._paths[name]])
-        self._missing = {name: len(needs) for name, needs in plan.needs.items()}
-        self._answered = dict.fromkeys(plan.needs, 0)  # of those that each agent needs
-        self._started: set[str] = set()  # those that start before all that they need have ended
+        self._readiness = Readiness(plan, self._scope, self._missed_before())
+        self._timers: list[asyncio.Task[None]] = []
         self._at_work = 0  # those that run or wait for a slot, who are no tasks yet
         self._all_ended = asyncio.Event()
         self.is_waiting = False  # one of them waits for a person, and so do all that need its answer
         self._group: asyncio.TaskGroup
         self._is_over = False
+
+    def _missed_before(self) -> dict[str, frozenset[str]]:
+        """Return which agents started without which others in an earlier attempt: their prompts stay the same."""
+        without = self._shared.without
+        return {
+            name: frozenset(other for other in self._plan.needs[name] if self._paths[other] in without[path])
+            for name, path in self._paths.items()
+            if path in without
+        }
 
     def _keep(self, name: str, output: AgentOutput) -> None:
         self.outputs[name] = output
@@ -126,16 +134,28 @@ class Execution:
         """Run all agents that are not done, but those that wait. Raises what `passes` lets through."""
         try:
             async with asyncio.TaskGroup() as self._group:
-                for spec in self._plan.order:
-                    if not self._plan.needs[spec.name] and spec.name not in self.outputs:
-                        self._enqueue(spec)
+                for spec in self._readiness.at_first():
+                    self._enqueue(spec)
                 for name in self._done:
+                    self._begin_times(name)
                     self._release(name)
                 self._slots.start_ready()
                 if self._at_work:
                     await self._all_ended.wait()
         finally:
             self._is_over = True
+            for timer in self._timers:
+                timer.cancel()
+
+    def _begin_times(self, started: str) -> None:
+        for spec in self._readiness.timed_from(started):
+            self._timers.append(asyncio.create_task(self._wait_at_most(spec), name=f"within of {spec.name}"))
+
+    async def _wait_at_most(self, spec: AgentSpec) -> None:
+        await self._clock.sleep(spec.within_s or 0.0)
+        if not self._is_over and self._readiness.overdue(spec):
+            self._enqueue(spec)
+            self._slots.start_ready()
 
     def _enqueue(self, spec: AgentSpec) -> None:
         self._at_work += 1
@@ -154,36 +174,31 @@ class Execution:
 
     def _release(self, name: str) -> None:
         """`name` has ended: agents that only waited for it may start."""
-        for dependant in self._plan.dependants[name]:
-            spec = self._specs[dependant]
-            self._missing[dependant] -= 1
-            self._answered[dependant] += has_answered(name, self._scope)
-            if dependant in self.outputs or dependant in self._started:
-                continue
-            is_enough = isinstance(spec.requires, int) and self._answered[dependant] >= spec.requires
-            is_enough = is_enough and self._open.isdisjoint(agents_in_condition(spec, self._scope))
-            if is_enough:
-                self._started.add(dependant)
-            if is_enough or self._missing[dependant] == 0:
-                self._enqueue(spec)
+        for spec in self._readiness.after(name):
+            self._enqueue(spec)
 
     def start(self, spec: AgentSpec) -> bool:
         """See `engine.slots.Starts`."""
         if self._is_over:
             return False
         path = self._paths[spec.name]
+        without = self._readiness.without(spec.name)
+        scope = self._scope if not without else self._scope.without(without)
         try:
-            left_out = left_out_by(spec, self._plan.needs[spec.name], self._scope)
+            left_out = left_out_by(spec, self._plan.needs[spec.name], scope)
         except Exception as e:  # noqa: BLE001 - the seam: an error in one agent's condition ends only that agent
             error = as_error(e)
             self._failures[spec.name] = error.message
             self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(error)))
         else:
             if left_out is None:
-                if handles_failure(spec, self._plan.needs[spec.name], self._scope):
+                if handles_failure(spec, self._plan.needs[spec.name], scope):
                     self._handled.add(spec.name)
                     self._notes[spec.name] = STANDS_IN
-                self._group.create_task(self._run_agent(spec, path))
+                paths = tuple(self._paths[name] for name in without)
+                plans = self._plan.children.get(spec.name)
+                self._group.create_task(self._run_agent(AgentRun(spec, path, scope, plans, self._shared, paths)))
+                self._begin_times(spec.name)
                 return True
             if left_out.reason == "condition":
                 self._left_out[spec.name] = left_out
@@ -192,9 +207,9 @@ class Execution:
         self._ended(spec.name)
         return False
 
-    async def _run_agent(self, spec: AgentSpec, path: AgentPath) -> None:
+    async def _run_agent(self, agent: AgentRun) -> None:
         try:
-            ended = await AgentRun(spec, path, self._scope, self._plan.children.get(spec.name), self._shared).run()
+            ended = await agent.run()
         finally:
             self._slots.release()
         if is_cancelled():
@@ -203,7 +218,7 @@ class Execution:
             self.is_waiting = True
             self._at_rest()
         else:
-            self._end(spec.name, ended)
+            self._end(agent.spec.name, ended)
         self._slots.start_ready()
 
     def _end(self, name: str, ended: AgentOutput | LlmOrcError) -> None:

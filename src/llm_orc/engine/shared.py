@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Protocol
 
 from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.path import AgentPath
 from llm_orc.agents.turn import CallAgent, ChildRunner
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import EventSink
@@ -19,12 +20,14 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
     def monotonic(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What a run and all that runs within its agents have in common. `done` has answers by path.
 
+    `without` says which agents have started before without others that they needed, and do so again.
     `passes` are exceptions that are no agent's failure, but of what carries the whole run.
     """
 
@@ -36,4 +39,5 @@ class Shared:
     done: Mapping[str, AgentOutput] = field(default_factory=dict)
     passes: type[Exception] | tuple[type[Exception], ...] = ()
     run_id: str = ""
+    without: Mapping[str, tuple[AgentPath, ...]] = field(default_factory=dict)
     is_rehearsal: bool = False

@@ -62,8 +62,9 @@ class _Checker:
     def check_agent(self, agent: AgentSpec, path: KeyPath) -> None:
         for work in needs_of(agent.work).models:
             self._check_models(agent, work, path)
-        if agent.requires != "all" and not self._needs[agent.name]:
-            self._warn(f"agent `{agent.name}` depends on nothing, so `requires` has no effect", path, "requires")
+        for key, is_given in (("requires", agent.requires != "all"), ("within", agent.within_s is not None)):
+            if is_given and not self._needs[agent.name]:
+                self._warn(f"agent `{agent.name}` depends on nothing, so `{key}` has no effect", path, key)
 
     def _check_models(self, agent: AgentSpec, work: ModelWork, path: KeyPath) -> None:
         model = work.model

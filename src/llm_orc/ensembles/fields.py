@@ -121,6 +121,14 @@ FRAME_FIELDS: Fields = {
         "counts",
         default_text="`all`; `any` in a file as earlier releases wrote them",
     ),
+    "within": Field(
+        optional(number(0, above=True)),
+        "How long it waits for all that it needs, in seconds from when the first of them starts. After that it"
+        " starts as soon as `requires` lets it: `all` is then all that have answered, and at least one. Later"
+        " answers are kept in the result, marked as late, and it is not given them.",
+        "counts",
+        default_text="until all have ended",
+    ),
     "when": Field(
         optional(non_empty_text),
         "The condition under which it runs, such as `${judge.score} >= 7`; otherwise it is left out.",

@@ -259,6 +259,7 @@ class _Parser:
             work=work,
             depends_on=values.get("depends_on", ()),
             requires=requires_of(name, values, say, default="any" if self._is_earlier else "all"),
+            within_s=values.get("within"),
             when=values.get("when"),
             sees=sees_of(name, values, say),
             handles_failure=values.get("on_dependency_failure") == "run",

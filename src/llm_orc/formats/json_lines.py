@@ -132,7 +132,7 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
     values: dict[str, JsonValue]
     match event:
         case AgentStarted():
-            kind, values = "agent_started", {"kind": event.kind}
+            kind, values = "agent_started", {"kind": event.kind, "without": [*event.without]}
         case ModelChosen():
             kind = "model_chosen"
             values = {"model": event.model, "access": access_value(event.access)}

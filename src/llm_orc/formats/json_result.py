@@ -92,6 +92,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "switched_from": [error_info_value(error) for error in agent.switched_from],
         "notices": list(agent.notices),
         "kept": agent.is_kept,
+        "late_for": list(agent.late_for),
         "waits_until": None if agent.waits_until is None else moment(agent.waits_until),
     }
 

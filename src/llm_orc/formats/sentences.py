@@ -91,6 +91,8 @@ def agent_figures(agent: AgentResult) -> list[str]:
         parts.append(note)
     if agent.is_kept:
         parts.append("kept, not paid for again")
+    if agent.late_for:
+        parts.append(f"late: {', '.join(f'`{name}`' for name in agent.late_for)} had started without it")
     if reason := reason_of(agent):
         parts.append(reason)
     return parts

@@ -140,10 +140,12 @@ def identity_of(recipe: Recipe) -> bytes:
 
 def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:
     work = agent["work"]
+    if agent["within_s"] is None:
+        agent = {key: value for key, value in agent.items() if key != "within_s"}
     if not isinstance(work, dict) or work["kind"] != MODEL.key:
         return agent
     flat = {**agent, **work}
-    later = {key: flat[key] for key, usual in _LATER_AGENT.items() if flat[key] != usual}
+    later = {key: flat[key] for key, usual in _LATER_AGENT.items() if flat.get(key, usual) != usual}
     return {key: flat[key] for key in _EARLIER_AGENT} | later
 
 
@@ -191,6 +193,7 @@ _LATER_AGENT = {
     "input_key": None,
     "prompt": None,
     "fan_out": None,
+    "within_s": None,
 }
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 

@@ -58,6 +58,7 @@ class AgentResult:
     asked: ApprovalAsked | None = None  # what it asked a person
     answered: ApprovalAnswered | None = None  # their answer, which the run may not have gone on with yet
     items: ItemCounts | None = None  # if it ran once for each of several items
+    late_for: tuple[str, ...] = ()  # agents that needed its answer, and had started without it
 
     def __repr__(self) -> str:
         return brief_agent(self)

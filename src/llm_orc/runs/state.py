@@ -31,6 +31,7 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStopped,
 )
+from llm_orc.engine.late import LateAnswers
 from llm_orc.providers.base import NO_USAGE
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, run_status
@@ -107,6 +108,7 @@ class RunState:
         self.stopped: RunStopped | None = None
         self.last_at: float = 0.0
         self.costs = CostsSoFar()
+        self.late = LateAnswers()
         self.questions: dict[str, ApprovalAsked] = {}  # by agent, what a person was asked, in all attempts
         self.answers: dict[str, ApprovalAnswered] = {}  # to these questions
 
@@ -208,6 +210,7 @@ class RunState:
                 state.phase = "waiting_for_answer" if is_asked else "running"
                 state.kind = event.kind
                 state.started_at, state.attempts = event.at, 1
+                self.late.apply(event)
             case ModelChosen():
                 state.choose(event.model, event.access)
             case ModelRetrying():
@@ -278,8 +281,10 @@ class RunState:
             raise ValueError("no run has started")
         error = self.stopped.error if self.stopped else None
         waits = self.finished is not None and self.finished.status == "waiting"
+        late_for = self.late.late_for(self.outputs)
         agents = tuple(
-            self._agent_result(self.agents[path], error, waits=waits) for path in in_tree_order(self.agents)
+            self._agent_result(self.agents[path], error, late_for.get(path, ()), waits=waits)
+            for path in in_tree_order(self.agents)
         )
         return RunResult(
             run_id=self.started.run_id,
@@ -303,7 +308,9 @@ class RunState:
             fails_because=self.finished.fails_because if self.finished else "",
         )
 
-    def _agent_result(self, state: AgentState, stopped: ErrorInfo | None, *, waits: bool) -> AgentResult:
+    def _agent_result(
+        self, state: AgentState, stopped: ErrorInfo | None, late_for: tuple[str, ...], *, waits: bool
+    ) -> AgentResult:
         status: AgentStatus
         reason: Reason | None
         match state.phase:
@@ -342,4 +349,5 @@ class RunState:
             asked=self.questions.get(state.name),
             answered=self.answers.get(state.name),
             items=state.items if output is None else output.items,
+            late_for=late_for,
         )

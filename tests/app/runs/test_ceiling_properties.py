@@ -58,6 +58,9 @@ class Clock:
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 @dataclass(frozen=True)
 class Process:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.output import AgentOutput
@@ -60,6 +60,11 @@ class Scope:
     nested: Mapping[str, str] = field(default_factory=dict)  # agents that others run within: what they are called
     item: Item | None = None  # the item that this turn is about
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
+
+    def without(self, agents: Collection[str]) -> Scope:
+        """Return what an agent may refer to that starts without the answers of others, also if they come later."""
+        outputs = {name: output for name, output in self.outputs.items() if name not in agents}
+        return replace(self, outputs=outputs, pending=frozenset(agents))
 
     def value_of(self, reference: Reference) -> JsonValue:
         """Return the value. Of an agent without fields it is the text of its answer, with fields its data.

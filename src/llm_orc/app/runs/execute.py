@@ -135,6 +135,7 @@ async def execute_recipe(
             run_id,
             recipe.task,
             done=earlier.state.outputs if earlier else {},
+            without=earlier.state.late.without if earlier else {},
             sandbox=recipe.rehearsal,
             conversation=recipe.conversation,
             limits=limits_of(recipe),

@@ -116,7 +116,8 @@ def plain_words(event: RunEvent) -> str:
         case RunStarted(resumed=resumed) if resumed:
             words = f"{event.ensemble}: {len(resumed)} of {count(len(event.agents), 'agent')} already finished"
         case AgentStarted():
-            words = f"{event.agent}: started"
+            without = f", without {', '.join(event.without)}" if event.without else ""
+            words = f"{event.agent}: started{without}"
         case ModelRetrying():
             words = f"{event.agent}: attempt {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
         case ModelSwitched():

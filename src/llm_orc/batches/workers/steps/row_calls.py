@@ -70,7 +70,8 @@ class RowCalls:
 
     def _observer(self, turn: AgentTurn) -> StepObserver:
         retrying = self._worker.work.in_flight.mark_waiting
-        return StepObserver(turn.path, turn.agent.work.kind, self._worker.clock, retrying)
+        clock, kind = self._worker.clock, turn.agent.work.kind
+        return StepObserver(turn.path, kind, clock, retrying, without=turn.without)
 
     async def _called(self, turn: AgentTurn, watch: StepObserver) -> str:
         worker = self._worker

@@ -95,14 +95,23 @@ class StepObserver(OutcomeSink):
     """Observes an agent, and gathers its events and those of agents within it for its outcome."""
 
     def __init__(
-        self, agent: AgentPath, kind: str, clock: Clock, on_retry: Callable[[], None] = lambda: None
+        self,
+        agent: AgentPath,
+        kind: str,
+        clock: Clock,
+        on_retry: Callable[[], None] = lambda: None,
+        *,
+        without: tuple[AgentPath, ...] = (),
     ) -> None:
-        """`kind` is that of its work; `on_retry` is called when an attempt has failed and another will follow."""
+        """`kind` is that of its work; `on_retry` is called when an attempt has failed and another will follow.
+
+        `without`: see `AgentStarted`.
+        """
         super().__init__()
         self._agent, self._clock, self._on_retry = agent, clock, on_retry
         self._began = clock.monotonic()
         self.events: list[tuple[str, str]] = []
-        self.keep(AgentStarted(clock.now(), agent, kind))
+        self.keep(AgentStarted(clock.now(), agent, kind, without))
 
     def keep_encoded(self, kind: str, body: bytes) -> None:
         self.events.append((kind, body.decode()))
