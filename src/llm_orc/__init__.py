@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llm_orc.agents.approval.work import ApprovalWork
     from llm_orc.agents.dispatch.work import DispatchWork
     from llm_orc.agents.ensemble.work import EnsembleWork
     from llm_orc.agents.inputs.spec import InputSpec
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.script.work import ScriptWork
     from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.work import ModelRef, ModelWork
-    from llm_orc.app.api import load_ensemble, open_runtime, run, run_sync
+    from llm_orc.app.api import answer_approval, load_ensemble, open_runtime, run, run_sync
     from llm_orc.app.conversations.open import OpenConversation, open_conversation
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.auth.access import Access, Billing
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.spend import Spend
 
 _HOME_OF = {
+    "answer_approval": "app.api",
     "load_ensemble": "app.api",
     "open_runtime": "app.api",
     "run": "app.api",
@@ -49,6 +51,7 @@ _HOME_OF = {
     "Ensemble": "ensembles.ensemble",
     "AgentSpec": "agents.spec",
     "EnsembleWork": "agents.ensemble.work",
+    "ApprovalWork": "agents.approval.work",
     "DispatchWork": "agents.dispatch.work",
     "ModelRef": "agents.work",
     "ModelWork": "agents.work",
@@ -76,6 +79,7 @@ __all__ = [
     "Access",
     "AgentResult",
     "AgentSpec",
+    "ApprovalWork",
     "AuthError",
     "Billing",
     "DispatchWork",
@@ -100,6 +104,7 @@ __all__ = [
     "Spend",
     "StorageError",
     "Usage",
+    "answer_approval",
     "load_ensemble",
     "open_conversation",
     "open_runtime",

@@ -11,6 +11,7 @@ from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.nested import complete
 from llm_orc.app.runs.conversation import ConversationOptions
 from llm_orc.app.runs.request import RunLimits, RunListener
+from llm_orc.app.runs.resume import ResumeOptions
 from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.runs.runtime import Runtime
 from llm_orc.app.wiring import open_app
@@ -92,6 +93,36 @@ async def run(
     )
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await run_ensemble(app, ensemble, options, listener, runtime=runtime)
+
+
+async def answer_approval(
+    run_id: str,
+    agent: str | None = None,
+    *,
+    choice: str | None = None,
+    text: str | None = None,
+    by: str | None = None,
+    resume: bool = True,
+    allow_metered: bool = False,
+    on_event: Callable[[RunEvent], None] | None = None,
+    runtime: Runtime | None = None,
+) -> RunResult:
+    """Answer what an agent of a run asks a person, and go on with the run; return the result of the whole run.
+
+    `agent` is its path (default: the only one that asks). `choice` is one of those it gives, and `text` a note on
+    it, or the answer where there are no choices. `by` is who answers (default: the user of this process). With
+    `resume` False the answer is only recorded; so it is if another process carries out the run, which takes it.
+    Of several who answer at once, one does. Raises `RunNotFound`, `InputError` for what is no answer,
+    `AlreadyAnswered`, `ApprovalExpired`, and what `run` raises.
+    """
+    from llm_orc.app.history.approvals import GivenAnswer, answer_run  # noqa: PLC0415 - only where people answer
+
+    app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
+    options = ResumeOptions(run_id, consent=Consent(allow_metered)) if resume else None
+    listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
+    return await answer_run(
+        app, run_id, agent, GivenAnswer(choice, text, by), options, listener=listener, runtime=runtime
+    )
 
 
 def _named(model: str | None, agent_models: Mapping[str, str] | None) -> NamedModels:

@@ -115,13 +115,8 @@ class RunState:
     @property
     def open_questions(self) -> dict[str, ApprovalAsked]:
         """The questions that are neither answered nor overdue, by agent."""
-        return {
-            path: asked
-            for path, asked in self.questions.items()
-            if path not in self.answers
-            and (agent := self.agents.get(path)) is not None
-            and agent.phase not in {"completed", "failed", "skipped"}
-        }
+        ended = {path for path, agent in self.agents.items() if agent.phase in {"completed", "failed", "skipped"}}
+        return {p: asked for p, asked in self.questions.items() if p not in self.answers and p not in ended}
 
     def apply(self, event: RunEvent) -> None:
         if isinstance(event, AgentDelta):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from shlex import quote
 from typing import TYPE_CHECKING, Protocol
@@ -16,8 +17,6 @@ from llm_orc.errors import ApprovalExpired
 from llm_orc.formats.figures import minute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from llm_orc.agents.people.question import Question
     from llm_orc.agents.turn import AgentTurn
     from llm_orc.app.wiring import App
@@ -37,12 +36,11 @@ class Reply:
     text: str | None = None
 
 
-class AskHere(Protocol):
-    """Asks the person who is here. The task is cancelled if the question is settled otherwise meanwhile."""
+AskHere = Callable[[ApprovalAsked], Awaitable[Reply | None]]
+"""Asks the person who is here; returns the reply, or None: not now, and the run waits.
 
-    async def __call__(self, asked: ApprovalAsked) -> Reply | None:
-        """Return the reply; None: not now, and the run waits."""
-        ...
+It is cancelled if the question is settled otherwise meanwhile.
+"""
 
 
 class Sink(Protocol):
@@ -51,6 +49,7 @@ class Sink(Protocol):
     failure: StorageError | None
 
     async def commit(self, event: RecordedEvent) -> None: ...
+
     def shows(self, event: RecordedEvent) -> None: ...
 
 

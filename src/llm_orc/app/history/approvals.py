@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.people.question import BY_TIME, Answer, answered
 from llm_orc.app.approvals.person import person_here
 from llm_orc.app.history.runs import RunsWanted, get_run, is_row, list_runs, opened_journal
+from llm_orc.app.runs.request import RunListener
+from llm_orc.app.runs.resume import ResumeOptions, resume_run
 from llm_orc.app.runs.running import is_running
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import ApprovalAnswered
@@ -17,8 +20,10 @@ from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunRecord
+    from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import ApprovalAsked
+    from llm_orc.runs.results import RunResult
 
 _HANDOVER_S = 2.0  # how long a process that ends its work on a run may hold it
 _LOOK_S = 0.05
@@ -138,6 +143,28 @@ def _answered_by(agent: str, given: ApprovalAnswered, run_id: str) -> AlreadyAns
     return AlreadyAnswered(
         f"agent `{agent}` {who} at {minute(given.at)}: {said[:80]}", hint=f"llm-orc runs show {run_id}"
     )
+
+
+async def answer_run(
+    app: App,
+    run: str,
+    agent: str | None,
+    given: GivenAnswer,
+    options: ResumeOptions | None,
+    *,
+    listener: RunListener = RunListener(),
+    runtime: Runtime | None = None,
+) -> RunResult:
+    """Record the answer and go on with the run, unless another process does; return its result.
+
+    `options` None: don't go on. Raises what `question_of`, `record_answer` and `resume_run` raise.
+    """
+    record = await asyncio.to_thread(waiting_run, app, run)
+    run_id = record.summary.run_id
+    await asyncio.to_thread(record_answer, app, run_id, question_of(record, agent), given)
+    if options is None or await is_taken(app, run_id):
+        return (await asyncio.to_thread(get_run, app, run_id)).result
+    return await resume_run(app, replace(options, run=run_id), listener, runtime=runtime)
 
 
 async def is_taken(app: App, run_id: str) -> bool:
