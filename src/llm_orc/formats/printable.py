@@ -55,6 +55,12 @@ def one_line(text: str) -> str:
     return printable(_SPACE.sub(" ", text)).strip()
 
 
+def first_words(text: str, longest: int = 72) -> str:
+    """Return the beginning of a text as one printable line of at most so many characters."""
+    line = one_line(text[: 4 * longest])
+    return line if len(line) <= longest and len(text) <= 4 * longest else f"{line[: longest - 1].rstrip()}…"
+
+
 class PrintableStream:
     """`printable` for a streamed text; what depends on the next character waits for it."""
 

@@ -315,6 +315,16 @@ _NETWORK_FIELDS: Fields = {
     ),
 }
 
+_NOTIFICATION_FIELDS: Fields = {
+    "command": Field(
+        command_line,
+        "Run when a run begins to wait for a person, as a list of words; what is asked comes as JSON on standard"
+        " input.",
+        "never",
+        default_text="nothing is run",
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -331,6 +341,7 @@ SECTIONS: dict[str, Section] = {
     "runs": Section(_RUN_FIELDS),
     "batch": Section(_BATCH_FIELDS),
     "network": Section(_NETWORK_FIELDS),
+    "notifications": Section(_NOTIFICATION_FIELDS),
 }
 
 

@@ -211,6 +211,13 @@ class BatchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationSettings:
+    """`notifications`: how somebody is told what needs them."""
+
+    command: tuple[str, ...] = ()  # run when a run begins to wait for a person; empty: nothing is
+
+
+@dataclass(frozen=True, slots=True)
 class Withheld:
     """A value in a file of an untrusted project that has no effect."""
 
@@ -240,6 +247,7 @@ class Settings:
     runs: RunSettings = field(default_factory=RunSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
     project: Project | None = None
     withheld: tuple[Withheld, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)  # dotted key → where its value came from

@@ -90,7 +90,7 @@ QUESTION_FIELDS: Fields = {
 
 APPROVAL_FIELDS: Fields = {
     "approval": Field(
-        FieldType(_question, {"type": "object"}, "a mapping with `message`"),
+        FieldType(_question, {"type": "string"}, "a mapping, or the `message` alone"),
         "What a person is asked, who decides how the run goes on.",
         "counts",
         required=True,

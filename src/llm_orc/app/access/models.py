@@ -213,13 +213,14 @@ class AccessPlan:
     """What a run will use, for showing; `notices` are what the user should know.
 
     `without_model` are the agents that ask no model, each with the kind of its work; `programs` are
-    what a run would start.
+    what a run would start. `people` are the agents that ask a person, each with what it asks, as written.
     """
 
     agents: tuple[AgentAccess, ...]
     notices: tuple[str, ...] = ()
     without_model: tuple[tuple[str, str], ...] = ()
     programs: tuple[AgentProgram, ...] = ()
+    people: tuple[tuple[str, str], ...] = ()
     estimate: Callable[[], Estimate | None] = field(default=lambda: None, repr=False, compare=False)
 
 
@@ -262,4 +263,6 @@ def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
         *(f"{one.by} names `{one.text}` in place of the ensemble's models." for one in standing),
         *(() if notice is None else (notice,)),
     )
-    return replace(plan, notices=notices, without_model=without_model, programs=programs_of(app, ensemble))
+    people = tuple((path, asked) for path, spec in all_agents(ensemble) for asked in needs_of(spec.work).people)
+    programs = programs_of(app, ensemble)
+    return replace(plan, notices=notices, without_model=without_model, programs=programs, people=people)

@@ -37,6 +37,7 @@ class Status:
     last_run: RunSummary | None
     unfinished: tuple[RunSummary, ...]  # what `resume` can finish, newest first
     waiting: tuple[RunSummary, ...]  # the runs, beside the newest of these, whose agents wait for a plan
+    asking: tuple[RunSummary, ...]  # the runs that wait for a person
     batches: BatchesSeen | None  # None: there is no store yet
     untrusted: UntrustedProject | None
     protection: str | None  # how credentials are protected; None: there are none
@@ -61,6 +62,7 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
     last = list_runs(app, limit=1)
     talks = list_conversations(app, limit=1)
     open_runs = list_runs(app, RunsWanted(statuses=("interrupted", "running")), limit=None)
+    asking = list_runs(app, RunsWanted(statuses=("waiting",)), limit=None)
     interrupted = tuple(run for run in open_runs if run.status == "interrupted")
     return Status(
         default=default,
@@ -75,6 +77,7 @@ def _gather(app: App, default: AgentAccess | LlmOrcError, access: AuthStatus) ->
         last_run=last[0] if last else None,
         unfinished=interrupted,
         waiting=tuple(run for run in open_runs if run.waits_until is not None and run not in interrupted[:1]),
+        asking=tuple(run for run in asking if run.status == "waiting"),
         batches=look_at_batches(app),
         untrusted=untrusted_project(app),
         protection=None if access.protection is None else access.protection.words,

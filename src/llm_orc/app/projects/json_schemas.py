@@ -74,7 +74,11 @@ def config_schema() -> JsonSchema:
 def _mapping(fields: Mapping[str, Field]) -> JsonSchema:
     properties: dict[str, JsonValue] = {}
     for key, field in fields.items():
-        schema = _or_nothing(_mapping(field.fields)) if field.fields else field.type.schema
+        schema = field.type.schema
+        if field.fields:
+            schema = _or_nothing(_mapping(field.fields))
+            if (short := field.type.schema.get("type")) == "string":  # a text alone stands for one of its keys
+                schema = {"anyOf": [{"type": short}, schema]}
         if field.of_each:
             schema = inputs_schema(_mapping(field.of_each))
         default: JsonSchema = {} if field.default is None else {"default": field.default}

@@ -16,6 +16,7 @@ from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.approvals.desk import Desk
+from llm_orc.app.approvals.notify import notify
 from llm_orc.app.projects.present_programs import with_present_programs
 from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
@@ -37,10 +38,11 @@ from llm_orc.runs.state import RunState
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from llm_orc.app.runs.request import RunLimits, RunListener
     from llm_orc.app.wiring import App
+    from llm_orc.engine.events import ApprovalAsked
     from llm_orc.runs.journal import Journal
     from llm_orc.runs.results import RunResult
 
@@ -66,8 +68,18 @@ async def execute_recipe(
     """Run the recipe, or what an earlier attempt has left of it, and return the result.
 
     `runtime` None: one of its own. On cancellation the record is completed and what the run has opened is closed
-    before the cancellation goes on.
+    before the cancellation goes on. If the run then waits for a person, the user's settings say who is told.
     """
+    result, asked = await _execute_recipe(app, attempt, limits, listener, runtime)
+    if result.status == "waiting":  # others may carry it out from here on, also what is told now
+        await notify(app, result.run_id, result.ensemble, asked, listener.waiting)
+    return result
+
+
+async def _execute_recipe(
+    app: App, attempt: Attempt, limits: RunLimits, listener: RunListener, runtime: Runtime | None
+) -> tuple[RunResult, Sequence[ApprovalAsked]]:
+    """Return the result, and what was asked for the first time."""
     recipe, run_id, earlier = _to_run(app, attempt, listener), attempt.run_id, attempt.earlier
     async with AsyncExitStack() as stack:
         if runtime is None:
@@ -159,7 +171,7 @@ async def execute_recipe(
             agent.error is not None and agent.error.exit_code == AuthError.exit_code for agent in result.agents
         ):
             runtime.forget(models)
-        return result
+        return result, [asked for asked in desk.newly_asked if asked.agent in state.open_questions]
 
 
 async def _to_the_end(

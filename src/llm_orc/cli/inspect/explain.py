@@ -14,7 +14,7 @@ from llm_orc.cli.shell.model_options import ModelOptions, model_options, named_m
 from llm_orc.cli.shell.options import app_here, write_json
 from llm_orc.cli.shell.output.streams import note, write_data
 from llm_orc.formats.json_values import access_value, named_model_value
-from llm_orc.formats.printable import one_line, unmistakable
+from llm_orc.formats.printable import one_line, printable, unmistakable
 from llm_orc.net.late_loop import run_late
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
                 "agents": [_value(agent) for agent in plan.agents],
                 "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
                 "programs": programs_value(plan.programs),
+                "people": [{"agent": agent, "message": message} for agent, message in plan.people],
                 "inputs": inputs_value(ensemble),
                 "notices": list(plan.notices),
             }
@@ -84,8 +85,12 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
         yield from _decision(access)
     if plan.agents and plan.without_model:
         yield ""
-    programs = {one.agent: one for one in plan.programs}
+    programs, people = {one.agent: one for one in plan.programs}, dict(plan.people)
     for name, kind in plan.without_model:
+        if name in people:
+            yield f"{name}: asks a person"
+            yield from (f"  │ {line}" for line in printable(people[name]).splitlines())
+            continue
         if name not in programs:
             yield f"{name}: {kind}, asks no model"
             continue

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from llm_orc.app.approvals.commands import answer_commands
 from llm_orc.formats.figures import count, until_words
-from llm_orc.formats.printable import one_line
+from llm_orc.formats.printable import first_words, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from llm_orc.app.history.runs import RunSummary
     from llm_orc.batches.glance import UnfinishedBatch
 
-_MOST = 3  # batches on the screen
+_MOST = 3  # batches, and runs that wait for a person, on the screen
 
 
 def unfinished_lines(status: Status) -> Iterator[tuple[str, str]]:
@@ -28,6 +29,10 @@ def unfinished_lines(status: Status) -> Iterator[tuple[str, str]]:
         yield "", f"{count(more, 'more run')}: llm-orc runs list --status interrupted"
     for run in status.waiting:
         yield "waiting", one_line(f"{run.ensemble}, {run.run_id}: {until_words(run.waits_until or 0.0, now)}")
+    for run in status.asking[:_MOST]:
+        yield from _asking(run)
+    if (more := len(status.asking) - _MOST) > 0:
+        yield "", f"{count(more, 'more run')}: llm-orc runs list --status waiting"
     if status.batches is not None:
         yield from _batches(status.batches, now)
     if (project := status.untrusted) is not None:
@@ -42,6 +47,15 @@ def _run(run: RunSummary, now: float) -> str:
     if until is not None and until > now:
         return one_line(f"{words}, {until_words(until, now)}: llm-orc resume {run.run_id} --wait-for-plan")
     return one_line(f"{words}: llm-orc resume {run.run_id}")
+
+
+def _asking(run: RunSummary) -> Iterator[tuple[str, str]]:
+    if not run.asks:
+        yield "waiting", one_line(f"{run.ensemble}, answered: llm-orc resume {run.run_id}")
+    for asked in run.asks:
+        commands = answer_commands(run.run_id, asked, names_agent=len(run.asks) > 1)
+        yield "waiting", one_line(f"{run.ensemble}, {asked.agent}: {first_words(asked.message)}")
+        yield "", "   or: ".join(commands)
 
 
 def _batches(seen: BatchesSeen, now: float) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from llm_orc._version import VERSION
+from llm_orc.app.approvals.commands import asks_value
 from llm_orc.cli.inspect.next_steps import unfinished_lines
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.options import app_here, json_option, write_json
@@ -116,6 +117,10 @@ def _value(status: Status) -> JsonValue:
         "unfinished_runs": len(status.unfinished),
         "waiting_runs": [
             {"run_id": run.run_id, "waits_until": moment(run.waits_until or 0.0)} for run in status.waiting
+        ],
+        "asking_runs": [
+            {"run_id": run.run_id, "ensemble": run.ensemble, "asks": asks_value(run.run_id, run.asks)}
+            for run in status.asking
         ],
         "batches": _batches_value(status),
         "untrusted_project": None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from llm_orc.app.approvals.commands import answer_commands, asks_value
 from llm_orc.app.history.runs import LISTED_STATUSES, RunsWanted, count_runs, list_runs
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
@@ -23,6 +24,7 @@ from llm_orc.cli.shell.output.tables import Column
 from llm_orc.cli.shell.values.moments import since_option
 from llm_orc.cli.shell.values.words import Words, chosen_of
 from llm_orc.formats.figures import age, count, end_of_id, known_dollars, moment, seconds, until_words
+from llm_orc.formats.printable import first_words, one_line
 from llm_orc.runs.filter import RUN_KINDS
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.filter import RunKind
 
 _ALL = "all"
+_ASKING = 5  # questions that are shown
 
 
 @define_command()
@@ -86,6 +89,7 @@ def command(
         _say_nothing_found(app, wanted)
     else:
         _write(runs, with_kind=kind == _ALL)
+        _note_asking(runs)
         if not show_all and len(runs) == limit:
             all_of_them = len(list_runs(app, wanted, limit=None)) if wanted.statuses else count_runs(app, wanted)
             note_more(limit, all_of_them)
@@ -136,6 +140,14 @@ def _write(runs: tuple[RunSummary, ...], *, with_kind: bool) -> None:
     write_table(heading, rows)
 
 
+def _note_asking(runs: tuple[RunSummary, ...]) -> None:
+    """Say how to answer what the newest runs ask."""
+    asking = [(run, asked) for run in runs for asked in run.asks]
+    for run, asked in asking[:_ASKING]:
+        note(f"{run.run_id} {one_line(asked.agent)}: {first_words(asked.message)}")
+        note("  " + "   or: ".join(answer_commands(run.run_id, asked, names_agent=len(run.asks) > 1)))
+
+
 def _status(run: RunSummary, now: float, *, is_brief: bool) -> str:
     waits, until = "", run.waits_until
     if until is not None:
@@ -157,5 +169,6 @@ def _summary_value(run: RunSummary) -> JsonValue:
         "known_cost_usd": run.known_cost_usd,
         "unknown_costs": run.unknown_costs,
         "sandbox": run.sandbox,
+        "asks": asks_value(run.run_id, run.asks),
         "waits_until": None if run.waits_until is None else moment(run.waits_until),
     }

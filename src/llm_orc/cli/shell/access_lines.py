@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.auth.access import Billing
 from llm_orc.formats.figures import count, dollars, most_dollars
-from llm_orc.formats.printable import unmistakable
+from llm_orc.formats.printable import first_words, unmistakable
 from llm_orc.formats.sentences import SANDBOX_NOTE
 from llm_orc.storage.shown_path import shown_path
 
@@ -46,6 +46,8 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
     for (model, access), agents in after.items():
         yield from _way_in(model, access, f"if the first fails, {count(agents, 'agent')}")
     yield from started_lines(plan.programs)
+    for agent, message in plan.people:
+        yield f"a person · agent {agent}: {first_words(message)}"
     if (estimate := plan.estimate()) is not None:
         yield _estimated(estimate)
     yield from (unmistakable(notice) for notice in plan.notices)

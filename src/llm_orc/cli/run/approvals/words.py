@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.approval.work import DEFAULT_CHOICES
+from llm_orc.app.approvals.commands import answer_commands
 from llm_orc.cli.shell.output.streams import Styled, note
 from llm_orc.formats.figures import minute, relative
-from llm_orc.formats.printable import one_line, printable
+from llm_orc.formats.printable import first_words, one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from llm_orc.engine.events import ApprovalAsked
     from llm_orc.runs.results import RunResult
-
-_LONGEST = 72  # characters of a message on one line
 
 
 def note_question(asked: ApprovalAsked) -> None:
@@ -38,24 +33,6 @@ def until_words(asked: ApprovalAsked) -> str | None:
     return f"Without an answer by {minute(asked.deadline)} ({relative(asked.deadline, time.time())}), {then}."
 
 
-def first_line(message: str) -> str:
-    """Return the beginning of a message on one line."""
-    line = one_line(message[: 4 * _LONGEST])
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
-
-
-def answer_commands(run_id: str, asked: ApprovalAsked, *, names_agent: bool) -> Iterator[str]:
-    """Yield the commands that answer it: one for each choice."""
-    of_run = f"{run_id} {quote(asked.agent)}" if names_agent else run_id
-    if not asked.choices:
-        yield f"llm-orc runs answer {of_run} --text '…'"
-    for choice in asked.choices:
-        if choice in DEFAULT_CHOICES:
-            yield f"llm-orc runs {choice} {of_run}"
-        else:
-            yield f"llm-orc runs answer {of_run} --choice {quote(choice)}"
-
-
 def note_waiting(result: RunResult) -> None:
     """Say what a run waits for, in a line for each agent, and how to answer."""
     waiting = [agent for agent in result.waiting if agent.asked is not None]
@@ -65,10 +42,10 @@ def note_waiting(result: RunResult) -> None:
         given = agent.answered
         if given is not None:
             said = given.choice if given.choice is not None else given.text or ""
-            note(f"Answered: `{agent.name}` by {given.by}: {first_line(said)}")
+            note(f"Answered: `{agent.name}` by {given.by}: {first_words(said)}")
             note(f"Go on with: llm-orc resume {result.run_id}")
             continue
-        note(f"Waits for an answer: `{agent.name}`: {first_line(asked.message)}")
+        note(f"Waits for an answer: `{agent.name}`: {first_words(asked.message)}")
         if (until := until_words(asked)) is not None:
             note(until)
         commands = answer_commands(result.run_id, asked, names_agent=len(waiting) > 1)

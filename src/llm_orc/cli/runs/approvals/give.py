@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from llm_orc.cli.run.approvals.words import first_line
 from llm_orc.cli.run.resume import Resumption
 from llm_orc.cli.shell.arguments import AgentOfRun, RunName
 from llm_orc.cli.shell.options import RunningOptions, app_here, limits_of, running_options
@@ -16,6 +15,7 @@ from llm_orc.cli.shell.output_options import output_of
 from llm_orc.cli.shell.prompts import nobody_to_ask, person_is_here, select
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.dataclass import dataclass
+from llm_orc.formats.printable import first_words
 from llm_orc.runs.results import WAITS
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _chosen_question(record: RunRecord, agent: str | None) -> ApprovalAsked:
 
     asking = [*record.state.open_questions.values()]
     if agent is None and len(asking) > 1 and person_is_here():
-        shown = [f"{asked.agent}: {first_line(asked.message)}" for asked in asking]
+        shown = [f"{asked.agent}: {first_words(asked.message)}" for asked in asking]
         return asking[select("Which one?", shown)]
     return question_of(record, agent)
 
