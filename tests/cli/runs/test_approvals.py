@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -34,6 +35,7 @@ agents:
   - {name: end, script: [cat], stdin: "${panel} ${price} ${title.text}"}
 """
 WAITS = 6
+PROMPT = ">(?: |\x08)"  # of the chat
 
 
 @pytest.fixture
@@ -237,3 +239,55 @@ def test_an_answer_from_elsewhere_ends_the_question_in_the_terminal(ship: Shell)
     assert "answered meanwhile by" in seen
     assert terminal.process.exitstatus == 0
     assert shown(ship)["results"]["publish"]["reason"] == "condition"
+
+
+def test_a_killed_run_still_asks_and_is_answered_from_another_process(ship: Shell) -> None:
+    terminal = Terminal(ship, "invoke", "ship")
+    terminal.process.expect("Your answer:")
+    terminal.process.kill(signal.SIGKILL)
+    terminal.process.wait()
+    (killed,) = json.loads(ship.run("runs", "list", "--json").stdout)
+
+    done = ship.run("runs", "approve", killed["run_id"])
+
+    assert killed["status"] == "interrupted"
+    assert (done.returncode, done.stdout) == (0, "published\n"), done.stderr
+    assert shown(ship)["results"]["draft"]["timing"]["duration_s"] > 0
+
+
+def test_a_chat_asks_in_between_and_ctrl_c_stops_the_turn(ship: Shell) -> None:
+    refused = ship.run("chat", "ship", stdin="Write\n")
+    terminal = Terminal(ship, "chat", "ship")
+    terminal.process.expect("Ctrl-D leaves")
+    terminal.process.expect(PROMPT)
+    terminal.process.send("Write\r")
+    terminal.process.expect("Your answer:")
+    terminal.process.send("\x03")
+    terminal.process.expect("/undo removes the turn")
+    terminal.process.expect(PROMPT)
+    terminal.process.send("/retry\r")
+    terminal.process.expect("Your answer:")
+    terminal.process.send("1\r")
+    terminal.process.expect("published")
+    terminal.process.expect(PROMPT)
+    terminal.process.sendcontrol("d")
+    seen = terminal.to_the_end()
+
+    assert refused.returncode == 2
+    assert "a turn of a chat can't wait" in refused.stderr
+    assert "Not now" not in seen
+
+
+def test_what_waits_is_listed_with_the_commands_that_answer(ship: Shell) -> None:
+    run = parked(ship)["run_id"]
+    approve = f"llm-orc runs approve {run}"
+
+    listed, status, explained = ship.run("runs", "list"), ship.run("status"), ship.run("explain", "ship")
+    as_json = json.loads(ship.run("status", "--json").stdout)["asking_runs"]
+    checked = ship.run("check", "ship")
+
+    assert approve in listed.stderr
+    assert approve in status.stdout
+    assert "ok: asks a person\n  │ Publish this?" in explained.stdout
+    assert "a person · agent ok: Publish this? ${draft}" in checked.stdout
+    assert [(one["run_id"], one["asks"][0]["agent"]) for one in as_json] == [(run, "ok")]

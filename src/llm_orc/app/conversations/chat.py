@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from llm_orc.app.access.models import AccessPlan
+    from llm_orc.app.approvals.desk import AskHere
     from llm_orc.app.conversations.partner import Partner
     from llm_orc.app.wiring import App
     from llm_orc.conversations.conversation import Turn
@@ -111,11 +112,13 @@ class Chat:
         *,
         show: Callable[[RunEvent], None],
         waiting: Callable[[str], None],
+        ask: AskHere | None = None,
         keep: bool = True,
     ) -> RunResult:
         """Take one turn. A cancellation keeps the question, and the answer as far as it arrived.
 
-        `keep` False: nothing of it is stored, and agents receive the history as far as it can be read. Raises
+        `ask` asks the person what agents ask; None: nobody is there, and an ensemble that asks is refused. `keep`
+        False: nothing of it is stored, and agents receive the history as far as it can be read. Raises
         `StorageError`, before any call, if the turn is to be stored and can't be.
         """
         if keep:
@@ -133,7 +136,7 @@ class Chat:
             ),
             is_chat=True,
         )
-        listener = RunListener(self._counting(show), waiting=waiting, stream=self._options.stream)
+        listener = RunListener(self._counting(show), waiting=waiting, stream=self._options.stream, ask=ask)
         result = await run_ensemble(self._app, self.ensemble, options, listener, runtime=self._runtime)
         self._has_kept = self._has_kept or keep
         self._count(result)
@@ -149,7 +152,12 @@ class Chat:
             )
 
     async def go_on(
-        self, result: RunResult, when_full: WhenFull, *, show: Callable[[RunEvent], None]
+        self,
+        result: RunResult,
+        when_full: WhenFull,
+        *,
+        show: Callable[[RunEvent], None],
+        ask: AskHere | None = None,
     ) -> RunResult:
         """Ask the agents again whose conversation no longer fitted, with this policy; show what is new."""
         if not result.recorded:
@@ -157,7 +165,7 @@ class Chat:
             asked = replace(self._options, when_full=when_full)
             before, self._options = self._options, asked
             try:
-                return await self.say(result.task, show=show, waiting=lambda _sentence: None)
+                return await self.say(result.task, show=show, waiting=lambda _sentence: None, ask=ask)
             finally:
                 self._options = before
         began, count = self._app.clock.now(), self._counting(show)
@@ -168,7 +176,7 @@ class Chat:
 
         limits = RunLimits(budget=self._budget, wait_for_plan=self._options.wait_for_plan)
         options = ResumeOptions(result.run_id, limits, self._options.consent, when_full, in_chat=True)
-        listener = RunListener(show_new, stream=self._options.stream)
+        listener = RunListener(show_new, stream=self._options.stream, ask=ask)
         resumed = await resume_run(self._app, options, listener, runtime=self._runtime)
         self._count(resumed, but=result)
         return resumed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from shlex import quote
@@ -16,6 +16,7 @@ from llm_orc.app.conversations.chat import Chat
 from llm_orc.cli.chat.input import Interrupted, OneTurn, PlainLines, TypedLines
 from llm_orc.cli.chat.slash_commands import Leave, Room, chosen_lines, complete, run_command
 from llm_orc.cli.chat.view import ChatView
+from llm_orc.cli.run.approvals.asker import asker
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.consent import Costly, agrees_to_pay
 from llm_orc.cli.shell.exits import write_error
@@ -31,7 +32,7 @@ from llm_orc.formats.figures import count, spent_dollars
 from llm_orc.net.event_loop import run_to_end
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from typing import Any
 
     from llm_orc.agents.spec import WhenFull
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from llm_orc.app.conversations.partner import Partner
     from llm_orc.app.wiring import App
     from llm_orc.cli.chat.input import Lines
+    from llm_orc.cli.run.approvals.asker import TerminalAsker
     from llm_orc.cli.shell.output.background_writer import DataWriter
     from llm_orc.runs.results import RunResult
 
@@ -150,13 +152,15 @@ class _ChatLoop:
         chat = room.chat
         view = ChatView(len(chat.ensemble.agents), self._data)
         try:
-            result = await self._interruptible(chat.say(text, show=view.show, waiting=note), view)
+            saying = chat.say(text, show=view.show, waiting=note, ask=self._asker(view))
+            result = await self._interruptible(saying, view)
         except StorageError as e:
             if not lines.is_person:
                 raise
             write_error(e)
             note("The model is asked all the same, but this turn is not stored: later turns won't include it.")
-            result = await self._interruptible(chat.say(text, show=view.show, waiting=note, keep=False), view)
+            saying = chat.say(text, show=view.show, waiting=note, ask=self._asker(view), keep=False)
+            result = await self._interruptible(saying, view)
         if result is None:
             if not lines.is_person:
                 self._exit_code = self._exit_code or INTERRUPTED
@@ -167,7 +171,8 @@ class _ChatLoop:
             chosen = await lines.choose([*ways, "Nothing: leave it as it is"])
             if chosen < len(_WAYS_OUT):
                 view = ChatView(len(chat.ensemble.agents), self._data)
-                result = await self._interruptible(chat.go_on(result, _WAYS_OUT[chosen][0], show=view.show), view)
+                going = chat.go_on(result, _WAYS_OUT[chosen][0], show=view.show, ask=self._asker(view))
+                result = await self._interruptible(going, view)
         if result is not None:
             self._exit_code = self._exit_code or result.exit_code
         await self._data.drained()
@@ -192,6 +197,17 @@ class _ChatLoop:
         finally:
             self._answering = None
             view.close()
+
+    def _asker(self, view: ChatView) -> TerminalAsker | None:
+        """Return what asks the person; Ctrl-C at a question stops the turn."""
+
+        @contextmanager
+        def aside() -> Iterator[None]:
+            with view.aside():
+                yield
+            self._listen()  # the question had the signal meanwhile
+
+        return asker(aside, self._interrupt)
 
     def _open_lines(self) -> Lines:
         if self._piped is not None:

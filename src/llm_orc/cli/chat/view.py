@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import is_top
@@ -28,6 +29,8 @@ from llm_orc.formats.quoting import quoted_text
 from llm_orc.formats.sentences import output_figures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llm_orc.cli.shell.output.background_writer import DataWriter
     from llm_orc.engine.events import RunEvent
 
@@ -43,10 +46,27 @@ class ChatView:
         self._answer = answer_writer(data)
         self._waiting = _Waiting()
         self.is_over = False  # every answer has arrived
+        self._held: list[RunEvent] | None = None  # while a question has the terminal
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal to a question; what happens meanwhile is shown afterwards."""
+        self._waiting.stop()
+        self._answer.stop()
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for event in held:
+                self.show(event)
 
     def show(self, event: RunEvent) -> None:
         if not is_top(getattr(event, "agent", "")):
             return  # what runs within an agent
+        if self._held is not None:
+            self._held.append(event)
+            return
         match event:
             case AgentDelta():
                 if self._streams:

@@ -26,10 +26,15 @@ class _Left(Exception):
 
 
 class TerminalAsker:
-    """Implements `app.approvals.desk.AskHere`: one question at a time. `aside` puts the view of the run away."""
+    """Implements `app.approvals.desk.AskHere`: one question at a time. `aside` puts the view of the run away.
 
-    def __init__(self, aside: Callable[[], AbstractContextManager[None]]) -> None:
-        self._aside = aside
+    `give_up` is called for Ctrl-C at a question of a run that can't wait, and stops the run.
+    """
+
+    def __init__(
+        self, aside: Callable[[], AbstractContextManager[None]], give_up: Callable[[], None] | None = None
+    ) -> None:
+        self._aside, self._give_up = aside, give_up
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self, asked: ApprovalAsked) -> Reply | None:
@@ -37,23 +42,32 @@ class TerminalAsker:
             with self._aside():
                 note_question(asked)
                 try:
-                    return await _reply_to(asked)
+                    return await _reply_to(asked, can_wait=self._give_up is None)
                 except (_Left, KeyboardInterrupt, EOFError):
-                    note(f"{LATER}.")
-                    return None
+                    if self._give_up is None:
+                        note(f"{LATER}.")
+                        return None
+                    self._give_up()
+            await asyncio.get_running_loop().create_future()  # until the run is stopped
+            return None
 
 
-def asker(aside: Callable[[], AbstractContextManager[None]]) -> TerminalAsker | None:
+def asker(
+    aside: Callable[[], AbstractContextManager[None]], give_up: Callable[[], None] | None = None
+) -> TerminalAsker | None:
     """Return what asks the person who is here; None: nobody is, or may be asked."""
-    return TerminalAsker(aside) if person_is_here() else None
+    return TerminalAsker(aside, give_up) if person_is_here() else None
 
 
-async def _reply_to(asked: ApprovalAsked) -> Reply | None:
+async def _reply_to(asked: ApprovalAsked, *, can_wait: bool) -> Reply | None:
     if not asked.choices:
-        note("Your answer (Enter alone: not now):")
-        text = (await _typed("> ")).strip()
-        return Reply(text=text) if text else None
-    options = [*(unmistakable(choice) for choice in asked.choices), LATER]
+        note("Your answer (Enter alone: not now):" if can_wait else "Your answer:")
+        while not (text := (await _typed("> ")).strip()):
+            if can_wait:
+                return None
+        return Reply(text=text)
+    options = [unmistakable(choice) for choice in asked.choices]
+    options += [LATER] if can_wait else []
     number = await (_selected if moves_cursor(sys.stderr) else _numbered)(options)
     return Reply(asked.choices[number]) if number < len(asked.choices) else None
 
