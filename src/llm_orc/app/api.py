@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.named_models import NamedModels
 from llm_orc.app.access.consent import Consent
+from llm_orc.app.history.approvals import GivenAnswer, answer_run
 from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.projects.nested import complete
 from llm_orc.app.runs.conversation import ConversationOptions
@@ -103,7 +104,6 @@ async def answer_approval(
     text: str | None = None,
     by: str | None = None,
     resume: bool = True,
-    allow_metered: bool = False,
     on_event: Callable[[RunEvent], None] | None = None,
     runtime: Runtime | None = None,
 ) -> RunResult:
@@ -113,12 +113,10 @@ async def answer_approval(
     it, or the answer where there are no choices. `by` is who answers (default: the user of this process). With
     `resume` False the answer is only recorded; so it is if another process carries out the run, which takes it.
     Of several who answer at once, one does. Raises `RunNotFound`, `InputError` for what is no answer,
-    `AlreadyAnswered`, `ApprovalExpired`, and what `run` raises.
+    `AlreadyAnswered`, `ApprovalExpired`, and what `run` raises; what was agreed to for the run is still agreed to.
     """
-    from llm_orc.app.history.approvals import GivenAnswer, answer_run  # noqa: PLC0415 - only where people answer
-
     app = open_app(ProcessEnvironment.here()) if runtime is None else runtime.app
-    options = ResumeOptions(run_id, consent=Consent(allow_metered)) if resume else None
+    options = ResumeOptions(run_id) if resume else None
     listener = RunListener() if on_event is None else RunListener(on_event, stream=True)
     return await answer_run(
         app, run_id, agent, GivenAnswer(choice, text, by), options, listener=listener, runtime=runtime

@@ -16,6 +16,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import ApprovalAnswered
 from llm_orc.errors import AlreadyAnswered, ApprovalExpired, InputError, RunNotFound
 from llm_orc.formats.figures import minute
+from llm_orc.runs.wire import encode_event
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -100,8 +101,6 @@ def record_answer(app: App, run_id: str, asked: ApprovalAsked, given: GivenAnswe
     else:
         _check(asked, given)
     event = ApprovalAnswered(answer.at, asked.agent, answer.choice, answer.text, answer.by)
-    from llm_orc.runs.wire import encode_event  # noqa: PLC0415 - heavy: msgspec
-
     with opened_journal(app) as journal:
         is_first = journal.answer(run_id, asked.agent, encode_event(event))
     if is_first and not is_late:
