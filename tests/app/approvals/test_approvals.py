@@ -277,3 +277,21 @@ async def test_what_is_no_answer_is_refused_and_nothing_recorded(
         await answer_run(app, parked.run_id, agent, given, ResumeOptions())
 
     assert len(get_run(app, parked.run_id).state.open_questions) == 2
+
+
+async def test_each_item_of_a_fan_out_is_asked_about_and_answered_by_itself(workspace: Workspace) -> None:
+    app = asking(workspace)
+    workspace.ensemble(
+        "keep",
+        {"name": "ok", "approval": "Keep ${item}?", "fan_out": {"over": "${inputs.names}"}},
+        {"name": "end", "script": ["cat"], "stdin": "${ok.0.choice} ${ok.1.choice}"},
+        inputs={"names": {"type": "array", "default": ["a", "b"]}},
+    )
+    parked = await started(app, name="keep")
+
+    await answer_run(app, parked.run_id, "ok[1]", GivenAnswer("reject"), None)
+    result = await answer_run(app, parked.run_id, "ok[0]", APPROVE, ResumeOptions())
+
+    assert [question(parked, f"ok[{i}]") for i in range(2)] == ["Keep a?", "Keep b?"]
+    assert (parked["ok"].status, parked["ok"].reason) == ("waiting", "dependency")
+    assert (result.status, result.answer) == ("completed", "approve reject")

@@ -59,14 +59,17 @@ class ChatView:
         finally:
             held, self._held = self._held, None
             for event in held:
-                self.show(event)
+                self._show(event)
 
     def show(self, event: RunEvent) -> None:
         if not is_top(getattr(event, "agent", "")):
             return  # what runs within an agent
         if self._held is not None:
             self._held.append(event)
-            return
+        else:
+            self._show(event)
+
+    def _show(self, event: RunEvent) -> None:
         match event:
             case AgentDelta():
                 if self._streams:
