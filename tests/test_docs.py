@@ -147,6 +147,7 @@ def test_every_yaml_example_is_an_ensemble_or_settings_that_can_be_used(block: B
     assert any(origin.layer == "user" for origin in settings.origins.values())
 
 
+@pytest.mark.slow
 def test_every_python_example_runs(tmp_path: Path) -> None:
     ensembles = tmp_path / ".llm-orc" / "ensembles"
     ensembles.mkdir(parents=True)

@@ -10,7 +10,6 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,11 +18,11 @@ import pytest
 from llm_orc import errors
 from llm_orc.cli.shell.usage import UsageMistake
 from llm_orc.errors import LlmOrcError
+from tests import import_graph
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-SOURCE = Path(errors.__file__).parents[1]
 ERRORS = {
     *(name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, LlmOrcError)),
     UsageMistake.__name__,
@@ -41,12 +40,12 @@ VALUE = "…"
 class Said:
     """A text that an error is given, and where."""
 
-    file: str
+    module: str
     line: int
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}"
+        return f"{self.module}:{self.line}: {self.text}"
 
 
 def texts(node: ast.expr) -> Iterator[str]:
@@ -68,26 +67,26 @@ def texts(node: ast.expr) -> Iterator[str]:
 
 @cache
 def all_calls() -> list[tuple[str, str, ast.Call]]:
-    """Every call in the source: its file, what is called, and the call."""
+    """Every call in the source: its module, what is called, and the call."""
     found = []
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, tree in import_graph.modules().items():
+        for node in ast.walk(tree):
             match node:
                 case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                    found.append((path.relative_to(SOURCE).as_posix(), name, node))
+                    found.append((module, name, node))
                 case _:
                     pass
     return found
 
 
 def calls(names: Collection[str] = ERRORS) -> Iterator[tuple[str, ast.Call]]:
-    return ((file, call) for file, name, call in all_calls() if name in names)
+    return ((module, call) for module, name, call in all_calls() if name in names)
 
 
 def messages(names: Collection[str] = ERRORS) -> list[Said]:
     return [
-        Said(file, call.lineno, text)
-        for file, call in calls(names)
+        Said(module, call.lineno, text)
+        for module, call in calls(names)
         for arg in call.args[:1]
         for text in texts(arg)
         if text
@@ -96,8 +95,8 @@ def messages(names: Collection[str] = ERRORS) -> list[Said]:
 
 def hints() -> list[Said]:
     return [
-        Said(file, call.lineno, text)
-        for file, call in calls()
+        Said(module, call.lineno, text)
+        for module, call in calls()
         for word in call.keywords
         if word.arg == "hint"
         for text in texts(word.value)
@@ -135,7 +134,7 @@ def test_wrong_usage_is_an_error_of_ours() -> None:
     of_click = {name for name in vars(click.exceptions) if name.endswith(("Error", "Usage", "Parameter"))}
 
     assert {"UsageError", "BadParameter"} <= of_click
-    assert [f"{file}:{call.lineno}" for file, call in calls(of_click)] == []
+    assert [f"{module}:{call.lineno}" for module, call in calls(of_click)] == []
 
 
 def test_every_hint_is_a_sentence_or_a_command() -> None:

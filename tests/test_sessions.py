@@ -17,7 +17,11 @@ def test_sessions_are_shown() -> None:
     assert sessions.ROOT / "README.md" in sessions.pages()
 
 
-@pytest.mark.parametrize("page", sessions.pages(), ids=lambda page: str(page.relative_to(sessions.ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=() if page.name == "README.md" else pytest.mark.slow) for page in sessions.pages()],
+    ids=lambda page: str(page.relative_to(sessions.ROOT)),
+)
 def test_a_page_shows_what_its_commands_print(page: Path) -> None:
     shown = page.read_text(encoding="utf-8")
 

@@ -176,19 +176,29 @@ DAMAGES = {
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such modes")
 @pytest.mark.parametrize(("damage", "words"), DAMAGES.items(), ids=[f.__name__ for f in DAMAGES])
-def test_what_the_sdk_refuses_is_refused_too_with_the_reason_and_no_secret(
-    folder: Path, damage: object, words: str, monkeypatch: pytest.MonkeyPatch
+def test_what_can_not_be_used_is_refused_with_the_reason_and_no_secret(
+    folder: Path, damage: object, words: str
 ) -> None:
     secret = put_profile(folder)
     assert callable(damage)
     damage(secret)
-    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(folder))
 
     found = profile(folder).read()
 
     assert found.entries == ()
     assert words in found.notices[0]
     assert TOKEN not in repr(found)
+
+
+@pytest.mark.slow  # the SDK takes seconds to load
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such modes")
+@pytest.mark.parametrize("damage", DAMAGES, ids=[f.__name__ for f in DAMAGES])
+def test_the_sdk_refuses_it_too(folder: Path, damage: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = put_profile(folder)
+    assert callable(damage)
+    damage(secret)
+    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(folder))
+
     with pytest.raises(sdks.anthropic.AnthropicError):
         sdks.anthropic_credentials.CredentialsFile()()
 
@@ -241,6 +251,7 @@ async def test_a_profile_that_moved_to_another_server_is_not_used_at_the_old_one
     ],
     ids=["plain", "workspace", "refreshable", "time-as-text"],
 )
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 async def test_the_sdk_sends_the_same_for_the_same_profile(
     folder: Path, server: Loopback, http: Http, given: dict[str, object], monkeypatch: pytest.MonkeyPatch

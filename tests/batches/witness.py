@@ -7,6 +7,7 @@ import hashlib
 import re
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -21,13 +22,13 @@ class Kill:
     """The calls of a process that were in flight when it was killed or suspended.
 
     A call is in flight once its worker has counted it, the last step before sending: a process that is suspended
-    in between sends it when it wakes up. `answered_s` is the age of each answer to the process at that moment; an
-    answer younger than `unstored_s` may not have been stored.
+    in between sends it when it wakes up. `answered_s` is the age of each answer to the process at that moment;
+    `stored` are those that were in its store then: all of them, if None, but for those of the last second.
     """
 
     pid: int
     at: float
-    unstored_s: float
+    stored: set[Call] | None
     in_flight: set[Call]
     answered_s: dict[Call, float]
 
@@ -39,6 +40,7 @@ class Witness:
     shortest_s: float = 0.02
     spread_s: float = 0.2
     calls: list[Call] = field(default_factory=list)
+    callers: list[int] = field(default_factory=list)  # the process of each call
     started: list[float] = field(default_factory=list)
     answered: dict[Call, tuple[float, int]] = field(default_factory=dict)  # the last time, and to which process
     in_flight: Counter[tuple[Call, int]] = field(default_factory=Counter)
@@ -71,6 +73,7 @@ class Witness:
             if kill.pid == pid and asked["begun"] < kill.at:  # sent before the kill, and arrived after it
                 kill.in_flight.add(call)
         self.calls.append(call)
+        self.callers.append(pid)
         self.started.append(now)
         self.in_flight[call, pid] += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight.total())
@@ -82,12 +85,12 @@ class Witness:
         words = hashlib.sha256(prompt.encode()).hexdigest()[:16]
         return web.Response(text=f"{asked['agent']} on row {call[0]}: {words}")
 
-    def note_kill(self, pid: int, unstored_s: float = 1.0) -> None:
-        """Call it right after a kill. Give a longer `unstored_s` if the process could store nothing before."""
+    def note_kill(self, pid: int, stored: set[Call] | None = None) -> None:
+        """Call it right after a kill, if possible with what is stored: how soon that is depends on the machine."""
         now = time.monotonic()
         in_flight = {call for call, of in self.in_flight if of == pid}
         answered = {call: now - at for call, (at, of) in self.answered.items() if of == pid}
-        self.kills.append(Kill(pid, now, unstored_s, in_flight, answered))
+        self.kills.append(Kill(pid, now, stored, in_flight, answered))
 
     def most_starts(self, window_s: float) -> int:
         """Return the most calls that arrived within any window of this length."""
@@ -103,12 +106,20 @@ class Witness:
         """The number of calls beyond the first, for each row and agent."""
         return Counter({call: n - 1 for call, n in Counter(self.calls).items() if n > 1})
 
-    def unexplained(self) -> list[Call]:
-        """Return repeated calls that were neither in flight of a killed process, nor answered just before the kill."""
+    def unexplained(self, evicted: Collection[int] = ()) -> list[Call]:
+        """Return repeated calls that no kill explains: neither in flight then, nor answered but not yet stored.
+
+        Nor were they in flight of an `evicted` process, which others took for dead: of which, is not known here.
+        """
         explained: Counter[Call] = Counter()
         for kill in self.kills:
-            late = {call for call, age_s in kill.answered_s.items() if age_s <= kill.unstored_s}
+            late = {
+                call
+                for call, age_s in kill.answered_s.items()
+                if (age_s <= 1.0 if kill.stored is None else call not in kill.stored)
+            }
             explained.update(kill.in_flight | late)
+        explained.update(call for call, pid in zip(self.calls, self.callers, strict=True) if pid in evicted)
         return list((self.repeated - explained).elements())
 
     def lost_s(self) -> list[float]:

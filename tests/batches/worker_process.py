@@ -120,7 +120,7 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
                     await asyncio.sleep(0.1)
                 await executor.settled()
                 await account.give_back()
-    sys.stdout.write(f"{executor.stopped_by or 'done'}\n")
+    sys.stdout.write(f"{'evicted' if executor.is_evicted else executor.stopped_by or 'done'}\n")
 
 
 if __name__ == "__main__":

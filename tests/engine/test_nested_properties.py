@@ -21,6 +21,7 @@ from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import ReplyUnreadable
 from tests.engine.conftest import KeptEvents, RealClock
+from tests.examples import many
 
 REQUIRES: tuple[Requires, ...] = ("all", "any", "none")
 Outcome = dict[str, str]
@@ -85,7 +86,7 @@ async def outcome(
     return ends, answers
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(agents(3), st.integers(0, 3), st.data())
 def test_neither_slots_nor_a_stop_change_how_a_run_ends(
     specs: tuple[AgentSpec, ...], failing: int, data: st.DataObject

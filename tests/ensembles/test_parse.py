@@ -288,22 +288,22 @@ def _large(agents: int) -> str:
     return "\n".join(["name: x", "agents:", "- name: a0", *lines])
 
 
-def test_a_circle_of_5000_agents_is_found() -> None:
+def test_a_circle_of_2000_agents_is_found() -> None:
     with pytest.raises(EnsembleCycle) as raised:
-        parse_ensemble_text(_large(5000).replace("- name: a0", "- {name: a0, depends_on: [a4999]}"))
+        parse_ensemble_text(_large(2000).replace("- name: a0", "- {name: a0, depends_on: [a1999]}"))
 
-    assert len(raised.value.cycle) == 5001
+    assert len(raised.value.cycle) == 2001
     assert len(str(raised.value)) < 1000
 
 
 def test_thousands_of_problems_are_all_found() -> None:
     text = "\n".join(
-        ["name: x", "agents:", *(f"- {{name: a{i}, depends_on: [b{i}], modle: m}}" for i in range(3000))]
+        ["name: x", "agents:", *(f"- {{name: a{i}, depends_on: [b{i}], modle: m}}" for i in range(1000))]
     )
 
     found = problems(text)
 
-    assert len(found) == 6000
+    assert len(found) == 2000
 
 
 @pytest.mark.parametrize("key", ["validation", "topaz_skill", "serves", "output_schema", "coordinator", "x-team"])

@@ -23,7 +23,7 @@ from tests.providers.conftest import Watcher
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import TEXTS, DialectSuite
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the SDKs take seconds to load
 
 KEY = "sk-test"
 MODEL = "claude-sonnet-5-5"  # any name: no SDK checks it, and Anthropic's must not call it outdated

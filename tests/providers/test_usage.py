@@ -15,6 +15,7 @@ from llm_orc.net.transport import Answer
 from llm_orc.providers.base import Target, Usage
 from llm_orc.providers.prices import listed_usd
 from llm_orc.providers.usage import believable_count, believable_usd
+from tests.examples import many
 from tests.providers.dialects import test_anthropic, test_gemini, test_openai_chat, test_openai_responses
 from tests.providers.dialects.suite import TEXTS, DialectSuite
 
@@ -91,7 +92,7 @@ def test_counts_that_can_not_be_true_are_not_known(suite: DialectSuite, count: J
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.dialect.name)
 def test_no_usage_whatever_it_is_costs_an_answer_or_counts_as_nothing(suite: DialectSuite) -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=many(40), deadline=None)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         def change(usage: dict[str, Any]) -> object:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from google import genai
 
 # google-genai builds on a class that aiohttp would rather not see inherited.
-pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,  # the SDKs take seconds to load
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
+]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from llm_orc.errors import LlmOrcError, MeteredNotAllowed, SettingsError
 from llm_orc.sandbox.faults import Fault, Status
 from llm_orc.sandbox.server import Sandbox
 from tests.app.conftest import KEY, Workspace, local, on_sandbox, run
+from tests.examples import many
 
 OPENAI, ANTHROPIC, CEREBRAS = ({name: KEY} for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CEREBRAS_API_KEY"))
 SERVER = {"default": {"provider": "openai-compatible", "model": "m"}}
@@ -179,7 +180,7 @@ _NAMES = ["gpt-5.5", "gpt-oss-120b", "claude-sonnet-4-5", "gemini-2.5-flash", "l
 _PROVIDERS = [None, "openai-compatible", "ollama", "openai", "anthropic-api"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sets(st.sampled_from(_VARIABLES)),
     st.sampled_from(_NAMES),
