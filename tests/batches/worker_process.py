@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
+import sqlalchemy as sa
 from dbos import DBOS
 
 from llm_orc.agents.budget import Attempt
@@ -34,6 +35,7 @@ from llm_orc.auth.access import Access, Billing
 from llm_orc.batches.batch import BatchLimits, NewBatch, NewRow, batch_id_of
 from llm_orc.batches.database import in_store
 from llm_orc.batches.store_url import parse_store_url
+from llm_orc.batches.tables import WORKERS
 from llm_orc.batches.workers.budget import BatchAccount
 from llm_orc.batches.workers.limits import SharedLimits
 from llm_orc.batches.workers.membership import Heartbeats
@@ -79,6 +81,13 @@ class NaiveSteps(DurableSteps):
         return text
 
 
+def was_taken_for_dead(store: WorkerStore) -> bool:
+    """A worker that others have evicted learns it with its next heartbeat, which may be too late for this batch."""
+    with store.engine.connect() as connection:
+        own = sa.select(WORKERS).where(WORKERS.c.worker_id == store.worker_id)
+        return connection.execute(own).first() is None
+
+
 async def main(url_of_store: str, url: str, number: int, variant: str, options: dict[str, int]) -> None:
     store_url = parse_store_url(url_of_store, Path("/nowhere"))
     nested = bool(options.get("nested"))
@@ -119,8 +128,9 @@ async def main(url_of_store: str, url: str, number: int, variant: str, options: 
                         break
                     await asyncio.sleep(0.1)
                 await executor.settled()
+                is_evicted = await in_store(partial(was_taken_for_dead, store))
                 await account.give_back()
-    sys.stdout.write(f"{'evicted' if executor.is_evicted else executor.stopped_by or 'done'}\n")
+    sys.stdout.write(f"{'evicted' if is_evicted else executor.stopped_by or 'done'}\n")
 
 
 if __name__ == "__main__":
