@@ -238,4 +238,4 @@ async def test_a_budget_of_calls_holds_over_workers_and_kills(postgres: Postgres
 
     assert len(witness.calls) <= 150
     assert len(witness.calls) > 120
-    assert any("--max-calls" in output for output in ended)
+    assert any("--max-calls" in output for output in ended.values())
