@@ -289,3 +289,48 @@ def test_an_ensemble_in_a_folder_is_found_by_the_name_of_its_file(earlier: Shell
     results = run(earlier, "  - {name: outer, ensemble: sub/child}\n")
 
     assert results["outer"]["response"] == "right"
+
+
+LISTS = {"plain": '[1, {"a": 2}, "x"]', "data": '{"success": true, "data": ["x"]}', "none": "[]"}
+
+
+def test_an_agent_runs_for_each_item_of_its_first_dependency(earlier: Shell) -> None:
+    for name, text in LISTS.items():
+        (earlier.config.parent / "scripts" / f"{name}.sh").write_text(f"echo '{text}'")
+
+    results = run(
+        earlier,
+        """\
+  - {name: plain, script: plain.sh}
+  - {name: data, script: data.sh}
+  - {name: none, script: none.sh}
+  - {name: emit, script: emit.py}
+  - {name: each, script: echo.py, depends_on: [plain], fan_out: true}
+  - {name: of_data, script: echo.py, depends_on: [data], fan_out: true}
+  - {name: of_key, ensemble: child, depends_on: [emit], input_key: topics, fan_out: true}
+  - {name: of_none, model_profile: default, depends_on: [none], fan_out: true}
+  - {name: again, script: echo.py, depends_on: [each], fan_out: true}
+""",
+    )
+
+    told = [results[f"each[{i}]"]["data"] for i in range(3)]
+    assert [one["input"] for one in told] == [1, {"a": 2}, "x"]
+    assert [(one["chunk_index"], one["total_chunks"], one["base_input"]) for one in told] == [
+        (i, 3, "The task.") for i in range(3)
+    ]
+    assert results["of_data[0]"]["data"]["input"] == "x"
+    assert "of_key[1]/one" in results
+    sizes = {name: len(results[name]["data"]) for name in ("each", "of_data", "of_key", "of_none", "again")}
+    assert sizes == {"each": 3, "of_data": 1, "of_key": 2, "of_none": 0, "again": 3}
+
+
+@pytest.mark.parametrize("script", ["echo only text", "emit.py"])
+def test_what_is_no_list_fails_the_agent_before_it_runs(earlier: Shell, script: str) -> None:
+    results = run(
+        earlier,
+        f"  - {{name: source, script: {script}}}\n"
+        "  - {name: each, model_profile: default, depends_on: [source], fan_out: true}\n",
+        code=1,
+    )
+
+    assert statuses(results) == {"source": "completed", "each": "failed"}
