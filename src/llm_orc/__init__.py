@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.dispatch.work import DispatchWork
     from llm_orc.agents.ensemble.work import EnsembleWork
     from llm_orc.agents.inputs.spec import InputSpec
+    from llm_orc.agents.loop.work import LoopWork
     from llm_orc.agents.output import ModelCall
     from llm_orc.agents.script.work import ScriptWork
     from llm_orc.agents.spec import AgentSpec
@@ -53,6 +54,7 @@ _HOME_OF = {
     "EnsembleWork": "agents.ensemble.work",
     "ApprovalWork": "agents.approval.work",
     "DispatchWork": "agents.dispatch.work",
+    "LoopWork": "agents.loop.work",
     "ModelRef": "agents.work",
     "ModelWork": "agents.work",
     "ScriptWork": "agents.script.work",
@@ -89,6 +91,7 @@ __all__ = [
     "InputError",
     "InputSpec",
     "LlmOrcError",
+    "LoopWork",
     "Message",
     "ModelCall",
     "ModelRef",

@@ -201,16 +201,6 @@ def test_a_broken_agent_is_still_there_for_those_that_depend_on_it() -> None:
     assert [p.line for p in found] == [3]
 
 
-@pytest.mark.parametrize("key", ["loop"])
-def test_agents_of_later_releases_are_one_clear_problem_each(key: str) -> None:
-    [problem] = problems(
-        f"name: x\nagents:\n- name: a\n  {key}: x\n  whatever: 1\n- {{name: b, depends_on: [a]}}\n"
-    )
-
-    assert (problem.line, problem.column) == (4, 3)
-    assert problem.message == f"agent `a` has `{key}`, which this release does not support"
-
-
 @pytest.mark.parametrize(
     ("agents", "cycle"),
     [

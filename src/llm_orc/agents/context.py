@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.people.question import AskPerson
-from llm_orc.agents.turn import AgentTurn, CallAgent
+from llm_orc.agents.turn import NO_ROUND, AgentTurn, CallAgent
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import InternalError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.people.question import Answer, Question
-    from llm_orc.agents.turn import ChildResult
+    from llm_orc.agents.turn import ChildResult, RoundValues
     from llm_orc.jsontypes import JsonValue
 
 
@@ -49,15 +49,16 @@ class AgentContext:
         task: str,
         at: AgentPath | None = None,
         inputs: Mapping[str, JsonValue] | None = None,
+        of_round: RoundValues = NO_ROUND,
     ) -> ChildResult:
         """Run one of the graphs that its kind names as `children`, on a task and inputs of its own.
 
         `at` is the path that its agents are put below, where it runs more than once (`agents.path.item_of`);
-        None: the agent's own. Failures of its agents are in the result, not raised.
+        None: the agent's own. `of_round`: see there. Failures of its agents are in the result, not raised.
         """
         if self.turn.children is None:
             raise InternalError(f"nothing can run within agent `{self.turn.path}`")
-        return await self.turn.children.run(child, task, at or self.turn.path, inputs)
+        return await self.turn.children.run(child, task, at or self.turn.path, inputs, of_round)
 
     async def ask(self, question: Question) -> Answer:
         """Ask a person. The slot of the agent is free meanwhile. Raises `WaitsForPerson`, `ApprovalExpired`."""

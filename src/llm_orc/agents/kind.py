@@ -34,6 +34,12 @@ class ReadMapping(Protocol):
     def __call__(self, key: str, mapping: Mapping[str, JsonValue], rows: Fields, what: str) -> dict[str, Any]: ...
 
 
+class ReadAgents(Protocol):
+    """Reads the list of agents at a key of an agent; what is wrong becomes problems at their places."""
+
+    def __call__(self, key: str, agents: Sequence[JsonValue]) -> tuple[AgentSpec, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Where an ensemble's file is: the folders in which files that it names are looked for, in order.
@@ -50,7 +56,7 @@ class AgentKeys:
     """The keys of one agent in a file, each read as its row says.
 
     `say` makes a problem of what is still wrong, `warn` a remark that stops nothing; their keys may be a path with
-    dots. `read_mapping` reads a mapping of its own below a key.
+    dots. `read_mapping` reads a mapping of its own below a key, `read_agents` a list of agents.
     """
 
     agent: str
@@ -59,6 +65,7 @@ class AgentKeys:
     warn: Say = lambda _key, _message, _hint=None: None
     around: Surroundings = Surroundings()
     read_mapping: ReadMapping = lambda _key, _mapping, _rows, _what: {}
+    read_agents: ReadAgents = lambda _key, _agents: ()
 
 
 class MakePrompt(Protocol):
@@ -84,7 +91,8 @@ class Kind:
     `ensembles` are those that it runs, by the key that names each in a file; `with_ensembles` returns the work of
     an agent with those that were found, and says what doesn't fit them. `is_open`: its file lists none, and
     `open_to` returns the work with the names of those that may run then. `from_answers` says what of the task and
-    the inputs (`inputs.NAME`) of its children comes from answers.
+    the inputs (`inputs.NAME`) of its children comes from answers. `rounds` is how often they run at most, one
+    round after the other.
     `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
     of conditions and references. `prompt` makes what work of
     this kind is told (None: a prompt for a model). `limit_s` is its time limit where the agent sets none.
@@ -108,6 +116,7 @@ class Kind:
     is_open: Callable[[Any], bool] = lambda _work: False
     open_to: Callable[[Any, Sequence[str]], Work] = lambda work, _names: work
     from_answers: Callable[[AgentSpec, Names], frozenset[str]] = lambda _spec, _names: frozenset({"task"})
+    rounds: Callable[[Any], int] = lambda _work: 1
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
     answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}
     prompt: MakePrompt | None = None

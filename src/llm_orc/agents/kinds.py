@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.approval.kind import APPROVAL
 from llm_orc.agents.dispatch.kind import DISPATCH
 from llm_orc.agents.ensemble.kind import ENSEMBLE
+from llm_orc.agents.loop.kind import LOOP
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.path import child_of, path_of
+from llm_orc.agents.references.text import Text
 from llm_orc.agents.script.kind import SCRIPT
+from llm_orc.agents.spec import NestedEnsemble
 from llm_orc.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llm_orc.agents.kind import Kind
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.spec import AgentGraph, AgentSpec, Source
     from llm_orc.agents.work import Needs, Work
 
-_kinds = {kind.key: kind for kind in (MODEL, SCRIPT, ENSEMBLE, DISPATCH, APPROVAL)}
+_kinds = {kind.key: kind for kind in (MODEL, SCRIPT, ENSEMBLE, DISPATCH, LOOP, APPROVAL)}
 
 KINDS: Mapping[str, Kind] = MappingProxyType(_kinds)
 
@@ -55,10 +58,31 @@ def needs_of(work: Work) -> Needs:
     return kind_of(work).needs(work)
 
 
+def is_body(graph: AgentGraph) -> bool:
+    """Return whether the graph is the body of a loop, written in the loop itself."""
+    return isinstance(graph, NestedEnsemble) and graph.is_body
+
+
+def bodies_of(spec: AgentSpec) -> Mapping[str, NestedEnsemble]:
+    """Return the agents that are written in the agent itself, by the key below it that has their list."""
+    named = kind_of(spec.work).ensembles(spec.work)
+    return {key: graph for key, graph in named.items() if isinstance(graph, NestedEnsemble) and graph.is_body}
+
+
 def all_agents(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[tuple[AgentPath, AgentSpec]]:
     """Yield every agent of the graph with its path, each before those that may run within it."""
     for path, spec, _ in agents_with_source(graph, within):
         yield path, spec
+
+
+def agents_in_file(
+    agents: Iterable[AgentSpec], path: tuple[str | int, ...] = ("agents",)
+) -> Iterator[tuple[tuple[str | int, ...], AgentSpec]]:
+    """Yield the agents that are written in one file, those in loops too, with their places in its document."""
+    for i, spec in enumerate(agents):
+        yield (*path, i), spec
+        for key, body in bodies_of(spec).items():
+            yield from agents_in_file(body.agents, (*path, i, *Text(key, "").path))
 
 
 def graphs_within(graph: AgentGraph, within: AgentPath | None = None) -> Iterator[tuple[AgentPath, AgentGraph]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
@@ -37,6 +37,18 @@ class ItemCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Rounds:
+    """How a loop has ended: after `number` rounds, by its condition or because it had all that it may have.
+
+    `kept` is the round whose answer is the loop's; None: no round has one.
+    """
+
+    number: int
+    ended: Literal["until", "exhausted"]
+    kept: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentOutput:
     """A finished answer. `calls` are those of this agent only, in order; empty if it called no model.
 
@@ -47,6 +59,7 @@ class AgentOutput:
     calls: tuple[ModelCall, ...]
     data: JsonValue | None = None
     items: ItemCounts | None = None  # None: the agent ran once
+    rounds: Rounds | None = None
 
     @property
     def last(self) -> ModelCall | None:

@@ -93,7 +93,9 @@ class AgentGroup:
 class NestedEnsemble:
     """An ensemble as it runs within an agent. What its file says of whole runs alone is left out.
 
-    The limits are those of everything that runs within that agent.
+    The limits are those of everything that runs within that agent. `is_body`: it is the body of a loop, written in
+    the loop itself: its agents may also refer to whatever is known around the loop, to the rounds, and to the
+    answers of the round before.
     """
 
     name: str
@@ -104,3 +106,4 @@ class NestedEnsemble:
     source: Source | None = None
     max_cost_usd: float | None = None
     max_calls: int | None = None
+    is_body: bool = False

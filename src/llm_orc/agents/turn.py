@@ -12,12 +12,12 @@ from llm_orc.agents.path import AgentPath
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.dataclass import dataclass
+from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Message, ReplyObserver
 
 if TYPE_CHECKING:
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
-    from llm_orc.jsontypes import JsonValue
     from llm_orc.providers.limits.plans import UsedUp
 
 
@@ -62,6 +62,22 @@ class ChildResult:
     is_complete: bool  # every agent has answered, or was left out by its condition
     failures: Mapping[str, str] = field(default_factory=dict)
     has_failed: bool = False
+    scope: Scope | None = None  # the values of references to its agents
+
+
+@dataclass(frozen=True, slots=True)
+class RoundValues:
+    """What the agents of one round know beside their graph: names of this round, and values around it.
+
+    `last` is the scope of the round before, `around` that of the loop itself.
+    """
+
+    local: Mapping[str, JsonValue] = field(default_factory=dict)
+    last: Scope | None = None
+    around: Scope | None = None
+
+
+NO_ROUND = RoundValues()
 
 
 class Series(Protocol):
@@ -93,7 +109,12 @@ class ChildRunner(Protocol):
         ...
 
     async def run(
-        self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None
+        self,
+        child: str,
+        task: str,
+        at: AgentPath,
+        inputs: Mapping[str, JsonValue] | None = None,
+        of_round: RoundValues = NO_ROUND,
     ) -> ChildResult:
         """See `agents.context.AgentContext.run_child`."""
         ...

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.people.question import WaitsForPerson
+from llm_orc.agents.turn import NO_ROUND
 from llm_orc.engine.execution import Execution
 from llm_orc.engine.repeats import Repeats
 from llm_orc.engine.surprises import first_cause
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llm_orc.agents.path import AgentPath
-    from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, Series
+    from llm_orc.agents.turn import AgentTurn, CallAgent, ChildResult, RoundValues, Series
     from llm_orc.engine.events import EventSink
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
@@ -51,7 +52,12 @@ class ChildRuns:
             raise WaitsForPerson
 
     async def run(
-        self, child: str, task: str, at: AgentPath, inputs: Mapping[str, JsonValue] | None = None
+        self,
+        child: str,
+        task: str,
+        at: AgentPath,
+        inputs: Mapping[str, JsonValue] | None = None,
+        of_round: RoundValues = NO_ROUND,
     ) -> ChildResult:
         """Run the child to its end. The agent around it has no slot meanwhile, and has one again afterwards.
 
@@ -60,7 +66,7 @@ class ChildRuns:
         plan = self._plans.get(child)
         if plan is None:
             raise InternalError(f"nothing within agent `{at}` is called `{child}`")
-        execution = Execution(plan, task, self._shared, at, inputs=inputs or {})
+        execution = Execution(plan, task, self._shared, at, inputs=inputs or {}, of_round=of_round)
         slots = self._shared.slots
         self._under_way += 1
         if self._under_way == 1:

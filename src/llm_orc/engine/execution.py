@@ -9,7 +9,7 @@ from llm_orc.agents.conditions.evaluate import is_true
 from llm_orc.agents.path import AgentPath, child_of
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.agents.references.scope import Scope
-from llm_orc.agents.turn import ChildResult
+from llm_orc.agents.turn import NO_ROUND, ChildResult
 from llm_orc.engine.agent_run import AgentRun, is_cancelled
 from llm_orc.engine.events import AgentFailed, AgentSkipped
 from llm_orc.engine.gate import LeftOut, Readiness, handles_failure, has_answered, left_out_by
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.spec import AgentSpec
+    from llm_orc.agents.turn import RoundValues
     from llm_orc.engine.events import RunStatus
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
@@ -41,6 +42,7 @@ class Execution:
         within: AgentPath | None = None,
         *,
         inputs: Mapping[str, JsonValue],
+        of_round: RoundValues = NO_ROUND,
     ) -> None:
         self._plan, self._task, self._shared = plan, task, shared
         self._sink, self._clock, self._slots = shared.sink, shared.clock, shared.slots
@@ -71,6 +73,9 @@ class Execution:
                 if children
             },
             is_rehearsal=shared.is_rehearsal,
+            local=of_round.local,
+            last=of_round.last,
+            around=of_round.around,
         )
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
@@ -128,7 +133,9 @@ class Execution:
         there = [self.outputs[name] for name in ends if name in self.outputs]
         answer = next((output for output in there if output.text.strip()), there[0] if there else None)
         is_complete = self.status == "completed"
-        return ChildResult(self.outputs, answer, is_complete, self._failures, has_failed=has_failed)
+        return ChildResult(
+            self.outputs, answer, is_complete, self._failures, has_failed=has_failed, scope=self._scope
+        )
 
     async def run(self) -> None:
         """Run all agents that are not done, but those that wait. Raises what `passes` lets through."""

@@ -70,7 +70,7 @@ def agents_in_condition(agent: AgentSpec, scope: Scope) -> frozenset[str]:
     if agent.when is None:
         return frozenset()
     targets = (scope.names.resolve(reference) for reference in parse_condition(agent.when).references)
-    return frozenset(target.name for target in targets if target.root == "agent")
+    return frozenset(target.name for target in targets if target.root == "agent" and not target.up)
 
 
 def _is_enough(agent: AgentSpec, needs: Sequence[str], missing: LeftOut | None, scope: Scope) -> bool:

@@ -43,8 +43,10 @@ class Plan:
         return tuple(a.name for a in self.order)
 
 
-def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset()) -> Plan:
-    """Return the plan of an ensemble, or of what runs within an agent. `from_answers`: see `Names`.
+def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset(), around: Names | None = None) -> Plan:
+    """Return the plan of an ensemble, or of what runs within an agent, to which the names `around` are known.
+
+    `from_answers`: see `Names`.
 
     Raises `EnsembleCycle`, and `EnsembleInvalid` for a name that can't stand in a path, a dependency that is no
     agent, and a reference to nothing. Parsing rules all of them out.
@@ -52,12 +54,12 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset()) -> 
     for spec in graph.agents:
         if not can_be_step(spec.name):
             raise EnsembleInvalid(f"agent `{spec.name}` of `{graph.name}` has `/`, `[` or `]` in its name")
-    uses = uses_of(graph, from_answers=from_answers)
+    uses = uses_of(graph, from_answers=from_answers, around=around)
     for finding in uses.findings:
         raise EnsembleInvalid(f"agent `{finding.agent}` of `{graph.name}`: {finding.message}", hint=finding.hint)
     specs = {a.name: a for a in graph.agents}
     dependants = _dependants(graph, uses.needs)
-    known = names_of(graph, from_answers=from_answers)
+    known = names_of(graph, from_answers=from_answers, around=around)
     return Plan(
         ensemble=graph.name,
         order=tuple(specs[name] for name in _order(graph, uses.needs, dependants)),
@@ -79,8 +81,9 @@ def _within(spec: AgentSpec, known: Names) -> dict[str, Plan]:
     children = kind.children(spec.work)
     if not children:
         return {}
-    from_answers = kind.from_answers(spec, names_at(spec, known))
-    return {name: make_plan(child, from_answers) for name, child in children.items()}
+    here = names_at(spec, known)
+    from_answers = kind.from_answers(spec, here)
+    return {name: make_plan(child, from_answers, here) for name, child in children.items()}
 
 
 def _dependants(graph: AgentGraph, needs: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.kinds import bodies_of, needs_of
 from llm_orc.agents.model.kind import names_a_provider
-from llm_orc.agents.uses.graph import uses_of
+from llm_orc.agents.references.text import Text
+from llm_orc.agents.uses.graph import names_of, uses_of
+from llm_orc.agents.uses.place import names_at
 from llm_orc.catalog.table import PROVIDERS, row_of
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.check_options import options_problems
@@ -16,7 +18,10 @@ from llm_orc.settings.profiles import circle_of_fallbacks
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from llm_orc.agents.spec import AgentSpec
+    from collections.abc import Sequence
+
+    from llm_orc.agents.references.names import Names
+    from llm_orc.agents.spec import AgentGraph, AgentSpec
     from llm_orc.agents.work import ModelWork
     from llm_orc.ensembles.parse import ParsedEnsemble
     from llm_orc.settings.model import ModelProfile, Settings
@@ -39,8 +44,7 @@ def check(parsed: ParsedEnsemble, settings: Settings, *, as_if_trusted: bool = F
     `as_if_trusted`: providers and profiles of an untrusted project exist too.
     """
     checker = _Checker(parsed, settings, as_if_trusted=as_if_trusted)
-    for i, agent in enumerate(parsed.ensemble.agents):
-        checker.check_agent(agent, ("agents", i))
+    checker.check_agents(parsed.ensemble)
     problems = checker.problems or options_problems(parsed, settings)
     return Findings(tuple(problems), (*parsed.ignored, *checker.warnings))
 
@@ -49,7 +53,6 @@ class _Checker:
     def __init__(self, parsed: ParsedEnsemble, settings: Settings, *, as_if_trusted: bool) -> None:
         self._document = parsed.document
         self._settings = settings
-        self._needs = uses_of(parsed.ensemble).needs
         withheld = [w.key.split(".") for w in settings.withheld] if as_if_trusted else []
         withheld_providers = {key[1] for key in withheld if key[0] == "providers"}
         self._providers = {*PROVIDERS, *settings.providers, *withheld_providers}
@@ -59,11 +62,19 @@ class _Checker:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
-    def check_agent(self, agent: AgentSpec, path: KeyPath) -> None:
+    def check_agents(self, graph: AgentGraph, path: KeyPath = ("agents",), around: Names | None = None) -> None:
+        """Check the agents of the list at `path`, and those in their loops."""
+        needs, names = uses_of(graph, around=around).needs, names_of(graph, around=around)
+        for i, agent in enumerate(graph.agents):
+            self._check_agent(agent, (*path, i), needs[agent.name])
+            for key, body in bodies_of(agent).items():
+                self.check_agents(body, (*path, i, *Text(key, "").path), names_at(agent, names))
+
+    def _check_agent(self, agent: AgentSpec, path: KeyPath, needs: Sequence[str]) -> None:
         for work in needs_of(agent.work).models:
             self._check_models(agent, work, path)
         for key, is_given in (("requires", agent.requires != "all"), ("within", agent.within_s is not None)):
-            if is_given and not self._needs[agent.name]:
+            if is_given and not needs:
                 self._warn(f"agent `{agent.name}` depends on nothing, so `{key}` has no effect", path, key)
 
     def _check_models(self, agent: AgentSpec, work: ModelWork, path: KeyPath) -> None:

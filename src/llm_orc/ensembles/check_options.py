@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import Untrusted, choose_models
-from llm_orc.agents.kinds import needs_of
+from llm_orc.agents.kinds import agents_in_file, needs_of
 from llm_orc.agents.model.options import option_hint, refused_options
 from llm_orc.errors import LlmOrcError, Problem
 from llm_orc.providers.lookup import find_provider
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 def options_problems(parsed: ParsedEnsemble, settings: Settings) -> list[Problem]:
     """Return the problems in the order of the file. A provider that is chosen later is checked then."""
     problems: dict[Problem, None] = {}
-    for i, agent in enumerate(parsed.ensemble.agents):
+    for path, agent in agents_in_file(parsed.ensemble.agents):
         for work in needs_of(agent.work).models:
-            problems.update(dict.fromkeys(_of_agent(parsed, settings, agent, work, i)))
+            problems.update(dict.fromkeys(_of_agent(parsed, settings, agent, work, path)))
     return list(problems)
 
 
 def _of_agent(
-    parsed: ParsedEnsemble, settings: Settings, agent: AgentSpec, work: ModelWork, i: int
+    parsed: ParsedEnsemble, settings: Settings, agent: AgentSpec, work: ModelWork, path: KeyPath
 ) -> Iterator[Problem]:
     try:
         choices = choose_models(work, agent.timeout_s, lambda name: find_profile(settings, name), Untrusted())
@@ -47,7 +47,7 @@ def _of_agent(
             hint = option_hint(problem, choice.provider)
             if problem.path[0] in work.options:
                 message = f"agent `{agent.name}`: `options.{problem.name}` {problem.message}"
-                place: KeyPath = ("agents", i, "options", *problem.path)
+                place: KeyPath = (*path, "options", *problem.path)
                 yield parsed.document.problem(message, place, at_key=True, hint=hint)
             else:
                 yield _of_profile(choice, problem, settings, hint)

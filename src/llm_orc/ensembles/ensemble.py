@@ -47,5 +47,9 @@ class Ensemble:
             self.max_calls,
         )
 
+    def body(self) -> NestedEnsemble:
+        """Return its agents as those of a loop, which also know what is known around the loop, and the rounds."""
+        return NestedEnsemble(self.name, self.agents, answer=self.answer, is_body=True)
+
     def agent(self, name: str) -> AgentSpec:
         return next(a for a in self.agents if a.name == name)

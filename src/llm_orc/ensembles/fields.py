@@ -175,6 +175,3 @@ FRAME_FIELDS: Fields = {
     ),
 }
 """An agent's place in the graph, whatever work it does."""
-
-OTHER_KINDS_OF_AGENT = ("loop",)
-"""Keys of agents of other releases that are no language models: refused with a message of its own."""

@@ -6,20 +6,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.kinds import all_agents, kind_of
+from llm_orc.agents.kinds import bodies_of, kind_of
+from llm_orc.agents.path import child_of, path_of
+from llm_orc.agents.references.names import Names
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import NestedEnsemble
-from llm_orc.agents.uses.graph import names_of, uses_of
+from llm_orc.agents.uses.graph import findings_after, names_of, uses_of
 from llm_orc.agents.uses.place import names_at
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.earlier.open_dispatch import may_run
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.ensembles.parse import ParsedEnsemble
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
+from llm_orc.storage.yaml_source import KeyPath
 
 if TYPE_CHECKING:
-    from llm_orc.agents.spec import AgentSpec
-    from llm_orc.storage.yaml_source import KeyPath
+    from collections.abc import Iterator, Sequence
+
+    from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.spec import AgentGraph, AgentSpec
+    from llm_orc.agents.uses.graph import Finding
 
 MAX_DEPTH = 8
 MAX_AGENTS = 10_000  # of one ensemble, with all that run within them
@@ -59,6 +65,16 @@ class _Found:
     agents: int
 
 
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A list of agents: its file, where it stands there, the ensembles around it, and the names known to it."""
+
+    parsed: ParsedEnsemble
+    path: KeyPath
+    here: tuple[str, ...]
+    names: Names
+
+
 class _Search:
     def __init__(self, find: FindNamed) -> None:
         self._find = find
@@ -73,80 +89,101 @@ class _Search:
         place = _place_of(parsed)
         self._names[place] = parsed.ensemble.name
         here = (*above, place)
-        agents = tuple(self._agent(parsed, i, spec, here) for i, spec in enumerate(parsed.ensemble.agents))
+        agents = self._agents(_List(parsed, ("agents",), here, names_of(parsed.ensemble)), parsed.ensemble.agents)
         return parsed.ensemble if agents == parsed.ensemble.agents else replace(parsed.ensemble, agents=agents)
 
-    def _agent(self, parsed: ParsedEnsemble, i: int, spec: AgentSpec, here: tuple[str, ...]) -> AgentSpec:
+    def _agents(self, of: _List, agents: Sequence[AgentSpec]) -> tuple[AgentSpec, ...]:
+        return tuple(self._agent(of, (*of.path, i), spec) for i, spec in enumerate(agents))
+
+    def _agent(self, of: _List, path: KeyPath, spec: AgentSpec) -> AgentSpec:
         kind = kind_of(spec.work)
         if kind.is_open(spec.work):
-            return self._open(parsed, i, spec, here)
+            return self._open(of, path, spec)
         named = kind.ensembles(spec.work)
         if not named:
             return spec
+        here = names_at(spec, of.names)
+        given = kind.from_answers(spec, here)
         found: dict[str, NestedEnsemble] = {}
         for key, name in named.items():
-            path = ("agents", i, *Text(key, "").path)
-            child = self._child(parsed, spec.name, name, path, here)
+            place = (*path, *Text(key, "").path)
+            if isinstance(name, NestedEnsemble) and name.is_body:
+                known = names_of(name, None, given, here)
+                child = self._body(_List(of.parsed, place, of.here, known), name)
+            else:
+                child = self._child(of, spec.name, name, place)
             if child is None:
                 return spec
             found[key] = child
 
         def say(key: str, message: str, hint: str | None = None) -> None:
-            place = ("agents", i, *Text(key, "").path)
-            self.problems.append(parsed.document.problem(message, place, at_key=True, hint=hint))
+            place = (*path, *Text(key, "").path)
+            self.problems.append(of.parsed.document.problem(message, place, at_key=True, hint=hint))
 
         completed = replace(spec, work=kind.with_ensembles(spec.name, spec.work, found, say))
-        self._check_answers(parsed, completed, i)
+        if not bodies_of(spec):  # what is written in the same file is checked with it
+            self._check_after(of, completed, path)
+            self._check_answers(of.parsed, completed, path, given)
         return completed
 
-    def _open(self, parsed: ParsedEnsemble, i: int, spec: AgentSpec, here: tuple[str, ...]) -> AgentSpec:
+    def _open(self, of: _List, path: KeyPath, spec: AgentSpec) -> AgentSpec:
         """Return the agent with what it may run: of what its file may mean, the ensembles without problems."""
         kind = kind_of(spec.work)
-        path = ("agents", i, kind.key)
+        key, document = (*path, kind.key), of.parsed.document
         usable: list[str] = []
         unusable: list[str] = []
-        for name in may_run(parsed.ensemble, parsed.document):
+        for name in may_run(of.parsed.ensemble, document):
             alone = replace(spec, work=kind.open_to(spec.work, (name,)))
-            if (problem := self._problem_of(parsed, i, alone, here)) is None:
+            if (problem := self._problem_of(of, path, alone)) is None:
                 usable.append(name)
             else:
                 unusable.append(f"; not `{name}`: {problem.message}")
         if not usable:
             message = f"agent `{spec.name}` says with `{kind.key}` which ensemble runs, but not which ones may"
             hint = f"List them in agent `{spec.name}`: `choices: [NAME, NAME]`."
-            self.problems.append(parsed.document.problem(message, path, at_key=True, hint=hint))
+            self.problems.append(document.problem(message, key, at_key=True, hint=hint))
             return spec
         listed = ", ".join(usable)
         message = f"agent `{spec.name}` may run {', '.join(f'`{name}`' for name in usable)}{''.join(unusable)}"
         hint = f"Say so in the file: `choices: [{listed}]`."
-        self.remarks.append(parsed.document.problem(message, path, at_key=True, hint=hint))
-        return self._agent(parsed, i, replace(spec, work=kind.open_to(spec.work, usable)), here)
+        self.remarks.append(document.problem(message, key, at_key=True, hint=hint))
+        return self._agent(of, path, replace(spec, work=kind.open_to(spec.work, usable)))
 
-    def _problem_of(
-        self, parsed: ParsedEnsemble, i: int, spec: AgentSpec, here: tuple[str, ...]
-    ) -> Problem | None:
+    def _problem_of(self, of: _List, path: KeyPath, spec: AgentSpec) -> Problem | None:
         """Return what is wrong with an ensemble that an agent runs, and forget that it was looked at."""
         known, files, problems, remarks = dict(self._known), len(self.files), len(self.problems), len(self.remarks)
-        self._agent(parsed, i, spec, here)
+        self._agent(of, path, spec)
         found = self.problems[problems:]
         if found:
             self._known = known
             del self.files[files:], self.problems[problems:], self.remarks[remarks:]
         return found[0] if found else None
 
-    def _child(
-        self, parsed: ParsedEnsemble, agent: str, name: str | NestedEnsemble, path: KeyPath, here: tuple[str, ...]
-    ) -> NestedEnsemble | None:
+    def _child(self, of: _List, agent: str, name: str | NestedEnsemble, path: KeyPath) -> NestedEnsemble | None:
         """Return the ensemble with all that run within it; None: there is a problem."""
         try:
-            if isinstance(name, str):
-                return self._named(parsed, name, here)
-            return self._made(parsed, name, here)
+            return (
+                self._named(of.parsed, name, of.here)
+                if isinstance(name, str)
+                else self._made(of.parsed, name, of.here)
+            )
         except EnsembleNotFound as e:
-            self.problems.append(parsed.document.problem(f"agent `{agent}`: {e.message}", path, hint=e.hint))
+            self.problems.append(of.parsed.document.problem(f"agent `{agent}`: {e.message}", path, hint=e.hint))
         except EnsembleInvalid as e:
             self.problems += e.problems
         return None
+
+    def _body(self, of: _List, body: NestedEnsemble) -> NestedEnsemble | None:
+        """Return the body of a loop, whose agents are the list `of`; None: it is nested too deeply."""
+        place = f"{of.here[-1]}#{of.path}"
+        self._names[place] = body.name
+        try:
+            _refuse_depth(len(of.here) + 1)
+        except EnsembleNotFound as e:
+            message = f"agent `{body.name}`: {e.message}"
+            self.problems.append(of.parsed.document.problem(message, of.path, hint=e.hint))
+            return None
+        return replace(body, agents=self._agents(replace(of, here=(*of.here, place)), body.agents))
 
     def _made(self, parsed: ParsedEnsemble, made: NestedEnsemble, here: tuple[str, ...]) -> NestedEnsemble:
         """Return an ensemble of a Python program. Raises `EnsembleNotFound` where there are too many."""
@@ -169,7 +206,7 @@ class _Search:
             before = len(self.problems)
             complete = self.completed(child, here).nested()
             if len(self.problems) == before:
-                self._known[place] = self._measured(complete)
+                self._known[place] = _Found(complete, *self._size(complete))
         known = self._known[place]
         if known is None:
             return None
@@ -178,28 +215,52 @@ class _Search:
             raise EnsembleNotFound(f"more than {MAX_AGENTS} agents would run within it")
         return known.ensemble
 
-    def _measured(self, ensemble: NestedEnsemble) -> _Found:
+    def _size(self, graph: AgentGraph) -> tuple[int, int]:
+        """Return `height` and `agents` of what is in the graph: see `_Found`."""
+        known = next((one for one in self._known.values() if one and one.ensemble is graph), None)
+        if known is not None:
+            return known.height, known.agents
         height, agents = 1, 0
-        for spec in ensemble.agents:
+        for spec in graph.agents:
             agents += 1
             for child in kind_of(spec.work).children(spec.work).values():
-                known = next((one for one in self._known.values() if one and one.ensemble is child), None)
-                if known is not None:
-                    height, agents = max(height, known.height + 1), agents + known.agents
-                else:
-                    agents += sum(1 for _ in all_agents(child))
-        return _Found(ensemble, height, agents)
+                below, within = self._size(child)
+                height, agents = max(height, below + 1), agents + within
+        return height, agents
 
-    def _check_answers(self, parsed: ParsedEnsemble, spec: AgentSpec, i: int) -> None:
+    def _check_after(self, of: _List, spec: AgentSpec, path: KeyPath) -> None:
+        """Report what is wrong with the texts that refer to agents of an ensemble that was looked up now."""
+        document = of.parsed.document
+        for finding in findings_after(spec, names_at(spec, of.names)):
+            text = (*path, *Text(finding.key, "").path)
+            place = document.place_in(text, finding.text, finding.start, finding.end)
+            message = f"agent `{spec.name}`: {finding.message}"
+            self.problems.append(document.problem_at(message, place, finding.hint))
+
+    def _check_answers(
+        self, parsed: ParsedEnsemble, spec: AgentSpec, path: KeyPath, given: frozenset[str]
+    ) -> None:
         """Report where an answer that the agent gives to an ensemble would become a part of a command there."""
+        for child in kind_of(spec.work).children(spec.work).values() if given else ():
+            for agent, finding in _tainted(child, given):
+                message = f"agent `{spec.name}` gives an answer to `{child.name}`, where agent `{agent}`: "
+                self.problems.append(parsed.document.problem(message + finding.message, path, hint=finding.hint))
+
+
+def _tainted(
+    graph: AgentGraph, given: frozenset[str], within: AgentPath | None = None, around: Names | None = None
+) -> Iterator[tuple[AgentPath, Finding]]:
+    """Yield what is wrong with the agents of the graph, at all depths, where answers are `given` to it."""
+    for finding in uses_of(graph, None, given, around).findings:
+        yield path_of(finding.agent) if within is None else child_of(within, finding.agent), finding
+    names = names_of(graph, None, given, around)
+    for spec in graph.agents:
         kind = kind_of(spec.work)
-        given = kind.from_answers(spec, names_at(spec, names_of(parsed.ensemble)))
-        for child in kind.children(spec.work).values() if given else ():
-            for finding in uses_of(child, from_answers=given).findings:
-                message = f"agent `{spec.name}` gives an answer to `{child.name}`, where agent `{finding.agent}`: "
-                self.problems.append(
-                    parsed.document.problem(message + finding.message, ("agents", i), hint=finding.hint)
-                )
+        here = names_at(spec, names)
+        path = path_of(spec.name) if within is None else child_of(within, spec.name)
+        for name, child in kind.children(spec.work).items():
+            below = child_of(path, name) if kind.names_children else path
+            yield from _tainted(child, kind.from_answers(spec, here), below, here)
 
 
 def _refuse_depth(ensembles: int) -> None:

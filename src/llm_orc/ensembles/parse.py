@@ -7,17 +7,14 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.agents.kind import AgentKeys, Surroundings
-from llm_orc.agents.kinds import KINDS
-from llm_orc.agents.model.kind import MODEL
-from llm_orc.agents.references.syntax import is_special, literal
-from llm_orc.agents.spec import AgentSpec, Place, Source, TaskUse
+from llm_orc.agents.spec import AgentGroup, Place, Source, TaskUse
 from llm_orc.dataclass import dataclass
+from llm_orc.ensembles.agents.reader import AgentList, AgentReader
 from llm_orc.ensembles.dependencies import Dependencies
 from llm_orc.ensembles.earlier.files import is_earlier
-from llm_orc.ensembles.earlier.keys import IGNORED_KEYS, check_input_key, requires_of, sees_of
+from llm_orc.ensembles.earlier.keys import IGNORED_KEYS
 from llm_orc.ensembles.ensemble import Ensemble
-from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS, OTHER_KINDS_OF_AGENT
+from llm_orc.ensembles.fields import ENSEMBLE_FIELDS
 from llm_orc.ensembles.guarded import Guarded, ensemble_digest
 from llm_orc.ensembles.inputs import read_inputs
 from llm_orc.ensembles.surroundings import surroundings
@@ -30,10 +27,8 @@ from llm_orc.storage.yaml_fields import FieldReader
 from llm_orc.storage.yaml_source import Located, read_yaml_file, read_yaml_text
 
 if TYPE_CHECKING:
-    from llm_orc.agents.fan_out.spec import FanOut
-    from llm_orc.agents.kind import Kind, Say
+    from llm_orc.agents.kind import Surroundings
     from llm_orc.jsontypes import JsonValue
-    from llm_orc.settings.field import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +98,10 @@ def parse_ensemble(
 class _Parser:
     def __init__(self, document: Located, guard: Guarded, around: Surroundings) -> None:
         self._fields = FieldReader(document)
-        self._around = around
         self._guard = guard
-        self._agents: list[AgentSpec] = []
-        self._index: dict[str, int] = {}  # of every agent with a usable name, even if the rest is wrong
-        self._dependencies: dict[str, tuple[str, ...]] = {}
+        self._reader = AgentReader(self._fields, guard, around)
+        self._agents = AgentList(("agents",))
         self._cycle: tuple[str, ...] = ()
-        self._is_earlier = False  # as a whole, it could be a file of an earlier release
         self.values: dict[str, Any] = {}
 
     @property
@@ -118,13 +110,14 @@ class _Parser:
 
     def parse(self, source: Source | None) -> Ensemble:
         data = self._fields.document.data
-        self._is_earlier = isinstance(data, dict) and is_earlier(data)
+        if isinstance(data, dict) and is_earlier(data):
+            self._reader.is_earlier = True
         values = self._top(data) if isinstance(data, dict) else self._no_mapping(data)
         inputs = read_inputs(self._fields, values.get("inputs"))
         if isinstance(data, dict):
             if "agents" in data:
                 self._read_agents(data["agents"])
-            found = Dependencies(self._fields, self._index, self._dependencies, self._agents, inputs)
+            found = Dependencies(self._fields, self._agents, AgentGroup("", tuple(self._agents.agents), inputs))
             self._cycle = found.check()
             self._check_answer(values.get("answer"))
             found.check_condition("fails_when", values.get("fails_when"))
@@ -134,7 +127,7 @@ class _Parser:
         use, default_task = _task(values)
         return Ensemble(
             name=values["name"],
-            agents=tuple(self._agents),
+            agents=tuple(self._agents.agents),
             description=values.get("description") or "",
             default_task=default_task,
             source=source,
@@ -149,11 +142,11 @@ class _Parser:
         )
 
     def _check_answer(self, name: str | None) -> None:
-        if name is not None and name not in self._index:
+        if name is not None and name not in self._agents.index:
             self._fields.problem(
                 f"`answer` names `{name}`, which is not an agent of this ensemble",
                 ("answer",),
-                hint=self._fields.question(name, self._index),
+                hint=self._fields.question(name, self._agents.index),
             )
 
     def _no_mapping(self, data: JsonValue) -> dict[str, Any]:
@@ -194,106 +187,8 @@ class _Parser:
         elif not isinstance(agents, list):
             self._fields.problem(f"`agents` must be a list, not {type_of(agents)}", ("agents",))
         else:
-            for i, agent in enumerate(agents):
-                self._read_agent(i, agent)
-
-    def _read_agent(self, i: int, agent: JsonValue) -> None:
-        path = ("agents", i)
-        if not isinstance(agent, dict):
-            self._fields.problem(f"an agent must be a mapping, not {type_of(agent)}", path)
-            return
-        other = next((key for key in OTHER_KINDS_OF_AGENT if key in agent and key not in KINDS), None)
-        known = agent if other is None else {k: v for k, v in agent.items() if k in FRAME_FIELDS}
-        shown = agent.get("name")
-        what = f"agent `{shown[:80]}`" if isinstance(shown, str) and shown else f"agent number {i + 1}"
-        kind = self._kind(path, agent, what)
-        rows = {**FRAME_FIELDS, **kind.fields}
-        values = self._fields.read(path, known, rows, what)
-        if other is not None:
-            self._fields.problem(
-                f"{what} has `{other}`, which this release does not support",
-                (*path, other),
-                at_key=True,
-                hint="This release runs agents that are language models.",
-            )
-        name = values.get("name")
-        if name is not None and self._is_first(name, i):
-            self._dependencies[name] = values.get("depends_on", ())
-            values = self._guard.taken(path, f"agents.{name}.", values, rows)
-            self.values |= {f"agents.{name}.{key}": value for key, value in values.items()}
-            self._agents.append(self._spec(kind, name, values, path))
-
-    def _is_first(self, name: str, i: int) -> bool:
-        first = self._index.setdefault(name, i)
-        if first == i:
-            return True
-        line = self._fields.document.value_at(("agents", first, "name")).line
-        self._fields.problem(
-            f"two agents are called `{name}`, the first on line {line}",
-            ("agents", i, "name"),
-            hint="Give each agent a different name.",
-        )
-        return False
-
-    def _spec(self, kind: Kind, name: str, values: dict[str, Any], path: tuple[str, int]) -> AgentSpec:
-        def say(key: str, message: str, hint: str | None = None) -> None:
-            self._fields.problem(message, (*path, *key.split(".")), at_key=True, hint=hint)
-
-        def warn(key: str, message: str, hint: str | None = None) -> None:
-            self._fields.ignored.append(
-                self._fields.document.problem(message, (*path, *key.split(".")), at_key=True, hint=hint)
-            )
-
-        def read_mapping(key: str, mapping: Mapping[str, JsonValue], rows: Fields, what: str) -> dict[str, Any]:
-            return self._fields.read((*path, key), mapping, rows, what)
-
-        check_input_key(name, values, say)
-        if self._is_earlier and is_special(prompt := values.get("system_prompt") or ""):
-            values = {**values, "system_prompt": literal(prompt)}
-            message = f"agent `{name}` has `${{` in its system prompt, which is text, as in earlier releases"
-            warn("system_prompt", message, "Write `$${` for it: elsewhere `${…}` is a reference.")
-        work = kind.read(AgentKeys(name, values, say, warn, self._around, read_mapping))
-        self._guard.programs((*path, kind.key), f"agents.{name}.{kind.key}", kind.needs(work).programs)
-        return AgentSpec(
-            name=name,
-            work=work,
-            depends_on=values.get("depends_on", ()),
-            requires=requires_of(name, values, say, default="any" if self._is_earlier else "all"),
-            within_s=values.get("within"),
-            when=values.get("when"),
-            sees=sees_of(name, values, say),
-            handles_failure=values.get("on_dependency_failure") == "run",
-            is_earlier=self._is_earlier,
-            input_key=values.get("input_key"),
-            fan_out=self._fan_out(name, values, say),
-            timeout_s=values.get("timeout_seconds"),
-            conversation=values.get("conversation"),
-        )
-
-    @staticmethod
-    def _fan_out(name: str, values: dict[str, Any], say: Say) -> FanOut | None:
-        fan_out: FanOut | None = values.get("fan_out")
-        if fan_out is None:
-            return None
-        if fan_out.over is None and not values.get("depends_on"):
-            message = f"agent `{name}` has `fan_out: true`, and no `depends_on` whose answer is the list"
-            say("fan_out", message, 'Add `depends_on`, or say which list: `fan_out: {over: "${inputs.NAME}"}`.')
-        if values.get("conversation"):
-            message = f"agent `{name}` has both `fan_out` and `conversation`"
-            say("conversation", message, "An agent that runs over items has no history: remove one of them.")
-        return fan_out
-
-    def _kind(self, path: tuple[str, int], agent: dict[str, JsonValue], what: str) -> Kind:
-        """Return the kind of the agent: the one whose key it has, else the kind that asks a model."""
-        named = [key for key in KINDS if key in agent and key != MODEL.key]
-        for other in named[1:]:
-            self._fields.problem(
-                f"{what} has both `{named[0]}` and `{other}`",
-                (*path, other),
-                at_key=True,
-                hint="An agent does one kind of work: keep one of them.",
-            )
-        return KINDS[named[0]] if named else MODEL
+            self._agents = self._reader.read(("agents",), agents)
+            self.values |= self._reader.values
 
     def _invalid(self) -> EnsembleInvalid:
         problems: list[Problem] = self._fields.in_order()

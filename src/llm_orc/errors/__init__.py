@@ -49,6 +49,8 @@ LlmOrcError                   error                     exit 1
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
 │  ├─ ItemFailed              item_failed                       one item of an agent failed, or all of them
+│  ├─ RoundFailed             round_failed                      a round of a loop has no answer
+│  ├─ LoopExhausted           loop_exhausted                    the condition of a loop never held
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
 │  ├─ ScriptFailed            script_failed                     an agent's program gave no answer
 │  ├─ ReferenceWithoutValue   reference_without_value           a field that the answer does not have
@@ -122,7 +124,9 @@ from llm_orc.errors.run import (
     EnsembleWithoutAnswer,
     ItemFailed,
     ItemsUnusable,
+    LoopExhausted,
     ReferenceWithoutValue,
+    RoundFailed,
     RunError,
     RunInterrupted,
     RunNotFound,
@@ -165,6 +169,7 @@ __all__ = [
     "KeyMalformed",
     "LlmOrcError",
     "LoginFailed",
+    "LoopExhausted",
     "MeteredNotAllowed",
     "MissingExtra",
     "ModelNotFound",
@@ -187,6 +192,7 @@ __all__ = [
     "ReplyTooLarge",
     "ReplyUnreadable",
     "RequestRejected",
+    "RoundFailed",
     "RunError",
     "RunInterrupted",
     "RunNotFound",

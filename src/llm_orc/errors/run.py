@@ -57,6 +57,18 @@ class ItemFailed(RunError):
     code = "item_failed"
 
 
+class RoundFailed(RunError):
+    """A round of a loop has no answer, or its condition can't be decided."""
+
+    code = "round_failed"
+
+
+class LoopExhausted(RunError):
+    """A loop has had all rounds that it may have, its condition never held, and that is a failure for it."""
+
+    code = "loop_exhausted"
+
+
 class ConditionUndecided(RunError):
     """The condition of an agent is neither true nor false: values that can't be compared, or a missing field.
 

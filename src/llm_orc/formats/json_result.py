@@ -15,6 +15,7 @@ from llm_orc.formats.json_values import (
     error_value,
     items_value,
     named_model_value,
+    rounds_value,
     spend_value,
     usage_value,
 )
@@ -74,6 +75,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "response": agent.response,
         "data": agent.data,
         "items": items_value(agent.items),
+        "rounds": rounds_value(agent.rounds),
         "error": error_info_value(agent.error),
         "skipped_because": list(agent.because) if agent.status == "skipped" else None,
         "reason": agent.reason,

@@ -11,7 +11,7 @@ from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, ItemCounts
+    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ApprovalAsked, ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem
@@ -100,6 +100,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "response": output.text,
         "data": output.data,
         "items": items_value(output.items),
+        "rounds": rounds_value(output.rounds),
         "model": output.model,
         "access": access_value(output.access),
         "usage": usage_value(output.usage),
@@ -114,6 +115,10 @@ def items_value(items: ItemCounts | None) -> JsonValue:
     if items is None:
         return None
     return {"total": items.total, "completed": items.completed, "failed": items.failed}
+
+
+def rounds_value(rounds: Rounds | None) -> JsonValue:
+    return None if rounds is None else {"number": rounds.number, "ended": rounds.ended, "kept": rounds.kept}
 
 
 def error_info_value(error: ErrorInfo | None) -> JsonValue:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, ItemCounts
+    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
@@ -79,8 +79,7 @@ def agent_figures(agent: AgentResult) -> list[str]:
     parts = [agent.model] if agent.model else []
     if agent.status == "completed" and agent.model is not None:
         parts.append(token_figures(agent.usage))
-    if agent.items is not None:
-        parts.append(item_figures(agent.items))
+    parts += _repeats(agent)
     if agent.duration_s is not None:
         parts.append(seconds(agent.duration_s))
     if agent.attempts > 1:
@@ -96,6 +95,18 @@ def agent_figures(agent: AgentResult) -> list[str]:
     if reason := reason_of(agent):
         parts.append(reason)
     return parts
+
+
+def _repeats(agent: AgentResult) -> list[str]:
+    """Return how many items it ran over, or how many rounds it had."""
+    items = [] if agent.items is None else [item_figures(agent.items)]
+    return items if agent.rounds is None else [*items, rounds_words(agent.rounds)]
+
+
+def rounds_words(rounds: Rounds) -> str:
+    """`3 rounds`, and what a reader has to know of them."""
+    words = count(rounds.number, "round")
+    return words if rounds.kept in {rounds.number, None} else f"{words}, the answer of round {rounds.kept}"
 
 
 def reason_of(agent: AgentResult) -> str:

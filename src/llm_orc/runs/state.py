@@ -345,4 +345,5 @@ class RunState:
             answered=self.answers.get(state.name),
             items=state.items if output is None else output.items,
             late_for=late_for,
+            rounds=output.rounds if output else None,
         )

@@ -12,8 +12,9 @@ from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.suggest import did_you_mean
 
 JsonSchema = dict[str, JsonValue]
-Holds = Literal["value", "path", "mapping"]
-"""`path`: the path of a file, relative to the file that names it. `mapping`: its keys are merged one by one."""
+Holds = Literal["value", "path", "mapping", "agents"]
+"""`path`: the path of a file, relative to the file that names it. `mapping`: its keys are merged one by one.
+`agents`: a list of agents."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -19,7 +19,7 @@ from llm_orc.agents.conditions.syntax import (
     Value,
 )
 from llm_orc.agents.inputs.values import as_text
-from llm_orc.agents.references.names import Names
+from llm_orc.agents.references.names import ROUND, Names
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 from llm_orc.storage.suggest import did_you_mean
@@ -184,20 +184,22 @@ class Checker:
         return f"`{node.reference.name}`", self._values_of_answer(self.names.resolve(node.reference))
 
     def _values_of_answer(self, target: Target) -> tuple[JsonValue, ...]:
-        known = self.fields.get(target.name, {}) if target.root == "agent" else {}
+        known = self.fields.get(target.name, {}) if target.is_of_own_agent else {}
         return known.get(".".join(target.path), ())
 
     def _input(self, node: Node) -> InputSpec | None:
         if not isinstance(node, Value):
             return None
-        target = self.names.resolve(node.reference)
-        return self.names.inputs.get(target.name) if target.root == "inputs" and not target.path else None
+        target, names = self.names.resolve(node.reference), self.names
+        for _ in range(target.up):
+            names = names.around or names
+        return names.inputs.get(target.name) if target.root == "inputs" and not target.path else None
 
     def _is_free_text(self, node: Node) -> bool:
         if not isinstance(node, Value):
             return False
         target = self.names.resolve(node.reference)
-        return target.root == "agent" and not target.path and self.answers.get(target.name) == "text"
+        return target.is_of_own_agent and not target.path and self.answers.get(target.name) == "text"
 
     def _types(self, node: Node) -> frozenset[Type]:
         match node:
@@ -216,6 +218,8 @@ class Checker:
         target = self.names.resolve(node.reference)
         if target.root in {"task", "run"}:
             return frozenset({"text"})
+        if target.root == "local" and target.name == ROUND:
+            return frozenset({"number"})
         if (spec := self._input(node)) is not None:
             own = _OF_INPUT[spec.type]
             return own if spec.is_required or spec.default is not None else own | {"null"}

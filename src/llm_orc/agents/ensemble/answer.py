@@ -33,17 +33,23 @@ async def answer_of(
     If a condition left out all that may answer, the answer is empty.
     """
     values = given_inputs(ensemble, inputs, context)
-    given = "" if ensemble.task == "none" else context.prompt if task is None else context.text("task", task)
-    result = await context.run_child(child, given, at, values)
+    result = await context.run_child(child, task_for(context, ensemble, task), at, values)
     if result.has_failed:
-        raise EnsembleWithoutAnswer(f"ensemble `{ensemble.name}` has no answer: {_words(result)}")
+        raise EnsembleWithoutAnswer(f"ensemble `{ensemble.name}` has no answer: {failures_in_words(result)}")
     if result.failures:
-        context.notice(f"Within `{ensemble.name}`: {_words(result)}")
+        context.notice(f"Within `{ensemble.name}`: {failures_in_words(result)}")
     if result.answer is None:
         context.notice(f"The answer of `{ensemble.name}` was left out by a condition.")
         return AgentOutput("", ())
     return AgentOutput(result.answer.text, (), result.answer.data)
 
 
-def _words(result: ChildResult) -> str:
+def task_for(context: AgentContext, ensemble: NestedEnsemble, task: str | None) -> str:
+    """Return the task that an ensemble within the agent is given: `task`, or what the agent itself is asked."""
+    if ensemble.task == "none":
+        return ""
+    return context.prompt if task is None else context.text("task", task)
+
+
+def failures_in_words(result: ChildResult) -> str:
     return "; ".join(f"agent `{name}` failed: {message}" for name, message in result.failures.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.inputs.spec import InputSpec
@@ -14,7 +14,8 @@ from llm_orc.storage.suggest import closest_names
 if TYPE_CHECKING:
     from llm_orc.agents.references.syntax import Reference
 
-Root = Literal["task", "inputs", "run", "agent", "local"]
+Root = Literal["task", "inputs", "run", "agent", "local", "last"]
+ROUND = "round"  # the number of the round, from 1
 INDEX = "index"  # the number of an item, from 0
 _ELSEWHERE = {"item": "a fan-out", "index": "a fan-out", "last": "a loop", "round": "a loop"}
 
@@ -29,12 +30,22 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a reference stands for: the value of `name`, of an agent its answer, and in it the field at `path`."""
+    """What a reference stands for: the value of `name`, of an agent its answer, and in it the field at `path`.
+
+    `last`: the answer of that agent in the round before. `up`: in how many loops around the place it is known; 0:
+    at the place itself.
+    """
 
     root: Root
     name: str
     path: tuple[str, ...] = ()
     is_answer: bool = False
+    up: int = 0
+
+    @property
+    def is_of_own_agent(self) -> bool:
+        """Whether an agent of the graph at this place has said it, in this round or in the one before."""
+        return self.root in {"agent", "last"} and not self.up
 
     @property
     def is_tainted(self) -> bool:
@@ -48,23 +59,31 @@ class Names:
 
     `local` are those that only this place has, such as the item of a fan-out. `from_answers` are the names other
     than agents whose values come from answers: `item`, or `task` and `inputs.x` where the agents around give them.
+    `last` are the agents that had a round before (None: there are no rounds), and `around` the names around a
+    loop that are known to the agents in it too.
     """
 
     agents: Collection[str] = ()
     inputs: Mapping[str, InputSpec] = field(default_factory=dict)
     local: frozenset[str] = frozenset()
     from_answers: frozenset[str] = frozenset()
+    last: Collection[str] | None = None
+    around: Names | None = None
 
     def resolve(self, reference: Reference) -> Target:
         """Return what the reference stands for. Raises `UnknownName`."""
         first, *rest = reference.words
-        if first in {"task", "inputs", "run"} and first in self.agents:
+        taken = ["task", "inputs", "run", *sorted(self.local), *(() if self.last is None else ("last",))]
+        if first in taken and first in self.agents:
+            listed = ", ".join(f"`{name}`" for name in taken)
             raise UnknownName(
                 f"`{reference}` may be the agent `{first}` or what is called so everywhere",
-                "Rename the agent: `task`, `inputs` and `run` are taken in references.",
+                f"Rename the agent: {listed} are taken in references.",
             )
         if first in self.local:
             return Target("local", first, tuple(rest), first in self.from_answers)
+        if first == "last" and self.last is not None:
+            return self._last(reference, rest)
         match first:
             case "task" if rest:
                 raise UnknownName(f"`{reference}` names a field of the task, which is text", "Write `${task}`.")
@@ -74,7 +93,7 @@ class Names:
                 return Target("run", "id")
             case "run":
                 raise UnknownName(f"`{reference}` is unknown: a run has only its `id`", "Write `${run.id}`.")
-            case "inputs":
+            case "inputs" if self.around is None:
                 return self._input(reference, rest)
             case _:
                 return self._agent(reference)
@@ -102,10 +121,10 @@ class Names:
     def _agent(self, reference: Reference) -> Target:
         """The agent with the longest name that the words begin with: names may have dots in them."""
         words = reference.words
-        for end in range(len(words), 0, -1):
-            name = ".".join(words[:end])
-            if name in self.agents:
-                return Target("agent", name, tuple(words[end:]), is_answer=True)
+        if (found := _longest(words, self.agents)) is not None:
+            return Target("agent", *found, is_answer=True)
+        if self.around is not None:
+            return self._around(reference, self.around)
         first = words[0]
         if first in _ELSEWHERE:
             raise UnknownName(f"`{reference}` is known only within {_ELSEWHERE[first]}", LITERAL)
@@ -113,3 +132,31 @@ class Names:
         near = closest_names(first, known) or closest_names(reference.name, known)
         question = f"Did you mean `${{{near[0]}}}`? " if near else ""
         raise UnknownName(f"`{reference}` names no agent, and nothing else known here", f"{question}{LITERAL}")
+
+    def _around(self, reference: Reference, around: Names) -> Target:
+        try:
+            found = around.resolve(reference)
+        except UnknownName as e:
+            near = closest_names(reference.words[0], self.agents)
+            raise UnknownName(e.message, f"Did you mean `${{{near[0]}}}`? {LITERAL}" if near else e.hint) from None
+        return replace(found, up=found.up + 1)
+
+    def _last(self, reference: Reference, words: list[str]) -> Target:
+        known = self.last or ()
+        if (found := _longest(words, known)) is not None:
+            return Target("last", *found, is_answer=True)
+        near = closest_names(words[0], known) if words else []
+        listed = ", ".join(f"`${{last.{name}}}`" for name in known)
+        raise UnknownName(
+            f"`{reference}` names no agent of the round before",
+            f"Did you mean `${{last.{near[0]}}}`?" if near else f"There are {listed}.",
+        )
+
+
+def _longest(words: list[str], names: Collection[str]) -> tuple[str, tuple[str, ...]] | None:
+    """Return the longest of `names` that the words begin with, as names may have dots, and the words left."""
+    for end in range(len(words), 0, -1):
+        name = ".".join(words[:end])
+        if name in names:
+            return name, tuple(words[end:])
+    return None

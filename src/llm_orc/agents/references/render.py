@@ -85,26 +85,33 @@ def _pieces(text: str, scope: Scope) -> Iterator[tuple[str | _Part, str]]:
         if isinstance(piece, str):
             yield piece, piece
             continue
-        target = scope.names.resolve(piece)
-        item = scope.item if target.root == "local" else None
+        holder, target = scope.find(piece)
+        if target.root == "last":
+            continue  # the first round: nobody has said anything
+        item = holder.item if target.root == "local" else None
         is_of_item = item is not None and target.name in {item.name, INDEX}
         filled: Iterable[str | _Part]
         if target.is_tainted and target.root != "task":  # the answers in a task have their tags already
-            filled = _of_answer(piece, target, scope)
+            filled = _of_answer(piece, target, holder, name=_shown(piece, target))
         else:
-            filled = (as_text(scope.value_of(piece)),)
+            filled = (as_text(holder.value_at(target, piece)),)
         for one in filled:
             hashed = one.text if isinstance(one, _Part) else one
             yield one, item.list_digest if item is not None and is_of_item else hashed
 
 
-def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[str | _Part]:
-    name = target.name
-    if target.root == "agent" and name not in scope.outputs:
-        yield _Part("missing", name, f"This agent {scope.why_absent(name)}.")
+def _shown(reference: Reference, target: Target) -> str:
+    """Return what the model is told that the text is from: of an agent of the round before, `last.NAME`."""
+    is_last = target.root == "agent" and reference.name == ".".join(("last", target.name, *target.path))
+    return f"last.{target.name}" if is_last else target.name
+
+
+def _of_answer(reference: Reference, target: Target, scope: Scope, name: str) -> Iterator[str | _Part]:
+    if target.root == "agent" and target.name not in scope.outputs:
+        yield _Part("missing", name, f"This agent {scope.why_absent(target.name)}.")
         return
     try:
-        value = scope.value_of(reference)
+        value = scope.value_at(target, reference)
     except ReferenceWithoutValue:
         if not scope.is_rehearsal:
             raise
@@ -114,6 +121,6 @@ def _of_answer(reference: Reference, target: Target, scope: Scope) -> Iterator[s
         return
     of = {"inputs": "input", "local": "item"}.get(target.root, "answer")
     yield _Part(of, name, as_text(value), ".".join(target.path))
-    if target.root == "agent" and not target.path and (note := scope.notes.get(name)):
+    if target.root == "agent" and not target.path and (note := scope.notes.get(target.name)):
         yield "\n\n"
         yield _Part("note", name, note)

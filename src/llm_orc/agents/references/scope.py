@@ -11,7 +11,7 @@ from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.references.names import Names, Target
 from llm_orc.agents.references.syntax import Reference
 from llm_orc.dataclass import dataclass
-from llm_orc.errors import ReferenceWithoutValue
+from llm_orc.errors import InternalError, ReferenceWithoutValue
 from llm_orc.jsontypes import JsonValue
 
 if TYPE_CHECKING:
@@ -60,6 +60,22 @@ class Scope:
     nested: Mapping[str, str] = field(default_factory=dict)  # agents that others run within: what they are called
     item: Item | None = None  # the item that this turn is about
     is_rehearsal: bool = False  # answers are canned, and may lack the fields that are asked for
+    last: Scope | None = None  # of the round before; None: this is the first
+    around: Scope | None = None  # of the loop that these agents stand in
+
+    def find(self, reference: Reference) -> tuple[Scope, Target]:
+        """Return what the reference stands for, and the scope that has its value.
+
+        The root `last` remains only in the first round, where nothing has it.
+        """
+        target, scope = self.names.resolve(reference), self
+        for _ in range(target.up):
+            if scope.around is None:
+                raise InternalError(f"`{reference}` is known around a loop, and there is nothing around it")
+            scope = scope.around
+        if target.root == "last" and scope.last is not None:
+            return scope.last, replace(target, root="agent", up=0)
+        return scope, target
 
     def without(self, agents: Collection[str]) -> Scope:
         """Return what an agent may refer to that starts without the answers of others, also if they come later."""
@@ -69,9 +85,13 @@ class Scope:
     def value_of(self, reference: Reference) -> JsonValue:
         """Return the value. Of an agent without fields it is the text of its answer, with fields its data.
 
-        Raises `ReferenceWithoutValue`.
+        In the first round, what an agent said in the round before is empty text. Raises `ReferenceWithoutValue`.
         """
-        target = self.names.resolve(reference)
+        scope, target = self.find(reference)
+        return scope.value_at(target, reference)
+
+    def value_at(self, target: Target, reference: Reference) -> JsonValue:
+        """Return the value of what `find` has found, of which this is the scope."""
         match target.root:
             case "task":
                 return self.task
@@ -81,6 +101,8 @@ class Scope:
                 return field_at(self.inputs[target.name], target.path, reference)
             case "local":
                 return field_at(self.local[target.name], target.path, reference)
+            case "last":
+                return ""
             case "agent":
                 return self._of_agent(target, reference)
 
@@ -96,10 +118,18 @@ class Scope:
         return field_at(_data_of(output, reference), target.path, reference)
 
     def data_of(self, reference: Reference) -> JsonValue:
-        """Return the value as data: of an agent without fields too, if its answer is more than text."""
-        target = self.names.resolve(reference)
-        output = self.outputs.get(target.name) if target.root == "agent" and not target.path else None
-        return self.value_of(reference) if output is None or output.data is None else output.data
+        """Return the value as data: of an agent without fields too, if its answer is more than text.
+
+        In the first round there is none of the round before. Raises `ReferenceWithoutValue`.
+        """
+        scope, target = self.find(reference)
+        if target.root == "last":
+            raise ReferenceWithoutValue(
+                f"`{reference}` has no value: this is the first round",
+                hint="In a condition, ask first: `${round} > 1 && …`.",
+            )
+        output = scope.outputs.get(target.name) if target.root == "agent" and not target.path else None
+        return scope.value_at(target, reference) if output is None or output.data is None else output.data
 
     def picked(self, spec: AgentSpec) -> JsonValue:
         """Return the field `input_key` of what the agent's first dependency answered.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from llm_orc.dataclass import dataclass
 
-Reader = Literal["model", "program", "nobody"]
+Reader = Literal["model", "program", "nobody", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,11 @@ class Text:
 
     `reader` says how it is filled in: for a model, answers stand in tags; for a program they stand as they are.
     What is filled in for `nobody` is a text of another language, such as a shell's, in which `${…}` is that
-    language's own: only what would name something of ours is a problem.
+    language's own: only what would name something of ours is a problem. What stands for a `number` is one
+    reference to a field of an answer.
+
+    `within` is the name of a graph of agents within the agent (`Kind.children`): then the text is read after these
+    have run, and refers to them.
     """
 
     key: str
@@ -27,6 +31,7 @@ class Text:
     takes_answers: bool = True
     is_condition: bool = False
     reader: Reader = "model"
+    within: str = ""
 
     @property
     def path(self) -> tuple[str | int, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.conditions.check import Checker
 from llm_orc.agents.conditions.parse import parse_condition
 from llm_orc.agents.conditions.syntax import BadCondition
-from llm_orc.agents.kinds import kind_of
-from llm_orc.agents.references.names import Names, UnknownName
+from llm_orc.agents.kinds import bodies_of, is_body, kind_of
+from llm_orc.agents.references.names import ROUND, Names, Target, UnknownName
 from llm_orc.agents.references.syntax import BadReference, Reference, is_special, parse_template
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.uses.place import list_texts, names_at, why_no_list
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from llm_orc.agents.conditions.check import AnswerFields, Answers
-    from llm_orc.agents.references.names import Target
     from llm_orc.agents.spec import AgentGraph, AgentSpec
 
 
@@ -49,8 +49,8 @@ class Uses:
 
 
 def texts_of(spec: AgentSpec) -> tuple[Text, ...]:
-    """Return the texts of an agent that references are filled in."""
-    return tuple(text for text in kind_of(spec.work).texts(spec.work) if not text.is_condition)
+    """Return the texts of an agent that references are filled in when its turn comes."""
+    return tuple(text for text in _texts(spec) if not text.is_condition and not text.within)
 
 
 def place_texts(spec: AgentSpec) -> tuple[Text, ...]:
@@ -60,7 +60,8 @@ def place_texts(spec: AgentSpec) -> tuple[Text, ...]:
 
 
 def conditions_of_work(spec: AgentSpec) -> tuple[Text, ...]:
-    return tuple(text for text in kind_of(spec.work).texts(spec.work) if text.is_condition)
+    """Return the conditions of an agent's work that are decided before it runs."""
+    return tuple(text for text in _texts(spec) if text.is_condition and not text.within)
 
 
 def answers_of(spec: AgentSpec) -> Answers:
@@ -73,22 +74,62 @@ def fields_of(spec: AgentSpec) -> AnswerFields:
     return kind_of(spec.work).answer_fields(spec.work) if spec.fan_out is None else {}
 
 
+def texts_within(spec: AgentSpec) -> tuple[Text, ...]:
+    """Return the texts of an agent that refer to the agents within it, and are read after those."""
+    return tuple(text for text in _texts(spec) if text.within)
+
+
+def _texts(spec: AgentSpec) -> tuple[Text, ...]:
+    return kind_of(spec.work).texts(spec.work)
+
+
 def names_of(
-    graph: AgentGraph, agents: Collection[str] | None = None, from_answers: frozenset[str] = frozenset()
+    graph: AgentGraph,
+    agents: Collection[str] | None = None,
+    from_answers: frozenset[str] = frozenset(),
+    around: Names | None = None,
 ) -> Names:
-    """Return the names that are known to every agent of the graph. `from_answers`: see `Names`."""
+    """Return the names that are known to every agent of the graph. `from_answers`: see `Names`.
+
+    `around` are those that are known to the agent that it is within: the body of a loop knows them too.
+    """
     known = frozenset(spec.name for spec in graph.agents) if agents is None else agents
+    if is_body(graph):
+        return Names(known, {}, frozenset({ROUND}), from_answers, last=known, around=around)
     return Names(known, {spec.name: spec for spec in graph.inputs}, from_answers=from_answers)
 
 
+def names_after(
+    graph: AgentGraph, from_answers: frozenset[str] = frozenset(), around: Names | None = None
+) -> Names:
+    """Return the names that are known after each round of the graph, to the agent that it is within."""
+    names = names_of(graph, None, from_answers, around)
+    return replace(names, local=names.local | {ROUND}, last=names.agents)
+
+
 def uses_of(
-    graph: AgentGraph, agents: Collection[str] | None = None, from_answers: frozenset[str] = frozenset()
+    graph: AgentGraph,
+    agents: Collection[str] | None = None,
+    from_answers: frozenset[str] = frozenset(),
+    around: Names | None = None,
 ) -> Uses:
-    """Find everything that agents refer to. `agents` are the known names; None: those of the graph."""
-    search = _search(graph, agents, from_answers)
+    """Find everything that agents refer to. `agents` are the known names; None: those of the graph.
+
+    What the agents in the body of a loop refer to counts as what the loop refers to. What is wrong with them is
+    found by calling this for the body.
+    """
+    search = _search(graph, agents, from_answers, around)
     for spec in graph.agents:
         search.agent(spec)
     return Uses(search.needs, tuple(search.findings), search.places)
+
+
+def findings_after(spec: AgentSpec, names: Names) -> tuple[Finding, ...]:
+    """Return what is wrong with the texts of an agent that refer to those within it."""
+    search = _Search(names, {}, {})
+    for _ in search.after(spec):
+        pass
+    return tuple(search.findings)
 
 
 def condition_findings(
@@ -102,9 +143,16 @@ def condition_findings(
 
 
 def _search(
-    graph: AgentGraph, agents: Collection[str] | None, from_answers: frozenset[str] = frozenset()
+    graph: AgentGraph,
+    agents: Collection[str] | None,
+    from_answers: frozenset[str] = frozenset(),
+    around: Names | None = None,
 ) -> _Search:
-    names = names_of(graph, agents, from_answers)
+    return _searched_with(names_of(graph, agents, from_answers, around), graph)
+
+
+def _searched_with(names: Names, graph: AgentGraph) -> _Search:
+    """Return a search for what refers to the agents of the graph by these names."""
     return _Search(
         names,
         {a.name: answers_of(a) for a in graph.agents},
@@ -119,6 +167,28 @@ def targets_of(spec: AgentSpec, names: Names) -> Iterator[Target]:
         yield from (target for _, target in search.targets(spec.name, text))
 
 
+def targets_within(spec: AgentSpec, child: str, names: Names) -> Iterator[Target]:
+    """Yield what its texts refer to in the graph `child` within it; `names` are those known after it."""
+    search = _Search(names, {}, {})
+    for text in texts_within(spec):
+        if text.within == child and not text.is_condition:
+            yield from (target for _, target in search.targets(spec.name, text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A reference in a text, and what it stands for."""
+
+    text: Text
+    reference: Reference
+    target: Target
+
+    @property
+    def seen_from_outside(self) -> _Use:
+        """The same for the graph around."""
+        return replace(self, target=replace(self.target, up=self.target.up - 1))
+
+
 _A_LIST = "A list is an agent's answer or a field of one, an input of the type `array`, or written out."
 _OF_A_SHELL = re.compile(r"\$\{([^{}\n]+)\}")
 
@@ -131,19 +201,50 @@ class _Search:
         self.needs: dict[str, tuple[str, ...]] = {}
         self.findings: list[Finding] = []
         self.places: dict[tuple[str, str], tuple[Text, Reference]] = {}
+        self.around: list[_Use] = []  # what is known around the graph
 
     def agent(self, spec: AgentSpec) -> None:
         found = dict.fromkeys(spec.depends_on)
+        for use in (*self._own(spec), *self._of_body(spec)):
+            if use.target.up:
+                self.around.append(use.seen_from_outside)
+            elif use.target.root == "agent":
+                found[use.target.name] = None
+                self.places.setdefault((spec.name, use.target.name), (use.text, use.reference))
+        self.needs[spec.name] = tuple(found)
+
+    def _own(self, spec: AgentSpec) -> Iterator[_Use]:
+        of_work = self._of_work(spec)
         for search, texts in (
             (self, place_texts(spec)),
-            (self._of_work(spec), (*conditions_of_work(spec), *texts_of(spec))),
+            (of_work, (*conditions_of_work(spec), *texts_of(spec))),
         ):
             for text in texts:
                 for reference, target in search.targets(spec.name, text):
-                    if target.root == "agent":
-                        found[target.name] = None
-                        self.places.setdefault((spec.name, target.name), (text, reference))
-        self.needs[spec.name] = tuple(found)
+                    yield _Use(text, reference, target)
+        yield from of_work.after(spec)
+
+    def after(self, spec: AgentSpec) -> Iterator[_Use]:
+        """Yield what its texts that are read after the agents within it refer to around these."""
+        children = kind_of(spec.work).children(spec.work)
+        for text in texts_within(spec):
+            if (child := children.get(text.within)) is None:
+                continue  # an ensemble that has not been looked up
+            search = _searched_with(names_after(child, around=self._names), child)
+            for reference, target in search.targets(spec.name, text):
+                if target.up:
+                    yield _Use(text, reference, target).seen_from_outside
+            self.findings += search.findings
+
+    def _of_body(self, spec: AgentSpec) -> Iterator[_Use]:
+        """Yield what the agents in the body of a loop refer to around it."""
+        around = names_at(spec, self._names)
+        for key, body in bodies_of(spec).items():
+            for i, inner in enumerate(body.agents):
+                search = _Search(names_of(body, around=around), {}, {})
+                search.agent(inner)
+                for use in search.around:
+                    yield replace(use, text=replace(use.text, key=f"{key}.{i}.{use.text.key}"))
 
     def _of_work(self, spec: AgentSpec) -> _Search:
         """Return the search through what the agent's work says: it knows the item that it is about."""
@@ -167,7 +268,20 @@ class _Search:
         except BadReference as e:
             self._add(agent, text, e)
             return []
-        return self._resolved(agent, text, references)
+        found = self._resolved(agent, text, references)
+        if text.reader == "number":
+            for reference, target in found:
+                self._of_number(agent, text, reference, target)
+        return found
+
+    def _of_number(self, agent: str, text: Text, reference: Reference, target: Target) -> None:
+        """Report what can't be a number that an agent has said."""
+        hint = "Ask for JSON (`output_format: json`), and name a field, such as `judge.score`."
+        if target.root != "agent" or target.up:
+            self._add(agent, text, _at(reference, f"`{reference}` is no answer of the agents in it", hint))
+        elif not target.path and self._answers.get(target.name) == "text":
+            message = f"`{reference}` is all that the agent says, which is free text and no number"
+            self._add(agent, text, _at(reference, message, hint))
 
     def _not_filled_in(self, agent: str, text: Text) -> None:
         """Report what looks like a reference of ours in a text of another language, which has its own."""
@@ -199,7 +313,7 @@ class _Search:
             except UnknownName as e:
                 self._add(agent, text, _at(reference, e.message, e.hint))
                 continue
-            known = self._fields.get(target.name, {}) if target.root == "agent" and target.path else {}
+            known = self._fields.get(target.name, {}) if target.is_of_own_agent and target.path else {}
             if known and target.path[0] not in known:
                 listed = ", ".join(f"`{name}`" for name in known if name)
                 message = f"the answer of `{target.name}` has no field `{target.path[0][:80]}`"

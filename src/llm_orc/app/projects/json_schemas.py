@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.storage.field_types import JsonSchema
 
 SchemaName = Literal["ensemble", "config", "result"]
+_AGENT: dict[str, str] = {"$ref": "#/$defs/agent"}
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -40,9 +41,10 @@ def ensemble_schema() -> JsonSchema:
         "description": _description(ENSEMBLE_FIELDS["agents"]),
         "type": "array",
         "minItems": 1,
-        "items": _agent_schema(),
+        "items": _AGENT,
     }
-    return {"$schema": _DRAFT, "title": "An ensemble of LLM agents for llm-orc", **ensemble}
+    title: JsonSchema = {"$schema": _DRAFT, "title": "An ensemble of LLM agents for llm-orc"}
+    return {**title, **ensemble, "$defs": {"agent": _agent_schema()}}
 
 
 def _agent_schema() -> JsonSchema:
@@ -79,6 +81,8 @@ def _mapping(fields: Mapping[str, Field]) -> JsonSchema:
             schema = _or_nothing(_mapping(field.fields))
             if (short := field.type.schema.get("type")) == "string":  # a text alone stands for one of its keys
                 schema = {"anyOf": [{"type": short}, schema]}
+        if field.type.holds == "agents":
+            schema = {**schema, "items": _AGENT}
         if field.of_each:
             schema = inputs_schema(_mapping(field.of_each))
         default: JsonSchema = {} if field.default is None else {"default": field.default}

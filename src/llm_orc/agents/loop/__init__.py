@@ -1,0 +1,1 @@
+"""The kind of agent that runs agents again until a condition holds."""
