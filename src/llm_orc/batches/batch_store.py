@@ -16,7 +16,6 @@ from llm_orc.batches.parts import delete_parts
 from llm_orc.batches.tables import BATCHES, PARTS, RESERVATIONS, ROWS
 from llm_orc.runs.recipe import Recipe, encode_recipe
 from llm_orc.runs.spend import NOTHING_SPENT
-from llm_orc.runs.state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,10 +165,7 @@ class BatchStore(BatchQueries):
 
     def end_row(self, row: BatchRow, ended_at: float, record: Sequence[bytes]) -> RowState:
         """Store the events of this attempt at a row, and return its state. A row that has ended stays as it is."""
-        events = decode_record(record)
-        folded = RunState()
-        for event in events:
-            folded.apply(event)
+        _, folded = decode_record(record)
         result = folded.result()
         failed = result.error or next((agent.error for agent in result.agents if agent.error is not None), None)
         state: RowState = result.status

@@ -50,7 +50,7 @@ def read_row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
     damage = damage_of(ROWS, row)
     try:
         if damage is None and stored["record"]:
-            record = decode_record(msgspec.json.decode(stored["record"], type=list[str]))
+            record, _ = decode_record(msgspec.json.decode(stored["record"], type=list[str]))
     except _UNREADABLE as e:
         damage = str(e)
     if damage is not None:
@@ -73,8 +73,8 @@ def read_row(row: sa.Row[tuple[object, ...]]) -> BatchRow:
     )
 
 
-def decode_record(record: Sequence[bytes] | Sequence[str]) -> tuple[RecordedEvent, ...]:
-    """Return the events of a row. Raises one of `_UNREADABLE` if they are not as we write them."""
+def decode_record(record: Sequence[bytes] | Sequence[str]) -> tuple[tuple[RecordedEvent, ...], RunState]:
+    """Return a row's events, and their state. Raises one of `_UNREADABLE` if they are not as we write them."""
     events: list[RecordedEvent] = []
     for item in record:
         kind, body = msgspec.json.decode(item, type=tuple[str, msgspec.Raw])
@@ -82,7 +82,7 @@ def decode_record(record: Sequence[bytes] | Sequence[str]) -> tuple[RecordedEven
     folded = RunState()
     for event in events:
         folded.apply(event)
-    return tuple(events)
+    return tuple(events), folded
 
 
 def read_fields(stored: bytes) -> dict[str, JsonValue]:

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from llm_orc.runs.recipe import Recipe
 
 
+_WITHIN_AT_ONCE = 32  # agents of one row, if any run within others: beyond that, the limits of providers count
+
+
 class CallerFactory(Protocol):
     """Creates the caller of one row's agents, with this machine's credentials."""
 
@@ -155,7 +158,7 @@ class RowExecutor(Stoppable):
             return await calls.call(turn)
 
         sink = RowSink(row.record)
-        steps = self._steps(plan.names, sink, run_step, calls.call_part)
+        steps = self._steps(plan.names, sink, run_step)
         if plan.children:
             calls.parts = await self._parts.open_row(name)
 
@@ -177,7 +180,7 @@ class RowExecutor(Stoppable):
             step,
             sink,
             clock=self._clock,
-            max_concurrent=len(plan.order),
+            max_concurrent=max(len(plan.order), _WITHIN_AT_ONCE if plan.children else 0),
             timeout_s=recipe.timeout_s,
             passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
         )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dbos import DBOS
 
-from llm_orc.agents.path import is_top
 from llm_orc.batches.outcome import decode_outcome
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.turn import AgentTurn
-    from llm_orc.batches.workers.steps.call import CallPart
     from llm_orc.batches.workers.steps.sinks import RowSink
 
 
@@ -25,7 +23,7 @@ class DurableSteps:
 
     The durable engine numbers steps in the order in which they are reserved. Reserved when an agent is ready,
     their numbers would depend on which agent finishes first, and after a crash an agent would get another agent's
-    answer. How many items an agent has is not known then, so they are parts, as what runs within agents is.
+    answer.
     """
 
     def __init__(
@@ -33,16 +31,12 @@ class DurableSteps:
         agents: Sequence[str],
         sink: RowSink,
         call: Callable[[AgentTurn], Coroutine[None, None, str]],
-        call_part: CallPart,
     ) -> None:
         self._slots: dict[str, StepReservation] = {name: DBOS.reserve_step() for name in agents}
-        self._sink, self._call, self._call_part = sink, call, call_part
+        self._sink, self._call = sink, call
 
     async def __call__(self, turn: AgentTurn) -> AgentOutput:
-        if is_top(turn.path):
-            outcome = decode_outcome(await self.run_step(turn))
-        else:
-            outcome = await self._call_part(turn, self._sink)
+        outcome = decode_outcome(await self.run_step(turn))
         self._sink.keep_outcome(turn.path, outcome)
         return outcome.answer()
 
