@@ -164,10 +164,11 @@ async def test_every_answer_is_that_of_an_unkilled_run_whatever_happens_to_three
     assert not witness.unexplained(evicted)
 
 
+@pytest.mark.parametrize(("nested", "rows"), [(False, 60), (True, 20)], ids=["flat", "nested"])
 async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_together(
-    postgres: Postgres, witness: Witness
+    postgres: Postgres, witness: Witness, *, nested: bool, rows: int
 ) -> None:
-    workers = Workers(postgres.url, witness, 60, concurrent=6, per_minute=1500)
+    workers = Workers(postgres.url, witness, rows, concurrent=6, per_minute=1500, nested=nested)
 
     for _ in range(3):
         await workers.join()
@@ -176,7 +177,7 @@ async def test_no_more_calls_are_in_flight_or_started_than_all_workers_may_toget
     await workers.join()
     await workers.all_done()
 
-    assert len(witness.answered) == 60 * 4
+    assert len(witness.answered) == rows * CALLS[nested]
     assert witness.most_in_flight <= 6
     assert witness.most_starts(1.0) <= 1500 / 60 + 3
 

@@ -60,7 +60,8 @@ PANEL = NestedEnsemble("panel", (*AGENTS[:2], AgentSpec("inner", EnsembleWork(IN
 NESTED = (AgentSpec("panel", EnsembleWork(PANEL)), AgentSpec("e", depends_on=("panel",)))
 CHOICE = ModelChoice("witness", "witness", "ensemble")
 RECIPE = Recipe(Ensemble("kill", AGENTS), "", {agent.name: (CHOICE,) for agent in AGENTS})
-NESTED_RECIPE = Recipe(Ensemble("nested", NESTED), "", {})
+_PATHS = ("panel/a", "panel/b", "panel/inner/a", "panel/inner/b", "panel/inner/c", "panel/inner/d", "e")
+NESTED_RECIPE = Recipe(Ensemble("nested", NESTED), "", dict.fromkeys(_PATHS, (CHOICE,)))
 CALLS = {False: 4, True: 7}  # for each row; the key says whether it is nested
 ROWS_AT_ONCE = 40
 

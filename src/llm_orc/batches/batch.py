@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.runs.results import RunResult
 
 ROW_WORKFLOW, AGENT_WORKFLOW = "llm-orc-row", "llm-orc-agent"
-_WORKFLOW_ID = re.compile(r"([^:\s]{1,80}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})(?::([^:\s]{1,200}))?", re.ASCII)
+_WORKFLOW_ID = re.compile(r"([^:\s]{1,80}):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})(?::([^:\s]{1,2000}))?", re.ASCII)
 RowState = Literal["waiting", "completed", "completed_with_errors", "failed", "cancelled"]
 StoredState = Literal["open", "cancelled", "spent"]  # spent: the budget is used up while rows wait
 BatchState = Literal["open", "done", "cancelled", "spent"]

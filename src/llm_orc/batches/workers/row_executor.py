@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
-from llm_orc.agents.path import AgentPath
+from llm_orc.agents.kinds import agents_with_source
+from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
 from llm_orc.batches.row_inputs import inputs_of_row
-from llm_orc.batches.workers.agents import AgentWaits, QueuedAgents
+from llm_orc.batches.workers.agents import QueuedAgents
 from llm_orc.batches.workers.engine.serializer import StoredError, UnreadableValue
 from llm_orc.batches.workers.plan_waits import PlanWaits
 from llm_orc.batches.workers.queues import APPLICATION_VERSION
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.turn import CallAgent
     from llm_orc.batches.batch import BatchRow
     from llm_orc.batches.workers.stoppable import BeforeSend
@@ -74,12 +76,13 @@ class RowExecutor(Stoppable):
         super().__init__(only)
         self._store, self._make_caller, self._clock, self._steps = store, make_caller, clock, steps
         self.plan_waits = PlanWaits(store, self.in_flight, clock.now, self._wait_failed)
-        self._calling = CallingWorker(store.url, self, self.plan_waits, clock)
         self._parts = PartWriter(store.engine, store.worker_id)
         self._queued: QueuedAgents | None = None  # agents whose provider has a limit over all workers
         if store.url.is_shared:
             self._queued = QueuedAgents(store.engine, store.client, APPLICATION_VERSION)
+        self._calling = CallingWorker(store.url, self, self.plan_waits, clock, self._queued)
         self._recipes: dict[str, Recipe] = {}
+        self._agents: dict[str, dict[str, AgentSpec]] = {}  # of each batch, by their places
         self._recipe_locks: dict[str, asyncio.Lock] = {}
         self._one_suspect = asyncio.Lock()
 
@@ -138,27 +141,14 @@ class RowExecutor(Stoppable):
     async def _execute(self, name: str, row: BatchRow, recipe: Recipe, call: CallAgent) -> str:
         plan = make_plan(recipe.ensemble)
         limited = await self._queued.limited() if self._queued else frozenset()
-        queued: set[str] = set()
-        calls = RowCalls(name, call, self._calling)
 
-        async def run_step(turn: AgentTurn) -> str:
-            is_one_call = turn.agent.fan_out is None  # not the items of an agent, which are called here
-            choices = recipe.choices.get(turn.path) if limited and is_one_call else None
-            provider = choices[0].provider if choices else None
-            if self._queued is not None and provider in limited and provider is not None:
-                queued.add(turn.path)
-                try:
-                    with self.in_flight.idle(name):  # the worker that asks the agent stores its answer
-                        answer = await self._queued.call(name, turn, provider)
-                except AgentWaits as e:
-                    self.plan_waits.set_aside(name, e.until)
-                    await self.until_cancelled(name)
-                queued.discard(turn.path)
-                return answer
-            return await calls.call(turn)
+        def queue_of(turn: AgentTurn) -> str | None:
+            choices = recipe.choices.get(model_key(turn.path))
+            return choices[0].provider if choices and choices[0].provider in limited else None
 
+        calls = RowCalls(name, call, self._calling, queue_of)
         sink = RowSink(row.record)
-        steps = self._steps(plan.names, sink, run_step)
+        steps = self._steps(plan.names, sink, calls.call)
         if plan.children:
             calls.parts = await self._parts.open_row(name)
 
@@ -184,21 +174,20 @@ class RowExecutor(Stoppable):
             timeout_s=recipe.timeout_s,
             passes=Exception,  # an agent's own errors are outcomes of its step: what comes here is the store's
         )
-        if self._queued is not None and queued:  # a time limit has ended the row, and nobody waits for these
-            await self._queued.forget(name, queued)
+        await calls.forget()
         return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record))
 
     async def run_agent(self, row: str, agent: str, prompt: str, texts: Mapping[str, str]) -> str:
-        """Call one agent for a row that some worker carries out; return the outcome as text.
+        """Call one agent for a row that some worker carries out; return the outcome as text. `agent` is its path.
 
         `texts` are those of its work with their references filled in.
         """
         slot = DBOS.reserve_step()
         name = f"{row}:{agent}"
         async with self._workflow(name):
-            recipe, call = await self._recipe(name)
-            spec = recipe.ensemble.agent(agent)
+            _, call = await self._recipe(name)
             path = AgentPath(agent)
+            spec = self._agents[name.partition(":")[0]][model_key(path)]
             turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock), texts=texts)
 
             async def run_step() -> str:
@@ -227,7 +216,9 @@ class RowExecutor(Stoppable):
         batch_id, number, *_ = name.split(":")
         async with self._recipe_locks.setdefault(batch_id, asyncio.Lock()):
             if batch_id not in self._recipes:
-                self._recipes[batch_id] = await in_store(partial(self._store.batches.recipe, batch_id))
+                found = await in_store(partial(self._store.batches.recipe, batch_id))
+                self._recipes[batch_id] = found
+                self._agents[batch_id] = {path: spec for path, spec, _ in agents_with_source(found.ensemble)}
             recipe = self._recipes[batch_id]
             try:
                 before_send = partial(self.before_send, batch_id)

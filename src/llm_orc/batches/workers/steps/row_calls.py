@@ -11,6 +11,7 @@ from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.batches.database import store_error
 from llm_orc.batches.outcome import decode_outcome
 from llm_orc.batches.store_url import StoreUrl
+from llm_orc.batches.workers.agents import AgentWaits, QueuedAgents
 from llm_orc.batches.workers.membership import Evicted
 from llm_orc.batches.workers.plan_waits import PlanWaits
 from llm_orc.batches.workers.steps.call import call_agent
@@ -21,6 +22,8 @@ from llm_orc.engine.shared import Clock
 from llm_orc.errors import AuthError, BatchBudgetExceeded, LlmOrcError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llm_orc.agents.turn import AgentTurn, CallAgent
     from llm_orc.batches.outcome import StepOutcome
     from llm_orc.batches.workers.steps.parts import RowParts
@@ -29,25 +32,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CallingWorker:
-    """What the calls of all rows of a worker have in common."""
+    """What the calls of all rows of a worker have in common. `queued`: agents that any worker may call."""
 
     store_url: StoreUrl
     work: Stoppable
     plan_waits: PlanWaits
     clock: Clock
+    queued: QueuedAgents | None = None
 
 
 class RowCalls:
     """Calls for one workflow: a row, or an agent of another worker's row."""
 
-    def __init__(self, workflow: str, call: CallAgent, worker: CallingWorker) -> None:
-        self._workflow, self._call, self._worker = workflow, call, worker
+    def __init__(
+        self,
+        workflow: str,
+        call: CallAgent,
+        worker: CallingWorker,
+        queue_of: Callable[[AgentTurn], str | None] = lambda _turn: None,
+    ) -> None:
+        """`queue_of` returns the provider on whose queue an agent waits for a worker; None: it is called here."""
+        self._workflow, self._call, self._worker, self._queue_of = workflow, call, worker, queue_of
         self._batch_id = workflow.partition(":")[0]
+        self._on_queues: set[str] = set()
         self.parts: RowParts | None = None  # None: nothing runs within its agents
 
     async def call(self, turn: AgentTurn) -> str:
         """Call an agent and return its outcome as text. Doesn't return if the worker stops because of it."""
-        return await self._called(turn, self._observer(turn))
+        return await self._outcome(turn, self._observer(turn))
+
+    async def forget(self) -> None:
+        """Take agents off their queues that nobody waits for any more, as a time limit has ended the row."""
+        if self._worker.queued is not None and self._on_queues:
+            await self._worker.queued.forget(self._workflow, self._on_queues)
 
     async def call_part(self, turn: AgentTurn, within: OutcomeSink) -> StepOutcome:
         """See `CallPart`: the outcome is durable before it counts."""
@@ -58,7 +75,7 @@ class RowCalls:
         watch = self._observer(turn)
         try:
             with self._worker.work.in_flight.agent(self._workflow):
-                outcome = await self._called(turn, watch)
+                outcome = await self._outcome(turn, watch)
                 try:
                     await parts.store(turn.path, outcome)
                 except sa.exc.SQLAlchemyError as e:
@@ -72,6 +89,23 @@ class RowCalls:
         retrying = self._worker.work.in_flight.mark_waiting
         clock, kind = self._worker.clock, turn.agent.work.kind
         return StepObserver(turn.path, kind, clock, retrying, without=turn.without)
+
+    async def _outcome(self, turn: AgentTurn, watch: StepObserver) -> str:
+        provider = None if self._worker.queued is None or turn.children is not None else self._queue_of(turn)
+        return await self._called(turn, watch) if provider is None else await self._queued(turn, provider)
+
+    async def _queued(self, turn: AgentTurn, provider: str) -> str:
+        worker = self._worker
+        assert worker.queued is not None
+        self._on_queues.add(turn.path)
+        try:
+            with worker.work.in_flight.idle(self._workflow):  # the worker that asks the agent stores its answer
+                outcome = await worker.queued.call(self._workflow, turn, provider)
+        except AgentWaits as e:
+            worker.plan_waits.set_aside(self._workflow, e.until)
+            await worker.work.until_cancelled(self._workflow)
+        self._on_queues.discard(turn.path)
+        return outcome
 
     async def _called(self, turn: AgentTurn, watch: StepObserver) -> str:
         worker = self._worker
