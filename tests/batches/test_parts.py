@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.ensemble.work import EnsembleWork
+from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.model.plan_waits import MustWaitForPlan
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
@@ -26,7 +27,7 @@ from llm_orc.batches.workers.queues import enqueue_row, open_queue, requeue
 from llm_orc.batches.workers.row_executor import RowExecutor
 from llm_orc.batches.workers.worker import Worker
 from llm_orc.batches.workers.worker_store import WorkerStore
-from llm_orc.engine.events import AgentFailed, AgentFinished, AgentStarted, ModelChosen
+from llm_orc.engine.events import AgentFailed, AgentFinished, AgentStarted, ItemsStarted, ModelChosen
 from llm_orc.ensembles.ensemble import Ensemble
 from llm_orc.errors import ProviderError
 from llm_orc.providers.limits.plans import UsedUp
@@ -153,6 +154,23 @@ async def test_only_what_was_in_flight_is_asked_again_and_all_is_told_once_and_i
     order = [*map(str, ends)]
     assert order.index("panel/inner/x") < order.index("panel/inner/y") < order.index("panel/inner")
     assert order[-3:] == ["panel/c", "panel", "chair"]
+
+
+async def test_items_that_have_ended_are_not_asked_again(store: StoreUrl) -> None:
+    agents = (AgentSpec("each", fan_out=FanOut(("x", "y", "z"))), AgentSpec("chair", depends_on=("each",)))
+    recipe = Recipe(Ensemble("e", agents), "", {})
+    first, second = Provider("each[1]", fail=("each[2]",)), Provider()
+    await interrupted(store, first, "each[0]", "each[2]", recipe=recipe)
+
+    async with worker(store, second) as again:
+        row = await ended(again.store)
+
+    assert set(first.calls) == {"each[0]", "each[1]", "each[2]"}
+    assert set(second.calls) == {"each[1]", "chair"}
+    assert row.result is not None
+    failed = {"failed": True, "error": "no answer for each[2]"}
+    assert row.result["each"].data == ["each[0]!", "each[1]!", failed]
+    assert [e.total for e in row.record if isinstance(e, ItemsStarted)] == [3]
 
 
 async def test_a_failure_is_kept_too_and_asked_again_only_by_a_retry(store: StoreUrl) -> None:

@@ -5,7 +5,8 @@
 VARIANT is `ours`, or one of two that must fail where ours doesn't: `naive` numbers steps when agents are ready,
 `untuned` leaves SQLite as the durable engine opens it. OPTIONS is JSON: `concurrent` and `per_minute` over all
 workers, `max_calls`, `deadly`, a row that ends the process, `dead_after_s`, how long a worker may be silent,
-`check_s`, how often others check, and `nested`: the agents run within one, and some of them within another.
+`check_s`, how often others check, and `nested`: the agents run within one, and some of them within another, or once
+for each of two items.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from llm_orc.agents.budget import Attempt
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.ensemble.work import EnsembleWork
+from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
@@ -56,13 +58,29 @@ AGENTS = (
 )
 ACCESS = Access("witness", "none", Billing.LOCAL, "none", "http://127.0.0.1")
 INNER = NestedEnsemble("inner", AGENTS)
-PANEL = NestedEnsemble("panel", (*AGENTS[:2], AgentSpec("inner", EnsembleWork(INNER), depends_on=("a",))))
+PANEL = NestedEnsemble(
+    "panel",
+    (
+        *AGENTS[:2],
+        AgentSpec("inner", EnsembleWork(INNER), depends_on=("a",)),
+        AgentSpec("each", depends_on=("a", "b"), fan_out=FanOut(("${a}", "${b}"))),
+    ),
+)
 NESTED = (AgentSpec("panel", EnsembleWork(PANEL)), AgentSpec("e", depends_on=("panel",)))
 CHOICE = ModelChoice("witness", "witness", "ensemble")
 RECIPE = Recipe(Ensemble("kill", AGENTS), "", {agent.name: (CHOICE,) for agent in AGENTS})
-_PATHS = ("panel/a", "panel/b", "panel/inner/a", "panel/inner/b", "panel/inner/c", "panel/inner/d", "e")
+_PATHS = (
+    "panel/a",
+    "panel/b",
+    "panel/inner/a",
+    "panel/inner/b",
+    "panel/inner/c",
+    "panel/inner/d",
+    "panel/each",
+    "e",
+)
 NESTED_RECIPE = Recipe(Ensemble("nested", NESTED), "", dict.fromkeys(_PATHS, (CHOICE,)))
-CALLS = {False: 4, True: 7}  # for each row; the key says whether it is nested
+CALLS = {False: 4, True: 9}  # for each row; the key says whether it is nested
 ROWS_AT_ONCE = 40
 
 

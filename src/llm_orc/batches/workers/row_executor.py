@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos import error as engine_errors
 
-from llm_orc.agents.kinds import agents_with_source
+from llm_orc.agents.kinds import agents_with_source, kind_of
 from llm_orc.agents.path import AgentPath, model_key
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
@@ -143,6 +144,8 @@ class RowExecutor(Stoppable):
         limited = await self._queued.limited() if self._queued else frozenset()
 
         def queue_of(turn: AgentTurn) -> str | None:
+            if turn.agent.fan_out is not None or kind_of(turn.agent.work).children(turn.agent.work):
+                return None  # what runs within it is queued
             choices = recipe.choices.get(model_key(turn.path))
             return choices[0].provider if choices and choices[0].provider in limited else None
 
@@ -187,7 +190,8 @@ class RowExecutor(Stoppable):
         async with self._workflow(name):
             _, call = await self._recipe(name)
             path = AgentPath(agent)
-            spec = self._agents[name.partition(":")[0]][model_key(path)]
+            of_all = self._agents[name.partition(":")[0]][model_key(path)]
+            spec = replace(of_all, fan_out=None, input_key=None)  # one of its items, if it has any
             turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock), texts=texts)
 
             async def run_step() -> str:

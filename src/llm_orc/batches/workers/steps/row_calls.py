@@ -91,7 +91,7 @@ class RowCalls:
         return StepObserver(turn.path, kind, clock, retrying, without=turn.without)
 
     async def _outcome(self, turn: AgentTurn, watch: StepObserver) -> str:
-        provider = None if self._worker.queued is None or turn.children is not None else self._queue_of(turn)
+        provider = None if self._worker.queued is None else self._queue_of(turn)
         return await self._called(turn, watch) if provider is None else await self._queued(turn, provider)
 
     async def _queued(self, turn: AgentTurn, provider: str) -> str:
