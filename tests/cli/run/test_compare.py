@@ -170,6 +170,25 @@ def test_consent_is_for_all_runs_before_any_starts(models: Shell, pretend: str) 
     assert too_dear.stdout.count("failed") >= 2
 
 
+def test_the_limit_of_a_file_is_for_all_runs_together(models: Shell, pretend: str) -> None:
+    models.config.write_text(
+        f"providers:\n  openai: {{base_url: '{pretend}', dialect: openai-chat}}\n"
+        "model_profiles:\n"
+        "  a: {provider: openai, model: a, cost_per_token: 0.001, max_tokens: 10}\n"
+        "  b: {provider: openai, model: b, cost_per_token: 0.001, max_tokens: 10}\n"
+    )
+    models.environ["OPENAI_API_KEY"] = "sk-canary-4711"
+    agents = "agents: [{name: a, system_prompt: You are a.}]\n"
+    dear = models.run("invoke", "one", "--profile", "a", "--max-cost", "0").stderr
+    most_usd = float(dear.partition("may cost up to $")[2].partition(";")[0])
+    models.ensemble("one", f"name: one\ndefault_task: Worth it?\nmax_cost: {most_usd * 1.01:.4f}\n{agents}")
+
+    done = models.run("compare", "one", "-m", "a", "-m", "b", "--json", "-q")
+
+    runs = json.loads(done.stdout)["runs"]
+    assert sorted(run["result"]["status"] for run in runs) == ["completed", "failed"]
+
+
 @pytest.mark.parametrize("wide", [120, 60])
 def test_answers_are_side_by_side_where_there_is_room(models: Shell, wide: int) -> None:
     pytest.importorskip("pexpect", reason="needs pseudo-terminals, which Windows has none of")

@@ -13,7 +13,7 @@ from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.models import AccessPlan, plan_of
 from llm_orc.app.runs.budget import refuse_unknown_price
 from llm_orc.app.runs.request import RunListener
-from llm_orc.app.runs.run import RunOptions, run_ensemble
+from llm_orc.app.runs.run import RunOptions, max_cost_of, run_ensemble
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, ErrorInfo, RunEvent
@@ -68,13 +68,13 @@ async def compare_models(
 ) -> None:
     """Run `ensemble` once for each side, all at the same time, and put the results into the sides.
 
-    The limit on the cost in `options` is for all runs together. The access of all of them is found before any
-    starts; what is missing, or not agreed to, is raised as by one run. Later, a side that fails ends no other. On
-    cancellation, sides keep what they have.
+    The limit on the cost is for all runs together, whether `options`, the settings or the ensemble's file have it.
+    The access of all of them is found before any starts; what is missing, or not agreed to, is raised as by one
+    run. Later, a side that fails ends no other. On cancellation, sides keep what they have.
     """
     async with Runtime(app) as runtime:
-        await _plan(runtime, ensemble, options, sides, listener)
-        limits = options.limits
+        limits = replace(options.limits, max_cost_usd=max_cost_of(app, ensemble, options.limits))
+        await _plan(runtime, ensemble, replace(options, limits=limits), sides, listener)
         if limits.max_cost_usd is not None:
             limits = replace(limits, budget=Budget(limits.max_cost_usd))
         async with asyncio.TaskGroup() as running:

@@ -57,7 +57,6 @@ async def run_ensemble(
     task = task_of(ensemble, options.task)
     inputs = complete_inputs(ensemble.name, ensemble.inputs, options.inputs)
     limits, usual = options.limits, app.settings.runs
-    max_cost_usd = usual.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd
     max_calls = usual.max_calls if limits.max_calls is None else limits.max_calls
     consent = with_agreements(app, ensemble, options.consent)
     recipe = Recipe(
@@ -69,7 +68,7 @@ async def run_ensemble(
         agreed=tuple(sorted(consent.agreed)),
         rehearsal=options.rehearse,
         timeout_s=limits.timeout_s,
-        max_cost_usd=lowest(max_cost_usd, ensemble.max_cost_usd),
+        max_cost_usd=max_cost_of(app, ensemble, limits),
         max_calls=lowest(max_calls, ensemble.max_calls),
         is_chat=options.is_chat,
         wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
@@ -79,6 +78,12 @@ async def run_ensemble(
     record = usual.record if options.record is None else options.record
     attempt = Attempt(recipe, app.new_run_id(), record, consent=consent)
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
+
+
+def max_cost_of(app: App, ensemble: Ensemble, limits: RunLimits) -> float | None:
+    """Return what a run may cost, in US dollars: as asked for or usual, or what its file says if less."""
+    asked = limits.max_cost_usd
+    return lowest(app.settings.runs.max_cost_usd if asked is None else asked, ensemble.max_cost_usd)
 
 
 _Number = TypeVar("_Number", int, float)
