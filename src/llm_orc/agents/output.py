@@ -49,6 +49,14 @@ class Rounds:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """How often the agent was asked, and how many of these answers agree on this one."""
+
+    asked: int
+    agreed: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentOutput:
     """A finished answer. `calls` are those of this agent only, in order; empty if it called no model.
 
@@ -58,7 +66,8 @@ class AgentOutput:
     text: str
     calls: tuple[ModelCall, ...]
     data: JsonValue | None = None
-    items: ItemCounts | None = None  # None: the agent ran once
+    items: ItemCounts | None = None  # if the agent ran over items
+    samples: SampleCounts | None = None  # if it was asked several times
     rounds: Rounds | None = None
 
     @property

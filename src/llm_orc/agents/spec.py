@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.inputs.spec import InputSpec
+from llm_orc.agents.samples.spec import Samples
 from llm_orc.agents.work import ModelWork, Work
 from llm_orc.dataclass import dataclass
 
@@ -76,6 +77,12 @@ class AgentSpec:
     is_earlier: bool = False  # of a file of an earlier release, where a condition on a missing field is false
     input_key: str | None = None  # it gets this field of what its first dependency answered, and nothing else
     fan_out: FanOut | None = None  # None: it runs once
+    samples: Samples | None = None  # None: it, or each of its items, is asked once
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its turn is made of several turns of the same agent."""
+        return self.fan_out is not None or self.samples is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,14 +67,14 @@ class AgentRun:
     async def _finish(self, began: float) -> AgentOutput:
         shared, spec, path = self.shared, self.spec, self.path
         shared.sink.post(AgentStarted(shared.clock.now(), path, spec.work.kind, self.without))
-        is_asked = spec.fan_out is None  # else each of its items is, in a turn of its own
+        is_asked = not spec.repeats  # else it is asked in turns within this one
         texts = filled_in(spec, self.scope) if is_asked else {}
         turn = AgentTurn(
             path,
             spec,
             prompt_for(spec, texts, self.scope) if is_asked else "",
             EventObserver(path, shared.sink, shared.clock),
-            children=None if self.plans is None else shared.child_runs(self.plans, shared),
+            children=shared.child_runs(self.plans or {}, shared) if self.plans or spec.repeats else None,
             idle=shared.slots.lent,
             texts=texts,
             without=self.without,

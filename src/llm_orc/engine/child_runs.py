@@ -39,8 +39,7 @@ class ChildRuns:
 
     async def repeat(self, turn: AgentTurn, series: Series) -> None:
         """See `agents.turn.ChildRunner`. The agent around them has no slot: all that is left for it is its end."""
-        once = replace(turn.agent, fan_out=None, input_key=None)
-        repeats = Repeats(once, turn.path, self._plans or None, self._shared, series)
+        repeats = Repeats(turn.agent, turn.path, self._plans or None, self._shared, series)
         self._shared.slots.release()
         try:
             await repeats.run()

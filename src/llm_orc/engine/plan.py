@@ -65,11 +65,7 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset(), aro
         order=tuple(specs[name] for name in _order(graph, uses.needs, dependants)),
         needs=uses.needs,
         dependants={name: tuple(found) for name, found in dependants.items()},
-        children={
-            spec.name: within
-            for spec in graph.agents
-            if (within := _within(spec, known)) or spec.fan_out is not None
-        },
+        children={spec.name: within for spec in graph.agents if (within := _within(spec, known)) or spec.repeats},
         answer=_answer(graph, dependants),
         ends=_ends(graph, dependants),
         known=known,

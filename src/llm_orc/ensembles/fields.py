@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from llm_orc.agents.repeats.fields import fan_out
+from llm_orc.agents.repeats.fields import fan_out, samples, vote
 from llm_orc.agents.spec import Sees, WhenFull
 from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
 from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name, requires
@@ -161,9 +161,24 @@ FRAME_FIELDS: Fields = {
         default_text="it runs once",
         is_prose=True,
     ),
+    "samples": Field(
+        samples,
+        "Ask the model so many times, and take the answer that most agree on. It ends when no further answer can"
+        " change that; with `{max: 15, ahead: 3}` also when one answer has 3 votes more than any other.",
+        "counts",
+        default_text="it is asked once",
+        is_prose=True,
+    ),
+    "vote": Field(
+        vote,
+        "With `samples`, what has to be equal for answers to agree: `whole`, or a field of the JSON that it"
+        " answers, such as `verdict`.",
+        "counts",
+        default="whole",
+    ),
     "timeout_seconds": Field(
         optional(number(0, above=True)),
-        "The longest time for this agent, in seconds, retries included; with `fan_out`, for each item.",
+        "The longest time for this agent, in seconds, retries included; with `fan_out` or `samples`, for each.",
         "lowers",
         default_text="the profile's, else none",
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import moment, spent_dollars
-from llm_orc.formats.json_values import error_info_value, items_value, line, spend_value
+from llm_orc.formats.json_values import error_info_value, items_value, line, samples_value, spend_value
 from llm_orc.formats.printable import printable
 from llm_orc.formats.quoting import one_markdown_line, quoted_markdown
 from llm_orc.formats.sentences import calls_of
@@ -48,6 +48,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "status": agent.status,
         "response": agent.response,
         "items": items_value(agent.items),
+        "samples": samples_value(agent.samples),
         "stop_reason": agent.stop_reason,
         "stop_word": agent.stop_word or None,
         "error": error_info_value(agent.error),

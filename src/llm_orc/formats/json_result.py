@@ -16,6 +16,7 @@ from llm_orc.formats.json_values import (
     items_value,
     named_model_value,
     rounds_value,
+    samples_value,
     spend_value,
     usage_value,
 )
@@ -76,6 +77,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "data": agent.data,
         "items": items_value(agent.items),
         "rounds": rounds_value(agent.rounds),
+        "samples": samples_value(agent.samples),
         "error": error_info_value(agent.error),
         "skipped_because": list(agent.because) if agent.status == "skipped" else None,
         "reason": agent.reason,

@@ -11,7 +11,7 @@ from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds
+    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds, SampleCounts
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ApprovalAsked, ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem
@@ -101,6 +101,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "data": output.data,
         "items": items_value(output.items),
         "rounds": rounds_value(output.rounds),
+        "samples": samples_value(output.samples),
         "model": output.model,
         "access": access_value(output.access),
         "usage": usage_value(output.usage),
@@ -119,6 +120,11 @@ def items_value(items: ItemCounts | None) -> JsonValue:
 
 def rounds_value(rounds: Rounds | None) -> JsonValue:
     return None if rounds is None else {"number": rounds.number, "ended": rounds.ended, "kept": rounds.kept}
+
+
+def samples_value(samples: SampleCounts | None) -> JsonValue:
+    """Return how many samples agree; None: it was asked once."""
+    return None if samples is None else {"asked": samples.asked, "agreed": samples.agreed}
 
 
 def error_info_value(error: ErrorInfo | None) -> JsonValue:

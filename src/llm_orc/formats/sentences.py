@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds
+    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds, SampleCounts
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
@@ -98,9 +98,21 @@ def agent_figures(agent: AgentResult) -> list[str]:
 
 
 def _repeats(agent: AgentResult) -> list[str]:
-    """Return how many items it ran over, or how many rounds it had."""
-    items = [] if agent.items is None else [item_figures(agent.items)]
+    """Return how many items it ran over, samples it had, or rounds."""
+    items = [*_of_several(agent.items, agent.samples)]
     return items if agent.rounds is None else [*items, rounds_words(agent.rounds)]
+
+
+def _of_several(items: ItemCounts | None, samples: SampleCounts | None) -> Iterator[str]:
+    if items is not None:
+        yield item_figures(items)
+    if samples is not None:
+        yield sample_figures(samples)
+
+
+def sample_figures(samples: SampleCounts) -> str:
+    """`4 of 5 samples agree`."""
+    return f"{samples.agreed:,} of {count(samples.asked, 'sample')} agree"
 
 
 def rounds_words(rounds: Rounds) -> str:
@@ -130,7 +142,7 @@ def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
     """Return tokens, time, who pays and how the answer ended, as far as known; one part each."""
     last = output.last
     if last is None:
-        return [*([item_figures(output.items)] if output.items else []), seconds(duration_s)]
+        return [*_of_several(output.items, output.samples), seconds(duration_s)]
     parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
     note = end_note(last.stop_reason, last.stop_word)
     return [*parts, note] if note else parts

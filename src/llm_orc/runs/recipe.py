@@ -193,6 +193,7 @@ _LATER_AGENT = {
     "input_key": None,
     "prompt": None,
     "fan_out": None,
+    "samples": None,
     "within_s": None,
 }
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.choice import NamedModel
-from llm_orc.agents.output import ItemCounts, ModelCall, Rounds
+from llm_orc.agents.output import ItemCounts, ModelCall, Rounds, SampleCounts
 from llm_orc.agents.path import is_of_item
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
@@ -58,6 +58,7 @@ class AgentResult:
     asked: ApprovalAsked | None = None  # what it asked a person
     answered: ApprovalAnswered | None = None  # their answer, which the run may not have gone on with yet
     items: ItemCounts | None = None  # if it ran once for each of several items
+    samples: SampleCounts | None = None  # if it was asked several times
     late_for: tuple[str, ...] = ()  # agents that needed its answer, and had started without it
     rounds: Rounds | None = None  # how a loop ended
 
@@ -118,8 +119,8 @@ class RunResult:
 
     @property
     def without_items(self) -> tuple[AgentResult, ...]:
-        """The agents but for the single items of those that ran over some, and what ran within these."""
-        lists = {agent.name for agent in self.agents if agent.items is not None}
+        """The agents but for single items and samples, and what ran within these."""
+        lists = {agent.name for agent in self.agents if agent.items is not None or agent.samples is not None}
         return tuple(agent for agent in self.agents if not lists or not is_of_item(agent.name, lists))
 
     @property

@@ -253,6 +253,7 @@ class RunState:
             if agent.phase == "failed"
             and (around := self.agents.get(list_of(path))) is not None
             and around.output is not None
+            and around.output.items is not None
         ]
 
     @property
@@ -344,6 +345,7 @@ class RunState:
             asked=self.questions.get(state.name),
             answered=self.answers.get(state.name),
             items=state.items if output is None else output.items,
+            samples=output.samples if output else None,
             late_for=late_for,
             rounds=output.rounds if output else None,
         )

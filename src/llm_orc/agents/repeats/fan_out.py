@@ -34,7 +34,8 @@ async def run_over_items(turn: AgentTurn, fan_out: FanOut) -> AgentOutput:
     items = _items(turn, fan_out, scope)
     turn.observer.items(len(items))
     series = _OverItems(turn, fan_out, scope, items)
-    await children.repeat(turn, series)
+    once = replace(turn.agent, fan_out=None, input_key=None)
+    await children.repeat(replace(turn, agent=once), series)
     return _answer(turn, fan_out, series.ends)
 
 

@@ -1,4 +1,4 @@
-"""How the key `fan_out` is read: `true`, or a mapping."""
+"""How the keys `fan_out`, `samples` and `vote` are read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.references.names import INDEX
 from llm_orc.agents.references.syntax import BadReference, is_special, parse_template
+from llm_orc.agents.samples.spec import Samples
 from llm_orc.storage.field_types import WrongValue, field_type, type_of
 from llm_orc.storage.suggest import did_you_mean
 
@@ -93,3 +94,48 @@ def _number(value: dict[str, JsonValue], key: str) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
         raise WrongValue(f"a mapping whose `{key}` is a whole number, at least 1")
     return found
+
+
+_SEVERAL: JsonSchema = {"type": "integer", "minimum": 2}
+_VOTE = re.compile(r"[^\s.\[\]]+(\.[^\s.\[\]]+)*")
+
+
+@field_type(
+    {
+        "anyOf": [
+            _SEVERAL,
+            {
+                "type": "object",
+                "properties": {"max": _SEVERAL, "ahead": _AT_LEAST_ONE},
+                "required": ["max"],
+                "additionalProperties": False,
+            },
+            {"type": "null"},
+        ]
+    },
+    "a whole number, at least 2, or a mapping such as `{max: 15, ahead: 3}`",
+)
+def samples(value: JsonValue) -> Samples | None:
+    if value is None:
+        return None
+    given: dict[str, JsonValue] = value if isinstance(value, dict) else {"max": value}
+    for key in given:
+        if key not in {"max", "ahead"}:
+            raise WrongValue(f"a number, or a mapping with `max` and `ahead`; it has `{key[:80]}`")
+    most, ahead = given.get("max"), given.get("ahead")
+    if isinstance(most, bool) or not isinstance(most, int) or most < 2:
+        raise WrongValue("a whole number, at least 2, or a mapping such as `{max: 15, ahead: 3}`")
+    if ahead is not None and (isinstance(ahead, bool) or not isinstance(ahead, int) or not 1 <= ahead <= most):
+        raise WrongValue("a mapping whose `ahead` is a whole number from 1 to `max`")
+    return Samples(most, ahead)
+
+
+@field_type({"type": ["string", "null"], "pattern": r"\S"}, "`whole`, or the name of a field of the answer")
+def vote(value: JsonValue) -> str | None:
+    if value == "choose":
+        raise WrongValue(
+            "`whole`, or the name of a field of the answer; to let a model choose, let an agent do it"
+        )
+    if value is None or (isinstance(value, str) and _VOTE.fullmatch(value)):
+        return value
+    raise WrongValue("`whole`, or the name of a field of the answer, such as `verdict` or `verdict.kind`")

@@ -63,10 +63,15 @@ def agents_of_list(spec: AgentSpec, names: Names) -> frozenset[str]:
 
 
 def most_items(spec: AgentSpec) -> int:
-    """Return how often the agent runs at most."""
+    """Return how many items the agent runs over at most."""
     if spec.fan_out is None:
         return 1
     return len(spec.fan_out.over) if isinstance(spec.fan_out.over, tuple) else spec.fan_out.max
+
+
+def most_runs(spec: AgentSpec) -> int:
+    """Return how often the agent is asked at most: each item as often as there are samples."""
+    return most_items(spec) * (1 if spec.samples is None else spec.samples.max)
 
 
 def why_no_list(text: Text, target: Target, names: Names) -> str:

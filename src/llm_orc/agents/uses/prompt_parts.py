@@ -11,7 +11,7 @@ from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.path import AgentPath, child_of, is_within, path_of
 from llm_orc.agents.references.names import Names, Target
 from llm_orc.agents.uses.graph import names_after, names_of, targets_of, targets_within, texts_of
-from llm_orc.agents.uses.place import agents_of_list, list_sources, most_items, names_at
+from llm_orc.agents.uses.place import agents_of_list, list_sources, most_items, most_runs, names_at
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class PromptParts:
     answers: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     literal: int = 0
-    runs: int = 1  # how often it is asked at most: for each item of a list
+    runs: int = 1  # how often it is asked at most: for each item of a list, for each sample
     has_list: bool = False  # how often is only known when it has its turn
 
     def input_characters(self, values: Mapping[str, JsonValue]) -> int:
@@ -138,8 +138,8 @@ def _parts_of(spec: AgentSpec, level: _Level) -> PromptParts:
     has_list = spec.fan_out is not None and not isinstance(spec.fan_out.over, tuple)
     return replace(
         _sum([*parts, PromptParts(0, literal=literal)]),
-        runs=level.runs * most_items(spec),
-        has_list=level.has_list or has_list,
+        runs=level.runs * most_runs(spec),
+        has_list=level.has_list or has_list or spec.samples is not None,
     )
 
 

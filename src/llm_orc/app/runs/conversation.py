@@ -61,7 +61,7 @@ def with_conversation(app: App, recipe: Recipe, options: ConversationOptions) ->
         for spec in ensemble.agents
         if (asked if spec.conversation is None else spec.conversation)
         and needs_of(spec.work).models
-        and spec.fan_out is None  # what it is asked about one item has nothing to do with the others
+        and not spec.repeats  # what is asked about one item has nothing to do with the others
     )
     if not remembering:
         if asked and any(needs_of(spec.work).models for spec in ensemble.agents):

@@ -144,7 +144,7 @@ class RowExecutor(Stoppable):
         limited = await self._queued.limited() if self._queued else frozenset()
 
         def queue_of(turn: AgentTurn) -> str | None:
-            if turn.agent.fan_out is not None or kind_of(turn.agent.work).children(turn.agent.work):
+            if turn.agent.repeats or kind_of(turn.agent.work).children(turn.agent.work):
                 return None  # what runs within it is queued
             choices = recipe.choices.get(model_key(turn.path))
             return choices[0].provider if choices and choices[0].provider in limited else None
@@ -191,7 +191,7 @@ class RowExecutor(Stoppable):
             _, call = await self._recipe(name)
             path = AgentPath(agent)
             of_all = self._agents[name.partition(":")[0]][model_key(path)]
-            spec = replace(of_all, fan_out=None, input_key=None)  # one of its items, if it has any
+            spec = replace(of_all, fan_out=None, samples=None, input_key=None)  # one of its items or samples
             turn = AgentTurn(path, spec, prompt, StepObserver(path, spec.work.kind, self._clock), texts=texts)
 
             async def run_step() -> str:

@@ -12,7 +12,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, AgentFinished, ItemsStarted, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import item_figures, plan_wait_words, why_skipped
+from llm_orc.formats.sentences import item_figures, plan_wait_words, sample_figures, why_skipped
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
@@ -253,7 +253,9 @@ def _reason(agent: AgentState) -> str:
 def _figures(agent: AgentState) -> Iterator[str]:
     if agent.duration_s is not None:
         yield f"{seconds(agent.duration_s):<10}"
-    if agent.items is not None:
+    if agent.output is not None and agent.output.samples is not None:
+        yield sample_figures(agent.output.samples)
+    elif agent.items is not None:
         yield item_figures(agent.items)
     if agent.output is not None and (last := agent.output.last) is not None:
         usage = agent.output.usage

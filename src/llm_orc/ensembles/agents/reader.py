@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.agents.kind import AgentKeys, Surroundings
@@ -11,6 +11,7 @@ from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import is_special, literal
 from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelWork
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.earlier.keys import check_input_key, requires_of, sees_of
 from llm_orc.ensembles.fields import FRAME_FIELDS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.fan_out.spec import FanOut
     from llm_orc.agents.kind import Kind, Say
+    from llm_orc.agents.samples.spec import Samples
+    from llm_orc.agents.work import Work
     from llm_orc.ensembles.guarded import Guarded
     from llm_orc.jsontypes import JsonValue
     from llm_orc.settings.field import Fields
@@ -131,6 +134,7 @@ class AgentReader:
             is_earlier=self.is_earlier,
             input_key=values.get("input_key"),
             fan_out=_fan_out(name, values, say),
+            samples=_samples(name, values, work, say),
             timeout_s=values.get("timeout_seconds"),
             conversation=values.get("conversation"),
         )
@@ -159,3 +163,18 @@ def _fan_out(name: str, values: dict[str, Any], say: Say) -> FanOut | None:
         message = f"agent `{name}` has both `fan_out` and `conversation`"
         say("conversation", message, "An agent that runs over items has no history: remove one of them.")
     return fan_out
+
+
+def _samples(name: str, values: dict[str, Any], work: Work, say: Say) -> Samples | None:
+    samples: Samples | None = values.get("samples")
+    vote: str | None = values.get("vote")
+    if samples is None:
+        if vote is not None:
+            say("vote", f"agent `{name}` has `vote`, and is asked once", "Add `samples: 5`, or remove `vote`.")
+        return None
+    if not isinstance(work, ModelWork):
+        say("samples", f"agent `{name}` has `samples`, and asks no model itself")
+    if values.get("conversation"):
+        message = f"agent `{name}` has both `samples` and `conversation`"
+        say("conversation", message, "Samples have no history: remove one of them.")
+    return samples if vote is None else replace(samples, vote=vote)

@@ -1,0 +1,1 @@
+"""`samples`: an agent that is asked several times, and answers what most agree on. What a file says of it."""

@@ -1,0 +1,153 @@
+"""Agents that are asked several times: the answer that most agree on, and no more calls than can matter."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from llm_orc.agents.caller import AgentCaller
+from llm_orc.agents.fan_out.spec import FanOut
+from llm_orc.agents.output import AgentOutput, ItemCounts, SampleCounts
+from llm_orc.agents.repeats.votes import vote_of
+from llm_orc.agents.samples.spec import Samples
+from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.turn import AgentTurn
+from llm_orc.agents.work import ModelWork
+from llm_orc.engine.events import AgentFailed, AgentFinished
+from llm_orc.engine.execute import RunStart, execute
+from llm_orc.engine.plan import make_plan
+from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import ReplyUnreadable
+from tests.engine.conftest import Behaviour, KeptEvents, RealClock, ScriptedAgents
+
+
+def in_turn(*answers: str) -> Behaviour:
+    """Give these answers one after the other; `""` fails."""
+    left = list(answers)
+
+    async def answer(_turn: AgentTurn) -> str:
+        if not (text := left.pop(0)):
+            raise ReplyUnreadable("no text")
+        return text
+
+    return answer
+
+
+async def run(
+    spec: AgentSpec, models: ScriptedAgents, done: dict[str, AgentOutput] | None = None, max_concurrent: int = 1
+) -> KeptEvents:
+    sink = KeptEvents()
+    async with asyncio.timeout(20):
+        await execute(
+            make_plan(Ensemble("e", (spec,))),
+            RunStart("run-1", "the task", done=done or {}),
+            AgentCaller(models, rehearsal=False),
+            sink,
+            clock=RealClock(),
+            max_concurrent=max_concurrent,
+        )
+    return sink
+
+
+def finished(sink: KeptEvents) -> dict[str, AgentOutput]:
+    return {e.agent: e.output for e in sink.events if isinstance(e, AgentFinished)}
+
+
+@pytest.mark.parametrize(
+    ("samples", "answers", "text", "counts"),
+    [
+        (Samples(5), ("yes", "no", "yes", "yes"), "yes", (4, 3)),  # the fifth can't change it
+        (Samples(5), ("a", "b", "a", "b", "c"), "a", (5, 2)),  # a tie: that which was said first
+        (Samples(15, ahead=2), ("no", "yes", "yes", "yes"), "yes", (4, 3)),
+        (Samples(15, ahead=1), ("yes",), "yes", (1, 1)),
+        (Samples(3), ("", " yes\n", "yes"), " yes\n", (3, 2)),  # a failure has no vote; spaces make no difference
+        (Samples(3), ('{"a": 1, "b": 2}', '{"b": 2.0, "a": 1}'), '{"a": 1, "b": 2}', (2, 2)),
+        (Samples(3, vote="v"), ('{"v": 1, "w": 1}', '{"w": 1}', '{"v": 1.0}'), '{"v": 1, "w": 1}', (3, 2)),
+    ],
+)
+async def test_the_answer_that_most_agree_on(
+    samples: Samples, answers: tuple[str, ...], text: str, counts: tuple[int, int]
+) -> None:
+    models = ScriptedAgents({"a": in_turn(*answers)})
+    sink = await run(AgentSpec("a", samples=samples), models)
+
+    answer = finished(sink)["a"]
+    assert (answer.text, answer.samples, answer.calls) == (text, SampleCounts(*counts), ())
+    assert len(models.called) == len(answers)
+
+
+@pytest.mark.parametrize(
+    ("samples", "answers", "why"),
+    [
+        (Samples(2), ("", ""), "no sample of agent `a` has an answer: no text"),
+        (
+            Samples(2, vote="v"),
+            ("words", '{"w": 1}'),
+            "no answer of agent `a` has the field `v` that `vote` compares",
+        ),
+    ],
+)
+async def test_an_agent_without_any_vote_fails(samples: Samples, answers: tuple[str, ...], why: str) -> None:
+    sink = await run(AgentSpec("a", samples=samples), ScriptedAgents({"a": in_turn(*answers)}))
+
+    assert {e.agent: e.error.message for e in sink.events if isinstance(e, AgentFailed)}["a"] == why
+
+
+async def test_no_more_are_under_way_than_could_matter() -> None:
+    models = ScriptedAgents()
+    sink = await run(AgentSpec("a", samples=Samples(15, ahead=3)), models, max_concurrent=10)
+
+    assert models.most_under_way == len(models.called) == 3
+    assert finished(sink)["a"].samples == SampleCounts(3, 3)
+
+
+async def test_samples_that_have_an_answer_are_not_asked_again() -> None:
+    done = {"a[0]": AgentOutput("yes", ()), "a[1]": AgentOutput("no", ())}
+    models = ScriptedAgents({"a": in_turn("no")})
+    sink = await run(AgentSpec("a", samples=Samples(3)), models, done)
+
+    assert finished(sink)["a"].text == "no"
+    assert len(models.called) == 1
+
+
+async def test_each_item_may_be_asked_several_times() -> None:
+    spec = AgentSpec("a", ModelWork(prompt="${item}"), fan_out=FanOut(("x", "y")), samples=Samples(3))
+    sink = await run(spec, ScriptedAgents(), max_concurrent=4)
+
+    answers = finished(sink)
+    assert {"a", "a[0]", "a[1][0]", "a[1][1]"} <= set(answers)
+    assert answers["a[1]"].samples == SampleCounts(2, 2)
+    assert answers["a"].items == ItemCounts(2, 2)
+
+
+def test_equal_answers_have_equal_votes() -> None:
+    def vote(text: str, by: str = "whole") -> str | None:
+        return vote_of(AgentOutput(text, ()), by)
+
+    assert vote("a  b\n") == vote("a b")
+    assert vote('```json\n{"a": [1, {"b": null}]}\n```') == vote('{"a":[1.0,{"b":null}]}')
+    assert vote("true") != vote("1")
+    assert vote('{"a": {"b": " x"}}', "a.b") == vote('{"a": {"b": "x"}, "c": 1}', "a.b")
+    assert vote('{"a": 1}', "a.b") is None
+
+
+async def test_being_ahead_by_three_is_as_good_as_fifteen_at_less_than_sixty_percent_of_the_calls() -> None:
+    """Voters are right in 80 of 100 cases, and wrong in one of four other ways."""
+    seeded = random.Random(7)
+
+    async def voter(_turn: AgentTurn) -> str:
+        return "right" if seeded.random() < 0.8 else f"wrong {seeded.randrange(4)}"
+
+    async def asked_and_wrong(samples: Samples, runs: int) -> tuple[int, int]:
+        models, wrong = ScriptedAgents({"a": voter}), 0
+        for _ in range(runs):
+            wrong += finished(await run(AgentSpec("a", samples=samples), models))["a"].text != "right"
+        return len(models.called), wrong
+
+    runs = 300
+    calls, wrong = await asked_and_wrong(Samples(15, ahead=3), runs)
+
+    assert calls <= 0.6 * 15 * runs
+    assert wrong == (await asked_and_wrong(Samples(15), runs))[1] == 0
