@@ -92,7 +92,8 @@ async def test_the_answer_that_most_agree_on(
 async def test_an_agent_without_any_vote_fails(samples: Samples, answers: tuple[str, ...], why: str) -> None:
     sink = await run(AgentSpec("a", samples=samples), ScriptedAgents({"a": in_turn(*answers)}))
 
-    assert {e.agent: e.error.message for e in sink.events if isinstance(e, AgentFailed)}["a"] == why
+    failed = {str(e.agent): e.error.message for e in sink.events if isinstance(e, AgentFailed)}
+    assert failed["a"] == why
 
 
 async def test_no_more_are_under_way_than_could_matter() -> None:
