@@ -124,3 +124,14 @@ def test_no_answer_comes_into_a_command_through_what_is_carried(polish: Shell) -
     done = polish.run("check", "improve", "--offline")
 
     assert "gives an answer to `edit`, where agent `deep/s`: `${inputs.x}` is what a model" in done.stdout
+
+
+def test_a_fork_from_a_round_asks_the_rounds_after_it_again(polish: Shell) -> None:
+    polish.run("invoke", "polish")
+
+    done = polish.run("runs", "fork", "last", "--from", "revise[1]/judge", "--json")
+
+    results = json.loads(done.stdout)["results"]
+    assert done.returncode == 0, done.stderr
+    kept = [path for path, result in results.items() if result["kept"]]
+    assert kept == ["facts", "revise[1]/writer"]

@@ -42,9 +42,11 @@ def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> Again:
         *outer_steps, (last, prefix, step) = _steps(plan, path)
         for one, before, outer in outer_steps:
             around |= _around_items(before, outer)
+            again |= _later_rounds(one, before, outer)
             again |= {f"{before}{other}" for other in _dependants(one, split_step(outer)[0])}
         name, numbers = split_step(step)
         around |= _around_items(prefix, step) if numbers else frozenset()
+        again |= _later_rounds(last, prefix, step)
         again |= {f"{prefix}{step}", *(f"{prefix}{other}" for other in _dependants(last, name))}
     return Again(frozenset(again), frozenset(around - again))
 
@@ -52,6 +54,18 @@ def to_be_asked(recipe: Recipe, asked: Sequence[str]) -> Again:
 def _around_items(prefix: str, step: str) -> set[str]:
     """Return the path of the step, and if it is an item that of the agent whose item it is."""
     return {f"{prefix}{step}", f"{prefix}{split_step(step)[0]}"}
+
+
+def _later_rounds(plan: Plan, prefix: str, step: str) -> set[str]:
+    """Return the rounds after this one, which have seen what it said, if the step is a round of a loop."""
+    name, _ = split_step(step)
+    spec = next(spec for spec in plan.order if spec.name == name)
+    most = kind_of(spec.work).rounds(spec.work)
+    start, bracket, number = step.rpartition("[")
+    is_item = spec.fan_out is not None and "[" not in start
+    if most == 1 or not bracket or is_item:
+        return set()
+    return {f"{prefix}{start}[{later}]" for later in range(int(number[:-1]) + 1, most + 1)}
 
 
 def _steps(plan: Plan, path: str) -> Iterator[tuple[Plan, str, str]]:
