@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.references.names import Names
     from llm_orc.agents.spec import AgentGraph, AgentSpec
+    from llm_orc.agents.uses.graph import Uses
     from llm_orc.agents.work import ModelWork
     from llm_orc.ensembles.parse import ParsedEnsemble
     from llm_orc.settings.model import ModelProfile, Settings
@@ -64,9 +65,10 @@ class _Checker:
 
     def check_agents(self, graph: AgentGraph, path: KeyPath = ("agents",), around: Names | None = None) -> None:
         """Check the agents of the list at `path`, and those in their loops."""
-        needs, names = uses_of(graph, around=around).needs, names_of(graph, around=around)
+        uses, names = uses_of(graph, around=around), names_of(graph, around=around)
         for i, agent in enumerate(graph.agents):
-            self._check_agent(agent, (*path, i), needs[agent.name])
+            self._check_agent(agent, (*path, i), uses.needs[agent.name])
+            self._check_answer(agent, uses, (*path, i))
             for key, body in bodies_of(agent).items():
                 self.check_agents(body, (*path, i, *Text(key, "").path), names_at(agent, names))
 
@@ -76,6 +78,15 @@ class _Checker:
         for key, is_given in (("requires", agent.requires != "all"), ("within", agent.within_s is not None)):
             if is_given and not needs:
                 self._warn(f"agent `{agent.name}` depends on nothing, so `{key}` has no effect", path, key)
+
+    def _check_answer(self, agent: AgentSpec, uses: Uses, path: KeyPath) -> None:
+        """Warn where a person is asked and their answer decides nothing."""
+        after = next((name for name, needs in uses.needs.items() if agent.name in needs), None)
+        if after is None or not needs_of(agent.work).people or agent.name in {other for _, other in uses.places}:
+            return
+        message = f"`{after}` runs whatever is answered to agent `{agent.name}`, as nothing refers to the answer"
+        hint = f"A condition lets it decide: `when: ${{{agent.name}}} == …`."
+        self.warnings.append(self._document.problem(message, (*path, "name"), at_key=True, hint=hint))
 
     def _check_models(self, agent: AgentSpec, work: ModelWork, path: KeyPath) -> None:
         model = work.model

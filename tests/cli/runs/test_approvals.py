@@ -291,3 +291,14 @@ def test_what_waits_is_listed_with_the_commands_that_answer(ship: Shell) -> None
     assert "ok: asks a person\n  │ Publish this?" in explained.stdout
     assert "a person · agent ok: Publish this? ${draft}" in checked.stdout
     assert [(one["run_id"], one["asks"][0]["agent"]) for one in as_json] == [(run, "ok")]
+
+
+def test_check_warns_where_an_answer_decides_nothing(ship: Shell) -> None:
+    ship.own_ensemble("blind", SHIP.replace(", when: '${ok.choice} == \"approve\"'", "").replace("ship", "blind"))
+
+    good, blind = ship.run("check", "ship"), ship.run("check", "blind")
+
+    assert good.returncode == blind.returncode == 0
+    warning = "`publish` runs whatever is answered to agent `ok`"
+    assert warning in blind.stdout + blind.stderr
+    assert warning not in good.stdout + good.stderr

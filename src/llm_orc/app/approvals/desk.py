@@ -74,13 +74,12 @@ class Desk:
         self._app, self._run_id, self._state, self._sink = app, run_id, state, sink
         self._journal, self._ask_here, self._tell = journal, ask_here, tell
         self.newly_asked: list[ApprovalAsked] = []
+        self._looked_at = 0.0
 
     async def __call__(self, turn: AgentTurn, question: Question) -> Answer:
         asked = self._state.questions.get(turn.path)
         if asked is None or (asked.message, asked.choices) != (question.message, question.choices):
             asked = await self._ask_first(turn, question)
-        else:
-            await self.learn()
         async with turn.idle():
             return await self._answer_to(asked)
 
@@ -118,7 +117,7 @@ class Desk:
         asking = asyncio.ensure_future(ask_here(asked))
         try:
             while not (await asyncio.wait({asking}, timeout=self._pause_s(asked)))[0]:
-                await self.learn()
+                await self._look()
                 if (known := self._known(asked)) is not None:
                     self._tell(f"{asked.agent}: answered meanwhile by {known.by}: {known.words}")
                     return known
@@ -132,6 +131,13 @@ class Desk:
         if reply is None:
             raise WaitsForPerson
         return await self._record(asked, Answer(person_here(self._app), self._now(), reply.choice, reply.text))
+
+    async def _look(self) -> None:
+        """Learn what was answered elsewhere, once a second however many questions are open."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at >= _LOOK_S / 2:
+            self._looked_at = now
+            await self.learn()
 
     def _pause_s(self, asked: ApprovalAsked) -> float:
         left = _LOOK_S if asked.deadline is None else asked.deadline - self._now()
