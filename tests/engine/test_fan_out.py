@@ -15,6 +15,7 @@ from llm_orc.agents.output import AgentOutput, ItemCounts
 from llm_orc.agents.spec import AgentSpec, NestedEnsemble
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.agents.work import ModelWork
+from llm_orc.auth.access import Access, Billing
 from llm_orc.engine.events import AgentFailed, AgentFinished, AgentNotice, ItemsStarted, RunFinished
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
@@ -297,3 +298,38 @@ async def test_a_rehearsal_runs_over_made_up_items() -> None:
     assert [e.message for e in sink.of(AgentNotice)] == [  # type: ignore[union-attr]
         "No canned answer is a list; this rehearsal runs over 2 made-up items."
     ]
+
+
+@pytest.mark.parametrize(("provider", "alone"), [("anthropic-api", True), ("pretend", False)])
+async def test_the_first_goes_ahead_where_a_cache_can_keep_what_all_prompts_begin_with(
+    provider: str, *, alone: bool
+) -> None:
+    order: list[str] = []
+    access = Access(provider, "none", Billing.LOCAL, "no credential needed", "http://127.0.0.1:1")
+
+    async def ask(turn: AgentTurn) -> AgentOutput:
+        order.append(f"{turn.path} asked")
+        turn.observer.calling("m", access)
+        await asyncio.sleep(0.01)
+        order.append(f"{turn.path} answers")
+        turn.observer.text("first word")
+        await asyncio.sleep(0.03)
+        assert turn.prompt[: turn.shared] == long
+        order.append(f"{turn.path} ended")
+        return AgentOutput("x", ())
+
+    long = "All that is the same. " * 300
+    spec = AgentSpec("a", ModelWork(prompt=f"{long}${{item}}"), fan_out=FanOut(("p", "q", "r")))
+    await execute(
+        make_plan(Ensemble("e", (spec,))),
+        RunStart("run-1", "t"),
+        AgentCaller(ask, rehearsal=False),
+        KeptEvents(),
+        clock=RealClock(),
+        max_concurrent=5,
+    )
+
+    before_first_word = order[: order.index("a[0] answers")]
+    before_first_end = order[: order.index("a[0] ended")]
+    assert before_first_word == (["a[0] asked"] if alone else ["a[0] asked", "a[1] asked", "a[2] asked"])
+    assert {"a[1] asked", "a[2] asked"} <= set(before_first_end)

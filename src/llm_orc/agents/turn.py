@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
@@ -88,6 +88,10 @@ class Series(Protocol):
         """How many may be under way; None: as many as the run allows."""
         ...
 
+    def examples(self) -> Sequence[Scope]:
+        """Return what a few of the runs may refer to, to see what they have in common."""
+        ...
+
     def next(self) -> Scope | None:
         """Return what the next run may refer to; None: no run is to begin, at least until another has ended."""
         ...
@@ -139,6 +143,7 @@ class AgentTurn:
     idle: Callable[[], AbstractAsyncContextManager[None]] = nullcontext  # inside it, others have the agent's slot
     texts: Mapping[str, str] = field(default_factory=dict)  # those of its work that have references, filled in
     without: tuple[AgentPath, ...] = ()  # agents that it needed, and whose answers are late for it
+    shared: int = 0  # characters that its prompt begins with as others do that are asked now
     scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
 
 

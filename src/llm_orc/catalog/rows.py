@@ -112,6 +112,7 @@ class ProviderSpec:
     profiles_of: str = ""  # the vendor's other program whose sign-in serves it, too
     start_hint: str = ""  # how one gets its server on this machine
     interactive_only: InteractiveOnly | None = None  # set: refused where no person is at the terminal
+    caches_prompts: bool = False  # the beginning of a long prompt costs less if it was sent shortly before
     is_offered: bool = True  # where a person chooses a provider
     calls: CallRules = NO_RULES
     # How one signs in, as under `providers.NAME.oauth` of config.yaml; configuration can change any of it.

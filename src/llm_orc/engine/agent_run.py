@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath
@@ -14,7 +14,7 @@ from llm_orc.agents.turn import AgentTurn
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentFailed, AgentFinished, AgentStarted
 from llm_orc.engine.inputs import filled_in, prompt_for
-from llm_orc.engine.observer import EventObserver, error_info
+from llm_orc.engine.observer import EventObserver, FirstWord, error_info
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.shared import Shared
 from llm_orc.engine.surprises import as_error
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class AgentRun:
     """One agent at its path, with what it may refer to. `plans` are those of what may run within it.
 
-    `without`: see `AgentStarted`.
+    `without`: see `AgentStarted`. `beginning` is that of its prompt and of others. `began_to_answer` is called
+    when a provider's cache has it, or will not have it.
     """
 
     spec: AgentSpec
@@ -37,6 +38,8 @@ class AgentRun:
     plans: Mapping[str, Plan] | None
     shared: Shared
     without: tuple[AgentPath, ...] = ()
+    beginning: str = ""
+    began_to_answer: Callable[[], None] | None = None
 
     async def run(self) -> AgentOutput | LlmOrcError | WaitsForPerson:
         """Run the agent and return its answer, what it failed with, or that it waits for a person.
@@ -69,21 +72,27 @@ class AgentRun:
         shared.sink.post(AgentStarted(shared.clock.now(), path, spec.work.kind, self.without))
         is_asked = not spec.repeats  # else it is asked in turns within this one
         texts = filled_in(spec, self.scope) if is_asked else {}
+        prompt = prompt_for(spec, texts, self.scope) if is_asked else ""
         turn = AgentTurn(
             path,
             spec,
-            prompt_for(spec, texts, self.scope) if is_asked else "",
-            EventObserver(path, shared.sink, shared.clock),
+            prompt,
+            self._observer(),
             children=shared.child_runs(self.plans or {}, shared) if self.plans or spec.repeats else None,
             idle=shared.slots.lent,
             texts=texts,
             without=self.without,
+            shared=len(self.beginning) if prompt.startswith(self.beginning) else 0,
             scope=self.scope,
         )
         output = await shared.call(turn)
         duration_s = shared.clock.monotonic() - began
         await shared.sink.commit(AgentFinished(shared.clock.now(), path, duration_s, output))
         return output
+
+    def _observer(self) -> EventObserver:
+        observer = EventObserver(self.path, self.shared.sink, self.shared.clock)
+        return observer if self.began_to_answer is None else FirstWord(observer, self.began_to_answer)
 
 
 def is_cancelled() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_orc.catalog.table import row_of
 from llm_orc.engine.events import (
     AgentDelta,
     AgentNotice,
@@ -18,6 +19,8 @@ from llm_orc.engine.events import (
 from llm_orc.errors import PlanLimitReached
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import EventSink
@@ -74,3 +77,30 @@ class EventObserver:
 
     def wait_over(self) -> None:
         self.sink.post(PlanWaitEnded(self.clock.now(), self.agent))
+
+
+class FirstWord(EventObserver):
+    """Tells when the answer begins, or that the provider that is called caches nothing."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, observer: EventObserver, tell: Callable[[], None]) -> None:
+        super().__init__(observer.agent, observer.sink, observer.clock)
+        self._tell = tell
+
+    def calling(self, model: str, access: Access) -> None:
+        super().calling(model, access)
+        self._look(access)
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        super().switched(model, access, because)
+        self._look(access)
+
+    def text(self, piece: str) -> None:
+        super().text(piece)
+        self._tell()
+
+    def _look(self, access: Access) -> None:
+        row = row_of(access.provider)
+        if row is None or not row.caches_prompts:
+            self._tell()

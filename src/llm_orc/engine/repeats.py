@@ -6,9 +6,12 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.kinds import kind_of, needs_of
 from llm_orc.agents.path import item_of
 from llm_orc.agents.people.question import WaitsForPerson
 from llm_orc.engine.agent_run import AgentRun, is_cancelled
+from llm_orc.engine.inputs import filled_in, prompt_for
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from llm_orc.agents.turn import Series
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
+
+
+_WORTH_CACHING = 4096  # characters, about 1,024 tokens: providers cache nothing shorter
 
 
 class Repeats:
@@ -37,6 +43,8 @@ class Repeats:
         self._under_way = 0  # those that run or wait for a slot
         self._waiting: deque[tuple[int, Scope]] = deque()
         self._all_ended = asyncio.Event()
+        self._beginning = ""
+        self._is_open = True  # False: the first is alone until its beginning is in the provider's cache
         self._group: asyncio.TaskGroup
         self._is_over = False
         self.is_waiting = False  # one of them waits for a person
@@ -45,13 +53,41 @@ class Repeats:
         """Run them until the series has no more. Raises what `Shared.passes` lets through."""
         try:
             async with asyncio.TaskGroup() as self._group:
+                self._look_at_the_beginning()
                 self._go_on()
                 await self._all_ended.wait()
         finally:
             self._is_over = True
 
+    def _look_at_the_beginning(self) -> None:
+        """If what they are asked begins alike for long, the first goes ahead.
+
+        A provider's cache is then written once and read by the others; all at once would each pay for all of it.
+        In a batch, where nobody listens to an answer that arrives, it would last too long.
+        """
+        work = self._spec.work
+        if self._spec.repeats or not needs_of(work).models or kind_of(work).prompt is not None:
+            return
+        try:
+            asked = [_asked(self._spec, scope) for scope in self._series.examples()]
+        except LlmOrcError:
+            return  # it is told when its turn comes
+        if len(asked) < 2 or len({role for role, _ in asked}) > 1:
+            return
+        first = asked[0][1]
+        alike = min(_alike(first, prompt) for _, prompt in asked[1:])
+        if alike and len(asked[0][0]) + alike >= _WORTH_CACHING:
+            self._beginning, self._is_open = first[:alike], bool(self._shared.passes)
+
+    def _open(self) -> None:
+        if not self._is_open:
+            self._is_open = True
+            self._go_on()
+
     def _go_on(self) -> None:
-        while self._under_way < self._width and (scope := self._series.next()) is not None:
+        while (
+            self._under_way < (self._width if self._is_open else 1) and (scope := self._series.next()) is not None
+        ):
             number = self._begun
             self._begun += 1
             known = self._shared.done.get(item_of(self._path, number))
@@ -75,7 +111,17 @@ class Repeats:
     async def _run_one(self, number: int, scope: Scope) -> None:
         path = item_of(self._path, number)
         try:
-            how = await AgentRun(self._spec, path, scope, self._plans, self._shared).run()
+            tell = None if self._is_open else self._open
+            run = AgentRun(
+                self._spec,
+                path,
+                scope,
+                self._plans,
+                self._shared,
+                beginning=self._beginning,
+                began_to_answer=tell,
+            )
+            how = await run.run()
         finally:
             self._slots.release()
         if is_cancelled():
@@ -85,4 +131,17 @@ class Repeats:
         else:
             self._series.ended(number, how)
         self._under_way -= 1
+        self._is_open = True
         self._go_on()
+
+
+def _alike(one: str, other: str) -> int:
+    """Return with how many characters both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _asked(spec: AgentSpec, scope: Scope) -> tuple[str, str]:
+    """Return the role and the prompt, as far as the agent itself says them."""
+    texts = filled_in(spec, scope)
+    return texts.get("system_prompt", ""), prompt_for(spec, texts, scope)

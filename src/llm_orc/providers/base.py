@@ -108,7 +108,9 @@ class ModelRequest:
     """One call. `options` go into the provider's request body unchanged.
 
     `conversation` says that more turns may follow: a provider's prompt cache is then asked to keep it, and a model
-    with a process for each conversation keeps that. Each attempt is made within a `permit`.
+    with a process for each conversation keeps that. Each attempt is made within a `permit`. `shared` says that
+    other requests of now begin with as many characters of the last message, and the same before it: a cache is
+    worth it.
     """
 
     messages: tuple[Message, ...]
@@ -118,6 +120,7 @@ class ModelRequest:
     json_output: bool = False
     options: dict[str, JsonValue] = field(default_factory=dict)
     conversation: str | None = None
+    shared: int = 0
     permit: Permit | None = field(default=None, compare=False, repr=False)
 
 

@@ -145,6 +145,28 @@ def test_an_item_that_an_input_gives_may_be_an_argument(parts: Shell) -> None:
     assert parts.run("check", "parts", "--offline").returncode == 0
 
 
+def test_a_long_beginning_is_written_into_the_providers_cache_once(shell: Shell, pretend: str) -> None:
+    origin = pretend.removesuffix("/v1")
+    shell.config.write_text(
+        f"model_profiles:\n  default: {{provider: anthropic-api, model: claude-sonnet-5-5}}\n"
+        f"providers:\n  anthropic-api: {{base_url: '{origin}', billing: local}}\n"
+    )
+    shell.environ["ANTHROPIC_API_KEY"] = "sk-0000-none"
+    agent = '{name: a, fan_out: {over: "${inputs.list}"}, prompt: "${inputs.rules}\\n\\nAbout ${item}"}'
+    shell.own_ensemble(
+        "long", f"name: long\ntask: none\ninputs: {{list: array, rules: string}}\nagents:\n- {agent}\n"
+    )
+    items, rules = json.dumps([f"item {number}" for number in range(50)]), f"Rules of {shell.cwd}. " * 200
+
+    done = shell.run("invoke", "long", "--set", f"list={items}", "--set", f"rules={rules}", "--json")
+
+    assert done.returncode == 0, done.stderr
+    usages = [one["usage"] for name, one in results(done.stdout).items() if name.startswith("a[")]
+    assert len(usages) == 50
+    assert sum(usage["cache_write_tokens"] > 0 for usage in usages) == 1  # type: ignore[index]
+    assert sum(usage["cache_read_tokens"] > 0 for usage in usages) == 49  # type: ignore[index]
+
+
 @pytest.mark.slow
 def test_rows_of_a_batch_run_over_items(shell: Shell) -> None:
     inner = "name: inner\ninputs: {x: string}\nagents:\n- {name: leaf, fan_out: {over: [p, q]}, prompt: '${inputs.x} ${item}'}\n"

@@ -184,6 +184,7 @@ def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
         json_output=choice.json_output,
         options=choice.options,
         conversation=turn.conversation,
+        shared=0 if turn.history else turn.shared,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.turn import AgentTurn
     from llm_orc.jsontypes import JsonValue
 
+_EXAMPLES = 8
 _IN_A_REHEARSAL = 2  # items, where canned answers have none
 
 
@@ -63,11 +64,19 @@ class _OverItems:
             fan_out.name, None, 0, len(items), digest_of(items), agents_of_list(turn.agent, scope.names)
         )
 
+    def examples(self) -> list[Scope]:
+        last = len(self._items) - 1
+        places = {last * part // _EXAMPLES for part in range(_EXAMPLES + 1)} if self._items else ()
+        return [self._scope_of(i) for i in sorted(places)]
+
     def next(self) -> Scope | None:
         i = self._begun
         if self._is_over or i == len(self._items):
             return None
         self._begun += 1
+        return self._scope_of(i)
+
+    def _scope_of(self, i: int) -> Scope:
         item = replace(self._item, value=self._items[i], index=i)
         local = {**self._scope.local, item.name: item.value, INDEX: i}
         return replace(self._scope, item=item, local=local)

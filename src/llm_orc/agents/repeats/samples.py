@@ -43,6 +43,9 @@ class _Samples:
         self._vote, self._scope = samples.vote, scope
         self._under_way = 0
 
+    def examples(self) -> list[Scope]:
+        return [self._scope, self._scope]
+
     def next(self) -> Scope | None:
         if self._under_way >= self.votes.needed:  # more could turn out to be too many
             return None
