@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.agents.fan_out.spec import FanOut
+from llm_orc.agents.samples.spec import Samples
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.models import HttpConnection, Model
@@ -70,3 +72,17 @@ def test_one_price_that_nobody_knows_leaves_the_sum_unknown() -> None:
 
     assert worked_out is not None
     assert (worked_out.calls, worked_out.likely_usd, worked_out.most_usd) == (2, None, None)
+
+
+def test_items_and_samples_count_as_often_as_they_may_be_asked() -> None:
+    written = AgentSpec("first", fan_out=FanOut(("x" * 40, "y"), max=100))
+    listed = AgentSpec("second", depends_on=("first",), fan_out=FanOut(max=7), samples=Samples(3))
+
+    known = estimate(recipe(written), {"first": [model(100)]}, {})
+    bound = estimate(recipe(written, listed), {"first": [model(100)], "second": [model(10)]}, {})
+
+    assert known is not None
+    assert bound is not None
+    assert (known.calls, known.is_bound) == (2, False)
+    assert known.likely_usd == pytest.approx(A_CENT_PER_TEN * 2 * (110 + 100))
+    assert (bound.calls, bound.is_bound) == (2 + 7 * 3, True)

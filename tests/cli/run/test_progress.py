@@ -18,6 +18,7 @@ from llm_orc.engine.events import (
     AgentSkipped,
     AgentStarted,
     ErrorInfo,
+    ItemsStarted,
     ModelChosen,
     ModelRetrying,
     PlanWaitEnded,
@@ -233,3 +234,32 @@ def test_a_cost_that_is_not_wholly_known_is_marked_as_it_goes() -> None:
 
     assert "1,234+? tokens, $0.0031+?" in drawn(progress)
     assert "? in, ? out  metered cost unknown" in drawn(progress)
+
+
+def test_many_items_of_an_agent_are_one_line_of_counts() -> None:
+    progress = progress_of("review", "report")
+    start(progress, "review")
+    progress.apply(ItemsStarted(101.0, AgentPath("review"), 1000))
+    for number in range(45):
+        start(progress, f"review[{number}]", f"review[{number}]/judge")
+    for number in range(35):
+        finish(progress, f"review[{number}]")
+    for number in (35, 36):
+        progress.apply(AgentFailed(104.0, AgentPath(f"review[{number}]"), 3.0, ERROR))
+
+    lines = drawn(progress).splitlines()
+
+    assert lines[0].startswith("panel 0 of 2 agents, 4.0 s, 1 running, ")
+    assert lines[1:] == ["● review  3.0 s       37/1,000 · 2 failed · 8 running", "· report  waiting"]
+    assert "37/1,000 · 2 failed · 8 running" in drawn(progress, width=58)
+
+
+def test_few_items_have_a_line_each_below_their_agent() -> None:
+    progress = progress_of("review", "report")
+    start(progress, "review")
+    progress.apply(ItemsStarted(101.0, AgentPath("review"), 2))
+    start(progress, "review[1]", "review[0]")
+
+    names = [line.split()[1] for line in drawn(progress).splitlines()[1:]]
+
+    assert names == ["review", "review[1]", "review[0]", "report"]
