@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.context import AgentContext
 from llm_orc.agents.kinds import kind_of
+from llm_orc.agents.repeats.samples import run_samples
 from llm_orc.agents.time_limit import within_time_limit
 
 if TYPE_CHECKING:
     from llm_orc.agents.fan_out.spec import FanOut
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.people.question import AskPerson
-    from llm_orc.agents.samples.spec import Samples
     from llm_orc.agents.turn import AgentTurn, CallAgent
 
 
@@ -20,12 +20,6 @@ async def _over_items(turn: AgentTurn, fan_out: FanOut) -> AgentOutput:
     from llm_orc.agents.repeats.fan_out import run_over_items  # noqa: PLC0415 - heavy: only where there are items
 
     return await run_over_items(turn, fan_out)
-
-
-async def _several_times(turn: AgentTurn, samples: Samples) -> AgentOutput:
-    from llm_orc.agents.repeats.samples import run_samples  # noqa: PLC0415 - as above
-
-    return await run_samples(turn, samples)
 
 
 class AgentCaller:
@@ -38,7 +32,7 @@ class AgentCaller:
         if turn.agent.fan_out is not None:
             return await _over_items(turn, turn.agent.fan_out)
         if turn.agent.samples is not None:
-            return await _several_times(turn, turn.agent.samples)
+            return await run_samples(turn, turn.agent.samples)
         work = turn.agent.work
         kind = kind_of(work)
         run = kind.rehearse if self._rehearsal and kind.rehearse is not None else kind.run

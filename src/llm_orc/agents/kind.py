@@ -93,6 +93,8 @@ class Kind:
     `open_to` returns the work with the names of those that may run then. `from_answers` says what of the task and
     the inputs (`inputs.NAME`) of its children comes from answers. `rounds` is how often they run at most, one
     round after the other.
+    `shape` is everything about the work that shapes its answer, beside the models, the prompt, the history and the
+    filled-in texts, for a key that takes `cache`; None: it is always done anew.
     `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
     of conditions and references. `prompt` makes what work of
     this kind is told (None: a prompt for a model). `limit_s` is its time limit where the agent sets none.
@@ -117,6 +119,7 @@ class Kind:
     open_to: Callable[[Any, Sequence[str]], Work] = lambda work, _names: work
     from_answers: Callable[[AgentSpec, Names], frozenset[str]] = lambda _spec, _names: frozenset({"task"})
     rounds: Callable[[Any], int] = lambda _work: 1
+    shape: Callable[[Any], Mapping[str, object]] | None = None
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
     answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}
     prompt: MakePrompt | None = None

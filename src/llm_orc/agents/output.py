@@ -57,8 +57,24 @@ class SampleCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class CachedFrom:
+    """Where an answer from the cache was first given: by which agent of which run, and when (Unix seconds).
+
+    It cost `cost_usd` then, and nothing now. `model` None: no model was asked.
+    """
+
+    run_id: str
+    agent: str
+    at: float
+    model: str | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentOutput:
     """A finished answer. `calls` are those of this agent only, in order; empty if it called no model.
+
+    `cached`: it is from the cache, and nobody was asked for it.
 
     A sum over them is unknown (None) if one part is. `model` and `access` are those of the last call.
     """
@@ -69,6 +85,7 @@ class AgentOutput:
     items: ItemCounts | None = None  # if the agent ran over items
     samples: SampleCounts | None = None  # if it was asked several times
     rounds: Rounds | None = None
+    cached: CachedFrom | None = None
 
     @property
     def last(self) -> ModelCall | None:
@@ -77,6 +94,8 @@ class AgentOutput:
 
     @property
     def model(self) -> str | None:
+        if self.cached is not None:
+            return self.cached.model
         return self.calls[-1].model if self.calls else None
 
     @property

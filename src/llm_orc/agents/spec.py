@@ -17,6 +17,8 @@ Sees = Literal["all", "task", "dependencies"]
 Place = Literal["project", "user", "packaged", "file"]
 TaskUse = Literal["optional", "none", "required"]
 """Whether a run takes a task. `optional`: where none is given, it is the default, if there is one."""
+Caching = Literal["use", "refresh", "off"]
+"""What a person asked for: answers of before for agents with `cache`, new ones in their place, or neither."""
 WhenFull = Literal["error", "truncate-oldest", "summarise"]
 """What happens when a conversation no longer fits its model."""
 
@@ -61,6 +63,13 @@ class AgentGraph(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CacheUse:
+    """An answer of before is given again, if nothing that shapes it has changed; None: however old it is."""
+
+    for_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSpec:
     """One agent as its author wrote it: what it does, after which others, how long it may take."""
 
@@ -72,6 +81,7 @@ class AgentSpec:
     timeout_s: float | None = None
     conversation: bool | None = None  # None: as the ensemble or the command line says
     when: str | None = None  # the condition under which it runs
+    cache: CacheUse | None = None  # None: it is always asked
     sees: Sees = "all"  # what its prompt is made of, if it has none of its own
     handles_failure: bool = False  # given although none of those that it needs is there, its answer counts as none
     is_earlier: bool = False  # of a file of an earlier release, where a condition on a missing field is false

@@ -48,6 +48,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("runs", "runs.group", "List, show, compare, fork and delete earlier runs.", "Look"),
     Row("workers", "batch.workers", "Show the workers of a store.", "Look"),
     Row("conversations", "conversations.group", "List, show, export, fork and delete conversations.", "Look"),
+    Row("cache", "cache.group", "Show or clear the answers that agents with `cache` are given again.", "Look"),
     Row("check", "inspect.check", "Check ensembles and files; say what they would run.", "Look"),
     Row("explain", "inspect.explain", "Show which access each agent would use, who pays, and why.", "Look"),
     Row("config", "config.group", "Show and change settings, and say where each is set.", "Look"),

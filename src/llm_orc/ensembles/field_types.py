@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.spec import CacheUse
+from llm_orc.settings.duration import duration
 from llm_orc.storage.field_types import WrongValue, field_type, non_empty_text, type_of
 from llm_orc.storage.suggest import did_you_mean
 
@@ -64,6 +66,29 @@ def requires(value: JsonValue) -> str | int:
         return value
     question = did_you_mean(value, _REQUIRES) if isinstance(value, str) else None
     raise WrongValue("`all`, `any`, `none` or a whole number", question)
+
+
+@field_type(
+    {
+        "anyOf": [
+            {"type": "boolean"},
+            {
+                "type": "object",
+                "properties": {"for": duration.schema},
+                "required": ["for"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    "`true`, `false` or `{for: DURATION}`",
+)
+def cache_use(value: JsonValue) -> CacheUse | None:
+    """Whether answers of before are given again, and how old they may be."""
+    if isinstance(value, bool):
+        return CacheUse() if value else None
+    if isinstance(value, dict) and [*value] == ["for"]:
+        return CacheUse(duration(value["for"]))
+    raise WrongValue("`true`, `false` or `{for: DURATION}`", "As in `cache: {for: 30d}`.")
 
 
 _NAME: JsonSchema = {"type": "string", "minLength": 1}

@@ -7,7 +7,7 @@ from typing import get_args
 from llm_orc.agents.repeats.fields import fan_out, samples, vote
 from llm_orc.agents.spec import Sees, WhenFull
 from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
-from llm_orc.ensembles.field_types import agent_name, dependencies, ensemble_name, requires
+from llm_orc.ensembles.field_types import agent_name, cache_use, dependencies, ensemble_name, requires
 from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
@@ -135,6 +135,14 @@ FRAME_FIELDS: Fields = {
         "counts",
         default_text="it always runs",
         is_prose=True,
+    ),
+    "cache": Field(
+        optional(cache_use),
+        "`true`: where nothing has changed that shapes its answer, it is given the answer of before, and nobody is"
+        " asked. `{for: 30d}`: unless that is older. For models and programs.",
+        "counts",
+        default_text="it is always asked",
+        option="--no-cache",
     ),
     "sees": Field(
         optional(choice(*get_args(Sees))),

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from llm_orc.dataclass import dataclass
 from llm_orc.formats.figures import moment, spent_dollars
-from llm_orc.formats.json_values import error_info_value, items_value, line, samples_value, spend_value
+from llm_orc.formats.json_values import (
+    cached_value,
+    error_info_value,
+    items_value,
+    line,
+    samples_value,
+    spend_value,
+)
 from llm_orc.formats.printable import printable
 from llm_orc.formats.quoting import one_markdown_line, quoted_markdown
 from llm_orc.formats.sentences import calls_of
@@ -55,6 +62,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "model": agent.model,
         "billing": str(agent.access.billing) if agent.access else None,
         "attempts": agent.attempts,
+        "cached": cached_value(agent.cached),
     }
 
 

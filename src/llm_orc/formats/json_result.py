@@ -10,6 +10,7 @@ from llm_orc.formats.format import ResultFormat
 from llm_orc.formats.json_values import (
     access_value,
     approval_value,
+    cached_value,
     document,
     error_info_value,
     error_value,
@@ -96,6 +97,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "switched_from": [error_info_value(error) for error in agent.switched_from],
         "notices": list(agent.notices),
         "kept": agent.is_kept,
+        "cached": cached_value(agent.cached),
         "late_for": list(agent.late_for),
         "waits_until": None if agent.waits_until is None else moment(agent.waits_until),
     }

@@ -11,7 +11,7 @@ from llm_orc.formats.printable import escaped_in_json
 
 if TYPE_CHECKING:
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds, SampleCounts
+    from llm_orc.agents.output import AgentOutput, CachedFrom, ItemCounts, Rounds, SampleCounts
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ApprovalAsked, ErrorInfo
     from llm_orc.errors import LlmOrcError, Problem
@@ -108,6 +108,19 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "cost_usd": output.cost_usd,
         "stop_reason": output.last.stop_reason if output.last else None,
         "stop_word": (output.last.stop_word or None) if output.last else None,
+        "cached": cached_value(output.cached),
+    }
+
+
+def cached_value(origin: CachedFrom | None) -> JsonValue:
+    if origin is None:
+        return None
+    return {
+        "run_id": origin.run_id,
+        "agent": origin.agent,
+        "at": moment(origin.at),
+        "model": origin.model,
+        "cost_usd": origin.cost_usd,
     }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from llm_orc.agents.choice import NamedModel
-    from llm_orc.agents.output import AgentOutput, ItemCounts, Rounds, SampleCounts
+    from llm_orc.agents.output import AgentOutput, CachedFrom, ItemCounts, Rounds, SampleCounts
     from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
@@ -77,7 +77,7 @@ def state_note(agent: AgentResult) -> str:
 def agent_figures(agent: AgentResult) -> list[str]:
     """Return model, tokens, time and who pays, as far as known; one part each."""
     parts = [agent.model] if agent.model else []
-    if agent.status == "completed" and agent.model is not None:
+    if agent.status == "completed" and agent.model is not None and agent.cached is None:
         parts.append(token_figures(agent.usage))
     parts += _repeats(agent)
     if agent.duration_s is not None:
@@ -88,10 +88,7 @@ def agent_figures(agent: AgentResult) -> list[str]:
         parts.append(charge(agent.access.billing, agent.cost_usd))
     if note := end_note(agent.stop_reason, agent.stop_word):
         parts.append(note)
-    if agent.is_kept:
-        parts.append("kept, not paid for again")
-    if agent.late_for:
-        parts.append(f"late: {', '.join(f'`{name}`' for name in agent.late_for)} had started without it")
+    parts += _marks(agent)
     if reason := reason_of(agent):
         parts.append(reason)
     return parts
@@ -121,6 +118,21 @@ def rounds_words(rounds: Rounds) -> str:
     return words if rounds.kept in {rounds.number, None} else f"{words}, the answer of round {rounds.kept}"
 
 
+def _marks(agent: AgentResult) -> Iterator[str]:
+    """Yield what sets its answer apart from one that was asked for in this run, and came in time."""
+    if agent.is_kept:
+        yield "kept, not paid for again"
+    if agent.cached is not None:
+        yield from_cache(agent.cached)
+    if agent.late_for:
+        yield f"late: {', '.join(f'`{name}`' for name in agent.late_for)} had started without it"
+
+
+def from_cache(origin: CachedFrom) -> str:
+    """Return whose answer is given again, in a few words."""
+    return f"from the cache, not paid for again (run {origin.run_id})"
+
+
 def reason_of(agent: AgentResult) -> str:
     """Return in a few words why an agent has no answer; empty if it has one."""
     if agent.status == "waiting":
@@ -142,7 +154,8 @@ def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
     """Return tokens, time, who pays and how the answer ended, as far as known; one part each."""
     last = output.last
     if last is None:
-        return [*_of_several(output.items, output.samples), seconds(duration_s)]
+        several = _of_several(output.items, output.samples)
+        return [*several, seconds(duration_s), *([from_cache(output.cached)] if output.cached else [])]
     parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
     note = end_note(last.stop_reason, last.stop_word)
     return [*parts, note] if note else parts

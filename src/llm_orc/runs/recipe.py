@@ -12,7 +12,7 @@ from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import literal
-from llm_orc.agents.spec import WhenFull
+from llm_orc.agents.spec import Caching, WhenFull
 from llm_orc.agents.work import ModelWork, Work
 from llm_orc.auth.access import Bill
 from llm_orc.dataclass import dataclass
@@ -51,6 +51,7 @@ class Recipe:
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
     allow_plan_credits: bool = False  # as `allow_metered`: consent, which shapes no answer
     wait_for_plan: bool = False  # agents wait for a plan that is used up
+    caching: Caching = "use"
     agreed: tuple[Bill, ...] = ()  # consent to these bills, sorted
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)  # a value for every input of the ensemble
     input_columns: Mapping[str, str] = field(
@@ -123,6 +124,7 @@ def identity_of(recipe: Recipe) -> bytes:
     values = msgspec.to_builtins(recipe)
     del values["allow_plan_credits"]  # earlier releases have identities without it
     del values["wait_for_plan"]
+    del values["caching"]
     del values["agreed"]
     for key in ("inputs", "input_columns"):
         if not values[key]:
@@ -140,8 +142,7 @@ def identity_of(recipe: Recipe) -> bytes:
 
 def _identity_of_agent(agent: dict[str, JsonValue]) -> dict[str, JsonValue]:
     work = agent["work"]
-    if agent["within_s"] is None:
-        agent = {key: value for key, value in agent.items() if key != "within_s"}
+    agent = {key: value for key, value in agent.items() if key not in {"within_s", "cache"} or value is not None}
     if not isinstance(work, dict) or work["kind"] != MODEL.key:
         return agent
     flat = {**agent, **work}
@@ -195,6 +196,7 @@ _LATER_AGENT = {
     "fan_out": None,
     "samples": None,
     "within_s": None,
+    "cache": None,
 }
 _FRAME = frozenset({"name", "depends_on", "requires", "timeout_s", "conversation"})
 

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.choice import NamedModel
-from llm_orc.agents.output import ItemCounts, ModelCall, Rounds, SampleCounts
+from llm_orc.agents.output import CachedFrom, ItemCounts, ModelCall, Rounds, SampleCounts
 from llm_orc.agents.path import is_of_item
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
@@ -59,6 +59,7 @@ class AgentResult:
     answered: ApprovalAnswered | None = None  # their answer, which the run may not have gone on with yet
     items: ItemCounts | None = None  # if it ran once for each of several items
     samples: SampleCounts | None = None  # if it was asked several times
+    cached: CachedFrom | None = None  # its answer is from the cache, and has cost nothing
     late_for: tuple[str, ...] = ()  # agents that needed its answer, and had started without it
     rounds: Rounds | None = None  # how a loop ended
 

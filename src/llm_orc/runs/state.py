@@ -324,7 +324,7 @@ class RunState:
             name=state.name,
             status=status,
             response=output.text if output else None,
-            model=state.model,
+            model=output.model if output and output.cached else state.model,
             access=state.access,
             usage=output.usage if output else NO_USAGE,
             cost_usd=output.cost_usd if output else None,
@@ -348,4 +348,5 @@ class RunState:
             samples=output.samples if output else None,
             late_for=late_for,
             rounds=output.rounds if output else None,
+            cached=output.cached if output else None,
         )

@@ -26,6 +26,11 @@ class Paths:
         return self.state / "runs.sqlite"
 
     @property
+    def answers_database(self) -> Path:
+        """What `cache` keeps."""
+        return self.cache / "answers.sqlite"
+
+    @property
     def batches_database(self) -> Path:
         return self.state / "batches.sqlite"
 

@@ -70,10 +70,27 @@ def _needs(work: ModelWork) -> Needs:
     return Needs(models=(work,))
 
 
+def _shape(work: ModelWork) -> dict[str, object]:
+    """What is asked, and how: which model it is, is known with its access."""
+    return {
+        key: getattr(work, key)
+        for key in work.__dataclass_fields__
+        if key not in {"model", "fallback_model_profile", "auth_method"}
+    }
+
+
 async def _run(context: AgentContext, _work: ModelWork) -> AgentOutput:
     return await context.call_model()
 
 
 MODEL = Kind(
-    "model", ModelWork, fields=MODEL_FIELDS, read=_read, needs=_needs, run=_run, texts=_texts, answers=_answers
+    "model",
+    ModelWork,
+    fields=MODEL_FIELDS,
+    read=_read,
+    needs=_needs,
+    run=_run,
+    texts=_texts,
+    answers=_answers,
+    shape=_shape,
 )

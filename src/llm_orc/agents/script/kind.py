@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from shlex import join
 from typing import TYPE_CHECKING
@@ -65,6 +66,18 @@ def _stdin(spec: AgentSpec, work: ScriptWork, scope: Scope, texts: Mapping[str, 
     return document_for(spec, work, scope) if work.stdin is None else texts.get("stdin", work.stdin)
 
 
+def _shape(work: ScriptWork) -> dict[str, object]:
+    """Everything that decides what the program does, as far as it is known: not the files that it reads."""
+    return {
+        "command": command_of(work),
+        "digests": work.digests,
+        "env": {name: os.environ.get(name) if value is None else value for name, value in work.env.items()},
+        "cwd": work.cwd or os.getcwd(),  # noqa: PTH109 - a text is wanted
+        "output": work.output,
+        "parameters": work.parameters,
+    }
+
+
 async def _run(context: AgentContext, work: ScriptWork) -> AgentOutput:
     from llm_orc.agents.script.run import run_script  # noqa: PLC0415 - as above
 
@@ -87,6 +100,7 @@ SCRIPT = Kind(
     rehearse=_rehearse,
     texts=_texts,
     answers=_answers,
+    shape=_shape,
     prompt=_stdin,
     limit_s=LIMIT_S,
 )

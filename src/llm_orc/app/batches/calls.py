@@ -12,6 +12,7 @@ from llm_orc.agents.model.caller import LlmCaller
 from llm_orc.app.access.consent import consent_of, unattended
 from llm_orc.app.batches.prompts import candidates_of_row, prompts_with_columns
 from llm_orc.app.batches.store import caller_of, is_own_store
+from llm_orc.app.cache.calls import cached_calls
 from llm_orc.app.projects.foreign import refuse_foreign
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.batches.batch import BatchLimits
@@ -72,7 +73,10 @@ class BatchCalls:
                 except LimitsChanged:
                     continue
 
-        return AgentCaller(ask_model, rehearsal=recipe.rehearsal)
+        call = AgentCaller(ask_model, rehearsal=recipe.rehearsal)
+        runtime, asked = await self._shared_runtime(), candidates or self._candidates[batch_id]
+        row, now = f"{batch_id}:{number}", self._app.clock.now
+        return cached_calls(call, runtime.answers, asked, recipe=recipe, run_id=row, now=now)
 
     async def _learn_waits(self, batch_id: str) -> None:
         """Take over which plans other workers have found used up, and earlier ones. Looks every few seconds."""

@@ -100,6 +100,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         wait_for_plan=app.settings.runs.wait_for_plan if waits is None else waits,
         inputs=given_inputs(ensemble, options.values),
         input_columns=input_columns(ensemble, inputs, options),
+        caching=options.caching,
     )
     shaping = replace(
         options.shaping,

@@ -13,6 +13,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
 
 if TYPE_CHECKING:
+    from llm_orc.agents.spec import Caching
     from llm_orc.batches.batch import BatchLimits
 
 
@@ -45,6 +46,7 @@ class BatchOptions:
     consent: Consent = Consent()
     rehearse: bool = False
     models: NamedModels = NONE_NAMED  # in place of the ensemble's
+    caching: Caching = "use"
     again: bool = False  # a new batch, even if the same one was run before
     values: Mapping[str, JsonValue] = field(default_factory=dict)  # the ensemble's inputs, the same for all rows
 

@@ -97,6 +97,7 @@ async def fork_run(
         conversation=None,  # the conversation may have continued since
         remembering=(),
         is_chat=False,
+        caching="off" if origin.recipe.caching == "off" else "refresh",  # what is asked again is asked
         max_cost_usd=origin.recipe.max_cost_usd if limits.max_cost_usd is None else limits.max_cost_usd,
         max_calls=origin.recipe.max_calls if limits.max_calls is None else limits.max_calls,
         wait_for_plan=app.settings.runs.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,

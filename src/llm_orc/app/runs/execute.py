@@ -17,6 +17,7 @@ from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.models import plan_of
 from llm_orc.app.approvals.desk import Desk
 from llm_orc.app.approvals.notify import notify
+from llm_orc.app.cache.calls import cached_calls
 from llm_orc.app.projects.present_programs import with_present_programs
 from llm_orc.app.projects.programs import refuse_programs
 from llm_orc.app.runs.budget import budget_of, budgets_within, limits_of, refuse_unknown_price, unlimited_notices
@@ -38,8 +39,10 @@ from llm_orc.runs.state import RunState
 from llm_orc.storage.lock import exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from llm_orc.agents.candidate import Candidate
+    from llm_orc.agents.turn import CallAgent
     from llm_orc.app.runs.request import RunLimits, RunListener
     from llm_orc.app.wiring import App
     from llm_orc.engine.events import ApprovalAsked
@@ -142,7 +145,8 @@ async def _execute_recipe(
             waits=recipe.wait_for_plan,
             within=budgets_within(recipe, earlier),
         )
-        call = told.wrap(AgentCaller(caller, rehearsal=recipe.rehearsal, ask_person=desk))
+        direct = AgentCaller(caller, rehearsal=recipe.rehearsal, ask_person=desk)
+        call = told.wrap(_cached(direct, runtime, attempt, models.candidates) if attempt.record else direct)
         start = RunStart(
             run_id,
             recipe.task,
@@ -181,6 +185,13 @@ async def _to_the_end(
     await go(start)
     while state.finished is not None and state.finished.status == "waiting" and await desk.learn():
         await go(replace(start, done=state.outputs))
+
+
+def _cached(
+    call: CallAgent, runtime: Runtime, attempt: Attempt, candidates: Mapping[str, Sequence[Candidate]]
+) -> CallAgent:
+    now = runtime.app.clock.now
+    return cached_calls(call, runtime.answers, candidates, recipe=attempt.recipe, run_id=attempt.run_id, now=now)
 
 
 def _to_run(app: App, attempt: Attempt, listener: RunListener) -> Recipe:

@@ -20,6 +20,7 @@ from llm_orc.jsontypes import JsonValue
 from llm_orc.runs.recipe import Recipe
 
 if TYPE_CHECKING:
+    from llm_orc.agents.spec import Caching
     from llm_orc.app.runs.runtime import Runtime
     from llm_orc.app.wiring import App
     from llm_orc.ensembles.ensemble import Ensemble
@@ -39,6 +40,7 @@ class RunOptions:
     is_chat: bool = False  # one turn of a chat
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     models: NamedModels = NONE_NAMED  # in place of the ensemble's
+    caching: Caching = "use"
 
 
 async def run_ensemble(
@@ -73,6 +75,7 @@ async def run_ensemble(
         is_chat=options.is_chat,
         wait_for_plan=usual.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
         inputs=inputs,
+        caching=options.caching,
     )
     recipe = with_conversation(app, recipe, options.conversation)
     record = usual.record if options.record is None else options.record

@@ -14,6 +14,7 @@ from llm_orc.app.access.consent import Caller, Paying
 from llm_orc.app.access.credentials import open_authorisers
 from llm_orc.app.access.finder import AccessFinder
 from llm_orc.app.access.models import LazyClis, Models
+from llm_orc.app.cache.store import AnswerStore
 from llm_orc.auth.access import Bill
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
@@ -90,6 +91,7 @@ class Runtime:
         self._rehearsal: tuple[Http, Sandbox] | None = None
         self._journal: Journal | None = None
         self._cleaned_at = 0.0
+        self.answers = AnswerStore(app.paths.answers_database)
 
     async def __aenter__(self) -> Self:
         self._connections = raise_open_files()
@@ -104,6 +106,7 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._kept.clear()
+        self.answers.close()
         await self._stack.__aexit__(kind, error, trace)
 
     async def models_for(self, choices: Mapping[str, tuple[ModelChoice, ...]], terms: Terms) -> ReadyRun:

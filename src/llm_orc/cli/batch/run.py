@@ -23,7 +23,7 @@ from llm_orc.cli.batch.options import (
 from llm_orc.cli.shell.arguments import EnsembleName
 from llm_orc.cli.shell.command_group import define_command
 from llm_orc.cli.shell.model_options import model_options, named_models
-from llm_orc.cli.shell.options import app_here, set_option
+from llm_orc.cli.shell.options import app_here, cache_options, caching_of, set_option
 from llm_orc.cli.shell.output.files import output_place, refuse_to_replace
 from llm_orc.cli.shell.output.streams import is_terminal, note
 
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
 )
 @model_options
 @limit_options
+@cache_options
 @click.option("--rehearse", is_flag=True, help="Use canned answers, for free; no model is called.")
 @click.option("--again", is_flag=True, help="Run it as a new batch although the same one was run before.")
 @result_options
@@ -100,6 +101,8 @@ def command(
     rows_at_once: int | None,
     allow_metered: bool,
     wait_for_plan: bool | None,
+    no_cache: bool,
+    refresh_cache: bool,
     rehearse: bool,
     again: bool,
     ordered: bool,
@@ -141,6 +144,7 @@ def command(
         limits=RequestedLimits(max_cost_usd, max_calls, rows_at_once, wait_for_plan),
         consent=Consent(allow_metered),
         rehearse=rehearse,
+        caching=caching_of(no_cache=no_cache, refresh_cache=refresh_cache),
         models=models,
         again=again,
         values=given_inputs(ensemble, given, texts=True),

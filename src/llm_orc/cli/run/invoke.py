@@ -16,6 +16,8 @@ from llm_orc.cli.shell.model_options import model_options, named_models
 from llm_orc.cli.shell.options import (
     RunningOptions,
     app_here,
+    cache_options,
+    caching_of,
     conversation_asked,
     conversation_options,
     limits_of,
@@ -44,6 +46,7 @@ _GIVE_ONE = (
 @click.option("--no-record", is_flag=True, help="Store nothing of this run; it can't be resumed then.")
 @model_options
 @conversation_options
+@cache_options
 @running_options
 def command(
     *,
@@ -61,6 +64,8 @@ def command(
     go_on: bool,
     forget: bool,
     when_full: WhenFull | None,
+    no_cache: bool,
+    refresh_cache: bool,
     **running: Unpack[RunningOptions],
 ) -> int:
     """Run ENSEMBLE, a name from `llm-orc list-ensembles` or a YAML file, on a task.
@@ -107,6 +112,7 @@ def command(
         whole,
         limits_of(running),
         rehearse=rehearse,
+        caching=caching_of(no_cache=no_cache, refresh_cache=refresh_cache),
         record=recorded,
         conversation=asked,
         inputs=inputs,

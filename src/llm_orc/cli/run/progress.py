@@ -12,7 +12,7 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, AgentFinished, ItemsStarted, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import item_figures, plan_wait_words, sample_figures, why_skipped
+from llm_orc.formats.sentences import from_cache, item_figures, plan_wait_words, sample_figures, why_skipped
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
@@ -263,6 +263,8 @@ def _figures(agent: AgentState) -> Iterator[str]:
         if note := end_note(last.stop_reason, last.stop_word):
             yield note
         yield charge(last.access.billing, agent.output.cost_usd)
+    if agent.output is not None and agent.output.cached is not None:
+        yield from_cache(agent.output.cached)
 
 
 def width_of(lines: Iterable[Line]) -> int:

@@ -16,7 +16,7 @@ from llm_orc.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llm_orc.agents.spec import WhenFull
+    from llm_orc.agents.spec import Caching, WhenFull
     from llm_orc.app.runs.conversation import ConversationOptions
     from llm_orc.app.runs.request import RunLimits
     from llm_orc.app.wiring import App
@@ -54,6 +54,26 @@ wait_for_plan_option = click.option(
     help="When a plan is used up, wait until it resets instead of failing. No metered access takes over."
     "  [default: the setting, else no]",
 )
+
+
+_cache_options = (
+    click.option("--no-cache", is_flag=True, help="Take no answer from the cache, and keep none in it."),
+    click.option(
+        "--refresh-cache", is_flag=True, help="Ask again where the cache has an answer; keep the new one."
+    ),
+)
+
+
+def cache_options(function: Decorated) -> Decorated:
+    """Add the options of every command whose agents may have answers in the cache."""
+    return _with(function, *_cache_options)
+
+
+def caching_of(*, no_cache: bool, refresh_cache: bool) -> Caching:
+    """Return what was asked for; both options are a usage error."""
+    if no_cache and refresh_cache:
+        raise UsageMistake("--no-cache and --refresh-cache exclude each other", hint="Give only one.")
+    return "off" if no_cache else "refresh" if refresh_cache else "use"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import is_special, literal
 from llm_orc.agents.references.text import Text
-from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.spec import AgentSpec, CacheUse
 from llm_orc.agents.work import ModelWork
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.earlier.keys import check_input_key, requires_of, sees_of
@@ -128,6 +128,7 @@ class AgentReader:
             depends_on=values.get("depends_on", ()),
             requires=requires_of(name, values, say, default="any" if self.is_earlier else "all"),
             within_s=values.get("within"),
+            cache=_cache(kind, name, values, say),
             when=values.get("when"),
             sees=sees_of(name, values, say),
             handles_failure=values.get("on_dependency_failure") == "run",
@@ -150,6 +151,19 @@ class AgentReader:
                 hint="An agent does one kind of work: keep one of them.",
             )
         return KINDS[named[0]] if named else MODEL
+
+
+def _cache(kind: Kind, name: str, values: dict[str, Any], say: Say) -> CacheUse | None:
+    use: CacheUse | None = values.get("cache")
+    if use is not None and values.get("samples") is not None:
+        message = f"agent `{name}` has both `samples` and `cache`: each sample would be the same answer"
+        say("cache", message, "Remove one of them.")
+        return None
+    if use is None or kind.shape is not None:
+        return use
+    message = f"agent `{name}` is always run anew: `cache` is for models and programs"
+    say("cache", message, "Give it to the agents within.")
+    return None
 
 
 def _fan_out(name: str, values: dict[str, Any], say: Say) -> FanOut | None:

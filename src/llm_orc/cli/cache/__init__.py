@@ -1,0 +1,1 @@
+"""`llm-orc cache`: the answers that agents with `cache` are given again."""
