@@ -86,6 +86,24 @@ LOOP_FIELDS: Fields = {
         "counts",
         default=3,
     ),
+    "body": Field(
+        optional(non_empty_text),
+        "The older spelling of `ensemble`. In `until` and `carry`, `${field}` is then one of the round's answer.",
+        "counts",
+        default_text="`ensemble`",
+    ),
+    "max_iterations": Field(
+        optional(
+            FieldType(
+                _rounds,
+                {"type": "integer", "minimum": 1, "maximum": MOST_ROUNDS},
+                f"a whole number from 1 to {MOST_ROUNDS}",
+            )
+        ),
+        "The older spelling of `max_rounds`.",
+        "counts",
+        default_text="`max_rounds`",
+    ),
     "keep": Field(
         choice(*get_args(Keep)),
         "Which round's answer is the loop's: the `last` one, or the `best` one by the number `by`.",
@@ -142,7 +160,7 @@ def read_loop(keys: AgentKeys) -> LoopWork:
     work = LoopWork(
         _body(keys, loop),
         until=loop.get("until"),
-        max_rounds=loop.get("max_rounds") or 3,
+        max_rounds=loop.get("max_rounds") or loop.get("max_iterations") or 3,
         keep=keep or ("last" if by is None else "best"),
         by=by if by is None or is_special(by) else f"${{{by.strip()}}}",
         carry={} if isinstance(carry, str) else carry,
@@ -150,6 +168,7 @@ def read_loop(keys: AgentKeys) -> LoopWork:
         on_exhausted=loop.get("on_exhausted") or "succeed",
         inputs=values.get("inputs") or {},
         task=values.get("task"),
+        is_earlier=loop.get("body") is not None,
     )
     if isinstance(written, dict):
         _check(keys, written, loop, work)
@@ -158,19 +177,22 @@ def read_loop(keys: AgentKeys) -> LoopWork:
 
 def _body(keys: AgentKeys, loop: dict[str, Any]) -> str | NestedEnsemble:
     if loop.get("agents") is None:
-        return loop.get("ensemble") or ""
+        return loop.get("ensemble") or loop.get("body") or ""
     agents = keys.read_agents("loop.agents", loop["agents"])
     return NestedEnsemble(keys.agent, agents, answer=loop.get("answer") or "", is_body=True)
 
 
 def _check(keys: AgentKeys, written: dict[str, JsonValue], loop: dict[str, Any], work: LoopWork) -> None:
     what = f"agent `{keys.agent}`"
-    named = [key for key in ("agents", "ensemble") if key in written]
+    named = [key for key in ("agents", "ensemble", "body") if key in written]
     if len(named) > 1:
-        keys.say("loop.ensemble", f"{what}: the loop has both `agents` and `ensemble`", "Keep one of them.")
+        keys.say(
+            f"loop.{named[1]}", f"{what}: the loop has both `{named[0]}` and `{named[1]}`", "Keep one of them."
+        )
     elif not named:
         message = f"{what}: the loop says with neither `agents` nor `ensemble` what runs"
         keys.say("loop", message, "Write its agents: `agents: [{name: …}]`.")
+    _check_older(keys, written, what)
     if work.keep == "best" and work.by is None:
         hint = "Add `by`, such as `by: judge.score`."
         keys.say("loop.keep", f"{what}: nothing says which round is the best", hint)
@@ -184,6 +206,15 @@ def _check(keys: AgentKeys, written: dict[str, JsonValue], loop: dict[str, Any],
     elif loop.get("answer") is not None:
         hint = "The ensemble's own file says it: `answer: NAME`."
         keys.say("loop.answer", f"{what}: `answer` is for a loop with `agents`", hint)
+
+
+def _check_older(keys: AgentKeys, written: dict[str, JsonValue], what: str) -> None:
+    if "max_rounds" in written and "max_iterations" in written:
+        message = f"{what}: the loop has both `max_rounds` and `max_iterations`, its older spelling"
+        keys.say("loop.max_iterations", message, "Keep `max_rounds`.")
+    if "body" in written and written.keys().isdisjoint({"max_rounds", "max_iterations"}):
+        message = f"{what}: a loop with `body` says how many rounds there are at most"
+        keys.say("loop.body", message, "Add `max_iterations: 3`.")
 
 
 def _check_body(keys: AgentKeys, work: LoopWork, body: NestedEnsemble, what: str) -> None:

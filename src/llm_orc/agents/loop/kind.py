@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.ensemble.given import check_given, given_by_answers, texts_of_given
 from llm_orc.agents.kind import Kind
+from llm_orc.agents.loop.earlier import of_answer
 from llm_orc.agents.loop.fields import FIELDS, read_loop
 from llm_orc.agents.loop.names import BODY
 from llm_orc.agents.loop.run import run_loop
@@ -36,7 +37,7 @@ def _texts(work: LoopWork) -> tuple[Text, ...]:
 
 def _ensembles(work: LoopWork) -> Mapping[str, str | NestedEnsemble]:
     is_body = isinstance(work.body, NestedEnsemble) and work.body.is_body
-    return {"loop.agents" if is_body else "loop.ensemble": work.body}
+    return {"loop.agents" if is_body else "loop.body" if work.is_earlier else "loop.ensemble": work.body}
 
 
 def _with_ensembles(agent: str, work: LoopWork, found: Mapping[str, NestedEnsemble], say: Say) -> LoopWork:
@@ -44,7 +45,8 @@ def _with_ensembles(agent: str, work: LoopWork, found: Mapping[str, NestedEnsemb
     if not child.is_body:
         check_given(agent, child, work.inputs, work.task, say)
         check_given(agent, child, {**work.inputs, **work.carry}, work.carry_task, _of_carry(work, say))
-    return replace(work, body=child)
+    complete = replace(work, body=child)
+    return of_answer(complete, child) if work.is_earlier else complete
 
 
 def _of_carry(work: LoopWork, say: Say) -> Say:
@@ -76,7 +78,7 @@ def _carried(name: str, work: LoopWork) -> tuple[Text, ...]:
     return texts_of_given({name: work.carry[name]}, None)
 
 
-LOOP = Kind(
+LOOP: Kind = Kind(
     "loop",
     LoopWork,
     fields=FIELDS,

@@ -72,6 +72,10 @@ class _Loop:
                 after = await self._run_round(number, after)
                 is_over = self._is_over(after)
             except (ConditionUndecided, InputError, ReferenceWithoutValue, RoundFailed) as e:
+                if self._work.is_earlier and isinstance(e, RoundFailed) and number < self._work.max_rounds:
+                    self._context.notice(f"Round {number} failed: {e.message}")
+                    after = None
+                    continue
                 message = f"round {number} of at most {self._work.max_rounds}: {e.message}"
                 raise RoundFailed(message, hint=e.hint) from e
         if not is_over:
@@ -94,7 +98,7 @@ class _Loop:
     def _carry(self, before: Scope) -> None:
         """Take the task and the inputs of the next round from the answers of the round before."""
         if self._work.carry_task is not None:
-            self._task = as_text(filled_in(self._work.carry_task, before))
+            self._task = self._carried_task(self._work.carry_task, before)
         if self._work.carry:
             texts = {spec.name for spec in self._body.inputs if spec.type == "string"}
             carried: dict[str, JsonValue] = {
@@ -103,6 +107,14 @@ class _Loop:
             }
             inputs = {**self._inputs, **carried}
             self._inputs = complete_inputs(self._body.name, self._body.inputs, inputs, texts=True)
+
+    def _carried_task(self, written: str, before: Scope) -> str:
+        try:
+            return as_text(filled_in(written, before))
+        except ReferenceWithoutValue:
+            if not self._work.is_earlier:
+                raise
+            return self._task
 
     def _keep(self, number: int, result: ChildResult, after: Scope) -> None:
         """Keep the answer of this round, if it has one, in place of an earlier one that is not better."""

@@ -37,4 +37,5 @@ class LoopWork(Work):
     on_exhausted: OnExhausted = "succeed"
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     task: str | None = None
+    is_earlier: bool = False  # of an earlier release: all rounds but the last may fail, and carry nothing
     kind: str = field(default="loop", init=False, repr=False)

@@ -68,9 +68,13 @@ def _answer_of(name: str, scope: Scope) -> JsonValue:
 
 
 def _response(name: str, output: AgentOutput, scope: Scope) -> str:
-    """Return the answer as scripts of earlier releases read it: that of an ensemble is in a result around it."""
+    """Return the answer as scripts of earlier releases read it: an ensemble or a loop has its result around it."""
     if name not in scope.nested:
         return output.text
+    if (rounds := output.rounds) is not None:
+        answer = output.data if isinstance(output.data, dict) else {"value": output.text}
+        of_loop = {"output": answer, "iterations": rounds.number, "terminated": rounds.ended, "has_errors": False}
+        return msgspec.json.encode(of_loop).decode()
     result = {"ensemble": scope.nested[name], "status": "success", "deliverable": output.text, "results": {}}
     return msgspec.json.encode(result).decode()
 
