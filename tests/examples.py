@@ -7,6 +7,8 @@ from hypothesis import settings
 THOROUGH = "thorough"
 
 
-def many(count: int) -> int:
-    """Return `count` where properties are tried thoroughly (`--hypothesis-profile`), else a fifth of it."""
-    return count if settings.get_current_profile_name() == THOROUGH else count // 5
+def many(count: int, few: int | None = None) -> int:
+    """Return `count` where properties are tried thoroughly (`--hypothesis-profile`), else `few`, or a fifth of it."""
+    if settings.get_current_profile_name() == THOROUGH:
+        return count
+    return count // 5 if few is None else few

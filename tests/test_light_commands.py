@@ -38,6 +38,7 @@ TOO_HEAVY = {
     "dbos",
     "filelock",
     "genai_prices",
+    "jsonschema_rs",
     "keyring",
     "logging",
     "msgspec",
@@ -50,7 +51,7 @@ TOO_HEAVY = {
     "uvloop",
 }
 READING = {"agents", "app", "auth", "catalog", "cli", "dataclass", "ensembles", "errors", "formats", "jsontypes"}
-READING |= {"net", "processes", "providers", "settings", "storage"}
+READING |= {"net", "processes", "providers", "schemas", "settings", "storage"}
 PORTS = (1234, 1337, 8000, 8080, 11434)  # of servers that `status` asks if they listen
 
 

@@ -129,6 +129,7 @@ HEAVY_TO_LOAD = {
     "genai_prices": "a table of prices",
     "importlib.metadata": "the reader of installed packages",
     "joserfc": "checks of signatures",
+    "jsonschema_rs": "a validator, of 15 MB",
     "keyring": "back ends of keychains",
     "llm_orc.agents.script.document": "typed JSON",
     "llm_orc.agents.script.run": "the event loop and its processes",

@@ -55,6 +55,9 @@ class Notices:
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         return
 
+    def rejected(self, call: object, error: LlmOrcError, attempt: int) -> None:
+        return
+
 
 async def said(
     store: ConversationStore, run_id: str, answer: Callable[[AgentTurn], AgentOutput], *agents: str

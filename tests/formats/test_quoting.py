@@ -167,3 +167,18 @@ def test_no_cell_of_a_table_is_a_formula_and_numbers_stay_numbers(
 
     named = dict(zip(heading, row, strict=True))
     assert (named["row"], named["input"], named[shown], named[result.agents[0].name]) == ("1", shown, shown, shown)
+
+
+def test_fields_of_the_answer_are_columns_of_their_own(result: RunResult) -> None:
+    agent = result.agents[0].name
+    data: JsonValue = {"score": -1.5, "ok": True, "tags": ["a"], "status": "=x"}
+    columns = Columns((), (agent,), ("score", "ok", "tags", "status", "note"), agent)
+    answered = replace(result, agents=(replace(result.agents[0], data=data), *result.agents[1:]))
+
+    heading = next(csv.reader(io.StringIO(csv_heading(columns), newline="")))
+    row = next(csv.reader(io.StringIO(csv_row(columns, {}, answered, None), newline="")))
+
+    named = dict(zip(heading, row, strict=True))
+    assert [named[name] for name in ("score", "ok", "tags", "field status", "note")] == [
+        *("-1.5", "true", '["a"]', "'=x", ""),
+    ]

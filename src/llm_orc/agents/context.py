@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.path import AgentPath
     from llm_orc.agents.people.question import Answer, Question
-    from llm_orc.agents.turn import ChildResult, RoundValues
+    from llm_orc.agents.turn import AgentObserver, ChildResult, RoundValues
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.base import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,22 @@ class AgentContext:
         """The task, and the answers that the agent depends on."""
         return self.turn.prompt
 
-    async def call_model(self, prompt: str | None = None, *, model: int = 0) -> AgentOutput:
+    async def call_model(
+        self,
+        prompt: str | None = None,
+        *,
+        model: int = 0,
+        after: tuple[Message, ...] = (),
+        observer: AgentObserver | None = None,
+    ) -> AgentOutput:
         """Ask one of the models that the work needs, by its place in `Needs.models`; returns its answer.
 
-        `prompt` None: the agent's own. Raises what keeps all of its fallbacks from answering.
+        `prompt` None: the agent's own. `after` are turns of this very conversation, which the prompt goes on with.
+        `observer` None: the agent's. Raises what keeps all of its fallbacks from answering.
         """
         turn = self.turn
+        if after or observer is not None:
+            turn = replace(turn, history=(*turn.history, *after), observer=observer or turn.observer)
         if prompt is not None or model:
             turn = replace(turn, prompt=turn.prompt if prompt is None else prompt, model=model)
         return await self.ask_model(turn)

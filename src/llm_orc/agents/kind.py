@@ -15,6 +15,7 @@ from llm_orc.agents.references.text import Text
 from llm_orc.agents.spec import AgentGraph, AgentSpec, NestedEnsemble
 from llm_orc.agents.work import Needs, Work
 from llm_orc.dataclass import dataclass
+from llm_orc.schemas.walk import Schema
 from llm_orc.settings.field import Fields
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 
 class Say(Protocol):
-    """Says something about a key of an agent, at its place in the file."""
+    """Says something about a key of an agent, at its place in the file; `within` is the place in its value."""
 
-    def __call__(self, key: str, message: str, hint: str | None = None) -> None: ...
+    def __call__(
+        self, key: str, message: str, hint: str | None = None, *, within: tuple[str | int, ...] = ()
+    ) -> None: ...
 
 
 class ReadMapping(Protocol):
@@ -62,7 +65,7 @@ class AgentKeys:
     agent: str
     values: Mapping[str, Any]
     say: Say
-    warn: Say = lambda _key, _message, _hint=None: None
+    warn: Say = lambda _key, _message, _hint=None, *, within=(): None
     around: Surroundings = Surroundings()
     read_mapping: ReadMapping = lambda _key, _mapping, _rows, _what: {}
     read_agents: ReadAgents = lambda _key, _agents: ()
@@ -95,6 +98,8 @@ class Kind:
     round after the other.
     `shape` is everything about the work that shapes its answer, beside the models, the prompt, the history and the
     filled-in texts, for a key that takes `cache`; None: it is always done anew.
+    `answer_schema` is what its answers satisfy, if that is declared; `gives_childs_answer`: its answer is that of
+    the child which runs.
     `answers` says whether its answers are text or data, and `answer_fields` which fields they have, for the check
     of conditions and references. `prompt` makes what work of
     this kind is told (None: a prompt for a model). `limit_s` is its time limit where the agent sets none.
@@ -121,6 +126,8 @@ class Kind:
     rounds: Callable[[Any], int] = lambda _work: 1
     shape: Callable[[Any], Mapping[str, object]] | None = None
     answers: Callable[[Any], Answers] = lambda _work: "unknown"
+    answer_schema: Callable[[Any], Schema | None] = lambda _work: None
+    gives_childs_answer: bool = False
     answer_fields: Callable[[Any], AnswerFields] = lambda _work: {}
     prompt: MakePrompt | None = None
     limit_s: float | None = None

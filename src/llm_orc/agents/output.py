@@ -74,6 +74,8 @@ class CachedFrom:
 class AgentOutput:
     """A finished answer. `calls` are those of this agent only, in order; empty if it called no model.
 
+    Calls whose answers were sent back are not among them: each is an event. `validation` says how the answer came
+    to satisfy its schema: `enforced` by the provider, `prompted`, or `repaired N`; empty: it has none.
     `cached`: it is from the cache, and nobody was asked for it.
 
     A sum over them is unknown (None) if one part is. `model` and `access` are those of the last call.
@@ -86,6 +88,8 @@ class AgentOutput:
     samples: SampleCounts | None = None  # if it was asked several times
     rounds: Rounds | None = None
     cached: CachedFrom | None = None
+    validation: str = ""
+    is_enforced: bool = False  # of the last call: the provider was given the schema
 
     @property
     def last(self) -> ModelCall | None:

@@ -16,6 +16,7 @@ from llm_orc.jsontypes import JsonValue
 from llm_orc.providers.base import Message, ReplyObserver
 
 if TYPE_CHECKING:
+    from llm_orc.agents.output import ModelCall
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
     from llm_orc.providers.limits.plans import UsedUp
@@ -38,6 +39,10 @@ class AgentObserver(ReplyObserver, Protocol):
 
     def items(self, total: int) -> None:
         """The agent runs once for each of so many items."""
+        ...
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        """An answer is not what was asked for, and text so far is void. `attempt` follows; 0: none does."""
         ...
 
     def waiting(self, for_plan: UsedUp) -> None:
@@ -145,6 +150,7 @@ class AgentTurn:
     without: tuple[AgentPath, ...] = ()  # agents that it needed, and whose answers are late for it
     shared: int = 0  # characters that its prompt begins with as others do that are asked now
     scope: Scope | None = None  # the values of its references; None where only what is above has been passed on
+    is_aside: bool = False  # what is asked is no answer of the agent, such as a summary: its schema doesn't count
 
 
 class CallAgent(Protocol):

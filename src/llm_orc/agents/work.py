@@ -34,6 +34,9 @@ class ModelRef:
     is_typed: bool = False
 
 
+DEFAULT_REPAIRS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class ModelWork(Work):
     """Call a language model. `None`: as the profile says, else the provider's default."""
@@ -47,6 +50,14 @@ class ModelWork(Work):
     output_format: Literal["text", "json"] = "text"
     auth_method: AuthMethodName | None = None
     prompt: str | None = None  # None: the task, and the answers that the agent depends on
+    schema: dict[str, JsonValue] | None = None  # the answer is JSON that satisfies this JSON Schema
+    repairs: int = DEFAULT_REPAIRS  # how often an answer that doesn't may be sent back
+
+    @property
+    def answer_schema(self) -> dict[str, JsonValue] | None:
+        """What its answer has to satisfy; None: it is text. Any JSON satisfies the empty schema."""
+        return {} if self.schema is None and self.output_format == "json" else self.schema
+
     kind: str = field(default="model", init=False, repr=False)
 
 

@@ -15,7 +15,7 @@ from llm_orc.engine.surprises import as_error
 from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
-    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.output import AgentOutput, ModelCall
     from llm_orc.agents.turn import AgentObserver, AgentTurn, CallAgent
     from llm_orc.auth.access import Access
     from llm_orc.conversations.lock import ConversationLock
@@ -106,6 +106,10 @@ class _Listening:
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._pieces.clear()
         self._observer.retrying(error, attempt, delay_s)
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        self._pieces.clear()
+        self._observer.rejected(call, error, attempt)
 
     def waiting(self, for_plan: UsedUp) -> None:
         self._pieces.clear()

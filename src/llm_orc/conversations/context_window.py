@@ -11,7 +11,7 @@ from llm_orc.errors import ConversationFull, PromptTooLarge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.output import AgentOutput, ModelCall
     from llm_orc.agents.spec import WhenFull
     from llm_orc.agents.turn import AgentObserver, AgentTurn, CallAgent
     from llm_orc.auth.access import Access
@@ -90,7 +90,12 @@ class ContextPolicy:
     async def _summary(self, turn: AgentTurn, older: Sequence[Message]) -> AgentOutput:
         """Request a summary of these turns; if they are too many for one call, of one half after the other."""
         asking = replace(
-            turn, prompt=_SUMMARISE, history=tuple(older), conversation=None, observer=_Unheard(turn.observer)
+            turn,
+            prompt=_SUMMARISE,
+            history=tuple(older),
+            conversation=None,
+            observer=_Unheard(turn.observer),
+            is_aside=True,
         )
         try:
             return await self._call(asking)
@@ -152,6 +157,9 @@ class _Unheard:
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._observer.retrying(error, attempt, delay_s)
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        self._observer.rejected(call, error, attempt)
 
     def waiting(self, for_plan: UsedUp) -> None:
         self._observer.waiting(for_plan)

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Literal, Protocol
 
 from llm_orc.agents.choice import NamedModel
-from llm_orc.agents.output import AgentOutput
+from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
@@ -117,6 +117,20 @@ class ModelRetrying:
     agent: AgentPath
     attempt: int
     delay_s: float
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRejected:
+    """A model's answer, which took `call`, is not what was asked for; the text streamed so far is void.
+
+    Attempt number `attempt` follows, which sends it back with what is wrong; 0: none does, and the agent fails.
+    """
+
+    at: float
+    agent: AgentPath
+    attempt: int
+    call: ModelCall
     error: ErrorInfo
 
 
@@ -263,6 +277,7 @@ RecordedEvent = (
     | AgentStarted
     | ModelChosen
     | ModelRetrying
+    | AnswerRejected
     | ModelSwitched
     | PlanWaitStarted
     | PlanWaitEnded

@@ -8,6 +8,7 @@ from llm_orc.catalog.table import row_of
 from llm_orc.engine.events import (
     AgentDelta,
     AgentNotice,
+    AnswerRejected,
     ErrorInfo,
     ItemsStarted,
     ModelChosen,
@@ -21,6 +22,7 @@ from llm_orc.errors import PlanLimitReached
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llm_orc.agents.output import ModelCall
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import EventSink
@@ -71,6 +73,9 @@ class EventObserver:
 
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self.sink.post(ModelRetrying(self.clock.now(), self.agent, attempt, delay_s, error_info(error)))
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        self.sink.post(AnswerRejected(self.clock.now(), self.agent, attempt, call, error_info(error)))
 
     def waiting(self, for_plan: UsedUp) -> None:
         self.sink.post(plan_wait_started(for_plan, self.agent, self.clock.now()))

@@ -9,7 +9,7 @@ from llm_orc.agents.kinds import kind_of
 from llm_orc.agents.path import can_be_step
 from llm_orc.agents.references.names import Names
 from llm_orc.agents.spec import AgentSpec
-from llm_orc.agents.uses.graph import names_of, uses_of
+from llm_orc.agents.uses.graph import answering_agent, names_of, uses_of
 from llm_orc.agents.uses.place import names_at
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import EnsembleCycle, EnsembleInvalid
@@ -66,7 +66,7 @@ def make_plan(graph: AgentGraph, from_answers: frozenset[str] = frozenset(), aro
         needs=uses.needs,
         dependants={name: tuple(found) for name, found in dependants.items()},
         children={spec.name: within for spec in graph.agents if (within := _within(spec, known)) or spec.repeats},
-        answer=_answer(graph, dependants),
+        answer=answering_agent(graph, uses.needs),
         ends=_ends(graph, dependants),
         known=known,
     )
@@ -106,14 +106,6 @@ def _order(
         stuck = sorted(missing.keys() - set(order))
         raise EnsembleCycle(f"agents of `{graph.name}` wait for each other: {', '.join(stuck)}", cycle=stuck)
     return order
-
-
-def _answer(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> str:
-    """The agent that is named; otherwise the only one that no other waits for, else the last one of the file."""
-    if graph.answer:
-        return graph.answer
-    last = [name for name, found in dependants.items() if not found]
-    return last[0] if len(last) == 1 else graph.agents[-1].name if graph.agents else ""
 
 
 def _ends(graph: AgentGraph, dependants: Mapping[str, list[str]]) -> tuple[str, ...]:

@@ -116,8 +116,8 @@ class _Search:
                 return spec
             found[key] = child
 
-        def say(key: str, message: str, hint: str | None = None) -> None:
-            place = (*path, *Text(key, "").path)
+        def say(key: str, message: str, hint: str | None = None, *, within: KeyPath = ()) -> None:
+            place = (*path, *Text(key, "").path, *within)
             self.problems.append(of.parsed.document.problem(message, place, at_key=True, hint=hint))
 
         completed = replace(spec, work=kind.with_ensembles(spec.name, spec.work, found, say))

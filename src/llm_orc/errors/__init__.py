@@ -45,6 +45,7 @@ LlmOrcError                   error                     exit 1
 │  └─ ToolCallRefused         tool_call_refused                 it answered with an error
 ├─ RunError                   run                            1  the run as a whole
 │  ├─ AgentTimedOut           agent_timed_out                   longer than the agent's `timeout_seconds`
+│  ├─ AnswerInvalid           answer_invalid                    an answer that does not satisfy its schema
 │  ├─ DispatchWithoutTarget   dispatch_without_target           an answer names none of the ensembles
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
@@ -113,6 +114,7 @@ from llm_orc.errors.provider import (
 from llm_orc.errors.run import (
     AgentTimedOut,
     AlreadyAnswered,
+    AnswerInvalid,
     ApprovalExpired,
     BatchBudgetExceeded,
     BatchNotFound,
@@ -143,6 +145,7 @@ __all__ = [
     "AccessRefused",
     "AgentTimedOut",
     "AlreadyAnswered",
+    "AnswerInvalid",
     "ApprovalExpired",
     "AuthError",
     "BatchBudgetExceeded",

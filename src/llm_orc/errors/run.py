@@ -23,6 +23,12 @@ class ScriptFailed(RunError):
     code = "script_failed"
 
 
+class AnswerInvalid(RunError):
+    """The agent's answer does not satisfy its schema, and was not repaired."""
+
+    code = "answer_invalid"
+
+
 class ReferenceWithoutValue(RunError):
     """The agent refers to a field that an answer does not have, or to an answer that there is not.
 

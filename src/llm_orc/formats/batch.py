@@ -56,6 +56,8 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "response": agent.response,
         "items": items_value(agent.items),
         "samples": samples_value(agent.samples),
+        "data": agent.data,
+        "validation": agent.validation or None,
         "stop_reason": agent.stop_reason,
         "stop_word": agent.stop_word or None,
         "error": error_info_value(agent.error),
@@ -101,10 +103,15 @@ _CSV_BEHIND = ("error_code", "error", "calls", "input_tokens", "output_tokens", 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The additional columns of a batch's table: the inputs' own columns, and its agents."""
+    """The additional columns of a batch's table: the inputs' own columns, fields of the answer, and its agents.
+
+    `fields` are those that the schema of the agent `answered_by` names.
+    """
 
     own: tuple[str, ...]
     agents: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    answered_by: str = ""
 
 
 def csv_heading(columns: Columns) -> str:
@@ -112,7 +119,8 @@ def csv_heading(columns: Columns) -> str:
     taken = [*_CSV_BEFORE, *_CSV_BEHIND]
     agents = [_told_apart("agent", name, taken) for name in columns.agents]
     own = [_told_apart("column", name, taken) for name in columns.own]
-    return _csv_line([*_CSV_BEFORE, *own, *agents, *_CSV_BEHIND])
+    fields = [_told_apart("field", name, taken) for name in columns.fields]
+    return _csv_line([*_CSV_BEFORE, *own, *fields, *agents, *_CSV_BEHIND])
 
 
 def _told_apart(kind: str, name: str, taken: list[str]) -> str:
@@ -127,12 +135,15 @@ def csv_row(columns: Columns, about: Mapping[str, JsonValue], result: RunResult 
     fields = about.get("fields")
     own = fields if isinstance(fields, dict) else {}
     answers = {agent.name: agent.response or "" for agent in result.agents} if result else {}
+    data = next((one.data for one in result.agents if one.name == columns.answered_by), None) if result else None
+    answer = data if isinstance(data, dict) else {}
     total = spend(result.agents) if result else Spend()
     failed = error if isinstance(error, dict) else {}
     return _csv_line(
         [
             *(about.get(name, "") for name in _CSV_BEFORE),
             *(_cell(own.get(name)) for name in columns.own),
+            *(_cell(answer.get(name)) for name in columns.fields),
             *(answers.get(name, "") for name in columns.agents),
             failed.get("code", ""),
             failed.get("message", ""),

@@ -11,6 +11,7 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    AnswerRejected,
     ApprovalAnswered,
     ApprovalAsked,
     AttemptSettled,
@@ -35,6 +36,7 @@ from llm_orc.formats.json_values import (
     line,
     named_model_value,
     output_values,
+    usage_value,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ def _event_values(event: RecordedEvent) -> dict[str, JsonValue]:
         return _run_values(event)
     if isinstance(event, AttemptStarted | AttemptSettled):
         return _attempt_values(event)
+    if isinstance(event, AnswerRejected):
+        return _rejected_values(event)
     return _agent_values(event)
 
 
@@ -125,6 +129,19 @@ def _agent_values(event: _AgentEvent) -> dict[str, JsonValue]:
     common: dict[str, JsonValue] = {"at": moment(event.at), "agent": event.agent}
     kind, values = _kind_and_values(event)
     return {"type": kind, **common, **values}
+
+
+def _rejected_values(event: AnswerRejected) -> dict[str, JsonValue]:
+    return {
+        "type": "answer_rejected",
+        "at": moment(event.at),
+        "agent": event.agent,
+        "attempt": event.attempt or None,
+        "model": event.call.model,
+        "usage": usage_value(event.call.usage),
+        "cost_usd": event.call.cost_usd,
+        "error": error_info_value(event.error),
+    }
 
 
 def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:

@@ -76,6 +76,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "status": agent.status,
         "response": agent.response,
         "data": agent.data,
+        "validation": agent.validation or None,
         "items": items_value(agent.items),
         "rounds": rounds_value(agent.rounds),
         "samples": samples_value(agent.samples),

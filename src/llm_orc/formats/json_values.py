@@ -99,6 +99,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
     return {
         "response": output.text,
         "data": output.data,
+        "validation": output.validation or None,
         "items": items_value(output.items),
         "rounds": rounds_value(output.rounds),
         "samples": samples_value(output.samples),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import NamedModel
     from llm_orc.agents.output import AgentOutput, CachedFrom, ItemCounts, Rounds, SampleCounts
-    from llm_orc.engine.events import ErrorInfo, PlanWaitStarted
+    from llm_orc.engine.events import AnswerRejected, ErrorInfo, PlanWaitStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
     from llm_orc.runs.spend import Spend
@@ -158,7 +158,13 @@ def output_figures(output: AgentOutput, duration_s: float) -> list[str]:
         return [*several, seconds(duration_s), *([from_cache(output.cached)] if output.cached else [])]
     parts = [token_figures(output.usage), seconds(duration_s), charge(last.access.billing, output.cost_usd)]
     note = end_note(last.stop_reason, last.stop_word)
-    return [*parts, note] if note else parts
+    return [*parts, *filter(None, (output.validation, note))]
+
+
+def rejected_words(event: AnswerRejected) -> str:
+    """Return why an answer was not accepted, and whether it is sent back."""
+    goes_on = f"attempt {event.attempt}: " if event.attempt else ""
+    return f"{goes_on}{event.error.message}"
 
 
 def item_figures(items: ItemCounts) -> str:

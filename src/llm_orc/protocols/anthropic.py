@@ -10,6 +10,7 @@ from llm_orc.protocols.chat_request import (
     ChatRequest,
     Rejected,
     objects,
+    schema_in,
     text,
     text_of,
     whole_number,
@@ -63,6 +64,7 @@ class AnthropicDialect:
             stream=body.get("stream") is True,
             max_tokens=max_tokens,
             wants_json=within(body, "output_config", "format", "type") == "json_schema",
+            schema=schema_in(body, "output_config", "format", "schema"),
             cached_parts=_up_to_the_last_mark(body),
         )
 

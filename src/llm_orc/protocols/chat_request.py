@@ -37,6 +37,7 @@ class ChatRequest:
     stream: bool = False
     max_tokens: int | None = None
     wants_json: bool = False
+    schema: JsonObject | None = None  # what the answer has to satisfy
     wants_usage: bool = True  # OpenAI's chat streams report usage only on request
     cached_parts: tuple[str, ...] = ()  # system prompt and turns that the provider would cache
 
@@ -100,6 +101,12 @@ def text(value: JsonValue) -> str:
 
 def whole_number(value: JsonValue) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def schema_in(value: JsonValue, *path: str) -> JsonObject | None:
+    """Return the JSON Schema at `path`, if there is one."""
+    found = within(value, *path)
+    return found if isinstance(found, dict) else None
 
 
 def within(value: JsonValue, *path: str) -> JsonValue:

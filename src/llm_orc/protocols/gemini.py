@@ -9,6 +9,7 @@ from llm_orc.protocols.chat_request import (
     ChatRequest,
     Rejected,
     objects,
+    schema_in,
     text_of,
     whole_number,
     within,
@@ -63,6 +64,7 @@ class GeminiDialect:
             stream=stream,
             max_tokens=whole_number(_either(config, "maxOutputTokens", "max_output_tokens")),
             wants_json=_either(config, "responseMimeType", "response_mime_type") == "application/json",
+            schema=schema_in(config, "responseJsonSchema") or schema_in(config, "response_json_schema"),
             cached_parts=(system_prompt, *(message.content for message in messages)),
         )
 

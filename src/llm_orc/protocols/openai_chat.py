@@ -9,6 +9,7 @@ from llm_orc.protocols.chat_request import (
     ChatRequest,
     Rejected,
     objects,
+    schema_in,
     text,
     text_of,
     whole_number,
@@ -63,6 +64,7 @@ class OpenAiChatDialect(OpenAiWire):
             stream=body.get("stream") is True,
             max_tokens=whole_number(body.get("max_completion_tokens")) or whole_number(body.get("max_tokens")),
             wants_json=within(body, "response_format", "type") in _JSON_FORMATS,
+            schema=schema_in(body, "response_format", "json_schema", "schema"),
             wants_usage=within(body, "stream_options", "include_usage") is True,
             cached_parts=("\n".join(system), *(message.content for message in said)),
         )

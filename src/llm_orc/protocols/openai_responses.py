@@ -9,6 +9,7 @@ from llm_orc.protocols.chat_request import (
     ChatRequest,
     Rejected,
     objects,
+    schema_in,
     text,
     text_of,
     whole_number,
@@ -55,6 +56,7 @@ class OpenAiResponsesDialect(OpenAiWire):
             stream=body.get("stream") is True,
             max_tokens=whole_number(body.get("max_output_tokens")),
             wants_json=within(body, "text", "format", "type") in _JSON_FORMATS,
+            schema=schema_in(body, "text", "format", "schema"),
             cached_parts=(system_prompt, *(message.content for message in said)),
         )
 

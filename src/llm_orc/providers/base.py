@@ -107,6 +107,9 @@ Permit = Callable[[int], AbstractAsyncContextManager[PermittedAttempt]]
 class ModelRequest:
     """One call. `options` go into the provider's request body unchanged.
 
+    `schema`, JSON Schema, is what the answer has to satisfy; `schema_in_words` says it in the prompt, although the
+    protocol has a field for it.
+
     `conversation` says that more turns may follow: a provider's prompt cache is then asked to keep it, and a model
     with a process for each conversation keeps that. Each attempt is made within a `permit`. `shared` says that
     other requests of now begin with as many characters of the last message, and the same before it: a cache is
@@ -118,6 +121,8 @@ class ModelRequest:
     temperature: float | None = None
     max_tokens: int | None = None
     json_output: bool = False
+    schema: dict[str, JsonValue] | None = None
+    schema_in_words: bool = False
     options: dict[str, JsonValue] = field(default_factory=dict)
     conversation: str | None = None
     shared: int = 0
@@ -134,6 +139,7 @@ class Reply:
     stop_reason: StopReason = "end_turn"
     request_id: str = ""
     stop_word: str = ""  # the provider's own word, if its meaning is unknown
+    is_enforced: bool = False  # the provider was given the schema; False: only the prompt said it
 
 
 class ReplyObserver(Protocol):

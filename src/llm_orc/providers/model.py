@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llm_orc.dataclass import dataclass
@@ -10,9 +11,12 @@ from llm_orc.errors import (
     AuthError,
     CredentialRefused,
     LlmOrcError,
+    ModelNotFound,
+    PromptTooLarge,
     ProviderError,
     ReplyCut,
     ReplyUnreadable,
+    RequestRejected,
 )
 from llm_orc.net.transport import Answer, TransportError, Trouble
 from llm_orc.providers.base import LONGEST_WAIT_S, ModelInterface, PermittedAttempt, Target
@@ -21,6 +25,7 @@ from llm_orc.providers.limits.most import most_input_tokens, most_output_tokens
 from llm_orc.providers.limits.plan_limit import is_of_plan
 from llm_orc.providers.redact import mask_error, masked_body, remember_credentials, remember_secret_values
 from llm_orc.providers.retries import Retries
+from llm_orc.providers.structured.asked import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,10 +76,25 @@ class HttpModel(ModelInterface):
         self._limiter = limiter
         self._sleep = retries.sleep
         self._jitter = retries.jitter
+        self._refuses_schemas = False  # learned from an answer
         self._check_origin()
         remember_secret_values(endpoint.headers)
 
     async def reply(self, request: ModelRequest, observer: ReplyObserver | None = None) -> Reply:
+        """A server that refuses a schema is asked again with the schema in the prompt, and so from then on."""
+        if request.schema is not None and self._refuses_schemas:
+            request = replace(request, schema_in_words=True)
+        try:
+            return await self._reply(request, observer)
+        except RequestRejected as e:
+            if request.schema is None or request.schema_in_words or not _is_about_schema(e):
+                raise
+            if observer is not None:
+                observer.retrying(e, 2, 0.0)
+        self._refuses_schemas = True
+        return await self._reply(replace(request, schema_in_words=True), observer)
+
+    async def _reply(self, request: ModelRequest, observer: ReplyObserver | None) -> Reply:
         watcher = observer if self._stream else None
         streams = watcher is not None or self._target.calls.always_stream
         wire = self._dialect.encode(request, self._target, stream=streams)
@@ -98,7 +118,8 @@ class HttpModel(ModelInterface):
                 delay_s = 0.0 if attempts.was_free else self._delay_s(e, attempts.counted)
             else:
                 self._authoriser.accepted()
-                return reply
+                text = unwrapped(reply.text) if wire.is_wrapped else reply.text
+                return replace(reply, text=text, is_enforced=wire.enforces) if wire.enforces else reply
             pause_s = self._limiter.pause_s if self._limiter is not None else 0.0
             await self._pause(error, delay_s, max(delay_s, pause_s), attempts, observer)
 
@@ -294,6 +315,14 @@ class _Attempts:
 
 def _may_be_billed(failure: BaseException | None) -> bool:
     return failure is None or not isinstance(failure, LlmOrcError) or failure.may_be_billed
+
+
+def _is_about_schema(error: RequestRejected) -> bool:
+    """Whether a server says that it can't answer by a schema, or not by this one."""
+    if isinstance(error, ModelNotFound | PromptTooLarge):
+        return False
+    said = f"{error.message} {error.provider_message}".lower()
+    return any(word in said for word in ("schema", "response_format", "output_config", "text.format", "grammar"))
 
 
 def _feed(decoder: StreamDecoder[Any], watcher: ReplyObserver | None) -> Callable[[bytes], bool]:

@@ -12,6 +12,7 @@ from llm_orc.auth.access import Billing
 from llm_orc.engine.events import (
     AgentFailed,
     AgentFinished,
+    AnswerRejected,
     AttemptSettled,
     AttemptStarted,
     ModelChosen,
@@ -22,6 +23,7 @@ from llm_orc.engine.events import (
 from llm_orc.errors import BudgetExceeded
 
 if TYPE_CHECKING:
+    from llm_orc.agents.output import ModelCall
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import ErrorInfo, RecordedEvent
@@ -85,6 +87,12 @@ class CostsSoFar:
             case ModelRetrying():
                 self._failed(event.agent, event.error)
                 self._count_call()
+            case AnswerRejected():
+                self._answered(event.agent, event.call)
+                if event.attempt:
+                    self._count_call()
+                else:
+                    self._under_way.pop(event.agent, None)
             case ModelSwitched():
                 self._failed(event.agent, event.error)
                 self._begin(event.agent, event.access)
@@ -134,12 +142,15 @@ class CostsSoFar:
         if self._under_way.pop(event.agent, None) is None:
             return  # kept from another run, which paid for it
         for call in event.output.calls:
-            cost_usd = call.cost_usd
-            if cost_usd is None:
-                self.unknown += 1
-            else:
-                self.known_usd += cost_usd
-            if not self.counts_cost:
-                self.counted_usd += cost_usd or 0.0
-                if cost_usd is None and call.access.billing is Billing.METERED:
-                    self.uncounted.append(event.agent)
+            self._answered(event.agent, call)
+
+    def _answered(self, agent: AgentPath, call: ModelCall) -> None:
+        cost_usd = call.cost_usd
+        if cost_usd is None:
+            self.unknown += 1
+        else:
+            self.known_usd += cost_usd
+        if not self.counts_cost:
+            self.counted_usd += cost_usd or 0.0
+            if cost_usd is None and call.access.billing is Billing.METERED:
+                self.uncounted.append(agent)

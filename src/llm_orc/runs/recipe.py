@@ -193,6 +193,8 @@ _LATER_AGENT = {
     "is_earlier": False,
     "input_key": None,
     "prompt": None,
+    "schema": None,
+    "repairs": 2,
     "fan_out": None,
     "samples": None,
     "within_s": None,

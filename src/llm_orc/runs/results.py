@@ -62,6 +62,7 @@ class AgentResult:
     cached: CachedFrom | None = None  # its answer is from the cache, and has cost nothing
     late_for: tuple[str, ...] = ()  # agents that needed its answer, and had started without it
     rounds: Rounds | None = None  # how a loop ended
+    validation: str = ""  # see `AgentOutput`
 
     def __repr__(self) -> str:
         return brief_agent(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from llm_orc.agents.output import AgentOutput, ItemCounts
+from llm_orc.agents.output import AgentOutput, ItemCounts, ModelCall, cost_of, usage_of
 from llm_orc.agents.path import AgentPath, in_tree_order, is_top, item_of, list_of
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
@@ -16,6 +16,7 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    AnswerRejected,
     ApprovalAnswered,
     ApprovalAsked,
     AttemptSettled,
@@ -32,7 +33,6 @@ from llm_orc.engine.events import (
     RunStopped,
 )
 from llm_orc.engine.late import LateAnswers
-from llm_orc.providers.base import NO_USAGE
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, run_status
 
@@ -97,6 +97,12 @@ class AgentState:
         self.access, self.model = event.access, event.model or self.model
         self.streamed.clear()
 
+    def sent_back(self, event: AnswerRejected) -> None:
+        """Its answer was not accepted."""
+        self.error = event.error
+        self.attempts += event.attempt > 0
+        self.streamed.clear()
+
 
 class RunState:
     """The state of a run after the events so far. Feed it with `apply`, in order."""
@@ -111,6 +117,7 @@ class RunState:
         self.late = LateAnswers()
         self.questions: dict[str, ApprovalAsked] = {}  # by agent, what a person was asked, in all attempts
         self.answers: dict[str, ApprovalAnswered] = {}  # to these questions
+        self._rejected: dict[str, list[ModelCall]] = {}  # calls whose answers were sent back, in all attempts
 
     @property
     def open_questions(self) -> dict[str, ApprovalAsked]:
@@ -139,6 +146,9 @@ class RunState:
                 self._approval_event(event)
             case ItemsStarted():
                 self._count_items(event)
+            case AnswerRejected():
+                self._rejected.setdefault(event.agent, []).append(event.call)
+                self._agent(event.agent).sent_back(event)
             case _:
                 self._count_item(event)
                 self._agent_event(self._agent(event.agent), event)
@@ -320,14 +330,16 @@ class RunState:
                 status, error, reason = "skipped", stopped, "interrupted"
         output = state.output if status == "completed" else None
         last = output.last if output else None
+        rejected = tuple(self._rejected.get(state.name, ()))  # paid for like the one that counts
+        calls = (*rejected, *output.calls) if output else rejected
         return AgentResult(
             name=state.name,
             status=status,
             response=output.text if output else None,
             model=output.model if output and output.cached else state.model,
             access=state.access,
-            usage=output.usage if output else NO_USAGE,
-            cost_usd=output.cost_usd if output else None,
+            usage=usage_of(calls),
+            cost_usd=cost_of(calls) if calls or output else None,
             stop_reason=last.stop_reason if last else None,
             stop_word=last.stop_word if last else "",
             started_at=state.started_at,
@@ -339,7 +351,8 @@ class RunState:
             notices=tuple(state.notices),
             is_kept=state.is_kept,
             data=output.data if output else None,
-            calls=output.calls if output else (),
+            calls=calls,
+            validation=output.validation if output else "",
             waits_until=None if state.plan_wait is None else state.plan_wait.until,
             reason=reason,
             asked=self.questions.get(state.name),

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from llm_orc.protocols.chat_request import ChatRequest
+from llm_orc.protocols.chat_request import ChatRequest, JsonObject
 from llm_orc.protocols.reply import ServedUsage
+from llm_orc.schemas.bad import BadSchema
+from llm_orc.schemas.example import NoExample, example_of
+from llm_orc.schemas.validate import checker_for
 
 LABEL = "[canned answer from the llm-orc sandbox; no model was asked]"
 END = "[end of canned answer]"
@@ -45,10 +48,23 @@ def prompts_in_full(asked: ChatRequest) -> str:
 
 def tokens_of(asked: ChatRequest, said: str) -> tuple[str, ...]:
     """Split an answer into tokens. The label is one token, so no fault or limit can cut it in two."""
+    if asked.schema and (example := _by_schema(asked.schema)) is not None:
+        return example
     if asked.wants_json:
         rest = msgspec.json.encode(said).decode()
         return (f'{{"canned": "{LABEL}", ', '"text": ', *_words(rest), "}")
     return (f"{LABEL} ", *_words(said))
+
+
+def _by_schema(schema: JsonObject) -> tuple[str, ...] | None:
+    """Return a small answer that satisfies the schema, labelled where text may stand; None: none is known."""
+    try:
+        example = example_of(schema, LABEL)
+        if checker_for(schema).complaints(example):
+            return None
+    except (NoExample, BadSchema):
+        return None
+    return tuple(_words(msgspec.json.encode(example).decode()))
 
 
 def count(text: str) -> int:

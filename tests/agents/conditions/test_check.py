@@ -106,4 +106,4 @@ def test_what_may_be_is_no_problem(condition: str) -> None:
 def test_free_text_has_a_way_out() -> None:
     (finding,) = findings_of("${free} == 'yes'")
 
-    assert finding.hint == "Ask for JSON (`output_format: json`), and compare a field: `${free.verdict} == 'yes'`."
+    assert finding.hint == "Give it a `schema`, `{verdict: [yes, no]}`, and compare `${free.verdict} == 'yes'`."

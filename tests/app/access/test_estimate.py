@@ -8,6 +8,7 @@ from llm_orc.agents.choice import ModelChoice
 from llm_orc.agents.fan_out.spec import FanOut
 from llm_orc.agents.samples.spec import Samples
 from llm_orc.agents.spec import AgentSpec
+from llm_orc.agents.work import ModelWork
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.models import HttpConnection, Model
 from llm_orc.auth.access import Access, Billing
@@ -86,3 +87,14 @@ def test_items_and_samples_count_as_often_as_they_may_be_asked() -> None:
     assert (known.calls, known.is_bound) == (2, False)
     assert known.likely_usd == pytest.approx(A_CENT_PER_TEN * 2 * (110 + 100))
     assert (bound.calls, bound.is_bound) == (2 + 7 * 3, True)
+
+
+def test_an_answer_that_may_be_sent_back_costs_more_at_most() -> None:
+    judge = AgentSpec("first", ModelWork(schema={"type": "object"}, repairs=1))
+
+    worked_out = estimate(recipe(judge), {"first": [model(800)]}, {})
+
+    assert worked_out is not None
+    assert worked_out.likely_usd == pytest.approx(A_CENT_PER_TEN * (100 + 500))
+    # the second call has the first answer, and what is wrong with it
+    assert worked_out.most_usd == pytest.approx(A_CENT_PER_TEN * ((100 + 800) + (100 + 800 + 500 + 800)))

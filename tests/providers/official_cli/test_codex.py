@@ -18,6 +18,7 @@ from llm_orc.errors import (
     ReplyUnreadable,
     RequestRejected,
 )
+from llm_orc.jsontypes import JsonValue
 from llm_orc.net.options import NetworkSettings
 from llm_orc.providers.base import Message, ModelRequest, Reply
 from llm_orc.providers.official_cli.official import OfficialClis
@@ -52,6 +53,21 @@ async def test_it_answers_in_its_role_without_any_key(codex: Path) -> None:
     assert told["role"] == "You are a lawyer."
     assert "sk-marker" not in str(told)
     assert "lawyer" not in str(told["arguments"])
+
+
+async def test_a_schema_is_a_file_that_it_is_told_of(codex: Path) -> None:
+    environ = {"PATH": str(codex / "bin"), "HOME": str(codex), "CODEX_HOME": "/c"}
+    async with OfficialClis(environ, network=NetworkSettings(idle_timeout_s=20)) as clis:
+        model = clis.model(await clis.look("codex-cli"), "gpt-5.5", provider="codex-cli", max_retries=0)
+        flat: dict[str, JsonValue] = {"type": "object", "properties": {"a": {"type": "string"}}}
+        sent = await model.reply(ModelRequest((Message("user", "x"),), schema=flat))
+        said = await model.reply(ModelRequest((Message("user", "x"),), schema={"type": "object"}))
+
+    arguments = calls(codex)[0]["arguments"]
+    assert arguments[arguments.index("--output-schema") + 1].endswith("schema.json")
+    assert (sent.is_enforced, said.is_enforced) == (True, False)
+    assert "--output-schema" not in calls(codex)[1]["arguments"]
+    assert '{"type": "object"}' in calls(codex)[1]["role"]
 
 
 async def test_a_conversation_is_told_in_one_prompt(codex: Path) -> None:

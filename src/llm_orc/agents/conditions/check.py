@@ -22,6 +22,7 @@ from llm_orc.agents.inputs.values import as_text
 from llm_orc.agents.references.names import ROUND, Names
 from llm_orc.dataclass import dataclass
 from llm_orc.jsontypes import JsonValue
+from llm_orc.schemas.shape import shape_of
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.conditions.syntax import Condition, Node
     from llm_orc.agents.inputs.spec import InputSpec
     from llm_orc.agents.references.names import Target
+    from llm_orc.schemas.shape import Shape
 
 Answers = Literal["text", "data", "unknown"]
 """What the answers of an agent are, if it is known."""
@@ -47,6 +49,14 @@ _OF_INPUT: Mapping[str, frozenset[Type]] = {
     "boolean": frozenset({"true or false"}),
     "array": frozenset({"list"}),
     "object": frozenset({"mapping"}),
+}
+_OF_SCHEMA: Mapping[str, Type] = {
+    "string": "text",
+    "number": "number",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "list",
+    "object": "mapping",
 }
 _BOOLEAN: frozenset[Type] = frozenset({"true or false"})
 _ORDERED: frozenset[Type] = frozenset({"text", "number"})
@@ -137,7 +147,7 @@ class Checker:
                 return _problem(
                     node,
                     f"compares all that `{name}` says, which is free text",
-                    f"Ask for JSON (`output_format: json`), and compare a field: `${{{name}.verdict}} == 'yes'`.",
+                    f"Give it a `schema`, `{{verdict: [yes, no]}}`, and compare `${{{name}.verdict}} == 'yes'`.",
                 )
         return None
 
@@ -185,7 +195,15 @@ class Checker:
 
     def _values_of_answer(self, target: Target) -> tuple[JsonValue, ...]:
         known = self.fields.get(target.name, {}) if target.is_of_own_agent else {}
-        return known.get(".".join(target.path), ())
+        if values := known.get(".".join(target.path), ()):
+            return values
+        shape = self._shape(target)
+        return () if shape is None else shape.values
+
+    def _shape(self, target: Target) -> Shape | None:
+        """Return what is known of an answer, or a field of it, by the schema of its agent."""
+        schema = self.names.schema_of(target.name) if target.is_of_own_agent else None
+        return None if schema is None else shape_of(schema).at(target.path)
 
     def _input(self, node: Node) -> InputSpec | None:
         if not isinstance(node, Value):
@@ -225,6 +243,9 @@ class Checker:
             return own if spec.is_required or spec.default is not None else own | {"null"}
         if values := self._values_of_answer(target):
             return frozenset(type_of(value) for value in values)
+        shape = self._shape(target)
+        if shape is not None and shape.types:
+            return frozenset(_OF_SCHEMA[kind] for kind in shape.types)
         return frozenset({"text"}) if self._is_free_text(node) else ANY
 
 

@@ -140,4 +140,5 @@ DISPATCH = Kind(
     is_open=lambda work: work.is_open,
     open_to=_open_to,
     from_answers=_from_answers,
+    gives_childs_answer=True,
 )

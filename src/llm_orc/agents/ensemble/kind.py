@@ -95,4 +95,5 @@ ENSEMBLE = Kind(
     ensembles=_names,
     with_ensembles=_with_ensembles,
     from_answers=_from_answers,
+    gives_childs_answer=True,
 )

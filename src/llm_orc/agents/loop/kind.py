@@ -52,11 +52,13 @@ def _with_ensembles(agent: str, work: LoopWork, found: Mapping[str, NestedEnsemb
 def _of_carry(work: LoopWork, say: Say) -> Say:
     """Return `say` for what is wrong with what is carried, and with nothing else."""
 
-    def say_of_carry(key: str, message: str, hint: str | None = None) -> None:
+    def say_of_carry(
+        key: str, message: str, hint: str | None = None, *, within: tuple[str | int, ...] = ()
+    ) -> None:
         if key == "task":
-            say("loop.carry", message, hint)
+            say("loop.carry", message, hint, within=within)
         elif (name := key.removeprefix("inputs.")) in work.carry:
-            say(f"loop.carry.{name}", message, hint)
+            say(f"loop.carry.{name}", message, hint, within=within)
 
     return say_of_carry
 

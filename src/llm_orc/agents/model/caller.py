@@ -11,6 +11,7 @@ from llm_orc.agents.model.plan_waits import MustWaitForPlan, refusing
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import model_key
 from llm_orc.agents.time_limit import within_time_limit
+from llm_orc.agents.work import ModelWork
 from llm_orc.errors import (
     AgentTimedOut,
     AuthError,
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from llm_orc.agents.candidate import Candidate
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.agents.path import AgentPath
+    from llm_orc.agents.spec import AgentSpec
     from llm_orc.agents.turn import AgentTurn
     from llm_orc.auth.access import Access
     from llm_orc.errors import LlmOrcError
+    from llm_orc.jsontypes import JsonValue
 
 
 class LlmCaller:
@@ -181,11 +184,17 @@ def _request(choice: ModelChoice, turn: AgentTurn) -> ModelRequest:
         system_prompt=system_prompt,
         temperature=choice.temperature,
         max_tokens=choice.max_tokens,
-        json_output=choice.json_output,
+        json_output=choice.json_output and not turn.is_aside,
+        schema=None if turn.is_aside else schema_of(turn.agent),
         options=choice.options,
         conversation=turn.conversation,
         shared=0 if turn.history else turn.shared,
     )
+
+
+def schema_of(agent: AgentSpec) -> dict[str, JsonValue] | None:
+    """Return the schema that the answer of a language model is asked by."""
+    return agent.work.schema if isinstance(agent.work, ModelWork) else None
 
 
 def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -221,4 +230,4 @@ async def _ask(candidate: Candidate, turn: AgentTurn, request: ModelRequest) -> 
         request_id=whole_text(reply.request_id),
         stop_word=reply.stop_word,
     )
-    return AgentOutput(whole_text(reply.text), (call,))
+    return AgentOutput(whole_text(reply.text), (call,), is_enforced=reply.is_enforced)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from llm_orc.agents.model.schema import response_format, schema_value
+from llm_orc.agents.work import DEFAULT_REPAIRS
 from llm_orc.catalog.table import method_names
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
+    WrongValue,
     choice,
     choice_of,
+    field_type,
     json_mapping,
     non_empty_text,
     number,
@@ -14,6 +20,20 @@ from llm_orc.storage.field_types import (
     text,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from llm_orc.jsontypes import JsonValue
+
+_MOST_REPAIRS = 10
+
+
+@field_type({"type": "integer", "minimum": 0, "maximum": _MOST_REPAIRS}, f"a whole number up to {_MOST_REPAIRS}")
+def _repairs(value: JsonValue) -> int:
+    number = whole_number(0)(value)
+    if number > _MOST_REPAIRS:
+        raise WrongValue(f"at most {_MOST_REPAIRS}")
+    return number
+
 
 MODEL_FIELDS: Fields = {
     "model_profile": Field(
@@ -71,8 +91,31 @@ MODEL_FIELDS: Fields = {
         "chooses",
         default_text="the profile's",
     ),
+    "schema": Field(
+        optional(schema_value),
+        "What the answer has to be: fields with their types, `{title: string, tags: [string], verdict: [pass,"
+        " fail]}`, or a JSON Schema (2020-12), or the name of a file with one, relative to this one. The"
+        " answer is data then, checked here whatever the provider does.",
+        "counts",
+        is_prose=True,
+    ),
+    "repairs": Field(
+        optional(_repairs),
+        "How often an answer that does not satisfy the schema is sent back with what is wrong.",
+        "counts",
+        default=DEFAULT_REPAIRS,
+    ),
+    "response_format": Field(
+        optional(response_format),
+        "An older spelling of `schema`: `json`, or a mapping with `json_schema`.",
+        "counts",
+        is_prose=True,
+    ),
     "output_format": Field(
-        optional(choice("text", "json")), "`json` asks the model for JSON.", "counts", default="text"
+        optional(choice("text", "json")),
+        "`json` asks the model for JSON of any kind; `schema` says which.",
+        "counts",
+        default="text",
     ),
     "auth_method": Field(
         optional(choice_of(method_names)),

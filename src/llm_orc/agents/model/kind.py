@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kind import Kind
+from llm_orc.agents.model.answer import ask_by_schema, rehearse_by_schema
 from llm_orc.agents.model.fields import MODEL_FIELDS
+from llm_orc.agents.model.schema import read_schema, wants_json
 from llm_orc.agents.references.text import Text
-from llm_orc.agents.work import ModelRef, ModelWork, Needs
+from llm_orc.agents.work import DEFAULT_REPAIRS, ModelRef, ModelWork, Needs
 from llm_orc.catalog.table import row_of
 
 if TYPE_CHECKING:
@@ -31,9 +33,11 @@ def _read(keys: AgentKeys) -> ModelWork:
         max_tokens=values.get("max_tokens"),
         options=values.get("options", {}),
         fallback_model_profile=values.get("fallback_model_profile"),
-        output_format=values.get("output_format") or "text",
+        output_format="json" if wants_json(keys) else "text",
         auth_method=values.get("auth_method"),
         prompt=values.get("prompt"),
+        schema=read_schema(keys),
+        repairs=DEFAULT_REPAIRS if values.get("repairs") is None else values["repairs"],
     )
 
 
@@ -63,7 +67,7 @@ def _texts(work: ModelWork) -> tuple[Text, ...]:
 
 
 def _answers(work: ModelWork) -> Answers:
-    return "text" if work.output_format == "text" else "data"
+    return "text" if work.answer_schema is None else "data"
 
 
 def _needs(work: ModelWork) -> Needs:
@@ -79,8 +83,18 @@ def _shape(work: ModelWork) -> dict[str, object]:
     }
 
 
-async def _run(context: AgentContext, _work: ModelWork) -> AgentOutput:
-    return await context.call_model()
+async def _run(context: AgentContext, work: ModelWork) -> AgentOutput:
+    schema = work.answer_schema
+    if schema is None or context.turn.is_aside:
+        return await context.call_model()
+    return await ask_by_schema(context, work, schema)
+
+
+async def _rehearse(context: AgentContext, work: ModelWork) -> AgentOutput:
+    schema = work.answer_schema
+    if schema is None or context.turn.is_aside:
+        return await context.call_model()
+    return await rehearse_by_schema(context, schema)
 
 
 MODEL = Kind(
@@ -90,7 +104,9 @@ MODEL = Kind(
     read=_read,
     needs=_needs,
     run=_run,
+    rehearse=_rehearse,
     texts=_texts,
     answers=_answers,
     shape=_shape,
+    answer_schema=lambda work: work.schema,
 )

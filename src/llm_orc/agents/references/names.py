@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.inputs.spec import InputSpec
 from llm_orc.agents.references.syntax import LITERAL
 from llm_orc.dataclass import dataclass
+from llm_orc.schemas.shape import NoSuchField, shape_of
+from llm_orc.schemas.walk import Schema
 from llm_orc.storage.suggest import closest_names
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class Names:
     than agents whose values come from answers: `item`, or `task` and `inputs.x` where the agents around give them.
     `last` are the agents that had a round before (None: there are no rounds), and `around` the names around a
     loop that are known to the agents in it too.
+
+    `schema_of` returns what the answers of an agent satisfy, if that is declared.
     """
 
     agents: Collection[str] = ()
@@ -69,6 +73,7 @@ class Names:
     from_answers: frozenset[str] = frozenset()
     last: Collection[str] | None = None
     around: Names | None = None
+    schema_of: Callable[[str], Schema | None] = field(default=lambda _agent: None, compare=False, repr=False)
 
     def resolve(self, reference: Reference) -> Target:
         """Return what the reference stands for. Raises `UnknownName`."""
@@ -118,10 +123,25 @@ class Names:
             )
         return Target("inputs", spec.name, tuple(rest[1:]), f"inputs.{spec.name}" in self.from_answers)
 
+    def _check_field(self, reference: Reference, agent: str, path: Sequence[str]) -> None:
+        schema = self.schema_of(agent) if path else None
+        if schema is None:
+            return
+        try:
+            shape_of(schema).at(path)
+        except NoSuchField as e:
+            near = closest_names(e.step, e.known)
+            there = ", ".join(f"`{name}`" for name in e.known[:8])
+            raise UnknownName(
+                f"`{reference}` names `{e.step}`, which the schema of agent `{agent}` does not have",
+                f"Did you mean `{near[0]}`?" if near else f"In its place, {e.said}{there}.",
+            ) from None
+
     def _agent(self, reference: Reference) -> Target:
         """The agent with the longest name that the words begin with: names may have dots in them."""
         words = reference.words
         if (found := _longest(words, self.agents)) is not None:
+            self._check_field(reference, *found)
             return Target("agent", *found, is_answer=True)
         if self.around is not None:
             return self._around(reference, self.around)

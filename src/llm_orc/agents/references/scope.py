@@ -171,11 +171,12 @@ def _data_of(output: AgentOutput, reference: Reference) -> JsonValue:
 
 def json_in(text: str) -> JsonValue:
     """Return the text of an answer as data, with or without a fence around it. Raises `ValueError`."""
-    value: JsonValue = json.loads(_without_fence(text))
+    value: JsonValue = json.loads(without_fence(text))
     return value
 
 
-def _without_fence(text: str) -> str:
+def without_fence(text: str) -> str:
+    """Return what is in the Markdown fence that is all of the text; another text as it is."""
     lines = text.strip().splitlines()
     if len(lines) > 2 and lines[0].strip().casefold() in {"```", "```json"} and lines[-1].strip() == "```":
         return "\n".join(lines[1:-1])

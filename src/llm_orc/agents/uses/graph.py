@@ -20,10 +20,11 @@ from llm_orc.dataclass import dataclass
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from llm_orc.agents.conditions.check import AnswerFields, Answers
     from llm_orc.agents.spec import AgentGraph, AgentSpec
+    from llm_orc.schemas.walk import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,57 @@ def names_of(
     """
     known = frozenset(spec.name for spec in graph.agents) if agents is None else agents
     if is_body(graph):
-        return Names(known, {}, frozenset({ROUND}), from_answers, last=known, around=around)
-    return Names(known, {spec.name: spec for spec in graph.inputs}, from_answers=from_answers)
+        return Names(
+            known, {}, frozenset({ROUND}), from_answers, last=known, around=around, schema_of=_schemas_of(graph)
+        )
+    inputs = {spec.name: spec for spec in graph.inputs}
+    return Names(known, inputs, from_answers=from_answers, schema_of=_schemas_of(graph))
+
+
+def _schemas_of(graph: AgentGraph) -> Callable[[str], Schema | None]:
+    """Return what finds the schema of an agent's answers; ensembles are looked into when they are asked for."""
+    specs = {spec.name: spec for spec in graph.agents}
+    known: dict[str, Schema | None] = {}
+
+    def schema_of(agent: str) -> Schema | None:
+        if agent not in known:
+            known[agent] = answer_schema_of(specs[agent]) if agent in specs else None
+        return known[agent]
+
+    return schema_of
+
+
+def answer_schema_of(spec: AgentSpec) -> Schema | None:
+    """Return the schema that the answer of an agent satisfies; None: none is declared, or there are several.
+
+    Of an ensemble within an agent it is that of the agent in it that answers; of several, only if all agree.
+    """
+    kind = kind_of(spec.work)
+    if spec.repeats:
+        return None
+    if (own := kind.answer_schema(spec.work)) is not None or not kind.gives_childs_answer:
+        return own
+    found = [output_schema(child) for child in kind.children(spec.work).values()]
+    return found[0] if found and all(one == found[0] for one in found) else None
+
+
+def output_schema(graph: AgentGraph) -> Schema | None:
+    """Return the schema that the answer of an ensemble satisfies: that of the agent which gives it; None: none."""
+    name = answering_agent(graph, uses_of(graph).needs)
+    found = next((spec for spec in graph.agents if spec.name == name), None)
+    return None if found is None else answer_schema_of(found)
+
+
+def answering_agent(graph: AgentGraph, needs: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the agent whose answer is that of the whole; empty: there is none.
+
+    It is the one that is named; otherwise the only one that no other waits for, else the last one of the file.
+    """
+    if graph.answer:
+        return graph.answer
+    waited_for = {one for found in needs.values() for one in found}
+    last = [spec.name for spec in graph.agents if spec.name not in waited_for]
+    return last[0] if len(last) == 1 else graph.agents[-1].name if graph.agents else ""
 
 
 def names_after(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from llm_orc.agents.uses.graph import output_schema
 from llm_orc.app.batches.prompts import longest_additions
 from llm_orc.app.batches.store import batch_store_url
 from llm_orc.batches.batch import AGENT_WORKFLOW, ROW_WORKFLOW, Batch, BatchRow, Failures, queue_of
@@ -19,6 +20,7 @@ from llm_orc.errors import BatchNotFound
 from llm_orc.formats.batch import Columns
 from llm_orc.runs.recipe import Recipe
 from llm_orc.runs.spend import Spend
+from llm_orc.schemas.shape import field_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +77,9 @@ class BatchAdmin:
                 same = {our for our, text in ours.items() if text == value}
                 own[name] = own.get(name, same) & same
         extra = tuple(name for name, same in own.items() if not same)
-        return Columns(extra, make_plan(self.batches.recipe(batch_id).ensemble).names)
+        ensemble = self.batches.recipe(batch_id).ensemble
+        plan = make_plan(ensemble)
+        return Columns(extra, plan.names, field_names(output_schema(ensemble)), plan.answer)
 
     def rows(self, batch_id: str) -> Iterator[BatchRow]:
         """Yield the rows that have ended, in the order in which they ended."""

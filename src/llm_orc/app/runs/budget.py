@@ -9,6 +9,7 @@ from llm_orc.agents.model.counted_attempts import most_cost_usd
 from llm_orc.agents.path import AgentPath, is_within, model_key
 from llm_orc.agents.uses.limits import BudgetsWithin, Spent, limited_within
 from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
+from llm_orc.agents.uses.repairs import SENT_BACK, repairs_of
 from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.auth.access import Billing
 from llm_orc.engine.events import RunStarted
@@ -91,6 +92,7 @@ def _most_of(
     parts = [recipe.task] * asked.tasks + [outputs[name].text for name in asked.answers if name in outputs]
     more = told + asked.literal + asked.input_characters(recipe.inputs)
     size = 4 * more + sum(_FRAME + len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    size += repairs_of(recipe.ensemble).get(agent, 0) * _most_sent_back(candidates)
     return max((_most_of_one(one, size) for one in candidates if one.is_metered), default=0.0)
 
 
@@ -99,15 +101,22 @@ def most_of_any(recipe: Recipe, candidates: Mapping[str, Sequence[Candidate]], a
     longest = {name: max(map(_longest_bytes, found), default=0) for name, found in candidates.items()}
     most_usd = 0.0
     asked_of = prompt_parts(recipe.ensemble)
+    repairs = repairs_of(recipe.ensemble)
     for agent, found in candidates.items():
         asked = asked_of.get(agent, PromptParts())
         before = (longest_of(longest, name, _LONGEST_MADE) for name in asked.answers)
         parts = [len(recipe.task.encode("utf-8", "surrogatepass"))] * asked.tasks + [*before]
         size = 4 * (added.get(agent, 0) + asked.literal) + sum(_FRAME + part for part in parts)
+        size += repairs.get(agent, 0) * _most_sent_back(found)
         for one in found:
             if one.is_metered:
                 most_usd = max(most_usd, _most_of_one(one, size))
     return most_usd
+
+
+def _most_sent_back(candidates: Sequence[Candidate]) -> int:
+    """Return what a repair adds to the next request: the answer, and what is wrong with it."""
+    return max(map(_longest_bytes, candidates), default=0) + 4 * SENT_BACK + _FRAME
 
 
 def _longest_bytes(candidate: Candidate) -> int:

@@ -18,6 +18,7 @@ from llm_orc.engine.events import (
     AgentFinished,
     AgentNotice,
     AgentSkipped,
+    AnswerRejected,
     ModelRetrying,
     ModelSwitched,
     PlanWaitEnded,
@@ -75,7 +76,7 @@ class ChatView:
                 if self._streams:
                     self._waiting.stop()
                     self._answer.write(event.text)
-            case ModelRetrying() | ModelSwitched():
+            case ModelRetrying() | AnswerRejected() | ModelSwitched():
                 was_begun = self._answer.has_begun
                 self._note(plain_words(event))
                 if was_begun:

@@ -20,6 +20,7 @@ from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
     AgentFinished,
+    AnswerRejected,
     ModelRetrying,
     ModelSwitched,
     PlanWaitStarted,
@@ -78,7 +79,9 @@ class LiveView:
                 self._arrives(event.text)
             case AgentFinished() if self._is_answering(event.agent):
                 self._answered(event)
-            case ModelRetrying() | ModelSwitched() | PlanWaitStarted() if self._is_answering(event.agent):
+            case ModelRetrying() | AnswerRejected() | ModelSwitched() | PlanWaitStarted() if self._is_answering(
+                event.agent
+            ):
                 self._starts_again(event)
             case AgentFailed() if self._is_answering(event.agent):
                 self._drop()

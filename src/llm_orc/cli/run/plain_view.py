@@ -15,6 +15,7 @@ from llm_orc.engine.events import (
     AgentNotice,
     AgentSkipped,
     AgentStarted,
+    AnswerRejected,
     ApprovalAnswered,
     ApprovalAsked,
     ItemsStarted,
@@ -26,7 +27,7 @@ from llm_orc.engine.events import (
 )
 from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import output_figures, plan_wait_words, why_skipped
+from llm_orc.formats.sentences import output_figures, plan_wait_words, rejected_words, why_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +121,8 @@ def plain_words(event: RunEvent) -> str:
             words = f"{event.agent}: started{without}"
         case ModelRetrying():
             words = f"{event.agent}: attempt {event.attempt} in {seconds(event.delay_s)}: {event.error.message}"
+        case AnswerRejected():
+            words = f"{event.agent}: {rejected_words(event)}"
         case ModelSwitched():
             way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
             words = f"{event.agent}: now {event.model} {way}: {event.error.message}"

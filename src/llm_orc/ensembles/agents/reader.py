@@ -101,11 +101,11 @@ class AgentReader:
         """Return the agent at `path`; lists of agents that stand in it are added to `within`."""
         name = values["name"]
 
-        def say(key: str, message: str, hint: str | None = None) -> None:
-            self._fields.problem(message, (*path, *Text(key, "").path), at_key=True, hint=hint)
+        def say(key: str, message: str, hint: str | None = None, *, within: KeyPath = ()) -> None:
+            self._fields.problem(message, (*path, *Text(key, "").path, *within), at_key=True, hint=hint)
 
-        def warn(key: str, message: str, hint: str | None = None) -> None:
-            place = (*path, *Text(key, "").path)
+        def warn(key: str, message: str, hint: str | None = None, *, within: KeyPath = ()) -> None:
+            place = (*path, *Text(key, "").path, *within)
             self._fields.ignored.append(self._fields.document.problem(message, place, at_key=True, hint=hint))
 
         def read_mapping(key: str, mapping: Mapping[str, JsonValue], rows: Fields, what: str) -> dict[str, Any]:

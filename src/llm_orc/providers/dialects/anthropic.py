@@ -12,6 +12,8 @@ from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, Wi
 from llm_orc.providers.dialects.endings import ANTHROPIC
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
 from llm_orc.providers.errors.failures import ProviderWords, from_status
+from llm_orc.providers.structured.asked import asked_for
+from llm_orc.providers.structured.words import with_schema
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 _VERSION = "2026-10-21"
 _SAMPLING_VERSION = "2023-06-01"  # the last one that accepts sampling parameters, for models that still do
 _SAMPLING = frozenset({"temperature", "top_p", "top_k"})
-_JSON_ONLY = "Answer with one valid JSON document and nothing else: no prose before or after it, no code fence."
 _HEADERS = {"anthropic-version": _VERSION, "content-type": "application/json", "accept": "application/json"}
 # An error event in a stream has a type and no status (https://platform.claude.com/docs/en/api/errors).
 _STATUSES = {
@@ -146,9 +147,12 @@ class Anthropic(Dialect):
             "messages": _messages(request),
             "max_tokens": request.max_tokens or default_max_tokens(target.model),
         }
-        system = request.system_prompt
-        if request.json_output:  # there is no JSON mode to switch on
-            system = f"{system}\n\n{_JSON_ONLY}" if system else _JSON_ONLY
+        asked = asked_for(request, target, self.name, "output_config")
+        system = asked.system_prompt
+        if request.json_output and request.schema is None:  # there is no JSON mode to switch on
+            system = with_schema(system, {})
+        if asked.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": asked.schema}}
         if system:
             body["system"] = system
         if request.temperature is not None:
@@ -156,7 +160,8 @@ class Anthropic(Dialect):
         if stream:
             body["stream"] = True
         headers = {**_HEADERS, "anthropic-version": _SAMPLING_VERSION} if _samples(request) else _HEADERS
-        return WireRequest("/v1/messages", headers, self.merge(body, request.options, target))
+        sent = self.merge(body, request.options, target)
+        return WireRequest("/v1/messages", headers, sent, asked.schema is not None, asked.is_wrapped)
 
     def read(self, answer: Answer, target: Target) -> Reply:
         message = decode(_read_message, answer, target)

@@ -34,11 +34,17 @@ _EXCERPT = 160
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """`path` is appended to the endpoint's base URL."""
+    """`path` is appended to the endpoint's base URL.
+
+    `enforces`: it has the schema of the answer, or a JSON mode, in a field of its own. `is_wrapped`: the answer is
+    a property of an object.
+    """
 
     path: str
     headers: Mapping[str, str]
     body: bytes
+    enforces: bool = False
+    is_wrapped: bool = False
 
 
 @dataclass(slots=True)
@@ -301,7 +307,7 @@ def excerpt(body: bytes) -> str:
 
 def wants_json(request: ModelRequest) -> bool:
     """True if JSON is requested and no prompt contains the word, which JSON modes require."""
-    if not request.json_output:
+    if not request.json_output or request.schema is not None:
         return False
     texts = [request.system_prompt or "", *(m.content for m in request.messages)]
     return not any("json" in text.lower() for text in texts)

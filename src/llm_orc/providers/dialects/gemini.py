@@ -13,6 +13,7 @@ from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, Wi
 from llm_orc.providers.dialects.endings import GEMINI
 from llm_orc.providers.dialects.tolerant import UNREADABLE, read
 from llm_orc.providers.errors.failures import ProviderWords, from_status
+from llm_orc.providers.structured.asked import asked_for
 from llm_orc.providers.usage import added_in, count_in, counted, fields_of, sum_of
 
 if TYPE_CHECKING:
@@ -86,21 +87,26 @@ class Gemini(Dialect):
                 for m in request.messages
             ]
         }
-        if request.system_prompt:
-            body["systemInstruction"] = {"parts": [{"text": request.system_prompt}], "role": "user"}
+        asked = asked_for(request, target, self.name, "responseJsonSchema")
+        if asked.system_prompt:
+            body["systemInstruction"] = {"parts": [{"text": asked.system_prompt}], "role": "user"}
         generation: dict[str, JsonValue] = {}
         if request.temperature is not None:
             generation["temperature"] = request.temperature
         if request.max_tokens is not None:
             generation["maxOutputTokens"] = request.max_tokens
-        if request.json_output:
+        if asked.schema is not None or request.json_output:
             generation["responseMimeType"] = "application/json"
+        if asked.schema is not None:
+            generation["responseJsonSchema"] = asked.schema
         if generation:
             body["generationConfig"] = generation
         call = "streamGenerateContent?alt=sse" if stream else "generateContent"
         model = target.model if "/" in target.model else f"models/{target.model}"
         # Not `v1`: only the beta has the `-latest` names and models in preview.
-        return WireRequest(f"/v1beta/{quote(model)}:{call}", _HEADERS, self.merge(body, request.options, target))
+        enforces = "responseMimeType" in generation and (request.schema is None or asked.schema is not None)
+        sent = self.merge(body, request.options, target)
+        return WireRequest(f"/v1beta/{quote(model)}:{call}", _HEADERS, sent, enforces, asked.is_wrapped)
 
     def read(self, answer: Answer, target: Target) -> Reply:
         draft = Draft(target)

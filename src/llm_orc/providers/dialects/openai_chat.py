@@ -15,6 +15,7 @@ from llm_orc.providers.dialects.endings import CHAT
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
 from llm_orc.providers.errors.failures import ProviderWords, from_status
 from llm_orc.providers.options.request import limit_field
+from llm_orc.providers.structured.asked import NAME, asked_for
 from llm_orc.providers.usage import believable_usd, count_in, counted, fields_of, plain_value
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class OpenAIChat(Dialect):
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
-        system = request.system_prompt
+        asked = asked_for(request, target, self.name, "response_format")
+        system = asked.system_prompt
         if wants_json(request):  # JSON mode is refused unless a message says the word
             system = f"{system}\n\nAnswer in JSON." if system else "Answer in JSON."
         if system:
@@ -76,12 +78,16 @@ class OpenAIChat(Dialect):
             body[limit_field(request.options, limit)] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        if request.json_output:
+        if asked.schema is not None:
+            named: JsonValue = {"name": NAME, "schema": asked.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": named}
+        elif request.json_output and request.schema is None:
             body["response_format"] = {"type": "json_object"}
         if stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
-        return WireRequest("/chat/completions", _HEADERS, self.merge(body, request.options, target))
+        sent = self.merge(body, request.options, target)
+        return WireRequest("/chat/completions", _HEADERS, sent, "response_format" in body, asked.is_wrapped)
 
     def read(self, answer: Answer, target: Target) -> Reply:
         completion = decode(_read, answer, target)

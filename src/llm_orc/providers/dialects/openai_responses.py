@@ -12,6 +12,7 @@ from llm_orc.providers.dialects.dialect import Dialect, Draft, StreamDecoder, Wi
 from llm_orc.providers.dialects.endings import RESPONSES
 from llm_orc.providers.dialects.openai_errors import OpenAIError, error_words
 from llm_orc.providers.errors.failures import ProviderWords, from_status
+from llm_orc.providers.structured.asked import NAME, asked_for
 from llm_orc.providers.usage import count_in, counted, fields_of, plain_value
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class OpenAIResponses(Dialect):
 
     def encode(self, request: ModelRequest, target: Target, *, stream: bool) -> WireRequest:
         messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in request.messages]
-        if request.json_output and not any("json" in m.content.lower() for m in request.messages):
+        asked = asked_for(request, target, self.name, "text")
+        is_json_mode = request.json_output and request.schema is None
+        if is_json_mode and not any("json" in m.content.lower() for m in request.messages):
             # JSON mode is refused unless the input, not only the instructions, says the word.
             messages.insert(0, {"role": "developer", "content": "Answer in JSON."})
         body: dict[str, JsonValue] = {"model": target.model, "input": messages, "store": False}
-        if request.system_prompt:
-            body["instructions"] = request.system_prompt
+        if asked.system_prompt:
+            body["instructions"] = asked.system_prompt
         takes_key = target.calls.caches_by_key or target.provider == DIALECTS[self.name].author
         if request.conversation is not None and takes_key:
             # Routes the turns of one conversation to the machine that has its prefix in the cache.
@@ -84,11 +87,16 @@ class OpenAIResponses(Dialect):
             body["max_output_tokens"] = request.max_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        if request.json_output:
+        if asked.schema is not None:
+            body["text"] = {
+                "format": {"type": "json_schema", "name": NAME, "schema": asked.schema, "strict": True}
+            }
+        elif is_json_mode:
             body["text"] = {"format": {"type": "json_object"}}
         if stream:
             body["stream"] = True
-        return WireRequest("/responses", _HEADERS, self.merge(body, request.options, target))
+        sent = self.merge(body, request.options, target)
+        return WireRequest("/responses", _HEADERS, sent, "text" in body, asked.is_wrapped)
 
     def read(self, answer: Answer, target: Target) -> Reply:
         response = decode(_read_response, answer, target)

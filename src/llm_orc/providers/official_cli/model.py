@@ -19,6 +19,8 @@ from llm_orc.net.text import is_blank
 from llm_orc.providers.base import Message, ModelInterface, Reply, Target
 from llm_orc.providers.limits.plan_limit import ends_soon
 from llm_orc.providers.official_cli.history import in_one_prompt
+from llm_orc.providers.structured.asked import Asked, asked_for, unwrapped
+from llm_orc.providers.structured.words import with_schema
 
 if TYPE_CHECKING:
     from llm_orc.errors import LlmOrcError
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
-_JSON_ONLY = "Answer with one JSON value and nothing around it."
 
 
 class OfficialCliModel(ModelInterface):
@@ -66,34 +67,35 @@ class OfficialCliModel(ModelInterface):
 
     async def _counted(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Reply:
         if request.permit is None:
-            return self._reply(await self._attempt(request, observer, attempt))
+            return self._reply(await self._attempt(request, observer, attempt), request)
         size = sum(len(m.content.encode("utf-8", "surrogatepass")) for m in request.messages)
         async with request.permit(size) as permitted:
             await permitted.before_send()
-            reply = self._reply(await self._attempt(request, observer, attempt))
+            reply = self._reply(await self._attempt(request, observer, attempt), request)
             permitted.answered(reply)
             return reply
 
-    def _reply(self, answered: Answered) -> Reply:
+    def _reply(self, answered: Answered, request: ModelRequest) -> Reply:
+        asked = self._asked(request)
         return Reply(
-            answered.text,
+            unwrapped(answered.text) if asked.is_wrapped else answered.text,
             answered.model or self.name,
             answered.usage,
             stop_reason=answered.stop_reason,
             stop_word=answered.stop_word,
+            is_enforced=asked.schema is not None,
         )
 
     async def _attempt(self, request: ModelRequest, observer: ReplyObserver | None, attempt: int) -> Answered:
         watcher = observer if self._stream else _Quiet(observer)
-        system = request.system_prompt or ""
-        if request.json_output:
-            system = f"{system}\n\n{_JSON_ONLY}".strip()
+        asked = self._asked(request)
+        system = asked.system_prompt or ""
         session = await self._pool.resume(request.conversation, request.messages[:-1], system)
         async with self._pool.first.turn() as taken:
             prompt = request.messages[-1].content if session else in_one_prompt(request.messages)
             self._refuse_too_large(prompt)
             if session is None:
-                session = await self._pool.begin(self._model, system, request.max_tokens)
+                session = await self._pool.begin(self._model, system, request.max_tokens, asked.schema)
             program = self._pool.program
             keeps = request.conversation is not None and program.keeps_talking
             try:
@@ -111,6 +113,14 @@ class OfficialCliModel(ModelInterface):
                 raise
         await self._part(session, request, answered, keeps=keeps)
         return answered
+
+    def _asked(self, request: ModelRequest) -> Asked:
+        dialect = self._pool.program.takes_schema
+        if dialect is not None and request.schema is not None:
+            return asked_for(request, self._target, dialect, "")
+        if request.schema is not None or request.json_output:
+            return Asked(with_schema(request.system_prompt, request.schema or {}))
+        return Asked(request.system_prompt)
 
     async def _part(self, session: Session, request: ModelRequest, answered: Answered, *, keeps: bool) -> None:
         if keeps and answered.may_go_on and request.conversation is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llm_orc.providers.official_cli.program import OfficialCli
     from llm_orc.providers.official_cli.slots import LoginSingleFlight, Slots
     from llm_orc.providers.official_cli.state import CliState
+    from llm_orc.schemas.walk import Schema
 
 
 class ProcessPool:
@@ -57,14 +58,16 @@ class ProcessPool:
         await session.end()
         return None
 
-    async def begin(self, model: str | None, system_prompt: str, max_tokens: int | None) -> Session:
+    async def begin(
+        self, model: str | None, system_prompt: str, max_tokens: int | None, schema: Schema | None = None
+    ) -> Session:
         """Start a process as soon as a slot is free. Raises `AccessNotSupported` if it fails."""
         await self._slots.enter()
         try:
             await self._slots.starting.acquire()
             try:
                 self.first.refuse()  # another call may have found the plan used up meanwhile
-                call, child = await self._start(model, system_prompt, max_tokens)
+                call, child = await self._start(model, system_prompt, max_tokens, schema)
             except BaseException:
                 self._slots.starting.release()
                 raise
@@ -101,12 +104,14 @@ class ProcessPool:
             await session.end()
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    async def _start(self, model: str | None, system_prompt: str, max_tokens: int | None) -> tuple[Call, Child]:
+    async def _start(
+        self, model: str | None, system_prompt: str, max_tokens: int | None, schema: Schema | None
+    ) -> tuple[Call, Child]:
         try:
             room = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="llm-orc-"))  # 0700
         except OSError as e:
             raise _no_room(self.program, e) from e
-        call = Call(model, system_prompt, max_tokens, self._base_url, room, self._state.models)
+        call = Call(model, system_prompt, max_tokens, self._base_url, room, self._state.models, schema)
         try:
             return call, await self._start_in(call)
         except BaseException:

@@ -7,9 +7,10 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from llm_orc.catalog.rows import OfficialCliRow
+from llm_orc.catalog.rows import DialectName, OfficialCliRow
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError, ToolAttempted
+from llm_orc.jsontypes import JsonValue
 from llm_orc.net.text import one_line
 from llm_orc.processes.framing import LINES, Framing
 from llm_orc.providers.base import StopReason, Usage
@@ -33,6 +34,7 @@ class Call:
     base_url: str | None
     room: Path  # its own directory, private and empty; removed afterwards
     models: str = ""  # what `models_arguments` printed
+    schema: dict[str, JsonValue] | None = None  # what its answers have to satisfy, in what the program takes of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class OfficialCli(ABC):
     keeps_talking: ClassVar[bool]  # one process takes turn after turn
     converses: ClassVar[bool] = False  # it reads on within a turn, so its standard input stays open
     framing: ClassVar[Framing] = LINES  # of what it writes and reads
+    takes_schema: ClassVar[DialectName | None] = None  # in what form; None: it is said in the prompt
     longest_prompt: ClassVar[int]  # bytes of UTF-8; the program refuses more
     models_arguments: ClassVar[tuple[str, ...]] = ()  # prints its models, if a call needs them
     model_class: ClassVar[str] = "llm_orc.providers.official_cli.model:OfficialCliModel"

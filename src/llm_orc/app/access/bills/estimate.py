@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath, is_within
 from llm_orc.agents.uses.prompt_parts import PromptParts, longest_of, prompt_parts
+from llm_orc.agents.uses.repairs import SENT_BACK, repairs_of
 from llm_orc.app.access.bills.costs import cost_of
 from llm_orc.app.access.models import Estimate
 from llm_orc.auth.access import Billing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER = 500  # tokens
+_SENT_BACK = SENT_BACK // _CHARACTERS_PER_TOKEN
 
 
 def estimate(
@@ -36,6 +38,7 @@ def estimate(
     metered = {name: ways[0] for name, ways in by_agent.items() if ways[0].access.billing is Billing.METERED}
     if not metered:
         return None
+    repairs = repairs_of(recipe.ensemble)
     longest = {name: _longest(ways[0]) for name, ways in by_agent.items()}
     endless = {name for name, ways in by_agent.items() if not takes_limit(ways[0].connection.calls)}
     likely: list[float | None] = []
@@ -51,8 +54,12 @@ def estimate(
         likely.append(_times(asked.runs, price(ready.model, Usage(known + _USUAL_ANSWER * len(before), usual))))
         told_at_most = known + sum(longest_of(longest, other, _USUAL_ANSWER) for other in before)
         is_endless = name in endless or any(_is_in(one, other) for one in endless for other in before)
-        of_one = None if is_endless else price(ready.model, Usage(told_at_most, longest[name]))
-        most.append(_times(asked.runs, of_one))
+        times = range(repairs.get(name, 0) + 1)
+        each = [
+            price(ready.model, Usage(told_at_most + n * (longest[name] + _SENT_BACK), longest[name]))
+            for n in times
+        ]
+        most.append(None if is_endless else _times(asked.runs, _sum(each)))
     calls = sum(asked.runs for asked in runs.values())
     return Estimate(calls, _sum(likely), _sum(most), any(asked.has_list for asked in runs.values()))
 

@@ -13,6 +13,7 @@ from llm_orc.engine.events import (
     AgentFinished,
     AgentNotice,
     AgentStarted,
+    AnswerRejected,
     ItemsStarted,
     ModelChosen,
     ModelRetrying,
@@ -25,7 +26,7 @@ from llm_orc.runs.wire import encode_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from llm_orc.agents.output import AgentOutput
+    from llm_orc.agents.output import AgentOutput, ModelCall
     from llm_orc.agents.path import AgentPath
     from llm_orc.auth.access import Access
     from llm_orc.engine.events import RecordedEvent
@@ -134,6 +135,10 @@ class StepObserver(OutcomeSink):
     def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
         self._on_retry()
         self.keep(ModelRetrying(self._clock.now(), self._agent, attempt, delay_s, error_info(error)))
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        self._on_retry()
+        self.keep(AnswerRejected(self._clock.now(), self._agent, attempt, call, error_info(error)))
 
     def waiting(self, for_plan: UsedUp) -> None:
         self._on_retry()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, ClassVar
 
+from llm_orc.catalog.rows import DialectName
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import AccessNotSupported, MeteredNotAllowed
 from llm_orc.net.text import one_line
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _ROLE_FILE = "instructions.md"
 _MODELS_FILE = "models.json"
+_SCHEMA_FILE = "schema.json"
 _BY_PLAN = "Logged in using ChatGPT"  # the whole line; it is printed in no other case
 # The login that `exec` uses without the user's settings, so that the status is for the same one.
 _STORE = ("-c", "cli_auth_credentials_store=file")
@@ -53,6 +55,7 @@ class Codex(OfficialCli):
     models_arguments: ClassVar[tuple[str, ...]] = ("debug", "models", "--bundled")
     oldest: ClassVar[tuple[int, int, int]] = (0, 160, 0)
     keeps_talking: ClassVar[bool] = False
+    takes_schema: ClassVar[DialectName | None] = "openai-responses"
     longest_prompt: ClassVar[int] = 1_000_000
 
     def standing(self, told: Told, env: Mapping[str, str]) -> Standing:
@@ -77,6 +80,7 @@ class Codex(OfficialCli):
     def arguments(self, call: Call, env: Mapping[str, str]) -> tuple[str, ...]:
         model = () if call.model is None else ("-m", call.model)
         server = () if call.base_url is None else _other_server(call.base_url)
+        schema = () if call.schema is None else ("--output-schema", str(call.room / _SCHEMA_FILE))
         return (
             *("exec", "--json", "--skip-git-repo-check", "--ephemeral", "--ignore-user-config", "--ignore-rules"),
             *("-s", "read-only", "-C", str(call.room / "desk"), *_STORE),
@@ -84,7 +88,7 @@ class Codex(OfficialCli):
             *(word for setting in _OFF for word in ("-c", setting)),
             *("-c", f"model_instructions_file={_quoted(call.room / _ROLE_FILE)}"),
             *("-c", f"model_catalog_json={_quoted(call.room / _MODELS_FILE)}"),
-            *(*without_skills(env), *server, *model, "-"),
+            *(*without_skills(env), *server, *model, *schema, "-"),
         )
 
     def variables(self, room: Path, call: Call | None) -> Mapping[str, str]:
@@ -97,7 +101,8 @@ class Codex(OfficialCli):
                 "this `codex` does not list its models, so their tools can't be removed",
                 hint="Update it: `npm install -g @openai/codex`; or try `codex debug models --bundled` by hand.",
             )
-        return {_ROLE_FILE: call.system_prompt or "You are a helpful assistant.", _MODELS_FILE: models}
+        files = {_ROLE_FILE: call.system_prompt or "You are a helpful assistant.", _MODELS_FILE: models}
+        return files if call.schema is None else {**files, _SCHEMA_FILE: json.dumps(call.schema)}
 
     def turn(self, prompt: str) -> bytes:
         return prompt.encode("utf-8", "replace")

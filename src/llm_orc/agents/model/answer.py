@@ -1,0 +1,168 @@
+"""Answers by a schema: checked by the schema itself, and sent back with what is wrong up to `repairs` times."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from llm_orc.agents.references.scope import without_fence
+from llm_orc.errors import AnswerInvalid
+from llm_orc.providers.base import Message
+from llm_orc.providers.structured.restore import without_nulls
+from llm_orc.schemas.example import NoExample, example_of
+from llm_orc.schemas.validate import checker_for
+
+if TYPE_CHECKING:
+    from llm_orc.agents.context import AgentContext
+    from llm_orc.agents.output import AgentOutput, ModelCall
+    from llm_orc.agents.turn import AgentObserver
+    from llm_orc.agents.work import ModelWork
+    from llm_orc.auth.access import Access
+    from llm_orc.errors import LlmOrcError
+    from llm_orc.jsontypes import JsonValue
+    from llm_orc.providers.limits.plans import UsedUp
+    from llm_orc.schemas.walk import Schema
+
+
+class _NotAsAsked(Exception):
+    """What is wrong with an answer, as sentences."""
+
+    def __init__(self, *complaints: str) -> None:
+        super().__init__(*complaints)
+        self.complaints = complaints
+
+
+async def ask_by_schema(context: AgentContext, work: ModelWork, schema: Schema) -> AgentOutput:
+    """Return the answer with its data. Raises `AnswerInvalid` after the last repair."""
+    turn = context.turn
+    system_prompt = turn.texts.get("system_prompt", work.system_prompt)
+    prompt, after = turn.prompt, tuple[Message, ...]()
+    observer: AgentObserver = turn.observer
+    repairs = 0
+    while True:
+        output = await context.call_model(prompt, after=after, observer=observer)
+        try:
+            return _accepted(output, schema, repairs)
+        except _NotAsAsked as e:
+            complaints = e.complaints
+        may_repair = repairs < work.repairs and not _is_cut(output)
+        error = _invalid(turn.path, complaints, output, repairs)
+        if output.last is not None:
+            turn.observer.rejected(output.last, error, repairs + 2 if may_repair else 0)
+        if not may_repair:
+            raise error
+        repairs += 1
+        after = (*after, Message("user", prompt, system_prompt), Message("assistant", output.text))
+        prompt = _sent_back(complaints)
+        observer = _Repairing(turn.observer)
+
+
+async def rehearse_by_schema(context: AgentContext, schema: Schema) -> AgentOutput:
+    """Return the canned answer; where it doesn't satisfy the schema, an example that does, if there is one."""
+    output = await context.call_model()
+    try:
+        return _accepted(output, schema, 0)
+    except _NotAsAsked:
+        pass
+    try:
+        example = example_of(schema, "[canned]")
+    except NoExample:
+        return output
+    if checker_for(schema).complaints(example):
+        return output
+    return replace(output, text=json.dumps(example, ensure_ascii=False), data=example)
+
+
+def _accepted(output: AgentOutput, schema: Schema, repairs: int) -> AgentOutput:
+    """Return the output with its data. Raises `_NotAsAsked`."""
+    text = without_fence(output.text)
+    data = _read(text)
+    checker = checker_for(schema)
+    complaints = checker.complaints(data)
+    if complaints and output.is_enforced:
+        pruned = without_nulls(data, schema)
+        if pruned != data:
+            data, complaints = pruned, checker.complaints(pruned)
+            text = json.dumps(data, ensure_ascii=False)
+    if complaints:
+        raise _NotAsAsked(*complaints)
+    label = f"repaired {repairs}" if repairs else "enforced" if output.is_enforced else "prompted"
+    return replace(output, text=text.strip(), data=data, validation=label)
+
+
+def _read(text: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise _NotAsAsked("it is nested too deep") from None
+    except UnicodeEncodeError:
+        raise _NotAsAsked("it has half of a UTF-16 pair, which is no text") from None
+    except ValueError as e:
+        raise _NotAsAsked(f"it is not JSON: {str(e)[:120]}") from None
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _is_cut(output: AgentOutput) -> bool:
+    return output.last is not None and output.last.stop_reason == "max_tokens"
+
+
+def _invalid(agent: str, complaints: tuple[str, ...], output: AgentOutput, repairs: int) -> AnswerInvalid:
+    shown = "; ".join(complaints[:3]) + ("; …" if len(complaints) > 3 else "")
+    if _is_cut(output):
+        return AnswerInvalid(
+            f"the answer of agent `{agent}` was cut off at `max_tokens` and does not satisfy its schema: {shown}",
+            hint="Raise the agent's `max_tokens`, or ask for less.",
+        )
+    times = "" if not repairs else " after one repair" if repairs == 1 else f" after {repairs} repairs"
+    return AnswerInvalid(
+        f"the answer of agent `{agent}` does not satisfy its schema{times}: {shown}",
+        hint="Say in the prompt what belongs into each field, use a stronger model, or raise `repairs`.",
+    )
+
+
+def _sent_back(complaints: tuple[str, ...]) -> str:
+    listed = "\n".join(f"- {complaint}" for complaint in complaints)
+    return (
+        f"Your answer does not satisfy the JSON Schema that was asked for:\n{listed}\n"
+        "Answer again with the whole JSON document, corrected, and with nothing else."
+    )
+
+
+class _Repairing:
+    """Passes on what happens while an answer is repaired: the model has been named already."""
+
+    def __init__(self, observer: AgentObserver) -> None:
+        self._observer = observer
+
+    def calling(self, model: str, access: Access) -> None:
+        return
+
+    def switched(self, model: str, access: Access, because: LlmOrcError) -> None:
+        self._observer.switched(model, access, because)
+
+    def notice(self, message: str) -> None:
+        self._observer.notice(message)
+
+    def text(self, piece: str) -> None:
+        self._observer.text(piece)
+
+    def retrying(self, error: LlmOrcError, attempt: int, delay_s: float) -> None:
+        self._observer.retrying(error, attempt, delay_s)
+
+    def items(self, total: int) -> None:
+        self._observer.items(total)
+
+    def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
+        self._observer.rejected(call, error, attempt)
+
+    def waiting(self, for_plan: UsedUp) -> None:
+        self._observer.waiting(for_plan)
+
+    def wait_over(self) -> None:
+        self._observer.wait_over()
