@@ -82,7 +82,7 @@ def test_a_new_row_is_read_guarded_and_in_the_page(monkeypatch: pytest.MonkeyPat
     assert theirs.ensemble.source.withheld == ("mood",)
     assert set(reference_tables.fill(_PAGE).splitlines()) - set(_PAGE.splitlines()) == {
         "| `mood` | text | The mood of all agents. | required | no |  |",
-        "| `rank` | a whole number, at least 1 | The agent's rank. |  | yes |",
+        "| `rank` | a whole number, at least 1 | The agent's rank. |  | yes |  |",
     }
     with pytest.raises(EnsembleInvalid) as missing:
         parse_ensemble_text("name: one\nagents: [{name: a}]\n")
