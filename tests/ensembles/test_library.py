@@ -205,11 +205,16 @@ def test_the_packaged_ensembles_are_valid_and_have_a_task(shelves: Shelves) -> N
 
     assert {e.name: e.agents for e in listing.entries} == {
         "code-review": 4,
-        "council": 7,
+        "council": 5,
         "debate": 5,
         "multi-role-test": 4,
         "quick-answer": 1,
-        "research-synthesis": 5,
+        "research-synthesis": 3,
+        "review-diff": 6,
+        "extract-table": 3,
+        "translate": 1,
+        "folder-digest": 3,
+        "watch": 3,
         "advisory-board": 5,
     }
     assert listing.broken == ()

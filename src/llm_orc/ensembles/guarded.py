@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_orc.ensembles.surroundings import PACKAGED
 from llm_orc.settings.guard import GuardedValue, digest_of
 from llm_orc.settings.model import Origin
 
@@ -43,9 +45,11 @@ class Guarded:
         return taken
 
     def programs(self, path: KeyPath, key: str, programs: Iterable[Program]) -> None:
-        """Guard the content of the files that these programs are, or run."""
+        """Guard the content of the files that these programs are, or run. Ours changes with this program alone."""
         line = self._document.key_at(path).line
         for file, digest in ((file, digest) for one in programs for file, digest in one.digests.items()):
+            if PACKAGED in Path(file).parents:
+                continue
             value = GuardedValue(
                 f"{key} runs {file}", f"sha256 {digest}", Origin("project", self._document.file, line)
             )

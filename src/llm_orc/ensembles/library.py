@@ -11,7 +11,7 @@ from llm_orc.agents.spec import Place
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble_files import ensemble_files, glance_at_name
 from llm_orc.ensembles.parse import ParsedEnsemble, load_ensemble_file
-from llm_orc.ensembles.surroundings import SCRIPTS
+from llm_orc.ensembles.surroundings import PACKAGED, SCRIPTS
 from llm_orc.errors import EnsembleInvalid, EnsembleNotFound, Problem
 from llm_orc.settings.project import project_folders
 from llm_orc.storage.shown_path import shown_path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from llm_orc.ensembles.ensemble import Ensemble
 
-PACKAGED = Path(__file__).with_name("packaged")
 _SUFFIXES = (".yaml", ".yml")
 _IN_FOLDER = re.compile(r"[^./~\\][^/\\]*(/[^./\\][^/\\]*)+")  # no step of it is hidden, or leads upward
 

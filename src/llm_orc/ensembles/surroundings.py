@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from llm_orc.agents.kind import Surroundings
 from llm_orc.settings.project import FOLDER
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PACKAGED = Path(__file__).with_name("packaged")
 SCRIPTS = "scripts"
 _LIBRARY = "llm-orchestra-library"
 
@@ -18,7 +16,8 @@ def surroundings(file: Path | None, shared: tuple[Path, ...]) -> Surroundings:
     """Return the folders of a file: its own, `scripts` in it and beside it, the project's, and `shared`.
 
     A file in `.llm-orc/ensembles` so finds `.llm-orc/scripts`, and one in the user's own folder `ensembles` the
-    user's `scripts`. The project's directory itself, and the library in it, are those of earlier releases.
+    user's `scripts`. The project's directory itself, and the library in it, are those of earlier releases. The
+    scripts of the packaged ensembles come last, for copies of these.
     """
     if file is None:
         return Surroundings(shared)
@@ -29,4 +28,5 @@ def surroundings(file: Path | None, shared: tuple[Path, ...]) -> Surroundings:
         library = project.parent / _LIBRARY
         folders += (project / SCRIPTS, project, project.parent)
         folders += (library / below for below in (SCRIPTS, "primitives/python", "primitives", "."))
-    return Surroundings(tuple(dict.fromkeys((*folders, *shared))), None if project is None else project.parent)
+    found = dict.fromkeys((*folders, *shared, PACKAGED / SCRIPTS))
+    return Surroundings(tuple(found), None if project is None else project.parent)

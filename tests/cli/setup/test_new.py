@@ -32,13 +32,10 @@ def test_what_comes_along_is_good_as_it_is(shell: Shell, name: str) -> None:
 def test_the_council_does_not_say_whose_an_answer_is(shell: Shell) -> None:
     done = shell.run("invoke", "council", "--rehearse", "--output-format", "json")
 
-    reviews = [
-        result["response"] for name, result in json.loads(done.stdout)["results"].items() if "review" in name
-    ]
-    assert len(reviews) == 3
-    for review in reviews:
-        assert all(f"agent='answer-{letter}'" in review for letter in "abc")
-        assert "canned-1" not in review.partition("--- user ---")[2]
+    results = json.loads(done.stdout)["results"]
+    written = results["writer"]["response"].partition("--- user ---")[2]
+    assert all(f"agent='answer-{letter}'" in written for letter in "abc")
+    assert "canned-1" not in written
 
 
 class TestLibrary:
@@ -52,6 +49,11 @@ class TestLibrary:
             "multi-role-test",
             "research-synthesis",
             "advisory-board",
+            "review-diff",
+            "extract-table",
+            "translate",
+            "folder-digest",
+            "watch",
         }
         assert all(one["description"] and one["agents"] for one in listed)
         assert "council" in shell.run("library", "list").stdout
@@ -92,6 +94,11 @@ class TestNew:
         assert yaml.safe_load(file.read_text())["name"] == "my-council"
         assert "# Names are neutral on purpose" in file.read_text()
         assert shell.run("invoke", "my-council", "--rehearse").returncode == 0
+
+    def test_a_copy_finds_the_programs_of_what_it_began_as(self, shell: Shell) -> None:
+        made(shell, "my-digest", "--from", "folder-digest")
+
+        assert shell.run("check", "my-digest", "--offline").returncode == 0
 
     def test_the_users_own_serve_every_project(self, shell: Shell) -> None:
         file = made(shell, "mine", "--user")

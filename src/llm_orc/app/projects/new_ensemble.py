@@ -6,11 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Literal
 
+from llm_orc.agents.spec import Source
 from llm_orc.app.projects.json_schemas import schema_text
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.field_types import ensemble_name
-from llm_orc.ensembles.library import PACKAGED
-from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.ensembles.parse import load_ensemble_file, parse_ensemble_text
+from llm_orc.ensembles.surroundings import PACKAGED
 from llm_orc.errors import EnsembleNotFound, InputError
 from llm_orc.storage.atomic import write_private
 from llm_orc.storage.field_types import WrongValue
@@ -77,8 +78,8 @@ def templates() -> tuple[Template, ...]:
     """Return the packaged ensembles, by name."""
     found = []
     for path in sorted(PACKAGED.glob("*.yaml")):
+        ensemble = load_ensemble_file(path, "packaged").ensemble
         text = path.read_text(encoding="utf-8")
-        ensemble = parse_ensemble_text(text).ensemble
         found.append(Template(ensemble.name, ensemble.description, len(ensemble.agents), text))
     return tuple(found)
 
@@ -111,8 +112,8 @@ def new_ensemble(
         raise InputError(f"`{name}` can't be an ensemble's name: it must be {e}") from e
     text = template(source).text if source is not None else _START
     text = _NAME_LINE.sub(lambda _: f"name: {_as_yaml(name)}", text, count=1)
-    parse_ensemble_text(text)  # check that what we write can be read
     file = _folder(app, where) / f"{_file_name(name)}.yaml"
+    parse_ensemble_text(text, Source("user", str(file)))  # check that what we write can be read
     if file.exists() and not force:
         raise InputError(f"`{file}` already exists", hint=f"Replace it with `llm-orc new {name} --force`.")
     schema = file.parent.parent / _SCHEMA_FILE

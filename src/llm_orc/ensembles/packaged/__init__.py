@@ -1,0 +1,1 @@
+"""The ensembles that come along; `scripts` has the programs that they run."""
