@@ -1,7 +1,7 @@
 """Read the text files below a folder, and say which were left out, and why.
 
-`read_folder.py FOLDER [PATTERNS]`; PATTERNS are names such as `*.md, *.txt`. Hidden files and folders are not read,
-nor what is usually a secret; no link is followed, and nothing is written.
+`read_folder.py FOLDER [PATTERNS]`; PATTERNS are names such as `*.md, *.txt`. Hidden files and folders are not
+read, nor what is usually a secret; no link is followed, and nothing is written.
 """
 
 from __future__ import annotations
