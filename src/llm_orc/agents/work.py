@@ -66,13 +66,14 @@ class Program:
     """A program that work starts. `command` is its line for people, `executable` what is looked up on the path.
 
     `digests` has the SHA-256 of the files that are known to be run, by path. `setup` is all else that decides what
-    it does: its variables, directory, standard input and parameters, as JSON.
+    it does: its variables, directory, standard input and parameters, as JSON. `is_packaged`: its file is ours.
     """
 
     command: str
     executable: str
     digests: Mapping[str, str]
     setup: str = ""
+    is_packaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

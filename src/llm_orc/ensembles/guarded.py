@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_orc.ensembles.surroundings import PACKAGED
+from llm_orc.agents.script.places import is_packaged
 from llm_orc.settings.guard import GuardedValue, digest_of
 from llm_orc.settings.model import Origin
 
@@ -48,7 +48,7 @@ class Guarded:
         """Guard the content of the files that these programs are, or run. Ours changes with this program alone."""
         line = self._document.key_at(path).line
         for file, digest in ((file, digest) for one in programs for file, digest in one.digests.items()):
-            if PACKAGED in Path(file).parents:
+            if is_packaged(Path(file)):
                 continue
             value = GuardedValue(
                 f"{key} runs {file}", f"sha256 {digest}", Origin("project", self._document.file, line)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_PROGRAM = Path(__file__).parents[2]
 _MOST_LISTED = 500  # files that a misspelt name is compared with
 
 
@@ -45,6 +46,11 @@ def files_in(folders: Sequence[Path]) -> list[str]:
             continue
         names.update(dict.fromkeys(sorted(found)))
     return [*names][:_MOST_LISTED]
+
+
+def is_packaged(file: Path) -> bool:
+    """Return whether the file comes with this program, and changes only with it."""
+    return _PROGRAM in file.parents
 
 
 def digest_of(file: Path) -> str:

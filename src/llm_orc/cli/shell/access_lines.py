@@ -75,7 +75,8 @@ def started_lines(programs: Iterable[AgentProgram]) -> Iterator[str]:
     """Yield two lines for each program that a run would start."""
     for one in programs:
         yield unmistakable(f"{one.program.command} · agent {one.agent}")
-        yield "  a program on this machine" + (f" · {unmistakable(one.problem)}" if one.problem else "")
+        whose = "a program that comes with llm-orc" if one.program.is_packaged else "a program on this machine"
+        yield f"  {whose}" + (f" · {unmistakable(one.problem)}" if one.problem else "")
 
 
 def program_lines(one: AgentProgram) -> Iterator[str]:
