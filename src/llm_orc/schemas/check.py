@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.schemas.bad import BadSchema
 from llm_orc.schemas.effort import EndlessReference, visits_by_depth
+from llm_orc.schemas.plain import is_plain
 from llm_orc.schemas.validate import checker_for
 from llm_orc.schemas.walk import all_parts, target_of
 from llm_orc.storage.suggest import did_you_mean, slip_of
@@ -49,7 +50,8 @@ def problems_of(schema: Schema) -> list[BadSchema]:
     if found:
         return found
     try:
-        checker_for(schema)
+        if not is_plain(schema):
+            checker_for(schema)
         levels = len(visits_by_depth(schema))
     except BadSchema as e:
         return [e]

@@ -27,8 +27,8 @@ from llm_orc.agents.work import Work
 from llm_orc.app.projects.json_schemas import config_schema, ensemble_schema, schema_text
 from llm_orc.catalog.table import PROVIDERS
 from llm_orc.ensembles.fields import ENSEMBLE_FIELDS, FRAME_FIELDS
-from llm_orc.ensembles.surroundings import PACKAGED
 from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.ensembles.surroundings import PACKAGED
 from llm_orc.errors import EnsembleInvalid, SettingsError
 from llm_orc.settings.field import Field
 from llm_orc.settings.fields import SECTIONS
