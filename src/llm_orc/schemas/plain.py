@@ -1,4 +1,4 @@
-"""Schemas that are certainly valid: seen without loading the checker, as files are read far more often than answers."""
+"""Schemas that are certainly valid, seen without loading the checker: files are read more often than answers."""
 
 from __future__ import annotations
 
