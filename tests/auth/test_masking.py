@@ -7,6 +7,7 @@ import html
 import json
 import random
 import string
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -147,6 +148,37 @@ def test_a_stream_of_single_characters_hides_a_key(spelling: str) -> None:
     mask, text = mask_of(KEY, LONG), f"It is {SPELLINGS[spelling](LONG)}{KEY}, no?"
 
     assert streamed(mask, text, list(range(len(text)))) == mask.hide(text)
+
+
+@pytest.mark.parametrize("key", ["a" * 8_000, "aB" * 4_000, "sk-" + "0" * 8_000])
+def test_a_long_key_that_repeats_itself_takes_no_longer_than_another(key: str) -> None:
+    mask, text = mask_of(key), f"It is {key}, and {key[50:-30]}."
+
+    began = time.process_time()
+    shown = mask.hide(text), streamed(mask, text, list(range(0, len(text), 1_000)))
+
+    assert set(shown) == {f"It is {MASK}, and {MASK}."}
+    assert time.process_time() - began < 5  # comparing each place of the one with each of the other takes hours
+
+
+@given(
+    st.text(alphabet="aB0-", min_size=20, max_size=60).filter(lambda key: len(set(key)) > 1),
+    st.integers(0, 45),
+    words,
+    st.lists(st.integers(0, 200), max_size=12),
+)
+def test_each_part_of_a_key_that_repeats_itself_is_hidden(
+    key: str, at: int, behind: str, cuts: list[int]
+) -> None:
+    mask = mask_of(key)
+    part = key[at : at + 16]
+    text = f"{key[:30]} {part}{behind}"
+
+    shown = mask.hide(text)
+
+    assert key[:16] not in shown
+    assert len(part) < 16 or part not in shown
+    assert streamed(mask, text, cuts) == shown
 
 
 def test_prose_in_a_stream_is_at_most_one_word_behind() -> None:

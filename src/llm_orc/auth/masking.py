@@ -2,7 +2,8 @@
 
 A text is searched for any significant part of a secret: as it is, URL-encoded, in base64 at any offset (as in
 `Basic` headers), in hexadecimal, and escaped as in JSON or HTML, in any case. That costs one lookup for every
-fifth character of long words, and nothing for plain prose, however many secrets there are.
+fifth character of long words, and nothing for plain prose, however many secrets there are. Where a secret is met it
+costs one for each character, also if the secret repeats itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from llm_orc.auth.secret import generation, revealed
 from llm_orc.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 MASK = "[credential]"
 
@@ -54,7 +55,8 @@ class Mask:
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._literal: list[str] = []  # secrets that are no common words
-        self._windows: dict[str, list[tuple[_Spelling, int]]] = {}
+        self._windows: dict[str, list[_Spelling]] = {}
+        self._parts: dict[_Spelling, dict[str, bool]] = {}  # of spellings that were met
         self._short: list[str] = []  # short secrets, which are only matched whole
         self._anywhere = ""  # all encodings, to check whether a text may continue as one
 
@@ -77,7 +79,9 @@ class Mask:
             low = _folded(spelling.text)
             self._anywhere += f"\0{low}"
             for at in range(spelling.public, len(low) - _WINDOW + 1, spelling.step):
-                self._windows.setdefault(low[at : at + _WINDOW], []).append((spelling, at))
+                found = self._windows.setdefault(low[at : at + _WINDOW], [])
+                if not found or found[-1] is not spelling:
+                    found.append(spelling)
 
     def knows_only(self, secrets: Collection[str]) -> bool:
         return self._known.issubset(secrets)
@@ -124,19 +128,26 @@ class Mask:
 
     def _in_run(self, run: str, offset: int) -> Iterator[tuple[int, int]]:
         windows = self._windows
+        met: dict[_Spelling, None] = {}
         for at in range(0, len(run) - _WINDOW + 1, _STEP):
-            for spelling, where in windows.get(run[at : at + _WINDOW], ()):
-                before, behind = _grown(run, at, _folded(spelling.text), where)
-                told = spelling.text[max(where - before, spelling.public) : where + behind]
-                if len(told) >= spelling.shortest and not (spelling.may_be_words and _is_plain(told)):
-                    yield offset + at - before, offset + at + behind
+            met.update(dict.fromkeys(windows.get(run[at : at + _WINDOW], ())))
+        for spelling in met:
+            if spelling not in self._parts:
+                self._parts[spelling] = _parts_of(spelling)
+            for start, stop in _found(run, spelling, self._parts[spelling]):
+                yield offset + start, offset + stop
 
     def may_go_on(self, word: str) -> int:
         """Return the length of the longest suffix of `word` that may continue as a secret or a part of one."""
-        low, length = _folded(word), 0
-        while length < len(low) and low[-length - 1 :] in self._anywhere:
-            length += 1
-        return length
+        low = _folded(word)
+        least, most = 0, len(low)  # if a suffix may continue, each shorter one may
+        while least < most:
+            length = (least + most + 1) // 2
+            if low[-length:] in self._anywhere:
+                least = length
+            else:
+                most = length - 1
+        return least
 
 
 class MaskedStream:
@@ -205,15 +216,43 @@ def _folded(text: str) -> str:
     return text.lower().replace("+", "-").replace("/", "_")
 
 
-def _grown(run: str, at: int, spelling: str, where: int) -> tuple[int, int]:
-    """Return how far both texts agree around a shared window: characters before it, and from it on."""
-    before, most = 0, min(at, where)
-    while before < most and run[at - before - 1] == spelling[where - before - 1]:
+def _parts_of(spelling: _Spelling) -> dict[str, bool]:
+    """Return the shortest significant parts, folded, each with whether it tells more than ordinary words."""
+    text, length, parts = spelling.text, spelling.shortest, dict[str, bool]()
+    for at in range(spelling.public, len(text) - length + 1):
+        part = text[at : at + length]
+        folded = _folded(part)
+        parts[folded] = parts.get(folded, False) or not (spelling.may_be_words and _is_plain(part))
+    return parts
+
+
+def _found(run: str, spelling: _Spelling, parts: Mapping[str, bool]) -> Iterator[tuple[int, int]]:
+    """Yield where `run` has parts of the secret, each as long as it goes on, with the public prefix before it."""
+    length = spelling.shortest
+    at, last = 0, len(run) - length
+    while at <= last:
+        tells = parts.get(run[at : at + length])
+        if tells is None:
+            at += 1
+            continue
+        first = at
+        while at < last and (more := parts.get(run[at + 1 : at + 1 + length])) is not None:
+            at, tells = at + 1, tells or more
+        stop = at + length
+        if tells or stop - first >= _PLAIN_WORDS:
+            yield first - _public_before(run, first, spelling), stop
+        at += 1
+
+
+def _public_before(run: str, at: int, spelling: _Spelling) -> int:
+    """Return how many characters before `at` are the end of the public prefix, if the secret's own part begins."""
+    low, public = _folded(spelling.text), spelling.public
+    if not public or not run.startswith(low[public : public + spelling.shortest], at):
+        return 0
+    before = 0
+    while before < min(at, public) and run[at - before - 1] == low[public - before - 1]:
         before += 1
-    behind, most = _WINDOW, min(len(run) - at, len(spelling) - where)
-    while behind < most and run[at + behind] == spelling[where + behind]:
-        behind += 1
-    return before, behind
+    return before
 
 
 def _is_plain(part: str) -> bool:
