@@ -167,9 +167,7 @@ def test_a_long_key_that_repeats_itself_takes_no_longer_than_another(key: str) -
     words,
     st.lists(st.integers(0, 200), max_size=12),
 )
-def test_each_part_of_a_key_that_repeats_itself_is_hidden(
-    key: str, at: int, behind: str, cuts: list[int]
-) -> None:
+def test_each_part_of_a_key_that_repeats_itself_is_hidden(key: str, at: int, behind: str, cuts: list[int]) -> None:
     mask = mask_of(key)
     part = key[at : at + 16]
     text = f"{key[:30]} {part}{behind}"

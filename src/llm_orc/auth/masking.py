@@ -2,8 +2,8 @@
 
 A text is searched for any significant part of a secret: as it is, URL-encoded, in base64 at any offset (as in
 `Basic` headers), in hexadecimal, and escaped as in JSON or HTML, in any case. That costs one lookup for every
-fifth character of long words, and nothing for plain prose, however many secrets there are. Where a secret is met it
-costs one for each character, also if the secret repeats itself.
+fifth character of long words, and nothing for plain prose, however many secrets there are; and where a secret is
+met, one for each character, also if the secret repeats itself.
 """
 
 from __future__ import annotations

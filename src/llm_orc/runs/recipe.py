@@ -49,10 +49,10 @@ class Recipe:
     when_full: WhenFull = "error"
     keeps_turns: bool = True  # False: agents receive the history, and nothing is added to the conversation
     is_chat: bool = False  # one turn of a chat, which is asked again in the chat
-    allow_plan_credits: bool = False  # as `allow_metered`: consent, which shapes no answer
     wait_for_plan: bool = False  # agents wait for a plan that is used up
     caching: Caching = "use"
-    agreed: tuple[Bill, ...] = ()  # consent to these bills, sorted
+    agreed: tuple[Bill, ...] = ()  # as `allow_metered`, consent, which shapes no answer: to these bills, sorted
+    plans: tuple[str, ...] = ()  # the same: to the plans of these providers, sorted
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)  # a value for every input of the ensemble
     input_columns: Mapping[str, str] = field(
         default_factory=dict
@@ -122,8 +122,8 @@ def identity_of(recipe: Recipe) -> bytes:
     not shape its answers.
     """
     values = msgspec.to_builtins(recipe)
-    del values["allow_plan_credits"]  # earlier releases have identities without it
-    del values["wait_for_plan"]
+    del values["wait_for_plan"]  # earlier releases have identities without it
+    del values["plans"]
     del values["caching"]
     del values["agreed"]
     for key in ("inputs", "input_columns"):

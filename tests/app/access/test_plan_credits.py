@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llm_orc.app.access.bills.agreements import bills_of
 from llm_orc.app.access.consent import Consent, remember_plan_credits
 from llm_orc.app.access.explain import explain_access, preview_run
 from llm_orc.app.accounts.auth_methods import open_provider
@@ -70,7 +71,7 @@ async def test_the_yes_is_given_once_and_kept(place: Place) -> None:
     assert (used.billing, sent) == (Billing.PLAN_CREDITS, "sk-of-a-plan")
 
 
-@pytest.mark.parametrize("consent", [Consent(allow_metered=True), Consent(allow_plan_credits=True)])
+@pytest.mark.parametrize("consent", [Consent(allow_metered=True), Consent(plans=frozenset({MINE}))])
 async def test_a_yes_for_one_run_holds_for_that_run(place: Place, consent: Consent) -> None:
     on_plan(place, allow_plan_credits=False)
     app = place.workspace.app()
@@ -82,6 +83,48 @@ async def test_a_yes_for_one_run_holds_for_that_run(place: Place, consent: Conse
         await run(app, "one")
 
 
+async def test_a_yes_to_one_plan_is_none_to_another(place: Place) -> None:
+    place.settings(MINE, billing="plan-credits")
+    place.settings("anthropic-api", billing="plan-credits")
+    for provider in (MINE, "anthropic-api"):
+        keep_key(place, provider)
+    place.workspace.ensemble(
+        "two",
+        {"name": "a", "provider": MINE, "model": "m"},
+        {"name": "b", "provider": "anthropic-api", "model": "n"},
+    )
+    app, consent = place.workspace.app(), Consent().including(plans=[MINE])
+    two = find_ensemble(app, "two")
+
+    with pytest.raises(PlanCreditsNotAllowed) as refused:
+        await run_ensemble(app, two, RunOptions("t", consent=consent))
+    both = consent.including(plans=["anthropic-api"])
+    result = await run_ensemble(app, two, RunOptions("t", consent=both))
+
+    assert (refused.value.provider, consent.includes(refused.value)) == ("anthropic-api", False)
+    assert result.status == "completed"
+
+
+async def test_a_yes_to_a_bill_is_none_to_one_that_appears_later(place: Place) -> None:
+    place.settings("openai", default_model="m")
+    only(place)
+    place.workspace.environ["OPENAI_API_KEY"] = "sk-found"
+    place.workspace.ensemble("open", {"name": "a"})
+    app = place.workspace.app()
+    shown = bills_of(await preview_run(app, find_ensemble(app, "open"), "t"))
+    consent = Consent().including(shown)
+
+    result = await run_ensemble(app, find_ensemble(app, "open"), RunOptions("t", consent=consent))
+    place.settings("openai", default_model="other")
+    only(place)
+    app = place.workspace.app()
+    with pytest.raises(MeteredNotAllowed):
+        await run_ensemble(app, find_ensemble(app, "open"), RunOptions("t", consent=consent))
+
+    assert [bill.provider for bill in shown] == ["openai"]
+    assert result.status == "completed"
+
+
 async def test_a_yes_to_a_plans_credits_is_none_to_a_bill_per_token(place: Place) -> None:
     place.settings("openai")
     only(place)
@@ -91,7 +134,7 @@ async def test_a_yes_to_a_plans_credits_is_none_to_a_bill_per_token(place: Place
 
     with pytest.raises(MeteredNotAllowed) as refused:
         await run_ensemble(
-            app, find_ensemble(app, "open"), RunOptions("t", consent=Consent(allow_plan_credits=True))
+            app, find_ensemble(app, "open"), RunOptions("t", consent=Consent(plans=frozenset({"openai"})))
         )
 
     assert not isinstance(refused.value, PlanCreditsNotAllowed)

@@ -163,14 +163,14 @@ def test_a_fork_of_a_row_of_others_agrees_to_no_costs(workspace: Workspace) -> N
         "",
         {"a": (ModelChoice("openai", "m", "ensemble"),)},
         allow_metered=True,
-        allow_plan_credits=True,
+        plans=("mine",),
         agreed=(Bill("openai", "m", "api_key", "metered", "key", "https://api.example"),),
     )
     store_a_row(app, recipe, elsewhere)
 
     taken = origin_of(app, "b1:1", elsewhere).recipe
 
-    assert (taken.allow_metered, taken.allow_plan_credits, taken.agreed) == (False, False, ())
+    assert (taken.allow_metered, taken.plans, taken.agreed) == (False, (), ())
 
 
 def store_a_row(app: App, recipe: Recipe, store: str | None) -> None:

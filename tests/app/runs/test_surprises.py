@@ -94,8 +94,8 @@ def test_what_has_finished_is_delivered_whatever_happens_then(capsys: pytest.Cap
                 listener.show(event)
             raise RuntimeError("nobody foresaw this")
 
-        def agree(self, refusal: MeteredNotAllowed) -> bool:
-            return False
+        def agree(self, refusal: MeteredNotAllowed, consent: Consent) -> None:
+            return None
 
         def set_up(self, missing: NotLoggedIn) -> bool:
             return False

@@ -57,9 +57,11 @@ class BestAccess:
         look: Callable[[str], Awaitable[CliState]],
         *,
         paying: Paying = "agreed",
+        plans: frozenset[str] = frozenset(),
     ) -> None:
         self._settings, self._http, self._resolver, self._look = app.settings, http, resolver, look
         self._paying: Paying = "plan" if paying in {"plan", "always"} else "agreed"
+        self._plans = plans
         self._unusable: LlmOrcError | None = None  # why an existing credential can't be used
         self._set_up: LlmOrcError | None = None  # the same for one that was set up, if its provider has no other
 
@@ -115,7 +117,9 @@ class BestAccess:
             try:
                 program = self._resolver.program_of(choice) if with_programs or is_preferred else None
                 cli = None if program is None else await self._look(program)
-                routes = await in_thread(self._resolver.routes, choice, cli, paying=self._paying)
+                routes = await in_thread(
+                    self._resolver.routes, choice, cli, paying=self._paying, plans=self._plans
+                )
             except LlmOrcError:
                 continue  # not usable as configured: agents that name it get the error
             used = next((route for route in routes if route.is_used), None)

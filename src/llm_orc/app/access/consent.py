@@ -23,7 +23,7 @@ from llm_orc.settings.change.write import write_settings
 from llm_orc.storage.shown_path import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.route import Route
@@ -34,46 +34,42 @@ if TYPE_CHECKING:
     from llm_orc.settings.model import Settings
 
 Paying = Literal["never", "agreed", "plan", "always"]
-"""Which calls that may cost are made: none at all, those with consent, also those on a plan's credits, or all."""
+"""Which calls that may cost are made: none, those with consent, also those on any plan's credits, or all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
     """Which calls that may cost a person agrees to for one run.
 
-    All with `allow_metered`, none with `free_only`; otherwise those that the person has agreed to before, and with
-    `allow_plan_credits` those on a plan's credits too.
+    All with `allow_metered`, none with `free_only`; otherwise those that the person has agreed to: a yes holds for
+    what was named in its question.
     """
 
     allow_metered: bool = False  # all
     free_only: bool = False
-    allow_plan_credits: bool = False
+    plans: frozenset[str] = frozenset()  # providers whose plan may be used, though it passes into credits
     agreed: frozenset[Bill] = frozenset()  # these too, and nothing that would replace them
 
     @property
     def paying(self) -> Paying:
         if self.allow_metered:
             return "always"
-        if self.free_only:
-            return "never"
-        return "plan" if self.allow_plan_credits else "agreed"
+        return "never" if self.free_only else "agreed"
 
     def includes(self, refusal: MeteredNotAllowed) -> bool:
         """True if what was refused is agreed to already, so that asking for it again changes nothing."""
-        return self.allow_metered or (self.allow_plan_credits and isinstance(refusal, PlanCreditsNotAllowed))
+        return self.allow_metered or (
+            isinstance(refusal, PlanCreditsNotAllowed) and refusal.provider in self.plans
+        )
 
-    def including(self, refusal: MeteredNotAllowed) -> Consent:
-        """Return the consent with a yes to what was refused, and to nothing else."""
-        if isinstance(refusal, PlanCreditsNotAllowed):
-            return replace(self, allow_plan_credits=True)
-        return replace(self, allow_metered=True)
+    def including(self, bills: Iterable[Bill] = (), plans: Iterable[str] = ()) -> Consent:
+        """Return the consent with a yes to these bills and to the plans of these providers."""
+        return replace(self, agreed=self.agreed.union(bills), plans=self.plans.union(plans))
 
 
 def consent_of(recipe: Recipe) -> Consent:
     """Return what was agreed to when the run or batch of this recipe was started or resumed."""
-    return Consent(
-        recipe.allow_metered, allow_plan_credits=recipe.allow_plan_credits, agreed=frozenset(recipe.agreed)
-    )
+    return Consent(recipe.allow_metered, plans=frozenset(recipe.plans), agreed=frozenset(recipe.agreed))
 
 
 def with_consent(recipe: Recipe, consent: Consent) -> Recipe:
@@ -81,7 +77,7 @@ def with_consent(recipe: Recipe, consent: Consent) -> Recipe:
     return replace(
         recipe,
         allow_metered=recipe.allow_metered or consent.allow_metered,
-        allow_plan_credits=recipe.allow_plan_credits or consent.allow_plan_credits,
+        plans=tuple(sorted(consent.plans.union(recipe.plans))),
         agreed=tuple(sorted(consent.agreed.union(recipe.agreed))),
     )
 
@@ -184,13 +180,11 @@ def refuse_unwanted_bill(app: App, route: Route, access: Access, paying: Paying,
             return
         case Billing.PLAN_CREDITS:
             kind, billed = PlanCreditsNotAllowed, "on your plan's credits"
-            is_allowed = paying in {"plan", "always"}
         case Billing.METERED:
             kind, billed = MeteredNotAllowed, "billed per token"
-            is_allowed = paying == "always"
         case _:
             assert_never(access.billing)
-    if is_allowed:
+    if paying == "always":
         return
     choice = route.choice
     what = f"`{access.provider}`, {billed} ({access.source})"

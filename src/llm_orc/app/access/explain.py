@@ -36,7 +36,7 @@ async def explain_access(
     consent = with_agreements(app, ensemble, Consent(allow_metered))
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, paying=consent.paying, agreed=consent.agreed) as finder,
+        access_finder(app, http, consent=consent) as finder,
     ):
         choices = choices_of(ensemble, app.settings, models)
         return plan_of(app, ensemble, await finder.find_all(choices))
@@ -64,7 +64,7 @@ async def preview_recipe(app: App, recipe: Recipe, answered: Collection[str] = (
     choices = {agent: found for agent, found in recipe.choices.items() if agent not in answered}
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, paying="always") as finder,
+        access_finder(app, http, consent=Consent(allow_metered=True)) as finder,
     ):
         ready = await finder.find_all(choices)
     estimated = partial(estimate, recipe, ready.by_agent, {})

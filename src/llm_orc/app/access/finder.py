@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.model.options import extras_notice, left_out_notices, options_error, refused_options
 from llm_orc.app.access.bare_names import BareNames
 from llm_orc.app.access.best import BestAccess
-from llm_orc.app.access.consent import interactive_notice, refuse_elsewhere, refuse_unwanted_bill, refuse_withheld
+from llm_orc.app.access.consent import (
+    Consent,
+    interactive_notice,
+    refuse_elsewhere,
+    refuse_unwanted_bill,
+    refuse_withheld,
+)
 from llm_orc.app.access.credentials import in_words, open_authorisers, what_to_do
 from llm_orc.app.access.missing import joined_error
 from llm_orc.app.access.models import CliConnection, Considered, HttpConnection, LazyClis, Model, Models
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import ModelChoice
     from llm_orc.app.access.best import Best
-    from llm_orc.app.access.consent import Caller, Paying
+    from llm_orc.app.access.consent import Caller
     from llm_orc.app.access.credentials import Authorisers
     from llm_orc.app.access.route import Route
     from llm_orc.app.wiring import App
@@ -39,18 +45,20 @@ if TYPE_CHECKING:
     from llm_orc.sandbox.server import Sandbox
 
 
+_NO_CONSENT = Consent()
+
+
 @asynccontextmanager
 async def access_finder(
     app: App,
     http: Transport,
     *,
-    paying: Paying = "agreed",
-    agreed: frozenset[Bill] = frozenset(),
+    consent: Consent = _NO_CONSENT,
     sandbox: Sandbox | None = None,
 ) -> AsyncIterator[AccessFinder]:
     """Return the finder of one run or command. On exit it ends what it started: token exchanges, official CLIs."""
     async with open_authorisers(app, http) as authorisers, LazyClis(app) as clis:
-        yield AccessFinder(app, http, authorisers, clis, paying=paying, agreed=agreed, sandbox=sandbox)
+        yield AccessFinder(app, http, authorisers, clis, consent=consent, sandbox=sandbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,14 @@ class AccessFinder:
         authorisers: Authorisers,
         clis: LazyClis,
         *,
-        paying: Paying = "agreed",
-        agreed: frozenset[Bill] = frozenset(),
+        consent: Consent = _NO_CONSENT,
         caller: Caller = "own machine",
         sandbox: Sandbox | None = None,
     ) -> None:
         self._app, self._settings, self._http = app, app.settings, http
         self._authorisers, self._clis = authorisers, clis
-        self._paying, self._caller, self._sandbox = paying, caller, sandbox
-        self._agreed = frozenset() if paying == "never" else agreed
+        self._paying, self._plans, self._caller, self._sandbox = consent.paying, consent.plans, caller, sandbox
+        self._agreed = frozenset() if consent.free_only else consent.agreed
         self._bare_names = BareNames(app.settings, authorisers.resolver, self.look, self._best)
         self._notices: dict[str, None] = {}
         self._known: dict[tuple[str | None, ...], _Outcome] = {}
@@ -202,11 +209,12 @@ class AccessFinder:
         resolver = self._authorisers.resolver
         program = resolver.program_of(choice)
         cli = None if program is None else await self.look(program)
-        routes = await in_thread(resolver.routes, choice, cli, paying=self._paying)
+        routes = await in_thread(resolver.routes, choice, cli, paying=self._paying, plans=self._plans)
         return routes, failed, is_chosen
 
     async def _best(self) -> Best:
-        best = BestAccess(self._app, self._http, self._authorisers.resolver, self.look, paying=self._paying)
+        resolver = self._authorisers.resolver
+        best = BestAccess(self._app, self._http, resolver, self.look, paying=self._paying, plans=self._plans)
         return await best.find(free_only=self._paying == "never")
 
     async def _open(self, route: Route, *, is_chosen: bool) -> Model:

@@ -49,18 +49,23 @@ class Resolver:
         self._is_attended = is_attended
 
     def routes(
-        self, choice: ModelChoice, cli: CliState | None = None, *, paying: Paying = "agreed"
+        self,
+        choice: ModelChoice,
+        cli: CliState | None = None,
+        *,
+        paying: Paying = "agreed",
+        plans: frozenset[str] = frozenset(),
     ) -> tuple[Route, ...]:
         """Return the routes of `choice`, whose provider is named, first those that a run considers, in its order.
 
         `cli` is the state of the provider's own program; None: it was not examined, and is no route. A plan that
-        passes into credits can't be used without its user's yes, nor a provider for interactive use without a
-        person at the terminal. Raises `SettingsError` for an unknown provider.
+        passes into credits can't be used without its user's yes, which those of `plans` have, nor a provider for
+        interactive use without a person at the terminal. Raises `SettingsError` for an unknown provider.
         """
         assert choice.provider is not None
         spec = find_provider(choice.provider, self._providers)
         there = tuple(self._there(choice, spec, cli))
-        taken = [self._permitted(route, paying) for route in self._taken(choice, spec, there, paying)]
+        taken = [self._permitted(route, paying, plans) for route in self._taken(choice, spec, there, paying)]
         used = {id(route.cli or route.found) for route in taken}
         others = [route for route in there if id(route.cli or route.found) not in used]
         names = {method for method, _, _ in self._methods(choice, spec)}
@@ -166,11 +171,13 @@ class Resolver:
             return today
         return max(entry.billing, today, key=lambda billing: billing.expense)
 
-    def _permitted(self, route: Route, paying: Paying) -> Route:
+    def _permitted(self, route: Route, paying: Paying, plans: frozenset[str]) -> Route:
         """Return the route, with a problem if it needs a person, or its user's yes, and there is none."""
         if not self._is_attended and (error := unattended_error(route.spec)) is not None:
             return replace(route, problem=error)
-        if route.billing is not Billing.PLAN_CREDITS or route.problem is not None or paying in {"plan", "always"}:
+        if route.billing is not Billing.PLAN_CREDITS or route.problem is not None:
+            return route
+        if paying in {"plan", "always"} or route.spec.name in plans:
             return route
         own = provider_settings(route.spec.name, self._providers)
         if own is not None and own.allow_plan_credits:

@@ -119,10 +119,8 @@ class BatchCalls:
         if not is_own_store(self._app, store.url):
             refuse_foreign(self._app, recipe)
         runtime = await self._shared_runtime()
-        consent = consent_of(recipe)
-        terms = Terms(
-            consent.paying, consent.agreed, recipe.rehearsal, patience=_PATIENCE, caller=caller_of(store.url)
-        )
+        caller = caller_of(store.url)
+        terms = Terms(consent_of(recipe), recipe.rehearsal, patience=_PATIENCE, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
         candidates = models.candidates
         batch = await in_store(partial(store.batches.batch, batch_id))

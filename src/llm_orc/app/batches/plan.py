@@ -61,6 +61,7 @@ class Submission:
     rows: Sequence[NewRow]
     limits: BatchLimits
     options: BatchOptions
+    ensemble: Ensemble  # as its file has it
     most_usd: float = 0.0  # the most that one attempt of a call can cost
     older_columns: tuple[str, ...] = ()  # those that system prompts name in the older spelling, `{{column}}`
 
@@ -73,6 +74,7 @@ class PlannedResume:
     recipe: Recipe
     limits: BatchLimits
     most_usd: float = 0.0  # the most that one attempt of a call can cost
+    ensemble: None = None  # its file may say something else today
 
 
 def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options: BatchOptions) -> Submission:
@@ -95,6 +97,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         choices=with_own_columns(choices, options.shaping.columns),
         allow_metered=consent.allow_metered,
         agreed=tuple(sorted(consent.agreed)),
+        plans=tuple(sorted(consent.plans)),
         rehearsal=options.rehearse,
         timeout_s=app.settings.runs.timeout_s,
         wait_for_plan=app.settings.runs.wait_for_plan if waits is None else waits,
@@ -123,7 +126,9 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     of_id = replace(recipe, choices={name: _by_default(app, found) for name, found in recipe.choices.items()})
     batch_id = batch_id_of(of_id, rows, app.new_run_id() if options.again else "")
     older = columns_of_older_spelling(ensemble)
-    return Submission(batch_id, recipe, rows, options.limits.over(of_a_row), options, older_columns=older)
+    return Submission(
+        batch_id, recipe, rows, options.limits.over(of_a_row), options, ensemble, older_columns=older
+    )
 
 
 def _refuse_to_ask(ensemble: Ensemble) -> None:
@@ -243,8 +248,7 @@ async def _plan(
 ) -> tuple[Recipe, float]:
     """Return the recipe with every model decided, and the most that one attempt of a call can cost."""
     async with Runtime(unattended(app)) as runtime:
-        consent = consent_of(recipe)
-        terms = Terms(consent.paying, consent.agreed, recipe.rehearsal, caller=caller)
+        terms = Terms(consent_of(recipe), recipe.rehearsal, caller=caller)
         models = await runtime.models_for(recipe.choices, terms)
     ready, candidates = models.ready, models.candidates
     lowest_usd = lowest(limits.max_cost_usd, limits.row_max_cost_usd)

@@ -84,7 +84,7 @@ class Chat:
         It raises `MeteredNotAllowed` also for a model that was chosen in an earlier chat and costs money.
         """
         check_talk(self.ensemble)
-        terms = Terms(self._options.consent.paying, self._options.consent.agreed, stream=self._options.stream)
+        terms = Terms(self._options.consent, stream=self._options.stream)
         models = await self._runtime.models_for(choices_of(self.ensemble, self._app.settings), terms)
         plan = plan_of(self._app, self.ensemble, models.ready)
         if not self._options.consent.allow_metered:

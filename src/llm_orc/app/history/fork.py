@@ -69,7 +69,7 @@ def origin_of(app: App, run: str, store: str | None = None) -> Origin:
     recipe = record.recipe
     if is_row(run) and not is_own_store(app, batch_store_url(app, store)):
         refuse_foreign(app, recipe)
-        recipe = replace(recipe, allow_metered=False, allow_plan_credits=False, agreed=())
+        recipe = replace(recipe, allow_metered=False, plans=(), agreed=())
     state = RunState()
     for event in record.events:
         state.apply(event)
@@ -153,7 +153,7 @@ def _with_models(app: App, recipe: Recipe, options: ForkOptions, kept: Mapping[s
         recipe,
         choices=choices,
         allow_metered=consent.allow_metered,
-        allow_plan_credits=consent.allow_plan_credits,
+        plans=tuple(sorted(consent.plans)),
         agreed=tuple(sorted(consent.agreed)),
     )
 

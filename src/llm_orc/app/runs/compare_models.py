@@ -92,7 +92,7 @@ async def _plan(
 ) -> None:
     app = runtime.app
     consent = with_agreements(app, ensemble, options.consent)
-    terms = Terms(consent.paying, consent.agreed, options.rehearse)
+    terms = Terms(consent, options.rehearse)
     plans = []
     for side in sides:
         found = await runtime.models_for(choices_of(ensemble, app.settings, side.models), terms)

@@ -88,7 +88,7 @@ async def _execute_recipe(
         if runtime is None:
             runtime = await stack.enter_async_context(Runtime(app))
         consent = attempt.consent or consent_of(recipe)
-        terms = Terms(consent.paying, consent.agreed, recipe.rehearsal, listener.stream)
+        terms = Terms(consent, recipe.rehearsal, listener.stream)
         models = await runtime.models_for(recipe.choices, terms)
         ready = models.ready
         refuse_unknown_price(recipe.max_cost_usd, ready)

@@ -66,7 +66,7 @@ async def run_ensemble(
         task=task,
         choices=choices_of(ensemble, app.settings, options.models),
         allow_metered=consent.allow_metered,
-        allow_plan_credits=consent.allow_plan_credits,
+        plans=tuple(sorted(consent.plans)),
         agreed=tuple(sorted(consent.agreed)),
         rehearsal=options.rehearse,
         timeout_s=limits.timeout_s,

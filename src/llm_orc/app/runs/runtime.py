@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import field
 from typing import TYPE_CHECKING, Self
 
 from llm_orc.agents.candidate import Candidate
 from llm_orc.agents.choice import ModelChoice
 from llm_orc.app.access.bills.costs import cost_of
-from llm_orc.app.access.consent import Caller, Paying
+from llm_orc.app.access.consent import Caller, Consent
 from llm_orc.app.access.credentials import open_authorisers
 from llm_orc.app.access.finder import AccessFinder
 from llm_orc.app.access.models import LazyClis, Models
 from llm_orc.app.cache.store import AnswerStore
-from llm_orc.auth.access import Bill
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import StorageError
 from llm_orc.net.http import Http
@@ -44,8 +44,7 @@ _CLEAN_UP_S = 3600.0  # between two looks for runs that are kept no longer
 class Terms:
     """How models are asked. `patience` times as many retries as the settings say."""
 
-    paying: Paying = "agreed"
-    agreed: frozenset[Bill] = frozenset()  # bills that are agreed to, whatever `paying` says of others
+    consent: Consent = field(default_factory=Consent)
     rehearsal: bool = False  # canned answers from the sandbox; no model is asked
     stream: bool = False  # pass text on as it comes
     patience: int = 1
@@ -150,8 +149,7 @@ class Runtime:
             http,
             self._authorisers,
             self._clis,
-            paying=terms.paying,
-            agreed=terms.agreed,
+            consent=terms.consent,
             caller=terms.caller,
             sandbox=sandbox,
         )

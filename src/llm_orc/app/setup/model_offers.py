@@ -7,6 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import ModelChoice
+from llm_orc.app.access.consent import Consent
 from llm_orc.app.access.credentials import open_resolver
 from llm_orc.app.access.finder import access_finder
 from llm_orc.app.access.models import CliConnection, Model
@@ -71,7 +72,7 @@ async def offers(app: App, provider: str | None = None) -> tuple[Offer, ...]:
         find_provider(provider, app.settings.providers)
     async with (
         Http(app.settings.network, max_connections=8) as http,
-        access_finder(app, http, paying="always") as finder,
+        access_finder(app, http, consent=Consent(allow_metered=True)) as finder,
     ):
         names = [provider] if provider is not None else [name async for name in _names(app, finder)]
         opened = [await _open(finder, name) for name in names]

@@ -18,7 +18,7 @@ from llm_orc.cli.chat.slash_commands import Leave, Room, chosen_lines, complete,
 from llm_orc.cli.chat.view import ChatView
 from llm_orc.cli.run.approvals.asker import asker
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.consent import Costly, agrees_to_pay
+from llm_orc.cli.shell.consent import Costly, ask_to_pay
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.background_writer import stdout_writer
 from llm_orc.cli.shell.output.streams import Styled, moves_cursor, note, undelivered
@@ -60,11 +60,11 @@ def talk(app: App, partner: Partner, options: ChatOptions, piped: str | None = N
         try:
             return asyncio.run(_ChatLoop(app, piped).run(partner, options))
         except MeteredNotAllowed as refusal:
-            if options.consent.includes(refusal) or not agrees_to_pay(
-                app, refusal, partial(_costly, app, partner)
-            ):
+            consent, costly = options.consent, partial(_costly, app, partner)
+            agreed = None if consent.includes(refusal) else ask_to_pay(app, refusal, costly, consent)
+            if agreed is None:
                 raise
-            options = replace(options, consent=options.consent.including(refusal))
+            options = replace(options, consent=agreed)
 
 
 def _costly(app: App, partner: Partner) -> Costly:

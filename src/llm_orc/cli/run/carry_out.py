@@ -51,8 +51,8 @@ class Request(Protocol):
 
     async def start(self, consent: Consent, listener: RunListener) -> RunResult: ...
 
-    def agree(self, refusal: MeteredNotAllowed) -> bool:
-        """Ask the person for a yes to calls that may cost."""
+    def agree(self, refusal: MeteredNotAllowed, consent: Consent) -> Consent | None:
+        """Ask the person for a yes to calls that may cost; return the consent with it, or None."""
         ...
 
     def set_up(self, missing: NotLoggedIn) -> bool:
@@ -82,9 +82,10 @@ def carry_out(request: Request, consent: Consent, output: Output) -> int:
                 raise
             may_set_up = False
         except MeteredNotAllowed as refusal:
-            if consent.includes(refusal) or not request.agree(refusal):
+            agreed = None if consent.includes(refusal) else request.agree(refusal, consent)
+            if agreed is None:
                 raise
-            consent = consent.including(refusal)
+            consent = agreed
 
 
 class _Run:

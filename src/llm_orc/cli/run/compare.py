@@ -17,7 +17,7 @@ from llm_orc.cli.run.task_input import instruction_of, read_task, task_options
 from llm_orc.cli.shell.access_lines import access_lines
 from llm_orc.cli.shell.arguments import EnsembleName, ModelName
 from llm_orc.cli.shell.command_group import define_command
-from llm_orc.cli.shell.consent import Costly, agrees_to_pay
+from llm_orc.cli.shell.consent import Costly, ask_to_pay
 from llm_orc.cli.shell.options import (
     RunLimitOptions,
     app_here,
@@ -158,9 +158,11 @@ def _run(app: App, ensemble: Ensemble, options: RunOptions, sides: Sequence[Side
             return stop.exit_code
         except MeteredNotAllowed as refusal:
             costly = partial(_costly, app, ensemble, options, sides)
-            if options.consent.includes(refusal) or not agrees_to_pay(app, refusal, costly):
+            consent = options.consent
+            agreed = None if consent.includes(refusal) else ask_to_pay(app, refusal, costly, consent)
+            if agreed is None:
                 raise
-            options = replace(options, consent=options.consent.including(refusal))
+            options = replace(options, consent=agreed)
         else:
             return 0
 

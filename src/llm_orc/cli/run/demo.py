@@ -65,8 +65,8 @@ class _Demo:
         self.used_sandbox = result.sandbox
         return result
 
-    def agree(self, refusal: MeteredNotAllowed) -> bool:
-        return False
+    def agree(self, refusal: MeteredNotAllowed, consent: Consent) -> None:
+        return None
 
     def set_up(self, missing: NotLoggedIn) -> bool:
         return False

@@ -37,9 +37,9 @@ class NewRun:
 
         return await run_ensemble(self.app, self.ensemble, replace(self.options, consent=consent), listener)
 
-    def agree(self, refusal: MeteredNotAllowed) -> bool:
+    def agree(self, refusal: MeteredNotAllowed, consent: Consent) -> Consent | None:
         from llm_orc.app.access.explain import preview_run
-        from llm_orc.cli.shell.consent import Costly, agrees_to_pay
+        from llm_orc.cli.shell.consent import Costly, ask_to_pay
         from llm_orc.net.event_loop import run_to_end
 
         def costly() -> Costly:
@@ -47,7 +47,7 @@ class NewRun:
             plan = run_to_end(preview_run(self.app, self.ensemble, asked.task or "", asked.models, asked.inputs))
             return Costly("this run", plan, self.ensemble)
 
-        return agrees_to_pay(self.app, refusal, costly)
+        return ask_to_pay(self.app, refusal, costly, consent)
 
     def set_up(self, missing: NotLoggedIn) -> bool:
         is_set_up = _sets_up(missing)

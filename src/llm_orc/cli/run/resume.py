@@ -67,16 +67,16 @@ class Resumption:
 
         return await resume_run(self.app, replace(self.options, consent=consent), listener)
 
-    def agree(self, refusal: MeteredNotAllowed) -> bool:
+    def agree(self, refusal: MeteredNotAllowed, consent: Consent) -> Consent | None:
         from llm_orc.app.runs.resume import preview_resume
-        from llm_orc.cli.shell.consent import Costly, agrees_to_pay
+        from llm_orc.cli.shell.consent import Costly, ask_to_pay
         from llm_orc.net.event_loop import run_to_end
 
         def costly() -> Costly:
             ensemble, plan = run_to_end(preview_resume(self.app, self.options))
             return Costly("the rest of this run", plan, ensemble)
 
-        return agrees_to_pay(self.app, refusal, costly)
+        return ask_to_pay(self.app, refusal, costly, consent)
 
     def set_up(self, missing: NotLoggedIn) -> bool:
         return False

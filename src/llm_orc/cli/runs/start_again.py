@@ -58,16 +58,16 @@ class _Fork:
 
         return await fork_run(self.app, self.origin, replace(self.options, consent=consent), listener)
 
-    def agree(self, refusal: MeteredNotAllowed) -> bool:
+    def agree(self, refusal: MeteredNotAllowed, consent: Consent) -> Consent | None:
         from llm_orc.app.history.fork import preview_fork
-        from llm_orc.cli.shell.consent import Costly, agrees_to_pay
+        from llm_orc.cli.shell.consent import Costly, ask_to_pay
         from llm_orc.net.event_loop import run_to_end
 
         def costly() -> Costly:
             plan = run_to_end(preview_fork(self.app, self.origin, self.options))
             return Costly("this run", plan, self.origin.recipe.ensemble)
 
-        return agrees_to_pay(self.app, refusal, costly)
+        return ask_to_pay(self.app, refusal, costly, consent)
 
     def set_up(self, missing: NotLoggedIn) -> bool:
         return False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from llm_orc.app.access.consent import Consent
     from llm_orc.app.access.models import AccessPlan
     from llm_orc.app.projects.trust import TrustView
     from llm_orc.app.wiring import App
@@ -32,24 +33,30 @@ if TYPE_CHECKING:
 class Costly:
     """What a person is asked to pay for: `this run`, `12 rows`. `plan` is what would be used after a yes.
 
-    `price_of` says what the plan's estimate is for, if it is only a part: ` for the first turn`.
+    `ensemble` is as its file has it; None: that is not known, and nothing can be agreed to for good. `price_of`
+    says what the plan's estimate is for, if it is only a part: ` for the first turn`.
     """
 
     what: str
     plan: AccessPlan
-    ensemble: Ensemble
+    ensemble: Ensemble | None
     price_of: str = ""
 
 
-def agrees_to_pay(app: App, refusal: MeteredNotAllowed, costly: Callable[[], Costly]) -> bool:
-    """Return whether the person agrees to pay, after showing who would be paid. Without a terminal: no."""
+def ask_to_pay(
+    app: App, refusal: MeteredNotAllowed, costly: Callable[[], Costly], consent: Consent
+) -> Consent | None:
+    """Show who would be paid, and ask; return the consent with what the person agrees to.
+
+    None: they agree to nothing that they had not agreed to before, or nobody is at a terminal.
+    """
     if not person_is_here():
-        return False
+        return None
     say_cost(refusal)
     asked = costly()
     for line in access_lines(asked.plan):
         note(f"  {line}")
-    return says_yes(app, refusal, asked)
+    return with_yes(app, refusal, asked, consent)
 
 
 def say_cost(refusal: MeteredNotAllowed) -> None:
@@ -57,32 +64,35 @@ def say_cost(refusal: MeteredNotAllowed) -> None:
     note(f"This {what} cost money: {refusal.message}.")
 
 
-def says_yes(app: App, refusal: MeteredNotAllowed, asked: Costly) -> bool:
-    """Ask, with the price in the question.
+def with_yes(app: App, refusal: MeteredNotAllowed, asked: Costly, consent: Consent) -> Consent | None:
+    """Ask, with the price in the question; return what `ask_to_pay` returns.
 
-    If a project's file chose what costs money, the person may trust the project, with the values shown. A yes to a
-    plan that passes into credits is kept for the provider, so that it is asked for once.
+    A yes holds for the plan in the question, or for the accesses shown with it, and for no others. If a project's
+    file chose what costs money, the person may trust the project, with the values shown. A yes to a plan that
+    passes into credits is kept for the provider, so that it is asked for once.
     """
     if isinstance(refusal, PlanCreditsNotAllowed) and refusal.provider is not None:
-        return agrees_to_plan_credits(app, refusal.provider)
+        yes = agrees_to_plan_credits(app, refusal.provider)
+        return consent.including(plans=[refusal.provider]) if yes else None
     from llm_orc.app.access.bills.agreements import bills_of, remember
     from llm_orc.app.projects.trust import trust_directory
 
     ensemble, bills, project = asked.ensemble, bills_of(asked.plan), _project_of(app, refusal)
     answers = {"no": "No", "once": "Yes, this once"}
-    if bills and ensemble.source is not None:
+    if bills and ensemble is not None and ensemble.source is not None:
         answers["ensemble"] = f"Yes, and always for `{ensemble.name}`, as long as it and what it uses don't change"
     if project is not None:
         show_trust(project.view)
         answers["project"] = "Yes, and always for this project, as long as these values don't change"
     note(unmistakable(_question(refusal, asked)))
     answer = [*answers][chosen([unmistakable(words) for words in answers.values()])]
-    if answer == "ensemble" and ensemble.source is not None:
+    if answer == "ensemble" and ensemble is not None and ensemble.source is not None:
         remember(app, ensemble, bills)
         note(f"Your yes is kept. Withdraw it with: llm-orc trust {quote(ensemble.source.path)} --forget")
     elif answer == "project" and project is not None:
         trust_directory(app, project.place, project.view)
-    return answer != "no"
+    agreed = consent if answer == "no" else consent.including(bills)
+    return None if agreed == consent else agreed
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.spec import NestedEnsemble
+from llm_orc.app.access.choices import choices_of
 from llm_orc.auth.access import Bill, Billing
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.ensemble import Ensemble
+from llm_orc.errors import LlmOrcError
 
 if TYPE_CHECKING:
     from llm_orc.app.access.consent import Consent
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
     from llm_orc.app.wiring import App
     from llm_orc.jsontypes import JsonValue
 
-# Where an ensemble is from and what it is run on; and of the one that is run, what a batch leaves out of it.
-_NOT_SHAPING = frozenset({"source", "description", "default_task", "conversation", "when_full"})
-_LIMITS = frozenset({"max_cost_usd", "max_calls"})
+_HARMLESS = frozenset({"source", "description", "default_task"})  # where it is from, and what it is run on
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def with_agreements(app: App, ensemble: Ensemble, consent: Consent) -> Consent:
     """Return the consent with what the person agreed to for good. Raises `StorageError`: the file is damaged."""
     if ensemble.source is None:
         return consent
-    kept = app.trust.agreed(ensemble.source.path, _digest(ensemble))
+    kept = app.trust.agreed(ensemble.source.path, _digest(app, ensemble))
     return replace(consent, agreed=consent.agreed.union(Bill(*one) for one in kept)) if kept else consent
 
 
@@ -56,7 +56,7 @@ def bills_of(plan: AccessPlan) -> tuple[Bill, ...]:
 def remember(app: App, ensemble: Ensemble, bills: Sequence[Bill]) -> None:
     """Keep the yes to these bills, for this ensemble as it is. Raises `StorageError`."""
     assert ensemble.source is not None, ensemble.name
-    app.trust.agree(ensemble.source.path, _digest(ensemble), bills)
+    app.trust.agree(ensemble.source.path, _digest(app, ensemble), bills)
 
 
 def agreements(app: App) -> tuple[Agreement, ...]:
@@ -73,15 +73,27 @@ def forget(app: App, place: Path) -> int:
     return sum(app.trust.disagree(file) for file, real in files if place in (real, *real.parents))
 
 
-def _digest(ensemble: Ensemble) -> str:
-    """Return a digest of whatever shapes what is sent, and so what it costs."""
-    return hashlib.sha256(json.dumps(_plain(ensemble), sort_keys=True).encode()).hexdigest()
+def _digest(app: App, ensemble: Ensemble) -> str:
+    """Return a digest of what shapes calls and limits their cost: of everything but what is known harmless."""
+    said = [_plain(ensemble), _plain(_parameters(app, ensemble))]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _parameters(app: App, ensemble: Ensemble) -> Mapping[str, object] | None:
+    """Return what profiles say of each agent's calls; which models they name is part of the bills."""
+    try:
+        chosen = choices_of(ensemble, app.settings)
+    except LlmOrcError:  # the run itself reports it
+        return None
+    return {
+        agent: [(one.system_prompt, one.temperature, one.max_tokens, one.options) for one in choices]
+        for agent, choices in chosen.items()
+    }
 
 
 def _plain(value: object) -> JsonValue:
     if is_dataclass(value):
-        left_out = _NOT_SHAPING if isinstance(value, Ensemble | NestedEnsemble) else frozenset()
-        left_out |= _LIMITS if isinstance(value, Ensemble) else frozenset()
+        left_out = _HARMLESS if isinstance(value, Ensemble | NestedEnsemble) else frozenset()
         kept = [one.name for one in fields(value) if one.name not in left_out]
         return [type(value).__name__, {name: _plain(getattr(value, name)) for name in kept}]
     if isinstance(value, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +14,7 @@ from llm_orc.cli.batch.execution.stop import Stopping, run_stoppable
 from llm_orc.cli.batch.options import stopping_words
 from llm_orc.cli.batch.values import failure_lines, waiting_words
 from llm_orc.cli.shell.access_lines import access_lines
-from llm_orc.cli.shell.consent import Costly, say_cost, says_yes
+from llm_orc.cli.shell.consent import Costly, say_cost, with_yes
 from llm_orc.cli.shell.exits import write_error
 from llm_orc.cli.shell.output.streams import note
 from llm_orc.cli.shell.process.stop_signals import stopped_by
@@ -103,10 +104,10 @@ def planned_with_consent(
                 raise
             say_cost(refusal)
             asking = True
-            agreed = consent.including(refusal)
-            ready = run_to_end(plan(agreed, show))
+            ready = run_to_end(plan(replace(consent, allow_metered=True), show))
             access, rows = planned[-1]
-            if not says_yes(app, refusal, Costly(count(rows, "row"), access, ready.recipe.ensemble)):
+            agreed = with_yes(app, refusal, Costly(count(rows, "row"), access, ready.ensemble), consent)
+            if agreed is None:
                 raise
             consent = agreed
 
