@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, settings
 from tests.examples import THOROUGH
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    from tests.batches.postgres import Postgres
 
 # How long it takes to make inputs, or a test to run, says more of a busy machine than of the test.
 settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20)
@@ -81,3 +83,20 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.getbasetemp() / f"{name}-{next(_folder_number)}"
     path.mkdir(mode=0o700)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    from tests.batches.postgres import Postgres, find_programs
+
+    if (programs := find_programs()) is None:
+        pytest.skip("needs PostgreSQL's server programs; .ci/run installs them")
+    with Postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Postgres:
+    """A server whose `url` is that of an empty database; it may be stopped, if it is started again."""
+    postgres_server.new_database()
+    return postgres_server

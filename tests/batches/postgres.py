@@ -1,4 +1,7 @@
-"""A PostgreSQL server for tests: in a temporary folder, on a free port of loopback, as a user without privileges."""
+"""A PostgreSQL server for tests: in a temporary folder, on a free port of loopback, as a user without privileges.
+
+Starting one takes seconds, so all tests of a process share it (`tests/conftest.py`); each has a new database.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Self
+
+import psycopg
+from psycopg import sql
 
 
 def find_programs() -> Path | None:
@@ -28,6 +34,7 @@ class Postgres:
         # The server refuses to run as root.
         self._user = "nobody" if os.getuid() == 0 else None
         self.port = 0
+        self._databases, self._database = 0, "postgres"
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="llm-orc-pg-"))
@@ -44,14 +51,24 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgresql://orc@127.0.0.1:{self.port}/postgres"
+        return self._url(self._database)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://orc@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> None:
+        """Let `url` be that of a new, empty database; the earlier ones stay as they are."""
+        self._databases += 1
+        self._database = f"test_{self._databases}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._database)))
 
     @property
     def _data(self) -> Path:
         return self._folder / "data"
 
     def start(self) -> None:
-        options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -c max_connections=200"
+        options = f"-p {self.port} -h 127.0.0.1 -k {self._folder} -c max_connections=200 -c fsync=off"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
     def stop(self, how: str) -> None:

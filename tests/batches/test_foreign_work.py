@@ -268,9 +268,9 @@ async def test_work_of_another_application_in_the_same_database_is_left_alone(
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["py_pickle", "portable_json"])
 async def test_an_answer_of_an_agent_on_a_shared_queue_is_not_read_in_another_form(
-    server: Postgres, tmp_path: Path, mark: Mark, bomb: str, form: str
+    postgres: Postgres, tmp_path: Path, mark: Mark, bomb: str, form: str
 ) -> None:
-    store_url = parse_store_url(server.url, tmp_path)
+    store_url = parse_store_url(postgres.url, tmp_path)
     engine = engine_of(store_url)
     client = client_of(engine)
     try:

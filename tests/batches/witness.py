@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -22,15 +22,13 @@ class Kill:
     """The calls of a process that were in flight when it was killed or suspended.
 
     A call is in flight once its worker has counted it, the last step before sending: a process that is suspended
-    in between sends it when it wakes up. `answered_s` is the age of each answer to the process at that moment;
-    `stored` are those that were in its store then: all of them, if None, but for those of the last second.
+    in between sends it when it wakes up. `lost_s` is the age of each answer to the process that was not stored then.
     """
 
     pid: int
     at: float
-    stored: set[Call] | None
     in_flight: set[Call]
-    answered_s: dict[Call, float]
+    lost_s: dict[Call, float]
 
 
 @dataclass
@@ -85,12 +83,15 @@ class Witness:
         words = hashlib.sha256(prompt.encode()).hexdigest()[:16]
         return web.Response(text=f"{asked['agent']} on row {call[0]}: {words}")
 
-    def note_kill(self, pid: int, stored: set[Call] | None = None) -> None:
-        """Call it right after a kill, if possible with what is stored: how soon that is depends on the machine."""
+    def note_kill(self, pid: int, stored: Callable[[], Collection[Call]]) -> None:
+        """Call it right after a kill. `stored` reads which answers are stored then: how soon depends on the machine."""
         now = time.monotonic()
         in_flight = {call for call, of in self.in_flight if of == pid}
-        answered = {call: now - at for call, (at, of) in self.answered.items() if of == pid}
-        self.kills.append(Kill(pid, now, stored, in_flight, answered))
+        answered_s = {call: now - at for call, (at, of) in self.answered.items() if of == pid}
+        kept = stored()
+        self.kills.append(
+            Kill(pid, now, in_flight, {call: s for call, s in answered_s.items() if call not in kept})
+        )
 
     def most_starts(self, window_s: float) -> int:
         """Return the most calls that arrived within any window of this length."""
@@ -113,22 +114,10 @@ class Witness:
         """
         explained: Counter[Call] = Counter()
         for kill in self.kills:
-            late = {
-                call
-                for call, age_s in kill.answered_s.items()
-                if (age_s <= 1.0 if kill.stored is None else call not in kill.stored)
-            }
-            explained.update(kill.in_flight | late)
+            explained.update(kill.in_flight | kill.lost_s.keys())
         explained.update(call for call, pid in zip(self.calls, self.callers, strict=True) if pid in evicted)
         return list((self.repeated - explained).elements())
 
-    def lost_s(self) -> list[float]:
-        """Return the age, at the kill, of each answer that was lost, so that its call was repeated."""
-        lost_s: list[float] = []
-        seen: set[Call] = set()
-        for call, at in zip(self.calls, self.started, strict=True):
-            last = next((kill for kill in reversed(self.kills) if kill.at <= at), None)
-            if call in seen and last is not None and call in last.answered_s and call not in last.in_flight:
-                lost_s.append(last.answered_s[call])
-            seen.add(call)
-        return lost_s
+    def lost_after(self, s: float) -> int:
+        """Return the number of answers that a kill lost though they had arrived so many seconds before."""
+        return sum(age_s > s for kill in self.kills for age_s in kill.lost_s.values())

@@ -125,11 +125,8 @@ def test_a_batch_runs_it_for_each_row(kinds: Shell) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_programs() is None, reason="needs PostgreSQL's server programs; .ci/run installs them")
-def test_a_batch_on_a_server_runs_it_for_each_row(kinds: Shell) -> None:
-    programs = find_programs()
-    assert programs is not None
-    with Postgres(programs) as server:
-        rows(kinds, "--store", server.url)
+def test_a_batch_on_a_server_runs_it_for_each_row(kinds: Shell, postgres: Postgres) -> None:
+    rows(kinds, "--store", postgres.url)
 
 
 def test_without_its_row_the_kind_is_not_known(kinds: Shell) -> None:

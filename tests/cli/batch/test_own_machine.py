@@ -11,7 +11,7 @@ from tests.batches.postgres import Postgres, find_programs
 from tests.cli.conftest import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,14 +21,6 @@ pytestmark = [
 ]
 ONE = "name: one\nagents:\n  - {name: a, provider: plan, model: m}\n"
 SAID = "`plan` is not called by a worker on a shared store: its terms say so (https://plan.example/terms)"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    programs = find_programs()
-    assert programs is not None
-    with Postgres(programs) as server:
-        yield server
 
 
 def settings(shell: Shell, *, own_machine_only: bool) -> None:

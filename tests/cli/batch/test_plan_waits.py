@@ -13,13 +13,11 @@ import sqlalchemy as sa
 from llm_orc.batches.database import engine_of
 from llm_orc.batches.store_url import StoreUrl, parse_store_url
 from llm_orc.batches.tables import ENGINE_WORKFLOWS, PLAN_WAITS, engine_connection
-from tests.batches.postgres import Postgres, find_programs
 from tests.cli.run.test_stop import wait_for
 from tests.fakes.claude import StandIn, install
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Shell
@@ -37,20 +35,11 @@ agents:
 LIMIT_S = 60
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("needs PostgreSQL's server programs; .ci/run installs them")
-    with Postgres(programs) as started:
-        yield started
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> StoreUrl:
     if request.param == "sqlite":
         return parse_store_url(str(tmp_path / "batches.sqlite"), tmp_path)
-    return parse_store_url(request.getfixturevalue("server").url, tmp_path)
+    return parse_store_url(request.getfixturevalue("postgres").url, tmp_path)
 
 
 @pytest.fixture
