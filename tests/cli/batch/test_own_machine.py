@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,8 +24,9 @@ ONE = "name: one\nagents:\n  - {name: a, provider: plan, model: m}\n"
 SAID = "`plan` is not called by a worker on a shared store: its terms say so (https://plan.example/terms)"
 
 
-def settings(shell: Shell, *, own_machine_only: bool) -> None:
-    provider: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "dialect": "openai-chat", "billing": "local"}
+def settings(shell: Shell, *, own_machine_only: bool, port: int = 9) -> None:
+    url = f"http://127.0.0.1:{port}/v1"
+    provider: dict[str, Any] = {"base_url": url, "dialect": "openai-chat", "billing": "local"}
     if own_machine_only:
         provider["calls"] = {
             "own_machine_only": "its terms say so",
@@ -52,11 +54,12 @@ def test_a_batch_there_is_refused_before_it_is_stored(one: Shell, postgres: Post
 
 
 def test_a_worker_leaves_such_a_batch_alone_and_says_why(one: Shell, postgres: Postgres) -> None:
-    settings(one, own_machine_only=False)
-    with one.started("batch", "./one.yaml", "--inputs", "in.txt", "--store", postgres.url) as batch:
-        while '"open"' not in one.run("batch", "list", "--json", "--store", postgres.url).stdout:
-            assert batch.poll() is None
-        batch.kill()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # so that the rows are open when the batch is killed
+        settings(one, own_machine_only=False, port=silent.getsockname()[1])
+        with one.started("batch", "./one.yaml", "--inputs", "in.txt", "--store", postgres.url) as batch:
+            while '"open"' not in one.run("batch", "list", "--json", "--store", postgres.url).stdout:
+                assert batch.poll() is None
+            batch.kill()
     settings(one, own_machine_only=True)
 
     done = one.run("worker", "--until-done", "--store", postgres.url)
