@@ -49,6 +49,9 @@ class Notices:
     def items(self, total: int) -> None:
         return
 
+    def round(self, number: int, total: int) -> None:
+        return
+
     def text(self, piece: str) -> None:
         return
 

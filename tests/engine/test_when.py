@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from llm_orc.agents.output import AgentOutput
@@ -307,3 +308,22 @@ async def test_a_quorum_goes_on_with_the_answers_from_before() -> None:
     )
 
     assert sorted(called.called) == ["c", "x"]
+
+
+async def test_an_answer_that_only_stood_in_for_others_does_so_after_a_resume_too() -> None:
+    agents = (
+        AgentSpec("broken"),
+        AgentSpec("fallback", depends_on=("broken",), requires="none", handles_failure=True),
+        AgentSpec("slow"),
+        AgentSpec("after", depends_on=("fallback", "slow"), requires=1),
+        AgentSpec("only", depends_on=("fallback",)),
+    )
+    sink, _ = await run(*agents)
+    (kept,) = (e.output for e in sink.events if isinstance(e, AgentFinished) and e.agent == "fallback")
+    output = msgspec.json.decode(msgspec.json.encode(kept), type=AgentOutput)  # as it is recorded
+
+    again, called = await run(*agents, done={"fallback": output})
+
+    assert sorted(called.called) == ["after", "broken", "slow"]
+    assert skipped(again) == skipped(sink) == {"only": ("dependency", ("fallback",))}
+    assert "only stands in" in called.prompts["after"]

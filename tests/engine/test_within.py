@@ -268,7 +268,7 @@ async def test_a_run_that_goes_on_gives_the_same_prompt(is_late_done: bool) -> N
     earlier.apply(again)  # and killed once more, before anything started
 
     stage = Stage()
-    start = RunStart("run-1", "Go", done=earlier.outputs, without=earlier.late.without)
+    start = RunStart("run-1", "Go", done=earlier.outputs, before=earlier.before)
     await stage.run(*agents, start=start)
 
     def without_tag(prompt: str) -> str:

@@ -90,6 +90,7 @@ class AgentOutput:
     cached: CachedFrom | None = None
     validation: str = ""
     is_enforced: bool = False  # of the last call: the provider was given the schema
+    stands_in: bool = False  # for others that failed: to those that depend on the agent it counts as none
 
     @property
     def last(self) -> ModelCall | None:

@@ -45,6 +45,10 @@ class AgentObserver(ReplyObserver, Protocol):
         """An answer is not what was asked for, and text so far is void. `attempt` follows; 0: none does."""
         ...
 
+    def round(self, number: int, total: int) -> None:
+        """The agent runs others in rounds, at most `total`, and begins this one, counted from 1."""
+        ...
+
     def waiting(self, for_plan: UsedUp) -> None:
         """The plan that would pay is used up, and the agent waits for it. Text so far is void."""
         ...

@@ -99,6 +99,9 @@ class _Listening:
     def items(self, total: int) -> None:
         self._observer.items(total)
 
+    def round(self, number: int, total: int) -> None:
+        self._observer.round(number, total)
+
     def text(self, piece: str) -> None:
         self._pieces.append(piece)
         self._observer.text(piece)

@@ -152,6 +152,9 @@ class _Unheard:
     def items(self, total: int) -> None:
         self._observer.items(total)
 
+    def round(self, number: int, total: int) -> None:
+        self._observer.round(number, total)
+
     def text(self, piece: str) -> None:
         return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath
@@ -29,7 +30,7 @@ class AgentRun:
     """One agent at its path, with what it may refer to. `plans` are those of what may run within it.
 
     `without`: see `AgentStarted`. `beginning` is that of its prompt and of others. `began_to_answer` is called
-    when a provider's cache has it, or will not have it.
+    when a provider's cache has it, or will not have it. `stands_in`: see `AgentOutput`.
     """
 
     spec: AgentSpec
@@ -40,6 +41,7 @@ class AgentRun:
     without: tuple[AgentPath, ...] = ()
     beginning: str = ""
     began_to_answer: Callable[[], None] | None = None
+    stands_in: bool = False
 
     async def run(self) -> AgentOutput | LlmOrcError | WaitsForPerson:
         """Run the agent and return its answer, what it failed with, or that it waits for a person.
@@ -86,6 +88,8 @@ class AgentRun:
             scope=self.scope,
         )
         output = await shared.call(turn)
+        if output.stands_in != self.stands_in:
+            output = replace(output, stands_in=self.stands_in)
         duration_s = shared.clock.monotonic() - began
         await shared.sink.commit(AgentFinished(shared.clock.now(), path, duration_s, output))
         return output

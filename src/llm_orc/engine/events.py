@@ -207,6 +207,16 @@ class ItemsStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """The agent runs others in rounds: round `number` of at most `total` starts, at its path with that number."""
+
+    at: float
+    agent: AgentPath
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentNotice:
     """Something that the user should know: turns left out of a conversation that no longer fits."""
 
@@ -284,6 +294,7 @@ RecordedEvent = (
     | ApprovalAsked
     | ApprovalAnswered
     | ItemsStarted
+    | RoundStarted
     | AgentNotice
     | AgentFinished
     | AgentFailed

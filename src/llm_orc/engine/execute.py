@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath, top_of
+from llm_orc.agents.path import top_of
 from llm_orc.dataclass import dataclass
+from llm_orc.engine.before import Before
 from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
 from llm_orc.engine.execution import Execution
@@ -32,10 +33,7 @@ _LAST_WORDS_S = 5.0  # how long a cancelled run may take to record its cancellat
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """What a run, or another attempt of it, starts with. `done` are the answers that it has from before.
-
-    `without` are the agents that started without others then, which they do again: see `AgentStarted`.
-    """
+    """What a run, or another attempt of it, starts with: `done` are the answers that it has from before."""
 
     run_id: str
     task: str
@@ -44,7 +42,7 @@ class RunStart:
     conversation: str | None = None
     limits: tuple[Limited, ...] = ()
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    without: Mapping[str, tuple[AgentPath, ...]] = field(default_factory=dict)
+    before: Before = Before()
     fails_when: str | None = None  # the condition under which a completed run fails
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)
 
@@ -77,7 +75,7 @@ async def execute(
         known,
         passes,
         start.run_id,
-        start.without,
+        start.before,
         start.sandbox,
     )
     execution = Execution(plan, start.task, shared, inputs=start.inputs)

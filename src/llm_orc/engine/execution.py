@@ -55,7 +55,6 @@ class Execution:
         self._notes: dict[str, str] = {}  # notes about answers
         self._failures: dict[str, str] = {}
         self._left_out: dict[str, LeftOut] = {}  # by their conditions, which is no failure
-        self._handled: set[str] = set()
         self._open = set(self._specs)  # those that have not ended
         self._scope = Scope(
             plan.known,
@@ -66,7 +65,6 @@ class Execution:
             self._notes,
             skipped=self._left_out,
             pending=self._open,
-            handled=self._handled,
             nested={
                 name: next(iter(children.values())).ensemble
                 for name, children in plan.children.items()
@@ -80,6 +78,10 @@ class Execution:
         self._done = [name for name, path in self._paths.items() if path in shared.done]
         for name in self._done:
             self._keep(name, shared.done[self._paths[name]])
+        settled = shared.before.settled
+        self._settled = [n for n, path in self._paths.items() if path in settled and n not in self.outputs]
+        for name in self._settled:
+            self._keep_settled(name, settled[self._paths[name]])
         self._readiness = Readiness(plan, self._scope, self._missed_before())
         self._timers: list[asyncio.Task[None]] = []
         self._at_work = 0  # those that run or wait for a slot, who are no tasks yet
@@ -90,7 +92,7 @@ class Execution:
 
     def _missed_before(self) -> dict[str, frozenset[str]]:
         """Return which agents started without which others in an earlier attempt: their prompts stay the same."""
-        without = self._shared.without
+        without = self._shared.before.without
         return {
             name: frozenset(other for other in self._plan.needs[name] if self._paths[other] in without[path])
             for name, path in self._paths.items()
@@ -100,9 +102,19 @@ class Execution:
     def _keep(self, name: str, output: AgentOutput) -> None:
         self.outputs[name] = output
         self._open.discard(name)
+        if output.stands_in:
+            self._notes[name] = STANDS_IN
         last = output.last
         if last is not None and (note := note_for_readers(last.stop_reason, last.stop_word)):
             self._notes[name] = note
+
+    def _keep_settled(self, name: str, ended: AgentFailed | AgentSkipped) -> None:
+        """Keep that it ended without an answer in an earlier attempt."""
+        self._open.discard(name)
+        if isinstance(ended, AgentFailed):
+            self._failures[name] = ended.error.message
+        elif ended.reason == "condition":
+            self._left_out[name] = LeftOut(ended.reason)
 
     @property
     def status(self) -> RunStatus:
@@ -143,7 +155,7 @@ class Execution:
             async with asyncio.TaskGroup() as self._group:
                 for spec in self._readiness.at_first():
                     self._enqueue(spec)
-                for name in self._done:
+                for name in (*self._done, *self._settled):
                     self._begin_times(name)
                     self._release(name)
                 self._slots.start_ready()
@@ -199,12 +211,11 @@ class Execution:
             self._sink.post(AgentFailed(self._clock.now(), path, 0.0, error_info(error)))
         else:
             if left_out is None:
-                if handles_failure(spec, self._plan.needs[spec.name], scope):
-                    self._handled.add(spec.name)
-                    self._notes[spec.name] = STANDS_IN
+                stands_in = handles_failure(spec, self._plan.needs[spec.name], scope)
                 paths = tuple(self._paths[name] for name in without)
                 plans = self._plan.children.get(spec.name)
-                self._group.create_task(self._run_agent(AgentRun(spec, path, scope, plans, self._shared, paths)))
+                run = AgentRun(spec, path, scope, plans, self._shared, paths, stands_in=stands_in)
+                self._group.create_task(self._run_agent(run))
                 self._begin_times(spec.name)
                 return True
             if left_out.reason == "condition":

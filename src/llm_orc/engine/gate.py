@@ -55,7 +55,7 @@ def left_out_by(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> LeftOut
 
 def has_answered(name: str, scope: Scope) -> bool:
     """Return whether there is an answer that counts as one."""
-    return name in scope.outputs and name not in scope.handled
+    return name in scope.outputs and not scope.outputs[name].stands_in
 
 
 def handles_failure(agent: AgentSpec, needs: Sequence[str], scope: Scope) -> bool:
@@ -148,7 +148,7 @@ class Readiness:
 
     def _becomes_ready(self, spec: AgentSpec) -> bool:
         name = spec.name
-        if name in self._ready or name in self._scope.outputs:
+        if name in self._ready or name not in self._scope.pending:
             return False
         if self._missing[name] and not self._is_enough(spec):
             return False

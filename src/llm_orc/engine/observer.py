@@ -16,6 +16,7 @@ from llm_orc.engine.events import (
     ModelSwitched,
     PlanWaitEnded,
     PlanWaitStarted,
+    RoundStarted,
 )
 from llm_orc.errors import PlanLimitReached
 
@@ -67,6 +68,9 @@ class EventObserver:
 
     def items(self, total: int) -> None:
         self.sink.post(ItemsStarted(self.clock.now(), self.agent, total))
+
+    def round(self, number: int, total: int) -> None:
+        self.sink.post(RoundStarted(self.clock.now(), self.agent, number, total))
 
     def text(self, piece: str) -> None:
         self.sink.delta(AgentDelta(self.agent, piece))

@@ -7,9 +7,9 @@ from dataclasses import field
 from typing import Protocol
 
 from llm_orc.agents.output import AgentOutput
-from llm_orc.agents.path import AgentPath
 from llm_orc.agents.turn import CallAgent, ChildRunner
 from llm_orc.dataclass import dataclass
+from llm_orc.engine.before import Before
 from llm_orc.engine.events import EventSink
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
@@ -27,7 +27,7 @@ class Clock(Protocol):
 class Shared:
     """What a run and all that runs within its agents have in common. `done` has answers by path.
 
-    `without` says which agents have started before without others that they needed, and do so again.
+    `before` is what else earlier attempts at the run have said.
     `passes` are exceptions that are no agent's failure, but of what carries the whole run.
     """
 
@@ -39,5 +39,5 @@ class Shared:
     done: Mapping[str, AgentOutput] = field(default_factory=dict)
     passes: type[Exception] | tuple[type[Exception], ...] = ()
     run_id: str = ""
-    without: Mapping[str, tuple[AgentPath, ...]] = field(default_factory=dict)
+    before: Before = Before()
     is_rehearsal: bool = False

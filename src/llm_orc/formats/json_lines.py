@@ -22,6 +22,7 @@ from llm_orc.engine.events import (
     ModelSwitched,
     PlanWaitEnded,
     PlanWaitStarted,
+    RoundStarted,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -56,6 +57,7 @@ _AgentEvent = (
     | ApprovalAsked
     | ApprovalAnswered
     | ItemsStarted
+    | RoundStarted
     | AgentNotice
     | AgentFinished
     | AgentFailed
@@ -165,7 +167,7 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
             }
         case PlanWaitStarted() | PlanWaitEnded() | ApprovalAsked() | ApprovalAnswered():
             kind, values = _wait_values(event)
-        case ItemsStarted() | AgentNotice():
+        case ItemsStarted() | RoundStarted() | AgentNotice():
             kind, values = _told_values(event)
         case AgentFinished():
             kind, values = "agent_finished", {"duration_s": event.duration_s, **output_values(event.output)}
@@ -179,9 +181,11 @@ def _kind_and_values(event: _AgentEvent) -> tuple[str, dict[str, JsonValue]]:
     return kind, values
 
 
-def _told_values(event: ItemsStarted | AgentNotice) -> tuple[str, dict[str, JsonValue]]:
+def _told_values(event: ItemsStarted | RoundStarted | AgentNotice) -> tuple[str, dict[str, JsonValue]]:
     if isinstance(event, ItemsStarted):
         return "items_started", {"total": event.total}
+    if isinstance(event, RoundStarted):
+        return "round_started", {"number": event.number, "total": event.total}
     return "agent_notice", {"message": event.message}
 
 

@@ -98,8 +98,8 @@ class CostsSoFar:
                 self._begin(event.agent, event.access)
             case AgentFailed():
                 self._failed(event.agent, event.error)
-                self._under_way.pop(event.agent, None)
-                if not self._counts_calls and event.error.code == BudgetExceeded.code:
+                began = self._under_way.pop(event.agent, None) is not None
+                if began and not self._counts_calls and event.error.code == BudgetExceeded.code:
                     self.calls -= 1
             case AgentFinished():
                 self._finished(event)

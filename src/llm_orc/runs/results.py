@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llm_orc.agents.choice import NamedModel
 from llm_orc.agents.output import CachedFrom, ItemCounts, ModelCall, Rounds, SampleCounts
-from llm_orc.agents.path import is_of_item
+from llm_orc.agents.path import is_of_item, is_top
 from llm_orc.auth.access import Access, Billing
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import ApprovalAnswered, ApprovalAsked, ErrorInfo, RunStatus
@@ -226,7 +226,8 @@ def markdown_of(result: RunResult) -> str:
     """Return the answer, or why there is none, and below it a line about the run."""
     lines = [result.answer] if result.answer is not None else [*_reasons(result)]
     total = result.total.cost_usd
-    facts = [result.ensemble, result.status, f"{len(result.agents)} agents"]
+    own = sum(is_top(agent.name) for agent in result.agents)
+    facts = [result.ensemble, result.status, "1 agent" if own == 1 else f"{own} agents"]
     facts.append("cost unknown" if total is None else f"${total:.4f}")
     if result.sandbox:
         facts.append("sandbox: no model answered")

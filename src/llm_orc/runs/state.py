@@ -9,6 +9,7 @@ from llm_orc.agents.output import AgentOutput, ItemCounts, ModelCall, cost_of, u
 from llm_orc.agents.path import AgentPath, in_tree_order, is_top, item_of, list_of
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
+from llm_orc.engine.before import Before, SettledRounds
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -28,6 +29,7 @@ from llm_orc.engine.events import (
     ModelSwitched,
     PlanWaitEnded,
     PlanWaitStarted,
+    RoundStarted,
     RunFinished,
     RunStarted,
     RunStopped,
@@ -72,6 +74,7 @@ class AgentState:
     notices: list[str] = field(default_factory=list)
     is_kept: bool = False  # its answer is from the run that this one was forked from
     retries_at: float = 0.0  # when the next attempt starts, in Unix seconds, if it is retrying
+    round: RoundStarted | None = None  # that it is in, if it runs others in rounds
     items: ItemCounts | None = None  # so far, if it runs once for each of several
     plan_wait: PlanWaitStarted | None = None  # what it waits for, or waited for when its process ended
 
@@ -115,6 +118,7 @@ class RunState:
         self.last_at: float = 0.0
         self.costs = CostsSoFar()
         self.late = LateAnswers()
+        self.settled = SettledRounds()
         self.questions: dict[str, ApprovalAsked] = {}  # by agent, what a person was asked, in all attempts
         self.answers: dict[str, ApprovalAnswered] = {}  # to these questions
         self._rejected: dict[str, list[ModelCall]] = {}  # calls whose answers were sent back, in all attempts
@@ -131,6 +135,7 @@ class RunState:
             return
         self.last_at = event.at
         self.costs.apply(event)
+        self.settled.apply(event)
         match event:
             case AttemptStarted() | AttemptSettled():
                 pass
@@ -149,6 +154,8 @@ class RunState:
             case AnswerRejected():
                 self._rejected.setdefault(event.agent, []).append(event.call)
                 self._agent(event.agent).sent_back(event)
+            case RoundStarted():
+                self._agent(event.agent).round = event
             case _:
                 self._count_item(event)
                 self._agent_event(self._agent(event.agent), event)
@@ -177,11 +184,11 @@ class RunState:
             state.items = ItemCounts(items.total, items.completed + (not failed), items.failed + failed)
 
     def _start(self, event: RunStarted) -> None:
-        """Start, or continue with stored answers: of agents within others, only those with an answer."""
+        """Start, or continue with stored answers: of agents within others, those with one, or that are settled."""
         if self.started is None:
             self.started = event
         self.finished = self.stopped = None
-        kept = set(event.resumed)
+        kept = {*event.resumed, *self.settled.ends}
         for path in [path for path in self.agents if path not in kept]:
             if is_top(path):
                 self.agents[path] = AgentState(path, plan_wait=self.agents[path].known_limit())
@@ -253,6 +260,11 @@ class RunState:
     def outputs(self) -> dict[str, AgentOutput]:
         """The existing answers, by agent, which a resumed run need not request again."""
         return {name: a.output for name, a in self.agents.items() if a.output is not None}
+
+    @property
+    def before(self) -> Before:
+        """What a resumed run keeps to beside the answers."""
+        return Before(self.late.without, self.settled.ends)
 
     @property
     def failed_items(self) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.turn import AgentTurn
-from llm_orc.engine.events import AgentFailed, AgentFinished, AgentNotice
+from llm_orc.engine.events import AgentFailed, AgentFinished, AgentNotice, RunEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
 from llm_orc.ensembles.parse import parse_ensemble_text
 from llm_orc.errors import ReplyUnreadable
+from llm_orc.runs.state import RunState
 from tests.engine.conftest import KeptEvents, RealClock
 
 Answer = Callable[[AgentTurn], str]
@@ -24,6 +25,8 @@ class Ended:
 
     asked: dict[str, str]
     outputs: dict[str, AgentOutput] = field(default_factory=dict)
+    record: list[RunEvent] = field(default_factory=list)
+    state: RunState = field(default_factory=RunState)
     failed: dict[str, str] = field(default_factory=dict)
     notices: dict[str, list[str]] = field(default_factory=dict)
 
@@ -34,9 +37,10 @@ async def run(
     *,
     task: str = "the task",
     done: dict[str, AgentOutput] | None = None,
+    earlier: Sequence[RunEvent] = (),
     rehearsal: bool = False,
 ) -> Ended:
-    """Run the ensemble. `answer` returns what an agent says; empty text is a failure."""
+    """Run the ensemble. `answer` returns what an agent says; empty text is a failure. `earlier` is a record."""
     asked: dict[str, str] = {}
 
     async def ask(turn: AgentTurn) -> AgentOutput:
@@ -46,17 +50,20 @@ async def run(
             raise ReplyUnreadable("no text")
         return AgentOutput(said, ())
 
-    sink = KeptEvents()
+    sink, state = KeptEvents(), RunState()
+    for event in earlier:
+        state.apply(event)
     await execute(
         make_plan(parse_ensemble_text(text).ensemble),
-        RunStart("run-1", task, done=done or {}, sandbox=rehearsal),
+        RunStart("run-1", task, done={**state.outputs, **(done or {})}, before=state.before, sandbox=rehearsal),
         AgentCaller(ask, rehearsal=rehearsal),
         sink,
         clock=RealClock(),
         max_concurrent=4,
     )
-    ended = Ended(asked, dict(done or {}))
-    for event in sink.events:
+    ended = Ended(asked, dict(done or {}), [*earlier, *sink.events])
+    for event in ended.record:
+        ended.state.apply(event)
         match event:
             case AgentFinished():
                 ended.outputs[event.agent] = event.output

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from llm_orc.agents.output import AgentOutput, ModelCall
 from llm_orc.agents.path import AgentPath
 from llm_orc.auth.access import Access, Billing
+from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.run.progress import RunProgress, width_of
 from llm_orc.cli.shell.output.tables import cell_width
 from llm_orc.engine.events import (
@@ -263,3 +264,11 @@ def test_few_items_have_a_line_each_below_their_agent() -> None:
     names = [line.split()[1] for line in drawn(progress).splitlines()[1:]]
 
     assert names == ["review", "review[1]", "review[0]", "report"]
+
+
+def test_agents_within_others_are_not_counted_as_the_ensembles_own() -> None:
+    resumed = ("a", "b", "b[1]/x", "b[1]/y")
+
+    words = plain_words(RunStarted(0.0, "run-1", "polish", ("a", "b", "c"), "Go", resumed=resumed))
+
+    assert words == "polish: 2 of 3 agents already finished, and 2 within them"

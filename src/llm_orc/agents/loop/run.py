@@ -87,6 +87,7 @@ class _Loop:
         if before is not None:
             self._carry(before)
         at = item_of(self._context.turn.path, number)
+        self._context.turn.observer.round(number, self._work.max_rounds)
         values = RoundValues({ROUND: number}, before, self._around)
         result = await self._context.run_child(BODY, self._task, at, self._inputs, values)
         if result.scope is None:

@@ -55,7 +55,6 @@ class Scope:
     notes: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, object] = field(default_factory=dict)
     pending: Collection[str] = ()  # agents that have not ended
-    handled: Collection[str] = ()  # agents whose answers only stand in for others that failed: they count as none
     local: Mapping[str, JsonValue] = field(default_factory=dict)
     nested: Mapping[str, str] = field(default_factory=dict)  # agents that others run within: what they are called
     item: Item | None = None  # the item that this turn is about

@@ -56,7 +56,7 @@ def _answer_of(name: str, scope: Scope) -> JsonValue:
             "outcome": status,
             "has_errors": status == "failed",
         }
-    is_handled = name in scope.handled
+    is_handled = output.stands_in
     return {
         "text": output.text,
         "data": output.data,

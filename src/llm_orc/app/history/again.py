@@ -25,8 +25,11 @@ class Again:
     asked: frozenset[str] = frozenset()
     around: frozenset[str] = frozenset()
 
-    def __contains__(self, path: str) -> bool:
+    def __contains__(self, path: object) -> bool:
         """Whether the answer of the agent at `path` is not kept."""
+        return isinstance(path, str) and self._is_asked(path)
+
+    def _is_asked(self, path: str) -> bool:
         return path in self.asked or path in self.around or any(one in self.asked for one in above(path))
 
 

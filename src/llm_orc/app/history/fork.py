@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -15,14 +15,15 @@ from llm_orc.app.access.choices import named_choices_of
 from llm_orc.app.access.consent import Consent, with_consent
 from llm_orc.app.access.explain import preview_recipe
 from llm_orc.app.batches.store import batch_store_url, is_own_store
-from llm_orc.app.history.again import to_be_asked
+from llm_orc.app.history.again import Again, to_be_asked
 from llm_orc.app.history.runs import get_run, is_row
 from llm_orc.app.projects.foreign import refuse_foreign
 from llm_orc.app.runs.execute import Attempt, execute_recipe
 from llm_orc.app.runs.plan_limits import plans_used_up
 from llm_orc.app.runs.request import RunLimits, RunListener
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import AgentFinished, RunStarted
+from llm_orc.engine.before import SettledRounds
+from llm_orc.engine.events import AgentFinished, RecordedEvent, RunStarted
 from llm_orc.engine.plan import make_plan
 from llm_orc.errors import InputError
 from llm_orc.providers.limits.plans import UsedUp
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run is forked from: its id, its recipe, and its answers."""
+    """What a run is forked from: its id, its recipe, and its answers, as far as its rounds are settled."""
 
     run_id: str
     recipe: Recipe
     outputs: Mapping[str, AgentOutput]
+    settled: SettledRounds
     failed_items: tuple[str, ...] = ()  # of agents that have answered without them
     used_up: tuple[UsedUp, ...] = ()  # the plans that its agents without an answer need, and that are used up
 
@@ -74,7 +76,7 @@ def origin_of(app: App, run: str, store: str | None = None) -> Origin:
     for event in record.events:
         state.apply(event)
     used_up = plans_used_up(state, app.clock.now())
-    return Origin(record.summary.run_id, recipe, state.outputs, tuple(state.failed_items), used_up)
+    return Origin(record.summary.run_id, recipe, state.outputs, state.settled, tuple(state.failed_items), used_up)
 
 
 async def fork_run(
@@ -91,6 +93,7 @@ async def fork_run(
     """
     options = replace(options, consent=with_agreements(app, origin.recipe.ensemble, options.consent))
     kept = _kept(origin, options)
+    settled = () if options.everything else origin.settled.kept(_asked(origin, options))
     limits = options.limits
     recipe = replace(
         _recipe_of(app, origin, options, kept),
@@ -103,7 +106,7 @@ async def fork_run(
         wait_for_plan=app.settings.runs.wait_for_plan if limits.wait_for_plan is None else limits.wait_for_plan,
     )
     run_id = app.new_run_id()
-    earlier = _beginning(app, run_id, recipe, kept, origin.run_id)
+    earlier = _beginning(app, run_id, recipe, kept, settled=settled, forked_from=origin.run_id)
     attempt = Attempt(recipe, run_id, earlier=earlier, used_up=origin.used_up if recipe.wait_for_plan else ())
     return await execute_recipe(app, attempt, limits, listener, runtime=runtime)
 
@@ -116,8 +119,12 @@ async def preview_fork(app: App, origin: Origin, options: ForkOptions) -> Access
 
 def _kept(origin: Origin, options: ForkOptions) -> dict[str, AgentOutput]:
     """Return the answers that the new run takes over. Raises `InputError`: it has no agent of that name."""
-    asked = to_be_asked(origin.recipe, options.asked or origin.failed_items)
+    asked = _asked(origin, options)
     return {} if options.everything else {n: o for n, o in origin.outputs.items() if n not in asked}
+
+
+def _asked(origin: Origin, options: ForkOptions) -> Again:
+    return to_be_asked(origin.recipe, options.asked or origin.failed_items)
 
 
 def _recipe_of(app: App, origin: Origin, options: ForkOptions, kept: Mapping[str, AgentOutput]) -> Recipe:
@@ -159,7 +166,13 @@ def _with_models(app: App, recipe: Recipe, options: ForkOptions, kept: Mapping[s
 
 
 def _beginning(
-    app: App, run_id: str, recipe: Recipe, kept: Mapping[str, AgentOutput], forked_from: str
+    app: App,
+    run_id: str,
+    recipe: Recipe,
+    kept: Mapping[str, AgentOutput],
+    *,
+    settled: Sequence[RecordedEvent],
+    forked_from: str,
 ) -> RecordedRun:
     """Return the new run as if it had stopped right after receiving the answers that it keeps."""
     now = app.clock.now()
@@ -181,4 +194,5 @@ def _beginning(
     within = [path for path in kept if not is_top(path)]
     finished = tuple(AgentFinished(now, AgentPath(path), 0.0, kept[path]) for path in (*own, *within))
     row = RunRow(run_id, ensemble, now, None, "open", len(names), len(own), None, recipe.rehearsal)
-    return RecordedRun(row, recipe, (started, *finished), next_seq=0)
+    events = (started, *finished, *(replace(event, at=now) for event in settled))
+    return RecordedRun(row, recipe, events, next_seq=0)

@@ -25,6 +25,7 @@ from llm_orc.app.runs.conversation import conversation_of
 from llm_orc.app.runs.running import lock_of
 from llm_orc.app.runs.runtime import Runtime, Terms
 from llm_orc.dataclass import dataclass
+from llm_orc.engine.before import Before
 from llm_orc.engine.events import AgentDelta, RunEvent
 from llm_orc.engine.execute import RunStart, execute
 from llm_orc.engine.plan import make_plan
@@ -151,7 +152,7 @@ async def _execute_recipe(
             run_id,
             recipe.task,
             done=earlier.state.outputs if earlier else {},
-            without=earlier.state.late.without if earlier else {},
+            before=earlier.state.before if earlier else Before(),
             sandbox=recipe.rehearsal,
             conversation=recipe.conversation,
             limits=limits_of(recipe),
@@ -184,7 +185,7 @@ async def _to_the_end(
     """Execute the run until all has ended, or waits for answers that nobody has given."""
     await go(start)
     while state.finished is not None and state.finished.status == "waiting" and await desk.learn():
-        await go(replace(start, done=state.outputs))
+        await go(replace(start, done=state.outputs, before=state.before))
 
 
 def _cached(

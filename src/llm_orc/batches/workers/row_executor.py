@@ -159,12 +159,14 @@ class RowExecutor(Stoppable):
             with self.in_flight.agent(name):
                 return await steps(turn)
 
+        state = row.run_state
         await execute(
             plan,
             RunStart(
                 row.row_id,
                 row.task,
-                done=row.run_state.outputs,
+                done=state.outputs,
+                before=state.before,
                 sandbox=recipe.rehearsal,
                 inputs=inputs_of_row(recipe, row.fields),
                 fails_when=recipe.ensemble.fails_when,

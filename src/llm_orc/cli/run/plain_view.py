@@ -115,7 +115,9 @@ def plain_words(event: RunEvent) -> str:
     words = ""
     match event:
         case RunStarted(resumed=resumed) if resumed:
-            words = f"{event.ensemble}: {len(resumed)} of {count(len(event.agents), 'agent')} already finished"
+            own = sum(is_top(path) for path in resumed)
+            within = f", and {len(resumed) - own:,} within them" if own < len(resumed) else ""
+            words = f"{event.ensemble}: {own:,} of {count(len(event.agents), 'agent')} already finished{within}"
         case AgentStarted():
             without = f", without {', '.join(event.without)}" if event.without else ""
             words = f"{event.agent}: started{without}"

@@ -19,6 +19,7 @@ from llm_orc.engine.events import (
     ModelRetrying,
     ModelSwitched,
     PlanWaitEnded,
+    RoundStarted,
 )
 from llm_orc.engine.observer import error_info, plan_wait_started
 from llm_orc.runs.wire import encode_event
@@ -128,6 +129,9 @@ class StepObserver(OutcomeSink):
 
     def items(self, total: int) -> None:
         self.keep(ItemsStarted(self._clock.now(), self._agent, total))
+
+    def round(self, number: int, total: int) -> None:
+        self.keep(RoundStarted(self._clock.now(), self._agent, number, total))
 
     def text(self, piece: str) -> None:
         """Ignore streamed text, as `delta` does."""
