@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath, above, item_of, list_of
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import AgentFailed, AgentFinished, AgentSkipped, RoundStarted
+from llm_orc.engine.events import AgentFailed, AgentFinished, AgentSkipped, AgentStarted, RoundStarted
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -25,6 +25,28 @@ class Before:
 
     without: Mapping[str, tuple[AgentPath, ...]] = field(default_factory=dict)
     settled: Mapping[str, AgentFailed | AgentSkipped] = field(default_factory=dict)
+
+
+class LateAnswers:
+    """Folds the starts of agents. What an earlier attempt has said counts until the agent starts again."""
+
+    def __init__(self) -> None:
+        self.without: dict[str, tuple[AgentPath, ...]] = {}
+
+    def apply(self, event: AgentStarted) -> None:
+        if event.without:
+            self.without[event.agent] = event.without
+        else:
+            self.without.pop(event.agent, None)
+
+    def late_for(self, answered: Container[str]) -> dict[str, tuple[str, ...]]:
+        """Return, for each of the agents that have answered and were late, those that had started without it."""
+        late: dict[str, tuple[str, ...]] = {}
+        for path, others in self.without.items():
+            for other in others:
+                if other in answered:
+                    late[other] = (*late.get(other, ()), path)
+        return late
 
 
 class SettledRounds:

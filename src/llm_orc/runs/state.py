@@ -9,7 +9,7 @@ from llm_orc.agents.output import AgentOutput, ItemCounts, ModelCall, cost_of, u
 from llm_orc.agents.path import AgentPath, in_tree_order, is_top, item_of, list_of
 from llm_orc.auth.access import Access
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.before import Before, SettledRounds
+from llm_orc.engine.before import Before, LateAnswers, SettledRounds
 from llm_orc.engine.events import (
     AgentDelta,
     AgentFailed,
@@ -34,7 +34,6 @@ from llm_orc.engine.events import (
     RunStarted,
     RunStopped,
 )
-from llm_orc.engine.late import LateAnswers
 from llm_orc.runs.costs import CostsSoFar
 from llm_orc.runs.results import AgentResult, AgentStatus, Reason, RunResult, run_status
 
@@ -149,13 +148,11 @@ class RunState:
                 self._agent(event.agent).wait_for_plan(event)
             case ApprovalAsked() | ApprovalAnswered():
                 self._approval_event(event)
-            case ItemsStarted():
-                self._count_items(event)
+            case ItemsStarted() | RoundStarted():
+                self._repeats(event)
             case AnswerRejected():
                 self._rejected.setdefault(event.agent, []).append(event.call)
                 self._agent(event.agent).sent_back(event)
-            case RoundStarted():
-                self._agent(event.agent).round = event
             case _:
                 self._count_item(event)
                 self._agent_event(self._agent(event.agent), event)
@@ -168,8 +165,11 @@ class RunState:
         self.answers.pop(event.agent, None)
         self._agent(event.agent).phase = "waiting_for_answer"
 
-    def _count_items(self, event: ItemsStarted) -> None:
-        """Some of them may have an answer from before."""
+    def _repeats(self, event: ItemsStarted | RoundStarted) -> None:
+        """Some items may have an answer from before."""
+        if isinstance(event, RoundStarted):
+            self._agent(event.agent).round = event
+            return
         paths = (item_of(event.agent, i) for i in range(event.total))
         known = sum((agent := self.agents.get(path)) is not None and agent.output is not None for path in paths)
         self._agent(event.agent).items = ItemCounts(event.total, known)

@@ -158,6 +158,9 @@ class _Repairing:
     def items(self, total: int) -> None:
         self._observer.items(total)
 
+    def round(self, number: int, total: int) -> None:
+        self._observer.round(number, total)
+
     def rejected(self, call: ModelCall, error: LlmOrcError, attempt: int) -> None:
         self._observer.rejected(call, error, attempt)
 
