@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llm_orc.agents.choice import NamedModel
     from llm_orc.agents.output import AgentOutput, CachedFrom, ItemCounts, Rounds, SampleCounts
-    from llm_orc.engine.events import AnswerRejected, ErrorInfo, PlanWaitStarted
+    from llm_orc.engine.events import AnswerRejected, ErrorInfo, PlanWaitStarted, RoundStarted
     from llm_orc.providers.base import Usage
     from llm_orc.runs.results import AgentResult, Reason, RunResult
     from llm_orc.runs.spend import Spend
@@ -110,6 +110,11 @@ def _of_several(items: ItemCounts | None, samples: SampleCounts | None) -> Itera
 def sample_figures(samples: SampleCounts) -> str:
     """`4 of 5 samples agree`."""
     return f"{samples.agreed:,} of {count(samples.asked, 'sample')} agree"
+
+
+def round_words(begun: RoundStarted) -> str:
+    """`round 3 of 5`, of which some may not come."""
+    return f"round {begun.number} of {begun.total}"
 
 
 def rounds_words(rounds: Rounds) -> str:

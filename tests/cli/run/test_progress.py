@@ -24,6 +24,7 @@ from llm_orc.engine.events import (
     ModelRetrying,
     PlanWaitEnded,
     PlanWaitStarted,
+    RoundStarted,
     RunStarted,
 )
 from llm_orc.providers.base import Usage
@@ -264,6 +265,40 @@ def test_few_items_have_a_line_each_below_their_agent() -> None:
     names = [line.split()[1] for line in drawn(progress).splitlines()[1:]]
 
     assert names == ["review", "review[1]", "review[0]", "report"]
+
+
+def test_earlier_rounds_of_a_loop_are_one_line_with_the_present_one() -> None:
+    progress = progress_of("revise", "report")
+    start(progress, "revise")
+    for number in (1, 2, 3):
+        progress.apply(RoundStarted(101.0, AgentPath("revise"), number, 5))
+        for name in ("writer", "judge"):
+            start(progress, f"revise[{number}]/{name}")
+            if number < 3:
+                finish(progress, f"revise[{number}]/{name}")
+
+    assert [line.split() for line in drawn(progress).splitlines()] == [
+        ["panel", "0", "of", "4", "agents,", "4.0", "s,", "3", "running,", "4,936", "tokens,", "$0.01"],
+        ["●", "revise", "3.0", "s", "round", "3", "of", "5"],
+        ["●", "revise[3]/writer", "3.0", "s", "some-model"],
+        ["●", "revise[3]/judge", "3.0", "s", "some-model"],
+        ["·", "report", "waiting"],
+    ]
+    assert drawn(progress, width=58).splitlines()[1].split() == ["●", "revise", "round", "3", "of", "5"]
+
+
+def test_a_resumed_run_shows_the_present_round_only() -> None:
+    progress = progress_of("revise")
+    start(progress, "revise", "revise[1]/writer", "revise[2]/writer")
+    for number in (1, 2):
+        finish(progress, f"revise[{number}]/writer")
+    known = ("revise[1]/writer", "revise[2]/writer")
+    progress.apply(RunStarted(105.0, "r", "panel", ("revise",), "t", resumed=known))
+    start(progress, "revise")
+    for number in (1, 2, 3):
+        progress.apply(RoundStarted(106.0, AgentPath("revise"), number, 5))
+
+    assert [line.split()[1] for line in drawn(progress).splitlines()[1:]] == ["revise"]
 
 
 def test_agents_within_others_are_not_counted_as_the_ensembles_own() -> None:

@@ -23,11 +23,12 @@ from llm_orc.engine.events import (
     ModelSwitched,
     PlanWaitEnded,
     PlanWaitStarted,
+    RoundStarted,
     RunStarted,
 )
 from llm_orc.formats.figures import count, seconds
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import output_figures, plan_wait_words, rejected_words, why_skipped
+from llm_orc.formats.sentences import output_figures, plan_wait_words, rejected_words, round_words, why_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ class PlainView:
             items = f"{count(event.total, 'item')} of {event.agent}"
             self._lists[event.agent] = _Tenths(one_line(items), event.total, known)
         words = plain_words(event)
-        is_routine = isinstance(event, AgentStarted | AgentFinished | AgentSkipped)
+        is_routine = isinstance(event, AgentStarted | RoundStarted | AgentFinished | AgentSkipped)
         if words and not (is_routine and self._is_one_of_many(getattr(event, "agent", ""))):
             self.tell(words)
         if isinstance(event, AgentFinished | AgentFailed | AgentSkipped):
@@ -128,7 +129,14 @@ def plain_words(event: RunEvent) -> str:
         case ModelSwitched():
             way = f"over {event.access.provider}, {event.access.source} ({event.access.billing})"
             words = f"{event.agent}: now {event.model} {way}: {event.error.message}"
-        case PlanWaitStarted() | PlanWaitEnded() | ApprovalAsked() | ApprovalAnswered() | AgentNotice():
+        case (
+            PlanWaitStarted()
+            | PlanWaitEnded()
+            | ApprovalAsked()
+            | ApprovalAnswered()
+            | RoundStarted()
+            | AgentNotice()
+        ):
             words = f"{event.agent}: {_said(event)}"
         case AgentFinished():
             words = f"{event.agent}: finished, {', '.join(output_figures(event.output, event.duration_s))}"
@@ -141,7 +149,9 @@ def plain_words(event: RunEvent) -> str:
     return one_line(words)
 
 
-def _said(event: PlanWaitStarted | PlanWaitEnded | ApprovalAsked | ApprovalAnswered | AgentNotice) -> str:
+def _said(
+    event: PlanWaitStarted | PlanWaitEnded | ApprovalAsked | ApprovalAnswered | RoundStarted | AgentNotice,
+) -> str:
     match event:
         case PlanWaitStarted():
             return plan_wait_words(event, event.at)
@@ -151,5 +161,7 @@ def _said(event: PlanWaitStarted | PlanWaitEnded | ApprovalAsked | ApprovalAnswe
             return f"asks a person: {event.message}"
         case ApprovalAnswered():
             return f"answered by {event.by}: {event.choice or event.text}"
+        case RoundStarted():
+            return round_words(event)
         case AgentNotice():
             return event.message

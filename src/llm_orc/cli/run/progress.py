@@ -6,13 +6,21 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from llm_orc.agents.path import in_tree_order, is_of_item, list_of
+from llm_orc.agents.path import above, in_tree_order, is_of_item, item_of, list_of
 from llm_orc.cli.shell.output.tables import cell_width, cut, tail
 from llm_orc.dataclass import dataclass
-from llm_orc.engine.events import AgentDelta, AgentFinished, ItemsStarted, RunStarted
+from llm_orc.engine.events import AgentDelta, AgentFinished, ItemsStarted, RoundStarted, RunStarted
 from llm_orc.formats.figures import charge, count, seconds, spent_dollars, tokens
 from llm_orc.formats.printable import one_line
-from llm_orc.formats.sentences import from_cache, item_figures, plan_wait_words, sample_figures, why_skipped
+from llm_orc.formats.sentences import (
+    from_cache,
+    item_figures,
+    plan_wait_words,
+    round_words,
+    rounds_words,
+    sample_figures,
+    why_skipped,
+)
 from llm_orc.providers.dialects.endings import end_note
 from llm_orc.runs.spend import Spend, spend_of, unanswered
 from llm_orc.runs.state import RunState
@@ -69,6 +77,7 @@ class RunProgress:
         self._began_at = 0.0
         self._rows: dict[str, AgentState] = {}  # those that have a line of their own
         self._lists: set[str] = set()  # agents whose items have none
+        self._past: set[str] = set()  # rounds that were followed by another: their agents have none either
         self._running: Counter[str] = Counter()  # items at work, by these agents
         self._phases: Counter[AgentPhase] = Counter()
         self._active: dict[str, AgentState] = {}  # in the order of their start
@@ -94,6 +103,9 @@ class RunProgress:
             self._lists.add(event.agent)
             if any(list_of(row) == event.agent for row in self._rows):  # those that have an answer from before
                 self._recount(self._began_at)
+        if isinstance(event, RoundStarted) and event.number > 1:
+            self._past.add(item_of(event.agent, event.number - 1))
+            self._recount(self._began_at)
         if path and (agent := self._state.agents.get(path)) is not None:
             self._moved(agent, before)
         if isinstance(event, AgentFinished):
@@ -101,18 +113,23 @@ class RunProgress:
 
     def _recount(self, began_at: float) -> None:
         """Count again from the state: a resumed run starts with finished agents."""
-        lists = self._lists
-        every = self._state.agents
-        agents = {path: agent for path, agent in every.items() if not lists or not is_of_item(path, lists)}
+        agents = {path: agent for path, agent in self._state.agents.items() if self._has_row(path)}
         self._began_at, self._rows = began_at, agents
         self._phases = Counter(agent.phase for agent in agents.values())
         self._active = {name: agent for name, agent in agents.items() if agent.phase in _ACTIVE}
         self._failed = {name: agent for name, agent in agents.items() if agent.phase == "failed"}
 
+    def _has_row(self, path: str) -> bool:
+        if self._lists and is_of_item(path, self._lists):
+            return False
+        return not self._past or self._past.isdisjoint(above(path))
+
     def _moved(self, agent: AgentState, before: AgentPhase | None) -> None:
         """`before` None: the agent, which runs within another, was not known."""
         if self._lists and is_of_item(agent.name, self._lists):
             self._running[list_of(agent.name)] += (agent.phase in _ACTIVE) - (before in _ACTIVE)
+            return
+        if not self._has_row(agent.name):
             return
         self._rows[agent.name] = agent
         if before is not None:
@@ -210,8 +227,13 @@ def _items_so_far(items: ItemCounts, running: int) -> str:
     return " · ".join(parts)
 
 
+def _round_so_far(agent: AgentState) -> str:
+    """`round 3 of 5`, of an agent that is at work; empty: it has no rounds."""
+    return round_words(agent.round) if agent.round is not None and agent.phase in _ACTIVE else ""
+
+
 def _in_short(agent: AgentState, now: float) -> str:
-    return _reason(agent) or _one_figure(agent, now)
+    return _reason(agent) or _round_so_far(agent) or _one_figure(agent, now)
 
 
 def _one_figure(agent: AgentState, now: float) -> str:
@@ -229,7 +251,7 @@ def _after_name(agent: AgentState, room: int, now: float) -> str:
     match agent.phase:
         case "running":
             head = f"{_one_figure(agent, now):<12}"
-            streamed = one_line("".join(agent.streamed[-_PIECES:])) or (agent.model or "")
+            streamed = one_line("".join(agent.streamed[-_PIECES:])) or _round_so_far(agent) or (agent.model or "")
             return head + tail(streamed, room - len(head))
         case "retrying":
             return one_line(f"{_one_figure(agent, now)}: {agent.error.message if agent.error else ''}")
@@ -257,6 +279,8 @@ def _figures(agent: AgentState) -> Iterator[str]:
         yield sample_figures(agent.output.samples)
     elif agent.items is not None:
         yield item_figures(agent.items)
+    elif agent.output is not None and agent.output.rounds is not None:
+        yield rounds_words(agent.output.rounds)
     if agent.output is not None and (last := agent.output.last) is not None:
         usage = agent.output.usage
         yield f"{tokens(usage.input_tokens)} in, {tokens(usage.output_tokens)} out"
