@@ -62,6 +62,17 @@ def test_a_tool_that_fails_is_exit_code_1_and_a_refusal_that_of_a_service(machin
     assert (wrong.returncode, "must be a JSON object" in wrong.stderr) == (2, True)
 
 
+def test_a_credential_that_a_server_says_again_is_masked(machine: Shell) -> None:
+    machine.environ["MY_TOKEN"] = token = "tok-8f2Qx71LmZ0pR4"
+    said = machine.run("mcp", "call", "fake", "echo", json.dumps({"text": token}))
+    refused = machine.run("mcp", "call", "fake", token)
+
+    assert (said.returncode, refused.returncode) == (0, 5)
+    assert "[credential]" in said.stdout
+    assert "unknown tool [credential]" in refused.stderr
+    assert token not in said.stdout + said.stderr + refused.stdout + refused.stderr
+
+
 def test_doctor_says_which_servers_work(machine: Shell) -> None:
     done = machine.run("mcp", "doctor")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_orc.app.tools.servers import client_of, find_server
+from llm_orc.auth.masking import hide
 from llm_orc.dataclass import dataclass
 from llm_orc.errors import LlmOrcError
 from llm_orc.net.http import Http
+from llm_orc.providers.redact import mask_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,17 +58,38 @@ async def _offer(app: App, http: Http, name: str) -> ServerOffer:
         finally:
             await client.close()
     except LlmOrcError as e:
+        mask_error(e)
         return ServerOffer(name, seconds=app.clock.monotonic() - began, error=e)
 
 
 async def call_tool(
     app: App, server: str, tool: str, arguments: dict[str, JsonValue], progress: Callable[[Progress], None]
 ) -> ToolResult:
-    """Call one tool of a server that is started for it. Raises what `McpClient.call` raises."""
+    """Call one tool of a server that is started for it. Raises what `McpClient.call` raises.
+
+    Credentials that the server was given are masked in what it says.
+    """
     found = find_server(app, server)
     async with Http(app.settings.network, max_connections=8) as http:
         client = client_of(app, http, found)
         try:
-            return await client.call(tool, arguments, progress=progress)
+            return _masked(await client.call(tool, arguments, progress=progress))
+        except LlmOrcError as e:
+            mask_error(e)
+            raise
         finally:
             await client.close()
+
+
+def _masked(result: ToolResult) -> ToolResult:
+    return replace(result, text=hide(result.text), data=_without_credentials(result.data))
+
+
+def _without_credentials(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [_without_credentials(one) for one in value]
+    if isinstance(value, dict):
+        return {hide(key): _without_credentials(one) for key, one in value.items()}
+    return value

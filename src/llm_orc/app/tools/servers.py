@@ -9,6 +9,7 @@ from llm_orc.mcp.client import McpClient
 from llm_orc.mcp.http import HttpConnection, NoCredentials
 from llm_orc.mcp.stdio import StdioConnection
 from llm_orc.processes.environment import basic_environment
+from llm_orc.providers.redact import remember_credentials, remember_secret_values
 from llm_orc.storage.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -48,15 +49,22 @@ def find_server(app: App, name: str) -> McpServerSettings:
 
 
 def client_of(app: App, transport: Transport, server: McpServerSettings) -> McpClient:
-    """Return a client of the server; nothing is started or sent before its first use. The caller closes it."""
+    """Return a client of the server; nothing is started or sent before its first use. The caller closes it.
+
+    The credentials that it is given are remembered, so that they can be masked in what the server says.
+    """
 
     async def connect(listener: Listener) -> Connection:
         if server.url is not None:
-            fixed = {**server.headers, **_token(app, server)}
+            token = _token(app, server)
+            remember_credentials(token)
+            remember_secret_values(server.headers)
+            fixed = {**server.headers, **token}
             return HttpConnection(server.name, server.url, transport, NoCredentials(server.name, fixed), listener)
         environment = app.environment
         cwd = server.cwd or environment.cwd
         env = _variables(server, environment.environ)
+        remember_secret_values({name: env[name] for name in server.env if name in env})
         return await StdioConnection.start(server.name, server.command, env, cwd, listener)
 
     return McpClient(server.name, connect, limit_s=server.timeout_s, version=server.protocol)
