@@ -152,3 +152,20 @@ async def test_being_ahead_by_three_is_as_good_as_fifteen_at_less_than_sixty_per
 
     assert calls <= 0.6 * 15 * runs
     assert wrong == (await asked_and_wrong(Samples(15), runs))[1] == 0
+
+
+async def test_a_rehearsal_takes_the_first_canned_answer_where_none_has_a_vote() -> None:
+    sink = KeptEvents()
+    spec = AgentSpec("verdict", ModelWork(), samples=Samples(3, vote="verdict"))
+    models = ScriptedAgents({"verdict": in_turn('{"a": 1}', '{"a": 2}', '{"a": 3}')})
+    await execute(
+        make_plan(Ensemble("e", (spec,))),
+        RunStart("run-1", "the task", sandbox=True),
+        AgentCaller(models, rehearsal=True),
+        sink,
+        clock=RealClock(),
+        max_concurrent=1,
+    )
+
+    assert finished(sink)["verdict"].text == '{"a": 1}'
+    assert finished(sink)["verdict"].samples == SampleCounts(3, 0)

@@ -23,6 +23,10 @@ async def run_samples(turn: AgentTurn, samples: Samples) -> AgentOutput:
     series = _Samples(samples, turn.scope)
     await turn.children.repeat(replace(turn, agent=replace(turn.agent, samples=None)), series)
     voted = {number: vote for number, vote in series.voted.items() if series.votes.has_most(vote)}
+    if not voted and series.answers and turn.scope.is_rehearsal:
+        turn.observer.notice(f"No canned answer has the field `{samples.vote}`; this rehearsal takes the first.")
+        counts = SampleCounts(series.votes.asked, 0)
+        return replace(series.answers[min(series.answers)], calls=(), samples=counts)
     if not voted:
         raise _without_vote(turn, samples, series)
     first = min(voted)
