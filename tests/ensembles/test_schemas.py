@@ -40,8 +40,13 @@ def judged(when: str = "${judge.score} > 1", prompt: str = "x") -> str:
 @pytest.mark.parametrize(
     ("schema", "line", "column", "message"),
     [
-        ("{title: sting}", 4, 14, "the schema of agent `a` `sting` is no type"),
-        ("{type: object, properties: {x: {type: strng}}}", 4, 45, "the schema of agent `a` `strng` is no type"),
+        ("{title: sting}", 4, 14, "the schema of agent `a` has `sting`, which is no type"),
+        (
+            "{type: object, properties: {x: {type: strng}}}",
+            4,
+            45,
+            "the schema of agent `a` has `strng`, which is no type",
+        ),
         ("{$ref: 'https://example.com/x'}", 4, 14, "nothing is fetched"),
         ("nowhere.json", 4, 5, "there is no schema `nowhere.json`"),
         ("../../etc/passwd", 4, 5, "there is no schema"),

@@ -25,7 +25,7 @@ TREE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("schema", "message", "path", "hint"),
     [
-        ({"type": "objct"}, "`objct` is no type", ("type",), "Did you mean `object`?"),
+        ({"type": "objct"}, "has `objct`, which is no type", ("type",), "Did you mean `object`?"),
         ({"anyOf": [{"type": ["string", None]}]}, "without quotes", ("anyOf", 0, "type", 1), '`"null"`'),
         ({"propertes": {}}, "unknown keyword `propertes`", ("propertes",), "Did you mean `properties`?"),
         ({"properties": {"a": {"minimum": "x"}}}, "is no JSON Schema", ("properties", "a", "minimum"), ""),

@@ -45,12 +45,12 @@ def test_a_json_schema_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("written", "message", "path"),
     [
-        ({"title": "sting"}, "`sting` is no type", ("title",)),
-        ({"verdict": ["pass"]}, "`pass` is no type", ("verdict", 0)),
-        ({"a": ["string", "number"]}, "has the type `string`", ("a", 0)),
+        ({"title": "sting"}, "has `sting`, which is no type", ("title",)),
+        ({"verdict": ["pass"]}, "has `pass`, which is no type", ("verdict", 0)),
+        ({"a": ["string", "number"]}, "this has the type `string`", ("a", 0)),
         ({"a": []}, "is an empty list", ("a",)),
-        ({"a": {"b": None}}, "nothing is no type", ("a", "b")),
-        ({"a": "string", "a?": "string"}, "is there twice", ("a?",)),
+        ({"a": {"b": None}}, "has no type here", ("a", "b")),
+        ({"a": "string", "a?": "string"}, "has the field `a` twice", ("a?",)),
         ({"type": "string", "title": "string", "score": "number"}, "can be read in two ways", ("type",)),
         ({}, "is empty", ()),
         ("string", "must be a mapping", ()),

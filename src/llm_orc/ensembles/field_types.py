@@ -86,9 +86,15 @@ def cache_use(value: JsonValue) -> CacheUse | None:
     """Whether answers of before are given again, and how old they may be."""
     if isinstance(value, bool):
         return CacheUse() if value else None
-    if isinstance(value, dict) and [*value] == ["for"]:
+    needs, hint = "`true`, `false` or `{for: DURATION}`", "As in `cache: {for: 30d}`."
+    if not isinstance(value, dict) or not value:
+        raise WrongValue(needs, hint)
+    if other := next((key for key in value if key != "for"), None):
+        raise WrongValue(f"{needs}; it has `{other[:80]}`", hint, within=other, at_key=True)
+    try:
         return CacheUse(duration(value["for"]))
-    raise WrongValue("`true`, `false` or `{for: DURATION}`", "As in `cache: {for: 30d}`.")
+    except WrongValue as e:
+        raise WrongValue(f"a mapping whose `for` is {e.needs}", within="for") from None
 
 
 _NAME: JsonSchema = {"type": "string", "minLength": 1}

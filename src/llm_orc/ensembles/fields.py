@@ -9,6 +9,7 @@ from llm_orc.agents.spec import Sees, WhenFull
 from llm_orc.ensembles.earlier.keys import OLDER_FIELDS
 from llm_orc.ensembles.field_types import agent_name, cache_use, dependencies, ensemble_name, requires
 from llm_orc.ensembles.inputs import INPUT_FIELDS, INPUTS
+from llm_orc.settings.duration import duration
 from llm_orc.settings.field import Field, Fields
 from llm_orc.storage.field_types import (
     anything,
@@ -122,8 +123,8 @@ FRAME_FIELDS: Fields = {
         default_text="`all`; `any` in a file as earlier releases wrote them",
     ),
     "within": Field(
-        optional(number(0, above=True)),
-        "How long it waits for all that it needs, in seconds from when the first of them starts. After that it"
+        optional(duration),
+        "How long it waits for all that it needs, from when the first of them starts: `90s`, `5m`. After that it"
         " starts as soon as `requires` lets it: `all` is then all that have answered, and at least one. Later"
         " answers are kept in the result, marked as late, and it is not given them.",
         "counts",

@@ -133,7 +133,9 @@ def _of_type(path: Path, written: JsonValue, *, is_there: bool) -> Iterator[BadS
             question = did_you_mean(one, _TYPES) if isinstance(one, str) else None
             if one is None:
                 question = 'Put it in quotes: `"null"`.'
-            yield BadSchema(f"{said} is no type", place, question or f"The types are {', '.join(_TYPES)}.")
+            yield BadSchema(
+                f"has {said}, which is no type", place, question or f"The types are {', '.join(_TYPES)}."
+            )
 
 
 def _of_reference(root: Schema, path: Path, reference: JsonValue) -> Iterator[BadSchema]:

@@ -59,10 +59,10 @@ def _part(written: JsonValue, path: Path) -> Schema:
         case str() if written in _WORDS:
             return {"type": written}
         case _:
-            shown = f"`{str(written)[:40]}`" if written is not None else "nothing"
+            shown = f"has `{str(written)[:40]}`, which is no type" if written is not None else "has no type here"
             question = did_you_mean(written, _WORDS) if isinstance(written, str) else None
             raise BadSchema(
-                f"{shown} is no type",
+                shown,
                 path,
                 question or f"The types are {', '.join(_WORDS)}. A list of values is a choice: `[pass, fail]`.",
             )
@@ -74,7 +74,9 @@ def _object(written: Schema, path: Path) -> Schema:
     for key, value in written.items():
         name = key.removesuffix("?")
         if name in properties or not name:
-            raise BadSchema(f"the field `{key}` is there twice" if name else "a field has no name", (*path, key))
+            raise BadSchema(
+                f"has the field `{name}` twice" if name else "has a field without a name", (*path, key)
+            )
         properties[name] = _part(value, (*path, key))
         if name == key:
             required.append(name)
@@ -92,7 +94,7 @@ def _list(written: list[JsonValue], path: Path) -> Schema:
         if isinstance(value, dict | list) or value in _WORDS:
             said = "a list or a mapping" if isinstance(value, dict | list) else f"the type `{value}`"
             raise BadSchema(
-                f"a list of several is a choice of values, and this has {said}",
+                f"has a list of several, which is a choice of values, and this has {said}",
                 (*path, i),
                 "Write one type for a list, `[string]`; or `{type: [string, number]}` for either.",
             )

@@ -21,12 +21,16 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class WrongValue(ValueError):
-    """States what a key needs, as the end of the sentence "`key` must be …"."""
+    """States what a key needs, as the end of the sentence "`key` must be …".
 
-    def __init__(self, needs: str, hint: str | None = None) -> None:
+    `within` is the key in the value that is wrong: its value, or, with `at_key`, the key itself.
+    """
+
+    def __init__(self, needs: str, hint: str | None = None, *, within: str = "", at_key: bool = False) -> None:
         super().__init__(needs)
         self.needs = needs
         self.hint = hint
+        self.within, self.at_key = within, at_key
 
 
 @dataclass(frozen=True, slots=True)

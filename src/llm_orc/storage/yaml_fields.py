@@ -56,9 +56,13 @@ class FieldReader:
         """Return "Did you mean …?" for the first problems of the document, None for the rest."""
         return did_you_mean(name, known) if len(self.problems) < _MOST_QUESTIONS else None
 
-    def unknown_key(self, path: KeyPath, known: Collection[str], what: str) -> None:
+    def unknown_key(
+        self, path: KeyPath, known: Collection[str], what: str, elsewhere: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`elsewhere` are keys that are known in other places, each with the hint for one that stands here."""
         key = str(path[-1])
-        hint = self.question(key, known) or f"Known keys: {', '.join(known)}."
+        hint = elsewhere.get(key) or self.question(key, (*known, *elsewhere))
+        hint = hint or f"Known keys: {', '.join(known)}."
         self.problem(f"{what} has no key `{key[:80]}`", path, at_key=True, hint=hint)
 
     def foreign_key(self, path: KeyPath, known: Collection[str], what: str) -> None:
@@ -79,15 +83,16 @@ class FieldReader:
         *,
         ignores_foreign: bool = False,
         ignored: Mapping[str, str | None] = MappingProxyType({}),
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, Any]:
         """Return the valid keys of `mapping`, read as their rows say; the others become problems.
 
         A placeholder such as `${NAME}` is a problem except in prose, because nothing fills it in; so is a missing
         required key. `ignores_foreign`: an unknown key that is no misspelling of a known one goes to
-        `self.ignored` instead, as do the keys `ignored`, each with what to do instead.
+        `self.ignored` instead, as do the keys `ignored`, each with what to do instead. `elsewhere`: see
+        `unknown_key`.
         """
         values: dict[str, Any] = {}
-        refuse = self.foreign_key if ignores_foreign else self.unknown_key
         for key, value in mapping.items():
             row = rows.get(key)
             if row is None and key in ignored:
@@ -96,7 +101,10 @@ class FieldReader:
                 self.ignored.append(self.document.problem(message, place, at_key=True, hint=ignored[key]))
                 continue
             if row is None:
-                refuse((*path, key), tuple(rows), what)
+                if ignores_foreign:
+                    self.foreign_key((*path, key), tuple(rows), what)
+                else:
+                    self.unknown_key((*path, key), tuple(rows), what, elsewhere)
                 continue
             if not row.is_prose and (placeholder := placeholder_in(value)) is not None:
                 self.problem(
@@ -108,7 +116,8 @@ class FieldReader:
             try:
                 values[key] = row.type(value)
             except WrongValue as e:
-                self.problem(f"`{key}` must be {e.needs}", (*path, key), hint=e.hint)
+                place = (*path, key, e.within) if e.within else (*path, key)
+                self.problem(f"`{key}` must be {e.needs}", place, at_key=e.at_key, hint=e.hint)
         for key, row in rows.items():
             if row.required and key not in mapping:
                 self.problem(f"{what} has no `{key}`", path, hint=row.hint)

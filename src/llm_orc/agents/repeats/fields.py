@@ -43,10 +43,16 @@ def fan_out(value: JsonValue) -> FanOut | None:
         raise WrongValue(f"`true`, or a mapping such as {_EXAMPLE}, not {type_of(value)}")
     for key in value:
         if key not in _KEYS:
-            raise WrongValue(f"a mapping with {_listed()}; it has `{key[:80]}`", did_you_mean(key, _KEYS))
+            raise WrongValue(
+                f"a mapping with {_listed()}; it has `{key[:80]}`",
+                did_you_mean(key, _KEYS),
+                within=key,
+                at_key=True,
+            )
     failure = value.get("on_item_failure")
     if failure is not None and failure not in {"keep", "fail"}:
-        raise WrongValue("a mapping whose `on_item_failure` is `keep` or `fail`")
+        hint = did_you_mean(failure, ("keep", "fail")) if isinstance(failure, str) else None
+        raise WrongValue("a mapping whose `on_item_failure` is `keep` or `fail`", hint, within="on_item_failure")
     most = _number(value, "max")
     return FanOut(
         over=_over(value.get("over")),
@@ -66,7 +72,8 @@ def _over(value: JsonValue) -> str | tuple[JsonValue, ...]:
         return tuple(value)
     if isinstance(value, str) and _is_reference(value):
         return value.strip()
-    raise WrongValue("a mapping whose `over` is one reference, such as `${split.parts}`, or a list of items")
+    needs = "a mapping whose `over` is one reference, such as `${split.parts}`, or a list of items"
+    raise WrongValue(needs, within="over")
 
 
 def _is_reference(text: str) -> bool:
@@ -81,9 +88,10 @@ def _name(value: JsonValue) -> str:
     if value is None:
         return FanOut().name
     if not isinstance(value, str) or not _WORD.fullmatch(value):
-        raise WrongValue("a mapping whose `as` is one word of letters, digits and `_`")
+        raise WrongValue("a mapping whose `as` is one word of letters, digits and `_`", within="as")
     if value in _TAKEN:
-        raise WrongValue(f"a mapping whose `as` is another word than `{value}`, which is taken in references")
+        needs = f"a mapping whose `as` is another word than `{value}`, which is taken in references"
+        raise WrongValue(needs, within="as")
     return value
 
 
@@ -92,10 +100,11 @@ def _number(value: dict[str, JsonValue], key: str) -> int | None:
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise WrongValue(f"a mapping whose `{key}` is a whole number, at least 1")
+        raise WrongValue(f"a mapping whose `{key}` is a whole number, at least 1", within=key)
     return found
 
 
+_OF_SAMPLES = ("max", "ahead")
 _SEVERAL: JsonSchema = {"type": "integer", "minimum": 2}
 _VOTE = re.compile(r"[^\s.\[\]]+(\.[^\s.\[\]]+)*")
 
@@ -120,13 +129,15 @@ def samples(value: JsonValue) -> Samples | None:
         return None
     given: dict[str, JsonValue] = value if isinstance(value, dict) else {"max": value}
     for key in given:
-        if key not in {"max", "ahead"}:
-            raise WrongValue(f"a number, or a mapping with `max` and `ahead`; it has `{key[:80]}`")
+        if key not in _OF_SAMPLES:
+            needs = f"a number, or a mapping with `max` and `ahead`; it has `{key[:80]}`"
+            raise WrongValue(needs, did_you_mean(key, _OF_SAMPLES), within=key, at_key=True)
     most, ahead = given.get("max"), given.get("ahead")
     if isinstance(most, bool) or not isinstance(most, int) or most < 2:
-        raise WrongValue("a whole number, at least 2, or a mapping such as `{max: 15, ahead: 3}`")
+        within = "max" if "max" in given and given is value else ""
+        raise WrongValue("a whole number, at least 2, or a mapping such as `{max: 15, ahead: 3}`", within=within)
     if ahead is not None and (isinstance(ahead, bool) or not isinstance(ahead, int) or not 1 <= ahead <= most):
-        raise WrongValue("a mapping whose `ahead` is a whole number from 1 to `max`")
+        raise WrongValue("a mapping whose `ahead` is a whole number from 1 to `max`", within="ahead")
     return Samples(most, ahead)
 
 

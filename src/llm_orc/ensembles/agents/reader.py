@@ -10,12 +10,15 @@ from llm_orc.agents.kinds import KINDS
 from llm_orc.agents.model.kind import MODEL
 from llm_orc.agents.references.syntax import is_special, literal
 from llm_orc.agents.references.text import Text
+from llm_orc.agents.samples.spec import WHOLE
 from llm_orc.agents.spec import AgentSpec, CacheUse
 from llm_orc.agents.work import ModelWork
 from llm_orc.dataclass import dataclass
 from llm_orc.ensembles.earlier.keys import check_input_key, requires_of, sees_of
 from llm_orc.ensembles.fields import FRAME_FIELDS
+from llm_orc.schemas.shape import NoSuchField, shape_of
 from llm_orc.storage.field_types import type_of
+from llm_orc.storage.suggest import did_you_mean
 from llm_orc.storage.yaml_source import KeyPath
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.work import Work
     from llm_orc.ensembles.guarded import Guarded
     from llm_orc.jsontypes import JsonValue
+    from llm_orc.schemas.walk import Schema
     from llm_orc.settings.field import Fields
     from llm_orc.storage.yaml_fields import FieldReader
 
@@ -74,7 +78,7 @@ class AgentReader:
         what = f"agent `{shown[:80]}`" if isinstance(shown, str) and shown else f"agent number {i + 1}"
         kind = self._kind(path, agent, what)
         rows = {**FRAME_FIELDS, **kind.fields}
-        values = self._fields.read(path, agent, rows, what)
+        values = self._fields.read(path, agent, rows, what, elsewhere=_keys_of_others(kind))
         name = values.get("name")
         if name is not None and self._is_first(into, name, i):
             into.depends_on[name] = values.get("depends_on", ())
@@ -153,6 +157,18 @@ class AgentReader:
         return KINDS[named[0]] if named else MODEL
 
 
+def _keys_of_others(kind: Kind) -> dict[str, str]:
+    """Return the keys that only agents of other kinds have, each with what to say of one in an agent of `kind`."""
+    does = f"this one has `{kind.key}`" if kind is not MODEL else "this one asks a model"
+    return {
+        key: f"`{key}` is for agents {'that ask a model' if other is MODEL else f'with `{other.key}`'}; {does}."
+        for other in KINDS.values()
+        if other is not kind
+        for key in other.fields
+        if key not in kind.fields
+    }
+
+
 def _cache(kind: Kind, name: str, values: dict[str, Any], say: Say) -> CacheUse | None:
     use: CacheUse | None = values.get("cache")
     if use is not None and values.get("samples") is not None:
@@ -187,8 +203,23 @@ def _samples(name: str, values: dict[str, Any], work: Work, say: Say) -> Samples
             say("vote", f"agent `{name}` has `vote`, and is asked once", "Add `samples: 5`, or remove `vote`.")
         return None
     if not isinstance(work, ModelWork):
-        say("samples", f"agent `{name}` has `samples`, and asks no model itself")
+        say(
+            "samples",
+            f"agent `{name}` has `samples`, and asks no model itself",
+            "Remove it, or give it to the agent that asks the model.",
+        )
+    elif vote not in (None, WHOLE) and work.schema is not None:
+        _check_vote(name, vote, work.schema, say)
     if values.get("conversation"):
         message = f"agent `{name}` has both `samples` and `conversation`"
         say("conversation", message, "Samples have no history: remove one of them.")
     return samples if vote is None else replace(samples, vote=vote)
+
+
+def _check_vote(name: str, vote: str, schema: Schema, say: Say) -> None:
+    try:
+        shape_of(schema).at(vote.split("."))
+    except NoSuchField as e:
+        message = f"`vote` of agent `{name}` names `{e.step}`, which its schema does not have"
+        listed = f"Its fields are {', '.join(f'`{one}`' for one in e.known)}." if e.known else None
+        say("vote", message, did_you_mean(e.step, e.known) or listed)

@@ -1,0 +1,71 @@
+"""Wrong keys of agents, and wrong keys within their values: where they are, and what is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_orc.ensembles.parse import parse_ensemble_text
+from llm_orc.errors import EnsembleInvalid
+
+
+def problem_of(agent: str) -> tuple[str, str, str | None]:
+    """Return the text at the place of the only problem, its message and its hint."""
+    text = f"name: one\nagents:\n  - {{name: b, output_format: json}}\n  - {{name: a, {agent}}}\n"
+    with pytest.raises(EnsembleInvalid) as raised:
+        parse_ensemble_text(text)
+    (problem,) = raised.value.problems
+    return text.splitlines()[problem.line - 1][problem.column - 1 :], problem.message, problem.hint
+
+
+@pytest.mark.parametrize(
+    ("agent", "place", "hint"),
+    [
+        ("fan_out: {over: [x], mx: 5}", "mx: 5", "Did you mean `max`?"),
+        ("fan_out: {over: [x], max: 0}", "0}", None),
+        ("fan_out: {over: [x], as: 'a b'}", "'a b'", None),
+        ("fan_out: {over: [x], on_item_failure: kep}", "kep", "Did you mean `keep`?"),
+        ("fan_out: {over: words}", "words", None),
+        ("samples: {mx: 5}", "mx: 5", "Did you mean `max`?"),
+        ("samples: {max: 5, ahead: 9}", "9}", None),
+        ("samples: {max: 1}", "1}", None),
+        ("cache: {fr: 3d}", "fr: 3d", "As in `cache: {for: 30d}`."),
+        ("cache: {for: soon}", "soon", None),
+    ],
+)
+def test_what_is_wrong_within_a_value_is_found_at_its_place(agent: str, place: str, hint: str | None) -> None:
+    found, _, said = problem_of(agent)
+
+    assert found.startswith(place)
+    assert said == hint
+
+
+@pytest.mark.parametrize(
+    ("agent", "hint"),
+    [
+        ("aproval: ok?", "Did you mean `approval`?"),
+        ("lop: {agents: [{name: w}]}", "Did you mean `loop`?"),
+        ("approval: ok?, model: x", "`model` is for agents that ask a model; this one has `approval`."),
+        ("script: [ls], schema: {x: string}", "`schema` is for agents that ask a model; this one has `script`."),
+        ("stdin: text", "`stdin` is for agents with `script`; this one asks a model."),
+    ],
+)
+def test_a_key_of_another_kind_of_agent_is_told(agent: str, hint: str) -> None:
+    _, message, said = problem_of(agent)
+
+    assert "has no key" in message
+    assert said == hint
+
+
+def test_what_a_vote_compares_has_to_be_in_the_schema() -> None:
+    place, message, hint = problem_of("samples: 3, vote: verdct, schema: {verdict: [publish, revise]}")
+
+    assert place.startswith("vote")
+    assert message == "`vote` of agent `a` names `verdct`, which its schema does not have"
+    assert hint == "Did you mean `verdict`?"
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("20", 20.0), ("20s", 20.0), ("5m", 300.0)])
+def test_the_time_that_an_agent_waits_is_a_duration(written: str, seconds: float) -> None:
+    agents = f"  - name: b\n  - name: a\n    depends_on: [b]\n    within: {written}\n"
+
+    assert parse_ensemble_text(f"name: one\nagents:\n{agents}").ensemble.agents[1].within_s == seconds
