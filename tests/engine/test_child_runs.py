@@ -209,3 +209,43 @@ async def test_the_state_of_a_run_has_them_and_a_resumed_one_forgets_those_witho
     state.apply(RunStarted(9.0, "run-1", "outer", ("panel", "chair"), "the task", resumed=("panel/writer",)))
     assert list(state.agents) == ["panel", "chair", "panel/writer"]
     assert list(state.outputs) == ["panel/writer"]
+
+
+async def test_agents_of_a_graph_that_was_stopped_start_no_more_while_its_others_still_end() -> None:
+    is_ending, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_turn: AgentTurn) -> str:
+        try:
+            await asyncio.Event().wait()
+            return "never"
+        finally:
+            is_ending.set()
+            await goes_on.wait()
+
+    async def other(_turn: AgentTurn) -> str:
+        await is_ending.wait()
+        return "other"
+
+    async def after(_turn: AgentTurn) -> str:
+        goes_on.set()
+        return "after"
+
+    panel = AgentSpec(
+        "panel", RoundsWork(AgentGroup("body", (AgentSpec("slow"), AgentSpec("next"))), 1), timeout_s=0.05
+    )
+    models = ScriptedAgents({"slow": slow, "other": other, "after": after})
+
+    async with asyncio.timeout(20):
+        sink, _ = await run(
+            panel,
+            AgentSpec("other"),
+            AgentSpec("after", depends_on=("other",)),
+            models=models,
+            max_concurrent=2,
+        )
+
+    assert models.called == ["other", "slow", "after"]
+    assert [e.agent for e in sink.of(AgentFinished) if isinstance(e, AgentFinished)] == ["other", "after"]
+    [finished] = sink.of(RunFinished)
+    assert isinstance(finished, RunFinished)
+    assert finished.status == "completed_with_errors"

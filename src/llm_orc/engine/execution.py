@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.conditions.evaluate import is_true
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from llm_orc.engine.events import RunStatus
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
+    from llm_orc.engine.slots import HeldSlot
     from llm_orc.jsontypes import JsonValue
 
 
@@ -153,18 +155,23 @@ class Execution:
         """Run all agents that are not done, but those that wait. Raises what `passes` lets through."""
         try:
             async with asyncio.TaskGroup() as self._group:
-                for spec in self._readiness.at_first():
-                    self._enqueue(spec)
-                for name in (*self._done, *self._settled):
-                    self._begin_times(name)
-                    self._release(name)
-                self._slots.start_ready()
-                if self._at_work:
-                    await self._all_ended.wait()
+                try:
+                    await self._run_all()
+                finally:  # a group that ends its tasks takes no more, and others may call `start` meanwhile
+                    self._is_over = True
         finally:
-            self._is_over = True
             for timer in self._timers:
                 timer.cancel()
+
+    async def _run_all(self) -> None:
+        for spec in self._readiness.at_first():
+            self._enqueue(spec)
+        for name in (*self._done, *self._settled):
+            self._begin_times(name)
+            self._release(name)
+        self._slots.start_ready()
+        if self._at_work:
+            await self._all_ended.wait()
 
     def _begin_times(self, started: str) -> None:
         for spec in self._readiness.timed_from(started):
@@ -215,7 +222,7 @@ class Execution:
                 paths = tuple(self._paths[name] for name in without)
                 plans = self._plan.children.get(spec.name)
                 run = AgentRun(spec, path, scope, plans, self._shared, paths, stands_in=stands_in)
-                self._group.create_task(self._run_agent(run))
+                self._slots.run_in(self._group, partial(self._run_agent, run))
                 self._begin_times(spec.name)
                 return True
             if left_out.reason == "condition":
@@ -225,11 +232,14 @@ class Execution:
         self._ended(spec.name)
         return False
 
-    async def _run_agent(self, agent: AgentRun) -> None:
+    async def _run_agent(self, agent: AgentRun, slot: HeldSlot) -> None:
         try:
             ended = await agent.run()
+        except Exception:  # what passes: the group ends
+            self._is_over = True
+            raise
         finally:
-            self._slots.release()
+            slot.give_back()
         if is_cancelled():
             return  # nothing starts any more
         if isinstance(ended, WaitsForPerson):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import kind_of, needs_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from llm_orc.agents.turn import Series
     from llm_orc.engine.plan import Plan
     from llm_orc.engine.shared import Shared
+    from llm_orc.engine.slots import HeldSlot
 
 
 _WORTH_CACHING = 4096  # characters, about 1,024 tokens: providers cache nothing shorter
@@ -51,13 +53,13 @@ class Repeats:
 
     async def run(self) -> None:
         """Run them until the series has no more. Raises what `Shared.passes` lets through."""
-        try:
-            async with asyncio.TaskGroup() as self._group:
+        async with asyncio.TaskGroup() as self._group:
+            try:
                 self._look_at_the_beginning()
                 self._go_on()
                 await self._all_ended.wait()
-        finally:
-            self._is_over = True
+            finally:  # a group that ends its tasks takes no more, and others may call `start` meanwhile
+                self._is_over = True
 
     def _look_at_the_beginning(self) -> None:
         """If what they are asked begins alike for long, the first goes ahead.
@@ -105,10 +107,10 @@ class Repeats:
         """See `engine.slots.Starts`."""
         if self._is_over:
             return False
-        self._group.create_task(self._run_one(*self._waiting.popleft()))
+        self._slots.run_in(self._group, partial(self._run_one, *self._waiting.popleft()))
         return True
 
-    async def _run_one(self, number: int, scope: Scope) -> None:
+    async def _run_one(self, number: int, scope: Scope, slot: HeldSlot) -> None:
         path = item_of(self._path, number)
         try:
             tell = None if self._is_open else self._open
@@ -122,8 +124,11 @@ class Repeats:
                 began_to_answer=tell,
             )
             how = await run.run()
+        except Exception:  # what passes: the group ends
+            self._is_over = True
+            raise
         finally:
-            self._slots.release()
+            slot.give_back()
         if is_cancelled():
             return  # nothing starts any more
         if isinstance(how, WaitsForPerson):

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from llm_orc.agents.spec import AgentSpec
 
@@ -19,6 +19,24 @@ class Starts(Protocol):
     def start(self, spec: AgentSpec) -> bool:
         """Start the agent. False: it needs no slot after all, as it can't run."""
         ...
+
+
+class HeldSlot:
+    """The slot of one agent that runs, given back once: by the agent, or by its task that ends before it begins.
+
+    A task that is cancelled before its first step runs nothing, so what it would do at its end is not enough.
+    """
+
+    __slots__ = ("_is_held", "_slots")
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots, self._is_held = slots, True
+
+    def give_back(self) -> None:
+        """See `Slots.release`. Has no effect the second time."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
 
 
 class Slots:
@@ -51,6 +69,11 @@ class Slots:
                     if not waiter.done():
                         self._free -= 1
                         waiter.set_result(None)
+
+    def run_in(self, group: asyncio.TaskGroup, agent: Callable[[HeldSlot], Coroutine[None, None, None]]) -> None:
+        """Run an agent that `start` starts as a task. It gives back the slot that it is told when it ends."""
+        slot = HeldSlot(self)
+        group.create_task(agent(slot)).add_done_callback(lambda _: slot.give_back())
 
     def release(self) -> None:
         """Give a slot back. The caller has to call `start_ready` when its own part is done."""
