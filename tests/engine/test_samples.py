@@ -123,6 +123,13 @@ async def test_each_item_may_be_asked_several_times() -> None:
     assert answers["a"].items == ItemCounts(2, 2)
 
 
+def test_an_answer_that_is_nested_too_deeply_to_be_compared_votes_as_text() -> None:
+    deep = AgentOutput("[" * 900 + "]" * 900, ())
+
+    assert vote_of(deep, "whole") == deep.text
+    assert vote_of(AgentOutput(f'{{"a": {deep.text}}}', ()), "a") is None
+
+
 def test_equal_answers_have_equal_votes() -> None:
     def vote(text: str, by: str = "whole") -> str | None:
         return vote_of(AgentOutput(text, ()), by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -239,6 +240,40 @@ async def test_an_answer_that_comes_while_others_are_at_work_is_taken_at_the_end
     assert result.status == "completed"
     assert (result["end"].response or "").split() == ["approve", "done"]
     assert get_run(app, "last").summary.status == "completed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs here are a POSIX system's")
+async def test_an_agent_that_started_without_another_goes_on_without_it_after_the_answer(
+    workspace: Workspace,
+) -> None:
+    app = asking(workspace)
+    go = workspace.root / "go"
+    workspace.ensemble(
+        "panel",
+        {"name": "ok", "approval": "Go?"},
+        {"name": "end", "script": ["cat"], "stdin": "${task}", "depends_on": ["ok"]},
+    )
+    workspace.ensemble(
+        "late",
+        {"name": "early", "script": ["echo", "early words"]},
+        {"name": "slow", "script": ["sh", "-c", f"until [ -e '{go}' ]; do sleep 0.01; done; echo slow words"]},
+        {"name": "chair", "ensemble": "panel", "depends_on": ["early", "slow"], "within": 1},
+    )
+    is_asked = asyncio.Event()
+
+    async def answer_soon() -> None:
+        await is_asked.wait()
+        record = get_run(app, "last")
+        await asyncio.to_thread(record_answer, app, record.summary.run_id, question_of(record, None), APPROVE)
+        go.touch()
+
+    listener = RunListener(lambda event: is_asked.set() if isinstance(event, ApprovalAsked) else None)
+    going = run_ensemble(app, find_ensemble(app, "late"), RunOptions("it"), listener)
+    result, _ = await asyncio.gather(going, answer_soon())
+
+    assert result.status == "completed"
+    assert "slow words" not in (result["chair/end"].response or "")
+    assert result["slow"].late_for == ("chair",)
 
 
 async def test_a_question_within_another_agent_is_answered_by_its_path(workspace: Workspace) -> None:

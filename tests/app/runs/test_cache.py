@@ -212,6 +212,20 @@ def test_the_store_is_private_stays_small_and_forgets_what_is_too_old(tmp_path: 
     store.close()
 
 
+def test_half_a_character_in_a_question_or_an_answer_is_no_failure(tmp_path: Path) -> None:
+    """JSON can say a lone surrogate, so an item of a list can, and UTF-8 can't."""
+    store = AnswerStore(tmp_path / "x.sqlite")
+    key = store.key({"prompt": "\ud83d"})
+    store.keep(key, AgentOutput("\ud83d", ()), 1.0)
+
+    found = store.find(key, 1.0, None)
+
+    assert found is not None
+    assert found.text == "\ufffd"
+    assert key != store.key({"prompt": "\ud83e"})
+    store.close()
+
+
 def test_a_key_says_nothing_without_the_file(tmp_path: Path) -> None:
     """What was asked can't be tried out from a key, not even by somebody who knows what might have been."""
     one, other = AnswerStore(tmp_path / "a" / "x.sqlite"), AnswerStore(tmp_path / "b" / "x.sqlite")

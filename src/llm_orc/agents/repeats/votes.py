@@ -59,14 +59,13 @@ def vote_of(output: AgentOutput, vote: str) -> str | None:
     """Return what an answer votes for, as canonical JSON; None: it has no such field. Raises nothing."""
     try:
         data = output.data if output.data is not None else json_in(output.text)
-    except (ValueError, RecursionError):
-        return None if vote != WHOLE else " ".join(output.text.split())
-    if vote == WHOLE:
-        return _canonical(data)
-    try:
+        if vote == WHOLE:
+            return _canonical(data)
         return _canonical(field_at(data, tuple(vote.split(".")), Reference(vote)))
     except ReferenceWithoutValue:
         return None
+    except (ValueError, RecursionError):  # no JSON, or nested so deeply that it can't be compared as such
+        return None if vote != WHOLE else " ".join(output.text.split())
 
 
 def _canonical(value: JsonValue) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import msgspec
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.dataclass import dataclass
+from llm_orc.runs.wire import encode
 from llm_orc.storage.sqlite import open_database, storage_error
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class AnswerStore:
     def key(self, shape: JsonValue) -> bytes:
         """Return what an answer of this shape is stored under."""
         with self._connection():
-            return blake2b(msgspec.json.encode(shape, order="deterministic"), key=self._secret).digest()
+            return blake2b(_encoded(shape), key=self._secret).digest()
 
     def find(self, key: bytes, now: float, for_s: float | None) -> AgentOutput | None:
         """Return the answer, unless it was stored more than `for_s` ago. It counts as used."""
@@ -77,7 +79,7 @@ class AnswerStore:
 
     def keep(self, key: bytes, output: AgentOutput, now: float) -> None:
         """Store the answer; those that were not used for the longest time make room."""
-        body = msgspec.json.encode(output)
+        body = encode(output)
         if len(body) > self._most_bytes // _LARGEST_SHARE:
             return
         with self._connection() as connection:
@@ -128,3 +130,10 @@ def _secret_of(connection: sqlite3.Connection) -> bytes:
     connection.execute("INSERT INTO secret SELECT ? WHERE NOT EXISTS (SELECT 1 FROM secret)", (os.urandom(32),))
     (secret,) = connection.execute("SELECT value FROM secret").fetchone()
     return bytes(secret)
+
+
+def _encoded(shape: JsonValue) -> bytes:
+    try:
+        return msgspec.json.encode(shape, order="deterministic")
+    except UnicodeEncodeError:  # a lone surrogate
+        return json.dumps(shape, sort_keys=True).encode()
