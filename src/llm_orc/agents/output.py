@@ -89,6 +89,7 @@ class AgentOutput:
     rounds: Rounds | None = None
     cached: CachedFrom | None = None
     validation: str = ""
+    saved_as: str = ""  # the file below the working directory that it is written to
     is_enforced: bool = False  # of the last call: the provider was given the schema
     stands_in: bool = False  # for others that failed: to those that depend on the agent it counts as none
 

@@ -82,12 +82,18 @@ class AgentSpec:
     conversation: bool | None = None  # None: as the ensemble or the command line says
     when: str | None = None  # the condition under which it runs
     cache: CacheUse | None = None  # None: it is always asked
+    save_as: str | None = None  # the file below the working directory that its answer is written to
     sees: Sees = "all"  # what its prompt is made of, if it has none of its own
     handles_failure: bool = False  # given although none of those that it needs is there, its answer counts as none
     is_earlier: bool = False  # of a file of an earlier release, where a condition on a missing field is false
     input_key: str | None = None  # it gets this field of what its first dependency answered, and nothing else
     fan_out: FanOut | None = None  # None: it runs once
     samples: Samples | None = None  # None: it, or each of its items, is asked once
+
+    @property
+    def saves(self) -> bool:
+        """Whether its answer is written to a file: over items, each item's is."""
+        return self.save_as is not None and self.fan_out is None
 
     @property
     def repeats(self) -> bool:

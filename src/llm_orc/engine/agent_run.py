@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_orc.agents.path import AgentPath
 from llm_orc.agents.people.question import WaitsForPerson
+from llm_orc.agents.references.render import fill_in_plainly
 from llm_orc.agents.references.scope import Scope
 from llm_orc.agents.spec import AgentSpec
 from llm_orc.agents.turn import AgentTurn
@@ -75,6 +76,7 @@ class AgentRun:
         is_asked = not spec.repeats  # else it is asked in turns within this one
         texts = filled_in(spec, self.scope) if is_asked else {}
         prompt = prompt_for(spec, texts, self.scope) if is_asked else ""
+        saved_as = self._saved_as()
         turn = AgentTurn(
             path,
             spec,
@@ -90,9 +92,25 @@ class AgentRun:
         output = await shared.call(turn)
         if output.stands_in != self.stands_in:
             output = replace(output, stands_in=self.stands_in)
+        saver = None if shared.is_rehearsal else shared.saver
+        if saved_as and shared.is_rehearsal:
+            turn.observer.notice(f"A run would write this answer to `{saved_as}`.")
+        elif saved_as:
+            output = replace(output, saved_as=saved_as)
         duration_s = shared.clock.monotonic() - began
         await shared.sink.commit(AgentFinished(shared.clock.now(), path, duration_s, output))
+        if saved_as and saver is not None:  # its failure is the agent's, whose answer is in the record
+            await saver.save(path, saved_as, output)
         return output
+
+    def _saved_as(self) -> str:
+        """Return the file that its answer is written to; empty: none. Raises `SaveFailed` if none can be."""
+        spec, saver = self.spec, self.shared.saver
+        if saver is None or spec.save_as is None or not spec.saves:
+            return ""
+        path = fill_in_plainly(spec.save_as, self.scope)
+        saver.prepare(self.path, path)
+        return path
 
     def _observer(self) -> EventObserver:
         observer = EventObserver(self.path, self.shared.sink, self.shared.clock)

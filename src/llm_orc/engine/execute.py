@@ -17,7 +17,7 @@ from llm_orc.engine.child_runs import ChildRuns
 from llm_orc.engine.events import Limited, RunFinished, RunStarted, RunStopped
 from llm_orc.engine.execution import Execution
 from llm_orc.engine.observer import error_info
-from llm_orc.engine.shared import Shared
+from llm_orc.engine.shared import SaveAnswer, Shared
 from llm_orc.engine.slots import Slots
 from llm_orc.errors import LlmOrcError, RunInterrupted, RunTimedOut
 from llm_orc.jsontypes import JsonValue
@@ -45,6 +45,7 @@ class RunStart:
     before: Before = Before()
     fails_when: str | None = None  # the condition under which a completed run fails
     named_models: Mapping[str, NamedModel] = field(default_factory=dict)
+    saver: SaveAnswer | None = None  # None: no answer is written to a file
 
 
 async def execute(
@@ -77,6 +78,7 @@ async def execute(
         start.run_id,
         start.before,
         start.sandbox,
+        start.saver,
     )
     execution = Execution(plan, start.task, shared, inputs=start.inputs)
     began = clock.monotonic()

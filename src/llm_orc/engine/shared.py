@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llm_orc.agents.output import AgentOutput
 from llm_orc.agents.turn import CallAgent, ChildRunner
@@ -14,6 +14,9 @@ from llm_orc.engine.events import EventSink
 from llm_orc.engine.plan import Plan
 from llm_orc.engine.slots import Slots
 
+if TYPE_CHECKING:
+    from llm_orc.agents.path import AgentPath
+
 
 class Clock(Protocol):
     """`now` is Unix seconds, for people; `monotonic` is for durations."""
@@ -21,6 +24,16 @@ class Clock(Protocol):
     def now(self) -> float: ...
     def monotonic(self) -> float: ...
     async def sleep(self, seconds: float) -> None: ...
+
+
+class SaveAnswer(Protocol):
+    """Writes answers of agents to files. Both raise `SaveFailed`."""
+
+    def prepare(self, agent: AgentPath, path: str) -> None:
+        """Raise what can be known before the agent is asked."""
+        ...
+
+    async def save(self, agent: AgentPath, path: str, output: AgentOutput) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +54,4 @@ class Shared:
     run_id: str = ""
     before: Before = Before()
     is_rehearsal: bool = False
+    saver: SaveAnswer | None = None  # None: nothing is written

@@ -145,6 +145,15 @@ FRAME_FIELDS: Fields = {
         default_text="it is always asked",
         option="--no-cache",
     ),
+    "save_as": Field(
+        optional(non_empty_text),
+        "The file that its answer is written to, whole: a path below the working directory, with references to"
+        " inputs only, and to `${index}` in a fan-out. Text is written as it is, data as JSON. An untrusted"
+        " project's ensemble writes nothing: its runs are refused.",
+        "runs",
+        default_text="it is only in the result",
+        is_prose=True,
+    ),
     "sees": Field(
         optional(choice(*get_args(Sees))),
         "Of what its prompt is made if it has no `prompt`: the `task`, the answers of `depends_on`"

@@ -50,6 +50,7 @@ LlmOrcError                   error                     exit 1
 │  ├─ EnsembleWithoutAnswer   ensemble_without_answer           an ensemble within an agent has none
 │  ├─ ItemsUnusable           items_unusable                    what an agent runs over is no list, or too long
 │  ├─ ItemFailed              item_failed                       one item of an agent failed, or all of them
+│  ├─ SaveFailed              save_failed                       the file of an agent's answer can't be written
 │  ├─ RoundFailed             round_failed                      a round of a loop has no answer
 │  ├─ LoopExhausted           loop_exhausted                    the condition of a loop never held
 │  ├─ ConditionUndecided      condition_undecided               values that can't be compared, a missing field
@@ -134,6 +135,7 @@ from llm_orc.errors.run import (
     RunNotFound,
     RunNotResumable,
     RunTimedOut,
+    SaveFailed,
     ScriptFailed,
 )
 from llm_orc.errors.settings import MissingExtra, ProfileNotFound, SettingsError
@@ -201,6 +203,7 @@ __all__ = [
     "RunNotFound",
     "RunNotResumable",
     "RunTimedOut",
+    "SaveFailed",
     "ScriptFailed",
     "SettingsError",
     "StorageError",

@@ -63,6 +63,12 @@ class ItemFailed(RunError):
     code = "item_failed"
 
 
+class SaveFailed(RunError):
+    """The file of an agent's answer (`save_as`) can't be written. The answer is kept in the record."""
+
+    code = "save_failed"
+
+
 class RoundFailed(RunError):
     """A round of a loop has no answer, or its condition can't be decided."""
 

@@ -65,6 +65,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "billing": str(agent.access.billing) if agent.access else None,
         "attempts": agent.attempts,
         "cached": cached_value(agent.cached),
+        "saved_as": agent.saved_as or None,
     }
 
 

@@ -99,6 +99,7 @@ def _agent_value(agent: AgentResult) -> JsonValue:
         "notices": list(agent.notices),
         "kept": agent.is_kept,
         "cached": cached_value(agent.cached),
+        "saved_as": agent.saved_as or None,
         "late_for": list(agent.late_for),
         "waits_until": None if agent.waits_until is None else moment(agent.waits_until),
     }

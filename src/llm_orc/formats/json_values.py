@@ -110,6 +110,7 @@ def output_values(output: AgentOutput) -> dict[str, JsonValue]:
         "stop_reason": output.last.stop_reason if output.last else None,
         "stop_word": (output.last.stop_word or None) if output.last else None,
         "cached": cached_value(output.cached),
+        "saved_as": output.saved_as or None,
     }
 
 

@@ -129,6 +129,8 @@ def _marks(agent: AgentResult) -> Iterator[str]:
         yield "kept, not paid for again"
     if agent.cached is not None:
         yield from_cache(agent.cached)
+    if agent.saved_as:
+        yield f"written to {one_line(agent.saved_as)}"
     if agent.late_for:
         yield f"late: {', '.join(f'`{name}`' for name in agent.late_for)} had started without it"
 

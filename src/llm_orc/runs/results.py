@@ -59,6 +59,7 @@ class AgentResult:
     answered: ApprovalAnswered | None = None  # their answer, which the run may not have gone on with yet
     items: ItemCounts | None = None  # if it ran once for each of several items
     samples: SampleCounts | None = None  # if it was asked several times
+    saved_as: str = ""  # the file below the working directory that has its answer
     cached: CachedFrom | None = None  # its answer is from the cache, and has cost nothing
     late_for: tuple[str, ...] = ()  # agents that needed its answer, and had started without it
     rounds: Rounds | None = None  # how a loop ended

@@ -181,7 +181,9 @@ class RunState:
         state = self.agents.get(list_of(event.agent))
         if state is not None and (items := state.items) is not None:
             failed = isinstance(event, AgentFailed)
-            state.items = ItemCounts(items.total, items.completed + (not failed), items.failed + failed)
+            answered = failed and self._agent(event.agent).output is not None  # its file can't be written
+            completed = items.completed - answered + (not failed)
+            state.items = ItemCounts(items.total, completed, items.failed + failed)
 
     def _start(self, event: RunStarted) -> None:
         """Start, or continue with stored answers: of agents within others, those with one, or that are settled."""
@@ -196,6 +198,9 @@ class RunState:
                 del self.agents[path]
         for path in event.agents:
             self._agent(path)
+        for path in kept:
+            if (agent := self._agent(path)).output is not None:  # a file that could not be written now is
+                agent.phase, agent.error = "completed", None
 
     def _agent(self, path: str) -> AgentState:
         """Return the state of the agent at `path`, creating it if needed."""
@@ -267,12 +272,18 @@ class RunState:
         return Before(self.late.without, self.settled.ends)
 
     @property
+    def failed(self) -> frozenset[str]:
+        """The agents that failed; one that has an answer failed to write it to its file."""
+        return frozenset(path for path, agent in self.agents.items() if agent.phase == "failed")
+
+    @property
     def failed_items(self) -> list[str]:
         """The items that failed of agents that have answered without them."""
         return [
             path
             for path, agent in self.agents.items()
             if agent.phase == "failed"
+            and agent.output is None
             and (around := self.agents.get(list_of(path))) is not None
             and around.output is not None
             and around.output.items is not None
@@ -343,7 +354,7 @@ class RunState:
         output = state.output if status == "completed" else None
         last = output.last if output else None
         rejected = tuple(self._rejected.get(state.name, ()))  # paid for like the one that counts
-        calls = (*rejected, *output.calls) if output else rejected
+        calls = (*rejected, *state.output.calls) if state.output else rejected
         return AgentResult(
             name=state.name,
             status=status,
@@ -374,4 +385,5 @@ class RunState:
             late_for=late_for,
             rounds=output.rounds if output else None,
             cached=output.cached if output else None,
+            saved_as=output.saved_as if output else "",
         )

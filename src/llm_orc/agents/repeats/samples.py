@@ -21,7 +21,7 @@ async def run_samples(turn: AgentTurn, samples: Samples) -> AgentOutput:
         raise InternalError(f"nothing can run within agent `{turn.path}`")
     turn.observer.items(samples.max)
     series = _Samples(samples, turn.scope)
-    await turn.children.repeat(replace(turn, agent=replace(turn.agent, samples=None)), series)
+    await turn.children.repeat(replace(turn, agent=replace(turn.agent, samples=None, save_as=None)), series)
     voted = {number: vote for number, vote in series.voted.items() if series.votes.has_most(vote)}
     if not voted and series.answers and turn.scope.is_rehearsal:
         turn.observer.notice(f"No canned answer has the field `{samples.vote}`; this rehearsal takes the first.")

@@ -15,6 +15,7 @@ from llm_orc.agents.kinds import bodies_of, is_body, kind_of
 from llm_orc.agents.references.names import ROUND, Names, Target, UnknownName
 from llm_orc.agents.references.syntax import BadReference, Reference, is_special, parse_template
 from llm_orc.agents.references.text import Text
+from llm_orc.agents.saving.check import path_problems, same_paths, why_not_in_path
 from llm_orc.agents.uses.place import list_texts, names_at, why_no_list
 from llm_orc.dataclass import dataclass
 from llm_orc.storage.suggest import did_you_mean
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from llm_orc.agents.conditions.check import AnswerFields, Answers
     from llm_orc.agents.spec import AgentGraph, AgentSpec
     from llm_orc.schemas.walk import Schema
+
+
+_PATH_KEY = "save_as"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,15 @@ def place_texts(spec: AgentSpec) -> tuple[Text, ...]:
     """Return the texts of an agent's place, which are read before it runs: its condition, and its list."""
     when = () if spec.when is None else (Text("when", spec.when, is_condition=True),)
     return (*when, *list_texts(spec))
+
+
+def path_text(path: str) -> Text:
+    """Return the text that says which file the answer of an agent is written to."""
+    return Text(_PATH_KEY, path, takes_answers=False, reader="program")
+
+
+def _path_texts(spec: AgentSpec) -> tuple[Text, ...]:
+    return () if spec.save_as is None else (path_text(spec.save_as),)
 
 
 def conditions_of_work(spec: AgentSpec) -> tuple[Text, ...]:
@@ -171,6 +184,7 @@ def uses_of(
     search = _search(graph, agents, from_answers, around)
     for spec in graph.agents:
         search.agent(spec)
+    search.check_paths(graph.agents)
     return Uses(search.needs, tuple(search.findings), search.places)
 
 
@@ -254,6 +268,9 @@ class _Search:
         self.around: list[_Use] = []  # what is known around the graph
 
     def agent(self, spec: AgentSpec) -> None:
+        if spec.save_as is not None:
+            for problem in path_problems(spec, spec.save_as, self._names):
+                self._add(spec.name, path_text(spec.save_as), problem)
         found = dict.fromkeys(spec.depends_on)
         for use in (*self._own(spec), *self._of_body(spec)):
             if use.target.up:
@@ -263,11 +280,16 @@ class _Search:
                 self.places.setdefault((spec.name, use.target.name), (use.text, use.reference))
         self.needs[spec.name] = tuple(found)
 
+    def check_paths(self, agents: Sequence[AgentSpec]) -> None:
+        """Report agents that write the same file."""
+        for spec, problem in same_paths(agents):
+            self._add(spec.name, path_text(spec.save_as or ""), problem)
+
     def _own(self, spec: AgentSpec) -> Iterator[_Use]:
         of_work = self._of_work(spec)
         for search, texts in (
             (self, place_texts(spec)),
-            (of_work, (*conditions_of_work(spec), *texts_of(spec))),
+            (of_work, (*conditions_of_work(spec), *texts_of(spec), *_path_texts(spec))),
         ):
             for text in texts:
                 for reference, target in search.targets(spec.name, text):
@@ -369,7 +391,10 @@ class _Search:
                 message = f"the answer of `{target.name}` has no field `{target.path[0][:80]}`"
                 hint = did_you_mean(target.path[0], known) or f"It has {listed}."
                 self._add(agent, text, _at(reference, message, hint))
-            if target.is_tainted and not text.takes_answers:
+            if text.key == _PATH_KEY:
+                if (problem := why_not_in_path(reference, target)) is not None:
+                    self._add(agent, text, problem)
+            elif target.is_tainted and not text.takes_answers:
                 said = f"`{reference}` is what a model or a tool has said"
                 message = f"{said}, and no such answer becomes a part of a command"
                 self._add(agent, text, _at(reference, message, "Give it by `stdin`, a file or `env`."))

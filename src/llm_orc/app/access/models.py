@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from llm_orc.agents.choice import ModelChoice, NamedModel
 from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.app.projects.in_force import without_trust
-from llm_orc.app.projects.programs import AgentProgram, programs_of
+from llm_orc.app.projects.programs import AgentProgram, files_of, programs_of
 from llm_orc.auth.access import Access, Billing
 from llm_orc.auth.apply import Authoriser
 from llm_orc.catalog.call_rules import NO_RULES, CallRules
@@ -213,7 +213,8 @@ class AccessPlan:
     """What a run will use, for showing; `notices` are what the user should know.
 
     `without_model` are the agents that ask no model, each with the kind of its work; `programs` are
-    what a run would start. `people` are the agents that ask a person, each with what it asks, as written.
+    what a run would start. `people` are the agents that ask a person, each with what it asks, as written. `files`
+    are those that answers are written to, each with its agent.
     """
 
     agents: tuple[AgentAccess, ...]
@@ -221,6 +222,7 @@ class AccessPlan:
     without_model: tuple[tuple[str, str], ...] = ()
     programs: tuple[AgentProgram, ...] = ()
     people: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
     estimate: Callable[[], Estimate | None] = field(default=lambda: None, repr=False, compare=False)
 
 
@@ -265,4 +267,11 @@ def plan_of(app: App, ensemble: Ensemble, ready: Models) -> AccessPlan:
     )
     people = tuple((path, asked) for path, spec in all_agents(ensemble) for asked in needs_of(spec.work).people)
     programs = programs_of(app, ensemble)
-    return replace(plan, notices=notices, without_model=without_model, programs=programs, people=people)
+    return replace(
+        plan,
+        notices=notices,
+        without_model=without_model,
+        programs=programs,
+        people=people,
+        files=files_of(ensemble),
+    )

@@ -59,7 +59,7 @@ async def join_store(
     """
     with WorkerStore(store_url) as store:
         async with BatchCalls(app, store, waits=waits) as calls:
-            executor = RowExecutor(store, calls, app.clock, only=only)
+            executor = RowExecutor(store, calls, app.clock, only=only, save_below=app.environment.cwd)
             worker = Worker(store, executor, limits=limits, on_wait=events.waiting, on_note=events.note)
             async with worker:
                 yield JoinedStore(store, calls, executor, worker)

@@ -9,6 +9,11 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from llm_orc.agents.kinds import all_agents, needs_of
+from llm_orc.agents.references.names import INDEX
+from llm_orc.agents.references.render import fill_in_plainly
+from llm_orc.agents.references.scope import Scope
+from llm_orc.agents.saving.path import same_file_key
+from llm_orc.agents.uses.graph import names_of
 from llm_orc.agents.uses.limits import limited_within
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.bills.estimate import estimate
@@ -115,6 +120,7 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
         input_columns=frozenset(recipe.input_columns),
     )
     tasks = make_tasks(inputs, shaping)
+    _refuse_same_files(recipe, tasks)
     within = limited_within(ensemble).values()  # a row is counted as a whole
     of_a_row = BatchLimits(
         row_max_cost_usd=lowest(
@@ -129,6 +135,25 @@ def prepare_batch(app: App, ensemble: Ensemble, inputs: Sequence[Input], options
     return Submission(
         batch_id, recipe, rows, options.limits.over(of_a_row), options, ensemble, older_columns=older
     )
+
+
+def _refuse_same_files(recipe: Recipe, tasks: Sequence[Task]) -> None:
+    """Two rows may not write their answers to the same file. Raises `InputError`."""
+    for spec in recipe.ensemble.agents:
+        if spec.save_as is None:
+            continue
+        names = replace(names_of(recipe.ensemble), local=frozenset({INDEX}))
+        first: dict[str, int] = {}
+        for number, task in enumerate(tasks, start=1):
+            inputs = inputs_of_row(recipe, task.fields)
+            path = fill_in_plainly(spec.save_as, Scope(names, "", inputs, "", {}, local={INDEX: 0}))
+            other = first.setdefault(same_file_key(path), number)
+            if other != number:
+                both = f"rows {other} and {number} would both write `{path[:200]}`"
+                raise InputError(
+                    f"{both} (`save_as` of agent `{spec.name}`)",
+                    hint="Put an input that differs into the path: `${inputs.NAME}`.",
+                )
 
 
 def _refuse_to_ask(ensemble: Ensemble) -> None:

@@ -11,7 +11,7 @@ from llm_orc.app.access.models import AccessPlan
 from llm_orc.app.projects.find_ensemble import findings_in
 from llm_orc.app.projects.in_force import in_force
 from llm_orc.app.projects.nested import nested_in
-from llm_orc.app.projects.programs import AgentProgram, programs_of, refuse_programs
+from llm_orc.app.projects.programs import AgentProgram, files_of, programs_of, refuse_programs
 from llm_orc.dataclass import dataclass
 from llm_orc.engine.plan import make_plan, stages
 from llm_orc.ensembles.ensemble import Ensemble
@@ -29,7 +29,8 @@ class CheckReport:
     """What is known about the ensemble `target`, a name or a path. `order` lists its agents stage by stage.
 
     `plan` is what a run would use, `access_error` why it can't run here: access, or a program that may not start.
-    Both are None if there are problems, or if access was not looked at. `programs` are those that it would start.
+    Both are None if there are problems, or if access was not looked at. `programs` are those that it would start,
+    `files` those that it would write, each with its agent.
     """
 
     target: str
@@ -40,6 +41,7 @@ class CheckReport:
     plan: AccessPlan | None = None
     access_error: LlmOrcError | None = None
     programs: tuple[AgentProgram, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -81,7 +83,13 @@ async def check_ensemble(
         return CheckReport(name_or_path, ensemble, problems, warnings)
     programs = programs_of(app, ensemble, looks=not offline)
     report = CheckReport(
-        name_or_path, ensemble, problems, warnings, stages(make_plan(ensemble)), programs=programs
+        name_or_path,
+        ensemble,
+        problems,
+        warnings,
+        stages(make_plan(ensemble)),
+        programs=programs,
+        files=files_of(ensemble),
     )
     if problems or offline:
         return report

@@ -43,8 +43,16 @@ def programs_of(app: App, ensemble: Ensemble, *, looks: bool = True) -> tuple[Ag
     )
 
 
+def files_of(ensemble: Ensemble) -> tuple[tuple[str, str], ...]:
+    """Return the files that a run would write, each with its agent, in the order of the agents."""
+    return tuple((path, spec.save_as) for path, spec in all_agents(ensemble) if spec.save_as is not None)
+
+
 def refuse_programs(app: App, ensemble: Ensemble) -> None:
-    """Raise `NotTrusted` if an untrusted project's file starts programs, `SettingsError` if one is missing."""
+    """Raise `NotTrusted` if an untrusted project's file starts programs or writes files.
+
+    Raises `SettingsError` if a program is missing.
+    """
     programs = programs_of(app, ensemble)
     theirs = [one for one in programs if one.source is not None and not one.source.is_users]
     if theirs and theirs[0].source is not None:
@@ -55,6 +63,13 @@ def refuse_programs(app: App, ensemble: Ensemble) -> None:
             f"`{file}` would start programs, and you have not trusted it: {listed}{more}",
             hint=f"Read what it runs, and allow it, with `{trust_command(app, file)}`.",
         )
+    for path, spec, source in agents_with_source(ensemble):
+        if spec.save_as is not None and source is not None and not source.is_users:
+            raise NotTrusted(
+                f"`{source.path}` would write `{one_line(spec.save_as, 100)}` (agent `{path}`), and you have not"
+                " trusted it",
+                hint=f"Read what it writes, and allow it, with `{trust_command(app, source.path)}`.",
+            )
     missing = [one for one in programs if one.problem is not None]
     if missing:
         raise SettingsError(
@@ -64,12 +79,22 @@ def refuse_programs(app: App, ensemble: Ensemble) -> None:
 
 
 def refuse_foreign_programs(app: App, ensemble: Ensemble) -> None:
-    """Raise `NotTrusted` if a recipe of somebody else would start programs that this machine's own files don't.
+    """Raise `NotTrusted` if a recipe of somebody else would start or write what this machine's own files don't.
 
     Otherwise anyone who can write to the store of a batch could run what they like on its workers.
     """
-    programs = _programs(ensemble)
-    if programs and programs not in (_programs(one) for one in _own(app, ensemble)):
+    programs, files = _programs(ensemble), files_of(ensemble)
+    if not programs and not files:
+        return
+    own = [*_own(app, ensemble)]
+    if files and files not in (files_of(one) for one in own):
+        agent, path = files[0]
+        raise NotTrusted(
+            f"the batch would write `{one_line(path, 100)}` (agent `{agent}`), which no ensemble `{ensemble.name}`"
+            " of this machine does",
+            hint="Put the same ensemble at the same place here; nothing was written.",
+        )
+    if programs and programs not in (_programs(one) for one in own):
         agent, program = programs[0]
         raise NotTrusted(
             f"the batch would start `{program.command}` (agent `{agent}`), which no ensemble `{ensemble.name}` of"

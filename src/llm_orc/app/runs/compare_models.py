@@ -11,6 +11,7 @@ from llm_orc.agents.named_models import NONE_NAMED, NamedModels
 from llm_orc.app.access.bills.agreements import with_agreements
 from llm_orc.app.access.choices import choices_of
 from llm_orc.app.access.models import AccessPlan, plan_of
+from llm_orc.app.projects.programs import files_of
 from llm_orc.app.runs.budget import refuse_unknown_price
 from llm_orc.app.runs.request import RunListener
 from llm_orc.app.runs.run import RunOptions, max_cost_of, run_ensemble
@@ -19,6 +20,8 @@ from llm_orc.dataclass import dataclass
 from llm_orc.engine.events import AgentDelta, ErrorInfo, RunEvent
 from llm_orc.engine.observer import error_info
 from llm_orc.engine.surprises import as_error
+from llm_orc.errors import InputError
+from llm_orc.net.text import one_line
 from llm_orc.runs.results import RunResult
 from llm_orc.runs.state import RunState
 
@@ -71,7 +74,14 @@ async def compare_models(
     The limit on the cost is for all runs together, whether `options`, the settings or the ensemble's file have it.
     The access of all of them is found before any starts; what is missing, or not agreed to, is raised as by one
     run. Later, a side that fails ends no other. On cancellation, sides keep what they have.
+    Raises `InputError` if the ensemble writes files: all sides would write the same ones.
     """
+    if (files := files_of(ensemble)) and not options.rehearse:
+        agent, path = files[0]
+        raise InputError(
+            f"each run of a comparison would write `{one_line(path, 100)}` (`save_as` of agent `{agent}`)",
+            hint="Compare a copy of the ensemble without `save_as`.",
+        )
     async with Runtime(app) as runtime:
         limits = replace(options.limits, max_cost_usd=max_cost_of(app, ensemble, options.limits))
         await _plan(runtime, ensemble, replace(options, limits=limits), sides, listener)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from llm_orc.agents.caller import AgentCaller
 from llm_orc.agents.kinds import all_agents, needs_of
 from llm_orc.agents.model.caller import LlmCaller
+from llm_orc.agents.saving.files import FileSaver
 from llm_orc.app.access.bills.estimate import estimate
 from llm_orc.app.access.consent import Consent, consent_of
 from llm_orc.app.access.models import plan_of
@@ -105,6 +106,7 @@ async def _execute_recipe(
             replace(
                 shown,
                 programs=() if recipe.rehearsal else shown.programs,
+                files=() if recipe.rehearsal else shown.files,
                 estimate=partial(estimate, recipe, ready.by_agent, told.characters),
             )
         )
@@ -148,6 +150,7 @@ async def _execute_recipe(
         )
         direct = AgentCaller(caller, rehearsal=recipe.rehearsal, ask_person=desk)
         call = told.wrap(_cached(direct, runtime, attempt, models.candidates) if attempt.record else direct)
+        saver = await _saver(app, recipe, earlier)
         start = RunStart(
             run_id,
             recipe.task,
@@ -159,6 +162,7 @@ async def _execute_recipe(
             inputs=recipe.inputs,
             fails_when=recipe.ensemble.fails_when,
             named_models=recipe.named_models,
+            saver=saver,
         )
         most = limits.max_concurrent or app.settings.runs.max_concurrent or models.connections
         go = partial(
@@ -186,6 +190,14 @@ async def _to_the_end(
     await go(start)
     while state.finished is not None and state.finished.status == "waiting" and await desk.learn():
         await go(replace(start, done=state.outputs, before=state.before))
+
+
+async def _saver(app: App, recipe: Recipe, earlier: RecordedRun | None) -> FileSaver:
+    """Return what writes the files of answers, with those of an earlier attempt written. Raises `SaveFailed`."""
+    saver = FileSaver(app.environment.cwd, recipe.ensemble, earlier.state.outputs if earlier else {})
+    if earlier is not None and not recipe.rehearsal:
+        await asyncio.to_thread(saver.save_missing, earlier.state.failed)
+    return saver
 
 
 def _cached(

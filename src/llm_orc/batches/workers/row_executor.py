@@ -15,6 +15,7 @@ from dbos import error as engine_errors
 
 from llm_orc.agents.kinds import agents_with_source, kind_of
 from llm_orc.agents.path import AgentPath, model_key
+from llm_orc.agents.saving.files import FileSaver
 from llm_orc.agents.turn import AgentTurn
 from llm_orc.batches.batch import workflow_id
 from llm_orc.batches.database import in_store, store_error
@@ -36,6 +37,7 @@ from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
     from llm_orc.agents.output import AgentOutput
     from llm_orc.agents.spec import AgentSpec
@@ -68,6 +70,7 @@ class RowExecutor(Stoppable):
         clock: Clock,
         *,
         only: Sequence[str] | None = None,
+        save_below: Path | None = None,
         steps: type[DurableSteps] = DurableSteps,
     ) -> None:
         """`only` names the batches to work on; None: all.
@@ -77,6 +80,7 @@ class RowExecutor(Stoppable):
         super().__init__(only)
         self._store, self._make_caller, self._clock, self._steps = store, make_caller, clock, steps
         self.plan_waits = PlanWaits(store, self.in_flight, clock.now, self._wait_failed)
+        self._save_below = save_below  # the folder for files of answers; None: none are written
         self._parts = PartWriter(store.engine, store.worker_id)
         self._queued: QueuedAgents | None = None  # agents whose provider has a limit over all workers
         if store.url.is_shared:
@@ -160,6 +164,7 @@ class RowExecutor(Stoppable):
                 return await steps(turn)
 
         state = row.run_state
+        saver = await self._saver(row, recipe)
         await execute(
             plan,
             RunStart(
@@ -171,6 +176,7 @@ class RowExecutor(Stoppable):
                 inputs=inputs_of_row(recipe, row.fields),
                 fails_when=recipe.ensemble.fails_when,
                 named_models=recipe.named_models,
+                saver=saver,
             ),
             step,
             sink,
@@ -181,6 +187,14 @@ class RowExecutor(Stoppable):
         )
         await calls.forget()
         return await in_store(partial(self._store.batches.end_row, row, self._clock.now(), sink.record))
+
+    async def _saver(self, row: BatchRow, recipe: Recipe) -> FileSaver | None:
+        if self._save_below is None:
+            return None
+        saver = FileSaver(self._save_below, recipe.ensemble, row.run_state.outputs)
+        if not recipe.rehearsal:
+            await asyncio.to_thread(saver.save_missing, row.run_state.failed)
+        return saver
 
     async def run_agent(self, row: str, agent: str, prompt: str, texts: Mapping[str, str]) -> str:
         """Call one agent for a row that some worker carries out; return the outcome as text. `agent` is its path.

@@ -106,6 +106,7 @@ def _ensemble_value(report: CheckReport) -> JsonValue:
             for agent in plan.agents
         ],
         "programs": programs_value(report.programs),
+        "files": [{"agent": agent, "path": path} for agent, path in report.files],
         "notices": list(plan.notices) if plan else [],
         "error": error_value(report.access_error) if report.access_error else None,
     }

@@ -50,11 +50,15 @@ def _ensemble_lines(report: CheckReport) -> Iterator[Line]:
         lines = [*access_lines(report.plan)]
         yield ["A run would use:" if lines else "A run would ask no model."]
         yield from ([f"  {line}"] for line in lines)
-    elif report.programs:
-        from llm_orc.cli.shell.access_lines import started_lines
+    elif report.programs or report.files:
+        from llm_orc.cli.shell.access_lines import started_lines, written_lines
 
-        yield ["A run would start:"]
-        yield from ([f"  {line}"] for line in started_lines(report.programs))
+        if report.programs:
+            yield ["A run would start:"]
+            yield from ([f"  {line}"] for line in started_lines(report.programs))
+        if report.files:
+            yield ["A run would write:"]
+            yield from ([f"  {line}"] for line in written_lines(report.files))
 
 
 def _access_lines(reports: Sequence[CheckReport]) -> Iterator[Line]:

@@ -57,6 +57,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
                 "agents": [_value(agent) for agent in plan.agents],
                 "without_model": [{"agent": agent, "kind": kind} for agent, kind in plan.without_model],
                 "programs": programs_value(plan.programs),
+                "files": [{"agent": agent, "path": path} for agent, path in plan.files],
                 "people": [{"agent": agent, "message": message} for agent, message in plan.people],
                 "inputs": inputs_value(ensemble),
                 "notices": list(plan.notices),
@@ -73,7 +74,7 @@ def command(*, ensemble_name: str, allow_metered: bool, as_json: bool, **models:
 
 def _lines(plan: AccessPlan) -> Iterator[str]:
     """Agents with the same decision share one block of lines."""
-    from llm_orc.cli.shell.access_lines import program_lines
+    from llm_orc.cli.shell.access_lines import program_lines, written_lines
 
     groups: dict[AgentAccess, list[str]] = {}
     for agent in plan.agents:
@@ -96,6 +97,9 @@ def _lines(plan: AccessPlan) -> Iterator[str]:
             continue
         yield name
         yield from program_lines(programs[name])
+    if plan.files:
+        yield ""
+        yield from written_lines(plan.files)
 
 
 def _nameless(agent: AgentAccess) -> AgentAccess:

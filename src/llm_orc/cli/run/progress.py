@@ -289,6 +289,8 @@ def _figures(agent: AgentState) -> Iterator[str]:
         yield charge(last.access.billing, agent.output.cost_usd)
     if agent.output is not None and agent.output.cached is not None:
         yield from_cache(agent.output.cached)
+    if agent.output is not None and agent.output.saved_as:
+        yield f"written to {one_line(agent.output.saved_as)}"
 
 
 def width_of(lines: Iterable[Line]) -> int:

@@ -48,6 +48,7 @@ def access_lines(plan: AccessPlan) -> Iterator[str]:
     yield from started_lines(plan.programs)
     for agent, message in plan.people:
         yield f"a person · agent {agent}: {first_words(message)}"
+    yield from written_lines(plan.files)
     if (estimate := plan.estimate()) is not None:
         yield _estimated(estimate)
     yield from (unmistakable(notice) for notice in plan.notices)
@@ -77,6 +78,12 @@ def started_lines(programs: Iterable[AgentProgram]) -> Iterator[str]:
         yield unmistakable(f"{one.program.command} · agent {one.agent}")
         whose = "a program that comes with llm-orc" if one.program.is_packaged else "a program on this machine"
         yield f"  {whose}" + (f" · {unmistakable(one.problem)}" if one.problem else "")
+
+
+def written_lines(files: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each file that a run would write."""
+    for agent, path in files:
+        yield unmistakable(f"writes {path} · agent {agent}")
 
 
 def program_lines(one: AgentProgram) -> Iterator[str]:

@@ -132,6 +132,7 @@ class AgentReader:
             depends_on=values.get("depends_on", ()),
             requires=requires_of(name, values, say, default="any" if self.is_earlier else "all"),
             within_s=values.get("within"),
+            save_as=values.get("save_as"),
             cache=_cache(kind, name, values, say),
             when=values.get("when"),
             sees=sees_of(name, values, say),

@@ -1,0 +1,1 @@
+"""Files below a folder that others may have made: written without following a link out of it."""
