@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -22,13 +23,14 @@ class Kill:
     """The calls of a process that were in flight when it was killed or suspended.
 
     A call is in flight once its worker has counted it, the last step before sending: a process that is suspended
-    in between sends it when it wakes up. `lost_s` is the age of each answer to the process that was not stored then.
+    in between sends it when it wakes up. `lost` are the answers to the process that were not stored then; each has the
+    number of those that arrived later and were: unlike seconds, it says nothing of how fast the machine is.
     """
 
     pid: int
     at: float
     in_flight: set[Call]
-    lost_s: dict[Call, float]
+    lost: dict[Call, int]
 
 
 @dataclass
@@ -84,14 +86,14 @@ class Witness:
         return web.Response(text=f"{asked['agent']} on row {call[0]}: {words}")
 
     def note_kill(self, pid: int, stored: Callable[[], Collection[Call]]) -> None:
-        """Call it right after a kill. `stored` reads which answers are stored then: how soon depends on the machine."""
+        """Call it right after a kill; `stored` reads which answers are stored then."""
         now = time.monotonic()
         in_flight = {call for call, of in self.in_flight if of == pid}
-        answered_s = {call: now - at for call, (at, of) in self.answered.items() if of == pid}
+        answered_at = {call: at for call, (at, of) in self.answered.items() if of == pid}
         kept = stored()
-        self.kills.append(
-            Kill(pid, now, in_flight, {call: s for call, s in answered_s.items() if call not in kept})
-        )
+        kept_at = sorted(at for call, at in answered_at.items() if call in kept)
+        lost = {call: len(kept_at) - bisect(kept_at, at) for call, at in answered_at.items() if call not in kept}
+        self.kills.append(Kill(pid, now, in_flight, lost))
 
     def most_starts(self, window_s: float) -> int:
         """Return the most calls that arrived within any window of this length."""
@@ -114,10 +116,10 @@ class Witness:
         """
         explained: Counter[Call] = Counter()
         for kill in self.kills:
-            explained.update(kill.in_flight | kill.lost_s.keys())
+            explained.update(kill.in_flight | kill.lost.keys())
         explained.update(call for call, pid in zip(self.calls, self.callers, strict=True) if pid in evicted)
         return list((self.repeated - explained).elements())
 
-    def lost_after(self, s: float) -> int:
-        """Return the number of answers that a kill lost though they had arrived so many seconds before."""
-        return sum(age_s > s for kill in self.kills for age_s in kill.lost_s.values())
+    def overtaken(self, by: int) -> int:
+        """Return how many answers a kill lost though so many that arrived later were stored."""
+        return sum(later >= by for kill in self.kills for later in kill.lost.values())

@@ -101,6 +101,15 @@ def is_read(document: object) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"depends_on": []}, {"depends_on": ["a"], "sees": "all"}, {"depends_on": ["a"]}]
+)
+def test_a_key_of_an_answer_is_all_that_an_agent_is_given(more: dict[str, Any]) -> None:
+    document = {"name": "panel", "agents": [{"name": "a"}, {"name": "b", "input_key": "k", **more}]}
+
+    assert ENSEMBLE.is_valid(document) == is_read(document) == (more == {"depends_on": ["a"]})
+
+
 @settings(max_examples=many(400), deadline=None)
 @given(ensembles())
 def test_an_ensemble_fits_the_schema_if_and_only_if_it_can_be_read(document: dict[str, Any]) -> None:

@@ -54,7 +54,17 @@ def _agent_schema() -> JsonSchema:
         if kind is not MODEL:
             has_key: JsonSchema = {"required": [key]}
             schema = {"if": has_key, "then": _mapping({**FRAME_FIELDS, **kind.fields}), "else": schema}
-    return schema
+    return {**schema, "allOf": [_input_key_alone()]}
+
+
+def _input_key_alone() -> JsonSchema:
+    """With `input_key` an agent depends on others, and nothing else says what it is given."""
+    alone = _excludes("input_key", "prompt", "stdin", "task", "sees", "input_scope")
+    then = alone["then"]
+    assert isinstance(then, dict)
+    assert isinstance(then["properties"], dict)
+    then["properties"]["depends_on"] = {"not": {"enum": [None, [], ""]}}
+    return {**alone, "then": {**then, "required": ["depends_on"]}}
 
 
 def config_schema() -> JsonSchema:
