@@ -84,7 +84,7 @@ class Server:
             page["nextCursor"] = "0"  # type: ignore[assignment]
         self.result(number, page)
 
-    def tools_call(self, number: Any, params: dict[str, Any]) -> None:
+    def tools_call(self, number: Any, params: dict[str, Any]) -> None:  # noqa: C901 - one case for each tool
         arguments = params.get("arguments", {})
         match params["name"]:
             case "add":
@@ -108,6 +108,11 @@ class Server:
                 self.tools = [{"name": "new", "inputSchema": {"type": "object"}}]
                 self.write({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
                 self.result(number, {"content": []})
+            case "deep":
+                deep: list[Any] = []
+                for _ in range(300):
+                    deep = [deep]
+                self.result(number, {"content": [], "structuredContent": deep})
             case "sleep":
                 return
             case "die":

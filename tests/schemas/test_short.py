@@ -52,6 +52,7 @@ def test_a_json_schema_is_left_as_it_is() -> None:
         ({"a": {"b": None}}, "has no type here", ("a", "b")),
         ({"a": "string", "a?": "string"}, "has the field `a` twice", ("a?",)),
         ({"type": "string", "title": "string", "score": "number"}, "can be read in two ways", ("type",)),
+        ({"items": ["string"], "total": "number"}, "can be read in two ways", ("items",)),
         ({}, "is empty", ()),
         ("string", "must be a mapping", ()),
     ],

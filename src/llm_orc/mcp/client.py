@@ -175,14 +175,14 @@ class McpClient:
         cursor = ""
         for _ in range(_MOST_PAGES):
             page = await self._request("tools/list", {"cursor": cursor} if cursor else {}, {}, None, None)
-            for row in list_in(page, "tools"):
+            for row in list_in(page, "tools")[:_MOST_TOOLS]:
                 tool = read_tool(row)
                 if isinstance(tool, str):
                     left_out.append(tool)
                 else:
                     found.setdefault(tool.name, tool)
             cursor = text_in(page, "nextCursor")
-            if not cursor or cursor in cursors or len(found) > _MOST_TOOLS:
+            if not cursor or cursor in cursors or len(found) + len(left_out) >= _MOST_TOOLS:
                 break
             cursors.add(cursor)
         self.left_out = tuple(left_out)

@@ -7,6 +7,8 @@ from llm_orc.jsontypes import JsonValue
 from llm_orc.mcp.param_headers import ParamHeader, param_headers_in
 from llm_orc.mcp.wire import list_in, object_in, text_in
 
+_DEEPEST = 100  # levels of structured content: what writes and masks it goes down level by level
+
 
 @dataclass(frozen=True, slots=True)
 class McpTool:
@@ -84,6 +86,16 @@ def _hint(hints: dict[str, JsonValue], name: str) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _is_deep(value: JsonValue) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        below = [inner for one in level if isinstance(one, dict) for inner in one.values()]
+        level = below + [inner for one in level if isinstance(one, list) for inner in one]
+        if not level:
+            return False
+    return True
+
+
 def read_result(result: JsonValue) -> ToolResult:
     """Return the result of `tools/call`: its texts joined, other content by what it is."""
     texts: list[str] = []
@@ -100,4 +112,7 @@ def read_result(result: JsonValue) -> ToolResult:
                 media = text_in(block, "mimeType") or text_in(block, "resource", "mimeType")
                 left_out.append(f"{kind or 'content'} {media}".strip()[:80])
     data = object_in(result).get("structuredContent")
+    if _is_deep(data):
+        data = None
+        left_out.append(f"structured content that is nested more than {_DEEPEST} deep")
     return ToolResult("\n".join(texts), data, object_in(result).get("isError") is True, tuple(left_out))

@@ -65,9 +65,10 @@ def parse_messages(line: bytes) -> list[Incoming]:
 
     Raises `ValueError` for anything else.
     """
-    if line.lstrip()[:1] == b"[":
-        return _INCOMING_LIST.decode(line)
-    return [_INCOMING.decode(line)]
+    try:
+        return _INCOMING_LIST.decode(line) if line.lstrip()[:1] == b"[" else [_INCOMING.decode(line)]
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def request(number: RequestId, method: str, params: Params) -> bytes:

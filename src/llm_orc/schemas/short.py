@@ -107,6 +107,8 @@ def _refuse_two_readings(written: Schema, path: Path) -> None:
     others = [value for key, value in said.items() if key not in {"type", "format", "description", "title"}]
     titles = [said[key] for key in ("title", "description", "format") if key in said]
     looks_short = [value for value in (*others, *titles) if isinstance(value, str) and value in _WORDS]
+    if isinstance(said.get("items"), list) and "type" not in said:  # `items` of a JSON Schema is no list
+        looks_short.append("array")
     if looks_short and len(looks_short) == len(others) + len(titles):
         key = next(key for key in said if key in _MARKS) if any(key in _MARKS for key in said) else ""
         if key:

@@ -73,6 +73,13 @@ def test_a_credential_that_a_server_says_again_is_masked(machine: Shell) -> None
     assert token not in said.stdout + said.stderr + refused.stdout + refused.stderr
 
 
+def test_data_that_is_nested_too_deep_is_left_out(machine: Shell) -> None:
+    done = machine.run("mcp", "call", "fake", "deep", "--json")
+
+    assert (done.returncode, json.loads(done.stdout)["data"]) == (0, None)
+    assert json.loads(done.stdout)["left_out"] == ["structured content that is nested more than 100 deep"]
+
+
 def test_doctor_says_which_servers_work(machine: Shell) -> None:
     done = machine.run("mcp", "doctor")
 
