@@ -121,3 +121,18 @@ def test_an_earlier_answer_is_rendered_through_a_pager(bare: Shell) -> None:
     assert paged == "page: The market is large.\n"
     assert plain == without == "The market is large.\n"
     assert piped == "The market is *large*.\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",)], ids=["live", "quiet"])
+def test_an_answer_that_is_data_is_indented_and_not_read_as_markdown(
+    bare: Shell, options: tuple[str, ...]
+) -> None:
+    with panel(bare, verdict='{"quote": "`a` *b*", "lines": [1]}') as shell:
+        shell.ensemble("panel", PANEL.replace("I am chair,", "I am chair, output_format: json,"))
+        shown = on_screen(Terminal(shell, "invoke", "panel", *options), 80)
+        again = on_screen(Terminal(shell, "runs", "show", "last", "--agent", "chair", "--no-pager"), 80)
+
+    data = '{\n  "quote": "`a` *b*",\n  "lines": [\n    1\n  ]\n}\n'
+    assert data in shown
+    assert "`a` *b*" not in shown.replace(data, "")
+    assert again == data

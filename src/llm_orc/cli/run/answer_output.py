@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llm_orc.cli.shell.output.destination import AnswerOnly
+    from llm_orc.jsontypes import JsonValue
     from llm_orc.runs.results import AgentResult, RunResult
 
 _NAMED = 5  # agents that one line names
@@ -50,13 +52,22 @@ def answer_text(agent: AgentResult) -> str:
 
 
 def shown_answer(agent: AgentResult, *, raw: bool) -> str:
-    """Return the answer as standard output shows it: rendered in a terminal, unless it is to be raw."""
+    """Return the answer as standard output shows it: rendered or indented in a terminal, unless it is `raw`."""
     if raw or not moves_cursor(sys.stdout):
         return answer_text(agent)
+    if (data := indented(agent.response or "", agent.data)) is not None:
+        return data
     from llm_orc.cli.shell.markdown.render import Sheet, rendered
 
     sheet = Sheet(terminal_size(sys.stdout)[0], has_colour(sys.stdout))
     return rendered(agent.response or "", sheet)
+
+
+def indented(text: str, data: JsonValue) -> str | None:
+    """Return an answer that is JSON as people read it; None: it isn't."""
+    if data is None or not text.lstrip().startswith(("{", "[")):
+        return None
+    return f"{printable(json.dumps(data, indent=2, ensure_ascii=False))}\n"
 
 
 def code_of(agent: AgentResult) -> int:

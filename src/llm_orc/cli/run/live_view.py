@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from llm_orc.cli.run.answer_output import indented
 from llm_orc.cli.run.plain_view import plain_words
 from llm_orc.cli.run.progress import RunProgress
 from llm_orc.cli.shell.markdown.answer import ArrivingAnswer
@@ -61,6 +62,7 @@ class LiveView:
         self._colour = has_colour(self._stream)
         self._progress = RunProgress()
         self._answer = ArrivingAnswer()
+        self._is_data = False  # what arrives is JSON
         self._left: set[str] = set()  # agents that have their line for good, or their answer
         self._has_left_lines = False
         self._above = ""  # to be written for good
@@ -127,6 +129,9 @@ class LiveView:
 
     def _arrives(self, text: str) -> None:
         is_first = not self._answer.is_begun
+        self._is_data = self._is_data or (is_first and text.lstrip().startswith("{"))
+        if self._is_data:  # shown as a whole
+            return
         self._answer.feed(text)
         if is_first:
             self._begin_answer()
@@ -140,11 +145,13 @@ class LiveView:
 
     def _answered(self, event: AgentFinished) -> None:
         self._begin_answer()
-        self._above += self._answer.finish(event.output.text, self._sheet())
+        data = None if self._answer.is_begun else indented(event.output.text, event.output.data)
+        self._above += data or self._answer.finish(event.output.text, self._sheet())
         self.answered_by = event.agent
         self._paint()
 
     def _starts_again(self, event: RunEvent) -> None:
+        self._is_data = False
         if self._answer.is_begun:
             self._drop()
             said = f"{plain_words(event)}\n{_STARTS_AGAIN}"

@@ -31,19 +31,25 @@ def main() -> None:
 
 
 def stands_in(quote: str, text: str) -> bool:
-    """Return whether the quote stands in the text; one without a letter or digit is none."""
+    """Return whether the quote stands in the text: of a diff also in what was there before, and is after it.
+
+    One without a letter or digit is none.
+    """
     if not any(map(str.isalnum, quote)):
         return False
-    return one_line(quote) in one_line(text) or one_line(unmarked(quote)) in one_line(unmarked(text))
+    wanted = {one_line(quote), one_line(unmarked(quote))}
+    texts = [one_line(text), *(one_line(unmarked(text, without)) for without in ("", "-", "+"))]
+    return any(one in whole for one in wanted for whole in texts)
 
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def unmarked(text: str) -> str:
-    """Return the text without the marks of a diff: changed lines are quoted with and without them."""
-    return "\n".join(line[1:] if line[:1] in _MARKS else line for line in text.splitlines())
+def unmarked(text: str, without: str = "") -> str:
+    """Return the text without the marks of a diff, and without the lines that have the mark `without`."""
+    lines = (line for line in text.splitlines() if not without or not line.startswith(without))
+    return "\n".join(line[1:] if line.startswith(_MARKS) else line for line in lines)
 
 
 def write(document: dict[str, Any]) -> None:
