@@ -36,7 +36,7 @@ from llm_orc.engine.surprises import as_error, first_cause
 from llm_orc.errors import LlmOrcError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
     from llm_orc.agents.output import AgentOutput
@@ -50,6 +50,14 @@ if TYPE_CHECKING:
 
 
 _WITHIN_AT_ONCE = 32  # agents of one row, if any run within others: beyond that, the limits of providers count
+
+
+def limited_provider(recipe: Recipe, limited: Collection[str], turn: AgentTurn) -> str | None:
+    """Return the provider whose limit over all workers the call of this agent waits for; None: there is none."""
+    if turn.agent.repeats or kind_of(turn.agent.work).children(turn.agent.work):
+        return None  # what runs within it is queued, each item and each sample by itself
+    choices = recipe.choices.get(model_key(turn.path))
+    return choices[0].provider if choices and choices[0].provider in limited else None
 
 
 class CallerFactory(Protocol):
@@ -147,13 +155,7 @@ class RowExecutor(Stoppable):
         plan = make_plan(recipe.ensemble)
         limited = await self._queued.limited() if self._queued else frozenset()
 
-        def queue_of(turn: AgentTurn) -> str | None:
-            if turn.agent.repeats or kind_of(turn.agent.work).children(turn.agent.work):
-                return None  # what runs within it is queued
-            choices = recipe.choices.get(model_key(turn.path))
-            return choices[0].provider if choices and choices[0].provider in limited else None
-
-        calls = RowCalls(name, call, self._calling, queue_of)
+        calls = RowCalls(name, call, self._calling, partial(limited_provider, recipe, limited))
         sink = RowSink(row.record)
         steps = self._steps(plan.names, sink, calls.call)
         if plan.children:
