@@ -15,8 +15,10 @@ from llm_orc.app.batches.store import batch_store_url
 from llm_orc.app.history.again import to_be_asked
 from llm_orc.app.history.compare import compare_runs
 from llm_orc.app.history.fork import ForkOptions, fork_run, origin_of
-from llm_orc.app.history.runs import delete_runs, get_run
+from llm_orc.app.history.runs import RunRecord, delete_runs, get_run
+from llm_orc.app.projects.find_ensemble import find_ensemble
 from llm_orc.app.runs.request import RunLimits
+from llm_orc.app.runs.run import RunOptions, run_ensemble
 from llm_orc.app.wiring import App
 from llm_orc.auth.access import Bill
 from llm_orc.batches.batch import NewBatch, NewRow
@@ -122,6 +124,30 @@ async def test_an_agent_that_is_none_is_named_with_the_nearest(place: Workspace)
         to_be_asked(recipe, ["chiar"])
 
     assert caught.value.hint == "Did you mean `chair`?"
+
+
+async def test_a_difference_is_found_in_inputs_counts_and_roles_of_agents_within_others(place: Workspace) -> None:
+    async def recorded(role: str, parts: list[int], most: int) -> RunRecord:
+        place.ensemble("inner", local("writer", system_prompt=role, prompt=f"{role}: ${{task}}"))
+        place.ensemble(
+            "outer",
+            {"name": "nested", "ensemble": "inner"},
+            local("each", fan_out={"over": "${inputs.parts}"}),
+            local("often", samples=most),
+            inputs={"parts": {"type": "array"}, "same": {"type": "string", "default": "x"}},
+        )
+        app = place.app()
+        await run_ensemble(app, find_ensemble(app, "outer"), RunOptions("t", inputs={"parts": parts}))
+        return get_run(app, "last")
+
+    compared = compare_runs(await recorded("A poet", [1], 2), await recorded("A critic", [1, 2], 5))
+
+    agents = {agent.agent: {d.what: (d.left, d.right) for d in agent.differences} for agent in compared.agents}
+    assert [(d.what, d.left, d.right) for d in compared.differences] == [("inputs.parts", "[1]", "[1, 2]")]
+    assert agents["nested/writer"]["system prompt"] == ("A poet", "A critic")
+    assert agents["nested/writer"]["prompt"] == ("A poet: ${task}", "A critic: ${task}")
+    assert agents["each"]["items"] == ("1 (0 failed)", "2 (0 failed)")
+    assert agents["often"]["samples"] == ("2 (2 agree)", "3 (3 agree)")
 
 
 async def test_a_run_is_the_same_as_itself_and_a_difference_is_one_on_both_sides(place: Workspace) -> None:
